@@ -1,0 +1,23 @@
+/*
+ * Machine contract: time of this boot. What programs see as time is made of it in kernel/proc.
+ */
+#ifndef ARCH_CLOCK_H
+#define ARCH_CLOCK_H
+
+#include "types.h"
+
+#define CLOCK_TICK_HZ 1000u
+
+/* Nanoseconds since boot; never goes back; finer than a tick. */
+uint64_t clock_boot_ns(void);
+
+/* Nanoseconds of UTC since 1970, from the machine's calendar clock and clock_boot_ns(). */
+uint64_t clock_wall_ns(void);
+
+/* `tick` is called CLOCK_TICK_HZ times a second, in interrupt context. */
+void clock_start(void (*tick)(void));
+
+/* Bits nobody can predict, from the processor's generator if it has one, from timing jitter otherwise. */
+uint64_t clock_entropy(void);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * Machine contract: the state of a program on the processor, and the ways into and out of the kernel.
+ *
+ * struct registers is what the entry stubs leave on the kernel stack of the running thread, lowest address first.
+ * Programs are i386 programs, so the layout is part of what persists (kernel/proc copies it into thread records).
+ */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include "types.h"
+
+struct registers {
+    uint32_t gs, fs, es, ds;
+    uint32_t edi, esi, ebp, unused_esp, ebx, edx, ecx, eax;
+    uint32_t vector, error_code;
+    uint32_t eip, cs, eflags;
+    uint32_t esp, ss; /* valid when the trap came from user mode */
+};
+
+/* x87 and SSE state as FXSAVE leaves it. */
+struct cpu_fpu {
+    uint8_t bytes[512];
+} __attribute__((aligned(16)));
+
+#define CPU_TLS_ENTRIES     3u
+#define CPU_TLS_FIRST_ENTRY 6u /* index in the descriptor table of the first one, as Linux numbers them */
+
+/* One thread-local-storage segment: a flat data segment from `base`; unset ones make loads of the selector fault. */
+struct cpu_tls {
+    uint32_t base;
+    uint32_t limit;       /* in bytes, or in pages if limit_in_pages */
+    uint8_t limit_in_pages;
+    uint8_t present;
+    uint8_t read_only;
+    uint8_t unused;
+};
+
+/* What a thread takes with it onto the processor beyond its kernel stack. Saved and loaded at each thread switch. */
+struct cpu_user_context {
+    struct cpu_fpu fpu;
+    struct space_id space;
+    struct cpu_tls tls[CPU_TLS_ENTRIES];
+};
+
+/* Segment selectors of user mode. */
+uint32_t cpu_user_code_selector(void);
+uint32_t cpu_user_data_selector(void);
+
+/* The FPU state a program starts with. */
+void cpu_fpu_initialise(struct cpu_fpu *fpu);
+
+/* Load the TLS segments of the running thread again after `context->tls` was changed. */
+void cpu_load_tls(const struct cpu_user_context *context);
+
+/*
+ * Make register contents that came from an image or a program harmless: selectors are replaced unless they are user
+ * or TLS selectors, EFLAGS keeps only what a program may set, interrupts are on.
+ */
+void cpu_sanitise(struct registers *registers);
+
+/*
+ * Leave the kernel for user mode with these registers. The stack of the current thread is reset, its next trap
+ * starts at the top. The thread must have a user context (thread_set_user_context).
+ */
+_Noreturn void cpu_enter_user(const struct registers *registers);
+
+/* What identifies the processor's program-visible features (CPUID leaves 1 and 7), to compare on resume. */
+struct cpu_features {
+    uint32_t words[4]; /* leaf 1 EDX, leaf 1 ECX, leaf 7 EBX, leaf 7 ECX */
+};
+void cpu_features_read(struct cpu_features *out);
+
+/* End the machine: power off, or report `status` to the emulator (isa-debug-exit) if it listens. */
+_Noreturn void cpu_power_off(uint8_t status);
+
+/*
+ * Traps, implemented above the machine (kernel/proc). All run on the kernel stack of the interrupted thread with
+ * interrupts enabled, except trap_return.
+ */
+enum trap_fault_access { TRAP_READ, TRAP_WRITE, TRAP_EXECUTE };
+
+void trap_system_call(struct registers *registers);
+
+/*
+ * - present: the entry was there and the access violated it; from_user: whether the program or the kernel faulted.
+ * - returns true if the access may be tried again; false makes the machine panic (kernel) -- a program's fault that
+ *   cannot be resolved must be dealt with inside (its thread does not come back), so from_user never returns false.
+ */
+bool trap_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access, bool present,
+                     bool from_user);
+
+/* A processor exception of a program other than a page fault: vector 0 .. 31. In the kernel these panic. */
+void trap_exception(struct registers *registers);
+
+/* Before every return to user mode: the place where a thread is made to yield, capture its state, or die. */
+void trap_return(struct registers *registers);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * A block device: where an image lives. Blocks are PAGE_SIZE bytes and buffers are whole pages.
+ *
+ * Requests are asynchronous. A write is durable once a flush that was submitted after its completion has completed,
+ * and not before; unflushed writes may be reordered, torn at 512-byte sectors or lost at a power cut.
+ */
+#ifndef BLOCK_DEVICE_H
+#define BLOCK_DEVICE_H
+
+#include "error.h"
+#include "types.h"
+
+#define BLOCK_REQUEST_PAGES_MAX 256u /* 1 MiB */
+
+enum block_operation { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
+
+/* Owned by the submitter, who keeps it and its pages unchanged from submit until it is done. */
+struct block_request {
+    enum block_operation operation;
+    struct block first;   /* of `count` consecutive blocks; unused by a flush */
+    uint32_t count;       /* 1 .. BLOCK_REQUEST_PAGES_MAX; 0 for a flush */
+    void *const *pages;   /* `count` page-aligned buffers from frame_address() */
+    bool done;            /* set by the driver after `result` */
+    enum error result;    /* OK, ERROR_IO, ERROR_READ_ONLY, ERROR_RANGE */
+    struct block_request *next; /* the driver's, while queued */
+};
+
+struct block_device {
+    const char *name;
+    uint32_t block_count;
+    bool read_only;
+    /* Queue a request, sleeping while the device has no room for it. Bad requests complete with an error. */
+    void (*submit)(struct block_device *device, struct block_request *request);
+    /* Sleep until the request is done. */
+    void (*wait)(struct block_device *device, struct block_request *request);
+};
+
+/*
+ * One request, start to end; may sleep. Ranges are checked against block_count here, for every driver:
+ * ERROR_RANGE; a write to a read-only device is ERROR_READ_ONLY.
+ */
+void block_submit(struct block_device *device, struct block_request *request);
+MUST_CHECK enum error block_wait(struct block_device *device, struct block_request *request);
+MUST_CHECK enum error block_read(struct block_device *device, struct block block, void *page);
+MUST_CHECK enum error block_write(struct block_device *device, struct block block, void *page);
+MUST_CHECK enum error block_flush(struct block_device *device);
+
+#endif

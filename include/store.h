@@ -1,0 +1,127 @@
+/*
+ * The store: committed generations of the object space on a block device.
+ *
+ * A snapshot is a transaction: store_snapshot_begin, any number of puts and deletes, store_snapshot_commit. Pages
+ * are written by the caller, to blocks the store allocates; the store writes everything else. A committed block is
+ * never overwritten. Nothing of a transaction is visible after a crash until its commit has returned, and
+ * everything after it.
+ *
+ * Calls may sleep for the device. One thread at a time may be inside a transaction; store_find and store_read may
+ * be called by others meanwhile and see the state of the open transaction (puts included).
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "block_device.h"
+#include "error.h"
+#include "types.h"
+
+#define STORE_SYSTEM_RECORD_MAX 2048u /* bytes */
+
+struct store;
+
+/* Where the content of a page is, and what proves it. */
+struct store_entry {
+    struct block block;             /* BLOCK_NONE: a page of zeroes, which takes no block */
+    uint64_t checksum;              /* store_checksum() of the content */
+    struct generation generation;   /* in which it was written */
+};
+
+/* A run of blocks. */
+struct extent {
+    struct block first;
+    uint32_t count;
+};
+
+struct store_format_options {
+    uint64_t space_id[2];     /* unique identity of the object space, random */
+    uint64_t wall_time_ns;    /* UTC since 1970 */
+};
+
+struct store_open_options {
+    bool read_only;                 /* nothing is written to the device, not even the mark of use */
+    struct generation generation;   /* which kept generation to open; 0: the newest that proves itself */
+};
+
+/* What was found while opening; filled in on failure as well, as far as it went. */
+struct store_report {
+    struct generation generation;   /* opened */
+    uint64_t wall_time_ns;          /* when it was committed */
+    bool clean;                     /* the last user closed the store properly */
+    bool fell_back;                 /* the newest root or record did not prove itself; `reason` says which and why */
+    char reason[160];               /* for people; "" when there is nothing to say */
+};
+
+/*
+ * Write an empty image (no generation yet) over the whole device.
+ * - ERROR_TOO_SMALL: fewer than STORE_BLOCKS_MIN blocks; ERROR_READ_ONLY; ERROR_IO.
+ */
+#define STORE_BLOCKS_MIN 1024u /* 4 MiB */
+MUST_CHECK enum error store_format(struct block_device *device, const struct store_format_options *options);
+
+/*
+ * Recognise, recover and open an image. The device is not written before it has been recognised.
+ * - out: owned by the caller until store_close(). report: filled in on success and on failure.
+ * - ERROR_FORMAT_FOREIGN, ERROR_FORMAT_VERSION, ERROR_FORMAT_DAMAGED, ERROR_NOT_FOUND (no such generation),
+ *   ERROR_TOO_SMALL (the device is shorter than the image), ERROR_IO, ERROR_NO_MEMORY, ERROR_READ_ONLY.
+ */
+MUST_CHECK enum error store_open(struct block_device *device, const struct store_open_options *options,
+                                 struct store **out, struct store_report *report);
+
+/* Mark a clean shutdown (unless read-only or a transaction is open) and release memory. */
+MUST_CHECK enum error store_close(struct store *store);
+
+/*
+ * Where a page is.
+ * - ERROR_NOT_FOUND: no content was ever put, or it was deleted. ERROR_CHECKSUM, ERROR_IO: of the map itself.
+ */
+MUST_CHECK enum error store_find(struct store *store, struct gpn page, struct store_entry *out);
+
+/* Read a page's content and prove it. ERROR_CHECKSUM: it is not what was committed; ERROR_IO. */
+MUST_CHECK enum error store_read(struct store *store, struct gpn page, const struct store_entry *entry, void *content);
+
+/* The next entry at or after `from`, in order of gpn. ERROR_NOT_FOUND: no more. */
+MUST_CHECK enum error store_next(struct store *store, struct gpn from, struct gpn *page, struct store_entry *out);
+
+/* The checksum of a page's content, bound to the page and the generation it is written in (xxHash, seeded). */
+uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content);
+
+/* Newest committed generation, and the one being built (committed + 1). */
+struct generation store_committed(const struct store *store);
+struct generation store_open_generation(const struct store *store);
+
+/* The record given to the newest commit. `length` in: room; out: bytes. ERROR_NOT_FOUND before the first commit. */
+MUST_CHECK enum error store_system_record(struct store *store, void *record, uint32_t *length);
+
+/*
+ * Free blocks for page content, as one run of at most `wanted`.
+ * - ERROR_NO_SPACE: none is free (after history beyond the pinned and the last two was given up).
+ */
+MUST_CHECK enum error store_allocate(struct store *store, uint32_t wanted, struct extent *out);
+
+/* Return blocks that were allocated and not put. */
+void store_release(struct store *store, struct extent extent);
+
+MUST_CHECK enum error store_snapshot_begin(struct store *store);
+
+/*
+ * The page's content is now in `entry` (written by the caller, not yet necessarily durable).
+ * - ERROR_NO_MEMORY, ERROR_NO_SPACE, ERROR_IO. The transaction can still be aborted.
+ */
+MUST_CHECK enum error store_snapshot_put(struct store *store, struct gpn page, const struct store_entry *entry);
+
+/* Pages [first, first + count) have no content any more. */
+MUST_CHECK enum error store_snapshot_delete(struct store *store, struct gpn first, uint32_t count);
+
+/*
+ * Make the transaction durable: record, flush, root, flush, and free what no kept generation needs.
+ * - record: at most STORE_SYSTEM_RECORD_MAX bytes, returned by store_system_record() after a recovery.
+ * - on error nothing was committed and the transaction is aborted; ERROR_IO, ERROR_NO_SPACE.
+ */
+MUST_CHECK enum error store_snapshot_commit(struct store *store, const void *record, uint32_t length,
+                                            uint64_t wall_time_ns);
+
+/* Forget the puts and deletes; the blocks put in it become free. */
+void store_snapshot_abort(struct store *store);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * Kernel threads, mutexes, conditions and sleep.
+ *
+ * One processor; a thread gives it up only by sleeping, yielding or exiting, so code between two such points is
+ * atomic towards other threads. Interrupt handlers may only wake. Threads are volatile: what a program is, is
+ * kept in its records (kernel/proc), and no kernel stack outlives a boot.
+ *
+ * A mutex is two words and fits in every vm_page. Waiters are woken in order of arrival.
+ */
+#ifndef THREAD_H
+#define THREAD_H
+
+#include "error.h"
+#include "types.h"
+
+struct thread;
+
+/* Threads that sleep here, in order of arrival. A zeroed queue is empty. */
+struct wait_queue {
+    struct thread *last; /* circular list through thread.wait_next; NULL when empty */
+};
+
+struct mutex {
+    struct thread *owner; /* NULL: free */
+    struct wait_queue waiters;
+};
+
+#define DEADLINE_NEVER UINT64_MAX
+
+/*
+ * Create a thread that runs entry(argument) and ends when it returns.
+ * - name: for reports; must outlive the thread.
+ * - ERROR_NO_MEMORY: no stack.
+ */
+MUST_CHECK enum error thread_create(const char *name, void (*entry)(void *), void *argument, struct thread **out);
+
+_Noreturn void thread_exit(void);
+
+/*
+ * Give a thread a program's state: it is saved and loaded whenever the thread leaves or takes the processor.
+ * - context: owned by the caller, must outlive the thread; NULL takes it away. Takes effect at once for the current
+ *   thread.
+ */
+struct cpu_user_context;
+void thread_set_user_context(struct thread *thread, struct cpu_user_context *context);
+
+/*
+ * While held, threads with a user context are not scheduled: the programs stand still, kernel threads run. Pairs nest.
+ * Called by a kernel thread; a thread that is asleep or about to return to user mode stays as it is.
+ */
+void thread_hold_users(void);
+void thread_release_users(void);
+
+/* Called from the timer tick: wakes sleepers, and marks the running thread for a switch when its slice is over. */
+void thread_tick(void);
+
+/* Whether the running thread should thread_yield() before it returns to user mode. */
+bool thread_should_yield(void);
+
+/* Make the running boot code the first thread and start scheduling. */
+void thread_start(void);
+struct thread *thread_current(void);
+const char *thread_name(const struct thread *thread);
+
+/* Let others run; returns when it is this thread's turn again. */
+void thread_yield(void);
+
+/* Sleep until clock_boot_ns() >= deadline_ns, or until thread_interrupt(): then ERROR_INTERRUPTED. */
+MUST_CHECK enum error thread_sleep_until(uint64_t deadline_ns);
+
+/*
+ * Sleep in a queue until woken.
+ * - deadline_ns: of clock_boot_ns(), or DEADLINE_NEVER.
+ * - interruptible: whether thread_interrupt() ends the wait.
+ * - ERROR_TIMED_OUT, ERROR_INTERRUPTED. A thread must look again at what it waits for after waking.
+ */
+MUST_CHECK enum error wait_queue_sleep(struct wait_queue *queue, uint64_t deadline_ns, bool interruptible);
+
+/* Wake the first or all of a queue. Callable from interrupt handlers. Returns how many were woken. */
+uint32_t wait_queue_wake(struct wait_queue *queue, uint32_t count_max);
+
+/* End an interruptible sleep of `thread` now, or its next one if it is awake. */
+void thread_interrupt(struct thread *thread);
+
+/* A mutex is locked once, by one thread, and unlocked by it; anything else is a program error and panics. */
+void mutex_lock(struct mutex *mutex);
+bool mutex_try_lock(struct mutex *mutex);
+void mutex_unlock(struct mutex *mutex);
+bool mutex_is_mine(const struct mutex *mutex);
+bool mutex_is_free(const struct mutex *mutex);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * The quantities of the system as distinct types.
+ *
+ * Each is a struct of one member, so that the compiler refuses a frame where a block is due. They are passed
+ * by value and cost nothing. Zero is "none" for frames and blocks: frame 0 is never handed out and block 0
+ * holds the label of the image, so a zeroed record is an empty record.
+ */
+#ifndef TYPES_H
+#define TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_SHIFT 12u
+#define PAGE_SIZE  (1u << PAGE_SHIFT)
+#define PAGE_MASK  (PAGE_SIZE - 1u)
+
+/* A page of the object space: 12 bits of space id above 20 bits of page number within that space's 4 GiB window. */
+struct gpn {
+    uint32_t number;
+};
+
+/* An address space: 0 is the shared window, SPACE_SYSTEM holds the kernel's own records, the rest are programs. */
+struct space_id {
+    uint32_t number;
+};
+
+/* A frame of physical memory; its physical address is number * PAGE_SIZE. 0 is "no frame". */
+struct frame {
+    uint32_t number;
+};
+
+/* A 4 KiB block of the disk; its byte offset is number * PAGE_SIZE. 0 is "no block". */
+struct block {
+    uint32_t number;
+};
+
+/* A committed state of the object space. The first commit of an image is generation 1; 0 is "none". */
+struct generation {
+    uint64_t number;
+};
+
+/* An address as a program sees it, within the window of its space. */
+struct vaddr {
+    uint32_t value;
+};
+
+#define SPACE_SHARED ((struct space_id){0})
+#define SPACE_SYSTEM ((struct space_id){4095})
+#define SPACES_MAX   4096u
+
+#define FRAME_NONE ((struct frame){0})
+#define BLOCK_NONE ((struct block){0})
+
+static inline struct gpn gpn_make(struct space_id space, struct vaddr address)
+{
+    return (struct gpn){space.number << 20 | address.value >> PAGE_SHIFT};
+}
+
+static inline struct space_id gpn_space(struct gpn page)
+{
+    return (struct space_id){page.number >> 20};
+}
+
+/* The first address of the page within its space's window. */
+static inline struct vaddr gpn_address(struct gpn page)
+{
+    return (struct vaddr){page.number << PAGE_SHIFT};
+}
+
+static inline bool frame_is_none(struct frame frame)
+{
+    return frame.number == 0;
+}
+
+static inline bool block_is_none(struct block block)
+{
+    return block.number == 0;
+}
+
+/* The windows of an address space; a page's address equals its page number within the space. */
+#define USER_START   0x00010000u /* below: never mapped, null pointers fault */
+#define USER_END     0x80000000u /* private window of a program: [USER_START, USER_END) */
+#define SHARED_START 0x80000000u /* space 0, at the same address in every program */
+#define SHARED_END   0xC0000000u
+#define KERNEL_START 0xC0000000u
+#define SYSTEM_START 0xF0000000u /* SPACE_SYSTEM: persistent records that only the kernel can touch */
+#define SYSTEM_END   0xF4000000u
+
+#endif
