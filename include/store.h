@@ -1,13 +1,21 @@
 /*
  * The store: committed generations of the object space on a block device.
  *
- * A snapshot is a transaction: store_snapshot_begin, any number of puts and deletes, store_snapshot_commit. Pages
- * are written by the caller, to blocks the store allocates; the store writes everything else. A committed block is
- * never overwritten. Nothing of a transaction is visible after a crash until its commit has returned, and
- * everything after it.
+ * Changes collect in two layers over the committed state, so that programs run on while a snapshot is written:
  *
- * Calls may sleep for the device. One thread at a time may be inside a transaction; store_find and store_read may
- * be called by others meanwhile and see the state of the open transaction (puts included).
+ *     open     what has happened since the last stop: deletes, and page-outs of dirty pages. Always there.
+ *     sealed   what the running snapshot commits: between store_snapshot_seal and store_snapshot_commit.
+ *
+ * At the stop, store_snapshot_seal() turns the open layer into the sealed one (generation g, store_open_generation()
+ * before the call) and starts a new open layer (generation g + 1). The snapshot thread then writes the dirty pages to
+ * blocks the store allocates, puts them into the sealed layer, and commits it. store_find and store_next look through
+ * open, then sealed, then committed. store_find_sealed does not see the open layer: it is for the snapshot itself.
+ * A committed block is never overwritten. Nothing of a generation is visible after a crash until its commit has
+ * returned, and everything of it after that.
+ *
+ * Calls may sleep for the device and may be made by several threads; the store locks for itself. Between seal and
+ * commit (or abort) there is one snapshot only. store_delete and store_put never wait for a commit in progress longer
+ * than one device request.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -86,7 +94,7 @@ MUST_CHECK enum error store_next(struct store *store, struct gpn from, struct gp
 /* The checksum of a page's content, bound to the page and the generation it is written in (xxHash, seeded). */
 uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content);
 
-/* Newest committed generation, and the one being built (committed + 1). */
+/* Newest committed generation, and the one of the open layer (committed + 1, or + 2 while a snapshot is sealed). */
 struct generation store_committed(const struct store *store);
 struct generation store_open_generation(const struct store *store);
 
@@ -102,26 +110,39 @@ MUST_CHECK enum error store_allocate(struct store *store, uint32_t wanted, struc
 /* Return blocks that were allocated and not put. */
 void store_release(struct store *store, struct extent extent);
 
-MUST_CHECK enum error store_snapshot_begin(struct store *store);
-
 /*
- * The page's content is now in `entry` (written by the caller, not yet necessarily durable).
- * - ERROR_NO_MEMORY, ERROR_NO_SPACE, ERROR_IO. The transaction can still be aborted.
+ * Into the open layer: the content of a page is in `entry` (a page-out: written by the caller, not yet necessarily
+ * durable), or pages [first, first + count) of one space have no content any more.
+ * - count may span a whole space; the cost follows the entries there are, not the range.
+ * - entry->generation is store_open_generation().
+ * - ERROR_NO_MEMORY, ERROR_NO_SPACE, ERROR_IO: nothing has changed.
  */
+MUST_CHECK enum error store_put(struct store *store, struct gpn page, const struct store_entry *entry);
+MUST_CHECK enum error store_delete(struct store *store, struct gpn first, uint32_t count);
+
+/* The open layer becomes the sealed one. Constant time, does not sleep. ERROR_BUSY: a snapshot is sealed already. */
+MUST_CHECK enum error store_snapshot_seal(struct store *store);
+
+/* Where a page is as the sealed generation sees it. Errors as store_find. */
+MUST_CHECK enum error store_find_sealed(struct store *store, struct gpn page, struct store_entry *out);
+
+/* As store_put, into the sealed layer; entry->generation is store_committed() + 1. */
 MUST_CHECK enum error store_snapshot_put(struct store *store, struct gpn page, const struct store_entry *entry);
 
-/* Pages [first, first + count) have no content any more. */
-MUST_CHECK enum error store_snapshot_delete(struct store *store, struct gpn first, uint32_t count);
-
 /*
- * Make the transaction durable: record, flush, root, flush, and free what no kept generation needs.
+ * Make the sealed layer durable: record, flush, root, flush, and free what no kept generation needs.
  * - record: at most STORE_SYSTEM_RECORD_MAX bytes, returned by store_system_record() after a recovery.
- * - on error nothing was committed and the transaction is aborted; ERROR_IO, ERROR_NO_SPACE.
+ * - on error nothing was committed, and the sealed layer is folded back under the open one, as store_snapshot_abort
+ *   does; ERROR_IO, ERROR_NO_SPACE, ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error store_snapshot_commit(struct store *store, const void *record, uint32_t length,
                                             uint64_t wall_time_ns);
 
-/* Forget the puts and deletes; the blocks put in it become free. */
+/*
+ * Give up the sealed snapshot: its puts and deletes become part of the open layer (where the open layer has no newer
+ * word), so that the next snapshot commits them; generation numbers do not go back. Entries keep the generation
+ * they were written in.
+ */
 void store_snapshot_abort(struct store *store);
 
 #endif
