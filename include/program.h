@@ -1,0 +1,76 @@
+/*
+ * Programs and their tasks: the volatile side of the records, creation, death and resumption.
+ */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include "arch/cpu.h"
+#include "record.h"
+#include "thread.h"
+
+/* A task while it lives in this boot. Volatile. */
+struct task {
+    struct task_record *record;
+    struct program_record *program;
+    uint32_t program_index;
+    struct thread *thread;
+    struct cpu_user_context context;  /* the live FPU, TLS and space */
+    struct registers *registers;      /* of its last entry into the kernel, on its kernel stack */
+    bool in_call;                     /* between the entry of a system call and its result */
+    bool dying;                       /* leaves at the next trap_return */
+};
+
+/* The task whose thread is running; NULL in kernel threads. */
+struct task *task_current(void);
+
+/*
+ * Create a program with an empty space and no task.
+ * - out_index: 1 .. PROGRAMS_MAX. ERROR_NO_MEMORY. May sleep.
+ */
+MUST_CHECK enum error program_create(const char *name, uint32_t parent, uint32_t *out_index);
+struct program_record *program_at(uint32_t index);
+
+/*
+ * Create a task of a program that starts with these registers; it runs once it is scheduled.
+ * - ERROR_NO_MEMORY. May sleep.
+ */
+MUST_CHECK enum error task_create(uint32_t program, const struct registers *registers, const struct cpu_fpu *fpu,
+                                  const struct cpu_tls *tls, uint32_t *out_tid);
+
+/* The current task ends. Does not return. */
+_Noreturn void task_exit(void);
+
+/*
+ * The current program ends: all its tasks, its files, its memory.
+ * - status: as wait() reports it: code << 8, or the signal's number.
+ */
+_Noreturn void program_exit(uint32_t status);
+
+/* The current program is stopped for good by a signal; says so on its terminal. `detail` for people, or NULL. */
+_Noreturn void program_kill(uint32_t signal, const char *detail);
+
+/* Programs that are alive. */
+uint32_t program_count(void);
+
+/* Bring every task in the records back to life after a boot. ERROR_FORMAT_DAMAGED names the record in the log. */
+MUST_CHECK enum error program_resume_all(void);
+
+/* Write the live registers, FPU state and TLS of all tasks into their records; programs must be held. */
+void program_capture_all(void);
+
+/*
+ * Load a program image that the boot loader brought and start it.
+ * - image, size: the ELF file; words, word_count: its arguments; environment likewise (strings). Copied.
+ * - ERROR_INVALID and others after a message on the console that names what is wrong with the image.
+ */
+struct program_image {
+    const void *bytes;
+    uint32_t size;
+    const char *const *arguments;
+    uint32_t argument_count;
+    const char *const *environment;
+    uint32_t environment_count;
+};
+MUST_CHECK enum error program_start(const struct program_image *image, uint32_t *out_index);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * The kernel's own persistent records: tables in the system window.
+ *
+ * Everything that must survive a power cut beside the programs' memory lives here, in pages of SPACE_SYSTEM, at fixed
+ * addresses, linked by index and never by pointer. The pages are wired while a boot lasts. Each type has a version
+ * that is committed with every generation; a kernel that cannot read one refuses the image and leaves it alone.
+ *
+ * Records are used through plain C pointers. The first touch of a table's page must happen in record_commit(), which
+ * may sleep and fail; from then on access to it never faults in a way that could fail.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "arch/cpu.h"
+#include "error.h"
+#include "types.h"
+#include "vm_region.h"
+
+enum record_type {
+    RECORD_SYSTEM,   /* one: time, identity, counters */
+    RECORD_PROGRAM,  /* struct program_record */
+    RECORD_TASK,     /* struct task_record: a thread of a program */
+    RECORD_FILE,     /* struct file_record: an open file description */
+    RECORD_REGION,   /* struct vm_region */
+    RECORD_TERMINAL, /* struct terminal */
+    RECORD_TYPES
+};
+
+struct record_layout {
+    const char *name;
+    uint32_t version;
+    uint32_t bytes;  /* of one record */
+    uint32_t start;  /* address of record 0 in the system window, page aligned */
+    uint32_t count;  /* most records */
+};
+
+/* By enum record_type. */
+extern const struct record_layout record_layouts[RECORD_TYPES];
+
+/* Record `index` of a type; the index must be below the type's count. */
+void *record_at(enum record_type type, uint32_t index);
+
+/* Make records [0, count) of a type usable: their pages exist and are wired. May sleep. ERROR_NO_MEMORY, ERROR_IO. */
+MUST_CHECK enum error record_commit(enum record_type type, uint32_t count);
+
+#define PROGRAMS_MAX       4094u /* a program's index is its space id and its process id: 1 .. PROGRAMS_MAX */
+#define TASKS_MAX          4096u
+#define FILES_MAX          4096u
+#define TERMINALS_MAX      4u
+#define PROGRAM_FILES_MAX  64u   /* descriptors of one program */
+#define PROGRAM_NAME_MAX   32u
+#define SIGNALS_MAX        65u
+
+enum program_state { PROGRAM_FREE, PROGRAM_RUNNING, PROGRAM_ZOMBIE };
+
+struct signal_action {
+    uint32_t handler, flags, restorer;
+    uint32_t mask[2];
+};
+
+/* A program: an address space and what its tasks share. Exactly one page. */
+struct program_record {
+    uint32_t state;        /* enum program_state */
+    uint32_t parent;       /* program index; 0: the kernel */
+    uint32_t region_root;  /* its tree of regions */
+    uint32_t break_start;  /* address of the first byte after the program image */
+    uint32_t break_end;    /* the current program break */
+    uint32_t task_count;
+    uint32_t exit_status;  /* as wait() reports it, once zombie */
+    uint32_t umask;
+    uint32_t process_group, session;
+    uint32_t terminal;     /* index of the controlling terminal */
+    uint32_t image_end;    /* first address above the image: where the heap region begins */
+    char name[PROGRAM_NAME_MAX];
+    uint32_t files[PROGRAM_FILES_MAX];      /* file record indices; 0: closed */
+    uint8_t file_flags[PROGRAM_FILES_MAX];  /* FD_CLOEXEC */
+    struct signal_action actions[SIGNALS_MAX];
+    uint64_t counters[32]; /* accounting: see enum program_counter */
+    uint8_t reserved[4096 - 48 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - 20 * SIGNALS_MAX - 32 * 8];
+};
+_Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
+
+enum task_state { TASK_FREE, TASK_ALIVE };
+
+/*
+ * A thread of a program. `registers` is what it goes on with after a boot; a thread that was in a system call then has
+ * its program counter back at `int 0x80`, and `call` holds what that call had achieved.
+ */
+struct task_record {
+    uint32_t state;     /* enum task_state */
+    uint32_t program;
+    uint32_t tid;
+    uint32_t clear_child_tid; /* user address or 0 */
+    struct registers registers;
+    struct cpu_tls tls[CPU_TLS_ENTRIES];
+    uint32_t robust_list, robust_list_length;
+    uint32_t signal_mask[2], signal_pending[2];
+    struct {
+        uint32_t active;      /* the call is to be issued again: what follows is valid */
+        uint32_t done;        /* bytes or items achieved so far */
+        uint64_t deadline_ns; /* of the monotonic clock of the object space; 0: none yet */
+        uint32_t words[4];    /* the call's own */
+    } call;
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4];
+    struct cpu_fpu fpu;
+};
+_Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");
+
+enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO };
+
+/* An open file description. */
+struct file_record {
+    uint32_t kind;    /* enum file_kind */
+    uint32_t references;
+    uint32_t flags;   /* as F_GETFL reports them */
+    uint32_t object;  /* a terminal's index */
+    uint64_t offset;
+    uint8_t reserved[40];
+};
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * Checked access of the kernel to the memory of the running program.
+ *
+ * All pages of a range are faulted in and wired first, which may sleep and may fail; then they are read or written at
+ * their user addresses without any further fault. So a system call decodes, prepares, and only then changes anything.
+ */
+#ifndef USER_MEMORY_H
+#define USER_MEMORY_H
+
+#include "arch/pmap.h"
+#include "error.h"
+#include "types.h"
+
+#define USER_RANGE_MAX (64u * 1024u) /* bytes; longer transfers go in pieces */
+
+struct user_range {
+    struct gpn first;
+    uint32_t page_count;
+    void *address; /* usable by the kernel until released, as long as it does not sleep */
+};
+
+/*
+ * Prepare [address, address + length) of the current program.
+ * - length: 0 .. USER_RANGE_MAX. ERROR_DENIED: some of it may not be accessed so (EFAULT); ERROR_NO_MEMORY; ERROR_IO.
+ * - may sleep; on failure nothing stays wired.
+ */
+MUST_CHECK enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length,
+                                   enum pmap_access access);
+void user_release(struct user_range *range);
+
+/* Prepare, copy, release. May sleep before the first byte is copied, not after. Any length up to USER_RANGE_MAX. */
+MUST_CHECK enum error user_copy_in(void *destination, struct vaddr source, uint32_t length);
+MUST_CHECK enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length);
+
+/* A string with its zero byte. ERROR_RANGE: longer than capacity; ERROR_DENIED. */
+MUST_CHECK enum error user_copy_string(char *destination, struct vaddr source, uint32_t capacity);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Faults: making a page of the object space present.
+ *
+ * What a page should be is decided in this order: the resident frame; the block a page-out wrote; the store's page
+ * map; the ticket of its region. Access is checked against the region before any I/O.
+ */
+#ifndef VM_FAULT_H
+#define VM_FAULT_H
+
+#include "arch/pmap.h"
+#include "error.h"
+#include "types.h"
+
+struct store;
+struct vm_map;
+
+/* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
+struct vm_fault_policy {
+    /*
+     * Check an access to an address of a space and extend a growing stack if that makes it right.
+     * - may_write: whether the region lets the page be written (so that a read fault may map it so).
+     * - ERROR_DENIED: no region, or it does not allow the access.
+     */
+    enum error (*check)(struct gpn page, enum pmap_access access, bool *may_write);
+};
+
+/* The one object space of the running kernel. */
+void vm_fault_initialise(struct store *store, const struct vm_fault_policy *policy);
+struct vm_map *vm_object_space(void);
+
+/*
+ * Make a page present for an access; after OK the access succeeds unless something sleeps in between.
+ * - may sleep. ERROR_DENIED, ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM (the page is quarantined).
+ */
+MUST_CHECK enum error vm_fault(struct gpn page, enum pmap_access access);
+
+/* As vm_fault, and the page stays resident until vm_unwire(). Wires nest. */
+MUST_CHECK enum error vm_wire(struct gpn page, enum pmap_access access);
+void vm_unwire(struct gpn page);
+
+/*
+ * Pages [first, first + count) of one space have no content any more: unmapped, frames freed, committed content deleted
+ * with the next snapshot. Waits for pages in flight; the cost follows the pages there are.
+ * - ERROR_NO_MEMORY, ERROR_IO from the store: pages handled so far stay discarded.
+ */
+MUST_CHECK enum error vm_discard(struct gpn first, uint32_t count);
+
+#endif
