@@ -60,6 +60,7 @@ struct signal_action {
 
 /* A program: an address space and what its tasks share. Exactly one page. */
 struct program_record {
+    uint64_t counters[32]; /* accounting */
     uint32_t state;        /* enum program_state */
     uint32_t parent;       /* program index; 0: the kernel */
     uint32_t region_root;  /* its tree of regions */
@@ -75,7 +76,6 @@ struct program_record {
     uint32_t files[PROGRAM_FILES_MAX];      /* file record indices; 0: closed */
     uint8_t file_flags[PROGRAM_FILES_MAX];  /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
-    uint64_t counters[32]; /* accounting: see enum program_counter */
     uint8_t reserved[4096 - 48 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - 20 * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
