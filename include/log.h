@@ -18,6 +18,16 @@
  */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+void log_vline(const char *format, va_list arguments);
+
+/*
+ * Send the log to one more place, from its history on.
+ * - sink: takes text, whole lines or pieces of them; called with interrupts disabled, must not sleep or log.
+ * - more than 4 sinks are a program error.
+ */
+typedef void log_sink(const char *text, size_t length);
+void log_add_sink(log_sink *sink);
+
 /* As snprintf of C99, with the conversions of log_line(). Provided by the C library in host builds. */
 int kernel_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments);
 int kernel_snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -28,6 +38,13 @@ int kernel_snprintf(char *buffer, size_t size, const char *format, ...) __attrib
  * - never returns, never sleeps, may be called anywhere; nothing is written to the image.
  */
 _Noreturn void panic(const char *subsystem, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * End the machine because what it was given cannot be used (too little memory, no such disk, a damaged image): the
+ * message on the log, the screen and the serial line, no backtrace, and the emulator told.
+ * - format: what is wrong and what the user can do about it.
+ */
+_Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* States a program error only, and stays on in release builds. Input of any kind is validated, not asserted. */
 #define ASSERT(condition)                                                                         \
