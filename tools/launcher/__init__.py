@@ -1,0 +1,1 @@
+"""What ./eidolon is made of. Standard library only: it must run on a Debian that has nothing but python3."""

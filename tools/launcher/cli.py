@@ -1,0 +1,112 @@
+"""The command line of ./eidolon: which commands there are, what they are called with, and how failures are shown."""
+
+import argparse
+import sys
+
+from launcher import bench, build, image, packages, run, test
+from launcher.common import STATUS_USAGE, Failure, UsageFailure, say
+
+OVERVIEW = """\
+usage: ./eidolon COMMAND [OPTIONS]
+
+  run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
+  image COMMAND FILE ...                look into an image, check it, name its generations
+  test [host|system|all|coverage|soak]  run the tests
+  bench [NAME...]                       run benchmarks
+  build                                 build everything
+  setup                                 install everything that building, running and testing need
+  clean                                 remove what was built
+  help                                  this text
+
+Each command installs and builds what it needs first. ./eidolon COMMAND --help tells more."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors in this launcher's manner."""
+
+    def error(self, message):
+        raise UsageFailure(f"{message} (see {self.prog} --help)")
+
+
+def parser(name, description, epilog=None, usage=None):
+    return Parser(prog=f"./eidolon {name}", description=description, epilog=epilog, usage=usage, allow_abbrev=False,
+                  formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def command_run(arguments):
+    words = []
+    if "--" in arguments:
+        split = arguments.index("--")
+        arguments, words = arguments[:split], arguments[split + 1:]
+        if not words:
+            raise UsageFailure("-- is followed by a program")
+    options = parser("run", run.DESCRIPTION, run.EPILOG, "./eidolon run [OPTIONS] [-- PROGRAM [ARG...]]")
+    run.add_options(options)
+    parsed, rest = options.parse_known_args(arguments)
+    if rest:
+        hint = "" if rest[0].startswith("-") else "; a program is named after --"
+        raise UsageFailure(f"{rest[0]!r} is no option of run{hint} (see ./eidolon run --help)")
+    return run.command(parsed, words)
+
+
+def command_image(arguments):
+    return image.command(arguments)
+
+
+def command_test(arguments):
+    options = parser("test", test.DESCRIPTION)
+    test.add_options(options)
+    return test.command(options.parse_args(arguments))
+
+
+def command_bench(arguments):
+    options = parser("bench", bench.DESCRIPTION)
+    bench.add_options(options)
+    return bench.command(options.parse_args(arguments))
+
+
+def command_build(arguments):
+    parser("build", "Build everything into build/, as far as it is not up to date.").parse_args(arguments)
+    build.build(["all"])
+    return 0
+
+
+def command_setup(arguments):
+    parser("setup", "Install the Debian packages that building, running, testing and benchmarks need.") \
+        .parse_args(arguments)
+    if not packages.ensure("build", "run", "test", "bench"):
+        say("everything is installed")
+    return 0
+
+
+def command_clean(arguments):
+    parser("clean", "Remove the build folder. Images are left alone.").parse_args(arguments)
+    build.clean()
+    return 0
+
+
+def command_help(_):
+    print(OVERVIEW)
+    return 0
+
+
+COMMANDS = {
+    "run": command_run, "image": command_image, "test": command_test, "bench": command_bench, "build": command_build,
+    "setup": command_setup, "clean": command_clean, "help": command_help, "--help": command_help, "-h": command_help,
+}
+
+
+def main(arguments):
+    """Run one command. Returns the exit status."""
+    try:
+        if not arguments:
+            print(OVERVIEW, file=sys.stderr)
+            return STATUS_USAGE
+        if arguments[0] not in COMMANDS:
+            raise UsageFailure(f"there is no command {arguments[0]!r} (see ./eidolon help)")
+        return COMMANDS[arguments[0]](arguments[1:])
+    except Failure as failure:
+        say(failure)
+        return failure.status
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,88 @@
+"""Image files: what `run` needs to know of them from outside, and the `image` command.
+
+What is inside an image is the business of the store: the host's image tool (tools/image_tool) and the kernel read it.
+"""
+
+import os
+import stat
+import subprocess
+
+from launcher import build, common
+from launcher.common import Failure, UsageFailure, reason
+
+MIB = 1 << 20
+SIZE_MIB_MIN = 4
+SIZE_MIB_MAX = 16 << 20
+SIZE_MIB_DEFAULT = 1024
+
+
+def tool_path():
+    return common.build_path("tools", "image_tool")
+
+
+def run_tool(arguments, **options):
+    return subprocess.run([tool_path(), *arguments], check=False, **options)
+
+
+def create(path, size_mib):
+    """Make a new image; the file must not exist."""
+    result = run_tool(["create", path, "--size", str(size_mib)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                      text=True)
+    if result.returncode != 0:
+        raise Failure(result.stderr.strip() or f"{path}: the image could not be created")
+
+
+def check(path, size_mib):
+    """Refuse a file that cannot be an image, from its outside alone. Returns whether it exists."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        check_folder(path)
+        return False
+    except OSError as error:
+        raise Failure(f"{path}: {reason(error)}; choose another file with --image") from None
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISBLK(status.st_mode):
+        what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise Failure(f"{path}: {what}; choose another file with --image")
+    # Root may write anything, but a file that nobody may write was protected on purpose.
+    if not status.st_mode & 0o222 or not os.access(path, os.R_OK | os.W_OK):
+        raise Failure(f"{path}: read-only, and a machine writes to its image; allow it (chmod u+rw) or use a copy")
+    if stat.S_ISREG(status.st_mode):
+        check_size(path, status.st_size, size_mib)
+    return True
+
+
+def check_folder(path):
+    """The folder a new image goes into."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise Failure(f"{path}: there is no folder {folder}; make it first (mkdir -p) or choose another --image")
+    if not os.access(folder, os.W_OK):
+        raise Failure(f"{path}: the folder {folder} is not writable for you; choose another --image")
+
+
+def check_size(path, length, size_mib):
+    if length == 0:
+        raise Failure(f"{path}: an empty file, not an Eidolon image; remove it, and a new image will be created")
+    if length < SIZE_MIB_MIN * MIB:
+        raise Failure(f"{path}: {length} bytes are too small for an Eidolon image (at least {SIZE_MIB_MIN} MiB); if "
+                      "nothing in it is needed remove it, and a new image will be created")
+    if size_mib is not None and length != size_mib * MIB:
+        raise UsageFailure(f"{path} exists and is {length / MIB:.6g} MiB large: --size is for a new image only")
+
+
+def command(arguments):
+    """./eidolon image ...: the image tool, built when needed. Its exit status is ours."""
+    build.build(["image_tool"])
+    os.execv(tool_path(), ["eidolon image", *arguments])
+
+
+def kept_generations(path):
+    """The generations an image keeps, newest first, as (number, line for a menu)."""
+    result = run_tool(["log", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    kept = []
+    for line in result.stdout.splitlines():
+        words = line.split()
+        if words and words[0].isdigit():
+            kept.append((int(words[0]), " ".join(words).replace('"', "'")))
+    return sorted(kept, reverse=True)

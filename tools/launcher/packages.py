@@ -1,0 +1,71 @@
+"""Debian packages, by what they are needed for, and their installation.
+
+A command asks for the groups it needs; only what is missing is installed, with one line that says so. Nobody is asked
+anything and the system's configuration is not touched. Without root rights it uses sudo, or says which command an
+administrator has to run.
+"""
+
+import os
+import shutil
+import subprocess
+
+from launcher.common import Failure, say
+
+GROUPS = {
+    "build": ["gcc", "gcc-multilib", "binutils", "cmake", "ninja-build", "libxxhash-dev"],
+    "run": ["qemu-system-x86", "grub-common", "grub-pc-bin", "xorriso", "mtools"],
+    "test": ["libcmocka-dev", "python3-pytest", "python3-pexpect", "clang", "qemu-utils"],
+    "bench": ["g++", "g++-multilib", "gnuplot-nox", "uthash-dev", "libglib2.0-dev", "libjudy-dev", "liburcu-dev",
+              "libck-dev", "libboost1.81-dev"],
+}
+
+
+def installed(names):
+    """Which of these packages dpkg has fully installed."""
+    query = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names],
+                           capture_output=True, text=True, check=False)
+    return {line.split()[0] for line in query.stdout.splitlines() if line.endswith(" installed")}
+
+
+def missing(groups):
+    names = [name for group in groups for name in GROUPS[group]]
+    present = installed(names)
+    return [name for name in names if name not in present]
+
+
+def root_prefix(command):
+    """What to put before a command that needs root rights."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo"):
+        return ["sudo", "--preserve-env=DEBIAN_FRONTEND"]
+    raise Failure(f"packages are missing and installing them needs root rights; as root: {' '.join(command)}")
+
+
+def apt_get(*arguments):
+    """Run apt-get without questions; returns the finished process with its output."""
+    command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *arguments]
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    return subprocess.run(root_prefix(["apt-get", *arguments]) + command, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def ensure(*groups):
+    """Install what is missing of these groups. Returns whether anything was installed."""
+    if not shutil.which("dpkg-query"):
+        say("this is no Debian system: the packages that would be needed are not looked for")
+        return False
+    names = missing(groups)
+    if not names:
+        return False
+    say(f"installing {' '.join(names)}")
+    install = ["install", "--no-install-recommends", *names]
+    if apt_get(*install).returncode != 0:
+        # The lists may be stale or absent. A list that cannot be refreshed is no reason to stop.
+        apt_get("update")
+        result = apt_get(*install)
+        if result.returncode != 0:
+            tail = "\n".join(result.stdout.splitlines()[-10:])
+            raise Failure(f"these packages could not be installed; try: apt-get update && apt-get install "
+                          f"{' '.join(names)}\n{tail}")
+    return True

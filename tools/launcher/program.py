@@ -1,0 +1,108 @@
+"""The program a machine is to start: checked on the host, then turned into a boot module's command line.
+
+The kernel validates what it is given again. The checks here exist because the host can say more: it knows the file's
+name, and what to do about it.
+"""
+
+import os
+import stat
+import struct
+import urllib.parse
+
+from launcher.common import Failure, reason
+
+USER_START = 0x00010000
+USER_END = 0x80000000
+
+ELF_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
+PROGRAM_HEADER = struct.Struct("<IIIIIIII")
+ELFCLASS32, ELFCLASS64 = 1, 2
+ELFDATA2LSB = 1
+ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
+EM_386 = 3
+PT_LOAD, PT_INTERP = 1, 3
+
+RECIPE = "build it with: gcc -m32 -static"
+MACHINES = {2: "SPARC", 8: "MIPS", 20: "PowerPC", 22: "S/390", 40: "ARM", 62: "x86-64", 183: "AArch64", 243: "RISC-V"}
+
+# What a program finds in its environment.
+ENVIRONMENT = {"HOME": "/", "PATH": "/", "TERM": "linux"}
+
+# The kernel copies arguments and environment to the top of the program's stack.
+WORDS_BYTES_MAX = 65536
+
+
+def read(path):
+    """The bytes of a program file."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            kind = "a directory" if os.path.isdir(path) else "no regular file"
+            raise Failure(f"{path}: {kind}; name a static i386 program")
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise Failure(f"{path}: {reason(error)}; name a static i386 program") from None
+
+
+def check(path):
+    """Refuse what the kernel could not run, with the remedy."""
+    content = read(path)
+    if content[:4] != b"\x7fELF":
+        what = "an empty file" if not content else "a script" if content[:2] == b"#!" else "not an ELF program"
+        raise Failure(f"{path}: {what}; a program is a static i386 ELF: {RECIPE}")
+    if len(content) < ELF_HEADER.size:
+        raise Failure(f"{path}: truncated within the ELF header ({len(content)} bytes); build or copy it again")
+    identity, kind, machine, _, entry, table, _, _, _, entry_size, count, *_ = ELF_HEADER.unpack_from(content)
+    if identity[4] == ELFCLASS64:
+        raise Failure(f"{path}: a 64-bit program; Eidolon runs 32-bit i386 programs: {RECIPE}")
+    if identity[4] != ELFCLASS32 or identity[5] != ELFDATA2LSB or machine != EM_386:
+        name = MACHINES.get(machine, f"machine number {machine}")
+        raise Failure(f"{path}: a program for another processor ({name}), not i386: {RECIPE}")
+    if kind not in (ET_EXEC, ET_DYN):
+        name = {ET_REL: "an object file that is not linked yet", ET_CORE: "a core dump"}.get(kind, f"ELF type {kind}")
+        raise Failure(f"{path}: {name}; a program is needed: {RECIPE}")
+    if count == 0 or entry_size != PROGRAM_HEADER.size:
+        raise Failure(f"{path}: a damaged ELF program (its program headers make no sense): {RECIPE}")
+    if table + count * entry_size > len(content):
+        raise Failure(f"{path}: truncated: its program headers end at byte {table + count * entry_size}, the file at "
+                      f"{len(content)}; build or copy it again")
+    headers = [PROGRAM_HEADER.unpack_from(content, table + index * entry_size) for index in range(count)]
+    if any(header[0] == PT_INTERP for header in headers):
+        raise Failure(f"{path}: a dynamically linked program; Eidolon has no dynamic loader: {RECIPE}")
+    check_segments(path, kind, entry, [header for header in headers if header[0] == PT_LOAD], len(content))
+
+
+def check_segments(path, kind, entry, segments, length):
+    """The loadable part: all there, all within a program's window, and with an entry point in it."""
+    if not segments:
+        raise Failure(f"{path}: a damaged ELF program (nothing in it is to be loaded): {RECIPE}")
+    entered = False
+    for _, offset, address, _, file_bytes, memory_bytes, _, _ in segments:
+        if offset + file_bytes > length:
+            raise Failure(f"{path}: truncated: a segment ends at byte {offset + file_bytes}, the file at {length}; "
+                          "build or copy it again")
+        if file_bytes > memory_bytes:
+            raise Failure(f"{path}: a damaged ELF program (a segment is larger in the file than in memory): {RECIPE}")
+        low = 0 if kind == ET_DYN else USER_START
+        if address < low or address + memory_bytes > USER_END:
+            raise Failure(f"{path}: linked to run at {address:#x}; programs live between {USER_START:#x} and "
+                          f"{USER_END:#x}: link it without special addresses")
+        entered = entered or address <= entry < address + memory_bytes
+    if not entered:
+        what = "a shared library" if kind == ET_DYN and entry == 0 else "a damaged ELF program (its entry is nowhere)"
+        raise Failure(f"{path}: {what}; a program is needed: {RECIPE}")
+
+
+def word(text):
+    """A word of a module's command line: no byte in it means anything to a boot loader or a shell."""
+    return urllib.parse.quote(os.fsencode(text), safe="/")
+
+
+def command_line(path, arguments):
+    """Arguments, the program's path first, then `--` and the environment: what the kernel makes argv and envp of."""
+    words = [word(text) for text in (path, *arguments)]
+    words += ["--"] + [word(f"{name}={value}") for name, value in ENVIRONMENT.items()]
+    line = " ".join(words)
+    if len(line) > WORDS_BYTES_MAX:
+        raise Failure(f"the arguments take {len(line)} bytes; at most {WORDS_BYTES_MAX} can be passed to a program")
+    return line

@@ -1,0 +1,155 @@
+"""./eidolon run: boot an image in QEMU; create it first if it does not exist.
+
+Everything that can be wrong with the command line, the program and the image's file is looked at before anything is
+built or started. What is inside an image the kernel judges.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+
+from launcher import boot, build, image, machine, program
+from launcher.common import Failure, UsageFailure, build_path, say
+
+POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
+MEMORY_MIB_MIN = 16
+MEMORY_MIB_MAX = 3072
+INTERVAL_MS_MAX = 3600 * 1000
+
+DESCRIPTION = """\
+Boot the image in QEMU. An image that does not exist is created, and PROGRAM, a static i386 ELF of this host, is started
+on it. On an image with state everything continues; PROGRAM, if given, is started beside it. Without PROGRAM a new
+image starts the shell."""
+
+EPILOG = """\
+examples:
+  ./eidolon run                                  the shell, on eidolon.img
+  gcc -m32 -static prog.c -o prog
+  ./eidolon run --image t.img -- ./prog 1 2      a program of yours
+  ./eidolon run --image t.img                    after a power cut: it goes on where it was
+
+At a terminal, Ctrl-] x pulls the plug; kill -9 of the process in --pidfile does so from elsewhere. The exit status is
+that of the last program to end, 1 after a refusal or a panic, and 137 if QEMU was killed."""
+
+
+def whole_number(low, high):
+    """An argparse type: a whole number within bounds."""
+    def convert(text):
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+    return convert
+
+
+def generation(text):
+    """An argparse type: a generation's number, or the name of a pinned one."""
+    if not text or not all(letter.isalnum() and letter.isascii() or letter in "._-" for letter in text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a generation's number nor a name (letters, digits, . _ -)")
+    return text
+
+
+def add_options(parser):
+    add = parser.add_argument
+    add("--image", metavar="FILE", default="eidolon.img", help="the image (default: %(default)s)")
+    add("--size", metavar="MIB", type=whole_number(image.SIZE_MIB_MIN, image.SIZE_MIB_MAX),
+        help=f"of a new image (default: {image.SIZE_MIB_DEFAULT}, sparse)")
+    add("--memory", metavar="MIB", type=whole_number(MEMORY_MIB_MIN, MEMORY_MIB_MAX), default=128,
+        help="of the machine (default: %(default)s)")
+    add("--interval", metavar="MS", type=whole_number(0, INTERVAL_MS_MAX), default=100,
+        help="between snapshots (default: %(default)s; 0: only on request)")
+    add("--fresh", action="store_true", help="discard the image's state, after asking")
+    add("--yes", action="store_true", help="do not ask")
+    add("--generation", metavar="N|NAME", type=generation, help="go on from an earlier kept snapshot")
+    add("--boot", choices=["grub", "direct"], default="grub", help="boot loader (default: %(default)s)")
+    add("--menu", action="store_true", help="wait at GRUB's menu, on screen and serial line, also when headless")
+    add("--disk", choices=["virtio", "ata"], default="virtio", help="the disk's interface (default: %(default)s)")
+    add("--headless", action="store_true", help="no window: the serial console on stdin and stdout (the default "
+                                                "without a display)")
+    add("--pidfile", metavar="FILE", help="write QEMU's process id there")
+    add("--accel", choices=["tcg", "kvm"], default="tcg", help="emulation or virtualisation (default: %(default)s)")
+    add("--icount", action="store_true", help="deterministic virtual time: one instruction, one nanosecond")
+    add("--policy", choices=POLICIES, help="page replacement")
+    add("--kernel-options", metavar="WORDS", default="", help="passed on to the kernel")
+    add("--log", metavar="FILE", help="keep the kernel's log there")
+    add("--qemu", metavar="ARGS", default="", help="passed on to QEMU")
+
+
+def check(options, words):
+    """Everything that can be refused before anything is built. Returns whether the image exists."""
+    if options.boot == "direct" and options.menu:
+        raise UsageFailure("--menu is GRUB's: it does not go with --boot direct")
+    if options.fresh and options.generation:
+        raise UsageFailure("--fresh discards what --generation asks for: give one of them")
+    if options.accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise Failure("--accel kvm: /dev/kvm is not there or not usable for you; use --accel tcg")
+    if options.accel == "kvm" and options.icount:
+        raise UsageFailure("--icount counts emulated instructions: it does not go with --accel kvm")
+    if words:
+        program.check(words[0])
+    for path in filter(None, (options.pidfile, options.log)):
+        if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+            raise Failure(f"{path}: there is no such folder; make it first")
+    exists = image.check(options.image, options.size)
+    if not exists and options.generation:
+        raise Failure(f"{options.image} does not exist, so it has no generation {options.generation}")
+    return exists
+
+
+def confirm_discarding(path):
+    """--fresh: ask, unless told not to."""
+    if not sys.stdin.isatty():
+        raise Failure(f"--fresh discards the state of {path}: confirm with --yes")
+    print(f"Discard everything in {path}? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Failure("nothing was changed")
+
+
+def kernel_options(options, program_given):
+    """The words on the kernel's command line."""
+    words = [f"interval={options.interval}", f"start={'always' if program_given else 'new'}"]
+    if options.generation:
+        words.append(f"generation={options.generation}")
+    if options.policy:
+        words.append(f"policy={options.policy}")
+    if options.fresh:
+        words.append("fresh")
+    return words + options.kernel_options.split()
+
+
+def module(words):
+    """The program to bring along: what was asked for, or the shell. Returns its path and its command line."""
+    if words:
+        return words[0], program.command_line(words[0], words[1:])
+    shell = build_path("user", "shell")
+    return (shell, program.command_line(shell, [])) if os.path.exists(shell) else (None, None)
+
+
+def start(options, words, folder):
+    """Boot, and wait for the end. `folder`: temporary."""
+    path, line = module(words)
+    what = boot.Boot(build_path("kernel", "eidolon.elf"), kernel_options(options, bool(words)), path, line)
+    directory = None
+    if options.boot == "direct":
+        boot_arguments, directory = boot.direct_arguments(what, folder)
+    else:
+        menu = options.menu or not options.headless
+        boot_arguments = boot.grub_arguments(what, folder, options.image, menu)
+    log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
+    command = machine.arguments(options, log, boot_arguments)
+    return machine.Machine(command, log, options.image, directory).wait()
+
+
+def command(options, words):
+    """./eidolon run. Returns the exit status."""
+    options.headless = options.headless or not machine.has_display()
+    exists = check(options, words)
+    if exists and options.fresh and not options.yes:
+        confirm_discarding(options.image)
+    options.fresh = options.fresh and exists
+    build.build(["bootable"], groups=("build", "run"))
+    if not exists:
+        image.create(options.image, options.size or image.SIZE_MIB_DEFAULT)
+        say(f"created {options.image}")
+    with tempfile.TemporaryDirectory(prefix="eidolon-") as folder:
+        return start(options, words, folder)
