@@ -2,45 +2,61 @@
  * A block device: where an image lives. Blocks are PAGE_SIZE bytes and buffers are whole pages.
  *
  * Requests are asynchronous. A write is durable once a flush that was submitted after its completion has completed,
- * and not before; unflushed writes may be reordered, torn at 512-byte sectors or lost at a power cut.
+ * and not before; unflushed writes may be reordered, torn at 512-byte sectors or lost at a power cut. Requests that
+ * are under way together complete in any order.
  */
 #ifndef BLOCK_DEVICE_H
 #define BLOCK_DEVICE_H
 
 #include "error.h"
+#include "thread.h"
 #include "types.h"
 
 #define BLOCK_REQUEST_PAGES_MAX 256u /* 1 MiB */
 
 enum block_operation { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
 
-/* Owned by the submitter, who keeps it and its pages unchanged from submit until it is done. */
+/*
+ * Owned by the submitter, who keeps it and its pages unchanged from submit until it is done. The submitter fills in
+ * the first group; the rest is set by block_submit() and the driver.
+ */
 struct block_request {
     enum block_operation operation;
-    struct block first;   /* of `count` consecutive blocks; unused by a flush */
-    uint32_t count;       /* 1 .. BLOCK_REQUEST_PAGES_MAX; 0 for a flush */
-    void *const *pages;   /* `count` page-aligned buffers from frame_address() */
-    bool done;            /* set by the driver after `result` */
-    enum error result;    /* OK, ERROR_IO, ERROR_READ_ONLY, ERROR_RANGE */
+    uint32_t count;     /* 1 .. BLOCK_REQUEST_PAGES_MAX; 0 for a flush */
+    struct block first; /* of `count` consecutive blocks; unused by a flush */
+    void *const *pages; /* `count` page-aligned buffers from frame_address() */
+
+    bool done;                  /* set by the driver after `result` */
+    enum error result;          /* OK, ERROR_IO, ERROR_READ_ONLY, ERROR_RANGE */
+    uint32_t parts;             /* the driver's: pieces of it that are not finished */
     struct block_request *next; /* the driver's, while queued */
+    struct wait_queue waiters;  /* the driver's: who sleeps in wait() for it */
 };
 
 struct block_device {
     const char *name;
     uint32_t block_count;
     bool read_only;
-    /* Queue a request, sleeping while the device has no room for it. Bad requests complete with an error. */
+    /*
+     * Queue a request, sleeping while the device has no room for it. Only called through block_submit(), which has
+     * checked it.
+     */
     void (*submit)(struct block_device *device, struct block_request *request);
     /* Sleep until the request is done. */
     void (*wait)(struct block_device *device, struct block_request *request);
 };
 
 /*
- * One request, start to end; may sleep. Ranges are checked against block_count here, for every driver:
- * ERROR_RANGE; a write to a read-only device is ERROR_READ_ONLY.
+ * Queue a request; may sleep. A request that the device must not see is done at once:
+ * - count of 0 or above BLOCK_REQUEST_PAGES_MAX, or blocks past the device's end: ERROR_RANGE.
+ * - a write to a read-only device: ERROR_READ_ONLY. A flush of one is OK.
  */
 void block_submit(struct block_device *device, struct block_request *request);
+
+/* Sleep until a submitted request is done; returns its result. Several threads may wait for one request. */
 MUST_CHECK enum error block_wait(struct block_device *device, struct block_request *request);
+
+/* One request of one page, or one flush, start to end; may sleep. */
 MUST_CHECK enum error block_read(struct block_device *device, struct block block, void *page);
 MUST_CHECK enum error block_write(struct block_device *device, struct block block, void *page);
 MUST_CHECK enum error block_flush(struct block_device *device);

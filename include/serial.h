@@ -1,0 +1,50 @@
+/*
+ * The first serial port (COM1, 115200 8N1): a stream of bytes in both directions, driven by interrupts.
+ *
+ * A machine without the port is fine: what is written is thrown away and nothing is ever received.
+ */
+#ifndef SERIAL_H
+#define SERIAL_H
+
+#include "thread.h"
+#include "types.h"
+
+#define SERIAL_TRANSMIT_BYTES 8192u /* room when nothing is waiting to be sent */
+
+/* Find and program the port. Called once; interrupts may be enabled or not. */
+void serial_init(void);
+
+/* How many bytes serial_write() would take now. Callable anywhere. */
+uint32_t serial_write_room(void);
+
+/* Take what fits of `length` bytes for sending and return how many that were. Never sleeps; callable anywhere. */
+uint32_t serial_write(const uint8_t *bytes, uint32_t length);
+
+/*
+ * Woken while bytes are sent and at least half of the room is free. A writer that found no room sleeps here with
+ * interrupts disabled since it looked, and looks again when it wakes.
+ */
+struct wait_queue *serial_room_queue(void);
+
+/*
+ * Deliver received bytes to `receiver`, in interrupt context, one call each. Bytes that came before there was a
+ * receiver are delivered from within this call.
+ */
+typedef void serial_receiver(uint8_t byte, void *context);
+void serial_set_receiver(serial_receiver *receiver, void *context);
+
+/*
+ * Flow control: between pause and resume no byte is delivered; the sender at the other end has to wait (the emulator
+ * holds its input back, a real line sees RTS drop). Callable by the receiver itself: the byte it was called with was
+ * the last one.
+ */
+void serial_pause_receiver(void);
+void serial_resume_receiver(void);
+
+/* Send all that is waiting by polling, giving up on a line that does not move; before a power-off. */
+void serial_drain(void);
+
+/* As serial_drain(), then send `length` bytes by polling. For panics: needs nothing but the port. */
+void serial_panic_write(const char *text, size_t length);
+
+#endif
