@@ -5,46 +5,380 @@
  * known from the store's page map and the region's ticket. So it grows with physical memory and not with the
  * object space.
  *
- * Lock key of the fields below: [t] the table: changed only by code that does not sleep; [p] the page's mutex;
- * [c] constant from create to delete.
+ * This interface keeps the books: who a page is, what state it is in, which list it is on. It calls pmap only to gather
+ * dirty bits and never calls the store; frames and blocks that a call lets go are returned to the caller, who frees
+ * them. Apart from vm_page_lock() nothing here sleeps, so each call is atomic in the kernel (see thread.h); elsewhere
+ * the caller serialises all calls on one map.
+ *
+ * Lock key of the fields below:
+ *     [t]  the table: changed only by calls of this interface, which do not sleep
+ *     [p]  the page's mutex: changed by its holder, or by anyone before the page is locked for the first time
+ *     [c]  constant from create to delete
+ *     [o]  whoever uses the field states its lock: kernel/vm_map/ replacement
+ *
+ * Invariants, all verified by vm_map_check():
+ *     VM-1  Every page is on the chain of the bucket its gpn hashes to, and on no other.
+ *     VM-2  No two pages have the same gpn.
+ *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
+ *     VM-4  Every bucket head in use lies in committed memory, and mask_high covers bucket_count.
+ *     VM-5  A page has a frame if and only if it is CLEAN, DIRTY or WRITING.
+ *     VM-6  A DIRTY or WRITING page is on the open dirty list or on a list of the running snapshot, and every page
+ *           on the open dirty list is DIRTY or WRITING: the list is exactly what is resident and known dirty.
+ *     VM-7  A page on the open uncommitted list is VM_PAGE_WRITTEN and is CLEAN, READING or OUT.
+ *     VM-8  An OUT page is VM_PAGE_WRITTEN and not superseded; a written_block needs the flag.
+ *     VM-9  Only pages on the snapshot's dirty list have a copy frame. One without it is DIRTY or WRITING, one with it
+ *           is superseded.
+ *     VM-10 A page on a list is linked there once, and `list` names it; the lists' counts are right.
+ *     VM-11 A page that is on no list is neither VM_PAGE_WRITTEN nor superseded, and is NEW, READING or CLEAN.
+ *
+ * One rule binds the fault path (VM-12, not visible from here): a DIRTY page that is mapped writable has its D bit set and
+ * its chunk noted as accessed, by the program's write or by pmap_mark_dirty(). Else a stop could not tell that the page
+ * must be protected when its chunk is opened.
  */
 #ifndef VM_MAP_H
 #define VM_MAP_H
 
 #include "arch/arena.h"
+#include "pool.h"
 #include "thread.h"
 #include "types.h"
 
 /*
- * States of a page. "Untouched" and "paged out" pages that need no record have none.
+ * States of a page. A page that was never touched, or whose content is committed and nowhere in memory, needs no
+ * record: its ticket or the store's page map says what it is. All functions below need the page's mutex.
  *
- * | state          | guaranteed                                            | left by                              |
- * |----------------|-------------------------------------------------------|--------------------------------------|
- * | VM_PAGE_NEW    | no frame, no content yet; mutex held by its faulter   | vm_page_make_resident, vm_map_delete |
- * | VM_PAGE_READING| no frame mapped, content on its way; mutex held       | vm_page_make_resident, vm_map_delete |
- * | VM_PAGE_CLEAN  | frame holds the committed content (or zeroes); unlisted | vm_page_mark_dirty, vm_page_drop   |
- * | VM_PAGE_DIRTY  | frame is newer than any block; on the dirty list      | vm_page_begin_write                  |
- * | VM_PAGE_WRITING| frame's content is on its way to `written`; mutex held | vm_page_end_write                   |
- * | VM_PAGE_OUT    | no frame; content in `written`, not yet committed     | fault-in, commit                     |
+ * | state   | guaranteed                                          | left by -> to                                       |
+ * |---------|-----------------------------------------------------|-----------------------------------------------------|
+ * | NEW     | no frame; content, if any, is known elsewhere       | vm_page_make_resident -> CLEAN (zeroes, copies)     |
+ * |         |                                                     | vm_page_begin_read -> READING, vm_map_delete        |
+ * | READING | no frame yet; content is on its way from a block    | vm_page_make_resident -> CLEAN                      |
+ * |         |                                                     | vm_page_fail_read -> NEW, or OUT if it came from it |
+ * | CLEAN   | frame holds what the written block, else the        | vm_page_mark_dirty, vm_snapshot_add -> DIRTY        |
+ * |         | committed block, else the ticket says               | vm_page_drop -> NEW, or OUT if only `written` has it|
+ * | DIRTY   | frame is newer than any block                       | vm_page_begin_write -> WRITING                      |
+ * | WRITING | frame is on its way to a block, nobody writes to it | vm_page_end_write -> CLEAN, vm_page_fail_write ->   |
+ * |         |                                                     | DIRTY, vm_snapshot_give_frame -> DIRTY              |
+ * | OUT     | no frame; content is in written_block alone         | vm_page_begin_read -> READING                       |
+ * |         |                                                     | vm_snapshot_commit -> NEW                           |
+ *
+ * vm_page_detach takes a page to NEW from every state but READING.
  */
 enum vm_page_state { VM_PAGE_NEW, VM_PAGE_READING, VM_PAGE_CLEAN, VM_PAGE_DIRTY, VM_PAGE_WRITING, VM_PAGE_OUT };
+
+/*
+ * Lists. A page is on at most one.
+ *
+ *     open dirty        resident, known dirty since the last stop
+ *     open uncommitted  paged out since the last stop: content in written_block, resident again or not
+ *     snapshot dirty    was open dirty at the stop, or gathered for it: still to be written
+ *     snapshot uncommitted  was open uncommitted at the stop: its written block is still to be put
+ *     committing        put in the running snapshot, whose commit is still to come
+ *
+ * The two halves of each pair change roles at a splice, which is why it takes constant time. A snapshot's claim on a
+ * page comes first: a page that is dirtied again while it is on a list of the snapshot becomes DIRTY and
+ * VM_PAGE_SUPERSEDED, stays where it is, and goes on the open dirty list when the snapshot lets it go.
+ */
+enum vm_list_id {
+    VM_LIST_NONE,
+    VM_LIST_DIRTY_0,
+    VM_LIST_DIRTY_1,
+    VM_LIST_UNCOMMITTED_0,
+    VM_LIST_UNCOMMITTED_1,
+    VM_LIST_COMMITTING,
+    VM_LISTS
+};
+
+/* Flags of a page. The upper four bits are free for kernel/vm_map's users. */
+#define VM_PAGE_WRITTEN     0x01u /* there is a written content: in written_block, or zeroes if that is BLOCK_NONE */
+#define VM_PAGE_SUPERSEDED  0x02u /* what a snapshot owes or has written of this page is not its content any more */
+#define VM_PAGE_QUARANTINED 0x04u /* content failed its checksum; whoever touches it is stopped */
 
 struct vm_page_link {
     struct vm_page *previous, *next;
 };
 
+/* At most 64 bytes on a 32-bit machine: each byte is there a million times. */
 struct vm_page {
-    struct vm_page *hash_next;           /* [t] */
-    struct gpn gpn;                      /* [c] */
-    struct frame frame;                  /* [p] FRAME_NONE when not resident */
-    struct block committed_block;        /* [p] BLOCK_NONE when never committed */
-    uint64_t committed_checksum;         /* [p] */
-    struct block written_block;          /* [p] written since the last commit, or BLOCK_NONE */
-    uint64_t written_checksum;           /* [p] */
-    struct vm_page_link dirty_link;      /* [t] */
-    struct vm_page_link replacement_link; /* [t] */
-    struct mutex mutex;
-    uint8_t state;                       /* [p] enum vm_page_state */
-    uint8_t flags;                       /* [p] */
-    uint16_t wire_count;                 /* [t] while above 0 the page is not paged out */
+    struct vm_page *hash_next;            /* [t] */
+    struct gpn gpn;                       /* [c] */
+    struct frame frame;                   /* [p] FRAME_NONE when not resident */
+    struct frame copy_frame;              /* [p] content as the running snapshot must write it, or FRAME_NONE */
+    struct block committed_block;         /* [p] newest committed content, or BLOCK_NONE: none, or zeroes */
+    struct block written_block;           /* [p] written since and not committed, see VM_PAGE_WRITTEN */
+    uint64_t checksum;                    /* [p] of the written content if there is one, else of the committed */
+    struct vm_page_link list_link;        /* [t] */
+    struct vm_page_link replacement_link; /* [o] */
+    struct mutex mutex;                   /*     see vm_page_lock() */
+    uint8_t state;                        /* [p] enum vm_page_state */
+    uint8_t flags;                        /* [p] VM_PAGE_ flags */
+    uint8_t list;                         /* [t] enum vm_list_id */
+    uint8_t written_generation;           /* [p] low bits of the generation that written_block's checksum is bound to */
+    uint16_t wire_count;                  /* [t] while above 0 the page is not dropped */
+    uint16_t reference_count;             /* [t] while above 0 the record is not deleted */
 };
+
+_Static_assert(sizeof(void *) != 4 || sizeof(struct vm_page) <= 64, "a page's record fills one cache line");
+
+struct vm_list {
+    struct vm_page *first, *last;
+    uint32_t count;
+};
+
+/* Work done beyond the chain that an operation looks at, in total; tests bound its growth for each call. */
+struct vm_map_work {
+    uint64_t splits;        /* buckets split while growing */
+    uint64_t merges;        /* buckets merged while shrinking */
+    uint64_t moved;         /* pages that changed chain in either */
+    uint64_t growth_denied; /* growth steps for which no memory could be had */
+};
+
+/* All fields [t]. Opaque to users but for the counters. */
+struct vm_map {
+    struct vm_page **heads;    /* of bucket_count chains */
+    uint32_t bucket_count;
+    uint32_t mask_high;        /* 2^n - 1 with 2^(n-1) <= bucket_count <= 2^n, see table.c */
+    uint32_t seed[4];
+    uint32_t count;            /* pages */
+    uint32_t buckets_max;
+    struct arena arena;        /* behind heads */
+    struct pool records;
+    bool (*gpn_valid)(struct gpn page);
+    uint32_t open_half;        /* which of the halves is open: 0 or 1 */
+    struct vm_list lists[VM_LISTS];
+    struct vm_map_work work;
+};
+
+struct vm_map_options {
+    uint64_t seed[2];                   /* of the hash: unpredictable, so that nobody can choose colliding pages */
+    uint32_t buckets_max;               /* address space to reserve, in buckets; growth ends there, creation does not */
+    bool (*gpn_valid)(struct gpn page); /* NULL: the whole 32-bit space */
+};
+
+/* Whether a page lies in the window of its space: private, shared or system (types.h). For options.gpn_valid. */
+bool vm_map_gpn_in_window(struct gpn page);
+
+/*
+ * Make an empty map.
+ * - ERROR_NO_MEMORY: no address range or no frame for the first buckets. ERROR_INVALID: buckets_max is 0.
+ */
+MUST_CHECK enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options);
+
+/* Give back the memory of a map that has no pages. ERROR_BUSY: it has. */
+MUST_CHECK enum error vm_map_destroy(struct vm_map *map);
+
+/*
+ * Create the record of a page, in state NEW, unlocked, unreferenced.
+ * - work: one chain, plus at most two bucket splits.
+ * - ERROR_RANGE: outside the space. ERROR_EXISTS. ERROR_NO_MEMORY: no record. The map is unchanged then.
+ */
+MUST_CHECK enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **out);
+
+/*
+ * The page's record or NULL.
+ * - valid until the caller sleeps, and beyond that while it is locked or referenced.
+ */
+struct vm_page *vm_map_find(const struct vm_map *map, struct gpn gpn);
+
+/*
+ * Delete a record.
+ * - work: one chain, plus at most two bucket merges.
+ * - ERROR_NOT_FOUND. ERROR_BUSY: it is in another state than NEW, on a list, wired, locked (by the caller too) or
+ *   referenced. Who finds it referenced may leave it: whoever holds the reference sees a NEW page and decides.
+ */
+MUST_CHECK enum error vm_map_delete(struct vm_map *map, struct gpn gpn);
+
+uint32_t vm_map_count(const struct vm_map *map);
+
+/* Where an iteration stands. Start with a zeroed one. */
+struct vm_map_cursor {
+    uint64_t position; /* of the next page, in an order that growth and shrinking do not change */
+    bool done;
+};
+
+#define VM_MAP_STEP_BUCKETS 64u /* looked at by one call of vm_map_next() at most */
+
+/*
+ * The next page of an iteration, or NULL.
+ * - NULL with cursor->done false: nothing in this step, call again.
+ * - pages that are there from the first call to the last are returned exactly once, whatever is created or deleted
+ *   in between, the returned page included; others at most once for each time they are created.
+ */
+struct vm_page *vm_map_next(const struct vm_map *map, struct vm_map_cursor *cursor);
+
+/*
+ * Mutex. It orders fault, snapshot write, page-out and delete of one page.
+ * - lock sleeps; the page is referenced meanwhile, so it stays. Look at its state again afterwards.
+ * - never held while waiting for another page's mutex: use try_lock for a second one.
+ */
+void vm_page_lock(struct vm_page *page);
+bool vm_page_try_lock(struct vm_page *page);
+void vm_page_unlock(struct vm_page *page);
+bool vm_page_is_mine(const struct vm_page *page);
+
+/* Keep a record from being deleted. Pairs nest; at most 65,535 at once. */
+void vm_page_reference(struct vm_page *page);
+void vm_page_release(struct vm_page *page);
+
+/*
+ * Keep a page resident, or from being dropped once it is.
+ * - ERROR_RANGE: wired 65,535 times.
+ */
+MUST_CHECK enum error vm_page_wire(struct vm_page *page);
+void vm_page_unwire(struct vm_page *page);
+
+/*
+ * Transitions; see the table of states. Calling one in another state is a program error and panics.
+ */
+void vm_page_begin_read(struct vm_page *page);
+void vm_page_fail_read(struct vm_page *page);
+void vm_page_make_resident(struct vm_page *page, struct frame frame);
+
+/*
+ * CLEAN -> DIRTY. A page that is DIRTY already stays so.
+ * - returns the block that its old content was paged out to, for the caller to release, or BLOCK_NONE. A block that the
+ *   running snapshot needs is kept.
+ */
+MUST_CHECK struct block vm_page_mark_dirty(struct vm_map *map, struct vm_page *page);
+
+/*
+ * DIRTY -> WRITING, and back. The caller has seen to it that no mapping of the page can be written.
+ * - page on the open dirty list: a page-out. It ends on the open uncommitted list.
+ * - page on the snapshot's dirty list: use vm_snapshot_begin_write(), which knows of copies.
+ * - block: BLOCK_NONE says that the content is zeroes.
+ * - generation: that the checksum is bound to, at most 255 away from the one that asks for it again.
+ */
+void vm_page_begin_write(struct vm_page *page);
+void vm_page_fail_write(struct vm_page *page);
+void vm_page_end_write(struct vm_map *map, struct vm_page *page, struct block block, uint64_t checksum,
+                       struct generation generation);
+
+/* The generation that written_block's checksum is bound to, given one that is at most 127 away. */
+struct generation vm_page_written_generation(const struct vm_page *page, struct generation near);
+
+/*
+ * CLEAN -> OUT if its content is only in written_block, else NEW. Returns the frame, which the caller unmaps first.
+ * - ERROR_BUSY: wired.
+ */
+MUST_CHECK enum error vm_page_drop(struct vm_page *page, struct frame *out);
+
+/* What a page leaves behind, for the caller to free; none where there is none. */
+struct vm_remains {
+    struct frame frame;
+    struct block block;
+};
+
+/*
+ * The page's content is given up (its region is gone): any state but READING -> NEW. What a running snapshot still
+ * needs of it stays with the record, which then can be deleted when the snapshot has let it go.
+ * - wiring does not hold it; a WRITING page must belong to the snapshot.
+ */
+MUST_CHECK struct vm_remains vm_page_detach(struct vm_map *map, struct vm_page *page);
+
+/* How many pages are on the open dirty list. */
+uint32_t vm_dirty_open(const struct vm_map *map);
+
+/* The oldest page on the open dirty list, or NULL. */
+struct vm_page *vm_dirty_first(const struct vm_map *map);
+
+/*
+ * Turn the dirty bits of one chunk into list entries, if its directory entry was accessed since the last time.
+ * - first: any page of the chunk.
+ * - closed chunk (pmap_stop): its dirty pages belong to the running snapshot: they go on its list, lose write access
+ *   one by one, and the chunk is opened.
+ * - open chunk: they go on the open list and keep their access.
+ * - D bits stay; they are cleared when the page is written.
+ * - release, context: called for each block that is given up (see vm_page_mark_dirty), must not sleep.
+ * - returns the number of entries scanned.
+ */
+typedef void vm_release_block(struct block block, void *context);
+uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first, vm_release_block *release, void *context);
+
+/*
+ * Snapshot: hand over the open lists, in constant time, and start new ones. Call it in the stop.
+ * - ERROR_BUSY: a list of the last snapshot still has pages.
+ */
+MUST_CHECK enum error vm_snapshot_splice(struct vm_map *map);
+
+/* The next page to write, to put, and to commit or abort; NULL when that list is empty. */
+struct vm_page *vm_snapshot_first_dirty(const struct vm_map *map);
+struct vm_page *vm_snapshot_first_uncommitted(const struct vm_map *map);
+struct vm_page *vm_snapshot_first_committing(const struct vm_map *map);
+
+/* Move a page to the end of the snapshot's dirty list: for a writer that could not lock it. */
+void vm_snapshot_defer(struct vm_map *map, struct vm_page *page);
+
+/* Whether a list of the running snapshot has the page; and whether a write to it must copy first (no copy yet). */
+bool vm_snapshot_has(const struct vm_map *map, const struct vm_page *page);
+bool vm_snapshot_must_copy(const struct vm_map *map, const struct vm_page *page);
+
+/*
+ * CLEAN -> DIRTY on the snapshot's list: a page whose D bit was set before the stop, found after it.
+ * Returns a block to release, as vm_page_mark_dirty().
+ */
+MUST_CHECK struct block vm_snapshot_add(struct vm_map *map, struct vm_page *page);
+
+/*
+ * A page that must be copied before it is written: one of
+ * - keep_frame: `copy` holds its content; the page keeps its frame and mapping. It must be DIRTY, not WRITING.
+ * - give_frame: `frame` holds its content and becomes the page's; the old one, possibly on its way to the disk, becomes
+ *   the copy. The caller maps anew.
+ * The page is DIRTY afterwards.
+ */
+void vm_snapshot_keep_frame(struct vm_map *map, struct vm_page *page, struct frame copy);
+void vm_snapshot_give_frame(struct vm_map *map, struct vm_page *page, struct frame frame);
+
+/*
+ * Write a page of the snapshot's dirty list.
+ * - begin returns the frame to write: the copy, or the page's own frame, which is WRITING then.
+ * - the mutex may be released in between; a fault then finds WRITING and uses vm_snapshot_give_frame.
+ * - end: the content is in `block` (BLOCK_NONE: it is zeroes) and put in the transaction; the page goes on the committing list.
+ *   Returns the copy frame for the caller to free, or FRAME_NONE.
+ * - fail: back to where it was.
+ */
+MUST_CHECK struct frame vm_snapshot_begin_write(struct vm_map *map, struct vm_page *page);
+MUST_CHECK struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page, struct block block,
+                                              uint64_t checksum, struct generation generation);
+void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page);
+
+/* A page of the snapshot's uncommitted list is put in the transaction: it goes on the committing list. */
+void vm_snapshot_put(struct vm_map *map, struct vm_page *page);
+
+/*
+ * The transaction is committed: the page's written block is its committed one. It leaves the list, OUT becomes NEW, a
+ * page dirtied since goes on the open dirty list. A NEW page that is on no list afterwards can be deleted.
+ */
+void vm_snapshot_commit(struct vm_map *map, struct vm_page *page);
+
+/*
+ * The transaction failed. Takes a page of any list of the snapshot back, so that the next snapshot has its content: what
+ * is in a written block stays there and goes on the open uncommitted list, the rest is dirty again.
+ * - returns what is not needed any more. Written blocks belong to the pages: an aborted transaction must not free them.
+ */
+MUST_CHECK struct vm_remains vm_snapshot_abort(struct vm_map *map, struct vm_page *page);
+
+/* A broken invariant. */
+struct vm_map_violation {
+    const char *invariant; /* "VM-1" .. */
+    struct gpn page;       /* where it was seen, if `has_page` */
+    bool has_page;
+};
+
+/*
+ * Verify the invariants of the whole map, or of the next `buckets` buckets of it (start with *position = 0; it is 0 again
+ * after the last bucket).
+ * - ERROR_INVALID: `out` says what is broken.
+ */
+MUST_CHECK enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out);
+MUST_CHECK enum error vm_map_check_step(const struct vm_map *map, uint32_t *position, uint32_t buckets,
+                                        struct vm_map_violation *out);
+
+/* The length of the longest chain, and the sum over pages of the probes it takes to find each. Walks the whole table. */
+struct vm_map_chains {
+    uint32_t longest;
+    uint32_t buckets;
+    uint64_t probes;
+    uint64_t bytes; /* of memory beyond the records */
+};
+void vm_map_measure(const struct vm_map *map, struct vm_map_chains *out);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * Verification of the invariants VM-1 to VM-11.
+ *
+ * The step looks at chains and at each page on them, its list neighbours included, and costs what it visits: the kernel
+ * runs it before a commit. The whole check also walks the lists from end to end and compares all counts. Both stop at
+ * the first violation. They trust pointers to point to records, and nothing else.
+ */
+#include "internal.h"
+
+static bool is_listed(const struct vm_map *map, const struct vm_page *page)
+{
+    const struct vm_list *list = &map->lists[page->list];
+    const struct vm_page *previous = page->list_link.previous;
+    const struct vm_page *next = page->list_link.next;
+
+    if (page->list == VM_LIST_NONE) {
+        return previous == NULL && next == NULL;
+    }
+    return (previous == NULL ? list->first : previous->list_link.next) == page &&
+           (next == NULL ? list->last : next->list_link.previous) == page;
+}
+
+static bool in_memory_and_dirty(const struct vm_page *page)
+{
+    return page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING;
+}
+
+/* VM-5 .. VM-11 as far as this page goes. Returns the invariant that is broken or NULL. */
+static const char *check_page(const struct vm_map *map, const struct vm_page *page)
+{
+    bool has_frame = !frame_is_none(page->frame);
+    bool has_copy = !frame_is_none(page->copy_frame);
+    bool written = (page->flags & VM_PAGE_WRITTEN) != 0;
+    bool superseded = (page->flags & VM_PAGE_SUPERSEDED) != 0;
+    bool dirty = in_memory_and_dirty(page);
+
+    if (page->list >= VM_LISTS || !is_listed(map, page)) {
+        return "VM-10";
+    }
+    if (page->state > VM_PAGE_OUT || has_frame != (page->state == VM_PAGE_CLEAN || dirty)) {
+        return "VM-5";
+    }
+    if (page->list == vm_list_open_dirty(map) ? !dirty : dirty && !vm_snapshot_has(map, page)) {
+        return "VM-6";
+    }
+    if (page->list == vm_list_open_uncommitted(map) && (!written || dirty || page->state == VM_PAGE_NEW)) {
+        return "VM-7";
+    }
+    if ((page->state == VM_PAGE_OUT && !vm_page_written_is_content(page)) ||
+        (!written && !block_is_none(page->written_block))) {
+        return "VM-8";
+    }
+    if (page->list == vm_list_snapshot_dirty(map) ? (has_copy ? !superseded : !dirty) : has_copy) {
+        return "VM-9";
+    }
+    if (page->list == VM_LIST_NONE && (written || superseded)) {
+        return "VM-11";
+    }
+    return NULL;
+}
+
+static enum error broken(const char *invariant, const struct vm_page *page, struct vm_map_violation *out)
+{
+    *out = (struct vm_map_violation){.invariant = invariant};
+    if (page != NULL) {
+        out->page = page->gpn;
+        out->has_page = true;
+    }
+    return ERROR_INVALID;
+}
+
+/* Whether an earlier page of the chain has the same gpn. */
+static bool is_duplicate(const struct vm_page *first, const struct vm_page *page)
+{
+    while (first != page && first->gpn.number != page->gpn.number) {
+        first = first->hash_next;
+    }
+    return first != page;
+}
+
+static enum error check_chain(const struct vm_map *map, uint32_t bucket, uint32_t *seen, struct vm_map_violation *out)
+{
+    for (const struct vm_page *page = map->heads[bucket]; page != NULL; page = page->hash_next) {
+        if (++*seen > map->count) {
+            return broken("VM-3", page, out);
+        }
+        if (vm_bucket(map, vm_map_hash(map->seed, page->gpn)) != bucket) {
+            return broken("VM-1", page, out);
+        }
+        if (is_duplicate(map->heads[bucket], page)) {
+            return broken("VM-2", page, out);
+        }
+        const char *invariant = check_page(map, page);
+        if (invariant != NULL) {
+            return broken(invariant, page, out);
+        }
+    }
+    return OK;
+}
+
+static enum error check_shape(const struct vm_map *map, struct vm_map_violation *out)
+{
+    uint64_t room = (uint64_t)map->arena.committed_pages * PAGE_SIZE / sizeof(struct vm_page *);
+
+    if (map->heads != map->arena.base || map->bucket_count > room || map->bucket_count == 0 ||
+        (map->mask_high & (map->mask_high + 1)) != 0 || map->bucket_count - 1 > map->mask_high ||
+        map->bucket_count - 1 <= map->mask_high >> 1) {
+        return broken("VM-4", NULL, out);
+    }
+    if (map->count != map->records.objects_used) {
+        return broken("VM-3", NULL, out);
+    }
+    return OK;
+}
+
+enum error vm_map_check_step(const struct vm_map *map, uint32_t *position, uint32_t buckets,
+                             struct vm_map_violation *out)
+{
+    enum error error = check_shape(map, out);
+    uint32_t seen = 0;
+
+    for (uint32_t i = 0; error == OK && i < buckets; i++) {
+        if (*position >= map->bucket_count) {
+            *position = 0;
+            break;
+        }
+        error = check_chain(map, (*position)++, &seen, out);
+    }
+    return error;
+}
+
+static enum error check_list(const struct vm_map *map, enum vm_list_id id, struct vm_map_violation *out)
+{
+    const struct vm_list *list = &map->lists[id];
+    const struct vm_page *last = NULL;
+    uint32_t count = 0;
+
+    for (const struct vm_page *page = list->first; page != NULL; page = page->list_link.next) {
+        if (page->list != id || page->list_link.previous != last || ++count > list->count) {
+            return broken("VM-10", page, out);
+        }
+        last = page;
+    }
+    return count == list->count && list->last == last ? OK : broken("VM-10", NULL, out);
+}
+
+enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
+{
+    uint32_t listed[VM_LISTS] = {0};
+    uint32_t seen = 0;
+    enum error error = check_shape(map, out);
+
+    for (uint32_t i = 0; error == OK && i < map->bucket_count; i++) {
+        error = check_chain(map, i, &seen, out);
+        for (const struct vm_page *page = map->heads[i]; error == OK && page != NULL; page = page->hash_next) {
+            listed[page->list]++;
+        }
+    }
+    if (error == OK && seen != map->count) {
+        error = broken("VM-3", NULL, out);
+    }
+    for (uint32_t id = VM_LIST_NONE + 1; error == OK && id < VM_LISTS; id++) {
+        error = check_list(map, (enum vm_list_id)id, out);
+        if (error == OK && listed[id] != map->lists[id].count) {
+            error = broken("VM-10", NULL, out);
+        }
+    }
+    return error;
+}

@@ -1,0 +1,58 @@
+/*
+ * Iteration that survives growth and shrinking.
+ *
+ * A bucket of linear hashing holds the hashes that agree in their low bits. Read backwards, those are the high bits:
+ * the bucket is an interval of bit-reversed hashes, a split cuts the interval in two and a merge joins two neighbours.
+ * So the order of (bit-reversed hash, gpn) is one that the table's size does not change. The cursor is a place in that
+ * order. Each step looks at the bucket whose interval the place is in, and returns the first page at or behind it; when
+ * there is none, the place moves to the end of the interval, which is the start of another bucket's.
+ */
+#include "internal.h"
+
+static uint32_t reverse_bits(uint32_t x)
+{
+    x = (x & 0x55555555u) << 1 | (x >> 1 & 0x55555555u);
+    x = (x & 0x33333333u) << 2 | (x >> 2 & 0x33333333u);
+    x = (x & 0x0F0F0F0Fu) << 4 | (x >> 4 & 0x0F0F0F0Fu);
+    return __builtin_bswap32(x);
+}
+
+static uint64_t place_of(const struct vm_map *map, const struct vm_page *page)
+{
+    return (uint64_t)reverse_bits(vm_map_hash(map->seed, page->gpn)) << 32 | page->gpn.number;
+}
+
+/* The place behind the interval of bucket `index`; 0 when that is the end of the order. */
+static uint64_t interval_end(const struct vm_map *map, uint32_t index)
+{
+    uint32_t half = map->mask_high >> 1;
+    /* Buckets that have a sibling are told apart by all bits of mask_high, the others by one bit less. */
+    bool has_sibling = index > half || index + half + 1 < map->bucket_count;
+    uint32_t last = reverse_bits(index) | ~reverse_bits(has_sibling ? map->mask_high : half);
+
+    return ((uint64_t)last + 1) << 32;
+}
+
+struct vm_page *vm_map_next(const struct vm_map *map, struct vm_map_cursor *cursor)
+{
+    for (uint32_t step = 0; step < VM_MAP_STEP_BUCKETS && !cursor->done; step++) {
+        uint32_t index = vm_bucket(map, reverse_bits((uint32_t)(cursor->position >> 32)));
+        struct vm_page *best = NULL;
+        uint64_t best_place = 0;
+
+        for (struct vm_page *page = map->heads[index]; page != NULL; page = page->hash_next) {
+            uint64_t place = place_of(map, page);
+
+            if (place >= cursor->position && (best == NULL || place < best_place)) {
+                best = page;
+                best_place = place;
+            }
+        }
+        cursor->position = best != NULL ? best_place + 1 : interval_end(map, index);
+        cursor->done = cursor->position == 0;
+        if (best != NULL) {
+            return best;
+        }
+    }
+    return NULL;
+}

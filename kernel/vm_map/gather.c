@@ -1,0 +1,65 @@
+/*
+ * Gathering: the hardware's dirty bits become list entries.
+ *
+ * A page is written long before the kernel knows; the processor notes it in the D bit of the page's table entry and in
+ * the A bit of the chunk's directory entry. pmap_gather_chunk() skips chunks that were not accessed.
+ *
+ * In a chunk that is closed since a stop, nothing can have been written after the stop, so all it finds belongs to the
+ * running snapshot. Those pages lose write access one by one, the rest of the chunk is opened again. The D bit stays
+ * until the page is written: a page that is known dirty keeps it, so that the next stop finds the page again
+ * wherever it was put on a list (VM-12).
+ */
+#include "internal.h"
+#include "arch/pmap.h"
+
+struct gathering {
+    struct vm_map *map;
+    bool for_snapshot;
+    bool found;
+    struct gpn page; /* one of those found */
+    vm_release_block *release;
+    void *context;
+};
+
+static void list_page(struct gathering *gathering, struct vm_page *page)
+{
+    struct vm_map *map = gathering->map;
+    struct block released;
+
+    if (page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING) {
+        return;
+    }
+    released = gathering->for_snapshot ? vm_snapshot_add(map, page) : vm_page_mark_dirty(map, page);
+    if (!block_is_none(released)) {
+        gathering->release(released, gathering->context);
+    }
+}
+
+static void visit_dirty(struct gpn gpn, void *context)
+{
+    struct gathering *gathering = context;
+    struct vm_page *page = vm_map_find(gathering->map, gpn);
+
+    ASSERT(page != NULL);
+    list_page(gathering, page);
+    if (vm_snapshot_must_copy(gathering->map, page)) {
+        pmap_protect(gpn, PMAP_READ);
+    }
+    gathering->found = true;
+    gathering->page = gpn;
+}
+
+uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first, vm_release_block *release, void *context)
+{
+    struct gathering gathering = {
+        .map = map, .for_snapshot = pmap_is_closed(first), .release = release, .context = context};
+    uint32_t scanned = pmap_gather_chunk(first, visit_dirty, &gathering);
+
+    if (gathering.for_snapshot) {
+        pmap_open(first);
+    } else if (gathering.found) {
+        /* They stay writable: let the next stop look into this chunk again. */
+        pmap_mark_dirty(gathering.page);
+    }
+    return scanned;
+}

@@ -1,0 +1,111 @@
+/*
+ * One page: its mutex, references, wiring, and the transitions that do not involve a running snapshot
+ * (snapshot.c has those). The table of states is in vm_map.h.
+ */
+#include "internal.h"
+
+void vm_page_lock(struct vm_page *page)
+{
+    vm_page_reference(page);
+    mutex_lock(&page->mutex);
+    vm_page_release(page);
+}
+
+bool vm_page_try_lock(struct vm_page *page)
+{
+    return mutex_try_lock(&page->mutex);
+}
+
+void vm_page_unlock(struct vm_page *page)
+{
+    mutex_unlock(&page->mutex);
+}
+
+bool vm_page_is_mine(const struct vm_page *page)
+{
+    return mutex_is_mine(&page->mutex);
+}
+
+void vm_page_reference(struct vm_page *page)
+{
+    ASSERT(page->reference_count < UINT16_MAX);
+    page->reference_count++;
+}
+
+void vm_page_release(struct vm_page *page)
+{
+    ASSERT(page->reference_count > 0);
+    page->reference_count--;
+}
+
+enum error vm_page_wire(struct vm_page *page)
+{
+    if (page->wire_count == UINT16_MAX) {
+        return ERROR_RANGE;
+    }
+    page->wire_count++;
+    return OK;
+}
+
+void vm_page_unwire(struct vm_page *page)
+{
+    ASSERT(page->wire_count > 0);
+    page->wire_count--;
+}
+
+void vm_page_begin_read(struct vm_page *page)
+{
+    ASSERT(vm_page_is_mine(page));
+    ASSERT(page->state == VM_PAGE_NEW || page->state == VM_PAGE_OUT);
+    page->state = VM_PAGE_READING;
+}
+
+void vm_page_fail_read(struct vm_page *page)
+{
+    ASSERT(vm_page_is_mine(page));
+    ASSERT(page->state == VM_PAGE_READING);
+    page->state = vm_page_written_is_content(page) ? VM_PAGE_OUT : VM_PAGE_NEW;
+}
+
+void vm_page_make_resident(struct vm_page *page, struct frame frame)
+{
+    ASSERT(vm_page_is_mine(page));
+    ASSERT(page->state == VM_PAGE_NEW || page->state == VM_PAGE_READING);
+    ASSERT(!frame_is_none(frame));
+    page->frame = frame;
+    page->state = VM_PAGE_CLEAN;
+}
+
+void vm_page_begin_write(struct vm_page *page)
+{
+    ASSERT(vm_page_is_mine(page));
+    ASSERT(page->state == VM_PAGE_DIRTY);
+    page->state = VM_PAGE_WRITING;
+}
+
+void vm_page_fail_write(struct vm_page *page)
+{
+    ASSERT(vm_page_is_mine(page));
+    ASSERT(page->state == VM_PAGE_WRITING);
+    page->state = VM_PAGE_DIRTY;
+}
+
+struct generation vm_page_written_generation(const struct vm_page *page, struct generation near)
+{
+    int8_t distance = (int8_t)(uint8_t)(page->written_generation - (uint8_t)near.number);
+
+    return (struct generation){near.number + (uint64_t)(int64_t)distance};
+}
+
+enum error vm_page_drop(struct vm_page *page, struct frame *out)
+{
+    ASSERT(vm_page_is_mine(page));
+    ASSERT(page->state == VM_PAGE_CLEAN);
+    if (page->wire_count > 0) {
+        return ERROR_BUSY;
+    }
+    *out = page->frame;
+    page->frame = FRAME_NONE;
+    page->state = vm_page_written_is_content(page) ? VM_PAGE_OUT : VM_PAGE_NEW;
+    return OK;
+}

@@ -1,0 +1,244 @@
+/*
+ * The hash table: linear hashing with chains through the pages.
+ *
+ * There are bucket_count heads, and mask_high is the smallest 2^n - 1 that covers them. A hash names the bucket of its
+ * low n bits or, if there is no such bucket yet, that of its low n - 1 bits. Growing by one bucket therefore
+ * moves pages out of exactly one older bucket, its sibling without the top bit, and shrinking by one puts them back:
+ *
+ *     heads  | 0 | 1 | 2 | 3 | 4 | 5 |          6 buckets: mask_high = 7
+ *              ^   ^   .   .   split             hashes ..110 and ..111 are still in 2 and 3;
+ *                                                the next bucket, 6, takes those of ..110 out of 2
+ *
+ * The table keeps one bucket a page (load factor 1) by growing with each create, and by shrinking with deletes
+ * once it has 1/64 more buckets than pages. Each does at most WORK_STEPS such steps, so there is never a pause. The
+ * heads are one array in an arena, so growing copies nothing; memory for heads is asked for one frame at a time, and
+ * when there is none the table goes on with longer chains and tries again with the next create.
+ *
+ * Source of the idea: W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+#define WORK_STEPS     2u /* splits or merges of one operation: one keeps up, the second catches up */
+#define HEADS_PER_PAGE ((uint32_t)(PAGE_SIZE / sizeof(struct vm_page *)))
+#define BUCKETS_MIN    HEADS_PER_PAGE
+#define SHRINK_SLACK   64u
+
+bool vm_map_gpn_in_window(struct gpn page)
+{
+    uint32_t space = gpn_space(page).number;
+    uint32_t address = gpn_address(page).value;
+
+    if (space == SPACE_SHARED.number) {
+        return address >= SHARED_START && address < SHARED_END;
+    }
+    if (space == SPACE_SYSTEM.number) {
+        return address >= SYSTEM_START && address < SYSTEM_END;
+    }
+    return address >= USER_START && address < USER_END;
+}
+
+enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options)
+{
+    struct vm_map new = {.gpn_valid = options->gpn_valid};
+    enum error error;
+
+    if (options->buckets_max == 0) {
+        return ERROR_INVALID;
+    }
+    uint32_t pages = (options->buckets_max - 1) / HEADS_PER_PAGE + 1;
+    error = arena_reserve(&new.arena, pages, FRAME_TABLE);
+    if (error != OK) {
+        return error;
+    }
+    error = arena_grow(&new.arena);
+    if (error != OK) {
+        arena_release(&new.arena);
+        return error;
+    }
+    new.heads = new.arena.base;
+    new.bucket_count = BUCKETS_MIN;
+    new.mask_high = BUCKETS_MIN - 1;
+    new.buckets_max = pages *HEADS_PER_PAGE;
+    vm_map_hash_seed(new.seed, options->seed);
+    pool_init(&new.records, sizeof(struct vm_page), FRAME_RECORDS);
+    *map = new;
+    return OK;
+}
+
+enum error vm_map_destroy(struct vm_map *map)
+{
+    if (map->count != 0) {
+        return ERROR_BUSY;
+    }
+    arena_release(&map->arena);
+    memset(map, 0, sizeof(*map));
+    return OK;
+}
+
+/* Move the pages that belong to the new last bucket out of its sibling. The new head is zero and committed. */
+static void split(struct vm_map *map)
+{
+    uint32_t new = map->bucket_count;
+
+    if (new > map->mask_high) {
+        map->mask_high = map->mask_high << 1 | 1;
+    }
+    uint32_t sibling = new & map->mask_high >> 1;
+    struct vm_page **keep = &map->heads[sibling];
+    struct vm_page **move = &map->heads[new];
+
+    for (struct vm_page *page = *keep; page != NULL; page = page->hash_next) {
+        if ((vm_map_hash(map->seed, page->gpn) & map->mask_high) == new) {
+            *move = page;
+            move = &page->hash_next;
+            map->work.moved++;
+        } else {
+            *keep = page;
+            keep = &page->hash_next;
+        }
+    }
+    *keep = NULL;
+    *move = NULL;
+    map->bucket_count = new + 1;
+    map->work.splits++;
+}
+
+/* Put the pages of the last bucket back in front of its sibling's. */
+static void merge(struct vm_map *map)
+{
+    uint32_t last = map->bucket_count - 1;
+    struct vm_page **sibling = &map->heads[last & map->mask_high >> 1];
+    struct vm_page **end = &map->heads[last];
+
+    while (*end != NULL) {
+        end = &(*end)->hash_next;
+        map->work.moved++;
+    }
+    *end = *sibling;
+    *sibling = map->heads[last];
+    map->heads[last] = NULL;
+    map->bucket_count = last;
+    if (last - 1 <= map->mask_high >> 1) {
+        map->mask_high >>= 1;
+    }
+    map->work.merges++;
+}
+
+static void grow(struct vm_map *map)
+{
+    for (uint32_t i = 0; i < WORK_STEPS && map->count > map->bucket_count; i++) {
+        if (map->bucket_count == map->arena.committed_pages * HEADS_PER_PAGE) {
+            if (map->bucket_count == map->buckets_max || arena_grow(&map->arena) != OK) {
+                map->work.growth_denied++;
+                return;
+            }
+        }
+        split(map);
+    }
+}
+
+static void shrink(struct vm_map *map)
+{
+    for (uint32_t i = 0; i < WORK_STEPS; i++) {
+        if (map->bucket_count == BUCKETS_MIN || map->bucket_count <= map->count + map->count / SHRINK_SLACK) {
+            return;
+        }
+        merge(map);
+        if (map->bucket_count == (map->arena.committed_pages - 1) * HEADS_PER_PAGE) {
+            arena_shrink(&map->arena);
+        }
+    }
+}
+
+struct vm_page *vm_map_find(const struct vm_map *map, struct gpn gpn)
+{
+    struct vm_page *page = map->heads[vm_bucket(map, vm_map_hash(map->seed, gpn))];
+
+    while (page != NULL && page->gpn.number != gpn.number) {
+        page = page->hash_next;
+    }
+    return page;
+}
+
+enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **out)
+{
+    uint32_t hash = vm_map_hash(map->seed, gpn);
+    void *record;
+    enum error error;
+
+    if (map->gpn_valid != NULL && !map->gpn_valid(gpn)) {
+        return ERROR_RANGE;
+    }
+    for (struct vm_page *page = map->heads[vm_bucket(map, hash)]; page != NULL; page = page->hash_next) {
+        if (page->gpn.number == gpn.number) {
+            return ERROR_EXISTS;
+        }
+    }
+    error = pool_allocate(&map->records, &record);
+    if (error != OK) {
+        return error;
+    }
+    map->count++;
+    grow(map);
+
+    struct vm_page **head = &map->heads[vm_bucket(map, hash)];
+    struct vm_page *page = record;
+
+    page->gpn = gpn;
+    page->state = VM_PAGE_NEW;
+    page->hash_next = *head;
+    *head = page;
+    *out = page;
+    return OK;
+}
+
+static bool can_be_deleted(const struct vm_page *page)
+{
+    return page->state == VM_PAGE_NEW && page->list == VM_LIST_NONE && page->wire_count == 0 &&
+           page->reference_count == 0 && mutex_is_free(&page->mutex);
+}
+
+enum error vm_map_delete(struct vm_map *map, struct gpn gpn)
+{
+    struct vm_page **link = &map->heads[vm_bucket(map, vm_map_hash(map->seed, gpn))];
+
+    while (*link != NULL && (*link)->gpn.number != gpn.number) {
+        link = &(*link)->hash_next;
+    }
+    struct vm_page *page = *link;
+    if (page == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    if (!can_be_deleted(page)) {
+        return ERROR_BUSY;
+    }
+    *link = page->hash_next;
+    map->count--;
+    pool_free(&map->records, page);
+    shrink(map);
+    return OK;
+}
+
+uint32_t vm_map_count(const struct vm_map *map)
+{
+    return map->count;
+}
+
+void vm_map_measure(const struct vm_map *map, struct vm_map_chains *out)
+{
+    struct vm_map_chains chains = {.buckets = map->bucket_count,
+                                   .bytes = (uint64_t)map->arena.committed_pages * PAGE_SIZE};
+
+    for (uint32_t i = 0; i < map->bucket_count; i++) {
+        uint32_t length = 0;
+
+        for (const struct vm_page *page = map->heads[i]; page != NULL; page = page->hash_next) {
+            length++;
+            chains.probes += length;
+        }
+        chains.longest = length > chains.longest ? length : chains.longest;
+    }
+    *out = chains;
+}
