@@ -1,8 +1,9 @@
 """How the kernel and its program get into the machine: a GRUB disc made for this run, or QEMU's own boot loader.
 
-Both are multiboot loaders and hand over the same things: the kernel's options as words, the first of which is the
-kernel's name and ignored, and one module, the program, whose command line is its arguments and environment (see
-launcher.program). The module comes along at every boot; the option `start` tells the kernel when to start it.
+Both are multiboot loaders and hand over the same things: the kernel's options as words, and one module, the program,
+whose command line is its arguments and environment (see launcher.program). QEMU puts a file name in front of either
+line, which the kernel knows and cuts off. The module comes along at every boot; the option `start` tells the kernel
+when to start it.
 
 GRUB offers: continue; choose an earlier generation; check the image; start afresh. Without a menu (headless, unless
 asked for) it continues at once and writes nothing to the serial line, which belongs to the programs.
@@ -16,6 +17,7 @@ from launcher import image
 from launcher.common import Failure
 
 KERNEL_NAME = "eidolon.elf"
+MODULE_NAME = "program"
 MENU_TIMEOUT_S = 5
 
 # What GRUB needs on this disc; leaving out the rest makes it in a fifth of the time and the size.
@@ -49,34 +51,23 @@ class Boot:
     def words(self, *without, extra=()):
         """The kernel's options as one line, leaving out keys that a menu entry replaces."""
         kept = [word for word in self.options if word.partition("=")[0] not in without]
-        return " ".join([KERNEL_NAME, *kept, *extra])
+        return " ".join([*kept, *extra])
 
 
 def direct_arguments(boot, folder):
-    """QEMU arguments for its own loader. `folder`: a temporary one. Returns them and the directory to start in."""
+    """QEMU arguments for its own loader. `folder`: a temporary one, whose path has no blanks or commas in it."""
     kernel = os.path.join(folder, KERNEL_NAME)
     os.symlink(boot.kernel, kernel)
-    # QEMU puts the kernel's path in front of the options itself.
-    arguments = ["-kernel", kernel, "-append", boot.words().removeprefix(KERNEL_NAME + " ")]
-    if boot.module_path is None:
-        return arguments, None
-    arguments += ["-initrd", boot.module_line]
-    name = boot.module_line.split(" ", 1)[0]
-    if name == boot.module_path:
-        return arguments, None
-    # QEMU opens the first word of the module's line. If encoding changed it, it has to be a file of that very name.
-    target = os.path.abspath(boot.module_path)
-    name = name.replace("/", "%2F")
-    try:
-        os.symlink(target, os.path.join(folder, name))
-    except OSError:
-        raise Failure(f"{boot.module_path}: the path is too long for --boot direct; use --boot grub") from None
-    arguments[-1] = " ".join([name, *boot.module_line.split(" ")[1:]])
-    return arguments, folder
+    arguments = ["-kernel", kernel, "-append", boot.words()]
+    if boot.module_path:
+        module = os.path.join(folder, MODULE_NAME)
+        os.symlink(os.path.abspath(boot.module_path), module)
+        arguments += ["-initrd", f"{module} {boot.module_line}"]
+    return arguments
 
 
 def grub_entry(boot, title, without=(), extra=()):
-    module = f"module /boot/program {boot.module_line}" if boot.module_path else ""
+    module = f"module /boot/{MODULE_NAME} {boot.module_line}" if boot.module_path else ""
     return GRUB_ENTRY.format(title=title, kernel=KERNEL_NAME, module=module,
                              options=boot.words(*without, extra=extra))
 
@@ -103,7 +94,7 @@ def grub_arguments(boot, folder, image_path, menu):
     os.makedirs(os.path.join(tree, "boot", "grub"))
     shutil.copyfile(boot.kernel, os.path.join(tree, "boot", KERNEL_NAME))
     if boot.module_path:
-        shutil.copyfile(boot.module_path, os.path.join(tree, "boot", "program"))
+        shutil.copyfile(boot.module_path, os.path.join(tree, "boot", MODULE_NAME))
     with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="ascii", errors="replace") as file:
         file.write(grub_configuration(boot, image_path, menu))
     disc = os.path.join(folder, "boot.iso")

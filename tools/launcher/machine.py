@@ -88,14 +88,14 @@ def die_with_parent():
 class Machine:
     """A running QEMU."""
 
-    def __init__(self, command, log, image_path, directory):
+    def __init__(self, command, log, image_path):
         self.log = log
         self.image_path = image_path
         self.complaints = []
         self.terminal = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
         try:
             self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace",
-                                            cwd=directory, preexec_fn=die_with_parent)
+                                            preexec_fn=die_with_parent)
         except FileNotFoundError:
             raise Failure(f"{EMULATOR} is missing; install it: apt-get install qemu-system-x86") from None
         self.listener = threading.Thread(target=self.listen, daemon=True)

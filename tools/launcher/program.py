@@ -37,7 +37,7 @@ def read(path):
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             kind = "a directory" if os.path.isdir(path) else "no regular file"
-            raise Failure(f"{path}: {kind}; name a static i386 program")
+            raise Failure(f"{path}: {kind}, not a program; name a static i386 program")
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
@@ -76,6 +76,8 @@ def check_segments(path, kind, entry, segments, length):
     """The loadable part: all there, all within a program's window, and with an entry point in it."""
     if not segments:
         raise Failure(f"{path}: a damaged ELF program (nothing in it is to be loaded): {RECIPE}")
+    if kind == ET_DYN and entry == 0:
+        raise Failure(f"{path}: a shared library; a program is needed: {RECIPE}")
     entered = False
     for _, offset, address, _, file_bytes, memory_bytes, _, _ in segments:
         if offset + file_bytes > length:
@@ -89,13 +91,12 @@ def check_segments(path, kind, entry, segments, length):
                           f"{USER_END:#x}: link it without special addresses")
         entered = entered or address <= entry < address + memory_bytes
     if not entered:
-        what = "a shared library" if kind == ET_DYN and entry == 0 else "a damaged ELF program (its entry is nowhere)"
-        raise Failure(f"{path}: {what}; a program is needed: {RECIPE}")
+        raise Failure(f"{path}: a damaged ELF program (its entry point is in no segment): {RECIPE}")
 
 
 def word(text):
     """A word of a module's command line: no byte in it means anything to a boot loader or a shell."""
-    return urllib.parse.quote(os.fsencode(text), safe="/")
+    return urllib.parse.quote(os.fsencode(text), safe="/=")
 
 
 def command_line(path, arguments):

@@ -14,7 +14,7 @@ from launcher.common import Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
 MEMORY_MIB_MIN = 16
-MEMORY_MIB_MAX = 3072
+MEMORY_MIB_MAX = 768
 INTERVAL_MS_MAX = 3600 * 1000
 
 DESCRIPTION = """\
@@ -129,15 +129,14 @@ def start(options, words, folder):
     """Boot, and wait for the end. `folder`: temporary."""
     path, line = module(words)
     what = boot.Boot(build_path("kernel", "eidolon.elf"), kernel_options(options, bool(words)), path, line)
-    directory = None
     if options.boot == "direct":
-        boot_arguments, directory = boot.direct_arguments(what, folder)
+        boot_arguments = boot.direct_arguments(what, folder)
     else:
         menu = options.menu or not options.headless
         boot_arguments = boot.grub_arguments(what, folder, options.image, menu)
     log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
     command = machine.arguments(options, log, boot_arguments)
-    return machine.Machine(command, log, options.image, directory).wait()
+    return machine.Machine(command, log, options.image).wait()
 
 
 def command(options, words):
@@ -151,5 +150,7 @@ def command(options, words):
     if not exists:
         image.create(options.image, options.size or image.SIZE_MIB_DEFAULT)
         say(f"created {options.image}")
-    with tempfile.TemporaryDirectory(prefix="eidolon-") as folder:
+    # Boot loaders split their command lines at blanks.
+    parent = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(prefix="eidolon-", dir="/tmp" if " " in parent or "," in parent else None) as folder:
         return start(options, words, folder)
