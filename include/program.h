@@ -10,15 +10,20 @@
 
 /* A task while it lives in this boot. Volatile. */
 struct task {
+    struct cpu_user_context context;  /* the live FPU, TLS and space */
     struct task_record *record;
     struct program_record *program;
     uint32_t program_index;
     struct thread *thread;
-    struct cpu_user_context context;  /* the live FPU, TLS and space */
-    struct registers *registers;      /* of its last entry into the kernel, on its kernel stack */
+    struct registers *registers;      /* of its last entry into the kernel, on its kernel stack; NULL before */
+    uint32_t call_number;             /* while in_call */
     bool in_call;                     /* between the entry of a system call and its result */
+    bool captured;                    /* the record holds what the task is now; cleared before it runs on */
     bool dying;                       /* leaves at the next trap_return */
 };
+
+/* The regions of all programs. */
+extern struct vm_region_table region_table;
 
 /* The task whose thread is running; NULL in kernel threads. */
 struct task *task_current(void);
@@ -52,11 +57,30 @@ _Noreturn void program_kill(uint32_t signal, const char *detail);
 /* Programs that are alive. */
 uint32_t program_count(void);
 
-/* Bring every task in the records back to life after a boot. ERROR_FORMAT_DAMAGED names the record in the log. */
+/* What a fault may do in the windows of programs: for vm_fault_initialise(). */
+struct vm_fault_policy;
+extern const struct vm_fault_policy program_fault_policy;
+
+/* Begin with no programs, or bring every task in the records back to life. ERROR_FORMAT_DAMAGED is explained in the log. */
+MUST_CHECK enum error program_start_empty(void);
 MUST_CHECK enum error program_resume_all(void);
 
-/* Write the live registers, FPU state and TLS of all tasks into their records; programs must be held. */
+/*
+ * Write the live registers, FPU state and TLS of the tasks that ran since their last capture into their records.
+ * A task in a system call is captured at the instruction that issues it, with record->call.active set. Does not sleep.
+ */
 void program_capture_all(void);
+
+/* Sleep until no program is alive. Returns the exit status of the one that was last, as wait() reports it. */
+uint32_t program_wait_all(void);
+
+/*
+ * The current task begins and ends a system call; between the two it may sleep and be captured.
+ * - program_call_begin(): a call that is issued again after a boot finds what it had achieved in record->call;
+ *   otherwise record->call is zero.
+ */
+void program_call_begin(struct registers *registers);
+void program_call_end(struct registers *registers, int32_t result);
 
 /*
  * Load a program image that the boot loader brought and start it.

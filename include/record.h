@@ -17,7 +17,6 @@
 #include "vm_region.h"
 
 enum record_type {
-    RECORD_SYSTEM,   /* one: time, identity, counters */
     RECORD_PROGRAM,  /* struct program_record */
     RECORD_TASK,     /* struct task_record: a thread of a program */
     RECORD_FILE,     /* struct file_record: an open file description */
@@ -42,6 +41,16 @@ void *record_at(enum record_type type, uint32_t index);
 
 /* Make records [0, count) of a type usable: their pages exist and are wired. May sleep. ERROR_NO_MEMORY, ERROR_IO. */
 MUST_CHECK enum error record_commit(enum record_type type, uint32_t count);
+
+/* Records [0, count) that are usable now. */
+uint32_t record_committed(enum record_type type);
+
+/*
+ * After a boot: make every record that the image holds usable. May sleep.
+ * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM: a record page cannot be had; the log names its table.
+ */
+struct store;
+MUST_CHECK enum error record_resume(struct store *store);
 
 #define PROGRAMS_MAX       4094u /* a program's index is its space id and its process id: 1 .. PROGRAMS_MAX */
 #define TASKS_MAX          4096u
@@ -101,12 +110,13 @@ struct task_record {
         uint64_t deadline_ns; /* of the monotonic clock of the object space; 0: none yet */
         uint32_t words[4];    /* the call's own */
     } call;
-    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4];
+    uint32_t signal_stack[3]; /* sigaltstack: base, flags, size */
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 12];
     struct cpu_fpu fpu;
 };
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");
 
-enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO };
+enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_KINDS };
 
 /* An open file description. */
 struct file_record {

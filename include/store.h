@@ -98,6 +98,13 @@ uint64_t store_checksum(const struct store *store, struct gpn page, struct gener
 struct generation store_committed(const struct store *store);
 struct generation store_open_generation(const struct store *store);
 
+/* The generation that the sealed layer will be, and whether that layer has no puts and no deletes. */
+struct generation store_sealed_generation(const struct store *store);
+bool store_sealed_is_empty(const struct store *store);
+
+/* The device under a store, for page content. */
+struct block_device *store_device(const struct store *store);
+
 /* The record given to the newest commit. `length` in: room; out: bytes. ERROR_NOT_FOUND before the first commit. */
 MUST_CHECK enum error store_system_record(struct store *store, void *record, uint32_t *length);
 
@@ -126,7 +133,7 @@ MUST_CHECK enum error store_snapshot_seal(struct store *store);
 /* Where a page is as the sealed generation sees it. Errors as store_find. */
 MUST_CHECK enum error store_find_sealed(struct store *store, struct gpn page, struct store_entry *out);
 
-/* As store_put, into the sealed layer; entry->generation is store_committed() + 1. */
+/* As store_put, into the sealed layer; entry->generation is store_sealed_generation(). */
 MUST_CHECK enum error store_snapshot_put(struct store *store, struct gpn page, const struct store_entry *entry);
 
 /*

@@ -24,8 +24,8 @@ struct vm_fault_policy {
     enum error (*check)(struct gpn page, enum pmap_access access, bool *may_write);
 };
 
-/* The one object space of the running kernel. */
-void vm_fault_initialise(struct store *store, const struct vm_fault_policy *policy);
+/* The one object space of the running kernel. ERROR_NO_MEMORY. */
+MUST_CHECK enum error vm_fault_initialise(struct store *store, const struct vm_fault_policy *policy);
 struct vm_map *vm_object_space(void);
 
 /*
@@ -39,10 +39,30 @@ MUST_CHECK enum error vm_wire(struct gpn page, enum pmap_access access);
 void vm_unwire(struct gpn page);
 
 /*
+ * A write of the kernel to a record in the system window that found the page protected, because of a snapshot.
+ * - does not sleep. Returns false if the page is not there at all, which is a program error of the kernel.
+ */
+bool vm_fault_record(struct gpn page);
+
+/*
+ * How often the world has been stopped. What was prepared before a stop (a mapping that can be written) has to be
+ * prepared again after it.
+ */
+uint32_t vm_stops(void);
+
+/*
  * Pages [first, first + count) of one space have no content any more: unmapped, frames freed, committed content deleted
  * with the next snapshot. Waits for pages in flight; the cost follows the pages there are.
+ * - the caller has made sure that no fault brings them back meanwhile (their region denies access or is gone), and
+ *   that a call which is issued again after a boot does this again.
  * - ERROR_NO_MEMORY, ERROR_IO from the store: pages handled so far stay discarded.
  */
 MUST_CHECK enum error vm_discard(struct gpn first, uint32_t count);
+
+/*
+ * The regions of pages [first, first + count) now allow less: take away what mappings there are allow beyond that.
+ * - readable, writable: what is still allowed. More than before needs no call: the next fault gives it.
+ */
+void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable);
 
 #endif

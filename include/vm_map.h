@@ -304,6 +304,9 @@ struct vm_page *vm_snapshot_first_dirty(const struct vm_map *map);
 struct vm_page *vm_snapshot_first_uncommitted(const struct vm_map *map);
 struct vm_page *vm_snapshot_first_committing(const struct vm_map *map);
 
+/* Pages still to be written. */
+uint32_t vm_snapshot_dirty_count(const struct vm_map *map);
+
 /* Move a page to the end of the snapshot's dirty list: for a writer that could not lock it. */
 void vm_snapshot_defer(struct vm_map *map, struct vm_page *page);
 

@@ -55,6 +55,9 @@ bool pmap_query(struct gpn page, enum pmap_access *out);
 bool pmap_is_dirty(struct gpn page);
 bool pmap_clear_dirty(struct gpn page);
 
+/* Set D in a mapped page's entry and A in its directory entry, as a write would: pmap_gather_chunk() will visit it. */
+void pmap_mark_dirty(struct gpn page);
+
 /* Clear the A bit of a mapped page and return what it was. For sampling: a stale translation may hide an access. */
 bool pmap_clear_accessed(struct gpn page);
 

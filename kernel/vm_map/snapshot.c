@@ -23,6 +23,11 @@ struct vm_page *vm_snapshot_first_dirty(const struct vm_map *map)
     return map->lists[vm_list_snapshot_dirty(map)].first;
 }
 
+uint32_t vm_snapshot_dirty_count(const struct vm_map *map)
+{
+    return map->lists[vm_list_snapshot_dirty(map)].count;
+}
+
 struct vm_page *vm_snapshot_first_uncommitted(const struct vm_map *map)
 {
     return map->lists[vm_list_snapshot_uncommitted(map)].first;

@@ -1,0 +1,12 @@
+#ifndef BOOT_PROGRAM_H
+#define BOOT_PROGRAM_H
+
+#include "error.h"
+
+/*
+ * Start the program in the first boot module. There must be one. May sleep.
+ * - ERROR_INVALID and others: explained on the console.
+ */
+MUST_CHECK enum error boot_program_start(void);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * What the object space knows of itself. It is no page: it is committed with each generation as the store's system
+ * record, so that it can be read before anything else, and so that time passing makes no page dirty.
+ *
+ * Layout is part of the disk format (version SYSTEM_STATE_VERSION), little-endian, the same on 32 and 64 bits.
+ */
+#ifndef SYSTEM_STATE_H
+#define SYSTEM_STATE_H
+
+#include "arch/cpu.h"
+#include "error.h"
+#include "record.h"
+#include "types.h"
+
+#define SYSTEM_STATE_MAGIC   0x4D545359u /* "YSTM" */
+#define SYSTEM_STATE_VERSION 1u
+#define SYSTEM_RECORDS_MAX   16u
+
+struct system_state {
+    uint32_t magic;
+    uint32_t version;
+    uint64_t monotonic_ns;        /* the monotonic clock at the stop (program_time.h) */
+    uint64_t boots;               /* times the space was brought to life */
+    struct cpu_features features; /* of the processor that programs have seen */
+    uint32_t last_exit_status;    /* of the program that ended last, as wait() reports it */
+    uint32_t programs;            /* alive at the stop */
+    char kernel_version[32];
+    struct {
+        uint32_t version;
+        uint32_t bytes;
+    } records[SYSTEM_RECORDS_MAX]; /* by enum record_type: what this kernel wrote */
+};
+_Static_assert(sizeof(struct system_state) == 208, "the system record's layout is part of the disk format");
+
+/* The one of the running kernel. Changed without sleeping; committed as it is at the stop. */
+extern struct system_state system_state;
+
+/* A new object space. */
+void system_state_create(void);
+
+/*
+ * Adopt what a generation holds.
+ * - ERROR_FORMAT_VERSION: written by a kernel whose records, or for a processor whose features, this one does not have;
+ *   `reason` says which. ERROR_FORMAT_DAMAGED.
+ */
+MUST_CHECK enum error system_state_adopt(const void *record, uint32_t length, char *reason, size_t reason_size);
+
+#endif

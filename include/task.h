@@ -1,0 +1,22 @@
+/*
+ * Tasks: the threads of programs, between program.c and the machine.
+ */
+#ifndef TASK_H
+#define TASK_H
+
+#include "error.h"
+#include "program.h"
+
+/* Make every other task of the current one's program leave at its next return to user mode. */
+void task_end_others(const struct task *task);
+
+/*
+ * Bring the tasks in the records back to life.
+ * - ERROR_FORMAT_DAMAGED after a line in the log that names the record; ERROR_NO_MEMORY.
+ */
+MUST_CHECK enum error task_resume_all(void);
+
+/* A program without tasks gives back all it has. May sleep. */
+void program_destroy(uint32_t index);
+
+#endif

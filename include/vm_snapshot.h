@@ -1,0 +1,26 @@
+/*
+ * What a snapshot does to the mappings: the part of kernel/vm_map between the fault path and kernel/snap.
+ */
+#ifndef VM_SNAPSHOT_H
+#define VM_SNAPSHOT_H
+
+#include "error.h"
+#include "types.h"
+
+/*
+ * The stop: the lists of known dirty pages are handed to the snapshot, and from now on nothing is written through any
+ * mapping before its chunk is opened. Constant time, does not sleep.
+ * - ERROR_BUSY: the last snapshot has not let go of all its pages.
+ */
+MUST_CHECK enum error vm_stop(void);
+
+/* Hand the dirty pages of a chunk that is closed since the stop to the snapshot, and open it. Does not sleep. */
+void vm_open_chunk(struct gpn page);
+
+/*
+ * A clean page has been written and may be written to again, if its region allows that. The caller has its mutex.
+ */
+struct vm_page;
+void vm_allow_write(const struct vm_page *page);
+
+#endif

@@ -1,0 +1,328 @@
+/*
+ * The life of a boot: devices, the image, the programs that were alive in it, and the end.
+ *
+ *     kernel_main    devices up, the boot code becomes the first thread
+ *     open_image     recognise and recover, or refuse and say why; nothing has been written by then
+ *     bring_to_life  adopt the records and resume, or begin a new object space; start the boot loader's program if asked
+ *     snapshots run until the last program has ended; one last snapshot; power off with that program's status
+ *
+ * Options on the command line: interval=MS, start=always|new, generation=N, fresh, selftest.
+ */
+#include "arch/boot.h"
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "ata.h"
+#include "boot_program.h"
+#include "keyboard.h"
+#include "log.h"
+#include "pci.h"
+#include "program.h"
+#include "program_time.h"
+#include "record.h"
+#include "selftest.h"
+#include "serial.h"
+#include "snap.h"
+#include "store.h"
+#include "system_state.h"
+#include "terminal.h"
+#include "thread.h"
+#include "vga.h"
+#include "virtio_blk.h"
+#include "vm_fault.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define INTERVAL_MS_DEFAULT 100u
+#define INTERVAL_MS_MAX     3600000u
+
+/* What the launcher reads from the emulator's exit status; the program's own status stands in the log. */
+#define POWER_OFF_ENDED   0x10u
+#define POWER_OFF_STOPPED 0x11u
+
+void kernel_main(void);
+
+static struct store *store;
+
+static _Noreturn void leave(uint8_t how)
+{
+    serial_drain();
+    cpu_power_off(how);
+}
+
+/* Say what is wrong and what to do about it, and end the machine with the image as it is. */
+static _Noreturn void refuse(const char *what, const char *reason, const char *remedy)
+{
+    console_say("eidolon: %s: %s; %s", what, reason, remedy);
+    leave(POWER_OFF_STOPPED);
+}
+
+/* Options ----------------------------------------------------------------------------------------------------------- */
+
+static bool option_is_set(const char *name)
+{
+    char value[16];
+
+    return boot_option(name, value, sizeof(value));
+}
+
+/* A whole number up to `most`; `fallback` if the option is absent. Anything else is refused. */
+static uint64_t option_number(const char *name, uint64_t fallback, uint64_t most)
+{
+    char value[24];
+    uint64_t number = 0;
+
+    if (!boot_option(name, value, sizeof(value))) {
+        return fallback;
+    }
+    for (const char *at = value; *at != 0; at++) {
+        if (*at < '0' || *at > '9' || number > most) {
+            refuse(name, "not a whole number in range", "give one on the kernel's command line");
+        }
+        number = number * 10 + (uint64_t)(*at - '0');
+    }
+    if (value[0] == 0 || number > most) {
+        refuse(name, "not a whole number in range", "give one on the kernel's command line");
+    }
+    return number;
+}
+
+/* The image --------------------------------------------------------------------------------------------------------- */
+
+static struct block_device *find_disk(void)
+{
+    struct block_device *disk;
+
+    if (virtio_blk_find(0, &disk) == OK || ata_find(0, &disk) == OK) {
+        log_line("disk: %s, %u blocks%s", disk->name, disk->block_count, disk->read_only ? ", read-only" : "");
+        return disk;
+    }
+    refuse("no disk", "neither a virtio nor an ATA disk answers", "attach the image as one of them");
+}
+
+static const char *remedy_for(enum error error)
+{
+    switch (error) {
+    case ERROR_FORMAT_FOREIGN:
+        return "it was left as it is; name an Eidolon image, or create one with ./eidolon image create";
+    case ERROR_FORMAT_VERSION:
+        return "it was left as it is; boot it with the kernel it was made by";
+    case ERROR_FORMAT_DAMAGED:
+    case ERROR_CHECKSUM:
+        return "it was left as it is; look at it with ./eidolon image verify";
+    case ERROR_NOT_FOUND:
+        return "./eidolon image log lists the generations that are kept";
+    case ERROR_TOO_SMALL:
+        return "it was left as it is; restore the file to its full length";
+    case ERROR_READ_ONLY:
+        return "make the file writable";
+    case ERROR_NO_MEMORY:
+        return "give the machine more memory with --memory";
+    default:
+        return "it was left as it is";
+    }
+}
+
+static void format_disk(struct block_device *disk)
+{
+    struct store_format_options options = {
+        .space_id = {clock_entropy(), clock_entropy()},
+        .wall_time_ns = clock_wall_ns(),
+    };
+    enum error error = store_format(disk, &options);
+
+    if (error != OK) {
+        refuse("image", error_text(error), remedy_for(error));
+    }
+}
+
+/* `fresh` discards what is recognised as an image; what is foreign stays. */
+static void discard_image(struct block_device *disk)
+{
+    struct store_open_options options = {.read_only = true};
+    struct store_report report;
+    enum error error = store_open(disk, &options, &store, &report);
+
+    if (error == OK) {
+        error = store_close(store);
+    }
+    if (error == ERROR_FORMAT_FOREIGN || error == ERROR_TOO_SMALL || error == ERROR_IO) {
+        refuse("image", report.reason[0] != 0 ? report.reason : error_text(error), remedy_for(error));
+    }
+    format_disk(disk);
+}
+
+static struct store_report open_image(struct block_device *disk)
+{
+    struct store_open_options options = {.generation = {option_number("generation", 0, UINT64_MAX / 16)}};
+    struct store_report report;
+
+    if (disk->read_only) {
+        refuse("image", "the disk is read-only", remedy_for(ERROR_READ_ONLY));
+    }
+    enum error error = store_open(disk, &options, &store, &report);
+    if (error != OK) {
+        refuse("image", report.reason[0] != 0 ? report.reason : error_text(error), remedy_for(error));
+    }
+    if (report.fell_back) {
+        console_say("eidolon: image: %s; resuming an earlier generation", report.reason);
+    }
+    return report;
+}
+
+/* Programs ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t commit_system_record(void *record, uint32_t capacity)
+{
+    ASSERT(capacity >= sizeof(system_state));
+    memcpy(record, &system_state, sizeof(system_state));
+    return sizeof(system_state);
+}
+
+static void capture(void)
+{
+    program_capture_all();
+    time_capture();
+    system_state.programs = program_count();
+}
+
+static const struct snap_client snap_client = {.capture = capture, .system_record = commit_system_record};
+
+static void begin_space(void)
+{
+    system_state_create();
+    time_resume();
+    enum error error = program_start_empty();
+    if (error == OK) {
+        error = terminal_start(false);
+    }
+    if (error != OK) {
+        refuse("new object space", error_text(error), remedy_for(error));
+    }
+}
+
+static void adopt_system_state(void)
+{
+    static uint8_t record[STORE_SYSTEM_RECORD_MAX];
+    uint32_t length = sizeof(record);
+    char reason[128] = "";
+    enum error error = store_system_record(store, record, &length);
+
+    if (error == OK) {
+        error = system_state_adopt(record, length, reason, sizeof(reason));
+    }
+    if (error != OK) {
+        refuse("image", reason[0] != 0 ? reason : error_text(error), remedy_for(error));
+    }
+}
+
+static void resume_space(void)
+{
+    adopt_system_state();
+    time_resume();
+    enum error error = record_resume(store);
+    if (error == OK) {
+        error = terminal_start(true);
+    }
+    if (error == OK) {
+        error = program_resume_all();
+    }
+    if (error != OK) {
+        refuse("image: the records cannot be resumed", error_text(error), remedy_for(error));
+    }
+}
+
+static void say_resumed(const struct store_report *report)
+{
+    uint64_t now = clock_wall_ns();
+    uint64_t age_ms = now > report->wall_time_ns ? (now - report->wall_time_ns) / 1000000 : 0;
+
+    console_say("eidolon: resumed generation %llu, %llu.%llu s old", (unsigned long long)report->generation.number,
+                (unsigned long long)(age_ms / 1000), (unsigned long long)(age_ms % 1000 / 100));
+}
+
+static void bring_to_life(const struct store_report *report)
+{
+    enum error error = vm_fault_initialise(store, &program_fault_policy);
+    if (error != OK) {
+        refuse("memory", error_text(error), remedy_for(ERROR_NO_MEMORY));
+    }
+    if (report->generation.number == 0) {
+        begin_space();
+    } else {
+        resume_space();
+        say_resumed(report);
+    }
+}
+
+/* Whether the boot loader's program is to run: asked for, or the object space has none. */
+static void start_boot_program(void)
+{
+    char value[16] = "new";
+    uint32_t alive = program_count();
+
+    (void)boot_option("start", value, sizeof(value));
+    if (boot_module_count() == 0 || (alive > 0 && strcmp(value, "always") != 0)) {
+        return;
+    }
+    enum error error = boot_program_start();
+    if (error != OK && alive == 0) {
+        log_line("the program could not be started: %s", error_text(error));
+        leave(POWER_OFF_STOPPED);
+    }
+}
+
+static uint32_t shell_status(uint32_t wait_status)
+{
+    uint32_t signal = wait_status & 0x7F;
+
+    return signal != 0 ? 128 + signal : (wait_status >> 8) & 0xFF;
+}
+
+static _Noreturn void shut_down(uint32_t wait_status)
+{
+    enum error error = snap_stop();
+    if (error == OK) {
+        error = store_close(store);
+    }
+    if (error != OK) {
+        console_say("eidolon: the last state could not be made durable: %s", error_text(error));
+        leave(POWER_OFF_STOPPED);
+    }
+    log_line("eidolon: exit %u", shell_status(wait_status));
+    leave(POWER_OFF_ENDED);
+}
+
+static _Noreturn void run(void)
+{
+    struct block_device *disk = find_disk();
+
+    if (option_is_set("fresh")) {
+        discard_image(disk);
+    }
+    struct store_report report = open_image(disk);
+    bring_to_life(&report);
+    uint32_t interval_ms = (uint32_t)option_number("interval", INTERVAL_MS_DEFAULT, INTERVAL_MS_MAX);
+    enum error error = snap_start(store, &snap_client, interval_ms);
+    if (error != OK) {
+        refuse("snapshot thread", error_text(error), remedy_for(error));
+    }
+    start_boot_program();
+    if (program_count() == 0) {
+        refuse("nothing to run", "the image has no program alive and none was given", "name one: ./eidolon run -- PROGRAM");
+    }
+    shut_down(program_wait_all());
+}
+
+void kernel_main(void)
+{
+    log_add_sink(vga_log_write);
+    serial_init();
+    vga_init();
+    keyboard_init();
+    pci_init();
+    thread_start();
+    if (option_is_set("selftest")) {
+        selftest_run();
+    }
+    run();
+}

@@ -1,0 +1,103 @@
+/*
+ * The program that the boot loader brought: its argument and environment words are decoded, and it is started.
+ *
+ * The module's command line is words separated by blanks, each percent-encoded; the word `--` ends the arguments and begins
+ * the environment.
+ */
+#include "boot_program.h"
+#include "arch/boot.h"
+#include "log.h"
+#include "program.h"
+#include <string.h>
+
+#define WORDS_MAX 512u
+#define TEXT_MAX  (32u * 1024u)
+
+static char text[TEXT_MAX];
+static const char *words[WORDS_MAX];
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decode %XX within one word, in place; a '%' without two digits stays. */
+static void decode(char *word)
+{
+    char *to = word;
+
+    for (const char *from = word; *from != 0;) {
+        if (from[0] == '%' && hex_digit(from[1]) >= 0 && hex_digit(from[2]) >= 0) {
+            *to++ = (char)(hex_digit(from[1]) << 4 | hex_digit(from[2]));
+            from += 3;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = 0;
+}
+
+/* Split `text` into `words`; returns how many, or WORDS_MAX + 1 if there are more than fit. */
+static uint32_t split(void)
+{
+    uint32_t count = 0;
+
+    for (char *at = text; *at != 0;) {
+        while (*at == ' ') {
+            *at++ = 0;
+        }
+        if (*at == 0) {
+            break;
+        }
+        if (count == WORDS_MAX) {
+            return WORDS_MAX + 1;
+        }
+        words[count++] = at;
+        while (*at != ' ' && *at != 0) {
+            at++;
+        }
+    }
+    return count;
+}
+
+enum error boot_program_start(void)
+{
+    const struct boot_module *module = boot_module(0);
+    size_t length = strlen(module->command_line);
+
+    if (length >= TEXT_MAX) {
+        log_line("boot: the program's arguments have %zu bytes, at most %u fit", length, TEXT_MAX - 1);
+        return ERROR_INVALID;
+    }
+    memcpy(text, module->command_line, length + 1);
+    uint32_t count = split();
+    if (count == 0 || count > WORDS_MAX) {
+        log_line("boot: expected 1 to %u words for the program's arguments and environment", WORDS_MAX);
+        return ERROR_INVALID;
+    }
+    uint32_t arguments = 0;
+    while (arguments < count && strcmp(words[arguments], "--") != 0) {
+        arguments++;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        decode((char *)words[i]);
+    }
+    struct program_image image = {
+        .bytes = module->start,
+        .size = module->size,
+        .arguments = words,
+        .argument_count = arguments,
+        .environment = &words[arguments + 1],
+        .environment_count = arguments < count ? count - arguments - 1 : 0,
+    };
+    uint32_t index;
+    enum error error = program_start(&image, &index);
+    boot_module_release(0);
+    return error;
+}

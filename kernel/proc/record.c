@@ -1,0 +1,96 @@
+/*
+ * The tables of persistent records in the system window: where they lie, and making their pages usable.
+ *
+ * A table is usable from record 0 up to what has been committed; the pages behind it are wired, so that a record can be
+ * touched anywhere without sleeping. After a boot every table is committed as far as the image holds pages of it.
+ */
+#include "record.h"
+#include "log.h"
+#include "store.h"
+#include "terminal.h"
+#include "vm_fault.h"
+
+#define REGION_TABLE_START 0xF2000000u
+#define REGION_TABLE_BYTES (SYSTEM_END - REGION_TABLE_START)
+
+const struct record_layout record_layouts[RECORD_TYPES] = {
+    [RECORD_PROGRAM] = {"program", 1, sizeof(struct program_record), 0xF0100000u, PROGRAMS_MAX + 1},
+    [RECORD_TASK] = {"task", 1, sizeof(struct task_record), 0xF1100000u, TASKS_MAX},
+    [RECORD_FILE] = {"file", 1, sizeof(struct file_record), 0xF1500000u, FILES_MAX},
+    [RECORD_TERMINAL] = {"terminal", 1, TERMINAL_RECORD_BYTES, 0xF1600000u, TERMINALS_MAX},
+    [RECORD_REGION] = {"region", 1, sizeof(struct vm_region), REGION_TABLE_START,
+                       REGION_TABLE_BYTES / sizeof(struct vm_region)},
+};
+
+/* Pages of each table that exist and are wired. Volatile. */
+static uint32_t committed_pages[RECORD_TYPES];
+
+static uint32_t pages_for(const struct record_layout *layout, uint32_t count)
+{
+    return (uint32_t)(((uint64_t)count * layout->bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
+}
+
+static struct gpn table_page(const struct record_layout *layout, uint32_t index)
+{
+    return gpn_make(SPACE_SYSTEM, (struct vaddr){layout->start + index * PAGE_SIZE});
+}
+
+void *record_at(enum record_type type, uint32_t index)
+{
+    const struct record_layout *layout = &record_layouts[type];
+
+    ASSERT(index < layout->count);
+    return (void *)(uintptr_t)(layout->start + index * layout->bytes);
+}
+
+static enum error commit_pages(enum record_type type, uint32_t pages)
+{
+    while (committed_pages[type] < pages) {
+        enum error error = vm_wire(table_page(&record_layouts[type], committed_pages[type]), PMAP_WRITE);
+        if (error != OK) {
+            return error;
+        }
+        committed_pages[type]++;
+    }
+    return OK;
+}
+
+enum error record_commit(enum record_type type, uint32_t count)
+{
+    if (count > record_layouts[type].count) {
+        return ERROR_NO_MEMORY;
+    }
+    return commit_pages(type, pages_for(&record_layouts[type], count));
+}
+
+uint32_t record_committed(enum record_type type)
+{
+    const struct record_layout *layout = &record_layouts[type];
+    uint32_t count = (uint32_t)(((uint64_t)committed_pages[type] << PAGE_SHIFT) / layout->bytes);
+
+    return count < layout->count ? count : layout->count;
+}
+
+enum error record_resume(struct store *store)
+{
+    for (enum record_type type = 0; type < RECORD_TYPES; type++) {
+        const struct record_layout *layout = &record_layouts[type];
+        struct gpn end = table_page(layout, pages_for(layout, layout->count));
+        struct gpn page = table_page(layout, 0);
+        struct store_entry entry;
+        enum error error;
+
+        while ((error = store_next(store, page, &page, &entry)) == OK && page.number < end.number) {
+            error = commit_pages(type, page.number - table_page(layout, 0).number + 1);
+            if (error != OK) {
+                log_line("record: the table of %s records cannot be read: %s", layout->name, error_text(error));
+                return error;
+            }
+            page.number++;
+        }
+        if (error != OK && error != ERROR_NOT_FOUND) {
+            return error;
+        }
+    }
+    return OK;
+}

@@ -1,0 +1,127 @@
+/*
+ * Checked access to the memory of the running program: prepare (fault in and wire) first, touch afterwards.
+ */
+#include "user_memory.h"
+#include "program.h"
+#include "vm_fault.h"
+#include <string.h>
+
+static struct gpn page_of_current(uint32_t address)
+{
+    struct space_id space = address >= SHARED_START ? SPACE_SHARED : task_current()->context.space;
+
+    return gpn_make(space, (struct vaddr){address});
+}
+
+static void unwire_pages(struct gpn first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        vm_unwire((struct gpn){first.number + i});
+    }
+}
+
+/*
+ * Wired pages stay resident, but a stop that happened while a later one was read has closed the earlier ones to writing
+ * again. Go over them until no stop came in between.
+ */
+static enum error settle(struct gpn first, uint32_t count, enum pmap_access access)
+{
+    uint32_t stops;
+
+    do {
+        stops = vm_stops();
+        for (uint32_t i = 0; i < count; i++) {
+            enum error error = vm_fault((struct gpn){first.number + i}, access);
+            if (error != OK) {
+                return error;
+            }
+        }
+    } while (stops != vm_stops());
+    return OK;
+}
+
+enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
+{
+    uint32_t end = address.value + length;
+
+    if (length > USER_RANGE_MAX) {
+        return ERROR_RANGE;
+    }
+    range->address = (void *)(uintptr_t)address.value;
+    range->page_count = 0;
+    if (length == 0) {
+        return OK;
+    }
+    if (address.value < USER_START || end < address.value || end > SHARED_END ||
+        (address.value < USER_END && end > USER_END)) {
+        return ERROR_DENIED;
+    }
+    range->first = page_of_current(address.value);
+    uint32_t pages = ((end - 1) >> PAGE_SHIFT) - (address.value >> PAGE_SHIFT) + 1;
+    while (range->page_count < pages) {
+        struct gpn page = {range->first.number + range->page_count};
+        enum error error = vm_wire(page, access);
+        if (error != OK) {
+            user_release(range);
+            return error;
+        }
+        range->page_count++;
+    }
+    enum error error = settle(range->first, pages, access);
+    if (error != OK) {
+        user_release(range);
+    }
+    return error;
+}
+
+void user_release(struct user_range *range)
+{
+    unwire_pages(range->first, range->page_count);
+    range->page_count = 0;
+}
+
+enum error user_copy_in(void *destination, struct vaddr source, uint32_t length)
+{
+    struct user_range range;
+    enum error error = user_prepare(&range, source, length, PMAP_READ);
+
+    if (error != OK) {
+        return error;
+    }
+    memcpy(destination, range.address, length);
+    user_release(&range);
+    return OK;
+}
+
+enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length)
+{
+    struct user_range range;
+    enum error error = user_prepare(&range, destination, length, PMAP_WRITE);
+
+    if (error != OK) {
+        return error;
+    }
+    memcpy(range.address, source, length);
+    user_release(&range);
+    return OK;
+}
+
+enum error user_copy_string(char *destination, struct vaddr source, uint32_t capacity)
+{
+    for (uint32_t copied = 0; copied < capacity;) {
+        struct vaddr from = {source.value + copied};
+        uint32_t piece = PAGE_SIZE - (from.value & PAGE_MASK);
+        if (piece > capacity - copied) {
+            piece = capacity - copied;
+        }
+        enum error error = user_copy_in(destination + copied, from, piece);
+        if (error != OK) {
+            return error;
+        }
+        if (memchr(destination + copied, 0, piece) != NULL) {
+            return OK;
+        }
+        copied += piece;
+    }
+    return ERROR_RANGE;
+}

@@ -1,0 +1,197 @@
+/*
+ * The snapshot thread: stop, gather, write, commit.
+ *
+ *     stop     capture the tasks, seal the store's open layer, splice the dirty lists, close every chunk. Nothing in it
+ *              sleeps, and the kernel is not preempted inside itself, so that this is one instant for every program.
+ *     gather   chunk by chunk: dirty bits become list entries, their pages lose write access, the chunk opens. A program
+ *              that writes to a closed chunk does this for that chunk itself.
+ *     write    the listed pages, in runs, to fresh blocks. A program that writes to one of them first gets a copy.
+ *     commit   the store makes it durable and atomic, and frees what no kept generation needs.
+ *
+ * A snapshot that fails gives its pages back: they are in the next one. Nobody but this thread takes snapshots; the others
+ * ask for one with a ticket, the number of the first stop that covers what they did, and wait for it.
+ */
+#include "snap.h"
+#include "arch/clock.h"
+#include "arch/pmap.h"
+#include "log.h"
+#include "snap_write.h"
+#include "store.h"
+#include "thread.h"
+#include "vm_fault.h"
+#include "vm_map.h"
+#include "vm_snapshot.h"
+
+#define NS_PER_MS 1000000ull
+
+static struct store *backing;
+static const struct snap_client *client;
+static uint64_t interval_ns; /* 0: only on request */
+
+static struct wait_queue request_queue;   /* the snapshot thread sleeps here */
+static struct wait_queue finished_queue;  /* those who wait for a ticket */
+static uint64_t stops_begun;              /* number of the newest stop */
+static uint64_t stops_finished;           /* all up to here are durable or have failed */
+static uint64_t wanted;                   /* newest ticket given out */
+static uint64_t last_failed;              /* newest stop that could not be made durable */
+static enum error last_error;             /* of the newest attempt */
+static bool stopping;                     /* none beyond those that are asked for */
+static struct snap_statistics statistics;
+
+/* A snapshot ------------------------------------------------------------------------------------------------------- */
+
+static void stop_world(uint8_t *record, uint32_t *record_bytes)
+{
+    uint64_t begun = clock_boot_ns();
+
+    client->capture();
+    *record_bytes = client->system_record(record, STORE_SYSTEM_RECORD_MAX);
+    enum error error = store_snapshot_seal(backing);
+    ASSERT(error == OK);
+    error = vm_stop();
+    ASSERT(error == OK);
+    stops_begun++;
+    statistics.stop_ns_last = clock_boot_ns() - begun;
+    if (statistics.stop_ns_last > statistics.stop_ns_max) {
+        statistics.stop_ns_max = statistics.stop_ns_last;
+    }
+}
+
+static void gather_space(uint32_t space)
+{
+    struct gpn chunk = {space << 20};
+
+    while (pmap_next_chunk(chunk, &chunk) && gpn_space(chunk).number == space) {
+        vm_open_chunk(chunk);
+        thread_yield();
+        chunk.number += PMAP_CHUNK_PAGES;
+        if (gpn_space(chunk).number != space) {
+            return;
+        }
+    }
+}
+
+static void gather(void)
+{
+    for (uint32_t space = 0; space < SPACES_MAX; space++) {
+        gather_space(space);
+    }
+}
+
+static enum error write_and_commit(const uint8_t *record, uint32_t record_bytes)
+{
+    struct snap_write_totals totals;
+    enum error error = snap_write_pages(backing, &totals);
+
+    if (error != OK) {
+        store_snapshot_abort(backing);
+        return error;
+    }
+    error = store_snapshot_commit(backing, record, record_bytes, clock_wall_ns());
+    if (error == OK) {
+        statistics.pages_written += totals.pages;
+        statistics.bytes_written += totals.bytes;
+        statistics.snapshots++;
+        statistics.committed = store_committed(backing);
+    }
+    return error;
+}
+
+static enum error take_snapshot(void)
+{
+    static uint8_t record[STORE_SYSTEM_RECORD_MAX];
+    uint32_t record_bytes;
+
+    stop_world(record, &record_bytes);
+    gather();
+    if (vm_snapshot_dirty_count(vm_object_space()) == 0 && store_sealed_is_empty(backing)) {
+        store_snapshot_abort(backing);
+        return OK;
+    }
+    enum error error = write_and_commit(record, record_bytes);
+    if (error != OK) {
+        snap_return_pages();
+    }
+    return error;
+}
+
+/* The thread ------------------------------------------------------------------------------------------------------- */
+
+static void finish(enum error error)
+{
+    if (error != OK) {
+        if (last_error != error) {
+            log_line("snap: no snapshot: %s; the programs run on, it is tried again", error_text(error));
+        }
+        last_failed = stops_begun;
+        statistics.failures++;
+    }
+    last_error = error;
+    stops_finished = stops_begun;
+    wait_queue_wake(&finished_queue, UINT32_MAX);
+}
+
+static void snapshot_thread(void *unused)
+{
+    uint64_t next_ns = clock_boot_ns() + interval_ns;
+
+    (void)unused;
+    while (!stopping || wanted > stops_finished) {
+        uint64_t deadline = interval_ns == 0 ? DEADLINE_NEVER : next_ns;
+        while (wanted <= stops_finished && clock_boot_ns() < deadline) {
+            enum error error = wait_queue_sleep(&request_queue, deadline, false);
+            ASSERT(error == OK || error == ERROR_TIMED_OUT);
+        }
+        next_ns = clock_boot_ns() + interval_ns;
+        finish(take_snapshot());
+    }
+}
+
+enum error snap_start(struct store *store, const struct snap_client *snap_client, uint32_t interval_ms)
+{
+    struct thread *thread;
+
+    backing = store;
+    client = snap_client;
+    interval_ns = interval_ms * NS_PER_MS;
+    statistics.committed = store_committed(store);
+    return thread_create("snapshot", snapshot_thread, NULL, &thread);
+}
+
+uint64_t snap_request(void)
+{
+    uint64_t ticket = stops_begun + 1;
+
+    if (ticket > wanted) {
+        wanted = ticket;
+        wait_queue_wake(&request_queue, 1);
+    }
+    return ticket;
+}
+
+enum error snap_wait(uint64_t ticket)
+{
+    while (stops_finished < ticket) {
+        enum error error = wait_queue_sleep(&finished_queue, DEADLINE_NEVER, true);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return last_failed >= ticket ? last_error : OK;
+}
+
+enum error snap_sync(void)
+{
+    return snap_wait(snap_request());
+}
+
+enum error snap_stop(void)
+{
+    stopping = true;
+    return snap_sync();
+}
+
+void snap_statistics(struct snap_statistics *out)
+{
+    *out = statistics;
+}

@@ -1,0 +1,360 @@
+/*
+ * Faults: making a page of the object space present, and taking it away again.
+ *
+ * A fault decides without sleeping as long as the page is resident. When it must sleep (for the page's mutex, a frame or
+ * the disk) it starts over afterwards, so that a mapping always follows a check with no sleep in between: a region
+ * that went away meanwhile, or a stop, is seen.
+ *
+ * A write fault may be the work of a snapshot rather than of a missing page: the chunk is closed since the stop, or the page
+ * is still to be written. The first opens the chunk, the second gives the program a copy and leaves the old frame to
+ * the snapshot, which may have it on its way to the disk already.
+ */
+#include "vm_fault.h"
+#include "arch/clock.h"
+#include "log.h"
+#include "store.h"
+#include "vm_map.h"
+#include "vm_snapshot.h"
+#include <string.h>
+
+#define MAP_BUCKETS_MAX (4u * 1024u * 1024u)
+
+static struct vm_map object_space;
+static struct store *backing;
+static const struct vm_fault_policy *policy;
+static uint32_t stops;
+
+struct vm_map *vm_object_space(void)
+{
+    return &object_space;
+}
+
+enum error vm_fault_initialise(struct store *store, const struct vm_fault_policy *fault_policy)
+{
+    struct vm_map_options options = {
+        .seed = {clock_entropy(), clock_entropy()},
+        .buckets_max = MAP_BUCKETS_MAX,
+        .gpn_valid = vm_map_gpn_in_window,
+    };
+
+    backing = store;
+    policy = fault_policy;
+    return vm_map_init(&object_space, &options);
+}
+
+uint32_t vm_stops(void)
+{
+    return stops;
+}
+
+/* The stop and its consequences ------------------------------------------------------------------------------------ */
+
+static void release_block(struct block block, void *context)
+{
+    (void)context;
+    store_release(backing, (struct extent){block, 1});
+}
+
+enum error vm_stop(void)
+{
+    enum error error = vm_snapshot_splice(&object_space);
+
+    if (error == OK) {
+        pmap_stop();
+        stops++;
+    }
+    return error;
+}
+
+void vm_open_chunk(struct gpn page)
+{
+    if (pmap_is_closed(page)) {
+        (void)vm_gather_chunk(&object_space, page, release_block, NULL);
+        pmap_open(page);
+    }
+}
+
+/* The page is about to be written while the running snapshot still needs its content. */
+static enum error copy_for_snapshot(struct vm_page *page)
+{
+    struct frame fresh;
+    enum error error = frame_allocate(FRAME_PAGE, &fresh);
+
+    if (error != OK) {
+        return error;
+    }
+    memcpy(frame_address(fresh), frame_address(page->frame), PAGE_SIZE);
+    if (pmap_query(page->gpn, NULL)) {
+        (void)pmap_remove(page->gpn);
+    }
+    frame_set_owner(page->frame, FRAME_COPY);
+    vm_snapshot_give_frame(&object_space, page, fresh);
+    error = pmap_enter(page->gpn, fresh, PMAP_WRITE);
+    if (error == OK) {
+        pmap_mark_dirty(page->gpn);
+    }
+    return error;
+}
+
+/* Mapping ----------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Map a resident page so that the access succeeds. The caller has its mutex; does not sleep.
+ *
+ * A page that is known dirty and can be written has its D bit set, always: the next stop finds what it must protect by that
+ * bit alone.
+ */
+static enum error map_resident(struct vm_page *page, enum pmap_access access, bool may_write)
+{
+    bool must_copy = vm_snapshot_must_copy(&object_space, page);
+    enum pmap_access wanted = may_write && !must_copy ? PMAP_WRITE : PMAP_READ;
+    enum pmap_access present;
+
+    if (access == PMAP_WRITE && must_copy) {
+        return copy_for_snapshot(page);
+    }
+    if (!pmap_query(page->gpn, &present)) {
+        enum error error = pmap_enter(page->gpn, page->frame, wanted);
+        if (error != OK) {
+            return error;
+        }
+    } else if (present == PMAP_READ && wanted == PMAP_WRITE) {
+        pmap_protect(page->gpn, PMAP_WRITE);
+    } else {
+        return OK;
+    }
+    if (wanted == PMAP_WRITE && page->state == VM_PAGE_DIRTY) {
+        pmap_mark_dirty(page->gpn);
+    }
+    return OK;
+}
+
+void vm_allow_write(const struct vm_page *page)
+{
+    bool may_write;
+
+    if (policy->check(page->gpn, PMAP_WRITE, &may_write) == OK) {
+        pmap_protect(page->gpn, PMAP_WRITE);
+    }
+}
+
+/* Fill a frame with what the page should be. The caller has its mutex; sleeps for the disk. */
+static enum error read_content(struct vm_page *page, void *content)
+{
+    struct store_entry entry;
+    enum error error = store_find(backing, page->gpn, &entry);
+
+    if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
+        memset(content, 0, PAGE_SIZE);
+        return OK;
+    }
+    if (error != OK) {
+        return error;
+    }
+    return store_read(backing, page->gpn, &entry, content);
+}
+
+static enum error bring_in(struct vm_page *page)
+{
+    struct frame frame;
+    enum error error = frame_allocate(FRAME_PAGE, &frame);
+
+    if (error != OK) {
+        return error;
+    }
+    vm_page_begin_read(page);
+    error = read_content(page, frame_address(frame));
+    if (error != OK) {
+        log_line("vm_map: page %08x cannot be read: %s", page->gpn.number, error_text(error));
+        vm_page_fail_read(page);
+        frame_free(frame);
+        return error;
+    }
+    vm_page_make_resident(page, frame);
+    return OK;
+}
+
+static bool is_resident(const struct vm_page *page)
+{
+    return !frame_is_none(page->frame);
+}
+
+/* A record that holds nothing goes; one that somebody else waits for or lists stays. */
+static void delete_if_empty(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+
+    if (page != NULL && page->state == VM_PAGE_NEW) {
+        enum error error = vm_map_delete(&object_space, gpn);
+        ASSERT(error == OK || error == ERROR_BUSY);
+    }
+}
+
+/* One attempt. *again: something slept, and the decision has to be taken anew. */
+static enum error try_fault(struct gpn gpn, enum pmap_access access, bool *again)
+{
+    bool may_write;
+    enum error error = policy->check(gpn, access, &may_write);
+
+    *again = false;
+    if (error != OK) {
+        return error;
+    }
+    if (access == PMAP_WRITE) {
+        vm_open_chunk(gpn);
+    }
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+    if (page == NULL) {
+        error = vm_map_create(&object_space, gpn, &page);
+        if (error != OK) {
+            return error;
+        }
+    }
+    if (!vm_page_try_lock(page)) {
+        vm_page_lock(page);
+        vm_page_unlock(page);
+        *again = true;
+        return OK;
+    }
+    if (is_resident(page)) {
+        error = map_resident(page, access, may_write);
+    } else {
+        error = bring_in(page);
+        *again = error == OK;
+    }
+    vm_page_unlock(page);
+    if (error != OK) {
+        delete_if_empty(gpn);
+    }
+    return error;
+}
+
+enum error vm_fault(struct gpn gpn, enum pmap_access access)
+{
+    bool again;
+    enum error error;
+
+    do {
+        error = try_fault(gpn, access, &again);
+    } while (again);
+    return error;
+}
+
+bool vm_fault_record(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+
+    if (page == NULL || !is_resident(page)) {
+        return false;
+    }
+    vm_open_chunk(gpn);
+    if (!vm_page_try_lock(page)) {
+        return false;
+    }
+    enum error error = map_resident(page, PMAP_WRITE, true);
+    vm_page_unlock(page);
+    return error == OK;
+}
+
+enum error vm_wire(struct gpn gpn, enum pmap_access access)
+{
+    enum error error = vm_fault(gpn, access);
+
+    return error == OK ? vm_page_wire(vm_map_find(&object_space, gpn)) : error;
+}
+
+void vm_unwire(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+
+    ASSERT(page != NULL);
+    vm_page_unwire(page);
+}
+
+/* Taking away ------------------------------------------------------------------------------------------------------- */
+
+static void discard_page(struct vm_page *page)
+{
+    struct gpn gpn = page->gpn;
+
+    vm_page_lock(page);
+    if (pmap_query(gpn, NULL)) {
+        (void)pmap_remove(gpn);
+    }
+    struct vm_remains remains = vm_page_detach(&object_space, page);
+    if (!frame_is_none(remains.frame)) {
+        frame_free(remains.frame);
+    }
+    if (!block_is_none(remains.block)) {
+        release_block(remains.block, NULL);
+    }
+    vm_page_unlock(page);
+    delete_if_empty(gpn);
+}
+
+static bool in_range(struct gpn page, struct gpn first, uint32_t count)
+{
+    return page.number - first.number < count;
+}
+
+enum error vm_discard(struct gpn first, uint32_t count)
+{
+    if (count > vm_map_count(&object_space)) {
+        struct vm_map_cursor cursor = {0};
+        while (!cursor.done) {
+            struct vm_page *page = vm_map_next(&object_space, &cursor);
+            if (page != NULL && in_range(page->gpn, first, count)) {
+                discard_page(page);
+            }
+        }
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            struct vm_page *page = vm_map_find(&object_space, (struct gpn){first.number + i});
+            if (page != NULL) {
+                discard_page(page);
+            }
+        }
+    }
+    return store_delete(backing, first, count);
+}
+
+/* Unmap a page that may be dirty: what the mapping knew of that goes into the record. */
+static void unmap_keeping_dirtiness(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+
+    ASSERT(page != NULL);
+    if (pmap_remove(gpn)) {
+        struct block old = vm_page_mark_dirty(&object_space, page);
+        if (!block_is_none(old)) {
+            release_block(old, NULL);
+        }
+    }
+}
+
+static void restrict_page(struct gpn gpn, bool readable, bool writable)
+{
+    if (!pmap_query(gpn, NULL)) {
+        return;
+    }
+    vm_open_chunk(gpn);
+    if (!readable) {
+        unmap_keeping_dirtiness(gpn);
+    } else if (!writable) {
+        pmap_protect(gpn, PMAP_READ);
+    }
+}
+
+void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable)
+{
+    struct gpn chunk = first;
+
+    while (in_range(chunk, first, count) && pmap_next_chunk(chunk, &chunk)) {
+        struct gpn end = {(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
+        struct gpn page = chunk.number < first.number ? first : chunk;
+        for (; page.number != end.number && in_range(page, first, count); page.number++) {
+            restrict_page(page, readable, writable);
+        }
+        chunk = end;
+    }
+}
