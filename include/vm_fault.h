@@ -11,7 +11,6 @@
 #include "error.h"
 #include "types.h"
 
-struct store;
 struct vm_map;
 
 /* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
@@ -24,8 +23,16 @@ struct vm_fault_policy {
     enum error (*check)(struct gpn page, enum pmap_access access, bool *may_write);
 };
 
+/* Where pages are that are not in memory; given by kernel/snap. All may sleep. */
+struct vm_pager {
+    /* Fill a page-aligned buffer with what the page holds: zeroes if it was never written. ERROR_IO, ERROR_CHECKSUM. */
+    enum error (*read)(struct gpn page, void *content);
+    /* Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed. */
+    enum error (*discard)(struct gpn first, uint32_t count);
+};
+
 /* The one object space of the running kernel. ERROR_NO_MEMORY. */
-MUST_CHECK enum error vm_fault_initialise(struct store *store, const struct vm_fault_policy *policy);
+MUST_CHECK enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fault_policy *policy);
 struct vm_map *vm_object_space(void);
 
 /*
@@ -55,7 +62,7 @@ uint32_t vm_stops(void);
  * with the next snapshot. Waits for pages in flight; the cost follows the pages there are.
  * - the caller has made sure that no fault brings them back meanwhile (their region denies access or is gone), and
  *   that a call which is issued again after a boot does this again.
- * - ERROR_NO_MEMORY, ERROR_IO from the store: pages handled so far stay discarded.
+ * - ERROR_NO_MEMORY, ERROR_IO from the pager: pages handled so far stay discarded.
  */
 MUST_CHECK enum error vm_discard(struct gpn first, uint32_t count);
 

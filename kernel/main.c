@@ -22,6 +22,7 @@
 #include "selftest.h"
 #include "serial.h"
 #include "snap.h"
+#include "snap_pager.h"
 #include "store.h"
 #include "system_state.h"
 #include "terminal.h"
@@ -242,7 +243,7 @@ static void say_resumed(const struct store_report *report)
 
 static void bring_to_life(const struct store_report *report)
 {
-    enum error error = vm_fault_initialise(store, &program_fault_policy);
+    enum error error = vm_fault_initialise(snap_pager(store), &program_fault_policy);
     if (error != OK) {
         refuse("memory", error_text(error), remedy_for(ERROR_NO_MEMORY));
     }

@@ -12,7 +12,6 @@
 #include "vm_fault.h"
 #include "arch/clock.h"
 #include "log.h"
-#include "store.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
 #include <string.h>
@@ -20,7 +19,7 @@
 #define MAP_BUCKETS_MAX (4u * 1024u * 1024u)
 
 static struct vm_map object_space;
-static struct store *backing;
+static const struct vm_pager *pager;
 static const struct vm_fault_policy *policy;
 static uint32_t stops;
 
@@ -29,7 +28,7 @@ struct vm_map *vm_object_space(void)
     return &object_space;
 }
 
-enum error vm_fault_initialise(struct store *store, const struct vm_fault_policy *fault_policy)
+enum error vm_fault_initialise(const struct vm_pager *page_source, const struct vm_fault_policy *fault_policy)
 {
     struct vm_map_options options = {
         .seed = {clock_entropy(), clock_entropy()},
@@ -37,7 +36,7 @@ enum error vm_fault_initialise(struct store *store, const struct vm_fault_policy
         .gpn_valid = vm_map_gpn_in_window,
     };
 
-    backing = store;
+    pager = page_source;
     policy = fault_policy;
     return vm_map_init(&object_space, &options);
 }
@@ -49,10 +48,11 @@ uint32_t vm_stops(void)
 
 /* The stop and its consequences ------------------------------------------------------------------------------------ */
 
-static void release_block(struct block block, void *context)
+/* Blocks are the pager's business: no record here names one. */
+static void no_block(struct block block, void *context)
 {
     (void)context;
-    store_release(backing, (struct extent){block, 1});
+    ASSERT(block_is_none(block));
 }
 
 enum error vm_stop(void)
@@ -69,7 +69,7 @@ enum error vm_stop(void)
 void vm_open_chunk(struct gpn page)
 {
     if (pmap_is_closed(page)) {
-        (void)vm_gather_chunk(&object_space, page, release_block, NULL);
+        (void)vm_gather_chunk(&object_space, page, no_block, NULL);
         pmap_open(page);
     }
 }
@@ -139,21 +139,6 @@ void vm_allow_write(const struct vm_page *page)
 }
 
 /* Fill a frame with what the page should be. The caller has its mutex; sleeps for the disk. */
-static enum error read_content(struct vm_page *page, void *content)
-{
-    struct store_entry entry;
-    enum error error = store_find(backing, page->gpn, &entry);
-
-    if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
-        memset(content, 0, PAGE_SIZE);
-        return OK;
-    }
-    if (error != OK) {
-        return error;
-    }
-    return store_read(backing, page->gpn, &entry, content);
-}
-
 static enum error bring_in(struct vm_page *page)
 {
     struct frame frame;
@@ -163,7 +148,7 @@ static enum error bring_in(struct vm_page *page)
         return error;
     }
     vm_page_begin_read(page);
-    error = read_content(page, frame_address(frame));
+    error = pager->read(page->gpn, frame_address(frame));
     if (error != OK) {
         log_line("vm_map: page %08x cannot be read: %s", page->gpn.number, error_text(error));
         vm_page_fail_read(page);
@@ -285,9 +270,6 @@ static void discard_page(struct vm_page *page)
     if (!frame_is_none(remains.frame)) {
         frame_free(remains.frame);
     }
-    if (!block_is_none(remains.block)) {
-        release_block(remains.block, NULL);
-    }
     vm_page_unlock(page);
     delete_if_empty(gpn);
 }
@@ -315,7 +297,7 @@ enum error vm_discard(struct gpn first, uint32_t count)
             }
         }
     }
-    return store_delete(backing, first, count);
+    return pager->discard(first, count);
 }
 
 /* Unmap a page that may be dirty: what the mapping knew of that goes into the record. */
@@ -326,9 +308,7 @@ static void unmap_keeping_dirtiness(struct gpn gpn)
     ASSERT(page != NULL);
     if (pmap_remove(gpn)) {
         struct block old = vm_page_mark_dirty(&object_space, page);
-        if (!block_is_none(old)) {
-            release_block(old, NULL);
-        }
+        no_block(old, NULL);
     }
 }
 
