@@ -1,0 +1,60 @@
+"""Debian's i386 packages, unpacked into the build folder, for tests that need libraries or whole programs of i386.
+
+Installing them would mean adding an architecture to the system. Instead apt fetches them with lists of its own, kept
+in the build folder, and they are unpacked there: nothing outside it changes. What cannot be had is left out, with a
+line that says so; the tests that want it are then skipped.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+
+from launcher.common import build_path, say
+
+PACKAGES = ["liblua5.4-dev", "libsqlite3-dev", "musl-dev", "busybox-static"]
+
+
+def apt_get(folder, *arguments):
+    options = ["APT::Architecture=i386", "APT::Architectures=i386", f"Dir::State={folder}/state",
+               f"Dir::Cache={folder}/cache", "Dir::State::status=/dev/null", "Acquire::Languages=none",
+               "APT::Sandbox::User="]
+    command = ["apt-get", "-q"] + [word for option in options for word in ("-o", option)]
+    return subprocess.run([*command, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def unpacked(root, package):
+    """The mark left once a package is in place."""
+    return os.path.join(root, f".{package}")
+
+
+def fetch(package, folder, root):
+    """Download and unpack one package. Returns whether that worked."""
+    if not apt_get(folder, "download", package):
+        return False
+    files = glob.glob(os.path.join(glob.escape(folder), f"{package}_*.deb"))
+    if not files or subprocess.run(["dpkg-deb", "-x", files[0], root], check=False).returncode != 0:
+        return False
+    with open(unpacked(root, package), "w", encoding="ascii"):
+        return True
+
+
+def ensure():
+    """Have the packages under build/i386, as far as they can be had. Returns whether any was added."""
+    root = build_path("i386")
+    names = [name for name in PACKAGES if not os.path.exists(unpacked(root, name))]
+    if not names or not shutil.which("apt-get"):
+        return False
+    say(f"fetching {' '.join(names)} for i386 into {root}")
+    folder = build_path("i386-apt")
+    for part in ("state/lists/partial", "cache/archives/partial"):
+        os.makedirs(os.path.join(folder, part), exist_ok=True)
+    os.makedirs(root, exist_ok=True)
+    # A list that cannot be refreshed is no reason to stop: what matters is whether the packages come.
+    apt_get(folder, "update")
+    failed = [name for name in names if not fetch(name, folder, root)]
+    if failed:
+        say(f"not to be had for i386: {' '.join(failed)}; tests that need them are skipped")
+    shutil.rmtree(folder)
+    return len(failed) < len(names)
