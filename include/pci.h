@@ -17,7 +17,7 @@ struct pci_device {
     uint8_t bus, slot, function;
     uint8_t class_code, subclass, interface;
     uint16_t vendor_id, device_id;
-    uint8_t interrupt_line; /* 0 .. 15, or PCI_NO_INTERRUPT */
+    uint8_t interrupt_line; /* 1 .. 15, or PCI_NO_INTERRUPT */
 };
 
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_PORTS, PCI_BAR_MEMORY };

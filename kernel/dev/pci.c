@@ -33,6 +33,9 @@
 #define HEADER_LINE         0x3Cu
 #define HEADER_PIN          0x3Du
 
+#define LINE_CASCADE 2u /* between the two interrupt controllers: no device can have it */
+#define LINE_LAST    15u
+
 #define VENDOR_NONE         0xFFFFu
 #define TYPE_MULTI_FUNCTION 0x80u
 #define TYPE_MASK           0x7Fu
@@ -109,7 +112,8 @@ void pci_write16(const struct pci_device *device, uint32_t offset, uint16_t valu
 static uint8_t interrupt_line_of(const struct pci_device *device)
 {
     uint8_t line = pci_read8(device, HEADER_LINE);
-    return pci_read8(device, HEADER_PIN) == 0 || line > 15 ? PCI_NO_INTERRUPT : line;
+    bool usable = pci_read8(device, HEADER_PIN) != 0 && line != 0 && line != LINE_CASCADE && line <= LINE_LAST;
+    return usable ? line : PCI_NO_INTERRUPT;
 }
 
 /* Note one function if there is one. Returns its header type, or TYPE_MASK if there is none. */
