@@ -19,7 +19,7 @@
 
 enum vga_screen { VGA_TERMINAL, VGA_LOG, VGA_SCREENS };
 
-/* Find the adapter; both screens are blank, the log is shown. */
+/* Find the adapter and show the log; what was put on the screens before is there, the rest is blank. */
 void vga_init(void);
 
 void vga_show(enum vga_screen screen);

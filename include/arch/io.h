@@ -60,7 +60,7 @@ static inline void io_order(void)
 /* As io_order(), and loads after it happen after the stores before it have become visible. */
 static inline void io_barrier(void)
 {
-    __asm__ volatile("lock; addl $0, (%%esp)" : : : "memory", "cc");
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 #endif

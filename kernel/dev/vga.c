@@ -86,6 +86,16 @@ static void fill(struct screen *screen, uint32_t first, uint8_t attribute)
     }
 }
 
+/* Zeroed cells are those that nothing was written to before vga_init(). */
+static void fill_unwritten(struct screen *screen)
+{
+    for (uint32_t i = 0; i < CELLS; i++) {
+        if (screen->cells[i] == 0) {
+            screen->cells[i] = cell_of(BLANK, VGA_ATTRIBUTE_NORMAL);
+        }
+    }
+}
+
 static void scroll(struct screen *screen, uint32_t rows, uint8_t attribute)
 {
     uint32_t gone = (rows < VGA_ROWS ? rows : VGA_ROWS) * VGA_COLUMNS;
@@ -105,8 +115,7 @@ void vga_init(void)
     bool enabled = interrupt_disable();
     vga.shown = VGA_LOG;
     for (uint32_t i = 0; i < VGA_SCREENS; i++) {
-        fill(&vga.screens[i], 0, VGA_ATTRIBUTE_NORMAL);
-        vga.screens[i].cursor = 0;
+        fill_unwritten(&vga.screens[i]);
     }
     volatile uint16_t *buffer = device_map(BUFFER_PHYSICAL, CELLS * sizeof(*buffer));
     if (buffer != NULL && find_adapter(buffer)) {
