@@ -14,6 +14,7 @@ function(eidolon_portable_module name)
     add_library(host_${name} STATIC ${ARGN})
     target_include_directories(host_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include)
     target_compile_options(host_${name} PRIVATE -ffreestanding)
+    target_link_libraries(host_${name} PUBLIC eidolon_sanitize)
 endfunction()
 
 # Make `target` stand for all executables defined in a folder.

@@ -1,0 +1,69 @@
+/*
+ * The fake machine: include/arch/ and include/thread.h for host programs, with knobs for tests.
+ *
+ * What it models: frames that run out (frame.c), address ranges (arena.c), an MMU with two levels of tables, A and D
+ * bits and a translation cache that goes stale (mmu.c, pmap.c), threads of one processor that switch only where they
+ * may (thread.c), a clock that stands still until it is advanced (clock.c), and a panic that a test can expect
+ * (panic.c). What it does not model: devices, interrupts, privilege.
+ */
+#ifndef FAKE_MACHINE_H
+#define FAKE_MACHINE_H
+
+#include "error.h"
+#include "types.h"
+
+#include <setjmp.h>
+
+/*
+ * Switch the machine on with `frames` frames of memory, all free; off again, which insists that no frame is
+ * in use any more and no thread runs. Mappings that are left are thrown away.
+ */
+void fake_machine_start(uint32_t frames);
+void fake_machine_stop(void);
+
+/* Off, whatever is in use: after an expected panic has cut a function short. */
+void fake_machine_abandon(void);
+
+/* Attempts to get memory (frames and arena pages) since the start. */
+uint64_t fake_allocations(void);
+
+/* Let the attempt number `index` from now fail (0: the next one), and all after it for as long as `count` says. */
+void fake_fail_allocations(uint64_t index, uint64_t count);
+
+/* Frames in use, whoever has them. */
+uint32_t fake_frames_used(void);
+
+/* The clock's only hand. Wakes threads whose deadline has come. */
+void fake_clock_advance(uint64_t ns);
+
+/*
+ * Threads. A thread of the machine runs kernel code, one at a time. Between leave and enter it is outside the kernel,
+ * like a program or a device, truly in parallel with the others.
+ */
+void fake_kernel_leave(void);
+void fake_kernel_enter(void);
+
+/* Wait, outside the kernel, until all threads made by thread_create() have ended. */
+void fake_threads_join(void);
+
+/*
+ * Expect a panic: fake_panics(statement) runs the statement and says whether it panicked. The statement does not come
+ * back then, so what it held is held still.
+ */
+extern jmp_buf *fake_panic_target;
+extern char fake_panic_text[256];
+
+#define fake_panics(statement)                                                                                         \
+    __extension__({                                                                                                    \
+        jmp_buf target;                                                                                                \
+        volatile bool panicked = true;                                                                                 \
+        fake_panic_target = &target;                                                                                   \
+        if (setjmp(target) == 0) {                                                                                     \
+            statement;                                                                                                 \
+            panicked = false;                                                                                          \
+        }                                                                                                              \
+        fake_panic_target = NULL;                                                                                      \
+        panicked;                                                                                                      \
+    })
+
+#endif

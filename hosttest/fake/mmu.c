@@ -1,0 +1,124 @@
+/*
+ * The walk, the cache of translations, and programs' accesses. pmap.c owns the tables.
+ */
+#include "mmu.h"
+#include "pmap_state.h"
+#include "log.h"
+
+#define CACHE_ENTRIES 256u
+
+struct translation {
+    struct gpn page;
+    struct frame frame;
+    bool present;
+    bool writable; /* at both levels */
+    bool dirty;    /* D was set when it was cached, or by a write through it */
+};
+
+static struct translation cache[CACHE_ENTRIES];
+static enum mmu_reason forgotten = MMU_REASONS;
+
+void mmu_forget(enum mmu_reason reason)
+{
+    forgotten = reason;
+}
+
+static struct translation *slot_of(struct gpn page)
+{
+    return &cache[(page.number ^ page.number >> 10) % CACHE_ENTRIES];
+}
+
+void mmu_invalidate(struct gpn page, enum mmu_reason reason)
+{
+    struct translation *slot = slot_of(page);
+
+    if (reason != forgotten && slot->page.number == page.number) {
+        slot->present = false;
+    }
+}
+
+void mmu_invalidate_all(enum mmu_reason reason)
+{
+    for (uint32_t i = 0; reason != forgotten && i < CACHE_ENTRIES; i++) {
+        cache[i].present = false;
+    }
+}
+
+/* The page at an address: windows of the active space, the shared and the system one. False: nothing is ever there. */
+static bool page_at(struct vaddr address, struct gpn *out)
+{
+    if (address.value >= USER_START && address.value < USER_END) {
+        *out = gpn_make(fake_pmap.active, address);
+        return fake_pmap.active.number != SPACE_SYSTEM.number;
+    }
+    if (address.value >= SHARED_START && address.value < SHARED_END) {
+        *out = gpn_make(SPACE_SHARED, address);
+        return true;
+    }
+    *out = gpn_make(SPACE_SYSTEM, address);
+    return address.value >= SYSTEM_START && address.value < SYSTEM_END;
+}
+
+/* Look into the tables and cache what they say. False: they do not allow the access. */
+static bool walk(struct gpn page, bool write, struct translation *slot)
+{
+    uint32_t *directory_entry = mmu_directory_entry(page);
+    uint32_t *table_entry = mmu_table_entry(page);
+
+    if (table_entry == NULL || (*table_entry & MMU_PRESENT) == 0) {
+        return false;
+    }
+    bool writable = (*directory_entry & *table_entry & MMU_WRITABLE) != 0;
+    if (write && !writable) {
+        return false;
+    }
+    *directory_entry |= MMU_ACCESSED;
+    *table_entry |= write ? MMU_ACCESSED | MMU_DIRTY : MMU_ACCESSED;
+    *slot = (struct translation){.page = page,
+                                 .frame = {*table_entry >> PAGE_SHIFT},
+                                 .present = true,
+                                 .writable = writable,
+                                 .dirty = (*table_entry & MMU_DIRTY) != 0};
+    return true;
+}
+
+static uint32_t *access(struct vaddr address, bool write)
+{
+    struct gpn page;
+
+    if (!page_at(address, &page)) {
+        return NULL;
+    }
+    struct translation *slot = slot_of(page);
+    bool hit = slot->present && slot->page.number == page.number;
+
+    if (hit && write && !slot->writable) {
+        /* The processor drops the translation with the fault: a right that was given meanwhile is found next time. */
+        slot->present = false;
+        return NULL;
+    }
+    if ((!hit || (write && !slot->dirty)) && !walk(page, write, slot)) {
+        return NULL;
+    }
+    return (uint32_t *)(void *)((char *)frame_address(slot->frame) + (address.value & PAGE_MASK));
+}
+
+bool mmu_load(struct vaddr address, uint32_t *value)
+{
+    uint32_t *word = access(address, false);
+
+    if (word != NULL) {
+        *value = *word;
+    }
+    return word != NULL;
+}
+
+bool mmu_store(struct vaddr address, uint32_t value)
+{
+    uint32_t *word = access(address, true);
+
+    if (word != NULL) {
+        *word = value;
+    }
+    return word != NULL;
+}

@@ -1,0 +1,39 @@
+/*
+ * The MMU of the fake machine, as programs see it.
+ *
+ * Tables have two levels of 1,024 words with the bits of the i386. A write needs W at both levels; a walk sets A in the
+ * directory and table entry, a write sets D. Translations are cached with their rights and with whether D is set: as
+ * long as an entry is cached, the tables are not looked at. So a write through a stale translation goes to the old
+ * frame, or with old rights, or leaves D or A clear, just as on a real machine.
+ */
+#ifndef FAKE_MMU_H
+#define FAKE_MMU_H
+
+#include "arch/pmap.h"
+
+/* Access a word (4-byte aligned) of the active space, as a program would. False: a page fault. */
+bool mmu_load(struct vaddr address, uint32_t *value);
+bool mmu_store(struct vaddr address, uint32_t value);
+
+/* Why an invalidation is made: what pmap function asks for it. */
+enum mmu_reason { MMU_ACTIVATE, MMU_REMOVE, MMU_PROTECT, MMU_CLEAR_DIRTY, MMU_GATHER, MMU_STOP, MMU_REASONS };
+
+/* From now on forget the invalidations made for this reason, as a faulty pmap would. MMU_REASONS: forget none. */
+void mmu_forget(enum mmu_reason reason);
+
+/* For the fake pmap --------------------------------------------------------------------------------------------------
+ */
+
+#define MMU_PRESENT  0x001u
+#define MMU_WRITABLE 0x002u
+#define MMU_ACCESSED 0x020u
+#define MMU_DIRTY    0x040u
+
+/* The word that maps a page: of the directory (a table's frame) or of the table, or NULL. */
+uint32_t *mmu_directory_entry(struct gpn page);
+uint32_t *mmu_table_entry(struct gpn page);
+
+void mmu_invalidate(struct gpn page, enum mmu_reason reason);
+void mmu_invalidate_all(enum mmu_reason reason);
+
+#endif

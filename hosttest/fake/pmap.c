@@ -1,0 +1,307 @@
+/*
+ * pmap for the fake MMU, with the contract of include/arch/pmap.h.
+ *
+ * Each space has a directory for its own window; the MMU looks into that of the active space, the shared and the system
+ * one. A stop turns the entries of those three read-only and leaves the others for when they are activated or opened.
+ * Each invalidation names its reason, so that a test can have it forgotten.
+ */
+#include "arch/pmap.h"
+#include "internal.h"
+#include "log.h"
+#include "mmu.h"
+#include "pmap_state.h"
+
+#include <string.h>
+
+#define ENTRIES 1024u
+
+struct fake_pmap fake_pmap;
+
+static struct fake_directory *directory_of(struct gpn page)
+{
+    return &fake_pmap.directories[gpn_space(page).number];
+}
+
+static uint32_t *words(struct frame frame)
+{
+    return frame_address(frame);
+}
+
+uint32_t *mmu_directory_entry(struct gpn page)
+{
+    struct fake_directory *directory = directory_of(page);
+
+    return directory->exists ? &words(directory->frame)[page.number >> 10 & (ENTRIES - 1)] : NULL;
+}
+
+uint32_t *mmu_table_entry(struct gpn page)
+{
+    uint32_t *entry = mmu_directory_entry(page);
+
+    if (entry == NULL || (*entry & MMU_PRESENT) == 0) {
+        return NULL;
+    }
+    return &words((struct frame){*entry >> PAGE_SHIFT})[page.number & (ENTRIES - 1)];
+}
+
+static uint32_t *mapped_entry(struct gpn page)
+{
+    uint32_t *entry = mmu_table_entry(page);
+
+    return entry != NULL && (*entry & MMU_PRESENT) != 0 ? entry : NULL;
+}
+
+/* Let a directory show the last stop. */
+static void catch_up(struct fake_directory *directory)
+{
+    if (directory->exists && directory->stops_seen != fake_pmap.stops) {
+        for (uint32_t i = 0; i < ENTRIES; i++) {
+            words(directory->frame)[i] &= ~MMU_WRITABLE;
+        }
+        directory->stops_seen = fake_pmap.stops;
+    }
+}
+
+/* Spaces ------------------------------------------------------------------------------------------------------------
+ */
+
+enum error pmap_create(struct space_id space)
+{
+    struct fake_directory *directory = &fake_pmap.directories[space.number];
+
+    ASSERT(space.number < SPACES_MAX);
+    if (directory->exists) {
+        return ERROR_EXISTS;
+    }
+    enum error error = frame_allocate(FRAME_PAGE_TABLE, &directory->frame);
+    if (error != OK) {
+        return error;
+    }
+    memset(words(directory->frame), 0, PAGE_SIZE);
+    directory->exists = true;
+    directory->stops_seen = fake_pmap.stops;
+    return OK;
+}
+
+static void delete (struct fake_directory *directory, bool must_be_empty)
+{
+    for (uint32_t i = 0; i < ENTRIES; i++) {
+        uint32_t entry = words(directory->frame)[i];
+
+        if ((entry & MMU_PRESENT) != 0) {
+            struct frame table = {entry >> PAGE_SHIFT};
+            for (uint32_t j = 0; must_be_empty && j < ENTRIES; j++) {
+                ASSERT((words(table)[j] & MMU_PRESENT) == 0);
+            }
+            frame_free(table);
+        }
+    }
+    frame_free(directory->frame);
+    directory->exists = false;
+}
+
+void pmap_delete(struct space_id space)
+{
+    ASSERT(space.number < SPACES_MAX && fake_pmap.directories[space.number].exists);
+    ASSERT(space.number != SPACE_SHARED.number && space.number != SPACE_SYSTEM.number);
+    ASSERT(space.number != fake_pmap.active.number);
+    delete (&fake_pmap.directories[space.number], true);
+}
+
+void fake_pmap_start(void)
+{
+    memset(&fake_pmap, 0, sizeof(fake_pmap));
+    fake_pmap.active = SPACE_SYSTEM;
+    mmu_forget(MMU_REASONS);
+    mmu_invalidate_all(MMU_ACTIVATE);
+    ASSERT(pmap_create(SPACE_SHARED) == OK && pmap_create(SPACE_SYSTEM) == OK);
+}
+
+void fake_pmap_stop_machine(void)
+{
+    for (uint32_t i = 0; i < SPACES_MAX; i++) {
+        if (fake_pmap.directories[i].exists) {
+            delete (&fake_pmap.directories[i], false);
+        }
+    }
+}
+
+void pmap_activate(struct space_id space)
+{
+    ASSERT(space.number < SPACES_MAX && fake_pmap.directories[space.number].exists);
+    catch_up(&fake_pmap.directories[space.number]);
+    fake_pmap.active = space;
+    mmu_invalidate_all(MMU_ACTIVATE);
+}
+
+/* Mappings ----------------------------------------------------------------------------------------------------------
+ */
+
+enum error pmap_enter(struct gpn page, struct frame frame, enum pmap_access access)
+{
+    uint32_t *directory_entry = mmu_directory_entry(page);
+
+    ASSERT(directory_entry != NULL && !frame_is_none(frame));
+    if (mapped_entry(page) != NULL) {
+        return ERROR_EXISTS;
+    }
+    if ((*directory_entry & MMU_PRESENT) == 0) {
+        struct frame table;
+        enum error error = frame_allocate(FRAME_PAGE_TABLE, &table);
+        if (error != OK) {
+            return error;
+        }
+        memset(words(table), 0, PAGE_SIZE);
+        catch_up(directory_of(page));
+        *directory_entry = table.number << PAGE_SHIFT | MMU_PRESENT | MMU_WRITABLE;
+    }
+    *mmu_table_entry(page) = frame.number << PAGE_SHIFT | MMU_PRESENT | (access == PMAP_WRITE ? MMU_WRITABLE : 0);
+    return OK;
+}
+
+bool pmap_remove(struct gpn page)
+{
+    uint32_t *entry = mapped_entry(page);
+
+    if (entry == NULL) {
+        return false;
+    }
+    bool dirty = (*entry & MMU_DIRTY) != 0;
+    *entry = 0;
+    mmu_invalidate(page, MMU_REMOVE);
+    return dirty;
+}
+
+void pmap_protect(struct gpn page, enum pmap_access access)
+{
+    uint32_t *entry = mapped_entry(page);
+
+    ASSERT(entry != NULL);
+    if (access == PMAP_WRITE) {
+        *entry |= MMU_WRITABLE;
+    } else {
+        *entry &= ~MMU_WRITABLE;
+        mmu_invalidate(page, MMU_PROTECT);
+    }
+}
+
+bool pmap_query(struct gpn page, enum pmap_access *out)
+{
+    uint32_t *entry = mapped_entry(page);
+
+    if (entry != NULL && out != NULL) {
+        *out = (*entry & MMU_WRITABLE) != 0 ? PMAP_WRITE : PMAP_READ;
+    }
+    return entry != NULL;
+}
+
+/* Use ---------------------------------------------------------------------------------------------------------------
+ */
+
+bool pmap_is_dirty(struct gpn page)
+{
+    uint32_t *entry = mapped_entry(page);
+
+    ASSERT(entry != NULL);
+    return (*entry & MMU_DIRTY) != 0;
+}
+
+bool pmap_clear_dirty(struct gpn page)
+{
+    uint32_t *entry = mapped_entry(page);
+    bool dirty = pmap_is_dirty(page);
+
+    *entry &= ~MMU_DIRTY;
+    mmu_invalidate(page, MMU_CLEAR_DIRTY);
+    return dirty;
+}
+
+void pmap_mark_dirty(struct gpn page)
+{
+    uint32_t *entry = mapped_entry(page);
+
+    ASSERT(entry != NULL);
+    *entry |= MMU_DIRTY;
+    *mmu_directory_entry(page) |= MMU_ACCESSED;
+}
+
+bool pmap_clear_accessed(struct gpn page)
+{
+    uint32_t *entry = mapped_entry(page);
+
+    ASSERT(entry != NULL);
+    bool accessed = (*entry & MMU_ACCESSED) != 0;
+    *entry &= ~MMU_ACCESSED;
+    return accessed;
+}
+
+uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *context)
+{
+    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    uint32_t *directory_entry = mmu_directory_entry(page);
+
+    if (directory_entry == NULL || (*directory_entry & MMU_PRESENT) == 0 || (*directory_entry & MMU_ACCESSED) == 0) {
+        return 0;
+    }
+    /* First the note and the cached translations, so that a write from now on is noted anew; then the scan. */
+    *directory_entry &= ~MMU_ACCESSED;
+    mmu_invalidate_all(MMU_GATHER);
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, page.number++) {
+        uint32_t *entry = mapped_entry(page);
+        if (entry != NULL && (*entry & MMU_DIRTY) != 0) {
+            visit(page, context);
+        }
+    }
+    return PMAP_CHUNK_PAGES;
+}
+
+bool pmap_next_chunk(struct gpn from, struct gpn *first)
+{
+    uint32_t space = gpn_space(from).number;
+    struct gpn page = {from.number & ~(PMAP_CHUNK_PAGES - 1)};
+
+    while (gpn_space(page).number == space) {
+        uint32_t *entry = mmu_directory_entry(page);
+        if (entry != NULL && (*entry & MMU_PRESENT) != 0) {
+            *first = page;
+            return true;
+        }
+        if (page.number + PMAP_CHUNK_PAGES < page.number) {
+            break;
+        }
+        page.number += PMAP_CHUNK_PAGES;
+    }
+    return false;
+}
+
+/* The stop ----------------------------------------------------------------------------------------------------------
+ */
+
+void pmap_stop(void)
+{
+    fake_pmap.stops++;
+    catch_up(&fake_pmap.directories[fake_pmap.active.number]);
+    catch_up(&fake_pmap.directories[SPACE_SHARED.number]);
+    catch_up(&fake_pmap.directories[SPACE_SYSTEM.number]);
+    mmu_invalidate_all(MMU_STOP);
+}
+
+bool pmap_is_closed(struct gpn page)
+{
+    uint32_t *entry = mmu_directory_entry(page);
+
+    if (entry == NULL || (*entry & MMU_PRESENT) == 0) {
+        return false;
+    }
+    return directory_of(page)->stops_seen != fake_pmap.stops || (*entry & MMU_WRITABLE) == 0;
+}
+
+void pmap_open(struct gpn page)
+{
+    uint32_t *entry = mmu_directory_entry(page);
+
+    if (pmap_is_closed(page)) {
+        catch_up(directory_of(page));
+        *entry |= MMU_WRITABLE;
+    }
+}
