@@ -35,7 +35,8 @@ MUST_CHECK enum error snap_start(struct store *store, const struct snap_client *
 
 /*
  * Wait until a snapshot that covers this moment is durable; concurrent callers share one.
- * - interruptible. ERROR_IO, ERROR_NO_SPACE: it could not be made durable; ERROR_INTERRUPTED.
+ * - interruptible. ERROR_IO, ERROR_NO_SPACE: it could not be made durable; ERROR_INTERRUPTED;
+ *   ERROR_BUSY: snap_start() has not been called.
  */
 MUST_CHECK enum error snap_sync(void);
 

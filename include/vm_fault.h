@@ -29,6 +29,8 @@ struct vm_pager {
     enum error (*read)(struct gpn page, void *content);
     /* Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed. */
     enum error (*discard)(struct gpn first, uint32_t count);
+    /* Make every page clean that is dirty now. Interruptible: ERROR_INTERRUPTED; ERROR_IO, ERROR_NO_SPACE. */
+    enum error (*clean)(void);
 };
 
 /* The one object space of the running kernel. ERROR_NO_MEMORY. */

@@ -17,6 +17,9 @@ MUST_CHECK enum error vm_stop(void);
 /* Hand the dirty pages of a chunk that is closed since the stop to the snapshot, and open it. Does not sleep. */
 void vm_open_chunk(struct gpn page);
 
+/* Ask the pager to make what is dirty now clean, and wait for it. Errors as vm_pager.clean. */
+MUST_CHECK enum error vm_clean_pages(void);
+
 /*
  * A clean page has been written and may be written to again, if its region allows that. The caller has its mutex.
  */

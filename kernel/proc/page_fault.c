@@ -1,6 +1,8 @@
 /*
  * Page faults: of programs, which the object space answers or which become signals; and of the kernel, which may only hit
  * a record in the system window that a snapshot protects.
+ *
+ * A fault whose wait for memory was interrupted is tried again by the program itself, once the signal has been dealt with.
  */
 #include "log.h"
 #include "program.h"
@@ -35,7 +37,7 @@ bool trap_page_fault(struct registers *registers, struct vaddr address, enum tra
     struct task *task = task_current();
     task->registers = registers;
     enum error error = fault_of_program(task, address, access);
-    if (error != OK) {
+    if (error != OK && error != ERROR_INTERRUPTED) {
         signal_page_fault(registers, address, access, error);
     }
     return true;

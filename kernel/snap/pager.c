@@ -2,6 +2,7 @@
  * The store as the pager of the object space: what a page holds when it is not in memory.
  */
 #include "snap_pager.h"
+#include "snap.h"
 #include "store.h"
 #include <string.h>
 
@@ -24,7 +25,7 @@ static enum error discard_pages(struct gpn first, uint32_t count)
     return store_delete(backing, first, count);
 }
 
-static const struct vm_pager store_pager = {.read = read_page, .discard = discard_pages};
+static const struct vm_pager store_pager = {.read = read_page, .discard = discard_pages, .clean = snap_sync};
 
 const struct vm_pager *snap_pager(struct store *store)
 {

@@ -63,7 +63,9 @@ static void gather_space(uint32_t space)
 
     while (pmap_next_chunk(chunk, &chunk) && gpn_space(chunk).number == space) {
         vm_open_chunk(chunk);
-        thread_yield();
+        if (thread_should_yield()) {
+            thread_yield();
+        }
         chunk.number += PMAP_CHUNK_PAGES;
         if (gpn_space(chunk).number != space) {
             return;
@@ -182,7 +184,7 @@ enum error snap_wait(uint64_t ticket)
 
 enum error snap_sync(void)
 {
-    return snap_wait(snap_request());
+    return backing != NULL ? snap_wait(snap_request()) : ERROR_BUSY;
 }
 
 enum error snap_stop(void)

@@ -216,7 +216,9 @@ enum error snap_write_pages(struct store *store, struct snap_write_totals *total
     *totals = (struct snap_write_totals){0};
     while (error == OK && vm_snapshot_dirty_count(map) > 0) {
         error = write_batch(store, map, totals);
-        thread_yield();
+        if (thread_should_yield()) {
+            thread_yield();
+        }
     }
     return error;
 }

@@ -13,6 +13,7 @@
 #include "arch/clock.h"
 #include "log.h"
 #include "vm_map.h"
+#include "vm_reclaim.h"
 #include "vm_snapshot.h"
 #include <string.h>
 
@@ -39,6 +40,11 @@ enum error vm_fault_initialise(const struct vm_pager *page_source, const struct 
     pager = page_source;
     policy = fault_policy;
     return vm_map_init(&object_space, &options);
+}
+
+enum error vm_clean_pages(void)
+{
+    return pager->clean();
 }
 
 uint32_t vm_stops(void)
@@ -74,11 +80,15 @@ void vm_open_chunk(struct gpn page)
     }
 }
 
-/* The page is about to be written while the running snapshot still needs its content. */
+/*
+ * The page is about to be written while the running snapshot still needs its content. The kernel's own records must not wait
+ * for a frame, so they take of the reserve.
+ */
 static enum error copy_for_snapshot(struct vm_page *page)
 {
+    bool is_record = gpn_space(page->gpn).number == SPACE_SYSTEM.number;
     struct frame fresh;
-    enum error error = frame_allocate(FRAME_PAGE, &fresh);
+    enum error error = is_record ? frame_allocate(FRAME_PAGE, &fresh) : vm_frame_take(&fresh);
 
     if (error != OK) {
         return error;
@@ -142,7 +152,7 @@ void vm_allow_write(const struct vm_page *page)
 static enum error bring_in(struct vm_page *page)
 {
     struct frame frame;
-    enum error error = frame_allocate(FRAME_PAGE, &frame);
+    enum error error = vm_frame_take(&frame);
 
     if (error != OK) {
         return error;
@@ -221,6 +231,10 @@ enum error vm_fault(struct gpn gpn, enum pmap_access access)
 
     do {
         error = try_fault(gpn, access, &again);
+        if (error == ERROR_NO_MEMORY) {
+            error = vm_reclaim_wait();
+            again = error == OK;
+        }
     } while (again);
     return error;
 }

@@ -1,0 +1,31 @@
+/*
+ * Frames for pages, and getting them back when they run short.
+ *
+ * Some frames are kept for the kernel (FRAME reserve): records of the system window that a snapshot protects, the store's
+ * metadata, page tables. A program's page is given none of those; whoever wants one waits until others were reclaimed.
+ */
+#ifndef VM_RECLAIM_H
+#define VM_RECLAIM_H
+
+#include "arch/frame.h"
+#include "error.h"
+
+/*
+ * A frame for the content of a page, without sleeping.
+ * - ERROR_NO_MEMORY: none above the reserve, even after looking for clean pages to drop. See vm_reclaim_wait().
+ */
+MUST_CHECK enum error vm_frame_take(struct frame *out);
+
+/*
+ * Wait until there may be frames again: dirty pages become clean with the next snapshot. The caller holds no page.
+ * - ERROR_NO_MEMORY: everything that is resident is wired or could not be made clean.
+ */
+MUST_CHECK enum error vm_reclaim_wait(void);
+
+/* Frames that only the kernel may take. Set once at boot, from the size of memory. */
+uint32_t vm_frame_reserve(void);
+
+/* How often a page was dropped to get its frame. */
+uint64_t vm_reclaim_dropped(void);
+
+#endif

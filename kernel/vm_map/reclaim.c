@@ -1,0 +1,106 @@
+/*
+ * Reclaiming frames: second chance over the pages in the map.
+ *
+ * Only clean pages are dropped, which costs nothing; dirty ones become clean by being committed, so that being short of
+ * memory asks for a snapshot. The hand of the clock is a cursor of the map, whose order is that of the hash. A page whose
+ * A bit is set has it cleared and stays for another round.
+ */
+#include "vm_reclaim.h"
+#include "arch/pmap.h"
+#include "log.h"
+#include "vm_fault.h"
+#include "vm_map.h"
+#include "vm_snapshot.h"
+
+#define RESERVE_SHARE      16u  /* of all frames */
+#define RESERVE_FRAMES_MIN 512u /* 2 MiB */
+#define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
+#define WAITS_MAX          8u   /* snapshots without a gain, before memory counts as full */
+
+static struct vm_map_cursor hand;
+static uint64_t dropped;
+
+uint64_t vm_reclaim_dropped(void)
+{
+    return dropped;
+}
+
+uint32_t vm_frame_reserve(void)
+{
+    uint32_t share = frame_limit() / RESERVE_SHARE;
+
+    return share > RESERVE_FRAMES_MIN ? share : RESERVE_FRAMES_MIN;
+}
+
+static bool is_candidate(const struct vm_page *page)
+{
+    return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
+           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex);
+}
+
+/* Drop a page if it is clean beyond doubt and was not used lately. */
+static bool try_drop(struct vm_map *map, struct vm_page *page)
+{
+    struct gpn gpn = page->gpn;
+    struct frame frame;
+
+    if (!is_candidate(page)) {
+        return false;
+    }
+    if (pmap_query(gpn, NULL)) {
+        if (pmap_is_dirty(gpn) || pmap_clear_accessed(gpn)) {
+            return false;
+        }
+        (void)pmap_remove(gpn);
+    }
+    bool locked = vm_page_try_lock(page);
+    ASSERT(locked);
+    enum error error = vm_page_drop(page, &frame);
+    ASSERT(error == OK);
+    vm_page_unlock(page);
+    frame_free(frame);
+    error = vm_map_delete(map, gpn);
+    ASSERT(error == OK);
+    dropped++;
+    return true;
+}
+
+/* One look at every page, twice at most: the second finds the A bits that the first cleared. */
+static uint32_t drop_some(struct vm_map *map)
+{
+    uint32_t got = 0;
+
+    for (uint32_t turns = 0; turns < 3 && got < BATCH_FRAMES;) {
+        struct vm_page *page = vm_map_next(map, &hand);
+        if (page != NULL && try_drop(map, page)) {
+            got++;
+        }
+        if (hand.done) {
+            hand = (struct vm_map_cursor){0};
+            turns++;
+        }
+    }
+    return got;
+}
+
+enum error vm_frame_take(struct frame *out)
+{
+    if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(vm_object_space()) == 0) {
+        return ERROR_NO_MEMORY;
+    }
+    return frame_allocate(FRAME_PAGE, out);
+}
+
+enum error vm_reclaim_wait(void)
+{
+    for (uint32_t waits = 0; waits < WAITS_MAX; waits++) {
+        enum error error = vm_clean_pages();
+        if (error != OK) {
+            return error == ERROR_INTERRUPTED ? error : ERROR_NO_MEMORY;
+        }
+        if (frame_count(FRAME_FREE) > vm_frame_reserve() || drop_some(vm_object_space()) > 0) {
+            return OK;
+        }
+    }
+    return ERROR_NO_MEMORY;
+}
