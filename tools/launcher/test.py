@@ -12,11 +12,10 @@ A CMocka program counts as the tests it reports; one that dies before its report
 import os
 import re
 import subprocess
-import sys
 import xml.etree.ElementTree
 
-from launcher import build, common, coverage, packages
-from launcher.common import Failure, ROOT, build_path, say
+from launcher import build, common, coverage, foreign, packages
+from launcher.common import ROOT, build_path, say
 
 KINDS = ["all", "host", "system", "coverage", "soak"]
 SANITIZERS = ["asan", "tsan"]
@@ -125,7 +124,9 @@ def pytest_count(case):
 
 def system(soak=False, seed=None, only=None):
     """The system tests. They use what was just built, through ./eidolon like everybody else."""
-    build.build(["all"], groups=("build", "run", "test"), again=True)
+    packages.ensure("build", "run", "test")
+    foreign.ensure()
+    build.build(["all"], again=True)
     say("system tests")
     report = fresh_path(build_path("systest.xml"))
     command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "-ra",

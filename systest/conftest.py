@@ -1,0 +1,82 @@
+"""Fixtures of the system tests: a machine to boot, programs to run in it, and random numbers that can be had again.
+
+    --seed N     the seed of the random moments and orders; drawn and printed if absent
+    --soak       the long versions
+
+A failing test shows what each of its machines wrote to the console in its last boots, and the kernel's log.
+"""
+
+import os
+import random
+
+import pytest
+
+from machine import BUILD, Image
+
+PROGRAMS = os.path.join(BUILD, "systest")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, help="seed of the random moments")
+    parser.addoption("--soak", action="store_true", help="run the long versions")
+
+
+def pytest_configure(config):
+    if config.getoption("seed") is None:
+        config.option.seed = random.SystemRandom().randrange(1 << 32)
+
+
+def pytest_report_header(config):
+    return f"seed: {config.getoption('seed')} (again with --seed)"
+
+
+@pytest.fixture
+def soak(request):
+    return request.config.getoption("soak")
+
+
+@pytest.fixture
+def chance(request):
+    """Random numbers of this test alone, so that the order and choice of tests do not matter."""
+    return random.Random(f"{request.config.getoption('seed')} {request.node.nodeid}")
+
+
+@pytest.fixture
+def program():
+    """The path of a program of systest/programs; the test is skipped if it could not be built."""
+    def find(name):
+        path = os.path.join(PROGRAMS, name)
+        if not os.path.exists(path):
+            pytest.skip(f"{name} was not built: a library for i386 is missing")
+        return path
+    return find
+
+
+@pytest.fixture
+def new_image(request, tmp_path):
+    """Makes images whose machines are ended with the test; what they wrote is shown if it fails."""
+    images = []
+
+    def make(name="test.img"):
+        images.append(Image(str(tmp_path), name))
+        return images[-1]
+
+    request.node.images = images
+    yield make
+    for image in images:
+        image.close()
+
+
+@pytest.fixture
+def image(new_image):
+    """An image file that does not exist yet, and machines on it."""
+    return new_image()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for image in getattr(item, "images", []):
+            report.sections.append((f"seed: {item.config.getoption('seed')}; {image.name}", image.story()))
