@@ -3,7 +3,7 @@
 # Sources of the kernel only: eidolon_kernel_sources(a.c b.S)
 function(eidolon_kernel_sources)
     foreach(file ${ARGN})
-        target_sources(eidolon.elf PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+        target_sources(kernel_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${file})
     endforeach()
 endfunction()
 

@@ -44,7 +44,7 @@ _Noreturn void panic(const char *subsystem, const char *format, ...) __attribute
  * message on the log, the screen and the serial line, no backtrace, and the emulator told.
  * - format: what is wrong and what the user can do about it.
  */
-_Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void log_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* States a program error only, and stays on in release builds. Input of any kind is validated, not asserted. */
 #define ASSERT(condition)                                                                         \

@@ -44,6 +44,9 @@ _Noreturn void thread_exit(void);
 struct cpu_user_context;
 void thread_set_user_context(struct thread *thread, struct cpu_user_context *context);
 
+/* What was last set; NULL for a kernel thread. */
+struct cpu_user_context *thread_user_context(const struct thread *thread);
+
 /*
  * While held, threads with a user context are not scheduled: the programs stand still, kernel threads run. Pairs nest.
  * Called by a kernel thread; a thread that is asleep or about to return to user mode stays as it is.

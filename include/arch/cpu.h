@@ -7,6 +7,7 @@
 #ifndef ARCH_CPU_H
 #define ARCH_CPU_H
 
+#include "error.h"
 #include "types.h"
 
 struct registers {
@@ -64,6 +65,13 @@ void cpu_sanitise(struct registers *registers);
  */
 _Noreturn void cpu_enter_user(const struct registers *registers);
 
+/*
+ * memcpy() between the kernel and addresses that may fault: page faults on the way go to trap_page_fault() as any
+ * others, but one that it cannot resolve ends the copy instead of the machine.
+ * - returns whether everything was copied; otherwise an unknown part was.
+ */
+MUST_CHECK bool cpu_copy_guarded(void *to, const void *from, size_t length);
+
 /* What identifies the processor's program-visible features (CPUID leaves 1 and 7), to compare on resume. */
 struct cpu_features {
     uint32_t words[4]; /* leaf 1 EDX, leaf 1 ECX, leaf 7 EBX, leaf 7 ECX */
@@ -72,6 +80,9 @@ void cpu_features_read(struct cpu_features *out);
 
 /* End the machine: power off, or report `status` to the emulator (isa-debug-exit) if it listens. */
 _Noreturn void cpu_power_off(uint8_t status);
+
+/* As cpu_power_off(), but a machine without an emulator that listens stands still and keeps what its screen shows. */
+_Noreturn void cpu_halt(uint8_t status);
 
 /*
  * Traps, implemented above the machine (kernel/proc). All run on the kernel stack of the interrupted thread with

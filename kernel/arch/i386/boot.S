@@ -1,0 +1,113 @@
+/*
+ * The first instructions: multiboot entered us in protected mode, without paging, at physical addresses.
+ *
+ * Maps physical memory in 4 MiB pages, both where we are and at KERNEL_START, turns paging on and goes on in C. The pages
+ * where we are stay mapped until memory_initialise() builds the real directory.
+ */
+#define KERNEL_BASE         0xC0000000
+#define MULTIBOOT_MAGIC     0x1BADB002
+#define MULTIBOOT_FLAGS     0x00000003 /* modules on page boundaries; memory information */
+#define DIRECT_MAP_CHUNKS   192        /* 768 MiB */
+#define ENTRY_FLAGS         0x83       /* present, writable, 4 MiB */
+#define CPUID_EDX_PSE       (1 << 3)
+#define BOOT_STACK_BYTES    16384
+
+        .section .boot.header, "a"
+        .align  4
+        .long   MULTIBOOT_MAGIC
+        .long   MULTIBOOT_FLAGS
+        .long   -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+
+        .section .boot, "ax"
+        .globl  boot_start
+boot_start:
+        cld
+        cli
+        movl    %eax, %ebp              /* the loader's magic; %ebx holds its information */
+        movl    $(boot_stack_top - KERNEL_BASE), %esp
+
+        /* A processor without CPUID cannot change the ID flag. */
+        pushfl
+        popl    %eax
+        movl    %eax, %ecx
+        xorl    $(1 << 21), %eax
+        pushl   %eax
+        popfl
+        pushfl
+        popl    %eax
+        cmpl    %eax, %ecx
+        je      too_old
+        movl    %ebx, %edi
+        movl    $1, %eax
+        cpuid
+        movl    %edi, %ebx
+        testl   $CPUID_EDX_PSE, %edx
+        jz      too_old
+
+        movl    $(boot_directory - KERNEL_BASE), %edi
+        movl    $ENTRY_FLAGS, %eax
+        xorl    %ecx, %ecx
+1:      movl    %eax, (%edi, %ecx, 4)
+        movl    %eax, 768 * 4(%edi, %ecx, 4)
+        addl    $0x400000, %eax
+        incl    %ecx
+        cmpl    $DIRECT_MAP_CHUNKS, %ecx
+        jb      1b
+
+        movl    %cr4, %eax
+        orl     $(1 << 4), %eax         /* PSE */
+        movl    %eax, %cr4
+        movl    %edi, %cr3
+        movl    %cr0, %eax
+        orl     $0x80010000, %eax       /* PG, WP */
+        movl    %eax, %cr0
+        movl    $high, %eax
+        jmp     *%eax
+
+        /* Without page size extensions there is nothing to run C with: say so and stop. */
+too_old:
+        movl    $too_old_text, %esi
+1:      lodsb
+        testb   %al, %al
+        jz      2f
+        outb    %al, $0xE9
+        movw    $0x3F8, %dx
+        outb    %al, %dx
+        jmp     1b
+2:      movb    $0x11, %al
+        outb    %al, $0xF4
+3:      cli
+        hlt
+        jmp     3b
+too_old_text:
+        .asciz  "eidolon: this processor is too old: CPUID and 4 MiB pages are needed\r\n"
+
+        .text
+high:
+        movl    $boot_stack_top, %esp
+        pushl   $0                      /* end of the frame chain for backtraces */
+        pushl   $0
+        movl    %ebp, %eax
+        movl    %esp, %ebp
+        pushl   %ebx
+        pushl   %eax
+        call    boot_main
+1:      cli
+        hlt
+        jmp     1b
+
+        .section .bss.pages, "aw", @nobits
+        .align  4096
+        .globl  boot_directory
+boot_directory:
+        .skip   4096
+        .globl  boot_stack_guard
+boot_stack_guard:
+        .skip   4096
+        .globl  boot_stack
+boot_stack:
+        .skip   BOOT_STACK_BYTES
+        .globl  boot_stack_top
+boot_stack_top:
+
+        .section .note.GNU-stack, "", @progbits

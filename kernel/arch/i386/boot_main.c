@@ -1,0 +1,34 @@
+/*
+ * From the boot loader to kernel_main(): the order in which the machine comes up.
+ */
+#include "arch/cpu.h"
+#include "clock_internal.h"
+#include "cpu_check.h"
+#include "descriptors.h"
+#include "early_console.h"
+#include "interrupt_controller.h"
+#include "log.h"
+#include "memory.h"
+#include "paging.h"
+#include "pmap_internal.h"
+
+void boot_main(uint32_t magic, uint32_t information);
+
+/* kernel/main.c */
+void kernel_main(void);
+
+void boot_main(uint32_t magic, uint32_t information)
+{
+    log_add_sink(early_debug_write);
+    cpu_check();
+    descriptors_initialise();
+    cpu_fpu_enable();
+    boot_information_read(magic, information);
+    boot_memory_initialise();
+    paging_initialise();
+    pmap_initialise();
+    interrupt_controller_initialise();
+    clock_initialise();
+    kernel_main();
+    panic("boot", "expected kernel_main() not to return");
+}

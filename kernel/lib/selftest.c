@@ -1,0 +1,59 @@
+/*
+ * Runs the tests that the linker collected, one after the other.
+ *
+ * The machine ends with status 0x10 when all passed and 0x11 otherwise; the log has a line for each test.
+ */
+#include "selftest.h"
+#include "arch/boot.h"
+#include "arch/cpu.h"
+#include "arch/frame.h"
+#include "log.h"
+
+#include <string.h>
+
+#define STATUS_PASSED 0x10u
+#define STATUS_FAILED 0x11u
+
+extern const struct selftest selftests_start[], selftests_end[];
+
+static uint32_t failures; /* of the running test */
+
+void selftest_expect(bool holds, const char *file, int line, const char *condition)
+{
+    if (!holds) {
+        failures++;
+        log_line("selftest: %s:%d: expected %s", file, line, condition);
+    }
+}
+
+static bool run_one(const struct selftest *test)
+{
+    uint32_t free_before = frame_count(FRAME_FREE);
+    failures = 0;
+    test->run();
+    uint32_t free_after = frame_count(FRAME_FREE);
+    if (free_after != free_before) {
+        log_line("selftest: note: %u frames were free before, %u are after", free_before, free_after);
+    }
+    log_line("selftest: %s %s", failures == 0 ? "ok" : "FAILED", test->name);
+    return failures == 0;
+}
+
+void selftest_run(void)
+{
+    char prefix[64] = "";
+    (void)boot_option("selftest", prefix, sizeof(prefix));
+    uint32_t passed = 0, failed = 0;
+    for (const struct selftest *test = selftests_start; test < selftests_end; test++) {
+        if (strncmp(test->name, prefix, strlen(prefix)) != 0) {
+            continue;
+        }
+        if (run_one(test)) {
+            passed++;
+        } else {
+            failed++;
+        }
+    }
+    log_line("selftest: %u passed, %u failed", passed, failed);
+    cpu_power_off(failed == 0 && passed > 0 ? STATUS_PASSED : STATUS_FAILED);
+}

@@ -1,0 +1,55 @@
+/*
+ * Mutexes. Unlocking hands the mutex to the thread that has waited longest, so nobody is overtaken.
+ */
+#include "arch/interrupt.h"
+#include "log.h"
+#include "thread_internal.h"
+
+static void take(struct mutex *mutex, struct thread *thread)
+{
+    mutex->owner = thread;
+    thread->mutexes_held++;
+}
+
+void mutex_lock(struct mutex *mutex)
+{
+    struct thread *thread = thread_current();
+    ASSERT(mutex->owner != thread);
+    if (mutex->owner == NULL) {
+        take(mutex, thread);
+        return;
+    }
+    enum error error = wait_queue_sleep(&mutex->waiters, DEADLINE_NEVER, false);
+    ASSERT(error == OK && mutex->owner == thread);
+}
+
+bool mutex_try_lock(struct mutex *mutex)
+{
+    if (mutex->owner != NULL) {
+        return false;
+    }
+    take(mutex, thread_current());
+    return true;
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+    struct thread *thread = thread_current();
+    ASSERT(mutex->owner == thread && thread->mutexes_held > 0);
+    thread->mutexes_held--;
+    mutex->owner = NULL;
+    if (mutex->waiters.last != NULL) {
+        take(mutex, mutex->waiters.last->next);
+        (void)wait_queue_wake(&mutex->waiters, 1);
+    }
+}
+
+bool mutex_is_mine(const struct mutex *mutex)
+{
+    return mutex->owner == thread_current();
+}
+
+bool mutex_is_free(const struct mutex *mutex)
+{
+    return mutex->owner == NULL;
+}

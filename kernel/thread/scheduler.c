@@ -1,0 +1,171 @@
+/*
+ * Who runs: round robin with slices of 10 ms, and those who slept before those who did not.
+ *
+ * There are two ready queues. A thread that wakes with part of its slice left goes to `woken`, is taken before any in
+ * `waiting` and makes the running thread leave at its next chance; so whoever waits for a disk or a key runs at once,
+ * but for no more than its slice before it stands in line with the others. A thread that had to leave for it keeps the
+ * first place in `waiting`. Kernel threads and programs are treated alike.
+ *
+ * While programs are held, threads with a user context are passed over, except those that own a mutex: they
+ * run on until they have given it back and sleep, or are about to return to their program, so that kernel threads can get
+ * every mutex while the programs stand still.
+ */
+#include "arch/clock.h"
+#include "arch/interrupt.h"
+#include "log.h"
+#include "pool.h"
+#include "thread_internal.h"
+
+static struct thread *current;
+static struct thread *idle_thread;
+static struct thread *woken;
+static struct thread *waiting;
+static struct thread *ended; /* its stack is given back by the thread that runs next */
+
+static uint32_t holds;
+static bool should_switch;      /* somebody woke, or the slice is over */
+static uint64_t running_since_ns;
+
+static bool may_run(const struct thread *thread)
+{
+    return holds == 0 || thread->context == NULL || thread->mutexes_held > 0;
+}
+
+static struct thread *take_from(struct thread **last)
+{
+    if (*last == NULL) {
+        return NULL;
+    }
+    struct thread *thread = (*last)->next;
+    for (;; thread = thread->next) {
+        if (may_run(thread)) {
+            thread_queue_remove(last, thread);
+            return thread;
+        }
+        if (thread == *last) {
+            return NULL;
+        }
+    }
+}
+
+static struct thread *take_next(void)
+{
+    struct thread *thread = take_from(&woken);
+    if (thread == NULL) {
+        thread = take_from(&waiting);
+    }
+    return thread != NULL ? thread : idle_thread;
+}
+
+static void charge_slice(void)
+{
+    uint64_t now_ns = clock_boot_ns();
+    current->slice_left_ns -= (int64_t)(now_ns - running_since_ns);
+    running_since_ns = now_ns;
+}
+
+void scheduler_start(struct thread *first, struct thread *idle)
+{
+    current = first;
+    current->state = THREAD_RUNNING;
+    current->slice_left_ns = SLICE_NS;
+    idle_thread = idle;
+    running_since_ns = clock_boot_ns();
+}
+
+void scheduler_make_ready(struct thread *thread)
+{
+    thread->state = THREAD_READY;
+    if (thread->slice_left_ns > 0) {
+        thread_queue_add_last(&woken, thread);
+        should_switch = true;
+    } else {
+        thread->slice_left_ns = SLICE_NS;
+        thread_queue_add_last(&waiting, thread);
+        should_switch = should_switch || current == idle_thread;
+    }
+}
+
+void scheduler_arrive(void)
+{
+    if (ended != NULL) {
+        struct thread *thread = ended;
+        ended = NULL;
+        thread_dispose(thread);
+    }
+}
+
+void scheduler_switch(void)
+{
+    ASSERT(cpu_stack_is_intact(&current->stack));
+    charge_slice();
+    should_switch = false;
+    struct thread *from = current;
+    struct thread *to = take_next();
+    to->state = THREAD_RUNNING;
+    if (to == from) {
+        return;
+    }
+    if (from->context != NULL) {
+        cpu_user_save(from->context);
+    }
+    if (from->state == THREAD_ENDED) {
+        ended = from;
+    }
+    current = to;
+    if (to->context != NULL) {
+        cpu_user_load(to->context);
+    }
+    cpu_stack_switch(&from->stack_pointer, to->stack_pointer, &to->stack);
+    scheduler_arrive();
+}
+
+void thread_yield(void)
+{
+    bool enabled = interrupt_disable();
+    charge_slice();
+    if (current == idle_thread) {
+        current->state = THREAD_READY; /* it is in no queue */
+    } else if (should_switch && current->slice_left_ns > 0) {
+        current->state = THREAD_READY;
+        thread_queue_add_first(&waiting, current);
+    } else {
+        current->state = THREAD_READY;
+        current->slice_left_ns = SLICE_NS;
+        thread_queue_add_last(&waiting, current);
+    }
+    scheduler_switch();
+    interrupt_restore(enabled);
+}
+
+void thread_tick(void)
+{
+    uint64_t now_ns = clock_boot_ns();
+    sleepers_wake_until(now_ns);
+    if ((int64_t)(now_ns - running_since_ns) >= current->slice_left_ns && (waiting != NULL || woken != NULL)) {
+        should_switch = true;
+    }
+}
+
+bool thread_should_yield(void)
+{
+    return should_switch || !may_run(current);
+}
+
+void thread_hold_users(void)
+{
+    ASSERT(current->context == NULL);
+    holds++;
+}
+
+void thread_release_users(void)
+{
+    ASSERT(holds > 0);
+    holds--;
+    should_switch = true;
+}
+
+struct thread *thread_current(void)
+{
+    return current;
+}

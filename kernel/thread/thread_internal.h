@@ -1,0 +1,61 @@
+/*
+ * Inside kernel/thread.
+ *
+ *     THREAD-1  A thread is in exactly one of: running (thread_current()), a ready queue, one wait queue, ended.
+ *     THREAD-2  A thread with a deadline is among the sleepers exactly while it is in a wait queue.
+ *     THREAD-3  A mutex with waiters has an owner: unlocking hands it to the first waiter.
+ *
+ * Interrupt handlers wake threads, so all queues are changed with interrupts disabled.
+ */
+#ifndef THREAD_INTERNAL_H
+#define THREAD_INTERNAL_H
+
+#include "arch/context.h"
+#include "thread.h"
+
+#define SLICE_NS 10000000
+
+enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_ASLEEP, THREAD_ENDED };
+
+struct thread {
+    const char *name;
+    enum thread_state state;
+    struct cpu_stack stack;
+    void *stack_pointer; /* while it is not running */
+    struct cpu_user_context *context;
+    void (*entry)(void *);
+    void *argument;
+
+    struct thread *next, *previous; /* in the ready queue or the wait queue it is in */
+    int64_t slice_left_ns;
+    uint32_t mutexes_held;
+
+    struct wait_queue *queue; /* asleep in */
+    enum error wake_result;
+    bool interruptible;
+    bool interrupted; /* thread_interrupt() came while it was awake */
+    bool has_deadline;
+    uint64_t deadline_ns;
+    struct thread *later, *earlier; /* among the sleepers */
+};
+
+/* A queue is a pointer to its last thread, whose `next` is the first. */
+void thread_queue_add_last(struct thread **last, struct thread *thread);
+void thread_queue_add_first(struct thread **last, struct thread *thread);
+void thread_queue_remove(struct thread **last, struct thread *thread);
+
+/* Ready queues and the switch (scheduler.c). Interrupts disabled. */
+void scheduler_start(struct thread *first, struct thread *idle);
+void scheduler_make_ready(struct thread *thread);
+/* Run another thread; the current one is in a queue, or ended. Returns when it runs again. */
+void scheduler_switch(void);
+/* The first thing a new thread does on its own stack. */
+void scheduler_arrive(void);
+
+/* Give an ended thread's memory back (thread.c). */
+void thread_dispose(struct thread *thread);
+
+/* Sleepers in order of deadline (sleep.c). Interrupts disabled. */
+void sleepers_wake_until(uint64_t now_ns);
+
+#endif
