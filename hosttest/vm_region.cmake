@@ -1,0 +1,15 @@
+# vm_region: call by call, against a naive model, read back damaged, and with its work counted.
+foreach(test "" _model _damage)
+    eidolon_host_test(vm_region${test}_test
+        SOURCES vm_region${test}_test.c vm_region_fixture.c
+        LIBRARIES host_vm_map)
+endforeach()
+
+# The same sources once more, calling back for each basic block they execute.
+file(GLOB vm_region_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernel/vm_map/vm_region*.c)
+add_library(host_vm_region_counted STATIC ${vm_region_sources})
+target_include_directories(host_vm_region_counted PUBLIC ${CMAKE_SOURCE_DIR}/include)
+target_compile_options(host_vm_region_counted PRIVATE -ffreestanding -fsanitize-coverage=trace-pc)
+eidolon_host_test(vm_region_cost_test
+    SOURCES vm_region_cost_test.c vm_region_fixture.c
+    LIBRARIES host_vm_region_counted)

@@ -1,0 +1,107 @@
+/*
+ * A table of regions for tests, over memory of its exact size.
+ */
+#include "vm_region_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <sanitizer/asan_interface.h>
+
+static enum error commit(struct vm_region_table *table, uint32_t count)
+{
+    struct fixture *fixture = (struct fixture *)table;
+
+    fixture->commit_calls++;
+    assert_true(count <= table->capacity);
+    if (count > fixture->commit_limit) {
+        return ERROR_NO_MEMORY;
+    }
+    ASAN_UNPOISON_MEMORY_REGION(table->records, count * sizeof(struct vm_region));
+    return OK;
+}
+
+void fixture_create(struct fixture *fixture, uint32_t capacity)
+{
+    *fixture = (struct fixture){.commit_limit = capacity};
+    fixture->table.records = calloc(capacity, sizeof(struct vm_region));
+    fixture->table.capacity = capacity;
+    fixture->table.commit = commit;
+    assert_non_null(fixture->table.records);
+    ASAN_POISON_MEMORY_REGION(fixture->table.records, capacity * sizeof(struct vm_region));
+    assert_int_equal(vm_region_table_create(&fixture->table), OK);
+}
+
+void fixture_delete(struct fixture *fixture)
+{
+    ASAN_UNPOISON_MEMORY_REGION(fixture->table.records, fixture->table.capacity * sizeof(struct vm_region));
+    free(fixture->table.records);
+}
+
+void fixture_validate(const struct fixture *fixture)
+{
+    assert_int_equal(vm_region_table_validate(&fixture->table), OK);
+    for (uint32_t i = 0; i < TREES; i++) {
+        assert_int_equal(vm_region_validate(&fixture->table, fixture->roots[i]), OK);
+    }
+}
+
+void fixture_reserve_all(struct fixture *fixture)
+{
+    while (fixture->table.committed < fixture->table.capacity) {
+        assert_int_equal(fixture->table.commit(&fixture->table, fixture->table.capacity), OK);
+        fixture->table.committed = fixture->table.capacity;
+    }
+}
+
+struct vm_region_attributes zeroes(uint8_t protection)
+{
+    return (struct vm_region_attributes){.protection = protection, .ticket = {.kind = VM_TICKET_ZERO}};
+}
+
+struct vm_region_attributes image(uint8_t protection, uint32_t object, uint32_t offset_pages)
+{
+    return (struct vm_region_attributes){.protection = protection, .ticket = {VM_TICKET_IMAGE, object, offset_pages}};
+}
+
+struct vm_region_attributes copy_of(uint8_t protection, uint32_t space)
+{
+    return (struct vm_region_attributes){.protection = protection, .ticket = {VM_TICKET_COPY, space, 0}};
+}
+
+struct vm_region_attributes guard(void)
+{
+    return (struct vm_region_attributes){.ticket = {.kind = VM_TICKET_NONE}};
+}
+
+struct vm_region_attributes stack(uint8_t protection)
+{
+    return (struct vm_region_attributes){
+        .protection = protection, .flags = VM_REGION_GROWS_DOWN, .ticket = {.kind = VM_TICKET_ZERO}};
+}
+
+uint64_t test_seed(void)
+{
+    const char *text = getenv("EIDOLON_SEED");
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 0) : 1;
+
+    print_message("EIDOLON_SEED=%llu\n", (unsigned long long)seed);
+    return seed;
+}
+
+/* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014). */
+uint64_t random_next(struct random *random)
+{
+    uint64_t z = random->state += 0x9E3779B97F4A7C15u;
+
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+uint32_t random_below(struct random *random, uint32_t limit)
+{
+    return (uint32_t)(random_next(random) % limit);
+}
