@@ -9,23 +9,44 @@
 #include "program_signal.h"
 #include "vm_fault.h"
 
+static struct gpn page_at(const struct task *task, struct vaddr address)
+{
+    return gpn_make(address.value >= SHARED_START ? SPACE_SHARED : task->context.space, address);
+}
+
+/*
+ * The kernel touches programs' memory only after preparing it. All that can be amiss then is a translation from before, with
+ * fewer rights, that the processor still held; the fault itself made it forget it.
+ */
+static bool is_stale_translation(struct vaddr address, enum trap_fault_access access)
+{
+    const struct task *task = task_current();
+    enum pmap_access allowed;
+
+    if (task == NULL || address.value < USER_START || address.value >= SHARED_END) {
+        return false;
+    }
+    struct gpn page = page_at(task, address);
+    return pmap_query(page, &allowed) && (access != TRAP_WRITE || (allowed == PMAP_WRITE && !pmap_is_closed(page)));
+}
+
 static bool fault_of_kernel(struct vaddr address, enum trap_fault_access access, bool present)
 {
-    return access == TRAP_WRITE && present && address.value >= SYSTEM_START && address.value < SYSTEM_END &&
-           vm_fault_record(gpn_make(SPACE_SYSTEM, address));
+    if (!present) {
+        return false;
+    }
+    if (address.value >= SYSTEM_START && address.value < SYSTEM_END) {
+        return access == TRAP_WRITE && vm_fault_record(gpn_make(SPACE_SYSTEM, address));
+    }
+    return is_stale_translation(address, access);
 }
 
 static enum error fault_of_program(const struct task *task, struct vaddr address, enum trap_fault_access access)
 {
-    struct space_id space = task->context.space;
-
     if (address.value < USER_START || address.value >= SHARED_END) {
         return ERROR_DENIED;
     }
-    if (address.value >= SHARED_START) {
-        space = SPACE_SHARED;
-    }
-    return vm_fault(gpn_make(space, address), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
+    return vm_fault(page_at(task, address), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
 }
 
 bool trap_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access, bool present,
