@@ -62,7 +62,12 @@ class Boot:
 
     def expect(self, pattern, timeout=WAIT_S):
         """Wait until the console shows a pattern. Returns the match."""
-        self.console.expect(pattern, timeout=timeout)
+        try:
+            self.console.expect(pattern, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise AssertionError(f"the console did not show {pattern!r} within {timeout} s") from None
+        except pexpect.EOF:
+            raise AssertionError(f"the machine ended and its console had not shown {pattern!r}") from None
         return self.console.match
 
     def expect_line(self, text, timeout=WAIT_S):
@@ -106,7 +111,10 @@ class Boot:
     def end(self, timeout=WAIT_S):
         """Wait for the launcher to end. Returns its exit status."""
         if self.status is None:
-            self.console.expect(pexpect.EOF, timeout=timeout)
+            try:
+                self.console.expect(pexpect.EOF, timeout=timeout)
+            except pexpect.TIMEOUT:
+                raise AssertionError(f"the machine did not end within {timeout} s") from None
             self.console.close()
             self.status = self.console.exitstatus if self.console.exitstatus is not None else -self.console.signalstatus
         return self.status

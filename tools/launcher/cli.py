@@ -33,6 +33,15 @@ def parser(name, description, epilog=None, usage=None):
                   formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
+def join_values(arguments, names):
+    """`--qemu -s` as `--qemu=-s`: argparse takes a value that begins with a dash for another option."""
+    joined = list(arguments)
+    for index in range(len(joined) - 2, -1, -1):
+        if joined[index] in names:
+            joined[index:index + 2] = [f"{joined[index]}={joined[index + 1]}"]
+    return joined
+
+
 def command_run(arguments):
     words = []
     if "--" in arguments:
@@ -42,7 +51,7 @@ def command_run(arguments):
             raise UsageFailure("-- is followed by a program")
     options = parser("run", run.DESCRIPTION, run.EPILOG, "./eidolon run [OPTIONS] [-- PROGRAM [ARG...]]")
     run.add_options(options)
-    parsed, rest = options.parse_known_args(arguments)
+    parsed, rest = options.parse_known_args(join_values(arguments, run.OPTIONS_OF_WORDS))
     if rest:
         hint = "" if rest[0].startswith("-") else "; a program is named after --"
         raise UsageFailure(f"{rest[0]!r} is no option of run{hint} (see ./eidolon run --help)")

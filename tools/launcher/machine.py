@@ -13,22 +13,17 @@ import ctypes
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
-import sys
-import termios
 import threading
 
-from launcher.common import Failure, UsageFailure, say
+from launcher import console
+from launcher.common import Failure
 
 EMULATOR = "qemu-system-i386"
 STATUS_ENDED = 33
 STATUS_STOPPED = 35
 LOG_TAIL_LINES = 20
-
-# At a terminal: Ctrl-] x pulls the plug, Ctrl-] h lists what else there is.
-ESCAPE_CHARACTER = "0x1d"
 
 
 def display_arguments(headless):
@@ -45,15 +40,6 @@ def has_display():
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def serial_arguments():
-    """The serial line on stdin and stdout, every key included. At a terminal an escape character is set apart."""
-    mux = "on" if sys.stdin.isatty() else "off"
-    arguments = ["-chardev", f"stdio,id=console,signal=off,mux={mux}", "-serial", "chardev:console"]
-    if mux == "on":
-        arguments += ["-echr", ESCAPE_CHARACTER, "-mon", "chardev=console,mode=readline"]
-    return arguments
-
-
 def disk_arguments(path, kind):
     blockdev = {"driver": "raw", "node-name": "image", "cache": {"direct": False, "no-flush": False},
                 "file": {"driver": "file", "filename": os.path.abspath(path), "locking": "on", "aio": "threads",
@@ -65,7 +51,7 @@ def disk_arguments(path, kind):
 def arguments(options, log, boot_arguments):
     """The whole command line of QEMU. `options`: of the run command."""
     result = [EMULATOR, "-machine", f"pc,accel={options.accel}", "-m", str(options.memory), "-nodefaults", "-vga",
-              "std", "-no-reboot", *display_arguments(options.headless), *serial_arguments(),
+              "std", "-no-reboot", *display_arguments(options.headless), *console.qemu_arguments(),
               "-chardev", f"file,id=log,path={log.replace(',', ',,')}",
               "-device", "isa-debugcon,iobase=0xe9,chardev=log", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
               *disk_arguments(options.image, options.disk), *boot_arguments]
@@ -73,10 +59,7 @@ def arguments(options, log, boot_arguments):
         result += ["-icount", "shift=0,sleep=off"]
     if options.pidfile:
         result += ["-pidfile", os.path.abspath(options.pidfile)]
-    try:
-        return result + shlex.split(options.qemu)
-    except ValueError as error:
-        raise UsageFailure(f"--qemu: {error}") from None
+    return result + options.qemu
 
 
 def die_with_parent():
@@ -92,19 +75,20 @@ class Machine:
         self.log = log
         self.image_path = image_path
         self.complaints = []
-        self.terminal = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
+        self.console = console.Console(log)
         try:
-            self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace",
+            self.process = subprocess.Popen(command, stdin=self.console.stdin, stderr=subprocess.PIPE,
                                             preexec_fn=die_with_parent)
         except FileNotFoundError:
             raise Failure(f"{EMULATOR} is missing; install it: apt-get install qemu-system-x86") from None
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
+        self.console.feed(self.process)
 
     def listen(self):
         """Keep what QEMU says on stderr, to be explained once it has ended."""
         for line in self.process.stderr:
-            self.complaints.append(line.rstrip("\r\n"))
+            self.complaints.append(line.decode(errors="replace").rstrip())
 
     def stop(self, *_):
         """End QEMU: for the guest, a power cut."""
@@ -116,9 +100,7 @@ class Machine:
             signal.signal(number, self.stop)
         status = self.process.wait()
         self.listener.join(timeout=1)
-        # A killed QEMU leaves the terminal raw.
-        if self.terminal is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.terminal)
+        self.console.restore()
         return self.explain(status)
 
     def log_lines(self):

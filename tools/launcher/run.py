@@ -6,6 +6,7 @@ built or started. What is inside an image the kernel judges.
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 
@@ -13,6 +14,7 @@ from launcher import boot, build, image, machine, program
 from launcher.common import Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
+OPTIONS_OF_WORDS = ["--qemu", "--kernel-options"]
 MEMORY_MIB_MIN = 16
 MEMORY_MIB_MAX = 768
 INTERVAL_MS_MAX = 3600 * 1000
@@ -49,6 +51,14 @@ def generation(text):
     return text
 
 
+def shell_words(text):
+    """An argparse type: words as a shell would split them."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be split into words: {error}".lower()) from None
+
+
 def add_options(parser):
     add = parser.add_argument
     add("--image", metavar="FILE", default="eidolon.img", help="the image (default: %(default)s)")
@@ -72,7 +82,7 @@ def add_options(parser):
     add("--policy", choices=POLICIES, help="page replacement")
     add("--kernel-options", metavar="WORDS", default="", help="passed on to the kernel")
     add("--log", metavar="FILE", help="keep the kernel's log there")
-    add("--qemu", metavar="ARGS", default="", help="passed on to QEMU")
+    add("--qemu", metavar="ARGS", type=shell_words, default=[], help="passed on to QEMU")
 
 
 def check(options, words):

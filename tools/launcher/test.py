@@ -129,7 +129,7 @@ def system(soak=False, seed=None, only=None):
     build.build(["all"], again=True)
     say("system tests")
     report = fresh_path(build_path("systest.xml"))
-    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "-ra",
+    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}", "-ra",
                "--durations=10", os.path.join(ROOT, "systest")]
     if soak:
         command.append("--soak")
