@@ -49,6 +49,8 @@ struct store_format_options {
 struct store_open_options {
     bool read_only;                 /* nothing is written to the device, not even the mark of use */
     struct generation generation;   /* which kept generation to open; 0: the newest that proves itself */
+    uint64_t user;                  /* random mark of this user of the image, so that a second one is noticed */
+    const char *kernel_version;     /* noted in the image; NULL: none */
 };
 
 /* What was found while opening; filled in on failure as well, as far as it went. */
@@ -94,9 +96,12 @@ MUST_CHECK enum error store_next(struct store *store, struct gpn from, struct gp
 /* The checksum of a page's content, bound to the page and the generation it is written in (xxHash, seeded). */
 uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content);
 
-/* Newest committed generation, and the one of the open layer (committed + 1, or + 2 while a snapshot is sealed). */
+/* Newest committed generation, and the one the open layer will be committed in at the earliest. */
 struct generation store_committed(const struct store *store);
 struct generation store_open_generation(const struct store *store);
+
+/* The generation of the sealed layer; 0 while no snapshot is sealed. Numbers of snapshots given up are not reused. */
+struct generation store_sealed_generation(const struct store *store);
 
 /* The generation that the sealed layer will be, and whether that layer has no puts and no deletes. */
 struct generation store_sealed_generation(const struct store *store);
@@ -140,10 +145,13 @@ MUST_CHECK enum error store_snapshot_put(struct store *store, struct gpn page, c
  * Make the sealed layer durable: record, flush, root, flush, and free what no kept generation needs.
  * - record: at most STORE_SYSTEM_RECORD_MAX bytes, returned by store_system_record() after a recovery.
  * - on error nothing was committed, and the sealed layer is folded back under the open one, as store_snapshot_abort
- *   does; ERROR_IO, ERROR_NO_SPACE, ERROR_NO_MEMORY.
+ *   does; ERROR_IO, ERROR_NO_SPACE, ERROR_NO_MEMORY; ERROR_IN_USE: somebody else has written to the image.
  */
 MUST_CHECK enum error store_snapshot_commit(struct store *store, const void *record, uint32_t length,
                                             uint64_t wall_time_ns);
+
+/* How long programs stood still for the sealed snapshot, for its record. */
+void store_snapshot_note_stop(struct store *store, uint64_t stop_ns);
 
 /*
  * Give up the sealed snapshot: its puts and deletes become part of the open layer (where the open layer has no newer

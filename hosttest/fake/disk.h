@@ -1,0 +1,88 @@
+/*
+ * A faulty disk: a block device in memory that remembers every event, and can then be asked what would be on it had
+ * the power been cut at any moment.
+ *
+ * It is as hostile as the contract of include/block_device.h allows. A write counts as completed only once somebody
+ * has waited for it, and as durable only once a flush submitted after that has completed. At a power cut each write that is not
+ * durable is there, or not, or torn at 512-byte sectors, independently of all others, and of two to the same block
+ * either may be the last.
+ *
+ * Besides, it can be told to fail requests, to garble or misdirect a write, and to change bits at rest.
+ */
+#ifndef FAKE_DISK_H
+#define FAKE_DISK_H
+
+#include "block_device.h"
+
+#define FAKE_SECTOR_BYTES 512u
+
+enum fake_disk_event_kind { FAKE_DISK_WRITE, FAKE_DISK_COMPLETE, FAKE_DISK_FLUSH };
+
+struct fake_disk_event {
+    enum fake_disk_event_kind kind;
+    uint32_t block;       /* WRITE */
+    uint32_t write;       /* COMPLETE: the index of the write's event */
+    const uint8_t *bytes; /* WRITE: one block, owned by the disk */
+};
+
+/* Which requests fail: those of `operation` from the `first`-th on (0: the next), `count` of them, with `error`. */
+struct fake_disk_fault {
+    bool armed;
+    enum block_operation operation;
+    uint64_t first, count;
+    enum error error;
+    bool is_done_anyway; /* the request fails, but what it asked for happened */
+};
+
+struct fake_disk {
+    struct block_device device;
+    const uint8_t **blocks; /* content now; NULL: zeroes */
+    struct fake_disk_event *events;
+    uint32_t event_count, event_room;
+    bool is_recording;
+    struct fake_disk_fault fault;
+    uint64_t reads, writes, flushes; /* blocks read and written; flushes */
+    uint8_t *bad; /* per block: 1: reads fail, 2: writes fail */
+    struct fake_disk_page *pages; /* memory of contents */
+    uint32_t page_used;
+};
+
+/* An empty disk of zeroes. fake_disk_stop() ends its life. */
+void fake_disk_start(struct fake_disk *disk, uint32_t block_count);
+void fake_disk_stop(struct fake_disk *disk);
+
+/* Make `disk` (started, of the same size) hold what `source` holds now; contents are shared, so `source` must live. */
+void fake_disk_copy(struct fake_disk *disk, const struct fake_disk *source);
+
+/* Forget the events so far: what the disk holds now is durable. */
+void fake_disk_settle(struct fake_disk *disk);
+
+/* A moment at which the power is cut: what is durable, and the writes that may or may not be. */
+struct fake_disk_cut {
+    const struct fake_disk *source;
+    uint32_t cut;           /* the power goes before this event */
+    const uint8_t **blocks; /* durable content */
+    uint32_t *pending;      /* events of writes */
+    uint32_t pending_count;
+};
+
+/* `base` holds what `source` held when its events were last settled. Both must stay as they are until the end. */
+void fake_disk_cut_start(struct fake_disk_cut *cut, const struct fake_disk *base, const struct fake_disk *source);
+void fake_disk_cut_stop(struct fake_disk_cut *cut);
+
+/* Move on by one event. False when there is none left. */
+bool fake_disk_cut_next(struct fake_disk_cut *cut);
+
+/* How many different states a cut can leave: none, all, all but one, only one, one torn, and `random` mixtures. */
+uint32_t fake_disk_variants(const struct fake_disk_cut *cut, uint32_t random);
+
+/* Make `disk` hold what the cut leaves, as the variant says. */
+void fake_disk_crash(struct fake_disk *disk, const struct fake_disk_cut *cut, uint32_t variant);
+
+/* Change content at rest: bits are flipped, nothing is recorded. */
+void fake_disk_flip(struct fake_disk *disk, uint32_t block, uint32_t byte, uint8_t bits);
+
+/* The content of a block now. */
+const uint8_t *fake_disk_block(const struct fake_disk *disk, uint32_t block);
+
+#endif

@@ -1,0 +1,10 @@
+# The store: the faulty disk, and the store on it.
+add_library(fake_disk STATIC fake/disk.c)
+target_include_directories(fake_disk PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(fake_disk PUBLIC host_block fake_machine)
+
+foreach(test crash)
+    eidolon_host_test(store_${test}_test
+        SOURCES store_${test}_test.c store_fixture.c
+        LIBRARIES host_snap fake_disk)
+endforeach()

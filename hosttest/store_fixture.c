@@ -1,0 +1,347 @@
+/*
+ * The world: random programs over a store, and the model they are compared with.
+ */
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/frame.h"
+#include "log.h"
+
+uint64_t world_random(struct world *world)
+{
+    world->random ^= world->random >> 12;
+    world->random ^= world->random << 25;
+    world->random ^= world->random >> 27;
+    return world->random * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+uint32_t world_below(struct world *world, uint32_t limit)
+{
+    return (uint32_t)(world_random(world) >> 33) % limit;
+}
+
+void content_fill(content_id id, uint8_t *page)
+{
+    memset(page, 0, PAGE_SIZE);
+    if (id <= 1) {
+        return;
+    }
+    uint32_t *words = (uint32_t *)(void *)page;
+    for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
+        words[i] = id * 2654435761u + i * 40503u;
+    }
+}
+
+static int compare_gpn(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* Clusters of neighbours at random places, the ends of the object space among them. */
+static void pages_choose(struct world *world)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < world->page_count; i++) {
+        at = world_below(world, 4) == 0 ? (uint32_t)world_random(world) : at + 1;
+        world->gpn[i] = at;
+    }
+    world->gpn[0] = 0;
+    world->gpn[1] = UINT32_MAX;
+    qsort(world->gpn, world->page_count, sizeof(world->gpn[0]), compare_gpn);
+    for (uint32_t i = 1; i < world->page_count; i++) {
+        if (world->gpn[i] <= world->gpn[i - 1]) {
+            world->gpn[i] = world->gpn[i - 1] + 1;
+        }
+    }
+}
+
+static void generation_add(struct world *world, uint64_t number, uint32_t started_at)
+{
+    world->generations = realloc(world->generations, (world->generation_count + 1) * sizeof(*world->generations));
+    struct world_generation *generation = &world->generations[world->generation_count++];
+    *generation = (struct world_generation){
+        .number = number,
+        .started_at = started_at,
+        .confirmed_at = UINT32_MAX,
+        .pages = malloc(world->page_count * sizeof(content_id)),
+        .record = (uint32_t)world_random(world),
+    };
+    memcpy(generation->pages, world->sealed, world->page_count * sizeof(content_id));
+}
+
+void world_start(struct world *world, struct fake_disk *disk, uint32_t page_count, uint64_t seed)
+{
+    *world = (struct world){
+        .disk = disk, .random = seed * 2 + 1, .page_count = page_count, .next_content = 2};
+    for (int i = 0; i < 8; i++) {
+        (void)world_random(world);
+    }
+    pages_choose(world);
+    generation_add(world, 0, 0);
+    world->generations[0].confirmed_at = 0;
+    struct store_format_options options = {.space_id = {seed, 42}, .wall_time_ns = 1};
+    assert_int_equal(store_format(&disk->device, &options), OK);
+}
+
+void world_stop(struct world *world)
+{
+    for (uint32_t i = 0; i < world->generation_count; i++) {
+        free(world->generations[i].pages);
+    }
+    free(world->generations);
+}
+
+void world_open(struct world *world)
+{
+    struct store_open_options options = {.user = world_random(world) | 1, .kernel_version = "test"};
+    struct store_report report;
+    enum error error = store_open(&world->disk->device, &options, &world->store, &report);
+    if (error != OK) {
+        fail_msg("open: %s (%s)", error_text(error), report.reason);
+    }
+    uint64_t number = store_committed(world->store).number;
+    for (uint32_t i = world->generation_count; i > 0; i--) {
+        if (world->generations[i - 1].number == number) {
+            memcpy(world->now, world->generations[i - 1].pages, world->page_count * sizeof(content_id));
+            memset(world->dirty, 0, sizeof(world->dirty));
+            return;
+        }
+    }
+    fail_msg("open: generation %llu was never committed", (unsigned long long)number);
+}
+
+void world_close(struct world *world)
+{
+    assert_int_equal(store_close(world->store), OK);
+    world->store = NULL;
+}
+
+static content_id content_next(struct world *world)
+{
+    return world_below(world, 12) == 0 ? 1 : world->next_content++;
+}
+
+void world_write(struct world *world, uint32_t count)
+{
+    uint32_t at = world_below(world, world->page_count);
+    for (uint32_t i = 0; i < count; i++) {
+        at = world_below(world, 3) == 0 ? world_below(world, world->page_count) : (at + 1) % world->page_count;
+        world->now[at] = content_next(world);
+        world->dirty[at] = true;
+    }
+}
+
+void world_delete(struct world *world)
+{
+    uint32_t first = world_below(world, world->page_count);
+    uint32_t count = 1 + world_below(world, 12);
+    uint32_t last = first + count - 1 < world->page_count ? first + count - 1 : world->page_count - 1;
+    uint32_t pages = world->gpn[last] - world->gpn[first] + 1;
+    if (pages == 0) {
+        return; /* the whole object space, whose count does not fit */
+    }
+    assert_int_equal(store_delete(world->store, (struct gpn){world->gpn[first]}, pages), OK);
+    for (uint32_t i = first; i <= last; i++) {
+        world->now[i] = 0;
+        world->dirty[i] = false;
+    }
+}
+
+/* Write the content of a page to a block of its own; zeroes take none. */
+static enum error content_write(struct world *world, uint32_t page, content_id content, struct generation generation,
+                                struct store_entry *entry)
+{
+    struct frame frame;
+    assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
+    uint8_t *bytes = frame_address(frame);
+    content_fill(content, bytes);
+    *entry = (struct store_entry){.generation = generation};
+    entry->checksum = store_checksum(world->store, (struct gpn){world->gpn[page]}, generation, bytes);
+    enum error error = OK;
+    if (content != 1) {
+        struct extent extent;
+        error = store_allocate(world->store, 1, &extent);
+        if (error == OK) {
+            entry->block = extent.first;
+            error = block_write(&world->disk->device, entry->block, bytes);
+            if (error != OK) {
+                store_release(world->store, extent);
+            }
+        }
+    }
+    frame_free(frame);
+    return error;
+}
+
+void world_page_out(struct world *world, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t page = world_below(world, world->page_count);
+        if (!world->dirty[page]) {
+            continue;
+        }
+        struct store_entry entry;
+        struct generation generation = store_open_generation(world->store);
+        if (content_write(world, page, world->now[page], generation, &entry) != OK) {
+            continue;
+        }
+        assert_int_equal(store_put(world->store, (struct gpn){world->gpn[page]}, &entry), OK);
+        world->dirty[page] = false;
+    }
+}
+
+static void record_fill(uint32_t seed, uint8_t *record, uint32_t *length)
+{
+    *length = seed % (STORE_SYSTEM_RECORD_MAX + 1);
+    for (uint32_t i = 0; i < *length; i++) {
+        record[i] = (uint8_t)(seed >> i % 24);
+    }
+}
+
+/* Write what the running snapshot owes. */
+static enum error snapshot_write(struct world *world, bool busy)
+{
+    struct generation generation = store_sealed_generation(world->store);
+    for (uint32_t i = 0; i < world->page_count; i++) {
+        if (!world->to_write[i]) {
+            continue;
+        }
+        struct store_entry entry;
+        enum error error = content_write(world, i, world->sealed[i], generation, &entry);
+        if (error != OK) {
+            return error;
+        }
+        error = store_snapshot_put(world->store, (struct gpn){world->gpn[i]}, &entry);
+        if (error != OK) {
+            return error;
+        }
+        world->to_write[i] = false;
+        if (busy && world_below(world, 8) == 0) {
+            world_write(world, 2);
+            world_page_out(world, 3);
+            if (world_below(world, 4) == 0) {
+                world_delete(world);
+            }
+        }
+    }
+    return OK;
+}
+
+enum error world_snapshot(struct world *world, bool busy)
+{
+    enum error error = store_snapshot_seal(world->store);
+    if (error != OK) {
+        return error;
+    }
+    memcpy(world->sealed, world->now, sizeof(world->now));
+    memcpy(world->to_write, world->dirty, sizeof(world->dirty));
+    memset(world->dirty, 0, sizeof(world->dirty));
+    error = snapshot_write(world, busy);
+    if (error != OK) {
+        store_snapshot_abort(world->store);
+    } else {
+        uint8_t record[STORE_SYSTEM_RECORD_MAX];
+        uint32_t length;
+        generation_add(world, store_sealed_generation(world->store).number, world->disk->event_count);
+        struct world_generation *generation = &world->generations[world->generation_count - 1];
+        record_fill(generation->record, record, &length);
+        error = store_snapshot_commit(world->store, record, length, generation->number * 1000);
+        generation = &world->generations[world->generation_count - 1];
+        if (error == OK) {
+            generation->confirmed_at = world->disk->event_count;
+        }
+    }
+    for (uint32_t i = 0; i < world->page_count; i++) {
+        world->dirty[i] = world->dirty[i] || (world->to_write[i] && world->now[i] == world->sealed[i]);
+    }
+    return error;
+}
+
+static bool record_equals(struct store *store, uint32_t seed)
+{
+    uint8_t expected[STORE_SYSTEM_RECORD_MAX], found[STORE_SYSTEM_RECORD_MAX];
+    uint32_t length, room = sizeof(found);
+    record_fill(seed, expected, &length);
+    return store_system_record(store, found, &room) == OK && room == length && memcmp(expected, found, length) == 0;
+}
+
+static bool page_equals(const struct world *world, struct store *store, uint32_t index, content_id content, uint8_t *page,
+                        char *why, size_t room)
+{
+    static uint8_t expected[PAGE_SIZE];
+    struct gpn gpn = {world->gpn[index]};
+    struct store_entry entry;
+    enum error error = store_find(store, gpn, &entry);
+    if (content == 0 && error == ERROR_NOT_FOUND) {
+        return true;
+    }
+    error = error != OK ? error : store_read(store, gpn, &entry, page);
+    if (error != OK || content == 0) {
+        snprintf(why, room, "page %08x: %s, expected content %u", gpn.number, error_text(error), content);
+        return false;
+    }
+    content_fill(content, expected);
+    if (memcmp(page, expected, PAGE_SIZE) != 0) {
+        snprintf(why, room, "page %08x: other content than %u", gpn.number, content);
+        return false;
+    }
+    return true;
+}
+
+/* Every page the store lists is one of the world's. */
+static bool listing_equals(const struct world *world, struct store *store, const struct world_generation *generation,
+                           char *why, size_t room)
+{
+    uint32_t index = 0;
+    struct gpn from = {0}, page;
+    struct store_entry entry;
+    enum error error;
+    while ((error = store_next(store, from, &page, &entry)) == OK) {
+        while (index < world->page_count && (world->gpn[index] < page.number || generation->pages[index] == 0)) {
+            if (generation->pages[index++] != 0) {
+                snprintf(why, room, "page %08x is not listed", world->gpn[index - 1]);
+                return false;
+            }
+        }
+        if (index == world->page_count || world->gpn[index] != page.number) {
+            snprintf(why, room, "page %08x is listed", page.number);
+            return false;
+        }
+        index++;
+        if (page.number == UINT32_MAX) {
+            return true;
+        }
+        from.number = page.number + 1;
+    }
+    if (error != ERROR_NOT_FOUND) {
+        snprintf(why, room, "listing: %s", error_text(error));
+    }
+    return error == ERROR_NOT_FOUND;
+}
+
+bool world_equals(const struct world *world, struct store *store, const struct world_generation *generation, char *why,
+                  size_t room)
+{
+    if (generation->number == 0) {
+        return listing_equals(world, store, generation, why, room);
+    }
+    if (!record_equals(store, generation->record)) {
+        snprintf(why, room, "other system record");
+        return false;
+    }
+    struct frame frame;
+    if (frame_allocate(FRAME_PAGE, &frame) != OK) {
+        snprintf(why, room, "no memory for the comparison");
+        return false;
+    }
+    bool equal = true;
+    for (uint32_t i = 0; i < world->page_count && equal; i++) {
+        equal = page_equals(world, store, i, generation->pages[i], frame_address(frame), why, room);
+    }
+    frame_free(frame);
+    return equal && listing_equals(world, store, generation, why, room);
+}

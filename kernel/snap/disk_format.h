@@ -1,0 +1,201 @@
+/*
+ * The bytes of an image, as docs/disk-format.md defines them; that document is the authority, this file mirrors it.
+ *
+ * All numbers are little-endian, and every structure is checked for size and offsets at compile time. The machines
+ * served are little-endian, so fields are plain integers. Nothing here is a pointer, nothing is a bit-field, nothing
+ * is left without a checksum.
+ *
+ *     block 0      label          what the image is; written once
+ *     block 1, 2   roots          written in turn; the newest that proves itself is the state of the image
+ *     block 3      label, again   used when block 0 does not prove itself
+ *     block 4 ...  everything else, allocated and freed: pages, commit records, map nodes, free-space chunks
+ */
+#ifndef DISK_FORMAT_H
+#define DISK_FORMAT_H
+
+#include "types.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures of the disk are read and written in place");
+
+#define DISK_VERSION        1u
+#define DISK_BLOCK_BYTES    4096u
+#define DISK_LABEL_BLOCK    0u
+#define DISK_ROOT_BLOCK     1u /* and 2 */
+#define DISK_ROOTS          2u
+#define DISK_LABEL_COPY     3u
+#define DISK_RESERVED       4u /* blocks at the start that are never allocated */
+#define DISK_BLOCKS_MAX     (1u << 28) /* 1 TiB */
+#define DISK_WHEN_BITS      40u
+#define DISK_GENERATION_MAX ((UINT64_C(1) << DISK_WHEN_BITS) - 1)
+#define DISK_STAMP_AGE_MAX  ((UINT64_C(1) << (64u - DISK_WHEN_BITS)) - 1)
+
+#define DISK_LABEL_MAGIC  UINT64_C(0x4E4F4C4F44494502) /* "\2EIDOLON" */
+#define DISK_ROOT_MAGIC   UINT64_C(0x544F4F5244494502) /* "\2EIDROOT" */
+#define DISK_HEAD_MAGIC   0x44414548u                  /* "HEAD" */
+#define DISK_BODY_MAGIC   0x59444F42u                  /* "BODY" */
+#define DISK_NODE_MAGIC   0x45444F4Eu                  /* "NODE" */
+
+/* `checksum` covers the rest of the block; see docs/disk-format.md for what each checksum is bound to. */
+struct disk_label {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t block_bytes;
+    uint32_t block_count;
+    uint32_t unused;
+    uint64_t space_id[2];
+    uint64_t created_ns; /* UTC since 1970 */
+    char text[80];       /* for people who look at the file */
+    uint8_t zero[3960];
+    uint64_t checksum;
+};
+
+/* A place on the disk and what proves it: of a commit record's head, a map node, a page. */
+struct disk_record_ref {
+    uint64_t generation;
+    uint64_t checksum; /* of the record's head block */
+    uint32_t block;
+    uint32_t unused;
+    uint64_t wall_time_ns;
+};
+
+#define DISK_WINDOW_MAX   18u /* history kept, newest first, and what is about to leave it */
+#define DISK_PINS_MAX     32u
+#define DISK_NAME_BYTES   32u /* of a pin, with at least one zero at the end */
+#define DISK_KERNEL_BYTES 64u
+
+struct disk_pin {
+    struct disk_record_ref record;
+    char name[DISK_NAME_BYTES];
+};
+
+#define DISK_ROOT_CLEAN 1u /* the last user closed the image properly */
+
+struct disk_root {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t flags;
+    uint64_t sequence;    /* root n is written to block DISK_ROOT_BLOCK + n % DISK_ROOTS */
+    uint64_t space_id[2]; /* of the label */
+    uint64_t user;        /* who has the image open: random, chosen at each open for writing; 0 when clean */
+    uint32_t window_count;
+    uint32_t pin_count;
+    char kernel[DISK_KERNEL_BYTES]; /* version of the kernel that wrote this root */
+    struct disk_record_ref window[DISK_WINDOW_MAX];
+    struct disk_pin pins[DISK_PINS_MAX];
+    uint8_t zero[1344];
+    uint64_t checksum;
+};
+
+/* One page in a map node or in memory. `when` is the generation that committed it, and the age of its stamp. */
+struct disk_map_entry {
+    uint32_t page;
+    uint32_t block; /* 0: a page of zeroes */
+    uint64_t checksum;
+    uint64_t when; /* bits 0-39: birth; bits 40-63: birth - stamp, the generation its checksum is bound to */
+};
+
+struct disk_tree_ref {
+    uint32_t block; /* 0: the tree is empty */
+    uint32_t height;
+    uint64_t checksum;
+    uint64_t generation;
+};
+
+/*
+ * A commit record: a chain of blocks, the head first; each names the next by place and checksum. Items follow the
+ * system record in the head, and fill the bodies.
+ */
+struct disk_head {
+    uint32_t magic;
+    uint32_t item_bytes; /* after the system record, which is padded to 8 */
+    uint64_t generation;
+    uint64_t next_checksum;
+    uint32_t next_block; /* 0: no body */
+    uint32_t system_bytes;
+    struct disk_record_ref predecessor; /* block 0: none */
+    uint64_t map_base;                  /* records up to this generation are merged into the page tree */
+    uint64_t space_base;                /* ... into the free-space tree */
+    struct disk_tree_ref page_tree;
+    struct disk_tree_ref space_tree;
+    uint64_t merge_end; /* a merge under way takes records up to this generation; 0: none */
+    uint32_t merge_next; /* its first page not yet merged */
+    uint32_t cursor;     /* where allocation goes on */
+    uint64_t wall_time_ns;
+    uint64_t stop_ns;
+    uint64_t pages_changed;
+    uint64_t blocks_written;
+    uint32_t blocks_used;
+    uint32_t chain_blocks; /* of this record, the head included */
+    uint8_t bytes[3912];
+};
+
+struct disk_body {
+    uint32_t magic;
+    uint32_t item_bytes;
+    uint64_t generation;
+    uint64_t next_checksum;
+    uint32_t next_block;
+    uint32_t unused;
+    uint8_t bytes[4064];
+};
+
+/* Items come in runs of one type: a run header, then `count` items of the size the type has. */
+struct disk_run {
+    uint16_t type;
+    uint16_t count;
+    uint32_t unused;
+};
+
+enum disk_item_type {
+    DISK_ITEM_PUT = 1,     /* disk_put: a page whose stamp is the record's generation */
+    DISK_ITEM_PUT_STAMPED, /* disk_map_entry: a page with another stamp */
+    DISK_ITEM_DELETE,      /* disk_extent of pages: no content any more */
+    DISK_ITEM_DEAD,        /* disk_dead: blocks that this generation no longer needs and earlier ones do */
+    DISK_ITEM_DEAD_RECORD, /* disk_record_ref: a commit record, all its blocks, of which the same is true */
+    DISK_ITEM_FREED,       /* disk_extent of blocks: needed by no kept generation */
+    DISK_ITEM_ALLOCATED,   /* disk_extent of blocks: map nodes and free-space chunks of this generation */
+    DISK_ITEM_BAD,         /* disk_extent of blocks: retired for ever */
+    DISK_ITEM_TYPES
+};
+
+struct disk_put {
+    uint32_t page;
+    uint32_t block;
+    uint64_t checksum;
+};
+
+struct disk_extent {
+    uint32_t first;
+    uint32_t count;
+};
+
+struct disk_dead {
+    uint32_t block;
+    uint32_t count;
+    uint64_t birth;
+};
+
+_Static_assert(sizeof(struct disk_label) == DISK_BLOCK_BYTES, "label");
+_Static_assert(offsetof(struct disk_label, space_id) == 24, "label");
+_Static_assert(offsetof(struct disk_label, text) == 48, "label");
+_Static_assert(sizeof(struct disk_record_ref) == 32, "record reference");
+_Static_assert(sizeof(struct disk_pin) == 64, "pin");
+_Static_assert(sizeof(struct disk_root) == DISK_BLOCK_BYTES, "root");
+_Static_assert(offsetof(struct disk_root, user) == 40, "root");
+_Static_assert(offsetof(struct disk_root, kernel) == 56, "root");
+_Static_assert(offsetof(struct disk_root, window) == 120, "root");
+_Static_assert(offsetof(struct disk_root, pins) == 696, "root");
+_Static_assert(sizeof(struct disk_map_entry) == 24, "map entry");
+_Static_assert(sizeof(struct disk_tree_ref) == 24, "tree reference");
+_Static_assert(sizeof(struct disk_head) == DISK_BLOCK_BYTES, "record head");
+_Static_assert(offsetof(struct disk_head, predecessor) == 32, "record head");
+_Static_assert(offsetof(struct disk_head, page_tree) == 80, "record head");
+_Static_assert(offsetof(struct disk_head, wall_time_ns) == 144, "record head");
+_Static_assert(offsetof(struct disk_head, bytes) == 184, "record head");
+_Static_assert(sizeof(struct disk_body) == DISK_BLOCK_BYTES, "record body");
+_Static_assert(sizeof(struct disk_run) == 8, "run");
+_Static_assert(sizeof(struct disk_put) == 16, "put");
+_Static_assert(sizeof(struct disk_extent) == 8, "extent");
+_Static_assert(sizeof(struct disk_dead) == 16, "dead");
+
+#endif

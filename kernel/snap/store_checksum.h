@@ -1,0 +1,18 @@
+/*
+ * Checksums of everything on the disk (XXH3, 64 bits), each bound to what it belongs to.
+ */
+#ifndef STORE_CHECKSUM_H
+#define STORE_CHECKSUM_H
+
+#include "types.h"
+
+/* Of a page's content: bound to the space, the page and the generation it was written in. */
+uint64_t checksum_page(const uint64_t space_id[2], uint32_t page, uint64_t generation, const void *content);
+
+/* Of a block of metadata that its parent names: bound to the space, the block and the generation it was written in. */
+uint64_t checksum_block(const uint64_t space_id[2], uint32_t block, uint64_t generation, const void *content);
+
+/* Of a label or root: its first 4088 bytes, bound to the block it is written to. */
+uint64_t checksum_self(uint32_t block, const void *content);
+
+#endif

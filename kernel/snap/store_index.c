@@ -1,0 +1,309 @@
+/*
+ * The ordered map in memory.
+ *
+ * A node is one frame. Inner nodes hold, for each child, the lowest page that ever was below it, so the first child
+ * also serves pages lower than its own key. Nodes that are full are split on the way down, before the slot is
+ * inserted; a failed allocation therefore leaves a tree that is merely a little more split. Nodes are never joined:
+ * an index lives from one commit or merge to the next and is then cleared as a whole.
+ */
+#include "store_index.h"
+#include "log.h"
+#include "store_memory.h"
+
+#include <string.h>
+
+#define HEADER_BYTES 32u
+#define LEAF_MAX     ((PAGE_SIZE - HEADER_BYTES) / sizeof(struct disk_map_entry))
+#define INNER_MAX    ((PAGE_SIZE - HEADER_BYTES) / sizeof(struct index_child))
+
+struct index_child {
+    struct index_node *node;
+    uint32_t page;
+};
+
+struct index_node {
+    uint32_t count;
+    uint32_t level; /* 0: a leaf */
+    struct index_node *previous, *next; /* leaves only */
+    union {
+        uint8_t bytes[PAGE_SIZE - HEADER_BYTES];
+        struct disk_map_entry entries[LEAF_MAX];
+        struct index_child children[INNER_MAX];
+    } of;
+};
+
+_Static_assert(sizeof(struct index_node) <= PAGE_SIZE, "index node");
+
+/* The number of slots with a page below `page`. */
+static uint32_t leaf_position(const struct index_node *leaf, uint32_t page)
+{
+    uint32_t low = 0, high = leaf->count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (leaf->of.entries[middle].page < page) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* The child that serves `page`. */
+static uint32_t inner_position(const struct index_node *inner, uint32_t page)
+{
+    uint32_t low = 0, high = inner->count;
+    while (high - low > 1) {
+        uint32_t middle = (low + high) / 2;
+        if (inner->of.children[middle].page <= page) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static struct index_node *leaf_of(const struct index *index, uint32_t page)
+{
+    struct index_node *node = index->root;
+    while (node != NULL && node->level > 0) {
+        node = node->of.children[inner_position(node, page)].node;
+    }
+    return node;
+}
+
+struct disk_map_entry *index_find(const struct index *index, uint32_t page)
+{
+    struct index_node *leaf = leaf_of(index, page);
+    if (leaf == NULL) {
+        return NULL;
+    }
+    uint32_t position = leaf_position(leaf, page);
+    if (position == leaf->count || leaf->of.entries[position].page != page) {
+        return NULL;
+    }
+    return &leaf->of.entries[position];
+}
+
+struct disk_map_entry *index_next(const struct index *index, uint32_t page)
+{
+    struct index_node *leaf = leaf_of(index, page);
+    uint32_t position = leaf == NULL ? 0 : leaf_position(leaf, page);
+    for (; leaf != NULL; leaf = leaf->next, position = 0) {
+        for (; position < leaf->count; position++) {
+            if (!entry_is_empty(&leaf->of.entries[position])) {
+                return &leaf->of.entries[position];
+            }
+        }
+    }
+    return NULL;
+}
+
+struct disk_map_entry *index_after(const struct index *index, const struct disk_map_entry *entry)
+{
+    return entry->page == UINT32_MAX ? NULL : index_next(index, entry->page + 1);
+}
+
+struct disk_map_entry *index_previous(const struct index *index, uint32_t page)
+{
+    struct index_node *leaf = leaf_of(index, page);
+    if (leaf == NULL) {
+        return NULL;
+    }
+    uint32_t position = leaf_position(leaf, page);
+    if (position < leaf->count && leaf->of.entries[position].page == page) {
+        position++;
+    }
+    while (true) {
+        while (position > 0) {
+            position--;
+            if (!entry_is_empty(&leaf->of.entries[position])) {
+                return &leaf->of.entries[position];
+            }
+        }
+        leaf = leaf->previous;
+        if (leaf == NULL) {
+            return NULL;
+        }
+        position = leaf->count;
+    }
+}
+
+static bool node_is_full(const struct index_node *node)
+{
+    return node->count == (node->level == 0 ? LEAF_MAX : INNER_MAX);
+}
+
+static uint32_t node_first_page(const struct index_node *node)
+{
+    return node->level == 0 ? node->of.entries[0].page : node->of.children[0].page;
+}
+
+static enum error node_new(struct index *index, uint32_t level, struct index_node **out)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    *out = page;
+    (*out)->level = level;
+    index->frames++;
+    return OK;
+}
+
+/* Move the upper half of a node into a new right neighbour; of the last leaf only the last slot, as pages ascend. */
+static enum error node_split(struct index *index, struct index_node *node, struct index_node **out)
+{
+    struct index_node *right;
+    enum error error = node_new(index, node->level, &right);
+    if (error != OK) {
+        return error;
+    }
+    bool is_last_leaf = node->level == 0 && node->next == NULL;
+    uint32_t keep = is_last_leaf ? node->count - 1 : node->count / 2;
+    right->count = node->count - keep;
+    node->count = keep;
+    if (node->level == 0) {
+        memcpy(right->of.entries, node->of.entries + keep, right->count * sizeof(right->of.entries[0]));
+        right->previous = node;
+        right->next = node->next;
+        node->next = right;
+        if (right->next != NULL) {
+            right->next->previous = right;
+        }
+    } else {
+        memcpy(right->of.children, node->of.children + keep, right->count * sizeof(right->of.children[0]));
+    }
+    *out = right;
+    return OK;
+}
+
+/* Split the full child at `position` of an inner node that has room. */
+static enum error child_split(struct index *index, struct index_node *inner, uint32_t position)
+{
+    struct index_node *right;
+    enum error error = node_split(index, inner->of.children[position].node, &right);
+    if (error != OK) {
+        return error;
+    }
+    struct index_child *place = &inner->of.children[position + 1];
+    memmove(place + 1, place, (inner->count - position - 1) * sizeof(*place));
+    *place = (struct index_child){.node = right, .page = node_first_page(right)};
+    inner->count++;
+    return OK;
+}
+
+/* Make sure that there is a root with room. */
+static enum error root_prepare(struct index *index)
+{
+    if (index->root == NULL) {
+        return node_new(index, 0, &index->root);
+    }
+    if (!node_is_full(index->root)) {
+        return OK;
+    }
+    struct index_node *root;
+    enum error error = node_new(index, index->root->level + 1, &root);
+    if (error != OK) {
+        return error;
+    }
+    root->count = 1;
+    root->of.children[0] = (struct index_child){.node = index->root, .page = node_first_page(index->root)};
+    index->root = root;
+    return OK;
+}
+
+enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry **out)
+{
+    struct disk_map_entry *found = index_find(index, page);
+    if (found != NULL) {
+        *out = found;
+        return OK;
+    }
+    enum error error = root_prepare(index);
+    if (error != OK) {
+        return error;
+    }
+    struct index_node *node = index->root;
+    while (node->level > 0) {
+        uint32_t position = inner_position(node, page);
+        if (node_is_full(node->of.children[position].node)) {
+            error = child_split(index, node, position);
+            if (error != OK) {
+                return error;
+            }
+            position = inner_position(node, page);
+        }
+        node = node->of.children[position].node;
+    }
+    uint32_t position = leaf_position(node, page);
+    struct disk_map_entry *place = &node->of.entries[position];
+    memmove(place + 1, place, (node->count - position) * sizeof(*place));
+    *place = (struct disk_map_entry){.page = page};
+    node->count++;
+    index->slots++;
+    *out = place;
+    return OK;
+}
+
+void index_remove(struct index *index, uint32_t page)
+{
+    struct index_node *leaf = leaf_of(index, page);
+    ASSERT(leaf != NULL);
+    uint32_t position = leaf_position(leaf, page);
+    ASSERT(position < leaf->count && leaf->of.entries[position].page == page);
+    struct disk_map_entry *place = &leaf->of.entries[position];
+    leaf->count--;
+    index->slots--;
+    memmove(place, place + 1, (leaf->count - position) * sizeof(*place));
+}
+
+/* Free a subtree; recursion is as deep as the tree is high. */
+static void node_free(struct index_node *node)
+{
+    if (node->level > 0) {
+        for (uint32_t i = 0; i < node->count; i++) {
+            node_free(node->of.children[i].node);
+        }
+    }
+    memory_page_free(node);
+}
+
+void index_clear(struct index *index)
+{
+    if (index->root != NULL) {
+        node_free(index->root);
+    }
+    *index = (struct index){0};
+}
+
+static void node_check(const struct index_node *node, uint64_t *last, const struct index_node **last_leaf)
+{
+    if (node->level == 0) {
+        ASSERT(node->previous == *last_leaf);
+        ASSERT(*last_leaf == NULL || (*last_leaf)->next == node);
+        *last_leaf = node;
+        for (uint32_t i = 0; i < node->count; i++) {
+            ASSERT((uint64_t)node->of.entries[i].page + 1 > *last);
+            *last = (uint64_t)node->of.entries[i].page + 1;
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        ASSERT(node->of.children[i].node->level + 1 == node->level);
+        ASSERT(i == 0 || node->of.children[i].page >= *last);
+        node_check(node->of.children[i].node, last, last_leaf);
+    }
+}
+
+void index_check(const struct index *index)
+{
+    if (index->root != NULL) {
+        uint64_t last = 0;
+        const struct index_node *last_leaf = NULL;
+        node_check(index->root, &last, &last_leaf);
+        ASSERT(last_leaf->next == NULL);
+    }
+}

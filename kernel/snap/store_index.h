@@ -1,0 +1,51 @@
+/*
+ * An ordered map in memory: page number -> map entry. A B+tree of whole frames.
+ *
+ * A slot is there from its creation until it is removed or the index is cleared; a slot whose `when` is zero is empty
+ * and stands only for reserved room, so that what was prepared can later be filled in without failing.
+ *
+ *     INDEX-1  Slots are in ascending order of page, one slot a page.
+ *     INDEX-2  All leaves are at the same depth and linked in order, left and right.
+ */
+#ifndef STORE_INDEX_H
+#define STORE_INDEX_H
+
+#include "disk_format.h"
+#include "error.h"
+
+struct index_node;
+
+/* A zeroed index is empty. */
+struct index {
+    struct index_node *root;
+    uint32_t slots;
+    uint32_t frames;
+};
+
+static inline bool entry_is_empty(const struct disk_map_entry *entry)
+{
+    return entry->when == 0;
+}
+
+/* The slot of a page, NULL if there is none. Pointers to slots are valid until the index changes its shape. */
+struct disk_map_entry *index_find(const struct index *index, uint32_t page);
+
+/* The first slot at or after, and the last at or before a page that is not empty; NULL if there is none. */
+struct disk_map_entry *index_next(const struct index *index, uint32_t page);
+struct disk_map_entry *index_previous(const struct index *index, uint32_t page);
+
+/* The first that is not empty after the slot of `entry`. */
+struct disk_map_entry *index_after(const struct index *index, const struct disk_map_entry *entry);
+
+/* The slot of a page, created empty if need be. ERROR_NO_MEMORY: the index is as it was. */
+MUST_CHECK enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry **out);
+
+/* Remove a slot, which must exist. Nothing is allocated or freed. */
+void index_remove(struct index *index, uint32_t page);
+
+void index_clear(struct index *index);
+
+/* Panics unless INDEX-1 and INDEX-2 hold. For tests. */
+void index_check(const struct index *index);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * Layers of change. Ranges are kept joined, so a program that deletes page after page leaves one range.
+ */
+#include "store_layer.h"
+#include "log.h"
+
+bool layer_covers(const struct layer *layer, uint32_t page)
+{
+    const struct disk_map_entry *range = index_previous(&layer->deleted, page);
+    return range != NULL && range->block >= page;
+}
+
+enum layer_answer layer_find(const struct layer *layer, uint32_t page, struct disk_map_entry *out)
+{
+    const struct disk_map_entry *entry = index_find(&layer->pages, page);
+    if (entry != NULL && !entry_is_empty(entry)) {
+        *out = *entry;
+        return LAYER_HAS;
+    }
+    return layer_covers(layer, page) ? LAYER_DELETED : LAYER_SILENT;
+}
+
+enum error layer_put(struct layer *layer, const struct disk_map_entry *entry, struct disk_map_entry *replaced)
+{
+    struct disk_map_entry *slot;
+    enum error error = index_slot(&layer->pages, entry->page, &slot);
+    if (error != OK) {
+        return error;
+    }
+    *replaced = *slot;
+    *slot = *entry;
+    return OK;
+}
+
+/* Add a range whose slot exists (it may be empty), joining it with those it touches. */
+static void range_add(struct index *deleted, uint32_t first, uint32_t last)
+{
+    struct disk_map_entry *slot = index_find(deleted, first);
+    ASSERT(slot != NULL);
+    if (entry_is_empty(slot)) {
+        struct disk_map_entry *left = first == 0 ? NULL : index_previous(deleted, first - 1);
+        if (left != NULL && left->block >= first - 1) {
+            slot = left;
+        } else {
+            *slot = (struct disk_map_entry){.page = first, .block = last, .when = 1};
+        }
+    }
+    slot->block = slot->block > last ? slot->block : last;
+    while (slot->block != UINT32_MAX) {
+        struct disk_map_entry *right = index_next(deleted, slot->page + 1);
+        if (right == NULL || right->page > slot->block + 1) {
+            break;
+        }
+        slot->block = right->block > slot->block ? right->block : slot->block;
+        right->when = 0;
+    }
+}
+
+static void entries_empty(struct index *pages, uint32_t first, uint32_t last, layer_visit *visit, void *context)
+{
+    struct disk_map_entry *entry = index_next(pages, first);
+    while (entry != NULL && entry->page <= last) {
+        if (visit != NULL) {
+            visit(context, entry);
+        }
+        entry->when = 0;
+        entry = index_next(pages, entry->page);
+    }
+}
+
+enum error layer_delete(struct layer *layer, uint32_t first, uint32_t last, layer_visit *visit, void *context)
+{
+    struct disk_map_entry *slot;
+    enum error error = index_slot(&layer->deleted, first, &slot);
+    if (error != OK) {
+        return error;
+    }
+    range_add(&layer->deleted, first, last);
+    entries_empty(&layer->pages, first, last, visit, context);
+    return OK;
+}
+
+bool layer_next_range(const struct layer *layer, uint64_t *from, uint32_t *first, uint32_t *last)
+{
+    const struct disk_map_entry *range = *from > UINT32_MAX ? NULL : index_next(&layer->deleted, (uint32_t)*from);
+    if (range == NULL) {
+        return false;
+    }
+    *first = range->page;
+    *last = range->block;
+    *from = (uint64_t)range->block + 1;
+    return true;
+}
+
+static enum error index_reserve(struct index *into, const struct index *from)
+{
+    const struct disk_map_entry *entry = index_next(from, 0);
+    while (entry != NULL) {
+        struct disk_map_entry *slot;
+        enum error error = index_slot(into, entry->page, &slot);
+        if (error != OK) {
+            return error;
+        }
+        entry = index_after(from, entry);
+    }
+    return OK;
+}
+
+enum error layer_reserve(struct layer *into, const struct layer *from)
+{
+    enum error error = index_reserve(&into->pages, &from->pages);
+    return error != OK ? error : index_reserve(&into->deleted, &from->deleted);
+}
+
+static void ranges_merge(struct layer *into, const struct layer *from)
+{
+    uint64_t next = 0;
+    uint32_t first, last;
+    while (layer_next_range(from, &next, &first, &last)) {
+        range_add(&into->deleted, first, last);
+    }
+}
+
+void layer_merge_over(struct layer *into, const struct layer *from)
+{
+    uint64_t next = 0;
+    uint32_t first, last;
+    while (layer_next_range(from, &next, &first, &last)) {
+        entries_empty(&into->pages, first, last, NULL, NULL);
+    }
+    ranges_merge(into, from);
+    const struct disk_map_entry *entry = index_next(&from->pages, 0);
+    while (entry != NULL) {
+        *index_find(&into->pages, entry->page) = *entry;
+        entry = index_after(&from->pages, entry);
+    }
+}
+
+void layer_merge_under(struct layer *into, const struct layer *from, layer_visit *dropped, void *context)
+{
+    const struct disk_map_entry *entry = index_next(&from->pages, 0);
+    while (entry != NULL) {
+        struct disk_map_entry newer;
+        if (layer_find(into, entry->page, &newer) == LAYER_SILENT) {
+            *index_find(&into->pages, entry->page) = *entry;
+        } else {
+            dropped(context, entry);
+        }
+        entry = index_after(&from->pages, entry);
+    }
+    ranges_merge(into, from);
+}
+
+bool layer_is_empty(const struct layer *layer)
+{
+    return index_next(&layer->pages, 0) == NULL && index_next(&layer->deleted, 0) == NULL;
+}
+
+void layer_clear(struct layer *layer)
+{
+    index_clear(&layer->pages);
+    index_clear(&layer->deleted);
+}
+
+void layer_check(const struct layer *layer)
+{
+    index_check(&layer->pages);
+    index_check(&layer->deleted);
+    uint64_t next = 0, free_from = 0;
+    uint32_t first, last;
+    while (layer_next_range(layer, &next, &first, &last)) {
+        ASSERT(first >= free_from && first <= last);
+        free_from = (uint64_t)last + 2;
+    }
+}

@@ -1,0 +1,55 @@
+/*
+ * A layer of change over older state: pages that have new content, and ranges of pages that have none any more.
+ *
+ *     LAYER-1  A page with an entry has that content, whatever the ranges say: it was put after the delete.
+ *     LAYER-2  Ranges do not touch or overlap.
+ *
+ * The ranges live in an index too: the slot's page is the first of the range, its `block` the last, `when` is 1.
+ */
+#ifndef STORE_LAYER_H
+#define STORE_LAYER_H
+
+#include "store_index.h"
+
+struct layer {
+    struct index pages;
+    struct index deleted;
+};
+
+enum layer_answer { LAYER_SILENT, LAYER_HAS, LAYER_DELETED };
+
+/* What the layer says about a page; `out` is set for LAYER_HAS. */
+enum layer_answer layer_find(const struct layer *layer, uint32_t page, struct disk_map_entry *out);
+
+/* Give a page content. `replaced`: the entry this layer had before, empty if none. ERROR_NO_MEMORY: no change. */
+MUST_CHECK enum error layer_put(struct layer *layer, const struct disk_map_entry *entry,
+                                struct disk_map_entry *replaced);
+
+/*
+ * Take the content of pages first .. last away. Entries of the layer in the range are emptied; `visit` hears of each.
+ * - ERROR_NO_MEMORY: no change, and `visit` was not called.
+ */
+typedef void layer_visit(void *context, const struct disk_map_entry *entry);
+MUST_CHECK enum error layer_delete(struct layer *layer, uint32_t first, uint32_t last, layer_visit *visit,
+                                   void *context);
+
+/* Walk the ranges: start with 0; each call gives the next range and moves on; false at the end. */
+bool layer_next_range(const struct layer *layer, uint64_t *from, uint32_t *first, uint32_t *last);
+
+/* Whether a range, newer or older than the entry there may be, covers the page. */
+bool layer_covers(const struct layer *layer, uint32_t page);
+
+/* Make room in `into` for everything in `from`, so that the two calls below cannot fail. ERROR_NO_MEMORY. */
+MUST_CHECK enum error layer_reserve(struct layer *into, const struct layer *from);
+
+/* `from` is newer: its word goes over that of `into`. Needs layer_reserve() since either changed. */
+void layer_merge_over(struct layer *into, const struct layer *from);
+
+/* `from` is older: its word counts where `into` is silent. `dropped` hears of entries of `from` that do not count. */
+void layer_merge_under(struct layer *into, const struct layer *from, layer_visit *dropped, void *context);
+
+bool layer_is_empty(const struct layer *layer);
+void layer_clear(struct layer *layer);
+void layer_check(const struct layer *layer);
+
+#endif

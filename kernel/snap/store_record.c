@@ -1,0 +1,259 @@
+/*
+ * Writing and reading commit records.
+ */
+#include "store_record.h"
+#include "log.h"
+#include "store_checksum.h"
+
+#include <string.h>
+
+#define ITEM_BYTES_MAX 32u
+
+static const uint8_t item_bytes[DISK_ITEM_TYPES] = {
+    [DISK_ITEM_PUT] = sizeof(struct disk_put),
+    [DISK_ITEM_PUT_STAMPED] = sizeof(struct disk_map_entry),
+    [DISK_ITEM_DELETE] = sizeof(struct disk_extent),
+    [DISK_ITEM_DEAD] = sizeof(struct disk_dead),
+    [DISK_ITEM_DEAD_RECORD] = sizeof(struct disk_record_ref),
+    [DISK_ITEM_FREED] = sizeof(struct disk_extent),
+    [DISK_ITEM_ALLOCATED] = sizeof(struct disk_extent),
+    [DISK_ITEM_BAD] = sizeof(struct disk_extent),
+};
+
+_Static_assert(sizeof(struct disk_record_ref) <= ITEM_BYTES_MAX, "largest item");
+
+static uint32_t padded(uint32_t bytes)
+{
+    return (bytes + 7) & ~7u;
+}
+
+enum error record_begin(struct record_writer *writer, struct store *store, uint64_t generation, const void *system,
+                        uint32_t system_bytes)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    *writer = (struct record_writer){.store = store, .head = page};
+    writer->head->magic = DISK_HEAD_MAGIC;
+    writer->head->generation = generation;
+    writer->head->system_bytes = system_bytes;
+    memcpy(writer->head->bytes, system, system_bytes);
+    return OK;
+}
+
+/* The place a held block of the record gets, and the writing of it. */
+static enum error block_put(struct record_writer *writer, void *content, uint32_t *block, uint64_t *checksum)
+{
+    struct store *store = writer->store;
+    struct extent extent;
+    enum error error = space_allocate(&store->space, 1, 0, &extent);
+    if (error != OK) {
+        return error;
+    }
+    error = extent_list_append(&writer->blocks, extent);
+    if (error != OK) {
+        space_release(&store->space, extent);
+        return error;
+    }
+    *block = extent.first.number;
+    *checksum = checksum_block(store->space_id, *block, writer->head->generation, content);
+    return block_write(store->device, extent.first, content);
+}
+
+static enum error body_write(struct record_writer *writer)
+{
+    writer->body->next_block = writer->next_block;
+    writer->body->next_checksum = writer->next_checksum;
+    writer->head->chain_blocks++;
+    return block_put(writer, writer->body, &writer->next_block, &writer->next_checksum);
+}
+
+/* Room for an item, in a run of its type. */
+static uint8_t *place_in(uint8_t *bytes, uint32_t capacity, uint32_t *used, struct disk_run **run,
+                         enum disk_item_type type)
+{
+    bool new_run = *run == NULL || (*run)->type != type || (*run)->count == UINT16_MAX;
+    uint32_t needed = item_bytes[type] + (new_run ? (uint32_t)sizeof(struct disk_run) : 0);
+    if (capacity - *used < needed) {
+        return NULL;
+    }
+    if (new_run) {
+        *run = (struct disk_run *)(void *)(bytes + *used);
+        **run = (struct disk_run){.type = (uint16_t)type};
+        *used += (uint32_t)sizeof(struct disk_run);
+    }
+    uint8_t *place = bytes + *used;
+    *used += item_bytes[type];
+    (*run)->count++;
+    return place;
+}
+
+static uint8_t *place_for(struct record_writer *writer, enum disk_item_type type)
+{
+    if (writer->body != NULL) {
+        return place_in(writer->body->bytes, sizeof(writer->body->bytes), &writer->body->item_bytes, &writer->run,
+                        type);
+    }
+    struct disk_head *head = writer->head;
+    uint32_t start = padded(head->system_bytes);
+    return place_in(head->bytes + start, (uint32_t)sizeof(head->bytes) - start, &head->item_bytes, &writer->run, type);
+}
+
+/* Go on in an empty body. */
+static enum error body_next(struct record_writer *writer)
+{
+    if (writer->body == NULL) {
+        void *page;
+        enum error error = memory_page_new(&page);
+        if (error != OK) {
+            return error;
+        }
+        writer->body = page;
+    } else {
+        enum error error = body_write(writer);
+        if (error != OK) {
+            return error;
+        }
+        memset(writer->body, 0, sizeof(*writer->body));
+    }
+    writer->body->magic = DISK_BODY_MAGIC;
+    writer->body->generation = writer->head->generation;
+    writer->run = NULL;
+    return OK;
+}
+
+enum error record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
+{
+    uint8_t *place = place_for(writer, type);
+    if (place == NULL) {
+        enum error error = body_next(writer);
+        if (error != OK) {
+            return error;
+        }
+        place = place_for(writer, type);
+        ASSERT(place != NULL);
+    }
+    memcpy(place, item, item_bytes[type]);
+    return OK;
+}
+
+enum error record_finish(struct record_writer *writer, struct disk_record_ref *out)
+{
+    struct disk_head *head = writer->head;
+    if (writer->body != NULL) {
+        enum error error = body_write(writer);
+        if (error != OK) {
+            return error;
+        }
+    }
+    head->chain_blocks++;
+    head->next_block = writer->next_block;
+    head->next_checksum = writer->next_checksum;
+    *out = (struct disk_record_ref){.generation = head->generation, .wall_time_ns = head->wall_time_ns};
+    return block_put(writer, head, &out->block, &out->checksum);
+}
+
+void record_end(struct record_writer *writer)
+{
+    memory_page_free(writer->head);
+    memory_page_free(writer->body);
+    writer->head = NULL;
+    writer->body = NULL;
+}
+
+/* Read a block of metadata and prove it. */
+static enum error block_prove(struct store *store, uint32_t block, uint64_t generation, uint64_t checksum, void *out)
+{
+    if (block < DISK_RESERVED || block >= store->block_count) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    enum error error = block_read(store->device, (struct block){block}, out);
+    if (error != OK) {
+        return error;
+    }
+    return checksum_block(store->space_id, block, generation, out) == checksum ? OK : ERROR_CHECKSUM;
+}
+
+enum error record_read_head(struct store *store, const struct disk_record_ref *ref, struct disk_head *head)
+{
+    enum error error = block_prove(store, ref->block, ref->generation, ref->checksum, head);
+    if (error != OK) {
+        return error;
+    }
+    bool sound = head->magic == DISK_HEAD_MAGIC && head->generation == ref->generation && head->generation != 0 &&
+                 head->generation <= DISK_GENERATION_MAX && head->system_bytes <= STORE_SYSTEM_RECORD_MAX &&
+                 head->item_bytes <= sizeof(head->bytes) - padded(head->system_bytes) && head->chain_blocks != 0 &&
+                 head->map_base < head->generation &&
+                 (head->predecessor.block == 0 || head->predecessor.generation < head->generation);
+    return sound ? OK : ERROR_FORMAT_DAMAGED;
+}
+
+static enum error items_visit(const struct disk_head *head, const uint8_t *bytes, uint32_t length,
+                              const struct record_visitor *visitor)
+{
+    uint32_t at = 0;
+    while (at < length) {
+        struct disk_run run;
+        if (length - at < sizeof(run)) {
+            return ERROR_FORMAT_DAMAGED;
+        }
+        memcpy(&run, bytes + at, sizeof(run));
+        at += (uint32_t)sizeof(run);
+        if (run.type == 0 || run.type >= DISK_ITEM_TYPES || run.count > (length - at) / item_bytes[run.type]) {
+            return ERROR_FORMAT_DAMAGED;
+        }
+        for (uint32_t i = 0; i < run.count; i++, at += item_bytes[run.type]) {
+            enum error error = visitor->item(visitor->context, head, (enum disk_item_type)run.type, bytes + at);
+            if (error != OK) {
+                return error;
+            }
+        }
+    }
+    return OK;
+}
+
+static enum error bodies_visit(struct store *store, const struct disk_head *head, struct disk_body *body,
+                               const struct record_visitor *visitor)
+{
+    uint32_t block = head->next_block;
+    uint64_t checksum = head->next_checksum;
+    for (uint32_t i = 1; i < head->chain_blocks; i++) {
+        enum error error = block_prove(store, block, head->generation, checksum, body);
+        if (error != OK) {
+            return error;
+        }
+        if (body->magic != DISK_BODY_MAGIC || body->generation != head->generation ||
+            body->item_bytes > sizeof(body->bytes)) {
+            return ERROR_FORMAT_DAMAGED;
+        }
+        error = visitor->block == NULL ? OK : visitor->block(visitor->context, block);
+        error = error != OK ? error : items_visit(head, body->bytes, body->item_bytes, visitor);
+        if (error != OK) {
+            return error;
+        }
+        block = body->next_block;
+        checksum = body->next_checksum;
+    }
+    return block == 0 ? OK : ERROR_FORMAT_DAMAGED;
+}
+
+enum error record_read(struct store *store, const struct disk_record_ref *ref, const struct record_visitor *visitor)
+{
+    void *head = NULL, *body = NULL;
+    enum error error = memory_page_new(&head);
+    error = error != OK ? error : memory_page_new(&body);
+    error = error != OK ? error : record_read_head(store, ref, head);
+    if (error == OK && visitor->block != NULL) {
+        error = visitor->block(visitor->context, ref->block);
+    }
+    if (error == OK) {
+        const struct disk_head *found = head;
+        error = items_visit(found, found->bytes + padded(found->system_bytes), found->item_bytes, visitor);
+    }
+    error = error != OK ? error : bodies_visit(store, head, body, visitor);
+    memory_page_free(body);
+    memory_page_free(head);
+    return error;
+}

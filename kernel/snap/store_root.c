@@ -1,0 +1,252 @@
+/*
+ * The label, which says what the image is, and the two roots, which say what state it is in.
+ *
+ * Root n goes to slot n % 2, so a torn write of a root leaves the one before it. Each root carries the whole catalogue:
+ * the kept generations, the pinned ones, who uses the image. Before a root is written the two slots are read again: a
+ * root that this store neither wrote nor found there means that somebody else uses the image.
+ */
+#include "log.h"
+#include "store_checksum.h"
+#include "store_internal.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void report_say(struct store_report *report, const char *format, ...)
+{
+    size_t length = strlen(report->reason);
+    if (length > 0 && length + 2 < sizeof(report->reason)) {
+        memcpy(report->reason + length, "; ", 3);
+        length += 2;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    kernel_vsnprintf(report->reason + length, sizeof(report->reason) - length, format, arguments);
+    va_end(arguments);
+}
+
+enum error label_write(struct block_device *device, const struct store_format_options *options)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    struct disk_label *label = page;
+    label->magic = DISK_LABEL_MAGIC;
+    label->version = DISK_VERSION;
+    label->block_bytes = DISK_BLOCK_BYTES;
+    label->block_count = device->block_count;
+    label->space_id[0] = options->space_id[0];
+    label->space_id[1] = options->space_id[1];
+    label->created_ns = options->wall_time_ns;
+    kernel_snprintf(label->text, sizeof(label->text), "\nEidolon object space, format %u\n", DISK_VERSION);
+    const uint32_t places[] = {DISK_LABEL_COPY, DISK_LABEL_BLOCK};
+    for (uint32_t i = 0; i < 2 && error == OK; i++) {
+        label->checksum = checksum_self(places[i], label);
+        error = block_write(device, (struct block){places[i]}, label);
+    }
+    memory_page_free(page);
+    return error;
+}
+
+/* What a block that should hold a label holds. */
+static enum error label_judge(const struct disk_label *label, uint32_t block)
+{
+    if (label->magic != DISK_LABEL_MAGIC) {
+        return ERROR_FORMAT_FOREIGN;
+    }
+    if (label->checksum != checksum_self(block, label)) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    if (label->version != DISK_VERSION || label->block_bytes != DISK_BLOCK_BYTES) {
+        return ERROR_FORMAT_VERSION;
+    }
+    bool sound = label->block_count >= STORE_BLOCKS_MIN && label->block_count <= DISK_BLOCKS_MAX;
+    return sound ? OK : ERROR_FORMAT_DAMAGED;
+}
+
+static enum error label_find(struct block_device *device, struct disk_label *label, struct store_report *report)
+{
+    enum error error = block_read(device, (struct block){DISK_LABEL_BLOCK}, label);
+    error = error != OK ? error : label_judge(label, DISK_LABEL_BLOCK);
+    if (error == OK || error == ERROR_FORMAT_VERSION) {
+        return error;
+    }
+    enum error second = block_read(device, (struct block){DISK_LABEL_COPY}, label);
+    second = second != OK ? second : label_judge(label, DISK_LABEL_COPY);
+    if (second == OK || second == ERROR_FORMAT_VERSION) {
+        report_say(report, "label: %s, its copy is used", error_text(error));
+        return second;
+    }
+    return error;
+}
+
+enum error label_read(struct store *store, struct store_report *report)
+{
+    if (store->device->block_count < DISK_RESERVED) {
+        return ERROR_FORMAT_FOREIGN;
+    }
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    struct disk_label *label = page;
+    error = label_find(store->device, label, report);
+    if (error == ERROR_FORMAT_VERSION) {
+        report_say(report, "format %u, this kernel reads %u", label->version, DISK_VERSION);
+    }
+    if (error == OK && label->block_count > store->device->block_count) {
+        report_say(report, "the image has %u blocks, the device %u", label->block_count, store->device->block_count);
+        error = ERROR_TOO_SMALL;
+    }
+    if (error == OK) {
+        store->block_count = label->block_count;
+        memcpy(store->space_id, label->space_id, sizeof(store->space_id));
+    }
+    memory_page_free(page);
+    return error;
+}
+
+static uint32_t root_slot(uint64_t sequence)
+{
+    return DISK_ROOT_BLOCK + (uint32_t)(sequence % DISK_ROOTS);
+}
+
+enum error root_write_first(struct block_device *device, const struct store_format_options *options)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    struct disk_root *root = page;
+    root->magic = DISK_ROOT_MAGIC;
+    root->version = DISK_VERSION;
+    root->flags = DISK_ROOT_CLEAN;
+    memcpy(root->space_id, options->space_id, sizeof(root->space_id));
+    for (root->sequence = 1; root->sequence <= 2 && error == OK; root->sequence++) {
+        root->checksum = checksum_self(root_slot(root->sequence), root);
+        error = block_write(device, (struct block){root_slot(root->sequence)}, root);
+    }
+    memory_page_free(page);
+    return error;
+}
+
+static bool ref_is_sound(const struct store *store, const struct disk_record_ref *ref)
+{
+    return ref->block >= DISK_RESERVED && ref->block < store->block_count && ref->generation != 0 &&
+           ref->generation <= DISK_GENERATION_MAX;
+}
+
+static enum error root_judge(const struct store *store, const struct disk_root *root, uint32_t block)
+{
+    if (root->magic != DISK_ROOT_MAGIC) {
+        return ERROR_FORMAT_FOREIGN;
+    }
+    if (root->checksum != checksum_self(block, root)) {
+        return ERROR_CHECKSUM;
+    }
+    if (root->version != DISK_VERSION) {
+        return ERROR_FORMAT_VERSION;
+    }
+    bool sound = memcmp(root->space_id, store->space_id, sizeof(root->space_id)) == 0 &&
+                 root_slot(root->sequence) == block && root->window_count <= DISK_WINDOW_MAX &&
+                 root->pin_count <= DISK_PINS_MAX;
+    for (uint32_t i = 0; sound && i < root->window_count; i++) {
+        sound = ref_is_sound(store, &root->window[i]) &&
+                (i == 0 || root->window[i].generation < root->window[i - 1].generation);
+    }
+    for (uint32_t i = 0; sound && i < root->pin_count; i++) {
+        sound = ref_is_sound(store, &root->pins[i].record) && root->pins[i].name[DISK_NAME_BYTES - 1] == 0;
+    }
+    return sound ? OK : ERROR_FORMAT_DAMAGED;
+}
+
+static enum error root_load(struct store *store, uint32_t slot, struct disk_root *root)
+{
+    enum error error = block_read(store->device, (struct block){slot}, root);
+    return error != OK ? error : root_judge(store, root, slot);
+}
+
+enum error root_read(struct store *store, struct store_report *report)
+{
+    void *pages[DISK_ROOTS] = {NULL, NULL};
+    enum error errors[DISK_ROOTS] = {ERROR_NO_MEMORY, ERROR_NO_MEMORY};
+    for (uint32_t i = 0; i < DISK_ROOTS; i++) {
+        enum error error = memory_page_new(&pages[i]);
+        if (error != OK) {
+            memory_page_free(pages[0]);
+            return error;
+        }
+        errors[i] = root_load(store, DISK_ROOT_BLOCK + i, pages[i]);
+        if (errors[i] != OK) {
+            report_say(report, "root in block %u: %s", DISK_ROOT_BLOCK + i, error_text(errors[i]));
+        }
+    }
+    const struct disk_root *first = pages[0], *second = pages[1];
+    uint32_t newest = errors[0] != OK || (errors[1] == OK && second->sequence > first->sequence) ? 1 : 0;
+    memory_page_free(pages[1 - newest]);
+    if (errors[newest] != OK) {
+        memory_page_free(pages[newest]);
+        bool version = errors[0] == ERROR_FORMAT_VERSION || errors[1] == ERROR_FORMAT_VERSION;
+        return version ? ERROR_FORMAT_VERSION : ERROR_FORMAT_DAMAGED;
+    }
+    report->fell_back = errors[1 - newest] != OK;
+    store->root = pages[newest];
+    return OK;
+}
+
+enum error root_confirm(struct store *store)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    const struct disk_root *root = page;
+    bool ours = false;
+    for (uint32_t i = 0; i < DISK_ROOTS && error == OK; i++) {
+        error = block_read(store->device, (struct block){DISK_ROOT_BLOCK + i}, page);
+        if (error != OK || root_judge(store, root, DISK_ROOT_BLOCK + i) != OK) {
+            continue;
+        }
+        ours = ours || root->checksum == store->root->checksum;
+        error = root->sequence > store->root->sequence ? ERROR_IN_USE : OK;
+    }
+    memory_page_free(page);
+    if (error != OK) {
+        return error;
+    }
+    return ours ? OK : ERROR_IN_USE;
+}
+
+enum error root_commit(struct store *store, const struct disk_root *root)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    struct disk_root *next = page;
+    *next = *root;
+    next->sequence = store->root->sequence + 1;
+    uint32_t slot = root_slot(next->sequence);
+    next->checksum = checksum_self(slot, next);
+    error = block_write(store->device, (struct block){slot}, next); /* this write commits */
+    error = error != OK ? error : block_flush(store->device);
+    store->in_doubt = error != OK;
+    if (error == OK) {
+        memory_page_free(store->root);
+        store->root = next;
+    } else {
+        memory_page_free(next);
+    }
+    return error;
+}
+
+enum error doubt_settle(struct store *store)
+{
+    return store->in_doubt ? root_commit(store, store->root) : OK;
+}
