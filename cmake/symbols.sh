@@ -7,7 +7,7 @@
 set -eu
 LC_ALL=C "$1" -n "$2" | awk '
     BEGIN { count = 0; offset = 0 }
-    $2 ~ /^[tT]$/ && $3 !~ /^\.|^kernel_(text|read_only)_/ && $1 >= "c0000000" && $1 != last {
+    $2 ~ /^[tTwW]$/ && $3 !~ /^\.|^kernel_(text|read_only)_/ && $1 >= "c0000000" && $1 != last {
         last = $1
         addresses[count] = $1
         names[count++] = $3

@@ -1,8 +1,8 @@
 /*
  * Formatted text: the part of printf that the kernel uses.
  *
- * Conversions %s %c %d %i %u %x %X %p %%, the lengths l, ll, h, hh and z, a width (a number or *), zero fill, '-', and a
- * precision for %s. No floating point. Output beyond the buffer is counted and dropped, as C99 says.
+ * Conversions %s %c %d %i %u %x %X %p %%, the lengths l, ll, h, hh and z, a width (a number or *), zero fill, '-', and
+ * a precision for %s. No floating point. Output beyond the buffer is counted and dropped, as C99 says.
  */
 #include "log.h"
 

@@ -7,8 +7,8 @@
  * first place in `waiting`. Kernel threads and programs are treated alike.
  *
  * While programs are held, threads with a user context are passed over, except those that own a mutex: they
- * run on until they have given it back and sleep, or are about to return to their program, so that kernel threads can get
- * every mutex while the programs stand still.
+ * run on until they have given it back and sleep, or are about to return to their program, so that kernel threads can
+ * get every mutex while the programs stand still.
  */
 #include "arch/clock.h"
 #include "arch/interrupt.h"
@@ -23,7 +23,7 @@ static struct thread *waiting;
 static struct thread *ended; /* its stack is given back by the thread that runs next */
 
 static uint32_t holds;
-static bool should_switch;      /* somebody woke, or the slice is over */
+static bool should_switch; /* somebody woke, or the slice is over */
 static uint64_t running_since_ns;
 
 static bool may_run(const struct thread *thread)

@@ -66,7 +66,8 @@ static void read_module(const struct multiboot_module *from, struct boot_module 
 {
     if (from->end < from->start || (from->start & PAGE_MASK) != 0 ||
         !is_addressable(from->start, from->end - from->start)) {
-        log_refuse("eidolon: the boot loader passed a module at 0x%x-0x%x, which cannot be used", from->start, from->end);
+        log_refuse("eidolon: the boot loader passed a module at 0x%x-0x%x, which cannot be used", from->start,
+                   from->end);
     }
     *out = (struct boot_module){
         .start = memory_at(from->start),
@@ -95,8 +96,8 @@ static void read_modules(void)
 void boot_information_read(uint32_t magic, uint32_t physical)
 {
     if (magic != MULTIBOOT_LOADER_MAGIC || !is_addressable(physical, sizeof(struct multiboot_information))) {
-        log_refuse("eidolon: not started by a multiboot loader (found 0x%x, expected 0x%x): use GRUB or qemu -kernel", magic,
-               MULTIBOOT_LOADER_MAGIC);
+        log_refuse("eidolon: not started by a multiboot loader (found 0x%x, expected 0x%x): use GRUB or qemu -kernel",
+                   magic, MULTIBOOT_LOADER_MAGIC);
     }
     information = memory_at(physical);
     if ((information->flags & MULTIBOOT_HAS_COMMAND_LINE) != 0) {
@@ -138,8 +139,7 @@ static uint32_t each_memory_entry(visit_memory *visit)
     uint32_t count = 0;
     for (uint32_t offset = 0; length - offset >= sizeof(struct multiboot_memory) && count < MEMORY_ENTRIES_MAX;) {
         const struct multiboot_memory *entry = (const void *)(map + offset);
-        if (entry->size < sizeof(*entry) - sizeof(entry->size) ||
-            entry->size > length - offset - sizeof(entry->size)) {
+        if (entry->size < sizeof(*entry) - sizeof(entry->size) || entry->size > length - offset - sizeof(entry->size)) {
             log_line("boot: the memory map has a damaged entry at offset %u; what follows is ignored", offset);
             break;
         }
@@ -195,7 +195,7 @@ void boot_memory_initialise(void)
     /* Firmware keeps a few hundred KiB of what the machine has. */
     if (memory_bytes + (1u << 20) < MEMORY_BYTES_MIN) {
         log_refuse("eidolon: not enough memory: %llu MiB found, at least %u MiB needed: run with --memory %u or more",
-               memory_bytes >> 20, MEMORY_BYTES_MIN >> 20, MEMORY_BYTES_MIN >> 20);
+                   memory_bytes >> 20, MEMORY_BYTES_MIN >> 20, MEMORY_BYTES_MIN >> 20);
     }
     frame_boot_finish();
 }

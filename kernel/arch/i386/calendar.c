@@ -5,20 +5,20 @@
 #include "arch/io.h"
 #include "clock_internal.h"
 
-#define PORT_INDEX 0x70
-#define PORT_DATA  0x71
+#define PORT_INDEX    0x70
+#define PORT_DATA     0x71
 #define CALENDAR_LINE 8u
 
-#define REGISTER_SECOND   0x00
-#define REGISTER_MINUTE   0x02
-#define REGISTER_HOUR     0x04
-#define REGISTER_DAY      0x07
-#define REGISTER_MONTH    0x08
-#define REGISTER_YEAR     0x09
-#define REGISTER_A        0x0A
-#define REGISTER_B        0x0B
-#define REGISTER_C        0x0C
-#define REGISTER_CENTURY  0x32
+#define REGISTER_SECOND  0x00
+#define REGISTER_MINUTE  0x02
+#define REGISTER_HOUR    0x04
+#define REGISTER_DAY     0x07
+#define REGISTER_MONTH   0x08
+#define REGISTER_YEAR    0x09
+#define REGISTER_A       0x0A
+#define REGISTER_B       0x0B
+#define REGISTER_C       0x0C
+#define REGISTER_CENTURY 0x32
 
 #define A_UPDATING       0x80
 #define B_BINARY         0x04
@@ -69,7 +69,7 @@ static uint32_t from_decimal(uint32_t value)
 static struct calendar normalise(struct calendar raw, uint8_t mode)
 {
     bool afternoon = (mode & B_24_HOURS) == 0 && (raw.hour & HOUR_AFTERNOON) != 0;
-    raw.hour &= (mode & B_24_HOURS) == 0 ? (uint32_t) ~HOUR_AFTERNOON : UINT32_MAX;
+    raw.hour &= (mode & B_24_HOURS) == 0 ? (uint32_t)~HOUR_AFTERNOON : UINT32_MAX;
     if ((mode & B_BINARY) == 0) {
         raw.second = from_decimal(raw.second);
         raw.minute = from_decimal(raw.minute);

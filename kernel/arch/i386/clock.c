@@ -1,8 +1,8 @@
 /*
  * Time: the processor's time stamp counter for reading, the interval timer for ticks and for measuring the former.
  *
- * The counter's rate is measured once at boot against channel 2 of the timer. Reading the clock is then a multiplication: ticks
- * that come late or get lost under an emulator do not slow it down, and it never goes back.
+ * The counter's rate is measured once at boot against channel 2 of the timer. Reading the clock is then a
+ * multiplication: ticks that come late or get lost under an emulator do not slow it down, and it never goes back.
  *
  * The calendar chip counts whole seconds. The wall clock starts from what it shows and is set right, forward by
  * less than a second, when the chip's next second begins.
@@ -25,9 +25,9 @@
 #define MODE_CHANNEL_2_ONESHOT 0xB0 /* both bytes, counts down once */
 #define LATCH_CHANNEL_2        0x80
 
-#define NS_SECOND        1000000000ull
+#define NS_SECOND         1000000000ull
 #define CALIBRATION_TICKS 11932u /* 10 ms */
-#define SCALE_SHIFT      24u
+#define SCALE_SHIFT       24u
 
 static uint64_t cycles_at_boot;
 static uint32_t ns_scale; /* nanoseconds a cycle, shifted left by SCALE_SHIFT */

@@ -12,28 +12,28 @@
 
 #include <string.h>
 
-#define CPUID_EDX_FPU   (1u << 0)
-#define CPUID_EDX_PSE   (1u << 3)
-#define CPUID_EDX_TSC   (1u << 4)
-#define CPUID_EDX_CMOV  (1u << 15)
-#define CPUID_EDX_FXSR  (1u << 24)
-#define CPUID_EDX_SSE2  (1u << 26)
+#define CPUID_EDX_FPU  (1u << 0)
+#define CPUID_EDX_PSE  (1u << 3)
+#define CPUID_EDX_TSC  (1u << 4)
+#define CPUID_EDX_CMOV (1u << 15)
+#define CPUID_EDX_FXSR (1u << 24)
+#define CPUID_EDX_SSE2 (1u << 26)
 
-#define FXSAVE_CONTROL_WORD 0u
-#define FXSAVE_MXCSR        24u
-#define FXSAVE_MXCSR_MASK   28u
+#define FXSAVE_CONTROL_WORD  0u
+#define FXSAVE_MXCSR         24u
+#define FXSAVE_MXCSR_MASK    28u
 #define CONTROL_WORD_INITIAL 0x037Fu
 #define MXCSR_INITIAL        0x1F80u
 #define MXCSR_MASK_DEFAULT   0xFFBFu
 
-#define EFLAGS_PROGRAM                                                                                            \
-    (0x8D5u /* the arithmetic flags and the direction */ | EFLAGS_DIRECTION | EFLAGS_TRAP | EFLAGS_NESTED |       \
+#define EFLAGS_PROGRAM                                                                                                 \
+    (0x8D5u /* the arithmetic flags and the direction */ | EFLAGS_DIRECTION | EFLAGS_TRAP | EFLAGS_NESTED |            \
      EFLAGS_RESUME | EFLAGS_ALIGNMENT | EFLAGS_ID)
 
-#define PORT_DEBUG_EXIT    0xF4
-#define PORT_ACPI_PIIX     0x604
-#define PORT_ACPI_OLD      0xB004
-#define ACPI_SLEEP         0x2000
+#define PORT_DEBUG_EXIT 0xF4
+#define PORT_ACPI_PIIX  0x604
+#define PORT_ACPI_OLD   0xB004
+#define ACPI_SLEEP      0x2000
 
 static uint32_t mxcsr_mask = MXCSR_MASK_DEFAULT;
 
@@ -55,8 +55,8 @@ void cpu_check(void)
         uint32_t bit;
         const char *name;
     } needed[] = {
-        {CPUID_EDX_FPU, "x87"},   {CPUID_EDX_PSE, "4 MiB pages"},  {CPUID_EDX_TSC, "time stamps"},
-        {CPUID_EDX_CMOV, "CMOV"}, {CPUID_EDX_FXSR, "FXSAVE"},      {CPUID_EDX_SSE2, "SSE2"},
+        {CPUID_EDX_FPU, "x87"},   {CPUID_EDX_PSE, "4 MiB pages"}, {CPUID_EDX_TSC, "time stamps"},
+        {CPUID_EDX_CMOV, "CMOV"}, {CPUID_EDX_FXSR, "FXSAVE"},     {CPUID_EDX_SSE2, "SSE2"},
     };
     uint32_t features = processor_cpuid(1, 0).edx;
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
@@ -109,8 +109,8 @@ void cpu_user_load(struct cpu_user_context *context)
 static bool is_data_selector(uint32_t selector)
 {
     uint32_t index = selector >> 3;
-    return selector == SELECTOR_USER_DATA || ((selector & 7) == 3 && index >= CPU_TLS_FIRST_ENTRY &&
-                                              index < CPU_TLS_FIRST_ENTRY + CPU_TLS_ENTRIES);
+    return selector == SELECTOR_USER_DATA ||
+           ((selector & 7) == 3 && index >= CPU_TLS_FIRST_ENTRY && index < CPU_TLS_FIRST_ENTRY + CPU_TLS_ENTRIES);
 }
 
 static uint32_t sanitise_selector(uint32_t selector, uint32_t otherwise)

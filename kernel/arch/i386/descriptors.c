@@ -14,18 +14,18 @@
 #define GDT_ENTRIES 16u
 #define IDT_ENTRIES 256u
 
-#define DESCRIPTOR_CODE         0x9Au /* present, readable code */
-#define DESCRIPTOR_DATA         0x92u /* present, writable data */
-#define DESCRIPTOR_READ_ONLY    0x90u
-#define DESCRIPTOR_TASK         0x89u
-#define DESCRIPTOR_USER         0x60u
-#define DESCRIPTOR_ACCESSED     0x01u
-#define DESCRIPTOR_32_BITS      0x4u
-#define DESCRIPTOR_IN_PAGES     0x8u
-#define GATE_INTERRUPT          0x8Eu
-#define GATE_TASK               0x85u
-#define GATE_USER               0x60u
-#define FAULT_STACK_BYTES       4096u
+#define DESCRIPTOR_CODE      0x9Au /* present, readable code */
+#define DESCRIPTOR_DATA      0x92u /* present, writable data */
+#define DESCRIPTOR_READ_ONLY 0x90u
+#define DESCRIPTOR_TASK      0x89u
+#define DESCRIPTOR_USER      0x60u
+#define DESCRIPTOR_ACCESSED  0x01u
+#define DESCRIPTOR_32_BITS   0x4u
+#define DESCRIPTOR_IN_PAGES  0x8u
+#define GATE_INTERRUPT       0x8Eu
+#define GATE_TASK            0x85u
+#define GATE_USER            0x60u
+#define FAULT_STACK_BYTES    4096u
 
 struct descriptor {
     uint16_t limit_low;

@@ -7,16 +7,16 @@
 
 #define DEBUG_PORT 0xE9
 
-#define SERIAL_PORT          0x3F8
-#define SERIAL_INTERRUPTS    (SERIAL_PORT + 1)
-#define SERIAL_LINE_STATUS   (SERIAL_PORT + 5)
-#define SERIAL_ROOM          0x20
-#define SERIAL_POLLS_MAX     1000000u
+#define SERIAL_PORT        0x3F8
+#define SERIAL_INTERRUPTS  (SERIAL_PORT + 1)
+#define SERIAL_LINE_STATUS (SERIAL_PORT + 5)
+#define SERIAL_ROOM        0x20
+#define SERIAL_POLLS_MAX   1000000u
 
-#define SCREEN_PHYSICAL   0xB8000u
-#define SCREEN_COLUMNS    80u
-#define SCREEN_ROWS       25u
-#define SCREEN_ATTRIBUTE  0x4F00u /* white on red */
+#define SCREEN_PHYSICAL  0xB8000u
+#define SCREEN_COLUMNS   80u
+#define SCREEN_ROWS      25u
+#define SCREEN_ATTRIBUTE 0x4F00u /* white on red */
 
 void early_debug_write(const char *text, size_t length)
 {

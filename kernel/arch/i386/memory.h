@@ -43,8 +43,8 @@ void boot_information_read(uint32_t magic, uint32_t physical);
 void boot_memory_initialise(void);
 
 /*
- * Used once, before frame_allocate(): all frames start as FRAME_FIRMWARE; ranges are made free or given an owner, in any
- * number of calls, parts above FRAMES_MAX ignored; then the free ones are put on the list.
+ * Used once, before frame_allocate(): all frames start as FRAME_FIRMWARE; ranges are made free or given an owner, in
+ * any number of calls, parts above FRAMES_MAX ignored; then the free ones are put on the list.
  */
 void frame_boot_set(uint32_t first, uint32_t end, enum frame_owner owner);
 void frame_boot_finish(void);

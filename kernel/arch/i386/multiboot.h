@@ -1,6 +1,6 @@
 /*
- * What a multiboot loader passes (Multiboot Specification 0.6.96). All addresses are physical. It is input: kernel/arch/
- * i386/boot_information.c believes none of it without a check.
+ * What a multiboot loader passes (Multiboot Specification 0.6.96). All addresses are physical. It is input:
+ * kernel/arch/ i386/boot_information.c believes none of it without a check.
  */
 #ifndef I386_MULTIBOOT_H
 #define I386_MULTIBOOT_H

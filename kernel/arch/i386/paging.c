@@ -30,8 +30,7 @@ static void map_kernel_image(void)
         kernel_image_table[i] = physical | ENTRY_PRESENT | (read_only ? 0 : ENTRY_WRITABLE);
     }
     kernel_image_table[memory_physical(boot_stack_guard) >> PAGE_SHIFT] = 0;
-    boot_directory[KERNEL_START >> CHUNK_SHIFT] =
-        memory_physical(kernel_image_table) | ENTRY_PRESENT | ENTRY_WRITABLE;
+    boot_directory[KERNEL_START >> CHUNK_SHIFT] = memory_physical(kernel_image_table) | ENTRY_PRESENT | ENTRY_WRITABLE;
 }
 
 static void trim_direct_map(void)

@@ -17,17 +17,17 @@
 #include "arch/frame.h"
 #include "types.h"
 
-#define ENTRY_PRESENT   0x001u
-#define ENTRY_WRITABLE  0x002u
-#define ENTRY_USER      0x004u
-#define ENTRY_UNCACHED  0x018u /* write-through and cache-disable */
-#define ENTRY_ACCESSED  0x020u
-#define ENTRY_DIRTY     0x040u
-#define ENTRY_LARGE     0x080u
+#define ENTRY_PRESENT  0x001u
+#define ENTRY_WRITABLE 0x002u
+#define ENTRY_USER     0x004u
+#define ENTRY_UNCACHED 0x018u /* write-through and cache-disable */
+#define ENTRY_ACCESSED 0x020u
+#define ENTRY_DIRTY    0x040u
+#define ENTRY_LARGE    0x080u
 
-#define TABLE_ENTRIES   1024u
-#define CHUNK_SHIFT     22u
-#define CHUNK_BYTES     (1u << CHUNK_SHIFT)
+#define TABLE_ENTRIES 1024u
+#define CHUNK_SHIFT   22u
+#define CHUNK_BYTES   (1u << CHUNK_SHIFT)
 
 /* The directory the kernel runs on when no program's space is active. */
 extern uint32_t boot_directory[TABLE_ENTRIES];

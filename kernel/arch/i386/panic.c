@@ -49,12 +49,13 @@ static void report_registers(const struct registers *registers)
            thread_current() == NULL ? "(boot)" : thread_name(thread_current()));
 }
 
-static void report_place(uint32_t address)
+/* A return address may lie beyond the end of a function whose last act is a call; `back` bytes before it is within. */
+static void report_place(uint32_t address, uint32_t back)
 {
     uint32_t offset;
-    const char *name = symbol_find(address, &offset);
+    const char *name = symbol_find(address - back, &offset);
     if (name != NULL) {
-        report("  %08x %s+0x%x", address, name, offset);
+        report("  %08x %s+0x%x", address, name, offset + back);
     } else {
         report("  %08x", address);
     }
@@ -79,7 +80,7 @@ static void report_backtrace(const struct stack_frame *frame)
         if (frame->return_address == 0) {
             break;
         }
-        report_place(frame->return_address);
+        report_place(frame->return_address, 1);
         if (frame->caller <= frame) {
             break;
         }
@@ -123,7 +124,7 @@ _Noreturn void panic_registers(const struct registers *registers, const char *su
     begin_report(subsystem, format, arguments);
     va_end(arguments);
     report_registers(registers);
-    report_place(registers->eip);
+    report_place(registers->eip, 0);
     report_backtrace((const struct stack_frame *)registers->ebp);
     end_report();
 }

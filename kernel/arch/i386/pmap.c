@@ -3,15 +3,15 @@
  *
  * Windows. A directory has three parts: the private window (its own), the kernel (the same in all, for ever) and
  * the shared and system windows, whose tables belong to everybody. The entries of those windows are right in the active
- * directory only; pmap_activate() copies them from the directory it leaves. So opening, closing and the accessed bits of
- * a shared chunk are one word each, and no other directory has to be found. Tables of these windows stay.
+ * directory only; pmap_activate() copies them from the directory it leaves. So opening, closing and the accessed bits
+ * of a shared chunk are one word each, and no other directory has to be found. Tables of these windows stay.
  *
  * Closing. A chunk is closed when its directory entry is present without the writable bit. pmap_stop() closes what the
  * active directory maps; other directories note how many stops they have seen, and close their private part when
  * they are touched next (catch_up()).
  *
- * Tables of private windows that have become empty are found and freed by gathering, which looks at every entry anyway;
- * pmap_remove() sets the accessed bit of the directory entry so that it does look.
+ * Tables that have become empty are found and freed by gathering, which looks at every entry anyway; pmap_remove() sets
+ * the accessed bit of the directory entry so that it does look.
  */
 #include "arch/pmap.h"
 #include "log.h"
@@ -43,7 +43,7 @@ static uint32_t stops;
 static struct space_id active_space = {SPACES_MAX - 1};
 static uint32_t *active = boot_directory;
 
-/* Chunks of the shared and the system window that have a table. */
+/* Chunks of the shared and the system window that have or had a table: what pmap_activate() copies. */
 static uint16_t window_chunks[SHARED_CHUNKS + SYSTEM_CHUNKS];
 static uint32_t window_chunk_count;
 
@@ -217,6 +217,16 @@ void pmap_activate(struct space_id id)
     processor_write_cr3(memory_physical(directory));
 }
 
+static void list_window_chunk(uint32_t chunk)
+{
+    for (uint32_t i = 0; i < window_chunk_count; i++) {
+        if (window_chunks[i] == chunk) {
+            return;
+        }
+    }
+    window_chunks[window_chunk_count++] = (uint16_t)chunk;
+}
+
 static enum error make_table(struct gpn page, uint32_t *chunk)
 {
     struct frame frame;
@@ -228,7 +238,7 @@ static enum error make_table(struct gpn page, uint32_t *chunk)
     uint32_t user = gpn_space(page).number == SPACE_SYSTEM.number ? 0 : ENTRY_USER;
     *chunk = (frame.number << PAGE_SHIFT) | ENTRY_PRESENT | ENTRY_WRITABLE | user;
     if (!is_private(gpn_space(page))) {
-        window_chunks[window_chunk_count++] = (uint16_t)chunk_of(page);
+        list_window_chunk(chunk_of(page));
     }
     return OK;
 }
@@ -343,7 +353,7 @@ uint32_t pmap_gather_chunk(struct gpn page, pmap_visit_dirty *visit, void *conte
     struct gpn first = {page.number & ~(TABLE_ENTRIES - 1)};
     bool used = visit_table(entry_table(*chunk), first, visit, context);
     gathering = false;
-    if (!used && is_private(gpn_space(page))) {
+    if (!used) {
         free_table(chunk);
     }
     if (is_visible(gpn_space(page))) {

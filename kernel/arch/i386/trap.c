@@ -28,12 +28,14 @@ struct fixup {
 extern const struct fixup fixups_start[], fixups_end[];
 
 static const char *const exception_names[32] = {
-    "division by zero",     "debug exception",        "non-maskable interrupt",   "breakpoint",
-    "overflow",             "bound range exceeded",   "invalid instruction",      "no coprocessor",
-    "double fault",         "coprocessor overrun",    "invalid task state",       "segment not present",
-    "stack segment fault",  "general protection",     "page fault",               "exception 15",
-    "x87 error",            "alignment check",        "machine check",            "SIMD error",
-    "virtualization error", "control protection",
+    "division by zero",    "debug exception",    "non-maskable interrupt",
+    "breakpoint",          "overflow",           "bound range exceeded",
+    "invalid instruction", "no coprocessor",     "double fault",
+    "coprocessor overrun", "invalid task state", "segment not present",
+    "stack segment fault", "general protection", "page fault",
+    "exception 15",        "x87 error",          "alignment check",
+    "machine check",       "SIMD error",         "virtualization error",
+    "control protection",
 };
 
 static const char *exception_name(uint32_t vector)
@@ -68,7 +70,8 @@ static bool apply_fixup(struct registers *registers)
     return false;
 }
 
-/* Data and instructions cannot be told apart by the hardware; a fault at the program counter is taken for the latter. */
+/* Data and instructions cannot be told apart by the hardware; a fault at the program counter is taken for the latter.
+ */
 static enum trap_fault_access access_of(const struct registers *registers, uint32_t address)
 {
     if ((registers->error_code & FAULT_WRITE) != 0) {
@@ -109,8 +112,7 @@ static bool resolve_kernel_fault(struct registers *registers, uint32_t address)
         enable_interrupts();
     }
     bool present = (registers->error_code & FAULT_PRESENT) != 0;
-    bool again =
-        trap_page_fault(registers, (struct vaddr){address}, access_of(registers, address), present, false);
+    bool again = trap_page_fault(registers, (struct vaddr){address}, access_of(registers, address), present, false);
     disable_interrupts();
     return again;
 }

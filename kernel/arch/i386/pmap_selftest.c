@@ -1,0 +1,242 @@
+/*
+ * pmap on the real page tables: what the processor notes and refuses.
+ *
+ * Accesses go through cpu_copy_guarded(), so that a refused one is an answer and not the end.
+ */
+#include "arch/cpu.h"
+#include "arch/frame.h"
+#include "arch/pmap.h"
+#include "selftest.h"
+
+#include <string.h>
+
+#define ADDRESS      0x10000000u
+#define OTHER_CHUNK  (ADDRESS + 0x400000u)
+#define SHARED       (SHARED_START + 0x1000u)
+#define FIRST_SPACE  ((struct space_id){4000})
+#define SECOND_SPACE ((struct space_id){4001})
+#define VISITS_MAX   8u
+
+static struct gpn page_at(struct space_id space, uint32_t address)
+{
+    return gpn_make(space, (struct vaddr){address});
+}
+
+static struct gpn first_page(uint32_t address)
+{
+    return page_at(FIRST_SPACE, address);
+}
+
+static bool can_read(uint32_t address, uint32_t *value)
+{
+    return cpu_copy_guarded(value, (const void *)address, sizeof(*value));
+}
+
+static bool can_write(uint32_t address, uint32_t value)
+{
+    return cpu_copy_guarded((void *)address, &value, sizeof(value));
+}
+
+static struct frame enter(struct gpn page, enum pmap_access access)
+{
+    struct frame frame = FRAME_NONE;
+    SELFTEST_EXPECT(frame_allocate(FRAME_PAGE, &frame) == OK);
+    memset(frame_address(frame), 0, PAGE_SIZE);
+    SELFTEST_EXPECT(pmap_enter(page, frame, access) == OK);
+    return frame;
+}
+
+static bool leave(struct gpn page, struct frame frame)
+{
+    bool dirty = pmap_remove(page);
+    frame_free(frame);
+    return dirty;
+}
+
+static void begin_space(struct space_id space)
+{
+    SELFTEST_EXPECT(pmap_create(space) == OK);
+    pmap_activate(space);
+}
+
+static void end_space(struct space_id space)
+{
+    pmap_activate(SPACE_SYSTEM);
+    pmap_delete(space);
+}
+
+struct visits {
+    uint32_t count;
+    struct gpn pages[VISITS_MAX];
+    bool clear;
+};
+
+static void visit(struct gpn page, void *context)
+{
+    struct visits *visits = context;
+    if (visits->count < VISITS_MAX) {
+        visits->pages[visits->count] = page;
+    }
+    visits->count++;
+    if (visits->clear) {
+        SELFTEST_EXPECT(pmap_clear_dirty(page));
+    }
+}
+
+SELFTEST(pmap_read_only_page_refuses_writes)
+{
+    uint32_t value = 1;
+    begin_space(FIRST_SPACE);
+    SELFTEST_EXPECT(!can_read(ADDRESS, &value));
+    struct frame frame = enter(first_page(ADDRESS), PMAP_READ);
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && value == 0);
+    SELFTEST_EXPECT(!can_write(ADDRESS, 7));
+    pmap_protect(first_page(ADDRESS), PMAP_WRITE);
+    SELFTEST_EXPECT(can_write(ADDRESS, 7) && *(uint32_t *)frame_address(frame) == 7);
+    pmap_protect(first_page(ADDRESS), PMAP_READ);
+    SELFTEST_EXPECT(!can_write(ADDRESS, 8) && *(uint32_t *)frame_address(frame) == 7);
+    SELFTEST_EXPECT(leave(first_page(ADDRESS), frame));
+    SELFTEST_EXPECT(!can_read(ADDRESS, &value));
+    end_space(FIRST_SPACE);
+}
+
+SELFTEST(pmap_entering_twice_is_refused)
+{
+    begin_space(FIRST_SPACE);
+    SELFTEST_EXPECT(pmap_create(FIRST_SPACE) == ERROR_EXISTS);
+    struct frame frame = enter(first_page(ADDRESS), PMAP_READ);
+    SELFTEST_EXPECT(pmap_enter(first_page(ADDRESS), frame, PMAP_WRITE) == ERROR_EXISTS);
+    enum pmap_access access = PMAP_WRITE;
+    SELFTEST_EXPECT(pmap_query(first_page(ADDRESS), &access) && access == PMAP_READ);
+    SELFTEST_EXPECT(!pmap_query(first_page(ADDRESS + PAGE_SIZE), NULL));
+    SELFTEST_EXPECT(!leave(first_page(ADDRESS), frame));
+    end_space(FIRST_SPACE);
+}
+
+SELFTEST(pmap_dirty_bit_is_set_again_after_it_was_cleared)
+{
+    uint32_t value;
+    begin_space(FIRST_SPACE);
+    struct gpn page = first_page(ADDRESS);
+    struct frame frame = enter(page, PMAP_WRITE);
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && !pmap_is_dirty(page));
+    SELFTEST_EXPECT(can_write(ADDRESS, 1) && pmap_is_dirty(page));
+    SELFTEST_EXPECT(pmap_clear_dirty(page) && !pmap_is_dirty(page) && !pmap_clear_dirty(page));
+    SELFTEST_EXPECT(can_write(ADDRESS, 2) && pmap_is_dirty(page));
+    SELFTEST_EXPECT(pmap_clear_accessed(page) && !pmap_clear_accessed(page));
+    SELFTEST_EXPECT(leave(page, frame));
+    end_space(FIRST_SPACE);
+}
+
+SELFTEST(pmap_gathering_visits_what_was_written)
+{
+    uint32_t value;
+    struct visits visits = {.clear = true};
+    begin_space(FIRST_SPACE);
+    struct frame read = enter(first_page(ADDRESS), PMAP_WRITE);
+    struct frame written = enter(first_page(ADDRESS + 5 * PAGE_SIZE), PMAP_WRITE);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == 0);
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && can_write(ADDRESS + 5 * PAGE_SIZE, 3));
+    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES);
+    SELFTEST_EXPECT(visits.count == 1 && visits.pages[0].number == first_page(ADDRESS + 5 * PAGE_SIZE).number);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == 0);
+
+    visits.count = 0;
+    SELFTEST_EXPECT(can_write(ADDRESS + 5 * PAGE_SIZE, 4));
+    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
+    visits.count = 0;
+    pmap_mark_dirty(first_page(ADDRESS));
+    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
+    SELFTEST_EXPECT(!leave(first_page(ADDRESS), read) && !leave(first_page(ADDRESS + 5 * PAGE_SIZE), written));
+    end_space(FIRST_SPACE);
+}
+
+SELFTEST(pmap_gathering_frees_an_empty_table)
+{
+    struct visits visits = {0};
+    struct gpn chunk;
+    begin_space(FIRST_SPACE);
+    uint32_t tables = frame_count(FRAME_PAGE_TABLE);
+    struct frame frame = enter(first_page(ADDRESS), PMAP_WRITE);
+    SELFTEST_EXPECT(frame_count(FRAME_PAGE_TABLE) == tables + 1);
+    SELFTEST_EXPECT(pmap_next_chunk(first_page(0), &chunk) && chunk.number == first_page(ADDRESS).number);
+    SELFTEST_EXPECT(!pmap_next_chunk(first_page(OTHER_CHUNK), &chunk));
+    leave(first_page(ADDRESS), frame);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 0);
+    SELFTEST_EXPECT(frame_count(FRAME_PAGE_TABLE) == tables);
+    SELFTEST_EXPECT(!pmap_next_chunk(first_page(0), &chunk));
+    end_space(FIRST_SPACE);
+}
+
+SELFTEST(pmap_stop_closes_every_chunk_until_it_is_opened)
+{
+    uint32_t value;
+    begin_space(FIRST_SPACE);
+    struct frame frame = enter(first_page(ADDRESS), PMAP_WRITE);
+    struct frame other = enter(first_page(OTHER_CHUNK), PMAP_WRITE);
+    SELFTEST_EXPECT(can_write(ADDRESS, 1) && can_write(OTHER_CHUNK, 1));
+    pmap_stop();
+    SELFTEST_EXPECT(pmap_is_closed(first_page(ADDRESS)) && pmap_is_closed(first_page(OTHER_CHUNK)));
+    SELFTEST_EXPECT(!can_write(ADDRESS, 2) && can_read(ADDRESS, &value) && value == 1);
+    pmap_open(first_page(ADDRESS));
+    SELFTEST_EXPECT(!pmap_is_closed(first_page(ADDRESS)) && can_write(ADDRESS, 3));
+    SELFTEST_EXPECT(pmap_is_closed(first_page(OTHER_CHUNK)) && !can_write(OTHER_CHUNK, 2));
+    pmap_open(first_page(OTHER_CHUNK));
+    SELFTEST_EXPECT(can_write(OTHER_CHUNK, 4));
+    leave(first_page(ADDRESS), frame);
+    leave(first_page(OTHER_CHUNK), other);
+    end_space(FIRST_SPACE);
+}
+
+SELFTEST(pmap_stop_reaches_spaces_that_are_not_active)
+{
+    begin_space(SECOND_SPACE);
+    struct frame second = enter(page_at(SECOND_SPACE, ADDRESS), PMAP_WRITE);
+    SELFTEST_EXPECT(can_write(ADDRESS, 1));
+    begin_space(FIRST_SPACE);
+    struct frame first = enter(first_page(ADDRESS), PMAP_WRITE);
+    pmap_stop();
+    SELFTEST_EXPECT(pmap_is_closed(page_at(SECOND_SPACE, ADDRESS)));
+    pmap_stop();
+    pmap_activate(SECOND_SPACE);
+    SELFTEST_EXPECT(!can_write(ADDRESS, 2));
+    pmap_open(first_page(ADDRESS));
+    SELFTEST_EXPECT(!can_write(ADDRESS, 2));
+    pmap_open(page_at(SECOND_SPACE, ADDRESS));
+    SELFTEST_EXPECT(can_write(ADDRESS, 2) && *(uint32_t *)frame_address(second) == 2);
+    pmap_activate(FIRST_SPACE);
+    SELFTEST_EXPECT(can_write(ADDRESS, 9) && *(uint32_t *)frame_address(first) == 9);
+    leave(first_page(ADDRESS), first);
+    leave(page_at(SECOND_SPACE, ADDRESS), second);
+    end_space(FIRST_SPACE);
+    end_space(SECOND_SPACE);
+}
+
+SELFTEST(pmap_shared_window_is_one_for_all_spaces)
+{
+    uint32_t value = 0;
+    struct visits visits = {.clear = true};
+    struct gpn page = page_at(SPACE_SHARED, SHARED);
+    begin_space(SECOND_SPACE);
+    begin_space(FIRST_SPACE);
+    struct frame frame = enter(page, PMAP_WRITE);
+    SELFTEST_EXPECT(can_write(SHARED, 5));
+    pmap_activate(SECOND_SPACE);
+    SELFTEST_EXPECT(can_read(SHARED, &value) && value == 5);
+    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
+    pmap_activate(FIRST_SPACE);
+    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == 0);
+
+    SELFTEST_EXPECT(can_write(SHARED, 6));
+    pmap_stop();
+    pmap_activate(SECOND_SPACE);
+    SELFTEST_EXPECT(pmap_is_closed(page) && !can_write(SHARED, 7));
+    pmap_open(page);
+    pmap_activate(FIRST_SPACE);
+    SELFTEST_EXPECT(!pmap_is_closed(page) && can_write(SHARED, 8));
+    end_space(SECOND_SPACE);
+    leave(page, frame);
+    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
+    end_space(FIRST_SPACE);
+    SELFTEST_EXPECT(!can_read(SHARED, &value));
+}

@@ -1,0 +1,234 @@
+/*
+ * Threads on the real machine: order, sleep, mutexes, held programs, FPU state.
+ */
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "arch/pmap.h"
+#include "log.h"
+#include "selftest.h"
+#include "thread.h"
+
+#define MS      1000000ull
+#define STEPS   8u
+#define THREADS 3u
+
+static char trace[64];
+static uint32_t trace_length;
+static uint32_t running;
+static struct mutex mutex;
+static struct wait_queue queue;
+
+static void note(char character)
+{
+    if (trace_length + 1 < sizeof(trace)) {
+        trace[trace_length++] = character;
+        trace[trace_length] = '\0';
+    }
+}
+
+static void begin(void)
+{
+    trace_length = 0;
+    trace[0] = '\0';
+    running = 0;
+}
+
+static bool trace_is(const char *expected)
+{
+    for (uint32_t i = 0; i <= trace_length; i++) {
+        if (trace[i] != expected[i]) {
+            log_line("selftest: saw %s, expected %s", trace, expected);
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct thread *start(void (*entry)(void *), uint32_t argument)
+{
+    struct thread *thread = NULL;
+    running++;
+    SELFTEST_EXPECT(thread_create("selftest", entry, (void *)argument, &thread) == OK);
+    return thread;
+}
+
+static void join(void)
+{
+    while (running > 0) {
+        SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + MS) == OK);
+    }
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + MS) == OK); /* the last one's stack goes */
+}
+
+static void count_steps(void *argument)
+{
+    for (uint32_t i = 0; i < STEPS; i++) {
+        note((char)('a' + (uint32_t)argument));
+        thread_yield();
+    }
+    running--;
+}
+
+SELFTEST(thread_yields_go_round)
+{
+    begin();
+    for (uint32_t i = 0; i < THREADS; i++) {
+        start(count_steps, i);
+    }
+    join();
+    uint32_t counts[THREADS] = {0};
+    for (uint32_t i = 0; i < trace_length; i++) {
+        counts[trace[i] - 'a']++;
+    }
+    SELFTEST_EXPECT(counts[0] == STEPS && counts[1] == STEPS && counts[2] == STEPS);
+    SELFTEST_EXPECT(trace[0] == 'a' && trace[1] == 'b' && trace[2] == 'c');
+}
+
+static void sleep_and_note(void *argument)
+{
+    uint32_t ms = (uint32_t)argument;
+    uint64_t deadline = clock_boot_ns() + ms * MS;
+    SELFTEST_EXPECT(thread_sleep_until(deadline) == OK);
+    SELFTEST_EXPECT(clock_boot_ns() >= deadline);
+    note((char)('a' + ms / 10));
+    running--;
+}
+
+SELFTEST(thread_sleepers_wake_in_order_of_time)
+{
+    begin();
+    start(sleep_and_note, 30);
+    start(sleep_and_note, 10);
+    start(sleep_and_note, 20);
+    join();
+    SELFTEST_EXPECT(trace_is("bcd"));
+}
+
+static void lock_and_note(void *argument)
+{
+    mutex_lock(&mutex);
+    SELFTEST_EXPECT(mutex_is_mine(&mutex));
+    note((char)('a' + (uint32_t)argument));
+    thread_yield();
+    note((char)('a' + (uint32_t)argument));
+    mutex_unlock(&mutex);
+    running--;
+}
+
+SELFTEST(mutex_waiters_are_served_in_order)
+{
+    begin();
+    mutex_lock(&mutex);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        start(lock_and_note, i);
+    }
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 2 * MS) == OK);
+    SELFTEST_EXPECT(trace_is("") && mutex_is_mine(&mutex) && !mutex_try_lock(&mutex));
+    mutex_unlock(&mutex);
+    SELFTEST_EXPECT(!mutex_is_mine(&mutex) && !mutex_is_free(&mutex)); /* handed over already */
+    join();
+    SELFTEST_EXPECT(trace_is("aabbcc") && mutex_is_free(&mutex));
+}
+
+static void wait_and_note(void *argument)
+{
+    enum error error = wait_queue_sleep(&queue, clock_boot_ns() + (uint32_t)argument * MS, true);
+    note(error == OK ? 'w' : error == ERROR_TIMED_OUT ? 't' : error == ERROR_INTERRUPTED ? 'i' : '?');
+    running--;
+}
+
+SELFTEST(wait_queue_sleep_ends_by_waking_time_or_interruption)
+{
+    begin();
+    start(wait_and_note, 10000);
+    struct thread *second = start(wait_and_note, 10000);
+    start(wait_and_note, 5);
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 20 * MS) == OK);
+    SELFTEST_EXPECT(trace_is("t"));
+    thread_interrupt(second);
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 2 * MS) == OK);
+    SELFTEST_EXPECT(trace_is("ti"));
+    SELFTEST_EXPECT(wait_queue_wake(&queue, UINT32_MAX) == 1);
+    join();
+    SELFTEST_EXPECT(trace_is("tiw") && wait_queue_wake(&queue, 1) == 0);
+}
+
+SELFTEST(thread_interrupt_of_an_awake_thread_ends_its_next_sleep)
+{
+    thread_interrupt(thread_current());
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 10000 * MS) == ERROR_INTERRUPTED);
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + MS) == OK);
+}
+
+static struct cpu_user_context contexts[2];
+
+static void spin_as_program(void *argument)
+{
+    uint32_t index = (uint32_t)argument;
+    cpu_fpu_initialise(&contexts[index].fpu);
+    contexts[index].space = SPACE_SYSTEM;
+    thread_set_user_context(thread_current(), &contexts[index]);
+    uint32_t value = 0xA5A50000u + index;
+    __asm__ volatile("movd %0, %%xmm3" : : "r"(value));
+    for (uint32_t i = 0; i < STEPS; i++) {
+        thread_yield();
+        uint32_t seen;
+        __asm__ volatile("movd %%xmm3, %0" : "=r"(seen));
+        SELFTEST_EXPECT(seen == value);
+        note((char)('a' + index));
+    }
+    running--;
+}
+
+SELFTEST(thread_switch_keeps_fpu_state)
+{
+    begin();
+    start(spin_as_program, 0);
+    start(spin_as_program, 1);
+    join();
+    SELFTEST_EXPECT(trace_length == 2 * STEPS);
+}
+
+static void lock_as_program(void *argument)
+{
+    (void)argument;
+    cpu_fpu_initialise(&contexts[0].fpu);
+    contexts[0].space = SPACE_SYSTEM;
+    thread_set_user_context(thread_current(), &contexts[0]);
+    mutex_lock(&mutex);
+    note('l');
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 5 * MS) == OK);
+    mutex_unlock(&mutex);
+    note('u');
+    thread_yield();
+    note('e');
+    running--;
+}
+
+SELFTEST(thread_held_programs_stand_still_but_give_mutexes_back)
+{
+    begin();
+    start(lock_as_program, 0);
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 2 * MS) == OK);
+    thread_hold_users();
+    SELFTEST_EXPECT(trace_is("l") && !mutex_is_free(&mutex));
+    mutex_lock(&mutex);
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 5 * MS) == OK);
+    SELFTEST_EXPECT(trace_length <= 2);
+    mutex_unlock(&mutex);
+    thread_release_users();
+    join();
+    SELFTEST_EXPECT(trace_is("lue"));
+}
+
+SELFTEST(thread_garbage_in_fpu_state_is_harmless)
+{
+    struct cpu_user_context *context = &contexts[0];
+    for (uint32_t i = 0; i < sizeof(context->fpu.bytes); i++) {
+        context->fpu.bytes[i] = 0xFF;
+    }
+    context->space = SPACE_SYSTEM;
+    thread_set_user_context(thread_current(), context);
+    thread_yield();
+    thread_set_user_context(thread_current(), NULL);
+}
