@@ -3,8 +3,8 @@
  * and torn sectors of what was not durable. What is then recovered must be, byte for byte, a committed generation that
  * is not older than the last confirmed one. Some of the states are cut again during their recovery and first commit.
  *
- * A failing state prints its id, SCENARIO:CUT:VARIANT[:CUT:VARIANT]; the program given that id as argument runs only it.
- * EIDOLON_CRASH_STATES sets the number of states to look at.
+ * A failing state prints its id, SCENARIO:CUT:VARIANT[:CUT:VARIANT]; the program given that id as argument runs only
+ * it. EIDOLON_CRASH_STATES sets the number of states to look at.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +93,8 @@ static bool recovery_is_right(struct scenario *scenario, uint32_t cut, uint32_t 
         uint32_t variants = fake_disk_variants(&second, 2);
         for (uint32_t v = 0; v < variants && right; v++) {
             char id[120];
-            snprintf(id, sizeof(id), "%llu:%u:%u:%u:%u", (unsigned long long)scenario->seed, cut, variant, second.cut, v);
+            snprintf(id, sizeof(id), "%llu:%u:%u:%u:%u", (unsigned long long)scenario->seed, cut, variant, second.cut,
+                     v);
             fake_disk_crash(&again, &second, v);
             right = state_is_right(scenario, &again, cut, id);
             states_seen++;
@@ -114,7 +115,8 @@ static bool variant_is_right(struct scenario *scenario, const struct fake_disk_c
     bool twice = (cut->cut * 31 + variant) % 97 == 0 || only != NULL;
     fake_disk_crash(&scenario->crashed, cut, variant);
     if (twice) {
-        memcpy(scenario->recrash_base.blocks, scenario->crashed.blocks, DISK_BLOCKS * sizeof(*scenario->crashed.blocks));
+        memcpy(scenario->recrash_base.blocks, scenario->crashed.blocks,
+               DISK_BLOCKS * sizeof(*scenario->crashed.blocks));
     }
     scenario->crashed.is_recording = twice;
     states_seen++;

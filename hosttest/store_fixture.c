@@ -75,8 +75,7 @@ static void generation_add(struct world *world, uint64_t number, uint32_t starte
 
 void world_start(struct world *world, struct fake_disk *disk, uint32_t page_count, uint64_t seed)
 {
-    *world = (struct world){
-        .disk = disk, .random = seed * 2 + 1, .page_count = page_count, .next_content = 2};
+    *world = (struct world){.disk = disk, .random = seed * 2 + 1, .page_count = page_count, .next_content = 2};
     for (int i = 0; i < 8; i++) {
         (void)world_random(world);
     }
@@ -269,8 +268,8 @@ static bool record_equals(struct store *store, uint32_t seed)
     return store_system_record(store, found, &room) == OK && room == length && memcmp(expected, found, length) == 0;
 }
 
-static bool page_equals(const struct world *world, struct store *store, uint32_t index, content_id content, uint8_t *page,
-                        char *why, size_t room)
+static bool page_equals(const struct world *world, struct store *store, uint32_t index, content_id content,
+                        uint8_t *page, char *why, size_t room)
 {
     static uint8_t expected[PAGE_SIZE];
     struct gpn gpn = {world->gpn[index]};

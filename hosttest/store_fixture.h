@@ -35,11 +35,11 @@ struct world {
     struct store *store;
     uint64_t random;
     uint32_t page_count;
-    uint32_t gpn[WORLD_PAGES_MAX];     /* ascending */
-    content_id now[WORLD_PAGES_MAX];   /* what programs see */
+    uint32_t gpn[WORLD_PAGES_MAX];   /* ascending */
+    content_id now[WORLD_PAGES_MAX]; /* what programs see */
     content_id sealed[WORLD_PAGES_MAX];
     bool dirty[WORLD_PAGES_MAX];
-    bool to_write[WORLD_PAGES_MAX];    /* by the running snapshot */
+    bool to_write[WORLD_PAGES_MAX]; /* by the running snapshot */
     content_id next_content;
     struct world_generation *generations;
     uint32_t generation_count;

@@ -3,9 +3,9 @@
  * the power been cut at any moment.
  *
  * It is as hostile as the contract of include/block_device.h allows. A write counts as completed only once somebody
- * has waited for it, and as durable only once a flush submitted after that has completed. At a power cut each write that is not
- * durable is there, or not, or torn at 512-byte sectors, independently of all others, and of two to the same block
- * either may be the last.
+ * has waited for it, and as durable only once a flush submitted after that has completed. At a power cut each write
+ * that is not durable is there, or not, or torn at 512-byte sectors, independently of all others, and of two to the
+ * same block either may be the last.
  *
  * Besides, it can be told to fail requests, to garble or misdirect a write, and to change bits at rest.
  */
@@ -42,8 +42,8 @@ struct fake_disk {
     bool is_recording;
     struct fake_disk_fault fault;
     uint64_t reads, writes, flushes; /* blocks read and written; flushes */
-    uint8_t *bad; /* per block: 1: reads fail, 2: writes fail */
-    struct fake_disk_page *pages; /* memory of contents */
+    uint8_t *bad;                    /* per block: 1: reads fail, 2: writes fail */
+    struct fake_disk_page *pages;    /* memory of contents */
     uint32_t page_used;
 };
 

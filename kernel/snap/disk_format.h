@@ -23,17 +23,17 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures of the dis
 #define DISK_ROOT_BLOCK     1u /* and 2 */
 #define DISK_ROOTS          2u
 #define DISK_LABEL_COPY     3u
-#define DISK_RESERVED       4u /* blocks at the start that are never allocated */
+#define DISK_RESERVED       4u         /* blocks at the start that are never allocated */
 #define DISK_BLOCKS_MAX     (1u << 28) /* 1 TiB */
 #define DISK_WHEN_BITS      40u
 #define DISK_GENERATION_MAX ((UINT64_C(1) << DISK_WHEN_BITS) - 1)
 #define DISK_STAMP_AGE_MAX  ((UINT64_C(1) << (64u - DISK_WHEN_BITS)) - 1)
 
-#define DISK_LABEL_MAGIC  UINT64_C(0x4E4F4C4F44494502) /* "\2EIDOLON" */
-#define DISK_ROOT_MAGIC   UINT64_C(0x544F4F5244494502) /* "\2EIDROOT" */
-#define DISK_HEAD_MAGIC   0x44414548u                  /* "HEAD" */
-#define DISK_BODY_MAGIC   0x59444F42u                  /* "BODY" */
-#define DISK_NODE_MAGIC   0x45444F4Eu                  /* "NODE" */
+#define DISK_LABEL_MAGIC UINT64_C(0x4E4F4C4F44494502) /* "\2EIDOLON" */
+#define DISK_ROOT_MAGIC  UINT64_C(0x544F4F5244494502) /* "\2EIDROOT" */
+#define DISK_HEAD_MAGIC  0x44414548u                  /* "HEAD" */
+#define DISK_BODY_MAGIC  0x59444F42u                  /* "BODY" */
+#define DISK_NODE_MAGIC  0x45444F4Eu                  /* "NODE" */
 
 /* `checksum` covers the rest of the block; see docs/disk-format.md for what each checksum is bound to. */
 struct disk_label {
@@ -117,7 +117,7 @@ struct disk_head {
     uint64_t space_base;                /* ... into the free-space tree */
     struct disk_tree_ref page_tree;
     struct disk_tree_ref space_tree;
-    uint64_t merge_end; /* a merge under way takes records up to this generation; 0: none */
+    uint64_t merge_end;  /* a merge under way takes records up to this generation; 0: none */
     uint32_t merge_next; /* its first page not yet merged */
     uint32_t cursor;     /* where allocation goes on */
     uint64_t wall_time_ns;

@@ -23,7 +23,7 @@ struct index_child {
 
 struct index_node {
     uint32_t count;
-    uint32_t level; /* 0: a leaf */
+    uint32_t level;                     /* 0: a leaf */
     struct index_node *previous, *next; /* leaves only */
     union {
         uint8_t bytes[PAGE_SIZE - HEADER_BYTES];

@@ -31,14 +31,14 @@ struct store {
     uint64_t open_generation, sealed_generation, committed_generation;
 
     struct space space;
-    uint64_t log_base;         /* records after it make up `committed` */
-    uint32_t log_records;      /* their number */
-    uint64_t log_items;        /* pages they name */
-    struct extent_list log;    /* their blocks */
-    struct extent_list dying;  /* blocks that only the generation before the newest needs */
+    uint64_t log_base;        /* records after it make up `committed` */
+    uint32_t log_records;     /* their number */
+    uint64_t log_items;       /* pages they name */
+    struct extent_list log;   /* their blocks */
+    struct extent_list dying; /* blocks that only the generation before the newest needs */
 
-    uint64_t wall_time_ns;     /* of the newest commit */
-    uint64_t stop_ns;          /* of the snapshot being committed, for its record */
+    uint64_t wall_time_ns; /* of the newest commit */
+    uint64_t stop_ns;      /* of the snapshot being committed, for its record */
     uint32_t system_bytes;
     uint8_t system[STORE_SYSTEM_RECORD_MAX];
 };

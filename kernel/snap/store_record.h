@@ -13,11 +13,11 @@
 struct record_writer {
     struct store *store;
     struct disk_head *head;
-    struct disk_body *body;      /* being filled; NULL while items go to the head */
-    struct disk_run *run;        /* being filled */
-    uint32_t next_block;         /* the body before */
+    struct disk_body *body; /* being filled; NULL while items go to the head */
+    struct disk_run *run;   /* being filled */
+    uint32_t next_block;    /* the body before */
     uint64_t next_checksum;
-    struct extent_list blocks;   /* of the record; held */
+    struct extent_list blocks; /* of the record; held */
 };
 
 /* The caller fills in the rest of writer->head before record_finish(). ERROR_NO_MEMORY. */

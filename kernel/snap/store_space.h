@@ -5,7 +5,8 @@
  *     free   <--space_release--   held
  *
  * A used block belongs to the newest generation or to an older one that is kept: it is what the disk says. A held block
- * is allocated in memory only: written, or about to be, for a generation that is not yet committed. Only free blocks are handed out, so nothing that any durable root leads to is overwritten.
+ * is allocated in memory only: written, or about to be, for a generation that is not yet committed. Only free blocks
+ * are handed out, so nothing that any durable root leads to is overwritten.
  *
  *     SPACE-1  A block is in one of the three states; the counters agree with the maps.
  *     SPACE-2  The reserved blocks at the start of the image are used.
