@@ -39,13 +39,13 @@ def cache_value(folder, name):
 
 
 def configure(folder, preset, again):
-    """Configure if that has not been done, if asked to again, or if the tree was moved since."""
+    """Configure if that has not been done, if asked to again, or if the presets or the tree's place changed since."""
     home = cache_value(folder, "CMAKE_HOME_DIRECTORY")
     if home is not None and os.path.realpath(home) != os.path.realpath(ROOT):
         say(f"{folder} was configured for {home}: starting anew")
         remove_contents(folder)
         home = None
-    if home is not None and not again and os.path.exists(os.path.join(folder, "build.ninja")):
+    if home is not None and not again and is_configured(folder):
         return
     result = subprocess.run(["cmake", "--preset", preset, "-B", folder], cwd=ROOT, text=True, check=False,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -53,6 +53,15 @@ def configure(folder, preset, again):
         raise Failure(f"cmake --preset {preset} failed:\n{result.stdout}")
     if "CMake Warning" in result.stdout:
         print(result.stdout, file=sys.stderr, end="")
+
+
+def is_configured(folder):
+    """Whether a build folder is complete and no older than the presets it was made from."""
+    try:
+        made = os.stat(os.path.join(folder, "build.ninja")).st_mtime
+        return made >= os.stat(os.path.join(ROOT, "CMakePresets.json")).st_mtime
+    except OSError:
+        return False
 
 
 def remove_contents(folder):
@@ -78,7 +87,8 @@ def ninja(folder, targets):
     else:
         result = subprocess.run([command[0], "--quiet", *command[1:]], stdin=subprocess.DEVNULL, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        print(result.stdout, file=sys.stderr, end="", flush=True)
+        if "no work to do" not in result.stdout:
+            print(result.stdout, file=sys.stderr, end="", flush=True)
     if result.returncode != 0:
         raise Failure("the build failed; the messages above say where")
 
