@@ -55,6 +55,9 @@ trap_entry:
         movl    $KERNEL_DATA, %eax
         movl    %eax, %ds
         movl    %eax, %es
+        xorl    %eax, %eax              /* or a trap in the kernel would have to restore what may be unset by then */
+        movl    %eax, %fs
+        movl    %eax, %gs
         cld
         pushl   %esp
         call    trap_dispatch
@@ -98,6 +101,9 @@ fix_exit_return:
         movl    $KERNEL_DATA, %eax
         movl    %eax, %ds
         movl    %eax, %es
+        xorl    %eax, %eax
+        movl    %eax, %fs
+        movl    %eax, %gs
         pushl   %esp
         call    trap_return_failed
         addl    $4, %esp
