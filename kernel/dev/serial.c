@@ -40,8 +40,8 @@ enum uart_register {
 #define CAUSE_LINE     0x06u
 #define CAUSE_TIMEOUT  0x0Cu
 
-#define FIFO_ENABLE_AND_CLEAR 0x87u /* receive interrupt at 8 of 16 bytes */
-#define FIFO_BYTES            16u
+#define FIFO_ENABLE 0x81u /* receive interrupt at 8 of 16 bytes */
+#define FIFO_BYTES  16u
 
 #define LINE_CONTROL_8N1     0x03u
 #define LINE_CONTROL_DIVISOR 0x80u
@@ -50,6 +50,9 @@ enum uart_register {
 #define MODEM_DTR       0x01u
 #define MODEM_RTS       0x02u
 #define MODEM_INTERRUPT 0x08u /* OUT2 connects the interrupt line */
+#define MODEM_LOOPBACK  0x10u
+#define MODEM_OPEN      (MODEM_DTR | MODEM_RTS | MODEM_INTERRUPT)
+#define MODEM_CLOSED    (MODEM_DTR | MODEM_INTERRUPT)
 
 #define STATUS_RECEIVED       0x01u
 #define STATUS_DAMAGED        0x1Cu /* parity, framing, break: the byte is not one that was sent */
@@ -127,16 +130,21 @@ static void transmit(void)
     }
 }
 
+static bool can_take(void)
+{
+    return !serial.paused && (serial.receiver != NULL || ring_room(&serial.receive) > 0);
+}
+
 static void deliver(uint8_t byte)
 {
-    if (serial.receiver != NULL && !serial.paused) {
+    if (serial.receiver != NULL) {
         serial.receiver(byte, serial.receiver_context);
-    } else if (ring_room(&serial.receive) > 0) {
+    } else {
         ring_put(&serial.receive, byte);
     }
 }
 
-/* Bytes that came before there was a receiver, or behind the one it paused at. */
+/* Bytes that came before there was a receiver. */
 static void deliver_waiting(void)
 {
     while (serial.receiver != NULL && !serial.paused && ring_used(&serial.receive) > 0) {
@@ -144,9 +152,20 @@ static void deliver_waiting(void)
     }
 }
 
+/* Let the other end send while bytes are taken, and have it wait while they are not. */
+static void control_flow(void)
+{
+    if (!serial.present) {
+        return;
+    }
+    bool open = can_take();
+    enable_interrupts(open ? serial.enabled | ENABLE_RECEIVE : serial.enabled & (uint8_t)~ENABLE_RECEIVE);
+    outb(UART_MODEM_CONTROL, open ? MODEM_OPEN : MODEM_CLOSED);
+}
+
 static void receive(void)
 {
-    for (uint32_t i = 0; i < FIFO_BYTES && !serial.paused; i++) {
+    for (uint32_t i = 0; i < FIFO_BYTES && can_take(); i++) {
         uint8_t status = inb(UART_LINE_STATUS);
         if ((status & STATUS_RECEIVED) == 0) {
             return;
@@ -155,6 +174,9 @@ static void receive(void)
         if ((status & STATUS_DAMAGED) == 0) {
             deliver(byte);
         }
+    }
+    if (!can_take()) {
+        control_flow();
     }
 }
 
@@ -193,23 +215,31 @@ static bool find_chip(void)
     return first && inb(UART_SCRATCH) == 0xA5 && inb(UART_LINE_STATUS) != STATUS_NO_CHIP;
 }
 
+/* Turning the FIFO on empties it: take first what has arrived, cut off from the line so that nothing follows. */
+static void start_fifo(void)
+{
+    outb(UART_MODEM_CONTROL, MODEM_LOOPBACK);
+    receive();
+    outb(UART_FIFO, FIFO_ENABLE);
+}
+
 void serial_init(void)
 {
     if (!find_chip()) {
         log_line("serial: no port");
         return;
     }
+    bool were_enabled = interrupt_disable();
+    outb(UART_LINE_CONTROL, LINE_CONTROL_8N1);
     outb(UART_ENABLE, 0);
+    start_fifo();
     outb(UART_LINE_CONTROL, LINE_CONTROL_DIVISOR | LINE_CONTROL_8N1);
     outb(UART_DATA, DIVISOR_115200 & 0xFF);
     outb(UART_ENABLE, DIVISOR_115200 >> 8);
     outb(UART_LINE_CONTROL, LINE_CONTROL_8N1);
-    outb(UART_FIFO, FIFO_ENABLE_AND_CLEAR);
-    outb(UART_MODEM_CONTROL, MODEM_DTR | MODEM_RTS | MODEM_INTERRUPT);
     serial.present = true;
     interrupt_attach(LINE, handle_interrupt, NULL);
-    bool were_enabled = interrupt_disable();
-    enable_interrupts(ENABLE_RECEIVE);
+    control_flow();
     interrupt_restore(were_enabled);
 }
 
@@ -247,6 +277,7 @@ void serial_set_receiver(serial_receiver *receiver, void *context)
     serial.receiver = receiver;
     serial.receiver_context = context;
     deliver_waiting();
+    control_flow();
     interrupt_restore(were_enabled);
 }
 
@@ -254,10 +285,7 @@ void serial_pause_receiver(void)
 {
     bool were_enabled = interrupt_disable();
     serial.paused = true;
-    if (serial.present) {
-        enable_interrupts(serial.enabled & (uint8_t)~ENABLE_RECEIVE);
-        outb(UART_MODEM_CONTROL, MODEM_DTR | MODEM_INTERRUPT);
-    }
+    control_flow();
     interrupt_restore(were_enabled);
 }
 
@@ -266,10 +294,7 @@ void serial_resume_receiver(void)
     bool were_enabled = interrupt_disable();
     serial.paused = false;
     deliver_waiting();
-    if (serial.present && !serial.paused) {
-        outb(UART_MODEM_CONTROL, MODEM_DTR | MODEM_RTS | MODEM_INTERRUPT);
-        enable_interrupts(serial.enabled | ENABLE_RECEIVE);
-    }
+    control_flow();
     interrupt_restore(were_enabled);
 }
 
