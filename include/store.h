@@ -103,8 +103,7 @@ struct generation store_open_generation(const struct store *store);
 /* The generation of the sealed layer; 0 while no snapshot is sealed. Numbers of snapshots given up are not reused. */
 struct generation store_sealed_generation(const struct store *store);
 
-/* The generation that the sealed layer will be, and whether that layer has no puts and no deletes. */
-struct generation store_sealed_generation(const struct store *store);
+/* Whether the sealed layer has no puts and no deletes. */
 bool store_sealed_is_empty(const struct store *store);
 
 /* The device under a store, for page content. */
