@@ -66,7 +66,8 @@ struct store_report {
  * Write an empty image (no generation yet) over the whole device.
  * - ERROR_TOO_SMALL: fewer than STORE_BLOCKS_MIN blocks; ERROR_READ_ONLY; ERROR_IO.
  */
-#define STORE_BLOCKS_MIN 1024u /* 4 MiB */
+#define STORE_BLOCKS_MIN 1024u       /* 4 MiB */
+#define STORE_BLOCKS_MAX (1u << 28) /* 1 TiB */
 MUST_CHECK enum error store_format(struct block_device *device, const struct store_format_options *options);
 
 /*

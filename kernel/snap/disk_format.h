@@ -17,14 +17,14 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures of the disk are read and written in place");
 
-#define DISK_VERSION        1u
-#define DISK_BLOCK_BYTES    4096u
-#define DISK_LABEL_BLOCK    0u
-#define DISK_ROOT_BLOCK     1u /* and 2 */
-#define DISK_ROOTS          2u
-#define DISK_LABEL_COPY     3u
-#define DISK_RESERVED       4u         /* blocks at the start that are never allocated */
-#define DISK_BLOCKS_MAX     (1u << 28) /* 1 TiB */
+#define DISK_VERSION     1u
+#define DISK_BLOCK_BYTES 4096u
+#define DISK_LABEL_BLOCK 0u
+#define DISK_ROOT_BLOCK  1u /* and 2 */
+#define DISK_ROOTS       2u
+#define DISK_LABEL_COPY  3u
+#define DISK_RESERVED    4u /* blocks at the start that are never allocated */
+
 #define DISK_WHEN_BITS      40u
 #define DISK_GENERATION_MAX ((UINT64_C(1) << DISK_WHEN_BITS) - 1)
 #define DISK_STAMP_AGE_MAX  ((UINT64_C(1) << (64u - DISK_WHEN_BITS)) - 1)

@@ -17,7 +17,7 @@ enum error store_format(struct block_device *device, const struct store_format_o
     if (device->block_count < STORE_BLOCKS_MIN) {
         return ERROR_TOO_SMALL;
     }
-    if (device->block_count > DISK_BLOCKS_MAX) {
+    if (device->block_count > STORE_BLOCKS_MAX) {
         return ERROR_RANGE;
     }
     enum error error = root_write_first(device, options);

@@ -62,7 +62,7 @@ static enum error label_judge(const struct disk_label *label, uint32_t block)
     if (label->version != DISK_VERSION || label->block_bytes != DISK_BLOCK_BYTES) {
         return ERROR_FORMAT_VERSION;
     }
-    bool sound = label->block_count >= STORE_BLOCKS_MIN && label->block_count <= DISK_BLOCKS_MAX;
+    bool sound = label->block_count >= STORE_BLOCKS_MIN && label->block_count <= STORE_BLOCKS_MAX;
     return sound ? OK : ERROR_FORMAT_DAMAGED;
 }
 

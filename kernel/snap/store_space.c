@@ -19,7 +19,7 @@ struct space_chunk {
 
 #define CHUNKS_PER_DIRECTORY (PAGE_SIZE / sizeof(struct space_chunk))
 
-_Static_assert(SPACE_DIRECTORIES_MAX *(PAGE_SIZE / 24u) * CHUNK_BLOCKS >= DISK_BLOCKS_MAX, "room for every chunk");
+_Static_assert(SPACE_DIRECTORIES_MAX *(PAGE_SIZE / 24u) * CHUNK_BLOCKS >= STORE_BLOCKS_MAX, "room for every chunk");
 
 static uint32_t chunk_count(const struct space *space)
 {

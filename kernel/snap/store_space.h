@@ -29,7 +29,7 @@ struct space {
     struct space_chunk *directory[SPACE_DIRECTORIES_MAX];
 };
 
-/* - block_count: DISK_RESERVED + 1 .. DISK_BLOCKS_MAX. ERROR_NO_MEMORY. */
+/* - block_count: DISK_RESERVED + 1 .. STORE_BLOCKS_MAX. ERROR_NO_MEMORY. */
 MUST_CHECK enum error space_initialise(struct space *space, uint32_t block_count);
 void space_clear(struct space *space);
 
