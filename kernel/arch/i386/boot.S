@@ -10,6 +10,7 @@
 #define DIRECT_MAP_CHUNKS   192        /* 768 MiB */
 #define ENTRY_FLAGS         0x83       /* present, writable, 4 MiB */
 #define CPUID_EDX_PSE       (1 << 3)
+#define CPUID_EDX_NEEDED    (1 << 0 | CPUID_EDX_PSE | 1 << 4 | 1 << 15 | 1 << 24 | 1 << 26) /* FPU TSC CMOV FXSR SSE2 */
 #define BOOT_STACK_BYTES    16384
 
         .section .boot.header, "a"
@@ -41,8 +42,9 @@ boot_start:
         movl    $1, %eax
         cpuid
         movl    %edi, %ebx
-        testl   $CPUID_EDX_PSE, %edx
-        jz      too_old
+        notl    %edx
+        testl   $CPUID_EDX_NEEDED, %edx
+        jnz     too_old
 
         movl    $(boot_directory - KERNEL_BASE), %edi
         movl    $ENTRY_FLAGS, %eax
@@ -64,7 +66,7 @@ boot_start:
         movl    $high, %eax
         jmp     *%eax
 
-        /* Without page size extensions there is nothing to run C with: say so and stop. */
+        /* The C code is compiled for such a processor, so it is said here. */
 too_old:
         movl    $too_old_text, %esi
 1:      lodsb
@@ -80,7 +82,7 @@ too_old:
         hlt
         jmp     3b
 too_old_text:
-        .asciz  "eidolon: this processor is too old: CPUID and 4 MiB pages are needed\r\n"
+        .asciz  "eidolon: this processor lacks one of x87, PSE, TSC, CMOV, FXSAVE, SSE2: choose one from the Pentium 4 on\r\n"
 
         .text
 high:

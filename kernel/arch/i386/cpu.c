@@ -1,23 +1,16 @@
 /*
- * The processor: what it must be able to do, the state programs have in it, and how it ends.
+ * The processor: the state programs have in it, and how it ends.
  */
 #include "arch/cpu.h"
 #include "arch/context.h"
 #include "arch/io.h"
 #include "arch/pmap.h"
-#include "cpu_check.h"
+#include "cpu_fpu.h"
 #include "descriptors.h"
 #include "log.h"
 #include "processor.h"
 
 #include <string.h>
-
-#define CPUID_EDX_FPU  (1u << 0)
-#define CPUID_EDX_PSE  (1u << 3)
-#define CPUID_EDX_TSC  (1u << 4)
-#define CPUID_EDX_CMOV (1u << 15)
-#define CPUID_EDX_FXSR (1u << 24)
-#define CPUID_EDX_SSE2 (1u << 26)
 
 #define FXSAVE_CONTROL_WORD  0u
 #define FXSAVE_MXCSR         24u
@@ -47,23 +40,6 @@ struct cpuid processor_cpuid(uint32_t leaf, uint32_t subleaf)
     }
     __asm__ volatile("cpuid" : "=a"(out.eax), "=b"(out.ebx), "=c"(out.ecx), "=d"(out.edx) : "a"(leaf), "c"(subleaf));
     return out;
-}
-
-void cpu_check(void)
-{
-    static const struct {
-        uint32_t bit;
-        const char *name;
-    } needed[] = {
-        {CPUID_EDX_FPU, "x87"},   {CPUID_EDX_PSE, "4 MiB pages"}, {CPUID_EDX_TSC, "time stamps"},
-        {CPUID_EDX_CMOV, "CMOV"}, {CPUID_EDX_FXSR, "FXSAVE"},     {CPUID_EDX_SSE2, "SSE2"},
-    };
-    uint32_t features = processor_cpuid(1, 0).edx;
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-        if ((features & needed[i].bit) == 0) {
-            log_refuse("eidolon: this processor lacks %s: choose one from the Pentium 4 on", needed[i].name);
-        }
-    }
 }
 
 void cpu_fpu_enable(void)
