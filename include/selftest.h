@@ -35,6 +35,9 @@ struct selftest {
 #define SELFTEST_EXPECT(condition) selftest_expect((condition), __FILE__, __LINE__, #condition)
 void selftest_expect(bool holds, const char *file, int line, const char *condition);
 
+/* The running test has started something that keeps `count` frames for good, as a device does: they are not missed. */
+void selftest_keep_frames(uint32_t count);
+
 /* Run the tests, print `ok NAME` or `FAILED NAME` for each and a summary to the log, and end the machine. */
 _Noreturn void selftest_run(void);
 

@@ -97,6 +97,16 @@ static bool is_scratch(struct block_device *disk)
     return scratch;
 }
 
+/* The index-th disk of both kinds; frames that starting it takes are the driver's for good. */
+static enum error find_disk(uint32_t index, struct block_device **disk)
+{
+    uint32_t before = frame_count(FRAME_FREE);
+    enum error error =
+        index < VIRTIO_BLK_DEVICES_MAX ? virtio_blk_find(index, disk) : ata_find(index - VIRTIO_BLK_DEVICES_MAX, disk);
+    selftest_keep_frames(before - frame_count(FRAME_FREE));
+    return error;
+}
+
 typedef void disk_test(struct block_device *disk);
 
 static void for_each_scratch_disk(disk_test *test)
@@ -106,9 +116,7 @@ static void for_each_scratch_disk(disk_test *test)
     allocate_buffers();
     for (uint32_t i = 0; i < VIRTIO_BLK_DEVICES_MAX + ATA_DEVICES_MAX; i++) {
         struct block_device *disk;
-        enum error error =
-            i < VIRTIO_BLK_DEVICES_MAX ? virtio_blk_find(i, &disk) : ata_find(i - VIRTIO_BLK_DEVICES_MAX, &disk);
-        if (error == OK && is_scratch(disk)) {
+        if (find_disk(i, &disk) == OK && is_scratch(disk)) {
             test(disk);
             tested++;
         }
