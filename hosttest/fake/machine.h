@@ -43,6 +43,13 @@ void fake_clock_advance(uint64_t ns);
 void fake_kernel_leave(void);
 void fake_kernel_enter(void);
 
+/*
+ * From now on the thread that runs next is chosen at random from this seed among those that could, and the running one
+ * is told at random that it should yield; 0, as after the start: they take turns in order of arrival. Repeatable as
+ * long as all threads stay in the kernel.
+ */
+void fake_schedule(uint64_t seed);
+
 /* Wait, outside the kernel, until all threads made by thread_create() have ended. */
 void fake_threads_join(void);
 

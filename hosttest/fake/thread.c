@@ -1,11 +1,14 @@
 /*
  * Threads of a machine with one processor.
  *
- * Each is a host thread. The processor is a lock that is handed on in order of arrival; a thread has it while it
- * runs kernel code and gives it up where the kernel switches threads: when it sleeps, yields or ends, and when a test
- * lets it leave the kernel. So kernel code between two such points is atomic, as on the machine, while what a test does
- * outside the kernel runs in parallel: ThreadSanitizer then sees whether a page's mutex really orders the accesses to
- * it.
+ * Each is a host thread. One of them has the processor; a thread has it while it runs kernel code and gives it up where
+ * the kernel switches threads: when it sleeps, yields or ends, and when a test lets it leave the kernel. So kernel code
+ * between two such points is atomic, as on the machine, while what a test does outside the kernel runs in parallel:
+ * ThreadSanitizer then sees whether a page's mutex really orders the accesses to it.
+ *
+ * The others that could run are in a line, from the moment they are woken. The first in it is next, or one that a seed
+ * chooses. Neither depends on the host's scheduler as long as all threads stay in the kernel: such a test runs the same
+ * way each time.
  *
  * The thread that starts the machine is the first one and is in the kernel.
  */
@@ -26,6 +29,7 @@ struct thread {
     struct wait_queue *queue; /* it sleeps in, or NULL */
     struct thread *wait_next; /* in that queue */
     struct thread *next;      /* of all threads */
+    struct thread *line_next; /* of those that could run */
     uint64_t deadline_ns;
     bool asleep;
     bool interruptible;
@@ -35,9 +39,10 @@ struct thread {
 };
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER; /* of all that follows, and of struct thread */
-static pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
-static uint64_t tickets;
-static uint64_t serving;
+static struct thread *running;                            /* has the processor, or NULL */
+static struct thread *line;                               /* those that could run, in order of arrival */
+static uint32_t line_length;
+static uint64_t schedule; /* the generator that chooses; 0: the first in the line is next */
 static struct thread *threads;
 static struct thread first = {.name = "first", .wake = PTHREAD_COND_INITIALIZER};
 static __thread struct thread *current;
@@ -45,19 +50,68 @@ static __thread struct thread *current;
 /* Processor ---------------------------------------------------------------------------------------------------------
  */
 
+static uint32_t schedule_below(uint32_t limit)
+{
+    schedule ^= schedule >> 12;
+    schedule ^= schedule << 25;
+    schedule ^= schedule >> 27;
+    return (uint32_t)((schedule * 0x2545F4914F6CDD1Du >> 32) * limit >> 32);
+}
+
+void fake_schedule(uint64_t seed)
+{
+    pthread_mutex_lock(&guard);
+    schedule = seed;
+    pthread_mutex_unlock(&guard);
+}
+
+/* Let somebody run if nobody does. */
+static void dispatch(void)
+{
+    struct thread **link = &line;
+
+    if (running != NULL || line == NULL) {
+        return;
+    }
+    for (uint32_t skip = schedule == 0 ? 0 : schedule_below(line_length); skip > 0; skip--) {
+        link = &(*link)->line_next;
+    }
+    running = *link;
+    *link = running->line_next;
+    line_length--;
+    pthread_cond_signal(&running->wake);
+}
+
+static void line_up(struct thread *thread)
+{
+    struct thread **link = &line;
+
+    while (*link != NULL) {
+        link = &(*link)->line_next;
+    }
+    thread->line_next = NULL;
+    *link = thread;
+    line_length++;
+    dispatch();
+}
+
+static void processor_await(void)
+{
+    while (running != current) {
+        pthread_cond_wait(&current->wake, &guard);
+    }
+}
+
 static void processor_take(void)
 {
-    uint64_t ticket = tickets++;
-
-    while (ticket != serving) {
-        pthread_cond_wait(&turn, &guard);
-    }
+    line_up(current);
+    processor_await();
 }
 
 static void processor_give(void)
 {
-    serving++;
-    pthread_cond_broadcast(&turn);
+    running = NULL;
+    dispatch();
 }
 
 void fake_kernel_enter(void)
@@ -77,9 +131,14 @@ void fake_kernel_leave(void)
 void thread_yield(void)
 {
     pthread_mutex_lock(&guard);
-    processor_give();
+    running = NULL;
     processor_take();
     pthread_mutex_unlock(&guard);
+}
+
+bool thread_should_yield(void)
+{
+    return schedule != 0 && schedule_below(4) == 0;
 }
 
 /* Life --------------------------------------------------------------------------------------------------------------
@@ -90,6 +149,7 @@ void fake_threads_start(void)
     first.context = NULL;
     current = &first;
     threads = NULL;
+    schedule = 0;
     fake_kernel_enter();
 }
 
@@ -116,7 +176,9 @@ void fake_threads_stop(void)
 static void *run(void *argument)
 {
     current = argument;
-    fake_kernel_enter();
+    pthread_mutex_lock(&guard);
+    processor_await();
+    pthread_mutex_unlock(&guard);
     current->entry(current->argument);
     fake_kernel_leave();
     return NULL;
@@ -133,6 +195,9 @@ enum error thread_create(const char *name, void (*entry)(void *), void *argument
     pthread_cond_init(&thread->wake, NULL);
     threads = thread;
     *out = thread;
+    pthread_mutex_lock(&guard);
+    line_up(thread);
+    pthread_mutex_unlock(&guard);
     ASSERT(pthread_create(&thread->handle, NULL, run, thread) == 0);
     return OK;
 }
@@ -203,7 +268,7 @@ static void wake(struct thread *thread, enum error result)
     }
     thread->asleep = false;
     thread->result = result;
-    pthread_cond_signal(&thread->wake);
+    line_up(thread);
 }
 
 static enum error sleep_in(struct wait_queue *queue, uint64_t deadline_ns, bool interruptible)
@@ -225,10 +290,7 @@ static enum error sleep_in(struct wait_queue *queue, uint64_t deadline_ns, bool 
             queue_add(queue, thread);
         }
         processor_give();
-        while (thread->asleep) {
-            pthread_cond_wait(&thread->wake, &guard);
-        }
-        processor_take();
+        processor_await();
         result = thread->result;
     }
     pthread_mutex_unlock(&guard);
