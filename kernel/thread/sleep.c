@@ -1,19 +1,31 @@
 /*
  * Sleeping and waking: wait queues, and deadlines.
  *
- * The sleepers with a deadline are one list in order of time, so a tick looks at the first only.
+ * Sleepers with a deadline hang in a wheel of buckets, one for each millisecond or so of the near future; those of
+ * later rounds hang there as well and are passed over. A bucket is in order of deadline, so all wake in that order, and
+ * both going to sleep and the tick cost little however many sleep.
  */
 #include "arch/clock.h"
 #include "arch/interrupt.h"
 #include "log.h"
 #include "thread_internal.h"
 
-static struct thread *first_sleeper;
+#define BUCKETS      256u
+#define BUCKET_SHIFT 20u /* nanoseconds to buckets */
+
+static struct thread *buckets[BUCKETS];
+static uint64_t looked_at; /* number of the last bucket that was, counted from boot */
+
+static struct thread **bucket_of(uint64_t deadline_ns)
+{
+    return &buckets[(deadline_ns >> BUCKET_SHIFT) % BUCKETS];
+}
 
 static void sleepers_add(struct thread *thread)
 {
+    struct thread **bucket = bucket_of(thread->deadline_ns);
     struct thread *earlier = NULL;
-    struct thread *later = first_sleeper;
+    struct thread *later = *bucket;
     while (later != NULL && later->deadline_ns <= thread->deadline_ns) {
         earlier = later;
         later = later->later;
@@ -26,7 +38,7 @@ static void sleepers_add(struct thread *thread)
     if (earlier != NULL) {
         earlier->later = thread;
     } else {
-        first_sleeper = thread;
+        *bucket = thread;
     }
 }
 
@@ -38,7 +50,7 @@ static void sleepers_remove(struct thread *thread)
     if (thread->earlier != NULL) {
         thread->earlier->later = thread->later;
     } else {
-        first_sleeper = thread->later;
+        *bucket_of(thread->deadline_ns) = thread->later;
     }
     thread->earlier = thread->later = NULL;
 }
@@ -58,9 +70,15 @@ static void wake(struct thread *thread, enum error result)
 
 void sleepers_wake_until(uint64_t now_ns)
 {
-    while (first_sleeper != NULL && first_sleeper->deadline_ns <= now_ns) {
-        wake(first_sleeper, ERROR_TIMED_OUT);
+    uint64_t now = now_ns >> BUCKET_SHIFT;
+    uint64_t from = now - looked_at < BUCKETS ? looked_at : now - BUCKETS + 1;
+    for (uint64_t number = from; number <= now; number++) {
+        struct thread **bucket = &buckets[number % BUCKETS];
+        while (*bucket != NULL && (*bucket)->deadline_ns <= now_ns) {
+            wake(*bucket, ERROR_TIMED_OUT);
+        }
     }
+    looked_at = now;
 }
 
 /* Whether there is nothing to wait for, and why. */

@@ -2,7 +2,7 @@
  * Inside kernel/thread.
  *
  *     THREAD-1  A thread is in exactly one of: running (thread_current()), a ready queue, one wait queue, ended.
- *     THREAD-2  A thread with a deadline is among the sleepers exactly while it is in a wait queue.
+ *     THREAD-2  A thread with a deadline is in a bucket of sleepers exactly while it is in a wait queue.
  *     THREAD-3  A mutex with waiters has an owner: unlocking hands it to the first waiter.
  *
  * Interrupt handlers wake threads, so all queues are changed with interrupts disabled.
@@ -36,7 +36,7 @@ struct thread {
     bool interrupted; /* thread_interrupt() came while it was awake */
     bool has_deadline;
     uint64_t deadline_ns;
-    struct thread *later, *earlier; /* among the sleepers */
+    struct thread *later, *earlier; /* in its bucket of sleepers */
 };
 
 /* A queue is a pointer to its last thread, whose `next` is the first. */
@@ -55,7 +55,7 @@ void scheduler_arrive(void);
 /* Give an ended thread's memory back (thread.c). */
 void thread_dispose(struct thread *thread);
 
-/* Sleepers in order of deadline (sleep.c). Interrupts disabled. */
+/* Called at each tick (sleep.c). Interrupts disabled. */
 void sleepers_wake_until(uint64_t now_ns);
 
 #endif

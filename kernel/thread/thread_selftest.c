@@ -104,6 +104,18 @@ SELFTEST(thread_sleepers_wake_in_order_of_time)
     SELFTEST_EXPECT(trace_is("bcd"));
 }
 
+SELFTEST(thread_many_sleepers_all_wake_in_time)
+{
+    begin();
+    for (uint32_t i = 0; i < 60; i++) {
+        start(sleep_and_note, i * 37 % 60 * 10);
+    }
+    join();
+    for (uint32_t i = 0; i < 60; i++) {
+        SELFTEST_EXPECT(trace[i] == (char)('a' + i));
+    }
+}
+
 static void lock_and_note(void *argument)
 {
     mutex_lock(&mutex);

@@ -328,14 +328,27 @@ bool pmap_clear_accessed(struct gpn page)
     return accessed;
 }
 
-/* Visit the dirty entries of a table. Returns whether it maps anything. */
+#define SCAN_GROUP 8u
+
+static uint32_t group_union(const uint32_t *entries)
+{
+    return entries[0] | entries[1] | entries[2] | entries[3] | entries[4] | entries[5] | entries[6] | entries[7];
+}
+
+/* Visit the dirty entries of a table, which are looked for in groups. Returns whether it maps anything. */
 static bool visit_table(const uint32_t *table, struct gpn first, pmap_visit_dirty *visit, void *context)
 {
     uint32_t any = 0;
-    for (uint32_t i = 0; i < TABLE_ENTRIES; i++) {
-        any |= table[i];
-        if ((table[i] & ENTRY_DIRTY) != 0) {
-            visit((struct gpn){first.number + i}, context);
+    for (uint32_t group = 0; group < TABLE_ENTRIES; group += SCAN_GROUP) {
+        uint32_t entries = group_union(&table[group]);
+        any |= entries;
+        if ((entries & ENTRY_DIRTY) == 0) {
+            continue;
+        }
+        for (uint32_t i = group; i < group + SCAN_GROUP; i++) {
+            if ((table[i] & ENTRY_DIRTY) != 0) {
+                visit((struct gpn){first.number + i}, context);
+            }
         }
     }
     return any != 0;
