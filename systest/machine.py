@@ -182,3 +182,19 @@ class Image:
     def close(self):
         for boot in self.boots:
             boot.close()
+
+
+def run_kernel(folder, options, *devices, memory=128, timeout=120):
+    """Boot the kernel alone, without the launcher, to its end. Returns QEMU's exit status, the log, the serial output.
+
+    - options: words of its command line. devices: more arguments for QEMU.
+    """
+    log = os.path.join(folder, "kernel.log")
+    result = subprocess.run(
+        ["qemu-system-i386", "-accel", "tcg", "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
+         "-m", str(memory), "-chardev", f"file,id=log,path={log}", "-device", "isa-debugcon,iobase=0xe9,chardev=log",
+         "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", os.path.join(BUILD, "kernel", "eidolon.elf"),
+         "-append", options, *devices],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+    with open(log, encoding="latin-1") as file:
+        return result.returncode, file.read(), result.stdout.decode("latin-1").replace("\r", "")

@@ -1,0 +1,113 @@
+"""Image files that are no image, or damaged: refused by what was found, with the remedy, and left as they are."""
+
+import hashlib
+import os
+import re
+
+import pytest
+
+from machine import RESUMED, eidolon
+
+BLOCK = 4096
+LABEL, ROOTS, LABEL_COPY = 0, (1, 2), 3
+VERSION_OFFSET = 8
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refused_unchanged(path, *arguments):
+    """Run on an image that must be refused. Returns the launcher's message; the file is as it was."""
+    before = digest(path), os.stat(path).st_size
+    result = eidolon("run", "--headless", "--boot", "direct", "--image", str(path), *arguments, status=1)
+    assert (digest(path), os.stat(path).st_size) == before, "the file was changed"
+    assert str(path) in result.stderr, result.stderr
+    assert "panic" not in result.stdout + result.stderr
+    return result.stderr
+
+
+def overwrite(path, block, content):
+    with open(path, "r+b") as file:
+        file.seek(block * BLOCK)
+        file.write(content)
+
+
+@pytest.fixture
+def used_image(image, program):
+    """An image with a program in it that was cut off; its last state is `line 1`."""
+    boot = image.boot("--size", "16", program=[program("echo")])
+    boot.expect("> ")
+    boot.send_line("kept")
+    boot.expect("line 1 is <kept>")
+    boot.read_for(0.5)
+    boot.kill()
+    return image
+
+
+@pytest.mark.parametrize("content", [bytes(1), b"\xff", b"hsqs" + bytes(4092), bytes(range(256))])
+def test_foreign_file_is_refused(tmp_path, content):
+    path = tmp_path / "foreign.img"
+    path.write_bytes(content * ((8 << 20) // len(content)))
+    assert "not an Eidolon image" in refused_unchanged(path)
+
+
+def test_foreign_file_is_not_discarded_by_fresh(tmp_path):
+    path = tmp_path / "foreign.img"
+    path.write_bytes(b"precious" * (1 << 20))
+    assert "not an Eidolon image" in refused_unchanged(path, "--fresh", "--yes")
+
+
+def test_image_of_another_version_is_refused(used_image):
+    for block in (LABEL, LABEL_COPY):
+        overwrite(used_image.path, block, used_image.content()[block * BLOCK:][:VERSION_OFFSET] + b"\x63\0\0\0")
+    assert re.search("version 99", refused_unchanged(used_image.path))
+
+
+def test_image_with_both_roots_damaged_is_refused(used_image):
+    for root in ROOTS:
+        overwrite(used_image.path, root, b"damage" * 100)
+    message = refused_unchanged(used_image.path)
+    assert "root" in message and "image verify" in message
+
+
+def test_image_with_one_root_damaged_goes_on_and_says_so(used_image):
+    newest = max(ROOTS, key=lambda root: int.from_bytes(used_image.content()[root * BLOCK + 16:][:8], "little"))
+    overwrite(used_image.path, newest, b"damage" * 100)
+    boot = used_image.boot()
+    boot.expect("eidolon: image: .*root")
+    boot.expect(RESUMED)
+    boot.send_line("again")
+    boot.expect(r"line [12] is <again>")
+
+
+def test_image_with_its_label_damaged_goes_on(used_image):
+    overwrite(used_image.path, LABEL, b"damage" * 100)
+    boot = used_image.boot()
+    boot.expect(RESUMED)
+    boot.send_line("again")
+    boot.expect("line 2 is <again>")
+
+
+def test_image_cut_short_is_refused(used_image):
+    os.truncate(used_image.path, 8 << 20)
+    assert re.search("short|small", refused_unchanged(used_image.path))
+
+
+def test_generation_that_does_not_exist_is_refused(used_image):
+    message = refused_unchanged(used_image.path, "--generation", "999999")
+    assert "999999" in message and "image log" in message
+
+
+def test_earlier_generation_can_be_resumed(used_image):
+    boot = used_image.boot()
+    generation = int(boot.expect(RESUMED)[1])
+    boot.send_line("second")
+    boot.expect("line 2 is <second>")
+    boot.read_for(0.5)
+    boot.kill()
+    boot = used_image.boot("--generation", str(generation))
+    assert int(boot.expect(RESUMED)[1]) == generation
+    boot.send_line("another second")
+    boot.expect("line 2 is <another second>")
