@@ -30,7 +30,7 @@ enum pmap_access { PMAP_READ, PMAP_WRITE };
  */
 MUST_CHECK enum error pmap_create(struct space_id space);
 
-/* Forget a space and give its tables back. It must have no mappings (see pmap_remove) and not be active. */
+/* Forget a space and give its tables back. It must have no mappings (see pmap_remove) and no thread run in it. */
 void pmap_delete(struct space_id space);
 
 /* Let the processor see `space` in its private window from now on. SPACE_SYSTEM means: no private window. */
@@ -83,7 +83,10 @@ bool pmap_next_chunk(struct gpn from, struct gpn *first);
  */
 void pmap_stop(void);
 
-/* Whether the chunk is closed since the last pmap_stop(), and its opening. Opening what is open does nothing. */
+/*
+ * Whether the chunk is closed since the last pmap_stop(), and its opening. Opening what is open does nothing. A chunk that
+ * maps nothing may count as open.
+ */
 bool pmap_is_closed(struct gpn page);
 void pmap_open(struct gpn page);
 

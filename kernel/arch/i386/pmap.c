@@ -184,9 +184,12 @@ static void free_table(uint32_t *chunk)
 
 void pmap_delete(struct space_id id)
 {
-    ASSERT(id.number < SPACES_MAX && is_private(id) && id.number != active_space.number);
+    ASSERT(id.number < SPACES_MAX && is_private(id));
     struct space *space = &spaces[id.number];
     ASSERT(space->directory != NULL);
+    if (id.number == active_space.number) {
+        pmap_activate(SPACE_SYSTEM); /* kernel threads leave the last program's space active */
+    }
     for (uint32_t chunk = 0; chunk < PRIVATE_CHUNKS; chunk++) {
         if (space->directory[chunk] != 0) {
             ASSERT(is_empty_table(entry_table(space->directory[chunk])));
