@@ -3,6 +3,7 @@
  */
 #include "arch/clock.h"
 #include "arch/cpu.h"
+#include "arch/frame.h"
 #include "arch/pmap.h"
 #include "log.h"
 #include "selftest.h"
@@ -114,6 +115,90 @@ SELFTEST(thread_many_sleepers_all_wake_in_time)
     for (uint32_t i = 0; i < 60; i++) {
         SELFTEST_EXPECT(trace[i] == (char)('a' + i));
     }
+}
+
+static void end_at_once(void *argument)
+{
+    (void)argument;
+    running--;
+}
+
+SELFTEST(thread_thousands_come_and_go)
+{
+    begin();
+    for (uint32_t i = 0; i < 3000; i++) {
+        start(end_at_once, i);
+        if (running > 100) {
+            thread_yield();
+        }
+    }
+    join();
+}
+
+/* With `spare` frames left, creating a thread either works or takes nothing. */
+static void create_with_frames_left(uint32_t spare)
+{
+    struct frame last = FRAME_NONE;
+    struct frame frame;
+    while (frame_count(FRAME_FREE) > spare && frame_allocate(FRAME_COPY, &frame) == OK) {
+        *(struct frame *)frame_address(frame) = last;
+        last = frame;
+    }
+    struct thread *thread;
+    if (thread_create("selftest", end_at_once, NULL, &thread) == OK) {
+        running++;
+    } else {
+        SELFTEST_EXPECT(frame_count(FRAME_FREE) == spare);
+    }
+    while (!frame_is_none(last)) {
+        frame = last;
+        last = *(struct frame *)frame_address(frame);
+        frame_free(frame);
+    }
+}
+
+SELFTEST(thread_creation_without_memory_takes_nothing)
+{
+    begin();
+    for (uint32_t spare = 0; spare < 6; spare++) {
+        create_with_frames_left(spare);
+    }
+    SELFTEST_EXPECT(running >= 1 && running <= 3);
+    join();
+}
+
+static uint32_t shared_value;
+
+static void add_under_mutex(void *argument)
+{
+    uint32_t seed = (uint32_t)argument * 2654435761u;
+    for (uint32_t i = 0; i < 50; i++) {
+        mutex_lock(&mutex);
+        uint32_t value = shared_value;
+        seed = seed * 1664525 + 1013904223;
+        if (seed >> 30 == 0) {
+            SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + MS / 10) == OK);
+        } else if (seed >> 30 == 1) {
+            thread_yield();
+        }
+        shared_value = value + 1;
+        mutex_unlock(&mutex);
+        if (seed >> 31 != 0) {
+            thread_yield();
+        }
+    }
+    running--;
+}
+
+SELFTEST(mutex_keeps_threads_apart)
+{
+    begin();
+    shared_value = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        start(add_under_mutex, i);
+    }
+    join();
+    SELFTEST_EXPECT(shared_value == 20 * 50);
 }
 
 static void lock_and_note(void *argument)
