@@ -49,18 +49,22 @@ struct cpu_user_context *thread_user_context(const struct thread *thread);
 
 /*
  * While held, threads with a user context are not scheduled: the programs stand still, kernel threads run. Pairs nest.
- * Called by a kernel thread; a thread that is asleep or about to return to user mode stays as it is.
+ * Called by a kernel thread; a thread that is asleep or about to return to user mode stays as it is. One that owns a mutex
+ * runs on until it has given it back and sleeps, yields or is about to return, so kernel threads can get every mutex.
  */
 void thread_hold_users(void);
 void thread_release_users(void);
 
-/* Called from the timer tick: wakes sleepers, and marks the running thread for a switch when its slice is over. */
+/* Called at each tick of the clock: wakes sleepers, and marks the running thread for a switch when its slice is over. */
 void thread_tick(void);
 
-/* Whether the running thread should thread_yield() before it returns to user mode. */
+/*
+ * Whether the running thread should thread_yield() before it returns to user mode: its slice is over, a thread that slept
+ * has woken, or programs are held. Long work in kernel threads asks as well.
+ */
 bool thread_should_yield(void);
 
-/* Make the running boot code the first thread and start scheduling. */
+/* Make the running boot code the first thread, start the clock and enable interrupts. */
 void thread_start(void);
 struct thread *thread_current(void);
 const char *thread_name(const struct thread *thread);
