@@ -1,0 +1,81 @@
+"""The build: the same from anywhere, quick when little changed, clean with clang too."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from machine import BUILD, ROOT
+
+KERNEL = os.path.join("kernel", "eidolon.elf")
+PARTS = ["CMakeLists.txt", "CMakePresets.json", "cmake", "kernel", "include", "tools", "user", "systest", "hosttest"]
+
+
+def run(*command, timeout=300, **options):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, timeout=timeout, check=False, **options)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def copy_of_tree(folder):
+    """The sources, elsewhere."""
+    os.makedirs(folder)
+    for part in PARTS:
+        source = os.path.join(ROOT, part)
+        if os.path.isdir(source):
+            shutil.copytree(source, os.path.join(folder, part), ignore=shutil.ignore_patterns("__pycache__"))
+        elif os.path.exists(source):
+            shutil.copy(source, folder)
+    return str(folder)
+
+
+def build(tree, preset, *targets):
+    folder = os.path.join(tree, "build")
+    output = run("cmake", "--preset", preset, "-B", folder, cwd=tree)
+    assert "CMake Warning" not in output, output
+    output = run("ninja", "-C", folder, *targets)
+    assert "warning:" not in output, output
+    return folder
+
+
+def digest(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.fixture(scope="module")
+def one_build(tmp_path_factory):
+    tree = copy_of_tree(tmp_path_factory.mktemp("one") / "tree")
+    return tree, build(tree, "default", "bootable")
+
+
+def test_two_builds_in_different_places_are_the_same(one_build, tmp_path):
+    other = build(copy_of_tree(tmp_path / "a longer way to another tree"), "default", "bootable")
+    for part in (KERNEL, os.path.join("user", "shell")):
+        assert digest(one_build[1], part) == digest(other, part), part
+
+
+def test_build_with_nothing_to_do_does_nothing_quickly(one_build):
+    before = time.monotonic()
+    assert "no work to do" in run("ninja", "-C", one_build[1], "bootable")
+    assert time.monotonic() - before < 5
+
+
+def test_change_of_one_file_rebuilds_little(one_build):
+    tree, folder = one_build
+    os.utime(os.path.join(tree, "kernel", "main.c"))
+    output = run("ninja", "-C", folder, "-v", "bootable")
+    assert 1 <= output.count(" -c ") <= 4, output
+
+
+def test_clang_builds_everything_without_a_warning(tmp_path):
+    folder = build(copy_of_tree(tmp_path / "tree"), "clang", "bootable", "hosttests")
+    assert os.path.exists(os.path.join(folder, KERNEL))
+
+
+def test_build_under_test_is_up_to_date():
+    assert "no work to do" in run("ninja", "-C", BUILD, "-n", "bootable")
