@@ -7,11 +7,14 @@
 
 #define DEBUG_PORT 0xE9
 
-#define SERIAL_PORT        0x3F8
-#define SERIAL_INTERRUPTS  (SERIAL_PORT + 1)
-#define SERIAL_LINE_STATUS (SERIAL_PORT + 5)
-#define SERIAL_ROOM        0x20
-#define SERIAL_POLLS_MAX   1000000u
+#define SERIAL_PORT         0x3F8
+#define SERIAL_INTERRUPTS   (SERIAL_PORT + 1)
+#define SERIAL_LINE_CONTROL (SERIAL_PORT + 3)
+#define SERIAL_LINE_STATUS  (SERIAL_PORT + 5)
+#define SERIAL_DIVISOR_OPEN 0x80
+#define SERIAL_8_BITS       0x03
+#define SERIAL_ROOM         0x20
+#define SERIAL_POLLS_MAX    1000000u
 
 #define SCREEN_PHYSICAL  0xB8000u
 #define SCREEN_COLUMNS   80u
@@ -36,9 +39,19 @@ static void serial_put(char character)
     outb(SERIAL_PORT, (uint8_t)character);
 }
 
-void early_serial_write(const char *text, size_t length)
+/* 115200 bits a second, 8 bits, no parity; nobody may have set the line up yet. */
+static void serial_set_line(void)
 {
     outb(SERIAL_INTERRUPTS, 0);
+    outb(SERIAL_LINE_CONTROL, SERIAL_DIVISOR_OPEN);
+    outb(SERIAL_PORT, 1);
+    outb(SERIAL_PORT + 1, 0);
+    outb(SERIAL_LINE_CONTROL, SERIAL_8_BITS);
+}
+
+void early_serial_write(const char *text, size_t length)
+{
+    serial_set_line();
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n') {
             serial_put('\r');
