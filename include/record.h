@@ -110,8 +110,10 @@ struct task_record {
         uint64_t deadline_ns; /* of the monotonic clock of the object space; 0: none yet */
         uint32_t words[4];    /* the call's own */
     } call;
-    uint32_t signal_stack[3]; /* sigaltstack: base, flags, size */
-    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 12];
+    uint32_t signal_stack[3];      /* sigaltstack: base, flags, size */
+    uint32_t signal_mask_saved;    /* the next handler returns to the mask below instead of the present one */
+    uint32_t signal_saved_mask[2];
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 24];
     struct cpu_fpu fpu;
 };
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");

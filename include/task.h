@@ -7,6 +7,9 @@
 #include "error.h"
 #include "program.h"
 
+/* The task of a record, or NULL when none lives there; index below TASKS_MAX. */
+struct task *task_at(uint32_t index);
+
 /* Make every other task of the current one's program leave at its next return to user mode. */
 void task_end_others(const struct task *task);
 

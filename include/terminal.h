@@ -2,7 +2,11 @@
  * The console as a terminal object in the object space: line discipline, screen contents, scrollback, cursor.
  *
  * The object persists; the screen is painted from it after a boot. Its other mouth, the serial line, is a stream: bytes
- * that programs write go there once, as they are written, and nothing is replayed.
+ * that programs write go there once, as they are written, and nothing is replayed. Input comes from both.
+ *
+ * What is typed goes to the programs of the foreground process group. When they are gone, the youngest program's group
+ * takes their place.
+ * (terminal_object.h has the object itself.)
  */
 #ifndef TERMINAL_H
 #define TERMINAL_H
@@ -11,32 +15,62 @@
 #include "thread.h"
 #include "types.h"
 
-/* Make the terminal's records and attach keyboard, screen and serial line. `resumed`: the records persisted. */
+/* Room for one terminal in its record table: a multiple of PAGE_SIZE. */
+#define TERMINAL_RECORD_BYTES (128u * 1024u)
+
+/*
+ * Make the first terminal's record and attach keyboard, screen and serial line. May sleep.
+ * - resumed: the record persisted; ERROR_FORMAT_DAMAGED: it is not sound.
+ */
 MUST_CHECK enum error terminal_start(bool resumed);
+
+/* Give the terminal to a process group: what is typed from now on is for it. */
+void terminal_set_foreground(uint32_t terminal, uint32_t process_group);
+
+/* The process group that gets the input: the one it was given to, or the youngest program's once that is gone; 0: none.
+ */
+uint32_t terminal_foreground(uint32_t terminal);
+
+/* Let all who wait for input look again: the settings changed, a program ended. Does not sleep. */
+void terminal_wake_readers(void);
 
 /*
  * Write bytes for a program: into the object, onto the screen and the serial line.
  * - returns how many were taken (0 .. length) without sleeping: as many as the serial line has room for.
  */
 uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length);
+bool terminal_is_writable(uint32_t terminal);
 
 /* Sleep until terminal_write() would take something. Interruptible. */
 MUST_CHECK enum error terminal_wait_writable(uint32_t terminal);
 
 /*
  * Take what a program may read: a line (canonical mode) or what has been typed.
- * - returns ERROR_BUSY when there is nothing yet; *length becomes the bytes taken, 0 at end of file.
+ * - returns ERROR_BUSY when there is nothing yet, or the program is not in the foreground; *length becomes the bytes
+ *   taken, 0 at end of file.
  * - does not sleep.
  */
-MUST_CHECK enum error terminal_read(uint32_t terminal, uint8_t *bytes, uint32_t capacity, uint32_t *length);
+MUST_CHECK enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, uint32_t capacity,
+                                    uint32_t *length);
+bool terminal_is_readable(uint32_t terminal, uint32_t program);
 
 /* Sleep until terminal_read() would not answer ERROR_BUSY, or deadline. Interruptible. */
-MUST_CHECK enum error terminal_wait_readable(uint32_t terminal, uint64_t deadline_boot_ns);
+MUST_CHECK enum error terminal_wait_readable(uint32_t terminal, uint32_t program, uint64_t deadline_boot_ns);
+
+/* How long a read may wait at most before it returns nothing (VMIN 0, VTIME set); 0: without limit. */
+uint64_t terminal_read_limit_ns(uint32_t terminal);
 
 /* ioctl requests of terminals (TCGETS, TCSETS*, TIOCGWINSZ, FIONREAD, ...): returns 0 or a negative Linux errno. */
 int32_t terminal_ioctl(uint32_t terminal, uint32_t request, uint32_t argument);
 
-/* A line from the kernel to the people at the console, on screen and serial line, not part of the object. */
+/* A line from the kernel about a program, as part of the terminal's contents, and on the serial line. Does not sleep.
+ */
+void terminal_say(uint32_t terminal, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * A line from the kernel to the people at the console: on the serial line and in the log. Not part of the object; works
+ * before terminal_start().
+ */
 void console_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -10,6 +10,7 @@
 #include "arch/pmap.h"
 #include "log.h"
 #include "pool.h"
+#include "program_signal.h"
 #include "thread.h"
 #include <string.h>
 
@@ -22,6 +23,11 @@ static struct task *tasks[TASKS_MAX];
 struct task *task_current(void)
 {
     return (struct task *)thread_user_context(thread_current());
+}
+
+struct task *task_at(uint32_t index)
+{
+    return tasks[index];
 }
 
 static struct task_record *task_record_at(uint32_t index)
@@ -216,6 +222,7 @@ void trap_return(struct registers *registers)
     while (thread_should_yield()) {
         thread_yield();
     }
+    signal_deliver(registers);
     if (task->dying) {
         task_exit();
     }

@@ -1,0 +1,42 @@
+/*
+ * Program images: static i386 ELF files, judged before anything is done with them.
+ *
+ * Every number in the file is bounded here, by the file's length and by the addresses a program may have, so that
+ * whoever loads by the resulting plan needs no further check. Portable; nothing is kept.
+ */
+#ifndef ELF_IMAGE_H
+#define ELF_IMAGE_H
+
+#include "error.h"
+#include "types.h"
+
+#define ELF_SEGMENTS_MAX 16u
+#define ELF_HEADER_BYTES 32u         /* of one program header */
+#define ELF_BIAS         0x56555000u /* where an image that may lie anywhere (static-pie) is put */
+#define ELF_IMAGE_END    0x7F000000u /* no image reaches above: the stack lies there */
+
+/* A piece of the file, and zeroes behind it. Protection is VM_READ and so on of vm_region.h. */
+struct elf_segment {
+    uint32_t address, memory_bytes;
+    uint32_t file_offset, file_bytes;
+    uint8_t protection;
+};
+
+struct elf_plan {
+    uint32_t entry;           /* first instruction */
+    uint32_t headers_address; /* where the program headers are in memory; 0: nowhere */
+    uint32_t header_count;
+    uint32_t bias;      /* what was added to the addresses in the file */
+    uint32_t image_end; /* first address behind the last segment */
+    uint32_t segment_count;
+    struct elf_segment segments[ELF_SEGMENTS_MAX]; /* ascending; two may share a page, but no byte */
+};
+
+/*
+ * Judge an image of `size` bytes and say how to load it.
+ * - ERROR_INVALID: it cannot be run; *complaint becomes a sentence for people, with what to do about it. Otherwise
+ *   *complaint is untouched.
+ */
+MUST_CHECK enum error elf_examine(const void *bytes, uint32_t size, struct elf_plan *out, const char **complaint);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * Descriptors and open file descriptions.
+ *
+ * Both persist: a program's record maps descriptors to file records, a file record says what it is open on. Record 0 is
+ * never used, so that 0 means "closed".
+ *
+ *     FILE-1  The references of a file record are the number of descriptors that name it; a free one has none.
+ */
+#ifndef FILE_H
+#define FILE_H
+
+#include "error.h"
+#include "record.h"
+#include "types.h"
+
+/*
+ * Open something: a file record with no reference yet.
+ * - flags: as F_GETFL reports them; object: a terminal's index.
+ * - may sleep before it changes anything. ERROR_NO_MEMORY: the table is full.
+ */
+MUST_CHECK enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file);
+
+/* The open file of a descriptor, or NULL when it is closed or no descriptor at all. */
+struct file_record *file_of(const struct program_record *program, uint32_t descriptor);
+
+/*
+ * Give the lowest closed descriptor at or above `lowest` to a file record.
+ * - ERROR_NO_SPACE: the program has PROGRAM_FILES_MAX open. A record without references is then free again.
+ */
+MUST_CHECK enum error file_install(struct program_record *program, uint32_t lowest, uint32_t file, uint8_t flags,
+                                   uint32_t *out_descriptor);
+
+/* Close a descriptor that is open; the last one frees the record. */
+void file_close(struct program_record *program, uint32_t descriptor);
+void file_close_all(struct program_record *program);
+
+/* Descriptors 0, 1 and 2 of a new program: the terminal. May sleep. ERROR_NO_MEMORY. */
+MUST_CHECK enum error file_open_terminal(struct program_record *program, uint32_t terminal);
+
+/* After a boot: verify FILE-1 over all programs that are alive. ERROR_FORMAT_DAMAGED; the log names the record. */
+MUST_CHECK enum error file_resume(void);
+
+#endif

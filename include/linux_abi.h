@@ -1,0 +1,258 @@
+/*
+ * Structures and constants of the Linux system-call interface on i386, as far as kernel/proc speaks it.
+ *
+ * Field order and sizes are what programs were compiled against; the assertions hold them. Not to be included beside
+ * the C library's headers of the same matters.
+ */
+#ifndef LINUX_ABI_H
+#define LINUX_ABI_H
+
+#include "types.h"
+
+/* open() and fcntl() */
+#define O_ACCMODE   00000003u
+#define O_RDONLY    00000000u
+#define O_WRONLY    00000001u
+#define O_RDWR      00000002u
+#define O_CREAT     00000100u
+#define O_EXCL      00000200u
+#define O_TRUNC     00001000u
+#define O_APPEND    00002000u
+#define O_NONBLOCK  00004000u
+#define O_LARGEFILE 00100000u
+#define O_DIRECTORY 00200000u
+#define O_NOFOLLOW  00400000u
+#define O_CLOEXEC   02000000u
+
+#define F_DUPFD         0u
+#define F_GETFD         1u
+#define F_SETFD         2u
+#define F_GETFL         3u
+#define F_SETFL         4u
+#define F_DUPFD_CLOEXEC 1030u
+#define FD_CLOEXEC      1u
+
+#define AT_FDCWD       (-100)
+#define AT_EMPTY_PATH  0x1000u
+#define ACCESS_WRITE   2u /* W_OK */
+#define LINUX_PATH_MAX 4096u
+#define LINUX_IOV_MAX  1024u
+
+struct linux_iovec {
+    uint32_t base, length;
+};
+
+/* Types and modes of files */
+#define S_IFCHR 0020000u
+#define S_IFDIR 0040000u
+#define S_IFLNK 0120000u
+
+struct linux_stat64 {
+    uint64_t device;
+    uint8_t padding_1[4];
+    uint32_t inode_low;
+    uint32_t mode, links, user, group;
+    uint64_t special_device;
+    uint8_t padding_2[4];
+    uint64_t size;
+    uint32_t block_bytes;
+    uint64_t blocks;
+    uint32_t access_time, access_time_ns, modify_time, modify_time_ns, change_time, change_time_ns;
+    uint64_t inode;
+} __attribute__((packed, aligned(4)));
+_Static_assert(sizeof(struct linux_stat64) == 96, "struct stat64");
+
+/* What stat() of old fills. */
+struct linux_stat {
+    uint32_t device, inode;
+    uint16_t mode, links, user, group;
+    uint32_t special_device, size, block_bytes, blocks;
+    uint32_t access_time, access_time_ns, modify_time, modify_time_ns, change_time, change_time_ns;
+    uint32_t unused[2];
+};
+_Static_assert(sizeof(struct linux_stat) == 64, "struct stat");
+
+#define STATX_BASIC_STATS 0x7FFu
+
+struct linux_statx_time {
+    int64_t seconds;
+    uint32_t nanoseconds;
+    int32_t reserved;
+};
+
+struct linux_statx {
+    uint32_t mask, block_bytes;
+    uint64_t attributes;
+    uint32_t links, user, group;
+    uint16_t mode, padding;
+    uint64_t inode, size, blocks, attributes_mask;
+    struct linux_statx_time access, birth, change, modify;
+    uint32_t special_major, special_minor, device_major, device_minor;
+    uint64_t spare[14];
+};
+_Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
+
+/* mmap() and its relatives */
+#define PROT_READ           1u
+#define PROT_WRITE          2u
+#define PROT_EXEC           4u
+#define PROT_GROWSDOWN      0x01000000u
+#define PROT_GROWSUP        0x02000000u
+#define MAP_SHARED          0x01u
+#define MAP_PRIVATE         0x02u
+#define MAP_SHARED_VALIDATE 0x03u
+#define MAP_TYPE            0x0Fu
+#define MAP_FIXED           0x10u
+#define MAP_ANONYMOUS       0x20u
+#define MAP_GROWSDOWN       0x0100u
+#define MAP_FIXED_NOREPLACE 0x100000u
+#define MREMAP_MAYMOVE      1u
+#define MREMAP_FIXED        2u
+#define MREMAP_DONTUNMAP    4u
+#define MADV_DONTNEED       4u
+#define MADV_FREE           8u
+
+/* Time */
+#define CLOCK_REALTIME           0u
+#define CLOCK_MONOTONIC          1u
+#define CLOCK_PROCESS_CPUTIME_ID 2u
+#define CLOCK_THREAD_CPUTIME_ID  3u
+#define CLOCK_MONOTONIC_RAW      4u
+#define CLOCK_REALTIME_COARSE    5u
+#define CLOCK_MONOTONIC_COARSE   6u
+#define CLOCK_BOOTTIME           7u
+#define TIMER_ABSTIME            1u
+
+struct linux_timespec32 {
+    int32_t seconds, nanoseconds;
+};
+
+/* The upper half of `nanoseconds` is padding in the 64-bit form. */
+struct linux_timespec64 {
+    int64_t seconds;
+    int32_t nanoseconds, padding;
+};
+_Static_assert(sizeof(struct linux_timespec64) == 16, "struct __kernel_timespec");
+
+struct linux_timeval {
+    int32_t seconds, microseconds;
+};
+
+struct linux_times {
+    uint32_t user, system, children_user, children_system;
+};
+
+/* poll() and select() */
+#define POLLIN   0x0001
+#define POLLOUT  0x0004
+#define POLLNVAL 0x0020
+
+struct linux_pollfd {
+    int32_t descriptor;
+    int16_t events, returned_events;
+};
+
+/* Identity and limits */
+struct linux_utsname {
+    char system[65], node[65], release[65], version[65], machine[65], domain[65];
+};
+
+struct linux_sysinfo {
+    uint32_t uptime, loads[3];
+    uint32_t total_ram, free_ram, shared_ram, buffer_ram, total_swap, free_swap;
+    uint16_t programs, padding;
+    uint32_t total_high, free_high, unit_bytes;
+    uint8_t reserved[8];
+};
+_Static_assert(sizeof(struct linux_sysinfo) == 64, "struct sysinfo");
+
+struct linux_rusage {
+    struct linux_timeval user, system;
+    uint32_t counters[14];
+};
+
+#define RLIMIT_STACK   3u
+#define RLIMIT_NOFILE  7u
+#define RLIMITS        16u
+#define RLIMIT_NONE_32 0xFFFFFFFFu
+#define RLIMIT_NONE_64 UINT64_MAX
+
+/* set_thread_area() */
+struct linux_user_desc {
+    uint32_t entry_number, base, limit, flags;
+};
+#define USER_DESC_32BIT          0x01u
+#define USER_DESC_CONTENTS       0x06u
+#define USER_DESC_READ_ONLY      0x08u
+#define USER_DESC_LIMIT_IN_PAGES 0x10u
+#define USER_DESC_NOT_PRESENT    0x20u
+#define USER_DESC_USABLE         0x40u
+
+/* Signals */
+#define SIGHUP     1u
+#define SIGINT     2u
+#define SIGQUIT    3u
+#define SIGILL     4u
+#define SIGTRAP    5u
+#define SIGABRT    6u
+#define SIGBUS     7u
+#define SIGFPE     8u
+#define SIGKILL    9u
+#define SIGSEGV    11u
+#define SIGPIPE    13u
+#define SIGALRM    14u
+#define SIGTERM    15u
+#define SIGCHLD    17u
+#define SIGCONT    18u
+#define SIGSTOP    19u
+#define SIGTSTP    20u
+#define SIGTTIN    21u
+#define SIGTTOU    22u
+#define SIGURG     23u
+#define SIGWINCH   28u
+#define SIGSYS     31u
+#define SIGNAL_MAX 64u
+
+#define SIG_DFL 0u
+#define SIG_IGN 1u
+
+#define SIG_BLOCK   0u
+#define SIG_UNBLOCK 1u
+#define SIG_SETMASK 2u
+
+#define SA_SIGINFO   0x00000004u
+#define SA_RESTORER  0x04000000u
+#define SA_ONSTACK   0x08000000u
+#define SA_RESTART   0x10000000u
+#define SA_NODEFER   0x40000000u
+#define SA_RESETHAND 0x80000000u
+
+#define SS_ONSTACK       1u
+#define SS_DISABLE       2u
+#define SIGNAL_STACK_MIN 2048u
+
+#define SI_USER   0
+#define SI_KERNEL 0x80
+#define SI_TKILL  (-6)
+
+/* The auxiliary vector */
+#define AT_NULL     0u
+#define AT_PHDR     3u
+#define AT_PHENT    4u
+#define AT_PHNUM    5u
+#define AT_PAGESZ   6u
+#define AT_BASE     7u
+#define AT_FLAGS    8u
+#define AT_ENTRY    9u
+#define AT_UID      11u
+#define AT_EUID     12u
+#define AT_GID      13u
+#define AT_EGID     14u
+#define AT_PLATFORM 15u
+#define AT_HWCAP    16u
+#define AT_CLKTCK   17u
+#define AT_SECURE   23u
+#define AT_RANDOM   25u
+#define AT_EXECFN   31u
+
+#endif

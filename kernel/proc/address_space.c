@@ -1,0 +1,112 @@
+/*
+ * Changes to the private window of a program.
+ *
+ * Taking memory away has two steps, because discarding pages may sleep: first the range becomes a guard, so that no
+ * fault can bring a page back and nothing new can be placed there; when the pages are gone, so is the guard. A power
+ * cut in between leaves the guard, and the call that is issued again removes it.
+ */
+#include "address_space.h"
+#include "vm_fault.h"
+
+struct address_space address_space_of(uint32_t program)
+{
+    return (struct address_space){.program = program, .record = program_at(program)};
+}
+
+bool address_space_contains(uint32_t first, uint32_t count)
+{
+    return first >= USER_FIRST_PAGE && first < USER_END_PAGE && count > 0 && count <= USER_END_PAGE - first;
+}
+
+struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t flags)
+{
+    return (struct vm_region_attributes){.protection = protection, .flags = flags, .ticket = {.kind = VM_TICKET_ZERO}};
+}
+
+static struct gpn page_of(struct address_space space, uint32_t page)
+{
+    return gpn_make((struct space_id){space.program}, (struct vaddr){page << PAGE_SHIFT});
+}
+
+static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
+{
+    const struct vm_region *region = vm_region_next(&region_table, space.record->region_root, first);
+
+    return region == NULL || region->first_page >= first + count;
+}
+
+enum error address_space_map(struct address_space space, uint32_t first, uint32_t count,
+                             struct vm_region_attributes attributes)
+{
+    enum error error = vm_region_reserve(&region_table);
+
+    return error != OK ? error : vm_region_insert(&region_table, &space.record->region_root, first, count, &attributes);
+}
+
+enum error address_space_map_anywhere(struct address_space space, uint32_t count,
+                                      struct vm_region_attributes attributes, uint32_t *out_first)
+{
+    enum error error = vm_region_reserve(&region_table);
+
+    return error != OK ? error
+                       : vm_region_allocate(&region_table, &space.record->region_root, USER_FIRST_PAGE,
+                                            MAPPING_END_PAGE, count, &attributes, out_first);
+}
+
+/* Put one region in the place of all that is in the range. Nothing sleeps once the records are reserved. */
+static enum error exchange_regions(struct address_space space, uint32_t first, uint32_t count,
+                                   const struct vm_region_attributes *attributes)
+{
+    enum error error = vm_region_reserve(&region_table);
+
+    if (error == OK) {
+        error = vm_region_release(&region_table, &space.record->region_root, first, count);
+    }
+    if (error == OK && attributes != NULL) {
+        error = vm_region_insert(&region_table, &space.record->region_root, first, count, attributes);
+    }
+    return error;
+}
+
+/* The first step of taking memory away: the range is a guard without content afterwards. */
+static enum error empty_range(struct address_space space, uint32_t first, uint32_t count)
+{
+    const struct vm_region_attributes guard = {.ticket = {.kind = VM_TICKET_NONE}};
+    enum error error = exchange_regions(space, first, count, &guard);
+
+    return error != OK ? error : vm_discard(page_of(space, first), count);
+}
+
+enum error address_space_replace(struct address_space space, uint32_t first, uint32_t count,
+                                 struct vm_region_attributes attributes)
+{
+    if (!is_empty(space, first, count)) {
+        enum error error = empty_range(space, first, count);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return exchange_regions(space, first, count, &attributes);
+}
+
+enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count)
+{
+    if (is_empty(space, first, count)) {
+        return OK;
+    }
+    enum error error = empty_range(space, first, count);
+    return error != OK ? error : exchange_regions(space, first, count, NULL);
+}
+
+enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection)
+{
+    enum error error = vm_region_reserve(&region_table);
+
+    if (error == OK) {
+        error = vm_region_protect(&region_table, &space.record->region_root, first, count, protection);
+    }
+    if (error == OK) {
+        vm_restrict(page_of(space, first), count, protection != 0, (protection & VM_WRITE) != 0);
+    }
+    return error;
+}

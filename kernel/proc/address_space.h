@@ -1,0 +1,57 @@
+/*
+ * Inside kernel/proc: changes to the private window of a program, region and pages together.
+ *
+ * Pages are counted from address 0. All functions may sleep, and are safe to do again from the start after a boot: each
+ * leaves a state in which its own repetition ends the same way (CALL-2).
+ */
+#ifndef ADDRESS_SPACE_H
+#define ADDRESS_SPACE_H
+
+#include "error.h"
+#include "program.h"
+#include "types.h"
+#include "vm_region.h"
+
+#define USER_FIRST_PAGE (USER_START >> PAGE_SHIFT)
+#define USER_END_PAGE   (USER_END >> PAGE_SHIFT)
+
+/* The stack grows down from USER_END to at most STACK_PAGES_MAX; mappings without a wish lie below what it may need. */
+#define STACK_PAGES_MAX   2048u
+#define STACK_GUARD_PAGES 64u
+#define MAPPING_END_PAGE  (USER_END_PAGE - 2u * STACK_PAGES_MAX)
+
+struct address_space {
+    uint32_t program; /* index: also the space's number */
+    struct program_record *record;
+};
+
+struct address_space address_space_of(uint32_t program);
+
+/* Whether [first, first + count) lies in the private window and is not empty. */
+bool address_space_contains(uint32_t first, uint32_t count);
+
+/* Untouched memory with a protection. */
+struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t flags);
+
+/*
+ * Map a range where nothing is mapped. ERROR_EXISTS: something is; ERROR_NO_MEMORY. Unchanged then.
+ */
+MUST_CHECK enum error address_space_map(struct address_space space, uint32_t first, uint32_t count,
+                                        struct vm_region_attributes attributes);
+
+/* The same, in place of whatever is there. On failure the range may be inaccessible. */
+MUST_CHECK enum error address_space_replace(struct address_space space, uint32_t first, uint32_t count,
+                                            struct vm_region_attributes attributes);
+
+/* Map `count` pages where there is room, high up. ERROR_NO_MEMORY: nowhere. */
+MUST_CHECK enum error address_space_map_anywhere(struct address_space space, uint32_t count,
+                                                 struct vm_region_attributes attributes, uint32_t *out_first);
+
+/* Take a range away: content, then regions. Holes are fine. On failure the range may be inaccessible. */
+MUST_CHECK enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count);
+
+/* Change the protection of a range; takes effect at once. ERROR_NOT_FOUND: there is a hole; ERROR_NO_MEMORY. */
+MUST_CHECK enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count,
+                                            uint8_t protection);
+
+#endif

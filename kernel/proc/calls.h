@@ -1,0 +1,95 @@
+/*
+ * Inside kernel/proc: how a system call is made and where each is.
+ *
+ * A handler gets its arguments and answers with a result or a negative errno; it never sees registers. The rules, which
+ * make every call restartable after a cut:
+ *
+ *     CALL-1  A call decodes and checks first, makes user memory ready second, changes things last.
+ *     CALL-2  Between a change and the return of the result nothing sleeps; or what has been achieved is in
+ * record->call (bytes done, an absolute deadline), and the same call issued again goes on from there. CALL-3  Before a
+ * sleep a call looks at signal_is_pending(), and an interrupted sleep ends it with EINTR.
+ */
+#ifndef CALLS_H
+#define CALLS_H
+
+#include "linux_abi.h"
+#include "linux_errno.h"
+#include "program.h"
+#include "system_call.h"
+#include "types.h"
+#include "user_memory.h"
+
+#define SYSTEM_CALL_ARGUMENTS 6u
+
+struct system_call {
+    uint32_t arguments[SYSTEM_CALL_ARGUMENTS];
+    uint32_t number;
+    struct task *task;
+    struct task_record *record;
+    struct program_record *program;
+};
+
+typedef int32_t system_call_handler(const struct system_call *call);
+
+struct system_call_entry {
+    const char *name;
+    system_call_handler *handler;
+};
+
+/* The entry of a number, or NULL when there is no such call. */
+const struct system_call_entry *system_call_find(uint32_t number);
+
+/*
+ * The result of a call that a signal ended before it achieved anything: it is issued again after the handler if that
+ * was installed with SA_RESTART, otherwise -EINTR. Nothing may sleep between this and the return of the result.
+ */
+int32_t call_interrupted(const struct system_call *call);
+
+/* User memory in calls: 0 or a negative errno. */
+int32_t copy_in(void *destination, uint32_t source, uint32_t length);
+int32_t copy_out(uint32_t destination, const void *source, uint32_t length);
+
+/* Sleep until the deadline of the monotonic clock, unless a signal is or becomes pending: 0 or -EINTR. */
+int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns);
+
+/* A timespec in the program's memory, of 32 or 64 bits, as nanoseconds: 0 or a negative errno. */
+int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns);
+
+/* system_call_file.c: descriptors, and bytes in and out */
+system_call_handler call_read, call_write, call_readv, call_writev, call_pread64, call_pwrite64, call_close, call_dup,
+    call_dup2, call_dup3, call_fcntl64, call_lseek, call_llseek, call_ioctl, call_ftruncate;
+
+/* system_call_path.c: names, and what they name */
+system_call_handler call_open, call_openat, call_access, call_faccessat, call_readlink, call_readlinkat, call_stat64,
+    call_fstat64, call_fstatat64, call_stat, call_fstat, call_statx, call_getcwd, call_chdir, call_umask,
+    call_change_path, call_unlinkat, call_make_path, call_getdents64;
+
+/* system_call_poll.c */
+system_call_handler call_poll, call_ppoll, call_ppoll_time64, call_select_old, call_newselect, call_pselect6,
+    call_pselect6_time64;
+
+/* system_call_memory.c */
+system_call_handler call_mmap_old, call_mmap2, call_munmap, call_mprotect, call_mremap, call_madvise, call_brk,
+    call_mlock;
+
+/* system_call_time.c */
+system_call_handler call_time, call_gettimeofday, call_clock_gettime, call_clock_gettime64, call_clock_getres,
+    call_clock_getres_time64, call_nanosleep, call_clock_nanosleep, call_clock_nanosleep_time64, call_times, call_pause;
+
+/* system_call_identity.c: who asks, on what machine, within which limits */
+system_call_handler call_getpid, call_getppid, call_gettid, call_zero, call_getpgrp, call_getpgid, call_setpgid,
+    call_getsid, call_setsid, call_uname, call_sysinfo, call_getrlimit, call_setrlimit, call_prlimit64, call_getrusage,
+    call_getrandom, call_getgroups, call_getresid, call_sched_yield, call_sched_getaffinity, call_set_id;
+
+/* system_call_task.c: a task, its end, and its thread-local storage */
+system_call_handler call_exit, call_exit_group, call_set_thread_area, call_get_thread_area, call_set_tid_address,
+    call_set_robust_list, call_futex, call_wait4;
+
+/* system_call_signal.c */
+system_call_handler call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_rt_sigsuspend, call_sigaltstack,
+    call_kill, call_tkill, call_tgkill, call_sigreturn, call_rt_sigreturn;
+
+/* system_call_snapshot.c: durability, and the calls of Eidolon's own */
+system_call_handler call_sync, call_fsync, call_msync, call_eidolon_information, call_eidolon_sync;
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * Descriptors and open file descriptions: the records, their reference counts, and what is verified after a boot.
+ */
+#include "file.h"
+#include "linux_abi.h"
+#include "log.h"
+#include "program.h"
+#include "terminal.h"
+#include <string.h>
+
+static struct file_record *record(uint32_t index)
+{
+    return record_at(RECORD_FILE, index);
+}
+
+static uint32_t find_free(void)
+{
+    for (uint32_t index = 1; index < record_committed(RECORD_FILE); index++) {
+        if (record(index)->kind == FILE_FREE) {
+            return index;
+        }
+    }
+    return 0;
+}
+
+enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file)
+{
+    uint32_t index = find_free();
+
+    while (index == 0) {
+        enum error error = record_commit(RECORD_FILE, record_committed(RECORD_FILE) + 2);
+        if (error != OK) {
+            return error;
+        }
+        index = find_free();
+    }
+    *record(index) = (struct file_record){.kind = kind, .flags = flags, .object = object};
+    *out_file = index;
+    return OK;
+}
+
+struct file_record *file_of(const struct program_record *program, uint32_t descriptor)
+{
+    if (descriptor >= PROGRAM_FILES_MAX || program->files[descriptor] == 0) {
+        return NULL;
+    }
+    return record(program->files[descriptor]);
+}
+
+static void free_if_unreferenced(uint32_t file)
+{
+    if (record(file)->references == 0) {
+        memset(record(file), 0, sizeof(struct file_record));
+    }
+}
+
+enum error file_install(struct program_record *program, uint32_t lowest, uint32_t file, uint8_t flags,
+                        uint32_t *out_descriptor)
+{
+    for (uint32_t descriptor = lowest; descriptor < PROGRAM_FILES_MAX; descriptor++) {
+        if (program->files[descriptor] == 0) {
+            program->files[descriptor] = file;
+            program->file_flags[descriptor] = flags;
+            record(file)->references++;
+            *out_descriptor = descriptor;
+            return OK;
+        }
+    }
+    free_if_unreferenced(file);
+    return ERROR_NO_SPACE;
+}
+
+void file_close(struct program_record *program, uint32_t descriptor)
+{
+    uint32_t file = program->files[descriptor];
+
+    ASSERT(file != 0 && record(file)->references > 0);
+    program->files[descriptor] = 0;
+    program->file_flags[descriptor] = 0;
+    record(file)->references--;
+    free_if_unreferenced(file);
+}
+
+void file_close_all(struct program_record *program)
+{
+    for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
+        if (program->files[descriptor] != 0) {
+            file_close(program, descriptor);
+        }
+    }
+    terminal_wake_readers();
+}
+
+enum error file_open_terminal(struct program_record *program, uint32_t terminal)
+{
+    uint32_t file, descriptor;
+    enum error error = file_create(FILE_TERMINAL, O_RDWR | O_LARGEFILE, terminal, &file);
+
+    for (uint32_t i = 0; i < 3 && error == OK; i++) {
+        error = file_install(program, i, file, 0, &descriptor);
+    }
+    return error;
+}
+
+/* After a boot ------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_sound(uint32_t file)
+{
+    if (file >= record_committed(RECORD_FILE)) {
+        return false;
+    }
+    const struct file_record *found = record(file);
+    return found->kind > FILE_FREE && found->kind < FILE_KINDS &&
+           (found->kind != FILE_TERMINAL || found->object < TERMINALS_MAX);
+}
+
+static enum error count_descriptors(const struct program_record *program, uint32_t index)
+{
+    for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
+        uint32_t file = program->files[descriptor];
+        if (file == 0) {
+            continue;
+        }
+        if (!is_sound(file)) {
+            log_line("file: descriptor %u of program %u names record %u, which is not sound", descriptor, index, file);
+            return ERROR_FORMAT_DAMAGED;
+        }
+        record(file)->references++;
+    }
+    return OK;
+}
+
+enum error file_resume(void)
+{
+    for (uint32_t file = 1; file < record_committed(RECORD_FILE); file++) {
+        record(file)->references = 0;
+    }
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        const struct program_record *program = program_at(index);
+        enum error error = program->state != PROGRAM_FREE ? count_descriptors(program, index) : OK;
+        if (error != OK) {
+            return error;
+        }
+    }
+    for (uint32_t file = 1; file < record_committed(RECORD_FILE); file++) {
+        free_if_unreferenced(file);
+    }
+    return OK;
+}

@@ -1,0 +1,269 @@
+/*
+ * Signals: sending, default actions, delivery.
+ *
+ * Signal n is bit n - 1 of a 64-bit set kept as two words. A signal that would be ignored is dropped when it is sent,
+ * so that a pending one always means something. There is no job control: the signals that would stop a program are
+ * ignored.
+ */
+#include "address_space.h"
+#include "calls.h"
+#include "log.h"
+#include "signals.h"
+#include "task.h"
+#include "terminal.h"
+
+static bool is_in(const uint32_t set[2], uint32_t signal)
+{
+    return (set[(signal - 1) / 32] >> ((signal - 1) % 32) & 1u) != 0;
+}
+
+static void add(uint32_t set[2], uint32_t signal)
+{
+    set[(signal - 1) / 32] |= 1u << ((signal - 1) % 32);
+}
+
+static void take_out(uint32_t set[2], uint32_t signal)
+{
+    set[(signal - 1) / 32] &= ~(1u << ((signal - 1) % 32));
+}
+
+const char *signal_text(uint32_t signal)
+{
+    static const char *const texts[] = {
+        [SIGHUP] = "hangup",       [SIGINT] = "interrupted",
+        [SIGQUIT] = "quit",        [SIGILL] = "illegal instruction",
+        [SIGTRAP] = "trace trap",  [SIGABRT] = "aborted",
+        [SIGBUS] = "bus error",    [SIGFPE] = "arithmetic error",
+        [SIGKILL] = "killed",      [SIGSEGV] = "segmentation fault",
+        [SIGPIPE] = "broken pipe", [SIGALRM] = "alarm clock",
+        [SIGTERM] = "terminated",
+    };
+
+    return signal < sizeof(texts) / sizeof(texts[0]) && texts[signal] != NULL ? texts[signal] : "ended by a signal";
+}
+
+static bool is_ignored_by_default(uint32_t signal)
+{
+    return signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH ||
+           (signal >= SIGSTOP && signal <= SIGTTOU);
+}
+
+static bool is_ignored(const struct program_record *program, uint32_t signal)
+{
+    uint32_t handler = program->actions[signal].handler;
+
+    if (signal == SIGKILL) {
+        return false;
+    }
+    return handler == SIG_IGN || (handler == SIG_DFL && is_ignored_by_default(signal));
+}
+
+/* The lowest signal that is pending and not blocked; 0: none. */
+static uint32_t next_signal(const struct task_record *record)
+{
+    for (uint32_t word = 0; word < 2; word++) {
+        uint32_t ready = record->signal_pending[word] & ~record->signal_mask[word];
+        if (ready != 0) {
+            return word * 32 + (uint32_t)__builtin_ctz(ready) + 1;
+        }
+    }
+    return 0;
+}
+
+bool signal_is_pending(const struct task *task)
+{
+    return task->dying || next_signal(task->record) != 0;
+}
+
+bool signal_restarts_call(const struct task *task)
+{
+    uint32_t signal = next_signal(task->record);
+
+    return signal != 0 && (task->program->actions[signal].flags & SA_RESTART) != 0;
+}
+
+void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
+{
+    task->record->signal_mask[0] = low & ~(1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1));
+    task->record->signal_mask[1] = high;
+}
+
+/* Sending -----------------------------------------------------------------------------------------------------------
+ */
+
+void signal_send_task(struct task *task, uint32_t signal)
+{
+    if (is_ignored(task->program, signal)) {
+        return;
+    }
+    add(task->record->signal_pending, signal);
+    if (!is_in(task->record->signal_mask, signal)) {
+        thread_interrupt(task->thread);
+    }
+}
+
+enum error signal_send(uint32_t program, uint32_t signal)
+{
+    struct task *receiver = NULL;
+
+    if (signal > SIGNAL_MAX) {
+        return ERROR_INVALID;
+    }
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        struct task *task = task_at(i);
+        if (task == NULL || task->program_index != program) {
+            continue;
+        }
+        if (receiver == NULL || (signal != 0 && is_in(receiver->record->signal_mask, signal))) {
+            receiver = task;
+        }
+    }
+    if (receiver == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    if (signal != 0) {
+        signal_send_task(receiver, signal);
+    }
+    return OK;
+}
+
+enum error signal_send_group(uint32_t process_group, uint32_t signal)
+{
+    enum error result = ERROR_NOT_FOUND;
+
+    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
+        const struct program_record *program = program_at(i);
+        if (program->state == PROGRAM_RUNNING && program->process_group == process_group) {
+            enum error error = signal_send(i, signal);
+            result = result == ERROR_NOT_FOUND ? error : result;
+        }
+    }
+    return result;
+}
+
+/* Delivery ----------------------------------------------------------------------------------------------------------
+ */
+
+static _Noreturn void end_program(const struct signal_fault *fault)
+{
+    const char *text = fault->detail[0] != 0 ? fault->detail : signal_text(fault->signal);
+
+    terminal_say(task_current()->program->terminal, "eidolon: %s: %s", task_current()->program->name, text);
+    program_exit(fault->signal);
+}
+
+/* Run the handler, or end the program if its stack cannot take the frame. */
+static void enter_handler(struct registers *registers, const struct signal_fault *fault)
+{
+    struct task *task = task_current();
+    struct signal_action *installed = &task->program->actions[fault->signal];
+    struct signal_action action = *installed;
+
+    if (signal_frame_enter(registers, fault, &action) != OK) {
+        struct signal_fault overrun = {.signal = SIGSEGV};
+        kernel_snprintf(overrun.detail, sizeof(overrun.detail), "no stack for the handler of signal %u (esp 0x%x)",
+                        fault->signal, registers->esp);
+        end_program(&overrun);
+    }
+    take_out(task->record->signal_pending, fault->signal);
+    signal_set_mask(task, task->record->signal_mask[0] | action.mask[0], task->record->signal_mask[1] | action.mask[1]);
+    if ((action.flags & SA_NODEFER) == 0) {
+        add(task->record->signal_mask, fault->signal);
+    }
+    if ((action.flags & SA_RESETHAND) != 0) {
+        installed->handler = SIG_DFL;
+    }
+}
+
+void signal_force(struct registers *registers, const struct signal_fault *fault)
+{
+    struct task *task = task_current();
+    uint32_t handler = task->program->actions[fault->signal].handler;
+
+    if (handler == SIG_DFL || handler == SIG_IGN || is_in(task->record->signal_mask, fault->signal)) {
+        end_program(fault);
+    }
+    enter_handler(registers, fault);
+}
+
+void signal_deliver(struct registers *registers)
+{
+    struct task *task = task_current();
+    uint32_t signal;
+
+    /* A call that is to be issued again after a boot comes first: it will find the signal and end with EINTR. */
+    if (task->record->call.active != 0) {
+        return;
+    }
+    while (!task->dying && (signal = next_signal(task->record)) != 0) {
+        struct signal_fault fault = {.signal = signal, .code = SI_USER};
+        uint32_t handler = task->program->actions[signal].handler;
+
+        if (is_ignored(task->program, signal)) {
+            take_out(task->record->signal_pending, signal);
+        } else if (handler == SIG_DFL || signal == SIGKILL) {
+            end_program(&fault);
+        } else {
+            enter_handler(registers, &fault);
+        }
+    }
+}
+
+/* Page faults -------------------------------------------------------------------------------------------------------
+ */
+
+#define SEGV_MAPERR       1
+#define SEGV_ACCERR       2
+#define BUS_ADRERR        2
+#define VECTOR_PAGE_FAULT 14u
+
+/* Whether an address that is in no usable region lies between a stack and what limits it. */
+static bool is_below_a_stack(const struct program_record *program, uint32_t address)
+{
+    uint32_t page = address >> PAGE_SHIFT;
+    const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+
+    if (region != NULL && region->ticket.kind == VM_TICKET_NONE) {
+        region = vm_region_next(&region_table, program->region_root, region->first_page + region->page_count);
+    }
+    return region != NULL && (region->flags & VM_REGION_GROWS_DOWN) != 0 && region->first_page > page &&
+           region->first_page - page <= STACK_PAGES_MAX;
+}
+
+static const char *error_reason(enum error error)
+{
+    switch (error) {
+    case ERROR_NO_MEMORY:
+        return "out of memory";
+    case ERROR_CHECKSUM:
+        return "damaged page";
+    default:
+        return "unreadable page";
+    }
+}
+
+void signal_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access,
+                       enum error error)
+{
+    struct task *task = task_current();
+    uint32_t page = address.value >> PAGE_SHIFT;
+    struct signal_fault fault = {
+        .signal = SIGSEGV, .address = address.value, .vector = VECTOR_PAGE_FAULT, .error_code = registers->error_code};
+    const char *what = "segmentation fault";
+
+    task->registers = registers;
+    task->captured = false;
+    if (error == ERROR_DENIED) {
+        bool mapped = vm_region_find(&region_table, task->program->region_root, page) != NULL;
+        fault.code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
+        if (access != TRAP_EXECUTE && is_below_a_stack(task->program, address.value)) {
+            what = "stack overflow";
+        }
+    } else {
+        fault.signal = error == ERROR_NO_MEMORY ? SIGKILL : SIGBUS;
+        fault.code = BUS_ADRERR;
+        what = error_reason(error);
+    }
+    kernel_snprintf(fault.detail, sizeof(fault.detail), "%s at 0x%x (eip 0x%x)", what, address.value, registers->eip);
+    signal_force(registers, &fault);
+}

@@ -1,0 +1,46 @@
+/*
+ * Inside kernel/proc: signals between exceptions, delivery and the frames on a program's stack.
+ */
+#ifndef SIGNALS_H
+#define SIGNALS_H
+
+#include "error.h"
+#include "program_signal.h"
+#include "types.h"
+
+/* A fault of the running program as its handler's siginfo reports it, or the console if it has none. */
+struct signal_fault {
+    uint32_t signal;
+    int32_t code;
+    uint32_t address;
+    uint32_t vector, error_code;
+    char detail[96]; /* for people */
+};
+
+/*
+ * A signal that cannot wait: the program's handler runs next, or the program ends with fault->detail on the console.
+ * The task was in user mode with these registers. May sleep, may not return.
+ */
+void signal_force(struct registers *registers, const struct signal_fault *fault);
+
+/* Whether a call that was ended by the pending signal is to be issued again once the signal has been dealt with. */
+bool signal_restarts_call(const struct task *task);
+
+/*
+ * Build the frame of a handler on the program's stack and make `registers` start the handler.
+ * - fault: its signal and what siginfo says. handler_mask: blocked before, to be restored by sigreturn.
+ * - may sleep before it changes anything. ERROR_DENIED and others: the stack cannot take the frame; nothing changed.
+ */
+MUST_CHECK enum error signal_frame_enter(struct registers *registers, const struct signal_fault *fault,
+                                         const struct signal_action *action);
+
+/*
+ * sigreturn() and rt_sigreturn(): make `registers`, the FPU state and the signal mask what the frame says.
+ * - ERROR_DENIED: no readable frame at the stack pointer. May sleep before it changes anything.
+ */
+MUST_CHECK enum error signal_frame_leave(struct registers *registers, bool with_information);
+
+/* A mask without the signals that cannot be blocked. */
+void signal_set_mask(struct task *task, uint32_t low, uint32_t high);
+
+#endif

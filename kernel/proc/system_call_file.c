@@ -1,0 +1,418 @@
+/*
+ * System calls on descriptors: bytes in and out, duplicates, flags.
+ *
+ * A transfer counts what it has done in record->call.done, so that it can sleep in the middle and, issued again after a
+ * boot, goes on behind what is already in the terminal. Input is taken only when its destination is ready (CALL-1): a
+ * byte that left the terminal is in the program's memory before anything can sleep.
+ */
+#include "arch/clock.h"
+#include "calls.h"
+#include "file.h"
+#include "program_signal.h"
+#include "program_time.h"
+#include "terminal.h"
+#include <string.h>
+
+#define TRANSFER_MAX 0x7FFFF000u
+
+static bool may_access(const struct file_record *file, uint32_t denied_mode)
+{
+    return (file->flags & O_ACCMODE) != denied_mode;
+}
+
+/* Writing -----------------------------------------------------------------------------------------------------------
+ */
+
+static int32_t wait_for(const struct system_call *call, enum error error)
+{
+    if (error == OK || (error == ERROR_INTERRUPTED && !signal_is_pending(call->task))) {
+        return 0;
+    }
+    return error == ERROR_INTERRUPTED && call->record->call.done == 0 ? call_interrupted(call)
+                                                                      : system_call_errno(error);
+}
+
+/* Write what remains of [base, base + length), of which the call has done *done_before..; returns 0 when all is out. */
+static int32_t write_terminal(const struct system_call *call, const struct file_record *file, uint32_t base,
+                              uint32_t length, uint32_t offset)
+{
+    struct task_record *record = call->record;
+
+    while (record->call.done < offset + length) {
+        struct user_range range;
+        uint32_t at = record->call.done - offset;
+        uint32_t piece = length - at < USER_RANGE_MAX ? length - at : USER_RANGE_MAX;
+        enum error error = user_prepare(&range, (struct vaddr){base + at}, piece, PMAP_READ);
+        if (error != OK) {
+            return system_call_errno(error);
+        }
+        uint32_t taken = terminal_write(file->object, range.address, piece);
+        record->call.done += taken;
+        user_release(&range);
+        if (taken == piece) {
+            continue;
+        }
+        if ((file->flags & O_NONBLOCK) != 0) {
+            return -EAGAIN;
+        }
+        if (signal_is_pending(call->task)) {
+            return record->call.done == 0 ? call_interrupted(call) : -EINTR;
+        }
+        int32_t result = wait_for(call, terminal_wait_writable(file->object));
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+/* Reading -----------------------------------------------------------------------------------------------------------
+ */
+
+static int32_t wait_readable(const struct system_call *call, const struct file_record *file)
+{
+    struct task_record *record = call->record;
+    uint64_t deadline = DEADLINE_NEVER;
+
+    if (signal_is_pending(call->task)) {
+        return call_interrupted(call);
+    }
+    uint64_t limit_ns = terminal_read_limit_ns(file->object);
+    if (limit_ns != 0) {
+        if (record->call.deadline_ns == 0) {
+            record->call.deadline_ns = time_monotonic_ns() + limit_ns;
+        }
+        deadline = time_boot_deadline_ns(record->call.deadline_ns);
+    }
+    return wait_for(call, terminal_wait_readable(file->object, call->task->program_index, deadline));
+}
+
+static int32_t read_terminal(const struct system_call *call, const struct file_record *file, uint32_t base,
+                             uint32_t length)
+{
+    uint32_t piece = length < USER_RANGE_MAX ? length : USER_RANGE_MAX;
+
+    for (;;) {
+        struct user_range range;
+        uint32_t taken = 0;
+        uint64_t deadline = call->record->call.deadline_ns;
+        enum error error = user_prepare(&range, (struct vaddr){base}, piece, PMAP_WRITE);
+        if (error != OK) {
+            return system_call_errno(error);
+        }
+        error = terminal_read(file->object, call->task->program_index, range.address, piece, &taken);
+        user_release(&range);
+        if (error != ERROR_BUSY) {
+            return error == OK ? (int32_t)taken : system_call_errno(error);
+        }
+        if ((file->flags & O_NONBLOCK) != 0) {
+            return -EAGAIN;
+        }
+        if (deadline != 0 && time_monotonic_ns() >= deadline) {
+            return 0;
+        }
+        int32_t result = wait_readable(call, file);
+        if (result != 0 && result != -ETIMEDOUT) {
+            return result;
+        }
+    }
+}
+
+static int32_t read_zeroes(uint32_t base, uint32_t length, bool random)
+{
+    for (uint32_t at = 0; at < length;) {
+        struct user_range range;
+        uint32_t piece = length - at < USER_RANGE_MAX ? length - at : USER_RANGE_MAX;
+        enum error error = user_prepare(&range, (struct vaddr){base + at}, piece, PMAP_WRITE);
+        if (error != OK) {
+            return at > 0 ? (int32_t)at : system_call_errno(error);
+        }
+        memset(range.address, 0, piece);
+        for (uint32_t i = 0; random && i < piece; i += sizeof(uint64_t)) {
+            uint64_t bits = clock_entropy();
+            memcpy((uint8_t *)range.address + i, &bits, piece - i < sizeof(bits) ? piece - i : sizeof(bits));
+        }
+        user_release(&range);
+        at += piece;
+    }
+    return (int32_t)length;
+}
+
+static int32_t read_file(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length)
+{
+    switch (file->kind) {
+    case FILE_TERMINAL:
+        return read_terminal(call, file, base, length);
+    case FILE_ZERO:
+    case FILE_RANDOM:
+        return read_zeroes(base, length, file->kind == FILE_RANDOM);
+    default:
+        return 0;
+    }
+}
+
+/* One buffer --------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_user_range(uint32_t base, uint32_t length)
+{
+    return base + length >= base && base + length <= KERNEL_START;
+}
+
+int32_t call_read(const struct system_call *call)
+{
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    uint32_t length = call->arguments[2] < TRANSFER_MAX ? call->arguments[2] : TRANSFER_MAX;
+
+    if (file == NULL || !may_access(file, O_WRONLY)) {
+        return -EBADF;
+    }
+    if (!is_user_range(call->arguments[1], length)) {
+        return -EFAULT;
+    }
+    return length == 0 ? 0 : read_file(call, file, call->arguments[1], length);
+}
+
+int32_t call_write(const struct system_call *call)
+{
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    uint32_t length = call->arguments[2] < TRANSFER_MAX ? call->arguments[2] : TRANSFER_MAX;
+
+    if (file == NULL || !may_access(file, O_RDONLY)) {
+        return -EBADF;
+    }
+    if (!is_user_range(call->arguments[1], length)) {
+        return -EFAULT;
+    }
+    if (file->kind != FILE_TERMINAL) {
+        return (int32_t)length;
+    }
+    int32_t result = write_terminal(call, file, call->arguments[1], length, 0);
+    return call->record->call.done > 0 ? (int32_t)call->record->call.done : result;
+}
+
+/* Several buffers ---------------------------------------------------------------------------------------------------
+ */
+
+static int32_t vector_at(const struct system_call *call, uint32_t index, struct linux_iovec *out)
+{
+    int32_t result = copy_in(out, call->arguments[1] + index * (uint32_t)sizeof(*out), sizeof(*out));
+
+    if (result == 0 && out->length > TRANSFER_MAX) {
+        return -EINVAL;
+    }
+    if (result == 0 && !is_user_range(out->base, out->length)) {
+        return -EFAULT;
+    }
+    return result;
+}
+
+/* All vectors are checked before the first byte moves. Their total is bounded by TRANSFER_MAX. */
+static int32_t check_vectors(const struct system_call *call)
+{
+    uint32_t total = 0;
+
+    if (call->arguments[2] > LINUX_IOV_MAX) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < call->arguments[2]; i++) {
+        struct linux_iovec vector;
+        int32_t result = vector_at(call, i, &vector);
+        if (result != 0) {
+            return result;
+        }
+        if (vector.length > TRANSFER_MAX - total) {
+            return -EINVAL;
+        }
+        total += vector.length;
+    }
+    return 0;
+}
+
+int32_t call_writev(const struct system_call *call)
+{
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    uint32_t offset = 0;
+
+    if (file == NULL || !may_access(file, O_RDONLY)) {
+        return -EBADF;
+    }
+    int32_t result = check_vectors(call);
+    for (uint32_t i = 0; result == 0 && i < call->arguments[2]; i++) {
+        struct linux_iovec vector;
+        result = vector_at(call, i, &vector);
+        if (result != 0) {
+            break;
+        }
+        if (file->kind == FILE_TERMINAL) {
+            result = write_terminal(call, file, vector.base, vector.length, offset);
+        } else {
+            call->record->call.done += vector.length;
+        }
+        offset += vector.length;
+    }
+    return call->record->call.done > 0 ? (int32_t)call->record->call.done : result;
+}
+
+/* Read into the first buffer that has room: a short read is a right answer. */
+int32_t call_readv(const struct system_call *call)
+{
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
+
+    if (file == NULL || !may_access(file, O_WRONLY)) {
+        return -EBADF;
+    }
+    int32_t result = check_vectors(call);
+    for (uint32_t i = 0; result == 0 && i < call->arguments[2]; i++) {
+        struct linux_iovec vector;
+        result = vector_at(call, i, &vector);
+        if (result == 0 && vector.length > 0) {
+            return read_file(call, file, vector.base, vector.length);
+        }
+    }
+    return result;
+}
+
+/* Positions ---------------------------------------------------------------------------------------------------------
+ */
+
+/* The files there are have no position: a terminal refuses, the others stay at 0 wherever one goes. */
+static int32_t seek(const struct system_call *call)
+{
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
+
+    if (file == NULL) {
+        return -EBADF;
+    }
+    return file->kind == FILE_TERMINAL ? -ESPIPE : 0;
+}
+
+int32_t call_lseek(const struct system_call *call)
+{
+    return seek(call);
+}
+
+int32_t call_llseek(const struct system_call *call)
+{
+    const uint64_t position = 0;
+    int32_t result = seek(call);
+
+    return result != 0 ? result : copy_out(call->arguments[3], &position, sizeof(position));
+}
+
+int32_t call_pread64(const struct system_call *call)
+{
+    int32_t result = seek(call);
+
+    return result != 0 ? result : call_read(call);
+}
+
+int32_t call_pwrite64(const struct system_call *call)
+{
+    int32_t result = seek(call);
+
+    return result != 0 ? result : call_write(call);
+}
+
+int32_t call_ftruncate(const struct system_call *call)
+{
+    return file_of(call->program, call->arguments[0]) == NULL ? -EBADF : -EINVAL;
+}
+
+/* Descriptors -------------------------------------------------------------------------------------------------------
+ */
+
+int32_t call_close(const struct system_call *call)
+{
+    if (file_of(call->program, call->arguments[0]) == NULL) {
+        return -EBADF;
+    }
+    file_close(call->program, call->arguments[0]);
+    return 0;
+}
+
+static int32_t duplicate(const struct system_call *call, uint32_t lowest, uint8_t flags)
+{
+    uint32_t descriptor;
+
+    if (file_of(call->program, call->arguments[0]) == NULL) {
+        return -EBADF;
+    }
+    enum error error =
+        file_install(call->program, lowest, call->program->files[call->arguments[0]], flags, &descriptor);
+    return error == OK ? (int32_t)descriptor : -EMFILE;
+}
+
+int32_t call_dup(const struct system_call *call)
+{
+    return duplicate(call, 0, 0);
+}
+
+static int32_t duplicate_to(const struct system_call *call, uint32_t target, uint8_t flags)
+{
+    if (file_of(call->program, call->arguments[0]) == NULL || target >= PROGRAM_FILES_MAX) {
+        return -EBADF;
+    }
+    if (file_of(call->program, target) != NULL) {
+        file_close(call->program, target);
+    }
+    return duplicate(call, target, flags);
+}
+
+int32_t call_dup2(const struct system_call *call)
+{
+    if (call->arguments[0] == call->arguments[1]) {
+        return file_of(call->program, call->arguments[0]) != NULL ? (int32_t)call->arguments[1] : -EBADF;
+    }
+    return duplicate_to(call, call->arguments[1], 0);
+}
+
+int32_t call_dup3(const struct system_call *call)
+{
+    if (call->arguments[0] == call->arguments[1] || (call->arguments[2] & ~O_CLOEXEC) != 0) {
+        return -EINVAL;
+    }
+    return duplicate_to(call, call->arguments[1], (call->arguments[2] & O_CLOEXEC) != 0 ? FD_CLOEXEC : 0);
+}
+
+int32_t call_fcntl64(const struct system_call *call)
+{
+    struct file_record *file = file_of(call->program, call->arguments[0]);
+    uint32_t descriptor = call->arguments[0], argument = call->arguments[2];
+
+    if (file == NULL) {
+        return -EBADF;
+    }
+    switch (call->arguments[1]) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        return argument >= PROGRAM_FILES_MAX
+                   ? -EINVAL
+                   : duplicate(call, argument, call->arguments[1] == F_DUPFD ? 0 : FD_CLOEXEC);
+    case F_GETFD:
+        return call->program->file_flags[descriptor];
+    case F_SETFD:
+        call->program->file_flags[descriptor] = argument & FD_CLOEXEC;
+        return 0;
+    case F_GETFL:
+        return (int32_t)file->flags;
+    case F_SETFL:
+        file->flags = (file->flags & ~(O_APPEND | O_NONBLOCK)) | (argument & (O_APPEND | O_NONBLOCK));
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+int32_t call_ioctl(const struct system_call *call)
+{
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
+
+    if (file == NULL) {
+        return -EBADF;
+    }
+    if (file->kind != FILE_TERMINAL) {
+        return -ENOTTY;
+    }
+    return terminal_ioctl(file->object, call->arguments[1], call->arguments[2]);
+}

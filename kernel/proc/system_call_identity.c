@@ -1,0 +1,257 @@
+/*
+ * System calls about who asks, on what machine, and within which limits.
+ *
+ * There is one user, root, and there are no limits beyond those of the tables: they are told, not set.
+ */
+#include "arch/clock.h"
+#include "arch/cpu.h"
+#include "arch/frame.h"
+#include "calls.h"
+#include "address_space.h"
+#include "program_time.h"
+#include "version.h"
+#include <string.h>
+
+#define NS_PER_SECOND 1000000000u
+
+int32_t call_zero(const struct system_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+int32_t call_getpid(const struct system_call *call)
+{
+    return (int32_t)call->task->program_index;
+}
+
+int32_t call_getppid(const struct system_call *call)
+{
+    return (int32_t)call->program->parent;
+}
+
+int32_t call_gettid(const struct system_call *call)
+{
+    return (int32_t)call->record->tid;
+}
+
+/* Groups and sessions ------------------------------------------------------------------------------------------------
+ */
+
+/* The program a call names by process id, 0 being the caller; NULL: none is alive. */
+static struct program_record *program_named(const struct system_call *call, uint32_t id)
+{
+    if (id == 0) {
+        return call->program;
+    }
+    if (id >= record_committed(RECORD_PROGRAM) || program_at(id)->state != PROGRAM_RUNNING) {
+        return NULL;
+    }
+    return program_at(id);
+}
+
+int32_t call_getpgrp(const struct system_call *call)
+{
+    return (int32_t)call->program->process_group;
+}
+
+int32_t call_getpgid(const struct system_call *call)
+{
+    const struct program_record *program = program_named(call, call->arguments[0]);
+
+    return program != NULL ? (int32_t)program->process_group : -ESRCH;
+}
+
+int32_t call_getsid(const struct system_call *call)
+{
+    const struct program_record *program = program_named(call, call->arguments[0]);
+
+    return program != NULL ? (int32_t)program->session : -ESRCH;
+}
+
+int32_t call_setpgid(const struct system_call *call)
+{
+    struct program_record *program = program_named(call, call->arguments[0]);
+    uint32_t id = call->arguments[0] != 0 ? call->arguments[0] : call->task->program_index;
+    uint32_t group = call->arguments[1] != 0 ? call->arguments[1] : id;
+
+    if (program == NULL) {
+        return -ESRCH;
+    }
+    if (group > PROGRAMS_MAX) {
+        return -EINVAL;
+    }
+    if (program->session != call->program->session) {
+        return -EPERM;
+    }
+    program->process_group = group;
+    return 0;
+}
+
+int32_t call_setsid(const struct system_call *call)
+{
+    uint32_t id = call->task->program_index;
+
+    if (call->program->process_group == id) {
+        return -EPERM;
+    }
+    call->program->process_group = id;
+    call->program->session = id;
+    return (int32_t)id;
+}
+
+int32_t call_getgroups(const struct system_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+int32_t call_getresid(const struct system_call *call)
+{
+    const uint32_t root = 0;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        int32_t result = copy_out(call->arguments[i], &root, sizeof(root));
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+/* Root may become only what there is. */
+int32_t call_set_id(const struct system_call *call)
+{
+    return call->arguments[0] == 0 ? 0 : -EINVAL;
+}
+
+/* The machine --------------------------------------------------------------------------------------------------------
+ */
+
+int32_t call_uname(const struct system_call *call)
+{
+    /* The release is that of the Linux whose interface is offered: C libraries refuse to run on one too old. */
+    const struct linux_utsname names = {
+        .system = "Linux",
+        .node = "eidolon",
+        .release = "5.10.0-eidolon",
+        .version = "Eidolon " EIDOLON_VERSION,
+        .machine = "i686",
+        .domain = "(none)",
+    };
+
+    return copy_out(call->arguments[0], &names, sizeof(names));
+}
+
+int32_t call_sysinfo(const struct system_call *call)
+{
+    uint32_t used = 0;
+
+    for (uint32_t owner = FRAME_FREE + 1; owner < FRAME_OWNERS; owner++) {
+        used += frame_count(owner);
+    }
+    struct linux_sysinfo information = {
+        .uptime = (uint32_t)(time_monotonic_ns() / NS_PER_SECOND),
+        .total_ram = used + frame_count(FRAME_FREE),
+        .free_ram = frame_count(FRAME_FREE),
+        .programs = (uint16_t)program_count(),
+        .unit_bytes = PAGE_SIZE,
+    };
+    return copy_out(call->arguments[0], &information, sizeof(information));
+}
+
+int32_t call_getrusage(const struct system_call *call)
+{
+    uint64_t ns = time_monotonic_ns();
+    struct linux_rusage usage = {
+        .user = {(int32_t)(ns / NS_PER_SECOND), (int32_t)(ns % NS_PER_SECOND / 1000u)},
+    };
+
+    return copy_out(call->arguments[1], &usage, sizeof(usage));
+}
+
+#define RANDOM_PIECE 256u
+
+int32_t call_getrandom(const struct system_call *call)
+{
+    uint32_t length = call->arguments[1] < RANDOM_PIECE ? call->arguments[1] : RANDOM_PIECE;
+    uint64_t bits[RANDOM_PIECE / sizeof(uint64_t)];
+
+    for (uint32_t i = 0; i < RANDOM_PIECE / sizeof(uint64_t); i++) {
+        bits[i] = clock_entropy();
+    }
+    int32_t result = copy_out(call->arguments[0], bits, length);
+    return result == 0 ? (int32_t)length : result;
+}
+
+int32_t call_sched_yield(const struct system_call *call)
+{
+    (void)call;
+    thread_yield();
+    return 0;
+}
+
+int32_t call_sched_getaffinity(const struct system_call *call)
+{
+    const uint32_t first_processor = 1;
+
+    if (call->arguments[1] < sizeof(first_processor)) {
+        return -EINVAL;
+    }
+    int32_t result = copy_out(call->arguments[2], &first_processor, sizeof(first_processor));
+    return result == 0 ? (int32_t)sizeof(first_processor) : result;
+}
+
+/* Limits -------------------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t limit_of(uint32_t resource)
+{
+    switch (resource) {
+    case RLIMIT_STACK:
+        return (uint64_t)STACK_PAGES_MAX << PAGE_SHIFT;
+    case RLIMIT_NOFILE:
+        return PROGRAM_FILES_MAX;
+    default:
+        return RLIMIT_NONE_64;
+    }
+}
+
+int32_t call_getrlimit(const struct system_call *call)
+{
+    if (call->arguments[0] >= RLIMITS) {
+        return -EINVAL;
+    }
+    uint64_t limit = limit_of(call->arguments[0]);
+    uint32_t narrow = limit > RLIMIT_NONE_32 ? RLIMIT_NONE_32 : (uint32_t)limit;
+    const uint32_t pair[2] = {narrow, narrow};
+    return copy_out(call->arguments[1], pair, sizeof(pair));
+}
+
+int32_t call_setrlimit(const struct system_call *call)
+{
+    uint32_t pair[2];
+
+    return call->arguments[0] >= RLIMITS ? -EINVAL : copy_in(pair, call->arguments[1], sizeof(pair));
+}
+
+int32_t call_prlimit64(const struct system_call *call)
+{
+    uint64_t pair[2];
+    int32_t result = 0;
+
+    if (call->arguments[1] >= RLIMITS) {
+        return -EINVAL;
+    }
+    if (program_named(call, call->arguments[0]) == NULL) {
+        return -ESRCH;
+    }
+    if (call->arguments[2] != 0) {
+        result = copy_in(pair, call->arguments[2], sizeof(pair));
+    }
+    if (result == 0 && call->arguments[3] != 0) {
+        pair[0] = pair[1] = limit_of(call->arguments[1]);
+        result = copy_out(call->arguments[3], pair, sizeof(pair));
+    }
+    return result;
+}

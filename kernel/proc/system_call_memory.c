@@ -1,0 +1,220 @@
+/*
+ * System calls on memory: mappings, protection, the program break. (mremap has a file of its own.)
+ *
+ * Only anonymous memory can be mapped, and /dev/zero, which is the same. Private and shared do not differ as long as
+ * nobody else can see the mapping.
+ */
+#include "address_space.h"
+#include "calls.h"
+#include "file.h"
+#include "vm_fault.h"
+
+#define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
+
+static uint32_t pages_up(uint32_t bytes)
+{
+    return (bytes >> PAGE_SHIFT) + ((bytes & PAGE_MASK) != 0 ? 1 : 0);
+}
+
+/* On i386 what can be written or executed can be read. */
+static uint8_t protection_of(uint32_t prot)
+{
+    uint8_t protection = (uint8_t)(prot & PROT_KNOWN);
+
+    return protection != 0 ? protection | VM_READ : 0;
+}
+
+/* mmap ----------------------------------------------------------------------------------------------------------------
+ */
+
+static int32_t check_source(const struct system_call *call, uint32_t flags, uint32_t descriptor)
+{
+    uint32_t type = flags & MAP_TYPE;
+
+    if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) {
+        return -EINVAL;
+    }
+    if ((flags & MAP_ANONYMOUS) != 0) {
+        return 0;
+    }
+    const struct file_record *file = file_of(call->program, descriptor);
+    if (file == NULL) {
+        return -EBADF;
+    }
+    return file->kind == FILE_ZERO ? 0 : -ENODEV;
+}
+
+static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t count, uint32_t flags,
+                         struct vm_region_attributes attributes)
+{
+    uint32_t first = address >> PAGE_SHIFT;
+
+    if ((address & PAGE_MASK) != 0) {
+        return -EINVAL;
+    }
+    if (!address_space_contains(first, count)) {
+        return address < USER_START ? -EPERM : -ENOMEM;
+    }
+    enum error error = (flags & MAP_FIXED_NOREPLACE) != 0 ? address_space_map(space, first, count, attributes)
+                                                          : address_space_replace(space, first, count, attributes);
+    return error == OK ? (int32_t)address : system_call_errno(error);
+}
+
+static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)
+{
+    struct address_space space = address_space_of(call->task->program_index);
+    struct vm_region_attributes attributes =
+        address_space_zeroes(protection_of(prot), (flags & MAP_GROWSDOWN) != 0 ? VM_REGION_GROWS_DOWN : 0);
+    uint32_t count = pages_up(length);
+    uint32_t hint = pages_up(address);
+    uint32_t first;
+
+    if (length == 0) {
+        return -EINVAL;
+    }
+    if (count > USER_END_PAGE) {
+        return -ENOMEM;
+    }
+    if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0) {
+        return map_fixed(space, address, count, flags, attributes);
+    }
+    if (address != 0 && address_space_contains(hint, count) &&
+        address_space_map(space, hint, count, attributes) == OK) {
+        return (int32_t)(hint << PAGE_SHIFT);
+    }
+    enum error error = address_space_map_anywhere(space, count, attributes, &first);
+    return error == OK ? (int32_t)(first << PAGE_SHIFT) : system_call_errno(error);
+}
+
+int32_t call_mmap2(const struct system_call *call)
+{
+    const uint32_t *arguments = call->arguments;
+    int32_t result = check_source(call, arguments[3], arguments[4]);
+
+    return result != 0 ? result : map(call, arguments[0], arguments[1], arguments[2], arguments[3]);
+}
+
+/* The old form has its arguments in memory, and a byte offset. */
+int32_t call_mmap_old(const struct system_call *call)
+{
+    struct {
+        uint32_t address, length, prot, flags, descriptor, offset;
+    } arguments;
+    int32_t result = copy_in(&arguments, call->arguments[0], sizeof(arguments));
+
+    if (result == 0 && (arguments.offset & PAGE_MASK) != 0) {
+        result = -EINVAL;
+    }
+    if (result == 0) {
+        result = check_source(call, arguments.flags, arguments.descriptor);
+    }
+    return result != 0 ? result : map(call, arguments.address, arguments.length, arguments.prot, arguments.flags);
+}
+
+/* Ranges of what is mapped --------------------------------------------------------------------------------------------
+ */
+
+/* A page range from an aligned address and a length in bytes: 0, or -EINVAL. */
+static int32_t decode_range(const struct system_call *call, uint32_t *first, uint32_t *count)
+{
+    *first = call->arguments[0] >> PAGE_SHIFT;
+    *count = pages_up(call->arguments[1]);
+    return (call->arguments[0] & PAGE_MASK) != 0 ? -EINVAL : 0;
+}
+
+int32_t call_munmap(const struct system_call *call)
+{
+    struct address_space space = address_space_of(call->task->program_index);
+    uint32_t first, count;
+
+    if (decode_range(call, &first, &count) != 0 || count == 0 || first >= USER_END_PAGE ||
+        count > USER_END_PAGE - first) {
+        return -EINVAL;
+    }
+    return system_call_errno(address_space_unmap(space, first, count));
+}
+
+int32_t call_mprotect(const struct system_call *call)
+{
+    struct address_space space = address_space_of(call->task->program_index);
+    uint32_t prot = call->arguments[2];
+    uint32_t first, count;
+
+    if (decode_range(call, &first, &count) != 0 || (prot & ~(PROT_KNOWN | PROT_GROWSDOWN)) != 0) {
+        return -EINVAL;
+    }
+    if (count == 0) {
+        return 0;
+    }
+    if (!address_space_contains(first, count)) {
+        return -ENOMEM;
+    }
+    if ((prot & PROT_GROWSDOWN) != 0) {
+        const struct vm_region *region = vm_region_find(&region_table, space.record->region_root, first);
+        if (region == NULL || (region->flags & VM_REGION_GROWS_DOWN) == 0) {
+            return -EINVAL;
+        }
+        count += first - region->first_page;
+        first = region->first_page;
+    }
+    enum error error = address_space_protect(space, first, count, protection_of(prot));
+    return error == ERROR_NOT_FOUND ? -ENOMEM : system_call_errno(error);
+}
+
+/* Advice may be ignored, except that memory which is not needed reads as zeroes afterwards. */
+int32_t call_madvise(const struct system_call *call)
+{
+    struct address_space space = address_space_of(call->task->program_index);
+    uint32_t first, count;
+
+    if (decode_range(call, &first, &count) != 0) {
+        return -EINVAL;
+    }
+    if (count == 0) {
+        return 0;
+    }
+    if (!address_space_contains(first, count) ||
+        !vm_region_is_legitimate(&region_table, space.record->region_root, first, count, 0)) {
+        return -ENOMEM;
+    }
+    if (call->arguments[2] != MADV_DONTNEED) {
+        return 0;
+    }
+    struct gpn page = gpn_make((struct space_id){space.program}, (struct vaddr){first << PAGE_SHIFT});
+    return system_call_errno(vm_discard(page, count));
+}
+
+/* Memory is as locked as it can be: it does not go away. */
+int32_t call_mlock(const struct system_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+/* The program break ---------------------------------------------------------------------------------------------------
+ */
+
+static enum error move_break(struct address_space space, uint32_t to)
+{
+    uint32_t old_end = pages_up(space.record->break_end);
+    uint32_t new_end = pages_up(to);
+
+    if (new_end > old_end) {
+        return address_space_map(space, old_end, new_end - old_end,
+                                 address_space_zeroes(VM_READ | VM_WRITE, VM_REGION_HEAP));
+    }
+    return new_end < old_end ? address_space_unmap(space, new_end, old_end - new_end) : OK;
+}
+
+/* As Linux does, answers with the break as it is, whether or not the wish was granted. */
+int32_t call_brk(const struct system_call *call)
+{
+    struct program_record *program = call->program;
+    uint32_t wish = call->arguments[0];
+
+    if (wish >= program->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
+        move_break(address_space_of(call->task->program_index), wish) == OK) {
+        program->break_end = wish;
+    }
+    return (int32_t)program->break_end;
+}

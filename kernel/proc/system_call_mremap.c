@@ -1,0 +1,204 @@
+/*
+ * mremap: a mapping grows, shrinks or moves.
+ *
+ * A move copies page by page, which may sleep, so it is a small state machine in record->call: where to (words[0], a
+ * page number), the protection the pages will have (words[1]), and how many pages have been copied (done). Issued again
+ * after a boot it goes on there. Meanwhile the old place is read-only and the new one is writable. Pages of zeroes are
+ * not copied: what was never touched stays so.
+ */
+#include "address_space.h"
+#include "calls.h"
+#include <string.h>
+
+#define TARGET     0
+#define PROTECTION 1
+
+struct remap {
+    struct address_space space;
+    uint32_t old_first, old_count;
+    uint32_t new_count;
+    uint32_t flags;
+    uint32_t wish; /* page number, with MREMAP_FIXED */
+    struct vm_region_attributes attributes;
+};
+
+static bool is_zero_page(const uint32_t *words)
+{
+    for (uint32_t i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
+        if (words[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The source is only read, so a stop while the target is made ready takes nothing from it. */
+static enum error copy_page(uint32_t from, uint32_t to)
+{
+    struct user_range source, target;
+    enum error error = user_prepare(&source, (struct vaddr){from << PAGE_SHIFT}, PAGE_SIZE, PMAP_READ);
+
+    if (error != OK) {
+        return error;
+    }
+    if (!is_zero_page(source.address)) {
+        error = user_prepare(&target, (struct vaddr){to << PAGE_SHIFT}, PAGE_SIZE, PMAP_WRITE);
+        if (error == OK) {
+            memcpy(target.address, source.address, PAGE_SIZE);
+            user_release(&target);
+        }
+    }
+    user_release(&source);
+    return error;
+}
+
+static enum error copy_pages(const struct system_call *call, const struct remap *remap)
+{
+    uint32_t count = remap->old_count < remap->new_count ? remap->old_count : remap->new_count;
+
+    while (call->record->call.done < count) {
+        uint32_t page = call->record->call.done;
+        enum error error = copy_page(remap->old_first + page, call->record->call.words[TARGET] + page);
+        if (error != OK) {
+            return error;
+        }
+        call->record->call.done++;
+    }
+    return OK;
+}
+
+/* Make the new place, writable for now, and the old one readable for the copy. */
+static enum error begin_move(const struct system_call *call, const struct remap *remap)
+{
+    struct vm_region_attributes attributes = remap->attributes;
+    uint32_t target = remap->wish;
+    enum error error;
+
+    attributes.protection = VM_READ | VM_WRITE;
+    if ((remap->flags & MREMAP_FIXED) != 0) {
+        error = address_space_replace(remap->space, target, remap->new_count, attributes);
+    } else {
+        error = address_space_map_anywhere(remap->space, remap->new_count, attributes, &target);
+    }
+    if (error == OK) {
+        call->record->call.words[PROTECTION] = remap->attributes.protection;
+        call->record->call.words[TARGET] = target;
+    }
+    return error;
+}
+
+static enum error move(const struct system_call *call, const struct remap *remap)
+{
+    struct task_record *record = call->record;
+    enum error error = record->call.words[TARGET] == 0 ? begin_move(call, remap) : OK;
+
+    if (error != OK) {
+        return error;
+    }
+    uint32_t target = record->call.words[TARGET];
+    uint8_t protection = (uint8_t)record->call.words[PROTECTION];
+    uint32_t copied = remap->old_count < remap->new_count ? remap->old_count : remap->new_count;
+    if (record->call.done < copied) {
+        error = address_space_protect(remap->space, remap->old_first, remap->old_count, VM_READ);
+        if (error == OK) {
+            error = copy_pages(call, remap);
+        }
+        if (error != OK) {
+            enum error undo = address_space_unmap(remap->space, target, remap->new_count);
+            enum error restore = address_space_protect(remap->space, remap->old_first, remap->old_count, protection);
+            return undo != OK || restore != OK ? ERROR_IO : error;
+        }
+    }
+    error = address_space_unmap(remap->space, remap->old_first, remap->old_count);
+    return error != OK ? error : address_space_protect(remap->space, target, remap->new_count, protection);
+}
+
+/* Shrink or grow without moving. ERROR_EXISTS: there is no room. */
+static enum error resize_in_place(const struct remap *remap)
+{
+    uint32_t old_end = remap->old_first + remap->old_count;
+
+    if (remap->new_count <= remap->old_count) {
+        uint32_t surplus = remap->old_count - remap->new_count;
+        return surplus == 0 ? OK : address_space_unmap(remap->space, old_end - surplus, surplus);
+    }
+    uint32_t extra = remap->new_count - remap->old_count;
+    if (!address_space_contains(old_end, extra)) {
+        return ERROR_EXISTS;
+    }
+    return address_space_map(remap->space, old_end, extra, remap->attributes);
+}
+
+static uint32_t pages_up(uint32_t bytes)
+{
+    return (bytes >> PAGE_SHIFT) + ((bytes & PAGE_MASK) != 0 ? 1 : 0);
+}
+
+static bool overlaps(uint32_t first, uint32_t count, uint32_t other, uint32_t other_count)
+{
+    return first < other + other_count && other < first + count;
+}
+
+static int32_t decode(const struct system_call *call, struct remap *remap)
+{
+    const uint32_t *arguments = call->arguments;
+
+    remap->space = address_space_of(call->task->program_index);
+    remap->old_first = arguments[0] >> PAGE_SHIFT;
+    remap->old_count = pages_up(arguments[1]);
+    remap->new_count = pages_up(arguments[2]);
+    remap->flags = arguments[3];
+    if ((arguments[0] & PAGE_MASK) != 0 || (remap->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 ||
+        remap->old_count == 0 || remap->new_count == 0) {
+        return -EINVAL;
+    }
+    if ((remap->flags & MREMAP_FIXED) != 0) {
+        remap->wish = arguments[4] >> PAGE_SHIFT;
+        if ((remap->flags & MREMAP_MAYMOVE) == 0 || (arguments[4] & PAGE_MASK) != 0 ||
+            !address_space_contains(remap->wish, remap->new_count) ||
+            overlaps(remap->wish, remap->new_count, remap->old_first, remap->old_count)) {
+            return -EINVAL;
+        }
+    }
+    return address_space_contains(remap->old_first, remap->old_count) ? 0 : -EFAULT;
+}
+
+/* The old range must be one mapping. */
+static int32_t find_mapping(struct remap *remap)
+{
+    const struct vm_region *region = vm_region_find(&region_table, remap->space.record->region_root, remap->old_first);
+
+    if (region == NULL || region->ticket.kind == VM_TICKET_NONE ||
+        region->first_page + region->page_count < remap->old_first + remap->old_count) {
+        return -EFAULT;
+    }
+    remap->attributes = (struct vm_region_attributes){region->protection, region->flags, region->ticket};
+    return 0;
+}
+
+int32_t call_mremap(const struct system_call *call)
+{
+    struct remap remap = {0};
+    int32_t result = decode(call, &remap);
+
+    if (result != 0) {
+        return result;
+    }
+    if (call->record->call.words[TARGET] == 0) {
+        result = find_mapping(&remap);
+        if (result != 0) {
+            return result;
+        }
+        if ((remap.flags & MREMAP_FIXED) == 0) {
+            enum error error = resize_in_place(&remap);
+            if (error == OK) {
+                return (int32_t)call->arguments[0];
+            }
+            if (error != ERROR_EXISTS || (remap.flags & MREMAP_MAYMOVE) == 0) {
+                return -ENOMEM;
+            }
+        }
+    }
+    enum error error = move(call, &remap);
+    return error == OK ? (int32_t)(call->record->call.words[TARGET] << PAGE_SHIFT) : system_call_errno(error);
+}

@@ -1,0 +1,222 @@
+/*
+ * System calls on signals. What they do to a program is in signal.c.
+ */
+#include "calls.h"
+#include "program_signal.h"
+#include "signals.h"
+#include "task.h"
+#include <string.h>
+
+#define SET_BYTES 8u
+
+static bool is_signal(uint32_t number)
+{
+    return number >= 1 && number <= SIGNAL_MAX;
+}
+
+int32_t call_rt_sigaction(const struct system_call *call)
+{
+    uint32_t signal = call->arguments[0];
+    struct signal_action action, before;
+    int32_t result = 0;
+
+    if (call->arguments[3] != SET_BYTES || !is_signal(signal)) {
+        return -EINVAL;
+    }
+    if (call->arguments[1] != 0) {
+        if (signal == SIGKILL || signal == SIGSTOP) {
+            return -EINVAL;
+        }
+        result = copy_in(&action, call->arguments[1], sizeof(action));
+    }
+    before = call->program->actions[signal];
+    if (result == 0 && call->arguments[2] != 0) {
+        result = copy_out(call->arguments[2], &before, sizeof(before));
+    }
+    if (result == 0 && call->arguments[1] != 0) {
+        call->program->actions[signal] = action;
+    }
+    return result;
+}
+
+int32_t call_rt_sigprocmask(const struct system_call *call)
+{
+    uint32_t before[2], set[2] = {0, 0};
+    int32_t result = 0;
+
+    if (call->arguments[3] != SET_BYTES) {
+        return -EINVAL;
+    }
+    memcpy(before, call->record->signal_mask, sizeof(before));
+    if (call->arguments[1] != 0) {
+        if (call->arguments[0] > SIG_SETMASK) {
+            return -EINVAL;
+        }
+        result = copy_in(set, call->arguments[1], sizeof(set));
+    }
+    if (result == 0 && call->arguments[2] != 0) {
+        result = copy_out(call->arguments[2], before, sizeof(before));
+    }
+    if (result != 0 || call->arguments[1] == 0) {
+        return result;
+    }
+    switch (call->arguments[0]) {
+    case SIG_BLOCK:
+        signal_set_mask(call->task, before[0] | set[0], before[1] | set[1]);
+        break;
+    case SIG_UNBLOCK:
+        signal_set_mask(call->task, before[0] & ~set[0], before[1] & ~set[1]);
+        break;
+    default:
+        signal_set_mask(call->task, set[0], set[1]);
+        break;
+    }
+    return 0;
+}
+
+int32_t call_rt_sigpending(const struct system_call *call)
+{
+    uint32_t pending[2];
+
+    if (call->arguments[1] > SET_BYTES) {
+        return -EINVAL;
+    }
+    memcpy(pending, call->record->signal_pending, sizeof(pending));
+    return copy_out(call->arguments[0], pending, call->arguments[1]);
+}
+
+/* The mask of before comes back when the handler returns. Issued again after a boot, it is already put aside. */
+int32_t call_rt_sigsuspend(const struct system_call *call)
+{
+    struct task_record *record = call->record;
+    uint32_t set[2];
+
+    if (call->arguments[1] != SET_BYTES) {
+        return -EINVAL;
+    }
+    int32_t result = copy_in(set, call->arguments[0], sizeof(set));
+    if (result != 0) {
+        return result;
+    }
+    if (record->signal_mask_saved == 0) {
+        memcpy(record->signal_saved_mask, record->signal_mask, sizeof(record->signal_mask));
+        record->signal_mask_saved = 1;
+    }
+    signal_set_mask(call->task, set[0], set[1]);
+    return call_sleep_until(call, UINT64_MAX);
+}
+
+int32_t call_sigaltstack(const struct system_call *call)
+{
+    uint32_t stack[3], before[3];
+    int32_t result = 0;
+
+    memcpy(before, call->record->signal_stack, sizeof(before));
+    if (before[2] == 0) {
+        before[1] = SS_DISABLE;
+    } else if (call->task->registers->esp - before[0] < before[2]) {
+        before[1] |= SS_ONSTACK;
+    }
+    if (call->arguments[0] != 0) {
+        result = copy_in(stack, call->arguments[0], sizeof(stack));
+        if (result == 0 && (before[1] & SS_ONSTACK) != 0) {
+            result = -EPERM;
+        }
+        if (result == 0 && (stack[1] & ~(SS_DISABLE | SS_ONSTACK)) != 0) {
+            result = -EINVAL;
+        }
+        if (result == 0 && (stack[1] & SS_DISABLE) == 0 && stack[2] < SIGNAL_STACK_MIN) {
+            result = -ENOMEM;
+        }
+    }
+    if (result == 0 && call->arguments[1] != 0) {
+        result = copy_out(call->arguments[1], before, sizeof(before));
+    }
+    if (result == 0 && call->arguments[0] != 0) {
+        memset(call->record->signal_stack, 0, sizeof(call->record->signal_stack));
+        if ((stack[1] & SS_DISABLE) == 0) {
+            call->record->signal_stack[0] = stack[0];
+            call->record->signal_stack[2] = stack[2];
+        }
+    }
+    return result;
+}
+
+/* Sending ------------------------------------------------------------------------------------------------------------
+ */
+
+static int32_t sent(enum error error)
+{
+    return error == ERROR_NOT_FOUND ? -ESRCH : system_call_errno(error);
+}
+
+int32_t call_kill(const struct system_call *call)
+{
+    int32_t target = (int32_t)call->arguments[0];
+    uint32_t signal = call->arguments[1];
+
+    if (signal > SIGNAL_MAX) {
+        return -EINVAL;
+    }
+    if (target > 0) {
+        return sent(signal_send((uint32_t)target, signal));
+    }
+    if (target == -1) {
+        return -EPERM;
+    }
+    return sent(signal_send_group(target == 0 ? call->program->process_group : 0u - (uint32_t)target, signal));
+}
+
+static int32_t send_to_task(uint32_t program, uint32_t tid, uint32_t signal)
+{
+    if (signal > SIGNAL_MAX || tid == 0) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        struct task *task = task_at(i);
+        if (task != NULL && task->record->tid == tid && (program == 0 || task->program_index == program)) {
+            if (signal != 0) {
+                signal_send_task(task, signal);
+            }
+            return 0;
+        }
+    }
+    return -ESRCH;
+}
+
+int32_t call_tkill(const struct system_call *call)
+{
+    return send_to_task(0, call->arguments[0], call->arguments[1]);
+}
+
+int32_t call_tgkill(const struct system_call *call)
+{
+    if ((int32_t)call->arguments[0] <= 0) {
+        return -EINVAL;
+    }
+    return send_to_task(call->arguments[0], call->arguments[1], call->arguments[2]);
+}
+
+/* Returning from a handler: the result is whatever EAX was when the signal came. -------------------------------------
+ */
+
+static int32_t leave_handler(const struct system_call *call, bool with_information)
+{
+    struct registers *registers = call->task->registers;
+
+    if (signal_frame_leave(registers, with_information) != OK) {
+        struct signal_fault fault = {.signal = SIGSEGV, .detail = "damaged signal frame"};
+        signal_force(registers, &fault);
+    }
+    return (int32_t)registers->eax;
+}
+
+int32_t call_sigreturn(const struct system_call *call)
+{
+    return leave_handler(call, false);
+}
+
+int32_t call_rt_sigreturn(const struct system_call *call)
+{
+    return leave_handler(call, true);
+}

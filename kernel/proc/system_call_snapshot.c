@@ -1,0 +1,96 @@
+/*
+ * System calls on durability, and those of Eidolon's own.
+ *
+ * A call that waits for a snapshot keeps nothing across a cut: issued again after a boot it asks for a new one.
+ */
+#include "arch/clock.h"
+#include "calls.h"
+#include "eidolon/eidolon.h"
+#include "file.h"
+#include "program_signal.h"
+#include "program_time.h"
+#include "snap.h"
+#include "system_state.h"
+
+static struct generation resumed_generation;
+static uint64_t resumed_age_ns;
+
+void system_call_set_boot(struct generation resumed, uint64_t age_ns)
+{
+    resumed_generation = resumed;
+    resumed_age_ns = age_ns;
+}
+
+static int32_t wait_until_durable(const struct system_call *call)
+{
+    uint64_t ticket = snap_request();
+
+    for (;;) {
+        if (signal_is_pending(call->task)) {
+            return call_interrupted(call);
+        }
+        enum error error = snap_wait(ticket);
+        if (error != ERROR_INTERRUPTED) {
+            return system_call_errno(error);
+        }
+    }
+}
+
+int32_t call_sync(const struct system_call *call)
+{
+    return wait_until_durable(call);
+}
+
+int32_t call_fsync(const struct system_call *call)
+{
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
+
+    if (file == NULL) {
+        return -EBADF;
+    }
+    return file->kind == FILE_TERMINAL ? wait_until_durable(call) : -EINVAL;
+}
+
+int32_t call_msync(const struct system_call *call)
+{
+    if ((call->arguments[0] & PAGE_MASK) != 0) {
+        return -EINVAL;
+    }
+    return wait_until_durable(call);
+}
+
+int32_t call_eidolon_information(const struct system_call *call)
+{
+    struct snap_statistics statistics;
+
+    snap_statistics(&statistics);
+    struct eidolon_information information = {
+        .boots = system_state.boots,
+        .generation_resumed = resumed_generation.number,
+        .generation_committed = statistics.committed.number,
+        .age_ns = resumed_age_ns,
+        .boot_ns = clock_boot_ns(),
+        .monotonic_ns = time_monotonic_ns(),
+        .snapshots = statistics.snapshots,
+        .failures = statistics.failures,
+        .pages_written = statistics.pages_written,
+        .bytes_written = statistics.bytes_written,
+        .stop_ns_last = statistics.stop_ns_last,
+        .stop_ns_max = statistics.stop_ns_max,
+    };
+    uint32_t length = call->arguments[1] < sizeof(information) ? call->arguments[1] : (uint32_t)sizeof(information);
+    int32_t result = copy_out(call->arguments[0], &information, length);
+    return result != 0 ? result : (int32_t)sizeof(information);
+}
+
+int32_t call_eidolon_sync(const struct system_call *call)
+{
+    struct snap_statistics statistics;
+    int32_t result = wait_until_durable(call);
+
+    if (result != 0 || call->arguments[0] == 0) {
+        return result;
+    }
+    snap_statistics(&statistics);
+    return copy_out(call->arguments[0], &statistics.committed.number, sizeof(statistics.committed.number));
+}

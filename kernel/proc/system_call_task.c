@@ -1,0 +1,151 @@
+/*
+ * System calls on the running task: its end, its thread-local storage, and what it waits on.
+ */
+#include "calls.h"
+#include "program_signal.h"
+#include "program_time.h"
+#include <string.h>
+
+int32_t call_exit(const struct system_call *call)
+{
+    if (call->program->task_count > 1) {
+        task_exit();
+    }
+    program_exit((call->arguments[0] & 0xFFu) << 8);
+}
+
+int32_t call_exit_group(const struct system_call *call)
+{
+    program_exit((call->arguments[0] & 0xFFu) << 8);
+}
+
+int32_t call_wait4(const struct system_call *call)
+{
+    (void)call;
+    return -ECHILD;
+}
+
+int32_t call_set_tid_address(const struct system_call *call)
+{
+    call->record->clear_child_tid = call->arguments[0];
+    return (int32_t)call->record->tid;
+}
+
+int32_t call_set_robust_list(const struct system_call *call)
+{
+    call->record->robust_list = call->arguments[0];
+    call->record->robust_list_length = call->arguments[1];
+    return 0;
+}
+
+/* Thread-local storage -----------------------------------------------------------------------------------------------
+ */
+
+#define ENTRY_ANY UINT32_MAX
+
+static bool describes_nothing(const struct linux_user_desc *description)
+{
+    return description->base == 0 && description->limit == 0 &&
+           description->flags == (USER_DESC_READ_ONLY | USER_DESC_NOT_PRESENT);
+}
+
+static int32_t find_entry(const struct task *task, uint32_t *entry)
+{
+    if (*entry != ENTRY_ANY) {
+        return *entry - CPU_TLS_FIRST_ENTRY < CPU_TLS_ENTRIES ? 0 : -EINVAL;
+    }
+    for (uint32_t i = 0; i < CPU_TLS_ENTRIES; i++) {
+        if (!task->context.tls[i].present) {
+            *entry = CPU_TLS_FIRST_ENTRY + i;
+            return 0;
+        }
+    }
+    return -ESRCH;
+}
+
+int32_t call_set_thread_area(const struct system_call *call)
+{
+    struct task *task = call->task;
+    struct linux_user_desc description;
+    int32_t result = copy_in(&description, call->arguments[0], sizeof(description));
+
+    if (result == 0) {
+        result = find_entry(task, &description.entry_number);
+    }
+    if (result == 0) {
+        result = copy_out(call->arguments[0], &description.entry_number, sizeof(description.entry_number));
+    }
+    if (result != 0) {
+        return result;
+    }
+    struct cpu_tls *entry = &task->context.tls[description.entry_number - CPU_TLS_FIRST_ENTRY];
+    memset(entry, 0, sizeof(*entry));
+    if (!describes_nothing(&description)) {
+        entry->base = description.base;
+        entry->limit = description.limit;
+        entry->limit_in_pages = (description.flags & USER_DESC_LIMIT_IN_PAGES) != 0;
+        entry->read_only = (description.flags & USER_DESC_READ_ONLY) != 0;
+        entry->present = (description.flags & USER_DESC_NOT_PRESENT) == 0;
+    }
+    cpu_load_tls(&task->context);
+    return 0;
+}
+
+int32_t call_get_thread_area(const struct system_call *call)
+{
+    struct linux_user_desc description;
+    int32_t result = copy_in(&description, call->arguments[0], sizeof(description));
+
+    if (result != 0) {
+        return result;
+    }
+    if (description.entry_number - CPU_TLS_FIRST_ENTRY >= CPU_TLS_ENTRIES) {
+        return -EINVAL;
+    }
+    const struct cpu_tls *entry = &call->task->context.tls[description.entry_number - CPU_TLS_FIRST_ENTRY];
+    description.base = entry->base;
+    description.limit = entry->limit;
+    description.flags =
+        entry->present ? USER_DESC_32BIT | USER_DESC_USABLE : USER_DESC_READ_ONLY | USER_DESC_NOT_PRESENT;
+    description.flags |= entry->present && entry->limit_in_pages ? USER_DESC_LIMIT_IN_PAGES : 0;
+    description.flags |= entry->present && entry->read_only ? USER_DESC_READ_ONLY : 0;
+    return copy_out(call->arguments[0], &description, sizeof(description));
+}
+
+/* Futexes: programs have one task, so nobody waits and nobody will wake ----------------------------------------------
+ */
+
+#define FUTEX_COMMAND 0x7Fu
+#define FUTEX_WAIT    0u
+#define FUTEX_WAKE    1u
+
+int32_t call_futex(const struct system_call *call)
+{
+    uint32_t value;
+    uint64_t length_ns = 0;
+    int32_t result = copy_in(&value, call->arguments[0], sizeof(value));
+
+    if (result != 0) {
+        return result;
+    }
+    if ((call->arguments[1] & FUTEX_COMMAND) == FUTEX_WAKE) {
+        return 0;
+    }
+    if ((call->arguments[1] & FUTEX_COMMAND) != FUTEX_WAIT) {
+        return -ENOSYS;
+    }
+    if (value != call->arguments[2]) {
+        return -EAGAIN;
+    }
+    if (call->arguments[3] == 0) {
+        return call_sleep_until(call, UINT64_MAX);
+    }
+    result = call_timespec_in(call->arguments[3], false, &length_ns);
+    if (result == 0 && call->record->call.deadline_ns == 0) {
+        call->record->call.deadline_ns = time_monotonic_ns() + length_ns;
+    }
+    if (result == 0) {
+        result = call_sleep_until(call, call->record->call.deadline_ns);
+    }
+    return result == 0 ? -ETIMEDOUT : result;
+}

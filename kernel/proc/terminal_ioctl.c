@@ -1,0 +1,108 @@
+/*
+ * ioctl() on terminals: settings, size, foreground, and what waits in the queues.
+ */
+#include "calls.h"
+#include "record.h"
+#include "terminal.h"
+#include "terminal_object.h"
+
+static int32_t set_settings(struct terminal *object, uint32_t request, uint32_t argument)
+{
+    struct linux_termios settings;
+    int32_t result = copy_in(&settings, argument, sizeof(settings));
+
+    if (result != 0) {
+        return result;
+    }
+    if (request == TCSETSF) {
+        terminal_flush_input(object);
+    }
+    terminal_set_settings(object, &settings);
+    terminal_wake_readers();
+    return 0;
+}
+
+static int32_t set_foreground(uint32_t terminal, uint32_t argument)
+{
+    uint32_t group;
+    int32_t result = copy_in(&group, argument, sizeof(group));
+
+    if (result == 0 && (group == 0 || group > PROGRAMS_MAX)) {
+        result = -EINVAL;
+    }
+    if (result == 0) {
+        terminal_set_foreground(terminal, group);
+    }
+    return result;
+}
+
+static int32_t flush(struct terminal *object, uint32_t queue)
+{
+    if (queue > TCIOFLUSH) {
+        return -EINVAL;
+    }
+    if (queue != TCOFLUSH) {
+        terminal_flush_input(object);
+        terminal_wake_readers();
+    }
+    return 0;
+}
+
+static int32_t number_out(uint32_t argument, uint32_t number)
+{
+    return copy_out(argument, &number, sizeof(number));
+}
+
+static int32_t size_out(uint32_t argument)
+{
+    const struct linux_window_size size = {.rows = TERMINAL_ROWS, .columns = TERMINAL_COLUMNS};
+
+    return copy_out(argument, &size, sizeof(size));
+}
+
+/* The size is the screen's: a wish for another one is read and not granted. */
+static int32_t refuse_size(uint32_t argument)
+{
+    struct linux_window_size size;
+
+    return copy_in(&size, argument, sizeof(size));
+}
+
+int32_t terminal_ioctl(uint32_t terminal, uint32_t request, uint32_t argument)
+{
+    struct terminal *object = record_at(RECORD_TERMINAL, terminal);
+
+    switch (request) {
+    case TCGETS: {
+        struct linux_termios settings = object->settings;
+        return copy_out(argument, &settings, sizeof(settings));
+    }
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+        return set_settings(object, request, argument);
+    case TIOCGWINSZ:
+        return size_out(argument);
+    case TIOCSWINSZ:
+        return refuse_size(argument);
+    case FIONREAD:
+        return number_out(argument, terminal_input_ready(object));
+    case TIOCOUTQ:
+        return number_out(argument, 0);
+    case TIOCGPGRP:
+        return number_out(argument, terminal_foreground(terminal));
+    case TIOCSPGRP:
+        return set_foreground(terminal, argument);
+    case TIOCGSID:
+        return number_out(argument, task_current()->program->session);
+    case TCFLSH:
+        return flush(object, argument);
+    case TCSBRK:
+    case TCXONC:
+    case TIOCSCTTY:
+    case TIOCNOTTY:
+        return 0;
+    default:
+        return -ENOTTY;
+    }
+}

@@ -1,0 +1,130 @@
+/*
+ * Ways from a program into the kernel: system calls and processor exceptions.
+ *
+ * A system call runs its handler between program_call_begin() and program_call_end(); in between the task may be
+ * captured, and is then captured at the instruction that issues the call. An exception becomes the signal Linux gives
+ * for it. (Page faults that memory can answer are elsewhere, in page_fault.c.)
+ */
+#include "calls.h"
+#include "log.h"
+#include "program_signal.h"
+#include "signals.h"
+#include <string.h>
+
+/* System calls ------------------------------------------------------------------------------------------------------
+ */
+
+#define NAMED_ONCE_LIMIT 512u
+
+/* Which calls the log has named as missing, so that each is named once a boot. Volatile. */
+static uint32_t named_once[NAMED_ONCE_LIMIT / 32];
+
+static int32_t call_missing(const struct system_call *call)
+{
+    uint32_t bit = 1u << (call->number % 32);
+
+    if (call->number < NAMED_ONCE_LIMIT && (named_once[call->number / 32] & bit) == 0) {
+        named_once[call->number / 32] |= bit;
+        log_line("%s: system call %u is not provided", call->program->name, call->number);
+    }
+    return -ENOSYS;
+}
+
+static int32_t dispatch(const struct system_call *call)
+{
+    const struct system_call_entry *entry = system_call_find(call->number);
+
+    return entry != NULL ? entry->handler(call) : call_missing(call);
+}
+
+void trap_system_call(struct registers *registers)
+{
+    struct task *task = task_current();
+    struct system_call call = {
+        .arguments = {registers->ebx, registers->ecx, registers->edx, registers->esi, registers->edi, registers->ebp},
+        .number = registers->eax,
+        .task = task,
+        .record = task->record,
+        .program = task->program,
+    };
+
+    program_call_begin(registers);
+    program_call_end(registers, dispatch(&call));
+}
+
+/* Exceptions --------------------------------------------------------------------------------------------------------
+ */
+
+#define VECTORS                  32u
+#define VECTOR_DIVIDE            0u
+#define VECTOR_PROTECTION        13u
+#define INSTRUCTION_PREFIXES_MAX 4u
+
+static const struct {
+    uint8_t signal;
+    const char *detail;
+} exceptions[VECTORS] = {
+    [VECTOR_DIVIDE] = {SIGFPE, "divide error"},
+    [1] = {SIGTRAP, "debug exception"},
+    [3] = {SIGTRAP, "breakpoint"},
+    [4] = {SIGSEGV, "overflow"},
+    [5] = {SIGSEGV, "bound range exceeded"},
+    [6] = {SIGILL, "illegal instruction"},
+    [7] = {SIGFPE, "no coprocessor"},
+    [10] = {SIGSEGV, "invalid task state"},
+    [11] = {SIGBUS, "segment not present"},
+    [12] = {SIGBUS, "stack segment fault"},
+    [VECTOR_PROTECTION] = {SIGSEGV, "general protection fault"},
+    [16] = {SIGFPE, "floating point error"},
+    [17] = {SIGBUS, "alignment error"},
+    [19] = {SIGFPE, "SIMD floating point error"},
+};
+
+static bool is_prefix(uint8_t byte)
+{
+    return byte == 0x66 || byte == 0x67 || byte == 0xF2 || byte == 0xF3 || byte == 0x2E || byte == 0x3E ||
+           byte == 0x26 || byte == 0x36 || byte == 0x64 || byte == 0x65;
+}
+
+/* Whether an opcode is one that only the kernel may execute: input and output, interrupts, halt, control registers. */
+static bool is_privileged(uint8_t opcode, uint8_t second)
+{
+    if ((opcode >= 0xE4 && opcode <= 0xE7) || (opcode >= 0xEC && opcode <= 0xEF) ||
+        (opcode >= 0x6C && opcode <= 0x6F) || opcode == 0xF4 || opcode == 0xFA || opcode == 0xFB) {
+        return true;
+    }
+    return opcode == 0x0F && (second <= 0x01 || second == 0x06 || second == 0x08 || second == 0x09 ||
+                              (second >= 0x20 && second <= 0x23) || (second >= 0x30 && second <= 0x33));
+}
+
+static bool at_privileged_instruction(uint32_t eip)
+{
+    uint8_t bytes[INSTRUCTION_PREFIXES_MAX + 2] = {0};
+    uint32_t length = 0;
+
+    while (length < sizeof(bytes) && user_copy_in(&bytes[length], (struct vaddr){eip + length}, 1) == OK) {
+        length++;
+    }
+    uint32_t at = 0;
+    while (at < INSTRUCTION_PREFIXES_MAX && is_prefix(bytes[at])) {
+        at++;
+    }
+    return at < length && is_privileged(bytes[at], at + 1 < length ? bytes[at + 1] : 0xFF);
+}
+
+void trap_exception(struct registers *registers)
+{
+    struct task *task = task_current();
+    uint32_t vector = registers->vector < VECTORS ? registers->vector : VECTOR_PROTECTION;
+    uint32_t signal = exceptions[vector].signal != 0 ? exceptions[vector].signal : SIGSEGV;
+    const char *what = exceptions[vector].detail != NULL ? exceptions[vector].detail : "unexpected exception";
+
+    task->registers = registers;
+    task->captured = false;
+    if (vector == VECTOR_PROTECTION && at_privileged_instruction(registers->eip)) {
+        what = "privileged instruction";
+    }
+    struct signal_fault fault = {.signal = signal, .vector = vector, .error_code = registers->error_code};
+    kernel_snprintf(fault.detail, sizeof(fault.detail), "%s (eip 0x%x)", what, registers->eip);
+    signal_force(registers, &fault);
+}
