@@ -13,20 +13,36 @@
 
 struct vm_map;
 
+/* What a region allows of a page. */
+struct vm_allowance {
+    bool may_write;          /* so that a read fault may map it so */
+    uint32_t pages_following; /* of the same region, above this one */
+};
+
 /* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
 struct vm_fault_policy {
     /*
-     * Check an access to an address of a space and extend a growing stack if that makes it right.
-     * - may_write: whether the region lets the page be written (so that a read fault may map it so).
+     * Check an access to an address of a space and extend a growing stack if that makes it right. Does not sleep.
      * - ERROR_DENIED: no region, or it does not allow the access.
      */
-    enum error (*check)(struct gpn page, enum pmap_access access, bool *may_write);
+    enum error (*check)(struct gpn page, enum pmap_access access, struct vm_allowance *out);
 };
+
+#define VM_READ_AHEAD_PAGES 16u
 
 /* Where pages are that are not in memory; given by kernel/snap. All may sleep. */
 struct vm_pager {
-    /* Fill a page-aligned buffer with what the page holds: zeroes if it was never written. ERROR_IO, ERROR_CHECKSUM. */
-    enum error (*read)(struct gpn page, void *content);
+    /*
+     * How many pages from `first` on, at most `count_max`, are worth reading together because one request gets them all. 0: the
+     * first holds nothing but zeroes. ERROR_IO, ERROR_CHECKSUM: it cannot be told.
+     */
+    enum error (*measure)(struct gpn first, uint32_t count_max, uint32_t *out_count);
+    /*
+     * Fill page-aligned buffers with what pages [first, first + count) hold; count is 1 .. VM_READ_AHEAD_PAGES.
+     * - out_count: how many, 1 or more; fewer than asked if a later one has moved or does not prove itself.
+     * - ERROR_IO, ERROR_CHECKSUM: of the first.
+     */
+    enum error (*read)(struct gpn first, uint32_t count, void *const contents[], uint32_t *out_count);
     /* Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed. */
     enum error (*discard)(struct gpn first, uint32_t count);
     /* Make every page clean that is dirty now. Interruptible: ERROR_INTERRUPTED; ERROR_IO, ERROR_NO_SPACE. */

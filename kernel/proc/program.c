@@ -54,13 +54,13 @@ static uint8_t protection_for(enum pmap_access access)
     return access == PMAP_WRITE ? VM_WRITE : VM_READ | VM_EXECUTE;
 }
 
-static enum error check_access(struct gpn page, enum pmap_access access, bool *may_write)
+static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {
     uint32_t index = gpn_space(page).number;
     uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
 
     if (index == SPACE_SYSTEM.number) {
-        *may_write = true;
+        *out = (struct vm_allowance){.may_write = true};
         return OK;
     }
     if (!program_exists(index)) {
@@ -79,7 +79,8 @@ static enum error check_access(struct gpn page, enum pmap_access access, bool *m
     if (region->ticket.kind == VM_TICKET_NONE || (region->protection & protection_for(access)) == 0) {
         return ERROR_DENIED;
     }
-    *may_write = (region->protection & VM_WRITE) != 0;
+    out->may_write = (region->protection & VM_WRITE) != 0;
+    out->pages_following = region->first_page + region->page_count - number - 1;
     return OK;
 }
 

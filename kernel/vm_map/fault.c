@@ -12,6 +12,7 @@
 #include "vm_fault.h"
 #include "arch/clock.h"
 #include "log.h"
+#include "page_in.h"
 #include "vm_map.h"
 #include "vm_reclaim.h"
 #include "vm_snapshot.h"
@@ -141,32 +142,11 @@ static enum error map_resident(struct vm_page *page, enum pmap_access access, bo
 
 void vm_allow_write(const struct vm_page *page)
 {
-    bool may_write;
+    struct vm_allowance allowance;
 
-    if (policy->check(page->gpn, PMAP_WRITE, &may_write) == OK) {
+    if (policy->check(page->gpn, PMAP_WRITE, &allowance) == OK) {
         pmap_protect(page->gpn, PMAP_WRITE);
     }
-}
-
-/* Fill a frame with what the page should be. The caller has its mutex; sleeps for the disk. */
-static enum error bring_in(struct vm_page *page)
-{
-    struct frame frame;
-    enum error error = vm_frame_take(&frame);
-
-    if (error != OK) {
-        return error;
-    }
-    vm_page_begin_read(page);
-    error = pager->read(page->gpn, frame_address(frame));
-    if (error != OK) {
-        log_line("vm_map: page %08x cannot be read: %s", page->gpn.number, error_text(error));
-        vm_page_fail_read(page);
-        frame_free(frame);
-        return error;
-    }
-    vm_page_make_resident(page, frame);
-    return OK;
 }
 
 static bool is_resident(const struct vm_page *page)
@@ -174,22 +154,11 @@ static bool is_resident(const struct vm_page *page)
     return !frame_is_none(page->frame);
 }
 
-/* A record that holds nothing goes; one that somebody else waits for or lists stays. */
-static void delete_if_empty(struct gpn gpn)
-{
-    struct vm_page *page = vm_map_find(&object_space, gpn);
-
-    if (page != NULL && page->state == VM_PAGE_NEW) {
-        enum error error = vm_map_delete(&object_space, gpn);
-        ASSERT(error == OK || error == ERROR_BUSY);
-    }
-}
-
 /* One attempt. *again: something slept, and the decision has to be taken anew. */
 static enum error try_fault(struct gpn gpn, enum pmap_access access, bool *again)
 {
-    bool may_write;
-    enum error error = policy->check(gpn, access, &may_write);
+    struct vm_allowance allowance;
+    enum error error = policy->check(gpn, access, &allowance);
 
     *again = false;
     if (error != OK) {
@@ -212,14 +181,14 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access, bool *again
         return OK;
     }
     if (is_resident(page)) {
-        error = map_resident(page, access, may_write);
+        error = map_resident(page, access, allowance.may_write);
     } else {
-        error = bring_in(page);
+        error = page_in(&object_space, pager, page, allowance.pages_following);
         *again = error == OK;
     }
     vm_page_unlock(page);
     if (error != OK) {
-        delete_if_empty(gpn);
+        page_in_forget(&object_space, gpn);
     }
     return error;
 }
@@ -285,7 +254,7 @@ static void discard_page(struct vm_page *page)
         frame_free(remains.frame);
     }
     vm_page_unlock(page);
-    delete_if_empty(gpn);
+    page_in_forget(&object_space, gpn);
 }
 
 static bool in_range(struct gpn page, struct gpn first, uint32_t count)

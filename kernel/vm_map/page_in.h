@@ -1,0 +1,22 @@
+/*
+ * Inside kernel/vm_map: bringing pages in.
+ */
+#ifndef PAGE_IN_H
+#define PAGE_IN_H
+
+#include "vm_fault.h"
+#include "vm_map.h"
+
+/*
+ * Make a page resident that is not, and some of the `following` pages of its region with it where that costs no
+ * further request.
+ * - the caller has its mutex; the state is NEW. Sleeps for the disk.
+ * - ERROR_NO_MEMORY: no frame; ERROR_IO, ERROR_CHECKSUM. The page is NEW then.
+ */
+MUST_CHECK enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
+                              uint32_t following);
+
+/* Delete the record of a page if it holds nothing and nobody waits for it. */
+void page_in_forget(struct vm_map *map, struct gpn gpn);
+
+#endif
