@@ -41,7 +41,10 @@ void serial_set_receiver(serial_receiver *receiver, void *context);
 void serial_pause_receiver(void);
 void serial_resume_receiver(void);
 
-/* Send all that is waiting by polling, giving up on a line that does not move; before a power-off. */
+/*
+ * Send what is waiting by polling. Gives up on a line that does not move for a second or two; what is left then goes on
+ * waiting.
+ */
 void serial_drain(void);
 
 /* As serial_drain(), then send `length` bytes by polling. For panics: needs nothing but the port. */

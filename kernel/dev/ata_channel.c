@@ -63,7 +63,7 @@
 
 #define READY_SPINS_MAX 10000u
 #define IDENTIFY_NS     2000000000ull
-#define TRANSFER_NS     15000000000ull
+#define TRANSFER_NS     30000000000ull
 #define FLUSH_NS        60000000000ull
 #define RESET_NS        31000000000ull /* what a drive may take, by the standard */
 #define RESET_PULSE_NS  1000000ull

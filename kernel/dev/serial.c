@@ -76,7 +76,7 @@ static uint8_t receive_bytes[RECEIVE_BYTES];
 static struct {
     bool present;
     bool paused;
-    bool stuck;      /* a polled write gave up; do not wait for the line again */
+    bool stuck;      /* a polled write gave up: no other one waits until an interrupt has moved bytes again */
     uint8_t enabled; /* as last written to UART_ENABLE */
     struct ring transmit, receive;
     serial_receiver *receiver;
@@ -118,6 +118,7 @@ static void enable_interrupts(uint8_t causes)
 static void transmit(void)
 {
     if ((inb(UART_LINE_STATUS) & STATUS_TRANSMIT_EMPTY) != 0) {
+        serial.stuck = false;
         for (uint32_t i = 0; i < FIFO_BYTES && ring_used(&serial.transmit) > 0; i++) {
             outb(UART_DATA, ring_take(&serial.transmit));
         }
@@ -298,10 +299,11 @@ void serial_resume_receiver(void)
     interrupt_restore(were_enabled);
 }
 
-/* Spin until one of `status` is set; a line that once made us wait in vain is not waited for again. */
+/* Spin until one of `status` is set. A line that has made us wait in vain is not waited for again, but looked at. */
 static bool poll_status(uint8_t status)
 {
-    for (uint32_t spins = 0; spins < POLL_SPINS_MAX && !serial.stuck; spins++) {
+    uint32_t spins_max = serial.stuck ? 1 : POLL_SPINS_MAX;
+    for (uint32_t spins = 0; spins < spins_max; spins++) {
         if ((inb(UART_LINE_STATUS) & status) != 0) {
             return true;
         }
@@ -310,21 +312,14 @@ static bool poll_status(uint8_t status)
     return false;
 }
 
-static void transmit_polled(uint8_t byte)
-{
-    if (poll_status(STATUS_TRANSMIT_EMPTY)) {
-        outb(UART_DATA, byte);
-    }
-}
-
 void serial_drain(void)
 {
     if (!serial.present) {
         return;
     }
     bool were_enabled = interrupt_disable();
-    while (ring_used(&serial.transmit) > 0) {
-        transmit_polled(ring_take(&serial.transmit));
+    while (ring_used(&serial.transmit) > 0 && poll_status(STATUS_TRANSMIT_EMPTY)) {
+        outb(UART_DATA, ring_take(&serial.transmit));
     }
     (void)poll_status(STATUS_TRANSMIT_DONE);
     interrupt_restore(were_enabled);
@@ -336,8 +331,8 @@ void serial_panic_write(const char *text, size_t length)
         return;
     }
     serial_drain();
-    for (size_t i = 0; i < length; i++) {
-        transmit_polled((uint8_t)text[i]);
+    for (size_t i = 0; i < length && poll_status(STATUS_TRANSMIT_EMPTY); i++) {
+        outb(UART_DATA, (uint8_t)text[i]);
     }
     (void)poll_status(STATUS_TRANSMIT_DONE);
 }
