@@ -15,7 +15,11 @@
 #define USER_FIRST_PAGE (USER_START >> PAGE_SHIFT)
 #define USER_END_PAGE   (USER_END >> PAGE_SHIFT)
 
-/* The stack grows down from USER_END to at most STACK_PAGES_MAX; mappings without a wish lie below what it may need. */
+/*
+ * The stack grows down from STACK_END_PAGE to at most STACK_PAGES_MAX; mappings without a wish lie below what it may need.
+ * The last page of the window stays empty, so that nothing runs from it into the shared window.
+ */
+#define STACK_END_PAGE    (USER_END_PAGE - 1u)
 #define STACK_PAGES_MAX   2048u
 #define STACK_GUARD_PAGES 64u
 #define MAPPING_END_PAGE  (USER_END_PAGE - 2u * STACK_PAGES_MAX)

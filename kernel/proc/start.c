@@ -158,11 +158,11 @@ static uint32_t strings_bytes(const char *const *strings, uint32_t count)
 static enum error map_stack(struct address_space space)
 {
     const struct vm_region_attributes guard = {.ticket = {.kind = VM_TICKET_NONE}};
-    enum error error = address_space_map(space, USER_END_PAGE - STACK_FIRST_PAGES, STACK_FIRST_PAGES,
+    enum error error = address_space_map(space, STACK_END_PAGE - STACK_FIRST_PAGES, STACK_FIRST_PAGES,
                                          address_space_zeroes(VM_READ | VM_WRITE, VM_REGION_GROWS_DOWN));
 
     if (error == OK) {
-        error = address_space_map(space, USER_END_PAGE - STACK_PAGES_MAX - STACK_GAP_PAGES - 1, 1, guard);
+        error = address_space_map(space, STACK_END_PAGE - STACK_PAGES_MAX - STACK_GAP_PAGES - 1, 1, guard);
     }
     return error;
 }
@@ -215,7 +215,7 @@ static void put_auxiliary_vector(struct stack_builder *stack, const struct elf_p
 /* Fill the stack; *out_pointer becomes the program's stack pointer. */
 static enum error build_stack(const struct program_image *image, const struct elf_plan *plan, uint32_t *out_pointer)
 {
-    struct stack_builder stack = {.strings = USER_END, .error = OK};
+    struct stack_builder stack = {.strings = STACK_END_PAGE << PAGE_SHIFT, .error = OK};
     const uint64_t random[2] = {clock_entropy(), clock_entropy()};
 
     uint32_t name = push_string(&stack, image->argument_count > 0 ? image->arguments[0] : "");

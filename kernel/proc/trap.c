@@ -14,17 +14,29 @@
 /* System calls ------------------------------------------------------------------------------------------------------
  */
 
-#define NAMED_ONCE_LIMIT 512u
+#define NAMED_MAX 32u
 
-/* Which calls the log has named as missing, so that each is named once a boot. Volatile. */
-static uint32_t named_once[NAMED_ONCE_LIMIT / 32];
+/* Missing calls that the log has named, so that each is named once a boot; when it is full, no more. Volatile. */
+static uint32_t named[NAMED_MAX];
+static uint32_t named_count;
+
+static bool name_once(uint32_t number)
+{
+    for (uint32_t i = 0; i < named_count; i++) {
+        if (named[i] == number) {
+            return false;
+        }
+    }
+    if (named_count == NAMED_MAX) {
+        return false;
+    }
+    named[named_count++] = number;
+    return true;
+}
 
 static int32_t call_missing(const struct system_call *call)
 {
-    uint32_t bit = 1u << (call->number % 32);
-
-    if (call->number < NAMED_ONCE_LIMIT && (named_once[call->number / 32] & bit) == 0) {
-        named_once[call->number / 32] |= bit;
+    if (name_once(call->number)) {
         log_line("%s: system call %u is not provided", call->program->name, call->number);
     }
     return -ENOSYS;
