@@ -7,42 +7,18 @@
  * Whoever waits also watches the clock: a command past its deadline is given up, the channel is reset, the request
  * fails, the next one starts. Everything in the channel is touched with interrupts disabled.
  */
-#include "ata_channel.h"
+#include "ata_registers.h"
 
 #include "arch/clock.h"
 #include "arch/frame.h"
 #include "arch/interrupt.h"
-#include "arch/io.h"
 #include "block_driver.h"
 #include "log.h"
-
-/* Task-file registers, from command_ports on. */
-#define REGISTER_DATA    0u
-#define REGISTER_ERROR   1u
-#define REGISTER_COUNT   2u
-#define REGISTER_LOW     3u
-#define REGISTER_MIDDLE  4u
-#define REGISTER_HIGH    5u
-#define REGISTER_DEVICE  6u
-#define REGISTER_STATUS  7u /* read; reading acknowledges the interrupt */
-#define REGISTER_COMMAND 7u /* write */
-
-#define CONTROL_NO_INTERRUPT 0x02u
-#define CONTROL_RESET        0x04u
-
-#define STATUS_ERROR   0x01u
-#define STATUS_DATA    0x08u
-#define STATUS_FAULT   0x20u
-#define STATUS_BUSY    0x80u
-#define STATUS_NO_CHIP 0xFFu
-
-#define DEVICE_LBA 0xE0u /* with the two bits that old drives want set */
 
 #define COMMAND_READ_DMA      0xC8u
 #define COMMAND_READ_DMA_EXT  0x25u
 #define COMMAND_WRITE_DMA     0xCAu
 #define COMMAND_WRITE_DMA_EXT 0x35u
-#define COMMAND_IDENTIFY      0xECu
 
 /* Bus-master registers, from master_ports on. */
 #define MASTER_COMMAND 0u
@@ -61,14 +37,12 @@
 
 #define WINDOW_BYTES 65536u /* no entry of the table crosses a multiple of it */
 
-#define READY_SPINS_MAX 10000u
-#define IDENTIFY_NS     2000000000ull
-#define TRANSFER_NS     30000000000ull
-#define FLUSH_NS        60000000000ull
-#define RESET_NS        31000000000ull /* what a drive may take, by the standard */
-#define RESET_PULSE_NS  1000000ull
-#define RESET_STEP_NS   10000000ull
-#define WATCH_NS        1000000000ull
+#define TRANSFER_NS    30000000000ull
+#define FLUSH_NS       60000000000ull
+#define RESET_NS       31000000000ull /* what a drive may take, by the standard */
+#define RESET_PULSE_NS 1000000ull
+#define RESET_STEP_NS  10000000ull
+#define WATCH_NS       1000000000ull
 
 struct ata_transfer {
     uint32_t physical;
@@ -79,37 +53,6 @@ struct ata_transfer {
 
 _Static_assert(sizeof(struct ata_transfer) == 8, "layout given by the specification");
 _Static_assert(BLOCK_REQUEST_PAGES_MAX * sizeof(struct ata_transfer) <= PAGE_SIZE, "one frame of transfers");
-
-static uint8_t read_register(const struct ata_channel *channel, uint32_t number)
-{
-    return inb((uint16_t)(channel->command_ports + number));
-}
-
-static void write_register(const struct ata_channel *channel, uint32_t number, uint8_t value)
-{
-    outb((uint16_t)(channel->command_ports + number), value);
-}
-
-/* The status without its side effect. */
-static uint8_t peek_status(const struct ata_channel *channel)
-{
-    return inb(channel->control_port);
-}
-
-/* Select a drive and wait, briefly, until the channel can take a command. */
-static bool select_drive(const struct ata_channel *channel, uint8_t device)
-{
-    write_register(channel, REGISTER_DEVICE, device);
-    for (uint32_t spins = 0; spins < 4; spins++) {
-        (void)peek_status(channel); /* 400 ns in which the status means nothing */
-    }
-    for (uint32_t spins = 0; spins < READY_SPINS_MAX; spins++) {
-        if ((peek_status(channel) & (STATUS_BUSY | STATUS_DATA)) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void master_stop(const struct ata_channel *channel)
 {
@@ -141,15 +84,15 @@ static void describe_transfer(struct ata_channel *channel)
 static void write_address(const struct ata_channel *channel, uint64_t sector, uint32_t sectors)
 {
     if (channel->drive->lba48) {
-        write_register(channel, REGISTER_COUNT, (uint8_t)(sectors >> 8));
-        write_register(channel, REGISTER_LOW, (uint8_t)(sector >> 24));
-        write_register(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 32));
-        write_register(channel, REGISTER_HIGH, (uint8_t)(sector >> 40));
+        ata_write(channel, REGISTER_COUNT, (uint8_t)(sectors >> 8));
+        ata_write(channel, REGISTER_LOW, (uint8_t)(sector >> 24));
+        ata_write(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 32));
+        ata_write(channel, REGISTER_HIGH, (uint8_t)(sector >> 40));
     }
-    write_register(channel, REGISTER_COUNT, (uint8_t)sectors);
-    write_register(channel, REGISTER_LOW, (uint8_t)sector);
-    write_register(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 8));
-    write_register(channel, REGISTER_HIGH, (uint8_t)(sector >> 16));
+    ata_write(channel, REGISTER_COUNT, (uint8_t)sectors);
+    ata_write(channel, REGISTER_LOW, (uint8_t)sector);
+    ata_write(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 8));
+    ata_write(channel, REGISTER_HIGH, (uint8_t)(sector >> 16));
 }
 
 static bool start_transfer(struct ata_channel *channel)
@@ -165,7 +108,7 @@ static bool start_transfer(struct ata_channel *channel)
     if (!drive->lba48) {
         device |= (uint8_t)(sector >> 24 & 0x0F);
     }
-    if (!select_drive(channel, device)) {
+    if (!ata_select(channel, device)) {
         return false;
     }
     describe_transfer(channel);
@@ -175,9 +118,9 @@ static bool start_transfer(struct ata_channel *channel)
     outb((uint16_t)(channel->master_ports + MASTER_COMMAND), direction);
     write_address(channel, sector, channel->pages * SECTORS_PER_BLOCK);
     if (drive->lba48) {
-        write_register(channel, REGISTER_COMMAND, reading ? COMMAND_READ_DMA_EXT : COMMAND_WRITE_DMA_EXT);
+        ata_write(channel, REGISTER_COMMAND, reading ? COMMAND_READ_DMA_EXT : COMMAND_WRITE_DMA_EXT);
     } else {
-        write_register(channel, REGISTER_COMMAND, reading ? COMMAND_READ_DMA : COMMAND_WRITE_DMA);
+        ata_write(channel, REGISTER_COMMAND, reading ? COMMAND_READ_DMA : COMMAND_WRITE_DMA);
     }
     outb((uint16_t)(channel->master_ports + MASTER_COMMAND), direction | MASTER_START);
     channel->deadline_ns = clock_boot_ns() + TRANSFER_NS;
@@ -187,11 +130,11 @@ static bool start_transfer(struct ata_channel *channel)
 static bool start_flush(struct ata_channel *channel)
 {
     channel->pages = 0;
-    if (!select_drive(channel, DEVICE_LBA | (uint8_t)(channel->drive->unit << 4))) {
+    if (!ata_select(channel, DEVICE_LBA | (uint8_t)(channel->drive->unit << 4))) {
         return false;
     }
     master_stop(channel);
-    write_register(channel, REGISTER_COMMAND, channel->drive->flush_command);
+    ata_write(channel, REGISTER_COMMAND, channel->drive->flush_command);
     channel->deadline_ns = clock_boot_ns() + FLUSH_NS;
     return true;
 }
@@ -265,7 +208,7 @@ static void handle_interrupt(void *context)
     if ((master & MASTER_INTERRUPT) == 0) {
         return; /* another device's, on a shared line */
     }
-    uint8_t status = read_register(channel, REGISTER_STATUS);
+    uint8_t status = ata_read(channel, REGISTER_STATUS);
     master_stop(channel);
     if (channel->request != NULL && channel->state == ATA_CHANNEL_RUNNING) {
         bool failed = (status & (STATUS_BUSY | STATUS_FAULT | STATUS_ERROR)) != 0 ||
@@ -290,7 +233,7 @@ static bool reset(const struct ata_channel *channel)
     uint64_t deadline_ns = clock_boot_ns() + RESET_NS;
     do {
         sleep_ns(RESET_STEP_NS);
-        if ((peek_status(channel) & STATUS_BUSY) == 0) {
+        if ((ata_peek_status(channel) & STATUS_BUSY) == 0) {
             outb(channel->control_port, 0);
             return true;
         }
@@ -348,7 +291,7 @@ void ata_channel_wait(struct ata_drive *drive, struct block_request *request)
 enum error ata_channel_init(struct ata_channel *channel)
 {
     outb(channel->control_port, CONTROL_NO_INTERRUPT);
-    if (read_register(channel, REGISTER_STATUS) == STATUS_NO_CHIP) {
+    if (ata_read(channel, REGISTER_STATUS) == STATUS_NO_CHIP) {
         return ERROR_NOT_FOUND;
     }
     struct frame frame;
@@ -360,53 +303,9 @@ enum error ata_channel_init(struct ata_channel *channel)
     return error;
 }
 
-/* Poll until the drive wants to hand out data, or says no. */
-static enum error wait_data(const struct ata_channel *channel)
-{
-    uint64_t deadline_ns = clock_boot_ns() + IDENTIFY_NS;
-    do {
-        uint8_t status = read_register(channel, REGISTER_STATUS);
-        if (status == 0) {
-            return ERROR_NOT_FOUND;
-        }
-        if ((status & STATUS_BUSY) == 0) {
-            bool packet = read_register(channel, REGISTER_MIDDLE) != 0 || read_register(channel, REGISTER_HIGH) != 0;
-            if (packet) {
-                return ERROR_NOT_FOUND;
-            }
-            if ((status & (STATUS_ERROR | STATUS_FAULT)) != 0) {
-                return ERROR_IO;
-            }
-            if ((status & STATUS_DATA) != 0) {
-                return OK;
-            }
-        }
-    } while (clock_boot_ns() < deadline_ns);
-    return ERROR_IO;
-}
-
-enum error ata_channel_identify(struct ata_channel *channel, uint8_t unit, uint16_t words[ATA_IDENTIFY_WORDS])
-{
-    if (!select_drive(channel, DEVICE_LBA | (uint8_t)(unit << 4))) {
-        return ERROR_NOT_FOUND;
-    }
-    for (uint32_t number = REGISTER_COUNT; number <= REGISTER_HIGH; number++) {
-        write_register(channel, number, 0);
-    }
-    write_register(channel, REGISTER_COMMAND, COMMAND_IDENTIFY);
-    for (uint32_t spins = 0; spins < 4; spins++) {
-        (void)peek_status(channel);
-    }
-    enum error error = wait_data(channel);
-    if (error == OK) {
-        insw((uint16_t)(channel->command_ports + REGISTER_DATA), words, ATA_IDENTIFY_WORDS);
-    }
-    return error;
-}
-
 void ata_channel_start(struct ata_channel *channel, uint8_t line)
 {
-    (void)read_register(channel, REGISTER_STATUS);
+    (void)ata_read(channel, REGISTER_STATUS);
     master_stop(channel);
     interrupt_attach(line, handle_interrupt, channel);
     outb(channel->control_port, 0);
