@@ -51,9 +51,6 @@ _Noreturn void task_exit(void);
  */
 _Noreturn void program_exit(uint32_t status);
 
-/* The current program is stopped for good by a signal; says so on its terminal. `detail` for people, or NULL. */
-_Noreturn void program_kill(uint32_t signal, const char *detail);
-
 /* Programs that are alive. */
 uint32_t program_count(void);
 

@@ -24,6 +24,7 @@
 #include "snap.h"
 #include "snap_pager.h"
 #include "store.h"
+#include "system_call.h"
 #include "system_state.h"
 #include "terminal.h"
 #include "thread.h"
@@ -237,6 +238,7 @@ static void say_resumed(const struct store_report *report)
     uint64_t now = clock_wall_ns();
     uint64_t age_ms = now > report->wall_time_ns ? (now - report->wall_time_ns) / 1000000 : 0;
 
+    system_call_set_boot(report->generation, age_ms * 1000000);
     console_say("eidolon: resumed generation %llu, %llu.%llu s old", (unsigned long long)report->generation.number,
                 (unsigned long long)(age_ms / 1000), (unsigned long long)(age_ms % 1000 / 100));
 }

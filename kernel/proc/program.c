@@ -10,7 +10,6 @@
 #include "file.h"
 #include "log.h"
 #include "task.h"
-#include "terminal.h"
 #include "vm_fault.h"
 #include "vm_region.h"
 #include <string.h>
@@ -193,39 +192,6 @@ _Noreturn void program_exit(uint32_t status)
     task_exit();
 }
 
-static const char *signal_text(uint32_t signal)
-{
-    switch (signal) {
-    case 2:
-        return "interrupted";
-    case 4:
-        return "illegal instruction";
-    case 5:
-        return "trace trap";
-    case 6:
-        return "aborted";
-    case 7:
-        return "bus error";
-    case 8:
-        return "arithmetic error";
-    case 9:
-        return "killed";
-    case 11:
-        return "segmentation fault";
-    default:
-        return "signal";
-    }
-}
-
-_Noreturn void program_kill(uint32_t signal, const char *detail)
-{
-    struct task *task = task_current();
-
-    console_say("eidolon: %s: %s%s%s", task->program->name, signal_text(signal), detail != NULL ? " " : "",
-                detail != NULL ? detail : "");
-    program_exit(signal);
-}
-
 /* After a boot ------------------------------------------------------------------------------------------------------ */
 
 enum error program_start_empty(void)
@@ -276,6 +242,9 @@ enum error program_resume_all(void)
         if (error == OK) {
             programs_alive++;
         }
+    }
+    if (error == OK) {
+        error = file_resume();
     }
     if (error == OK) {
         error = task_resume_all();

@@ -1,0 +1,27 @@
+/*
+ * The shell's parts: the loop that reads lines (shell.c), the commands (shell_commands.c), the notes (shell_notes.c).
+ */
+#ifndef SHELL_H
+#define SHELL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct eidolon_information;
+
+/* Ask the kernel about itself. False on Linux, or on a kernel that does not know the call. */
+bool shell_information(struct eidolon_information *out);
+
+/* The command of a line, with the words behind it. Returns false when the shell is to end; *status is its result then. */
+bool shell_run(char *line, int *status);
+
+/* What has been typed, oldest first. */
+void history_add(const char *line);
+
+/* Notes: a list on the heap. */
+void notes_add(const char *text);
+void notes_print(void);
+bool notes_forget(const char *which); /* a number, or "all" */
+size_t notes_count(void);
+
+#endif
