@@ -24,11 +24,13 @@
 /* Words that a drive describes itself with. */
 #define WORD_CAPABILITIES   49u
 #define WORD_SECTORS_28     60u
+#define WORD_DMA_MODES      63u
 #define WORD_COMMANDS       83u
 #define WORD_SECTORS_48     100u
 #define WORD_SECTOR_SIZE    106u
 #define CAPABILITY_DMA      0x0100u
 #define CAPABILITY_LBA      0x0200u
+#define DMA_MODES_MASK      0x0007u
 #define COMMANDS_LBA48      0x0400u
 #define COMMANDS_FLUSH      0x1000u
 #define COMMANDS_FLUSH_EXT  0x2000u
@@ -95,13 +97,18 @@ static uint64_t sectors_of(const uint16_t *words, bool lba48)
     return sectors;
 }
 
+/* Some emulators say it only by naming modes. */
+static bool can_dma(const uint16_t *words)
+{
+    return (words[WORD_CAPABILITIES] & CAPABILITY_DMA) != 0 || (words[WORD_DMA_MODES] & DMA_MODES_MASK) != 0;
+}
+
 /* Understand what a drive says about itself. */
 static enum error describe(struct ata_drive *drive, const uint16_t *words, const char *name)
 {
     uint16_t commands = is_valid(words[WORD_COMMANDS]) ? words[WORD_COMMANDS] : 0;
     bool large_sectors = is_valid(words[WORD_SECTOR_SIZE]) && (words[WORD_SECTOR_SIZE] & SECTOR_SIZE_NOT_512) != 0;
-    uint16_t needed = CAPABILITY_DMA | CAPABILITY_LBA;
-    if ((words[WORD_CAPABILITIES] & needed) != needed || large_sectors) {
+    if (!can_dma(words) || (words[WORD_CAPABILITIES] & CAPABILITY_LBA) == 0 || large_sectors) {
         return ERROR_UNSUPPORTED;
     }
     drive->lba48 = (commands & COMMANDS_LBA48) != 0;
