@@ -260,9 +260,8 @@ bool pmap_next_chunk(struct gpn from, struct gpn *first)
     uint32_t space = gpn_space(from).number;
     struct gpn page = {from.number & ~(PMAP_CHUNK_PAGES - 1)};
 
-    while (gpn_space(page).number == space) {
-        uint32_t *entry = mmu_directory_entry(page);
-        if (entry != NULL && (*entry & MMU_PRESENT) != 0) {
+    while (directory_of(from)->exists && gpn_space(page).number == space) {
+        if ((*mmu_directory_entry(page) & MMU_PRESENT) != 0) {
             *first = page;
             return true;
         }
