@@ -34,7 +34,7 @@ static void send_stream(const uint8_t *bytes, uint32_t length);
 static struct terminal_effects effects = {.send = send_stream};
 static struct wait_queue readers;
 static struct wait_queue console_work; /* where the console thread sleeps */
-static bool started;
+static bool mid_line;                  /* the stream's last byte ended no line */
 
 static struct terminal *object(uint32_t terminal)
 {
@@ -49,6 +49,7 @@ static void send_stream(const uint8_t *bytes, uint32_t length)
 {
     uint32_t sent = serial_write(bytes, length);
 
+    mid_line = length > 0 ? bytes[length - 1] != '\n' : mid_line;
     if (sent < length) {
         serial_drain();
         (void)serial_write(bytes + sent, length - sent);
@@ -298,10 +299,9 @@ enum error terminal_start(bool resumed)
 {
     static uint8_t serial_line;
     struct thread *thread;
-    bool persisted = resumed && record_committed(RECORD_TERMINAL) > CONSOLE;
     enum error error = record_commit(RECORD_TERMINAL, CONSOLE + 1);
 
-    if (error == OK && persisted) {
+    if (error == OK && resumed) {
         error = terminal_validate(object(CONSOLE));
     } else if (error == OK) {
         terminal_create(object(CONSOLE));
@@ -313,7 +313,6 @@ enum error terminal_start(bool resumed)
         log_line("terminal: %s", error_text(error));
         return error;
     }
-    started = true;
     paint(object(CONSOLE), TERMINAL_ALL_ROWS);
     vga_show(VGA_TERMINAL);
     keyboard_set_receiver(receive, NULL);
@@ -355,7 +354,7 @@ void console_say(const char *format, ...)
     (void)kernel_vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
     log_line("%s", line);
-    if (started && object(CONSOLE)->output_column > 0) {
+    if (mid_line) {
         send_stream((const uint8_t *)"\r\n", 2);
     }
     send_stream((const uint8_t *)line, (uint32_t)strlen(line));
