@@ -1,0 +1,45 @@
+/*
+ * Inside kernel/proc: the operations on a screen that escape sequences are made of.
+ *
+ * Rows and columns are counted from 0. Ranges are half open and must lie on the screen; screen_move_to() alone clips.
+ * Each operation notes the rows it changed in `effects`.
+ */
+#ifndef TERMINAL_SCREEN_H
+#define TERMINAL_SCREEN_H
+
+#include "terminal_object.h"
+
+#define COLOUR_NORMAL 7u
+#define COLOUR_BLACK  0u
+
+/* The cells of a row. */
+uint16_t *screen_line(struct terminal *terminal, uint32_t row);
+void screen_touch(struct terminal_effects *effects, uint32_t row);
+
+/* Blank cells in the present background. */
+void screen_clear_cells(struct terminal *terminal, struct terminal_effects *effects, uint32_t row, uint32_t from,
+                        uint32_t to);
+void screen_clear_rows(struct terminal *terminal, struct terminal_effects *effects, uint32_t from, uint32_t to);
+
+/* Rows [top, bottom) move by `count` or less; blank ones come in. */
+void screen_scroll_up(struct terminal *terminal, struct terminal_effects *effects, uint32_t top, uint32_t bottom,
+                      uint32_t count);
+void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effects, uint32_t top, uint32_t bottom,
+                        uint32_t count);
+
+void screen_reset_attributes(struct terminal_cursor *cursor);
+void screen_move_to(struct terminal *terminal, uint32_t row, uint32_t column);
+void screen_line_feed(struct terminal *terminal, struct terminal_effects *effects);
+void screen_reverse_line_feed(struct terminal *terminal, struct terminal_effects *effects);
+
+/* A character of code page 437; a byte of a longer character of UTF-8; a control character. */
+void screen_put_symbol(struct terminal *terminal, struct terminal_effects *effects, uint8_t symbol);
+void screen_put_high_byte(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
+void screen_put_control(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
+
+static inline uint32_t screen_minus(uint32_t value, uint32_t amount)
+{
+    return value > amount ? value - amount : 0;
+}
+
+#endif
