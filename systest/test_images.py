@@ -36,12 +36,13 @@ def overwrite(path, block, content):
 
 @pytest.fixture
 def used_image(image, program):
-    """An image with a program in it that was cut off; its last state is `line 1`."""
+    """An image with a program in it that was cut off; its last states are `line 1` and `line 2`."""
     boot = image.boot("--size", "16", program=[program("echo")])
     boot.expect("> ")
-    boot.send_line("kept")
-    boot.expect("line 1 is <kept>")
-    boot.read_for(0.5)
+    for number in (1, 2):
+        boot.send_line("kept")
+        boot.expect(f"line {number} is <kept>")
+        boot.read_for(0.5)
     boot.kill()
     return image
 
@@ -79,7 +80,7 @@ def test_image_with_one_root_damaged_goes_on_and_says_so(used_image):
     boot.expect("eidolon: image: .*root")
     boot.expect(RESUMED)
     boot.send_line("again")
-    boot.expect(r"line [12] is <again>")
+    boot.expect(r"line [23] is <again>")
 
 
 def test_image_with_its_label_damaged_goes_on(used_image):
@@ -87,7 +88,7 @@ def test_image_with_its_label_damaged_goes_on(used_image):
     boot = used_image.boot()
     boot.expect(RESUMED)
     boot.send_line("again")
-    boot.expect("line 2 is <again>")
+    boot.expect("line 3 is <again>")
 
 
 def test_image_cut_short_is_refused(used_image):
@@ -103,11 +104,11 @@ def test_generation_that_does_not_exist_is_refused(used_image):
 def test_earlier_generation_can_be_resumed(used_image):
     boot = used_image.boot()
     generation = int(boot.expect(RESUMED)[1])
-    boot.send_line("second")
-    boot.expect("line 2 is <second>")
+    boot.send_line("third")
+    boot.expect("line 3 is <third>")
     boot.read_for(0.5)
     boot.kill()
     boot = used_image.boot("--generation", str(generation))
     assert int(boot.expect(RESUMED)[1]) == generation
-    boot.send_line("another second")
-    boot.expect("line 2 is <another second>")
+    boot.send_line("another third")
+    boot.expect("line 3 is <another third>")

@@ -20,7 +20,7 @@ def test_sleep_across_a_power_cut_keeps_its_deadline(image, program):
     slept_ms, result = map(int, boot.expect(r"woke after (\d+) ms with (-?\d+)").groups())
     # Time stood still while the machine was off, so the sleep took its length of the program's time.
     assert result == 0 and 3000 <= slept_ms < 3500
-    assert 1.0 < time.monotonic() - before < 4.0
+    assert 1.0 < time.monotonic() - before < 6.0
     assert boot.end() == 0
 
 
@@ -33,6 +33,7 @@ def test_sleep_longer_than_the_time_between_cuts_ends(image, program):
             break
         boot.kill()
         boot = image.boot()
+        boot.expect(RESUMED)
     assert re.search(r"woke after 3\d\d\d ms with 0", boot.text())
 
 

@@ -6,7 +6,7 @@
 
 int main(void)
 {
-    static const long calls[] = {9999, 0x7FFFFFFF, -1, 223, 9999, 0x7FFFFFFF, -1, 223};
+    static const long calls[] = {9999, 0x7FFFFFFF, -1, 223, 283, 9999, 0x7FFFFFFF, -1, 223, 283};
 
     for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         long result = syscall(calls[i], 1, 2, 3, 4, 5, 6);

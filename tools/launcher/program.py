@@ -28,8 +28,9 @@ MACHINES = {2: "SPARC", 8: "MIPS", 20: "PowerPC", 22: "S/390", 40: "ARM", 62: "x
 # What a program finds in its environment.
 ENVIRONMENT = {"HOME": "/", "PATH": "/", "TERM": "linux"}
 
-# The kernel copies arguments and environment to the top of the program's stack.
-WORDS_BYTES_MAX = 65536
+# What the kernel takes for arguments and environment, encoded.
+WORDS_MAX = 512
+WORDS_BYTES_MAX = 32767
 
 
 def read(path):
@@ -96,6 +97,10 @@ def check_segments(path, kind, entry, segments, length):
 
 def word(text):
     """A word of a module's command line: no byte in it means anything to a boot loader or a shell."""
+    if text == "":
+        return "%00"  # a word of no letters would not be one
+    if text == "--":
+        return "%2D-"  # not the one that ends the arguments
     return urllib.parse.quote(os.fsencode(text), safe="/=")
 
 
@@ -104,6 +109,7 @@ def command_line(path, arguments):
     words = [word(text) for text in (path, *arguments)]
     words += ["--"] + [word(f"{name}={value}") for name, value in ENVIRONMENT.items()]
     line = " ".join(words)
-    if len(line) > WORDS_BYTES_MAX:
-        raise Failure(f"the arguments take {len(line)} bytes; at most {WORDS_BYTES_MAX} can be passed to a program")
+    if len(words) > WORDS_MAX or len(line) > WORDS_BYTES_MAX:
+        raise Failure(f"{len(words)} arguments and environment words of {len(line)} bytes are too many for a program: "
+                      f"at most {WORDS_MAX} of {WORDS_BYTES_MAX} bytes fit")
     return line
