@@ -45,7 +45,7 @@ struct cpuid processor_cpuid(uint32_t leaf, uint32_t subleaf)
 void cpu_fpu_enable(void)
 {
     uint32_t cr0 = processor_read_cr0() & ~(CR0_EMULATION | CR0_TASK_SWITCHED);
-    processor_write_cr0(cr0 | CR0_MONITOR_FPU | CR0_NUMERIC_ERROR | CR0_WRITE_PROTECT);
+    processor_write_cr0(cr0 | CR0_MONITOR_FPU | CR0_NUMERIC_ERROR | CR0_ALIGNMENT_MASK | CR0_WRITE_PROTECT);
     processor_write_cr4(processor_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
 
     static struct cpu_fpu probe;

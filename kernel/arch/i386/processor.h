@@ -6,14 +6,15 @@
 
 #include "types.h"
 
-#define CR0_WRITE_PROTECT (1u << 16)
-#define CR0_NUMERIC_ERROR (1u << 5)
-#define CR0_TASK_SWITCHED (1u << 3)
-#define CR0_EMULATION     (1u << 2)
-#define CR0_MONITOR_FPU   (1u << 1)
-#define CR4_PSE           (1u << 4)
-#define CR4_OSFXSR        (1u << 9)
-#define CR4_OSXMMEXCPT    (1u << 10)
+#define CR0_WRITE_PROTECT  (1u << 16)
+#define CR0_ALIGNMENT_MASK (1u << 18)
+#define CR0_NUMERIC_ERROR  (1u << 5)
+#define CR0_TASK_SWITCHED  (1u << 3)
+#define CR0_EMULATION      (1u << 2)
+#define CR0_MONITOR_FPU    (1u << 1)
+#define CR4_PSE            (1u << 4)
+#define CR4_OSFXSR         (1u << 9)
+#define CR4_OSXMMEXCPT     (1u << 10)
 
 #define EFLAGS_CARRY     (1u << 0)
 #define EFLAGS_FIXED     (1u << 1)
