@@ -18,8 +18,9 @@ struct task {
     struct registers *registers;      /* of its last entry into the kernel, on its kernel stack; NULL before */
     uint32_t call_number;             /* while in_call */
     bool in_call;                     /* between the entry of a system call and its result */
-    bool captured;                    /* the record holds what the task is now; cleared before it runs on */
     bool dying;                       /* leaves at the next trap_return */
+    bool listed[2];                   /* on the list of tasks to capture, of this half: see task.c */
+    struct task *next_listed[2];
 };
 
 /* The regions of all programs. */
@@ -63,10 +64,11 @@ MUST_CHECK enum error program_start_empty(void);
 MUST_CHECK enum error program_resume_all(void);
 
 /*
- * Write the live registers, FPU state and TLS of the tasks that ran since their last capture into their records.
- * A task in a system call is captured at the instruction that issues it, with record->call.active set. Does not sleep.
+ * The stop, for tasks: those that ran since the last one are to be captured. Constant time. They are captured before they run
+ * on, and before anybody else gets to write to a task record. A task in a system call is captured at the instruction
+ * that issues it, with record->call.active set.
  */
-void program_capture_all(void);
+void task_stop(void);
 
 /* Sleep until no program is alive. Returns the exit status of the one that was last, as wait() reports it. */
 uint32_t program_wait_all(void);

@@ -16,7 +16,7 @@ struct store;
 
 /* Given by kernel/proc: what the layers above have to do at a stop, and what goes into the commit besides pages. */
 struct snap_client {
-    void (*capture)(void);                                        /* programs are held; must not sleep */
+    void (*capture)(void);                                        /* in the stop: constant time, must not sleep */
     uint32_t (*system_record)(void *record, uint32_t capacity);   /* returns its length in bytes */
 };
 

@@ -19,6 +19,15 @@ void task_end_others(const struct task *task);
  */
 MUST_CHECK enum error task_resume_all(void);
 
+/*
+ * The current task is about to change what a capture would see: its registers, FPU state or segments. It is captured first
+ * if the last stop has not got it yet. Call it after the last sleep before the change.
+ */
+void task_touch(struct task *task);
+
+/* Capture what the last stop has not got yet. Part of program_fault_policy: a closed chunk of records is about to open. */
+void task_capture_due(void);
+
 /* A program without tasks gives back all it has. May sleep. */
 void program_destroy(uint32_t index);
 

@@ -16,7 +16,8 @@ struct vm_map;
 /* What a region allows of a page. */
 struct vm_allowance {
     bool may_write;          /* so that a read fault may map it so */
-    uint32_t pages_following; /* of the same region, above this one */
+    uint32_t pages_before;   /* of the same region, below this one */
+    uint32_t pages_after;    /* and above it */
 };
 
 /* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
@@ -26,23 +27,35 @@ struct vm_fault_policy {
      * - ERROR_DENIED: no region, or it does not allow the access.
      */
     enum error (*check)(struct gpn page, enum pmap_access access, struct vm_allowance *out);
+    /*
+     * A chunk that is closed since the stop is about to be opened: the last chance to complete pages of it as they were
+     * at the stop. May be NULL. Does not sleep.
+     */
+    void (*opening)(struct gpn chunk);
 };
 
-#define VM_READ_AHEAD_PAGES 16u
+#define VM_CLUSTER_PAGES 16u /* read with one request at most */
+
+/* The neighbours of a page that one request gets together with it. */
+struct vm_cluster_extent {
+    bool is_zero;             /* the page itself holds nothing but zeroes: nothing is to be read */
+    uint32_t before, after;   /* pages below and above it */
+};
 
 /* Where pages are that are not in memory; given by kernel/snap. All may sleep. */
 struct vm_pager {
     /*
-     * How many pages from `first` on, at most `count_max`, are worth reading together because one request gets them all. 0: the
-     * first holds nothing but zeroes. ERROR_IO, ERROR_CHECKSUM: it cannot be told.
+     * What is worth reading together with a page, of at most `before_max` pages below it and `after_max` above it;
+     * before_max + after_max < VM_CLUSTER_PAGES. ERROR_IO, ERROR_CHECKSUM: it cannot be told.
      */
-    enum error (*measure)(struct gpn first, uint32_t count_max, uint32_t *out_count);
+    enum error (*measure)(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out);
     /*
-     * Fill page-aligned buffers with what pages [first, first + count) hold; count is 1 .. VM_READ_AHEAD_PAGES.
-     * - out_count: how many, 1 or more; fewer than asked if a later one has moved or does not prove itself.
-     * - ERROR_IO, ERROR_CHECKSUM: of the first.
+     * Fill page-aligned buffers with what pages [first, first + count) hold; count is 1 .. VM_CLUSTER_PAGES.
+     * - out_good: for each page whether its buffer holds what was committed. A page that has moved meanwhile is not good.
      */
-    enum error (*read)(struct gpn first, uint32_t count, void *const contents[], uint32_t *out_count);
+    void (*read)(struct gpn first, uint32_t count, void *const contents[], bool out_good[]);
+    /* Fill one buffer, and say what is wrong if that cannot be done. ERROR_IO, ERROR_CHECKSUM. */
+    enum error (*read_one)(struct gpn page, void *content);
     /* Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed. */
     enum error (*discard)(struct gpn first, uint32_t count);
     /* Make every page clean that is dirty now. Interruptible: ERROR_INTERRUPTED; ERROR_IO, ERROR_NO_SPACE. */
@@ -68,6 +81,12 @@ void vm_unwire(struct gpn page);
  * - does not sleep. Returns false if the page is not there at all, which is a program error of the kernel.
  */
 bool vm_fault_record(struct gpn page);
+
+/*
+ * The bytes of a wired page whose chunk is closed, to complete it as of the stop: behind the protection, so that the running
+ * snapshot gets what is written. The page counts as dirty. Valid until something sleeps or the chunk is opened.
+ */
+void *vm_content_at_stop(struct gpn page);
 
 /*
  * How often the world has been stopped. What was prepared before a stop (a mapping that can be written) has to be

@@ -347,8 +347,10 @@ void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page);
 void vm_snapshot_put(struct vm_map *map, struct vm_page *page);
 
 /*
- * The transaction is committed: the page's written block is its committed one. It leaves the list, OUT becomes NEW, a
- * page dirtied since goes on the open dirty list. A NEW page that is on no list afterwards can be deleted.
+ * The store answers for the page's written content from now on: the transaction is committed, or it keeps its own account
+ * of what is put and not committed (then this may follow vm_page_end_write or vm_snapshot_end_write at once). The
+ * page leaves the committing or the open uncommitted list, OUT becomes NEW, a page dirtied since goes on the open dirty
+ * list. A NEW page that is on no list afterwards can be deleted.
  */
 void vm_snapshot_commit(struct vm_map *map, struct vm_page *page);
 

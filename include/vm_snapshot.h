@@ -17,6 +17,9 @@ MUST_CHECK enum error vm_stop(void);
 /* Hand the dirty pages of a chunk that is closed since the stop to the snapshot, and open it. Does not sleep. */
 void vm_open_chunk(struct gpn page);
 
+/* How often a page was copied because it was written before the snapshot had it. */
+uint64_t vm_copies(void);
+
 /* Ask the pager to make what is dirty now clean, and wait for it. Errors as vm_pager.clean. */
 MUST_CHECK enum error vm_clean_pages(void);
 

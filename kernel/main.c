@@ -182,7 +182,7 @@ static uint32_t commit_system_record(void *record, uint32_t capacity)
 
 static void capture(void)
 {
-    program_capture_all();
+    task_stop();
     time_capture();
     system_state.programs = program_count();
 }

@@ -79,11 +79,19 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
         return ERROR_DENIED;
     }
     out->may_write = (region->protection & VM_WRITE) != 0;
-    out->pages_following = region->first_page + region->page_count - number - 1;
+    out->pages_before = number - region->first_page;
+    out->pages_after = region->first_page + region->page_count - number - 1;
     return OK;
 }
 
-const struct vm_fault_policy program_fault_policy = {.check = check_access};
+static void opening(struct gpn chunk)
+{
+    if (gpn_space(chunk).number == SPACE_SYSTEM.number) {
+        task_capture_due();
+    }
+}
+
+const struct vm_fault_policy program_fault_policy = {.check = check_access, .opening = opening};
 
 /* Creation ---------------------------------------------------------------------------------------------------------- */
 

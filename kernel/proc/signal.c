@@ -252,7 +252,6 @@ void signal_page_fault(struct registers *registers, struct vaddr address, enum t
     const char *what = "segmentation fault";
 
     task->registers = registers;
-    task->captured = false;
     if (error == ERROR_DENIED) {
         bool mapped = vm_region_find(&region_table, task->program->region_root, page) != NULL;
         fault.code = mapped ? SEGV_ACCERR : SEGV_MAPERR;

@@ -9,6 +9,7 @@
 #include "arch/context.h"
 #include "calls.h"
 #include "signals.h"
+#include "task.h"
 #include <string.h>
 
 #define SIGRETURN    119u
@@ -179,6 +180,7 @@ static void fill_information(struct information_frame *frame, uint32_t at, const
 static void start_handler(struct registers *registers, const struct signal_action *action, uint32_t frame,
                           uint32_t signal, uint32_t information, uint32_t context)
 {
+    task_touch(task_current());
     registers->eip = action->handler;
     registers->esp = frame;
     registers->eax = signal;
@@ -282,6 +284,7 @@ enum error signal_frame_leave(struct registers *registers, bool with_information
     if (error != OK) {
         return error;
     }
+    task_touch(task);
     restore_registers(registers, &context);
     signal_set_mask(task, mask[0], mask[1]);
     if (context.fpu_address != 0) {

@@ -4,6 +4,7 @@
 #include "calls.h"
 #include "program_signal.h"
 #include "program_time.h"
+#include "task.h"
 #include <string.h>
 
 int32_t call_exit(const struct system_call *call)
@@ -79,6 +80,7 @@ int32_t call_set_thread_area(const struct system_call *call)
         return result;
     }
     struct cpu_tls *entry = &task->context.tls[description.entry_number - CPU_TLS_FIRST_ENTRY];
+    task_touch(task);
     memset(entry, 0, sizeof(*entry));
     if (!describes_nothing(&description)) {
         entry->base = description.base;

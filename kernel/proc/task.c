@@ -2,7 +2,10 @@
  * Tasks: threads of programs, their life and their capture.
  *
  * While a task runs, its registers are on its kernel stack and its FPU state in its context; its record is brought up to
- * date only at a stop, and only if it ran since the last one. A task captured in the middle of a system call goes on,
+ * date for a snapshot only, and only if it ran since the last one. The stop itself does no more than turn two lists round: the
+ * tasks that ran become those that are due. A due task is captured before it runs on, the others before the first chunk of
+ * records opens; until then that chunk is closed, so nothing in it has changed since the stop, and the capture
+ * completes it by writing to the frames behind the protection. A task captured in the middle of a system call goes on,
  * after a boot, by issuing that call again: its program counter is put back over the two bytes of `int 0x80`, and what the
  * call had achieved stands in record->call.
  */
@@ -12,6 +15,7 @@
 #include "pool.h"
 #include "program_signal.h"
 #include "thread.h"
+#include "vm_fault.h"
 #include <string.h>
 
 #define SYSTEM_CALL_BYTES 2u    /* of `int 0x80` */
@@ -19,6 +23,10 @@
 
 static struct pool task_pool = {.object_bytes = 0};
 static struct task *tasks[TASKS_MAX];
+
+/* Tasks to capture: one half lists those that ran since the last stop, the other those that are due for it. */
+static struct task *to_capture[2];
+static uint32_t running_half;
 
 struct task *task_current(void)
 {
@@ -33,6 +41,80 @@ struct task *task_at(uint32_t index)
 static struct task_record *task_record_at(uint32_t index)
 {
     return record_at(RECORD_TASK, index);
+}
+
+/* Capture ----------------------------------------------------------------------------------------------------------- */
+
+/* Complete the record of a due task as of the stop. Its chunk is closed, so the record is reached through its frame. */
+static void capture(const struct task *task)
+{
+    struct gpn page = gpn_make(SPACE_SYSTEM, (struct vaddr){(uint32_t)(uintptr_t)task->record});
+    uint8_t *content = vm_content_at_stop(page);
+    struct task_record *record = (struct task_record *)(content + ((uintptr_t)task->record & PAGE_MASK));
+
+    record->fpu = task->context.fpu;
+    memcpy(record->tls, task->context.tls, sizeof(record->tls));
+    if (task->registers == NULL) {
+        return;
+    }
+    record->registers = *task->registers;
+    if (task->in_call) {
+        record->registers.eip -= SYSTEM_CALL_BYTES;
+        record->registers.eax = task->call_number;
+        record->call.active = 1;
+    }
+}
+
+static void list_as_run(struct task *task)
+{
+    if (!task->listed[running_half]) {
+        task->listed[running_half] = true;
+        task->next_listed[running_half] = to_capture[running_half];
+        to_capture[running_half] = task;
+    }
+}
+
+void task_stop(void)
+{
+    running_half ^= 1;
+    ASSERT(to_capture[running_half] == NULL);
+}
+
+void task_capture_due(void)
+{
+    uint32_t due_half = running_half ^ 1;
+
+    while (to_capture[due_half] != NULL) {
+        struct task *task = to_capture[due_half];
+        to_capture[due_half] = task->next_listed[due_half];
+        if (task->listed[due_half]) {
+            task->listed[due_half] = false;
+            capture(task);
+        }
+    }
+}
+
+void task_touch(struct task *task)
+{
+    uint32_t due_half = running_half ^ 1;
+
+    if (task->listed[due_half]) {
+        task->listed[due_half] = false; /* it stays linked, which task_capture_due() expects */
+        capture(task);
+    }
+    list_as_run(task);
+}
+
+/* A task that ends is on no list any more. */
+static void unlist(struct task *task)
+{
+    task_capture_due();
+    for (struct task **at = &to_capture[running_half]; *at != NULL; at = &(*at)->next_listed[running_half]) {
+        if (*at == task) {
+            *at = task->next_listed[running_half];
+            return;
+        }
+    }
 }
 
 /* Life -------------------------------------------------------------------------------------------------------------- */
@@ -67,7 +149,6 @@ static enum error task_revive(uint32_t index)
     task->context.space = (struct space_id){record->program};
     task->context.fpu = record->fpu;
     memcpy(task->context.tls, record->tls, sizeof(record->tls));
-    task->captured = true;
     error = thread_create(task->program->name, task_main, task, &task->thread);
     if (error != OK) {
         pool_free(&task_pool, task);
@@ -129,6 +210,7 @@ _Noreturn void task_exit(void)
     struct task *task = task_current();
     uint32_t program = task->program_index;
 
+    unlist(task);
     tasks[index_of(task)] = NULL;
     task->record->state = TASK_FREE;
     task->program->task_count--;
@@ -197,7 +279,6 @@ void program_call_begin(struct registers *registers)
         memset(&task->record->call, 0, sizeof(task->record->call));
     }
     task->record->call.active = 0;
-    task->captured = false;
     task->in_call = true;
 }
 
@@ -205,9 +286,9 @@ void program_call_end(struct registers *registers, int32_t result)
 {
     struct task *task = task_current();
 
+    task_touch(task);
     registers->eax = (uint32_t)result;
     task->in_call = false;
-    task->captured = false;
     if (task->record->call.active != 0) {
         task->record->call.active = 0;
     }
@@ -218,7 +299,6 @@ void trap_return(struct registers *registers)
     struct task *task = task_current();
 
     task->registers = registers;
-    task->captured = false;
     while (thread_should_yield()) {
         thread_yield();
     }
@@ -226,33 +306,5 @@ void trap_return(struct registers *registers)
     if (task->dying) {
         task_exit();
     }
-    task->captured = false;
-}
-
-/* Capture ----------------------------------------------------------------------------------------------------------- */
-
-static void capture(struct task *task)
-{
-    struct task_record *record = task->record;
-
-    record->fpu = task->context.fpu;
-    memcpy(record->tls, task->context.tls, sizeof(record->tls));
-    if (task->registers != NULL) {
-        record->registers = *task->registers;
-        if (task->in_call) {
-            record->registers.eip -= SYSTEM_CALL_BYTES;
-            record->registers.eax = task->call_number;
-            record->call.active = 1;
-        }
-    }
-    task->captured = true;
-}
-
-void program_capture_all(void)
-{
-    for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
-        if (tasks[i] != NULL && !tasks[i]->captured) {
-            capture(tasks[i]);
-        }
-    }
+    task_touch(task);
 }

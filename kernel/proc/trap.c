@@ -132,7 +132,6 @@ void trap_exception(struct registers *registers)
     const char *what = exceptions[vector].detail != NULL ? exceptions[vector].detail : "unexpected exception";
 
     task->registers = registers;
-    task->captured = false;
     if (vector == VECTOR_PROTECTION && at_privileged_instruction(registers->eip)) {
         what = "privileged instruction";
     }

@@ -12,74 +12,79 @@
 
 static struct store *backing;
 
-/* Look up `first`, and its followers as long as their blocks follow too. *out_count is 0 if the first holds zeroes. */
-static enum error find_run(struct gpn first, uint32_t count_max, struct store_entry *entries, uint32_t *out_count)
+static bool find_block(struct gpn page, struct store_entry *out)
+{
+    return store_find(backing, page, out) == OK && !block_is_none(out->block);
+}
+
+/* How many of the pages at page + step, page + 2 * step ... have blocks that follow in the same direction. */
+static uint32_t count_followers(struct gpn page, struct block block, int32_t step, uint32_t count_max)
 {
     uint32_t count = 0;
+    struct store_entry entry;
 
     while (count < count_max) {
-        enum error error = store_find(backing, (struct gpn){first.number + count}, &entries[count]);
-        if (error != OK && error != ERROR_NOT_FOUND && count == 0) {
-            return error;
-        }
-        if (error != OK || block_is_none(entries[count].block) ||
-            (count > 0 && entries[count].block.number != entries[0].block.number + count)) {
+        int32_t distance = step * (int32_t)(count + 1);
+        if (!find_block((struct gpn){page.number + (uint32_t)distance}, &entry) ||
+            entry.block.number != block.number + (uint32_t)distance) {
             break;
         }
         count++;
     }
-    *out_count = count;
-    return OK;
-}
-
-static enum error measure_run(struct gpn first, uint32_t count_max, uint32_t *out_count)
-{
-    struct store_entry entries[VM_READ_AHEAD_PAGES];
-
-    return find_run(first, count_max < VM_READ_AHEAD_PAGES ? count_max : VM_READ_AHEAD_PAGES, entries, out_count);
-}
-
-static uint32_t count_proven(struct gpn first, uint32_t count, const struct store_entry *entries, void *const contents[])
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct gpn page = {first.number + i};
-        if (store_checksum(backing, page, entries[i].generation, contents[i]) != entries[i].checksum) {
-            return i;
-        }
-    }
     return count;
 }
 
-static enum error read_run(struct gpn first, uint32_t count, void *const contents[], uint32_t *out_count)
+static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
 {
-    struct store_entry entries[VM_READ_AHEAD_PAGES];
-    enum error error = find_run(first, count, entries, &count);
+    struct store_entry entry;
+    enum error error = store_find(backing, page, &entry);
 
-    if (error != OK) {
-        return error;
-    }
-    if (count == 0) {
-        memset(contents[0], 0, PAGE_SIZE);
-        *out_count = 1;
+    if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
+        *out = (struct vm_cluster_extent){.is_zero = true};
         return OK;
     }
-    struct block_request request = {
-        .operation = BLOCK_READ,
-        .first = entries[0].block,
-        .count = count,
-        .pages = contents,
-    };
-    block_submit(store_device(backing), &request);
-    error = block_wait(store_device(backing), &request);
     if (error == OK) {
-        *out_count = count_proven(first, count, entries, contents);
+        out->is_zero = false;
+        out->before = count_followers(page, entry.block, -1, before_max);
+        out->after = count_followers(page, entry.block, 1, after_max);
     }
-    if (error == OK && *out_count > 0) {
+    return error;
+}
+
+/* Read the blocks that follow each other from the first page's on, and judge each page by its own checksum. */
+static void read_cluster(struct gpn first, uint32_t count, void *const contents[], bool out_good[])
+{
+    struct store_entry entries[VM_CLUSTER_PAGES];
+    struct block_request request = {.operation = BLOCK_READ, .pages = contents};
+
+    for (uint32_t i = 0; i < count; i++) {
+        bool found = find_block((struct gpn){first.number + i}, &entries[i]);
+        out_good[i] = found && request.count == i && entries[i].block.number == entries[0].block.number + i;
+        request.count += out_good[i] ? 1 : 0;
+    }
+    if (request.count == 0) {
+        return;
+    }
+    request.first = entries[0].block;
+    block_submit(store_device(backing), &request);
+    bool arrived = block_wait(store_device(backing), &request) == OK;
+    for (uint32_t i = 0; i < request.count; i++) {
+        struct gpn page = {first.number + i};
+        out_good[i] =
+            arrived && store_checksum(backing, page, entries[i].generation, contents[i]) == entries[i].checksum;
+    }
+}
+
+static enum error read_one(struct gpn page, void *content)
+{
+    struct store_entry entry;
+    enum error error = store_find(backing, page, &entry);
+
+    if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
+        memset(content, 0, PAGE_SIZE);
         return OK;
     }
-    /* Something in the run is bad: alone, the first page may be sound, and the store can say what is wrong with it. */
-    *out_count = 1;
-    return store_read(backing, first, &entries[0], contents[0]);
+    return error == OK ? store_read(backing, page, &entry, content) : error;
 }
 
 static enum error discard_pages(struct gpn first, uint32_t count)
@@ -88,7 +93,7 @@ static enum error discard_pages(struct gpn first, uint32_t count)
 }
 
 static const struct vm_pager store_pager = {
-    .measure = measure_run, .read = read_run, .discard = discard_pages, .clean = snap_sync};
+    .measure = measure, .read = read_cluster, .read_one = read_one, .discard = discard_pages, .clean = snap_sync};
 
 const struct vm_pager *snap_pager(struct store *store)
 {

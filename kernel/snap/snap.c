@@ -156,7 +156,10 @@ enum error snap_start(struct store *store, const struct snap_client *snap_client
     backing = store;
     client = snap_client;
     interval_ns = interval_ms * NS_PER_MS;
-    statistics.committed = store_committed(store);
+    stops_begun = stops_finished = wanted = last_failed = 0;
+    last_error = OK;
+    stopping = false;
+    statistics = (struct snap_statistics){.committed = store_committed(store)};
     return thread_create("snapshot", snapshot_thread, NULL, &thread);
 }
 

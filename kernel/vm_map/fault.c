@@ -2,7 +2,7 @@
  * Faults: making a page of the object space present, and taking it away again.
  *
  * A fault decides without sleeping as long as the page is resident. When it must sleep (for the page's mutex, a frame or
- * the disk) it starts over afterwards, so that a mapping always follows a check with no sleep in between: a region
+ * the disk) it asks again afterwards, so that a mapping always follows a check with no sleep in between: a region
  * that went away meanwhile, or a stop, is seen.
  *
  * A write fault may be the work of a snapshot rather than of a missing page: the chunk is closed since the stop, or the page
@@ -24,6 +24,7 @@ static struct vm_map object_space;
 static const struct vm_pager *pager;
 static const struct vm_fault_policy *policy;
 static uint32_t stops;
+static uint64_t copies;
 
 struct vm_map *vm_object_space(void)
 {
@@ -40,6 +41,8 @@ enum error vm_fault_initialise(const struct vm_pager *page_source, const struct 
 
     pager = page_source;
     policy = fault_policy;
+    stops = 0;
+    copies = 0;
     return vm_map_init(&object_space, &options);
 }
 
@@ -51,6 +54,11 @@ enum error vm_clean_pages(void)
 uint32_t vm_stops(void)
 {
     return stops;
+}
+
+uint64_t vm_copies(void)
+{
+    return copies;
 }
 
 /* The stop and its consequences ------------------------------------------------------------------------------------ */
@@ -76,9 +84,21 @@ enum error vm_stop(void)
 void vm_open_chunk(struct gpn page)
 {
     if (pmap_is_closed(page)) {
+        if (policy->opening != NULL) {
+            policy->opening(page);
+        }
         (void)vm_gather_chunk(&object_space, page, no_block, NULL);
         pmap_open(page);
     }
+}
+
+void *vm_content_at_stop(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+
+    ASSERT(page != NULL && page->wire_count > 0 && pmap_is_closed(gpn));
+    pmap_mark_dirty(gpn);
+    return frame_address(page->frame);
 }
 
 /*
@@ -100,6 +120,7 @@ static enum error copy_for_snapshot(struct vm_page *page)
     }
     frame_set_owner(page->frame, FRAME_COPY);
     vm_snapshot_give_frame(&object_space, page, fresh);
+    copies++;
     error = pmap_enter(page->gpn, fresh, PMAP_WRITE);
     if (error == OK) {
         pmap_mark_dirty(page->gpn);
@@ -117,10 +138,13 @@ static enum error copy_for_snapshot(struct vm_page *page)
  */
 static enum error map_resident(struct vm_page *page, enum pmap_access access, bool may_write)
 {
-    bool must_copy = vm_snapshot_must_copy(&object_space, page);
-    enum pmap_access wanted = may_write && !must_copy ? PMAP_WRITE : PMAP_READ;
     enum pmap_access present;
 
+    if (access == PMAP_WRITE) {
+        vm_open_chunk(page->gpn);
+    }
+    bool must_copy = vm_snapshot_must_copy(&object_space, page);
+    enum pmap_access wanted = may_write && !must_copy ? PMAP_WRITE : PMAP_READ;
     if (access == PMAP_WRITE && must_copy) {
         return copy_for_snapshot(page);
     }
@@ -154,37 +178,53 @@ static bool is_resident(const struct vm_page *page)
     return !frame_is_none(page->frame);
 }
 
-/* One attempt. *again: something slept, and the decision has to be taken anew. */
-static enum error try_fault(struct gpn gpn, enum pmap_access access, bool *again)
+/* The page's record, made if there is none, with its mutex. */
+static enum error lock_page(struct gpn gpn, struct vm_page **out, bool *slept)
 {
-    struct vm_allowance allowance;
-    enum error error = policy->check(gpn, access, &allowance);
-
-    *again = false;
-    if (error != OK) {
-        return error;
-    }
-    if (access == PMAP_WRITE) {
-        vm_open_chunk(gpn);
-    }
     struct vm_page *page = vm_map_find(&object_space, gpn);
+
     if (page == NULL) {
-        error = vm_map_create(&object_space, gpn, &page);
+        enum error error = vm_map_create(&object_space, gpn, &page);
         if (error != OK) {
             return error;
         }
     }
-    if (!vm_page_try_lock(page)) {
+    *slept = !vm_page_try_lock(page);
+    if (*slept) {
         vm_page_lock(page);
-        vm_page_unlock(page);
-        *again = true;
-        return OK;
     }
-    if (is_resident(page)) {
+    *out = page;
+    return OK;
+}
+
+/*
+ * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting go of it
+ * to start over would hand it to the next one who waits, round and round.
+ */
+static enum error try_fault(struct gpn gpn, enum pmap_access access)
+{
+    struct vm_allowance allowance;
+    struct vm_page *page;
+    bool slept;
+    enum error error = policy->check(gpn, access, &allowance);
+
+    if (error == OK) {
+        error = lock_page(gpn, &page, &slept);
+    }
+    if (error != OK) {
+        return error;
+    }
+    if (slept) {
+        error = policy->check(gpn, access, &allowance);
+    }
+    if (error == OK && !is_resident(page)) {
+        error = page_in(&object_space, pager, page, &allowance);
+        if (error == OK) {
+            error = policy->check(gpn, access, &allowance);
+        }
+    }
+    if (error == OK) {
         error = map_resident(page, access, allowance.may_write);
-    } else {
-        error = page_in(&object_space, pager, page, allowance.pages_following);
-        *again = error == OK;
     }
     vm_page_unlock(page);
     if (error != OK) {
@@ -195,16 +235,14 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access, bool *again
 
 enum error vm_fault(struct gpn gpn, enum pmap_access access)
 {
-    bool again;
-    enum error error;
+    enum error error = try_fault(gpn, access);
 
-    do {
-        error = try_fault(gpn, access, &again);
-        if (error == ERROR_NO_MEMORY) {
-            error = vm_reclaim_wait();
-            again = error == OK;
+    while (error == ERROR_NO_MEMORY) {
+        error = vm_reclaim_wait();
+        if (error == OK) {
+            error = try_fault(gpn, access);
         }
-    } while (again);
+    }
     return error;
 }
 
@@ -215,7 +253,6 @@ bool vm_fault_record(struct gpn gpn)
     if (page == NULL || !is_resident(page)) {
         return false;
     }
-    vm_open_chunk(gpn);
     if (!vm_page_try_lock(page)) {
         return false;
     }
@@ -283,13 +320,16 @@ enum error vm_discard(struct gpn first, uint32_t count)
     return pager->discard(first, count);
 }
 
-/* Unmap a page that may be dirty: what the mapping knew of that goes into the record. */
+/*
+ * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on its
+ * way to the disk has already.
+ */
 static void unmap_keeping_dirtiness(struct gpn gpn)
 {
     struct vm_page *page = vm_map_find(&object_space, gpn);
 
     ASSERT(page != NULL);
-    if (pmap_remove(gpn)) {
+    if (pmap_remove(gpn) && page->state == VM_PAGE_CLEAN) {
         struct block old = vm_page_mark_dirty(&object_space, page);
         no_block(old, NULL);
     }

@@ -1,9 +1,11 @@
 /*
- * Bringing pages in: zeroes, or what the pager has, with read-ahead.
+ * Bringing pages in: zeroes, or what the pager has, in clusters.
  *
- * The page that was asked for decides. Its followers in the region come along if they have no record yet, the pager can
- * get them with the same request, and frames are plentiful; they are resident afterwards and not mapped, so that an access to
- * one of them is a fault without I/O, and one that nobody wanted goes with the next reclaim.
+ * The page that was asked for decides. Its neighbours in the region come along, up to an aligned group of
+ * VM_CLUSTER_PAGES, if they have no record yet, the pager can get them with the same request, and frames are plentiful.
+ * They are resident afterwards and not mapped, so that an access to one of them is a fault without I/O, and one that
+ * nobody wanted goes with the next reclaim. The group is aligned, and not just ahead, because programs walk down as
+ * often as up.
  */
 #include "page_in.h"
 #include "arch/frame.h"
@@ -11,13 +13,14 @@
 #include "vm_reclaim.h"
 #include <string.h>
 
-/* Pages that are being read together; [0] is the one that was asked for. */
+/* Consecutive pages that are being read together. */
 struct cluster {
-    struct vm_map *map;
     uint32_t count;
-    struct vm_page *pages[VM_READ_AHEAD_PAGES];
-    struct frame frames[VM_READ_AHEAD_PAGES];
-    void *contents[VM_READ_AHEAD_PAGES];
+    uint32_t wanted; /* index of the page that was asked for */
+    struct vm_page *pages[VM_CLUSTER_PAGES];
+    struct frame frames[VM_CLUSTER_PAGES];
+    void *contents[VM_CLUSTER_PAGES];
+    bool good[VM_CLUSTER_PAGES];
 };
 
 void page_in_forget(struct vm_map *map, struct gpn gpn)
@@ -39,20 +42,33 @@ static void cluster_add(struct cluster *cluster, struct vm_page *page, struct fr
     cluster->count++;
 }
 
-/* Add the page after the last one, if it has no record and a frame is to be had without taking it from anyone. */
-static bool cluster_extend(struct cluster *cluster)
+static uint32_t at_most(uint32_t value, uint32_t limit)
 {
-    struct gpn next = {cluster->pages[0]->gpn.number + cluster->count};
+    return value < limit ? value : limit;
+}
+
+/* How many pages from gpn + step on, going by `step`, have no record. */
+static uint32_t count_absent(const struct vm_map *map, struct gpn gpn, int32_t step, uint32_t count_max)
+{
+    uint32_t count = 0;
+
+    while (count < count_max &&
+           vm_map_find(map, (struct gpn){gpn.number + (uint32_t)(step * (int32_t)(count + 1))}) == NULL) {
+        count++;
+    }
+    return count;
+}
+
+/* A neighbour: it gets a record and a frame, if one is to be had without taking it from anyone. Locked then. */
+static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, struct gpn gpn)
+{
     struct vm_page *page;
     struct frame frame;
 
-    if (vm_map_find(cluster->map, next) != NULL || frame_count(FRAME_FREE) <= 2 * vm_frame_reserve()) {
+    if (frame_count(FRAME_FREE) <= 2 * vm_frame_reserve() || frame_allocate(FRAME_PAGE, &frame) != OK) {
         return false;
     }
-    if (frame_allocate(FRAME_PAGE, &frame) != OK) {
-        return false;
-    }
-    if (vm_map_create(cluster->map, next, &page) != OK) {
+    if (vm_map_create(map, gpn, &page) != OK) {
         frame_free(frame);
         return false;
     }
@@ -62,35 +78,90 @@ static bool cluster_extend(struct cluster *cluster)
     return true;
 }
 
-/* Pages [0, filled) are resident, the others as if nothing had been. The mutex of page 0 stays with the caller. */
-static void cluster_finish(struct cluster *cluster, uint32_t filled)
+/* A neighbour is resident if its buffer is good, else as if nothing had been. */
+static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, uint32_t i)
 {
-    for (uint32_t i = 0; i < cluster->count; i++) {
-        struct vm_page *page = cluster->pages[i];
-        struct gpn gpn = page->gpn;
-        if (i < filled) {
-            vm_page_make_resident(page, cluster->frames[i]);
-        } else {
-            vm_page_fail_read(page);
-            frame_free(cluster->frames[i]);
-        }
-        if (i > 0) {
-            vm_page_unlock(page);
-        }
-        if (i > 0 && i >= filled) {
-            page_in_forget(cluster->map, gpn);
+    struct vm_page *page = cluster->pages[i];
+    struct gpn gpn = page->gpn;
+
+    if (cluster->good[i]) {
+        vm_page_make_resident(page, cluster->frames[i]);
+    } else {
+        vm_page_fail_read(page);
+        frame_free(cluster->frames[i]);
+    }
+    vm_page_unlock(page);
+    page_in_forget(map, gpn);
+}
+
+/* The pages below, lowest first: all `count` of them or none. */
+static void add_below(struct vm_map *map, struct cluster *cluster, struct gpn gpn, uint32_t count)
+{
+    for (uint32_t i = count; i > 0; i--) {
+        if (!cluster_add_neighbour(map, cluster, (struct gpn){gpn.number - i})) {
+            while (cluster->count > 0) {
+                cluster->count--;
+                finish_neighbour(map, cluster, cluster->count);
+            }
+            return;
         }
     }
 }
 
-enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page, uint32_t following)
+/* All of the cluster, lowest page first. Does not sleep. */
+static void cluster_build(struct vm_map *map, struct cluster *cluster, struct vm_page *page, struct frame frame,
+                          const struct vm_cluster_extent *extent)
 {
-    struct cluster cluster = {.map = map};
-    struct gpn gpn = page->gpn;
+    uint32_t after = count_absent(map, page->gpn, 1, extent->after);
+
+    add_below(map, cluster, page->gpn, count_absent(map, page->gpn, -1, extent->before));
+    cluster->wanted = cluster->count;
+    cluster_add(cluster, page, frame);
+    for (uint32_t i = 1; i <= after; i++) {
+        if (!cluster_add_neighbour(map, cluster, (struct gpn){page->gpn.number + i})) {
+            return;
+        }
+    }
+}
+
+static void cluster_finish(struct vm_map *map, const struct cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        if (i != cluster->wanted) {
+            finish_neighbour(map, cluster, i);
+        }
+    }
+}
+
+/* The page that was asked for; if it was not good in its cluster, it is tried alone, and judged for good. */
+static enum error finish_wanted(const struct vm_pager *pager, const struct cluster *cluster)
+{
+    struct vm_page *page = cluster->pages[cluster->wanted];
+    struct frame frame = cluster->frames[cluster->wanted];
+    enum error error = OK;
+
+    if (!cluster->good[cluster->wanted]) {
+        error = pager->read_one(page->gpn, frame_address(frame));
+    }
+    if (error != OK) {
+        log_line("vm_map: page %08x cannot be read: %s", page->gpn.number, error_text(error));
+        vm_page_fail_read(page);
+        frame_free(frame);
+        return error;
+    }
+    vm_page_make_resident(page, frame);
+    return OK;
+}
+
+enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
+                   const struct vm_allowance *allowance)
+{
+    uint32_t place = page->gpn.number % VM_CLUSTER_PAGES;
+    struct vm_cluster_extent extent;
+    struct cluster cluster = {.count = 0};
     struct frame frame;
-    uint32_t worthwhile;
-    uint32_t filled = 0;
-    enum error error = pager->measure(gpn, following + 1, &worthwhile);
+    enum error error = pager->measure(page->gpn, at_most(allowance->pages_before, place),
+                                      at_most(allowance->pages_after, VM_CLUSTER_PAGES - 1 - place), &extent);
 
     if (error == OK) {
         error = vm_frame_take(&frame);
@@ -98,19 +169,14 @@ enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_p
     if (error != OK) {
         return error;
     }
-    cluster_add(&cluster, page, frame);
-    if (worthwhile == 0) {
-        memset(cluster.contents[0], 0, PAGE_SIZE);
-        cluster_finish(&cluster, 1);
+    if (extent.is_zero) {
+        memset(frame_address(frame), 0, PAGE_SIZE);
+        vm_page_begin_read(page);
+        vm_page_make_resident(page, frame);
         return OK;
     }
-    while (cluster.count < worthwhile && cluster_extend(&cluster)) {
-    }
-    error = pager->read(gpn, cluster.count, cluster.contents, &filled);
-    if (error != OK) {
-        log_line("vm_map: page %08x cannot be read: %s", gpn.number, error_text(error));
-        filled = 0;
-    }
-    cluster_finish(&cluster, filled);
-    return error;
+    cluster_build(map, &cluster, page, frame, &extent);
+    pager->read(cluster.pages[0]->gpn, cluster.count, cluster.contents, cluster.good);
+    cluster_finish(map, &cluster);
+    return finish_wanted(pager, &cluster);
 }

@@ -8,13 +8,12 @@
 #include "vm_map.h"
 
 /*
- * Make a page resident that is not, and some of the `following` pages of its region with it where that costs no
- * further request.
+ * Make a page resident that is not, and neighbours of its region with it where that costs no further request.
  * - the caller has its mutex; the state is NEW. Sleeps for the disk.
  * - ERROR_NO_MEMORY: no frame; ERROR_IO, ERROR_CHECKSUM. The page is NEW then.
  */
 MUST_CHECK enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
-                              uint32_t following);
+                              const struct vm_allowance *allowance);
 
 /* Delete the record of a page if it holds nothing and nobody waits for it. */
 void page_in_forget(struct vm_map *map, struct gpn gpn);

@@ -140,7 +140,7 @@ static void let_go(struct vm_map *map, struct vm_page *page)
 
 void vm_snapshot_commit(struct vm_map *map, struct vm_page *page)
 {
-    ASSERT(page->list == VM_LIST_COMMITTING);
+    ASSERT(page->list == VM_LIST_COMMITTING || page->list == vm_list_open_uncommitted(map));
     page->committed_block = vm_page_take_written(page);
     if (page->state == VM_PAGE_OUT) {
         page->state = VM_PAGE_NEW;
