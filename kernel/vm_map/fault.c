@@ -278,11 +278,13 @@ void vm_unwire(struct gpn gpn)
 
 /* Taking away ------------------------------------------------------------------------------------------------------- */
 
+/* A stop may have come before the mutex did: what was written before it is the snapshot's, and its chunk says so. */
 static void discard_page(struct vm_page *page)
 {
     struct gpn gpn = page->gpn;
 
     vm_page_lock(page);
+    vm_open_chunk(gpn);
     if (pmap_query(gpn, NULL)) {
         (void)pmap_remove(gpn);
     }
