@@ -148,7 +148,10 @@ static void drop_record(struct vm_map *map, struct vm_page *page)
     }
 }
 
-/* The page is out of the snapshot's hands: writable again with D clear, unless somebody has a newer one by now. */
+/*
+ * The page is out of the snapshot's hands: writable again with D clear. If a copy was written, the page itself is another one by
+ * now, and what its D bit says has happened after the stop.
+ */
 static void finish_page(struct vm_map *map, struct vm_page *page, const struct store_entry *entry)
 {
     vm_page_lock(page);
@@ -156,8 +159,7 @@ static void finish_page(struct vm_map *map, struct vm_page *page, const struct s
     vm_snapshot_commit(map, page);
     if (!frame_is_none(copy)) {
         frame_free(copy);
-    }
-    if (page->state == VM_PAGE_CLEAN && pmap_query(page->gpn, NULL)) {
+    } else if (pmap_query(page->gpn, NULL)) {
         (void)pmap_clear_dirty(page->gpn);
         vm_allow_write(page);
     }
