@@ -1,0 +1,76 @@
+/*
+ * The delay is made of yields: whoever waits for a request lets the others run a while. Contents are taken over at the
+ * submission and compared when the request is done.
+ */
+#include "space_disk.h"
+
+#include <string.h>
+
+#define YIELDS_MAX 6u
+
+static uint32_t delay(struct space_disk *slow)
+{
+    if (slow->delays == 0) {
+        return 0;
+    }
+    slow->delays = slow->delays * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(slow->delays >> 33) % (YIELDS_MAX + 1);
+}
+
+static void submit(struct block_device *device, struct block_request *request)
+{
+    struct space_disk *slow = (struct space_disk *)(void *)device;
+
+    if (slow->is_off) {
+        request->result = ERROR_IO;
+        request->done = true;
+        return;
+    }
+    slow->disk->device.submit(&slow->disk->device, request);
+    request->done = false;
+}
+
+static bool is_held(const struct space_disk *slow, enum block_operation operation)
+{
+    return (operation == BLOCK_READ && slow->holds_reads) || (operation == BLOCK_WRITE && slow->holds_writes);
+}
+
+static bool is_unchanged(const struct fake_disk *disk, const struct block_request *request)
+{
+    for (uint32_t i = 0; i < request->count; i++) {
+        const struct fake_disk_event *event = &disk->events[request->parts + i];
+        if (memcmp(event->bytes, request->pages[i], PAGE_SIZE) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void wait(struct block_device *device, struct block_request *request)
+{
+    struct space_disk *slow = (struct space_disk *)(void *)device;
+
+    for (uint32_t left = delay(slow); left > 0 || is_held(slow, request->operation);) {
+        thread_yield();
+        left -= left > 0;
+    }
+    if (slow->is_off) {
+        request->result = ERROR_IO;
+        request->done = true;
+        return;
+    }
+    if (request->operation == BLOCK_WRITE && request->result == OK) {
+        slow->saw_changes = slow->saw_changes || !is_unchanged(slow->disk, request);
+        slow->disk->device.wait(&slow->disk->device, request);
+    }
+    request->done = true;
+}
+
+void space_disk_start(struct space_disk *slow, struct fake_disk *disk, uint64_t delays)
+{
+    *slow = (struct space_disk){
+        .device = {.name = "slow", .block_count = disk->device.block_count, .submit = submit, .wait = wait},
+        .disk = disk,
+        .delays = delays,
+    };
+}

@@ -1,0 +1,266 @@
+/*
+ * What goes on beside a snapshot that is just being written, case by case: each was found to go wrong once.
+ *
+ * The disk is held while the case is set up, so that the snapshot still owes its pages; then it goes on, and what is
+ * committed must be what there was at the stop. Every case ends in a shutdown, for which the books must balance, and
+ * in looking at all its power cuts.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "space_fixture.h"
+
+#include "arch/pmap.h"
+#include "snap.h"
+#include "vm_fault.h"
+#include "vm_map.h"
+#include "vm_snapshot.h"
+
+#define SPACE 1u
+
+static void run_case(void *context)
+{
+    void (*const *function)(void) = context;
+    struct space_options options = {.seed = 1, .frames = space_frames(400)};
+
+    space_world_start(&options);
+    space_boot();
+    (*function)();
+    space_shut_down();
+    space_crash(1, 4);
+    space_world_free();
+}
+
+static void in_child(void (*function)(void))
+{
+    assert_true(space_in_child(run_case, &function, false));
+}
+
+/* The first page of space 1; its neighbours are `page + 1` and so on. */
+static uint32_t page_of_program(void)
+{
+    return space_model_find(&space_world.model, gpn_make((struct space_id){SPACE}, (struct vaddr){0x08048000u}));
+}
+
+static struct vm_page *record_of(uint32_t page)
+{
+    return vm_map_find(vm_object_space(), space_world.model.gpn[page]);
+}
+
+static bool is_writing(void)
+{
+    const struct vm_page *page = record_of(page_of_program());
+
+    return page != NULL && page->state == VM_PAGE_WRITING;
+}
+
+/* A snapshot that is on its way to a disk that does not answer. */
+static void begin_snapshot(void)
+{
+    space_world.slow.holds_writes = true;
+    (void)snap_request();
+    space_wait_until(is_writing);
+}
+
+static void finish_snapshot(void)
+{
+    space_world.slow.holds_writes = false;
+    SPACE_CHECK(space_sync());
+}
+
+static void protect_beside_snapshot(void)
+{
+    uint32_t page = page_of_program();
+
+    SPACE_CHECK(space_store(SPACE, page, 0, 1) && space_store(SPACE, page + 1, 0, 2));
+    begin_snapshot();
+    space_restrict(page, 1, SPACE_NOTHING);
+    space_restrict(page + 1, 1, SPACE_READ);
+    space_check();
+    finish_snapshot();
+    SPACE_CHECK(!space_load(SPACE, page, 0) && space_load(SPACE, page + 1, 0));
+    SPACE_CHECK(!space_store(SPACE, page + 1, 0, 3));
+    space_restrict(page, 2, SPACE_WRITE);
+    SPACE_CHECK(space_load(SPACE, page, 0) && space_store(SPACE, page, 1, 3));
+}
+
+static void space_protect_page_being_written_keeps_it(void **state)
+{
+    (void)state;
+    in_child(protect_beside_snapshot);
+}
+
+static void reboot(void)
+{
+    SPACE_CHECK(space_sync());
+    space_shut_down();
+    space_keep();
+    space_boot();
+}
+
+/* The page that a snapshot owes is not the one that is there now. */
+static void reuse_beside_snapshot(void)
+{
+    uint32_t page = page_of_program();
+
+    SPACE_CHECK(space_store(SPACE, page, 0, 1) && space_store(SPACE, page + 1, 0, 2));
+    begin_snapshot();
+    space_discard(page, 2);
+    SPACE_CHECK(space_store(SPACE, page, 1, 3) && space_load(SPACE, page + 1, 0));
+    finish_snapshot();
+    SPACE_CHECK(space_store(SPACE, page + 1, 1, 4));
+    reboot();
+    SPACE_CHECK(space_load(SPACE, page, 1) && space_load(SPACE, page + 1, 1));
+}
+
+static void space_page_discarded_and_used_again_beside_snapshot_is_kept(void **state)
+{
+    (void)state;
+    in_child(reuse_beside_snapshot);
+}
+
+/*
+ * Between the stop and the gathering of its chunk nobody but the mapping knows that the page is dirty. The snapshot
+ * thread yields there now and then; how the threads take turns is tried until it does.
+ */
+static bool is_stopped(void)
+{
+    static uint32_t seen;
+    bool is_new = vm_stops() != seen;
+
+    seen = vm_stops();
+    return is_new;
+}
+
+static void discard_before_gathering(void)
+{
+    uint32_t page = page_of_program();
+
+    fake_schedule(1);
+    do {
+        SPACE_CHECK(space_sync() && is_stopped());
+        SPACE_CHECK(space_store(SPACE, 0, 0, 1) && space_store(SPACE, page, 0, (uint32_t)space_world.model.stop_count));
+        (void)snap_request();
+        space_wait_until(is_stopped);
+    } while (!pmap_is_closed(space_world.model.gpn[page]));
+    SPACE_CHECK(record_of(page)->state == VM_PAGE_CLEAN);
+    space_discard(page, 1);
+    SPACE_CHECK(space_sync());
+}
+
+static void space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owes(void **state)
+{
+    (void)state;
+    in_child(discard_before_gathering);
+}
+
+/* Threads that find the same page being read, as programs do in the shared window. */
+static void load_once(void *argument)
+{
+    (void)space_load(SPACE, page_of_program(), (uint32_t)(uintptr_t)argument);
+    space_world.programs--;
+}
+
+static void start_loads(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct thread *thread;
+        space_world.programs++;
+        SPACE_CHECK(thread_create("load", load_once, (void *)(uintptr_t)i, &thread) == OK);
+        thread_yield();
+    }
+}
+
+static void wait_for_one_read(void)
+{
+    SPACE_CHECK(space_store(SPACE, page_of_program(), 0, 1));
+    reboot();
+    space_world.slow.holds_reads = true;
+    start_loads(4);
+    space_world.slow.holds_reads = false;
+    space_wait_programs();
+    SPACE_CHECK(space_world.counters.loads == 4);
+}
+
+static void space_faults_that_wait_for_one_read_all_go_on(void **state)
+{
+    (void)state;
+    in_child(wait_for_one_read);
+}
+
+static void protect_beside_read(void)
+{
+    SPACE_CHECK(space_store(SPACE, page_of_program(), 0, 1));
+    reboot();
+    space_world.slow.holds_reads = true;
+    start_loads(3);
+    space_restrict(page_of_program(), 1, SPACE_NOTHING);
+    space_world.slow.holds_reads = false;
+    space_wait_programs();
+    SPACE_CHECK(space_world.counters.loads == 0 && space_world.counters.refusals == 3);
+}
+
+static void space_protect_page_being_read_refuses_those_who_wait(void **state)
+{
+    (void)state;
+    in_child(protect_beside_read);
+}
+
+static void fail_read_beside_protect(void)
+{
+    SPACE_CHECK(space_store(SPACE, page_of_program(), 0, 1));
+    reboot();
+    space_world.has_faults = true;
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_READ, .count = 2, .error = ERROR_IO};
+    space_world.slow.holds_reads = true;
+    start_loads(2);
+    space_restrict(page_of_program(), 1, SPACE_NOTHING);
+    space_world.slow.holds_reads = false;
+    space_wait_programs();
+    SPACE_CHECK(record_of(page_of_program()) == NULL);
+    space_restrict(page_of_program(), 1, SPACE_WRITE);
+    SPACE_CHECK(space_load(SPACE, page_of_program(), 0));
+}
+
+static void space_failed_read_of_page_refused_meanwhile_leaves_no_record(void **state)
+{
+    (void)state;
+    in_child(fail_read_beside_protect);
+}
+
+static void discard_beside_read(void)
+{
+    SPACE_CHECK(space_store(SPACE, page_of_program(), 0, 1));
+    reboot();
+    space_world.slow.holds_reads = true;
+    start_loads(3);
+    space_world.model.pages[page_of_program()].access = SPACE_NOTHING;
+    space_world.slow.holds_reads = false;
+    space_discard(page_of_program(), 1);
+    space_wait_programs();
+    SPACE_CHECK(space_load(SPACE, page_of_program(), 0));
+}
+
+static void space_discard_page_being_read_leaves_zeroes(void **state)
+{
+    (void)state;
+    in_child(discard_beside_read);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(space_protect_page_being_written_keeps_it),
+        cmocka_unit_test(space_page_discarded_and_used_again_beside_snapshot_is_kept),
+        cmocka_unit_test(space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owes),
+        cmocka_unit_test(space_faults_that_wait_for_one_read_all_go_on),
+        cmocka_unit_test(space_protect_page_being_read_refuses_those_who_wait),
+        cmocka_unit_test(space_failed_read_of_page_refused_meanwhile_leaves_no_record),
+        cmocka_unit_test(space_discard_page_being_read_leaves_zeroes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

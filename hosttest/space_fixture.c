@@ -1,0 +1,374 @@
+/*
+ * The world and its boots. See space_fixture.h.
+ */
+#include "space_fixture.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arch/pmap.h"
+#include "snap.h"
+#include "snap_pager.h"
+#include "store.h"
+#include "vm_fault.h"
+#include "vm_map.h"
+#include "vm_reclaim.h"
+#include "vm_snapshot.h"
+
+#define PATIENCE 200000u /* turns that nothing takes longer than */
+
+/* Frames that are neither kept back nor pages: tables, records, directories, the store. */
+#define KERNEL_FRAMES 60u
+
+struct space_world space_world;
+
+/* Randomness, failure, processes ------------------------------------------------------------------------------------
+ */
+
+uint64_t space_seed(int argc, char **argv)
+{
+    const char *text = argc > 1 ? argv[1] : getenv("EIDOLON_SEED");
+
+    return text == NULL ? 0 : strtoull(text, NULL, 0);
+}
+
+static uint64_t next_random(void)
+{
+    uint64_t *state = &space_world.random;
+
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545F4914F6CDD1Du;
+}
+
+uint32_t space_below(uint32_t limit)
+{
+    return (uint32_t)((next_random() >> 32) * limit >> 32);
+}
+
+bool space_chance(uint32_t one_in)
+{
+    return space_below(one_in) == 0;
+}
+
+uint32_t space_frames(uint32_t resident)
+{
+    return 512u + KERNEL_FRAMES + resident;
+}
+
+_Noreturn void space_fail(const char *format, ...)
+{
+    va_list arguments;
+
+    fprintf(stderr, "space: seed %llu, boot %u, event %u: ", (unsigned long long)space_world.options.seed,
+            space_world.boot, space_world.slow.disk == NULL ? 0 : space_world.slow.disk->event_count);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    _exit(1);
+}
+
+bool space_in_child(void (*run)(void *context), void *context, bool quietly)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        if (quietly && (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)) {
+            _exit(2);
+        }
+        run(context);
+        fflush(NULL);
+        _exit(0);
+    }
+    int status = -1;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* What the kernel asks of its surroundings --------------------------------------------------------------------------
+ */
+
+/* Pages side by side that allow the same are a region. */
+static bool is_same_region(const struct space_model *model, uint32_t page, uint32_t next)
+{
+    return next < model->page_count && model->gpn[next].number == model->gpn[page].number + 1 &&
+           model->pages[next].access == model->pages[page].access;
+}
+
+static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+{
+    const struct space_model *model = &space_world.model;
+    uint32_t index = space_model_find(model, page);
+
+    if (index == model->page_count) {
+        return ERROR_DENIED;
+    }
+    enum space_access allowed = model->pages[index].access;
+    if (allowed == SPACE_NOTHING || (access == PMAP_WRITE && allowed != SPACE_WRITE)) {
+        return ERROR_DENIED;
+    }
+    *out = (struct vm_allowance){.may_write = allowed == SPACE_WRITE};
+    while (is_same_region(model, index + out->pages_after, index + out->pages_after + 1)) {
+        out->pages_after++;
+    }
+    while (index > out->pages_before &&
+           is_same_region(model, index - out->pages_before - 1, index - out->pages_before)) {
+        out->pages_before++;
+    }
+    return OK;
+}
+
+static const struct vm_fault_policy policy = {.check = check_access};
+
+/* The instant of the stop: the kernel's records are brought up to date, as tasks are, and everything is noted. */
+static void capture(void)
+{
+    struct space_world *world = &space_world;
+    uint64_t sealed = store_sealed_generation(world->store).number;
+    uint64_t generation = sealed != 0 ? sealed : store_open_generation(world->store).number;
+
+    uint64_t changes = world->counters.stores + world->counters.records + world->counters.discards;
+
+    if (changes != world->changes_captured) {
+        space_store_record(world->model.record_first, 0, (uint32_t)world->model.stop_count);
+        world->changes_captured = changes + 1; /* the record's own */
+    }
+    space_model_stop(&world->model, generation, world->slow.disk->event_count);
+}
+
+static uint32_t system_record(void *record, uint32_t capacity)
+{
+    uint64_t number = space_world.model.stop_count - 1;
+
+    SPACE_CHECK(capacity >= sizeof(number));
+    memcpy(record, &number, sizeof(number));
+    return sizeof(number);
+}
+
+static const struct snap_client client = {.capture = capture, .system_record = system_record};
+
+/* Boots -------------------------------------------------------------------------------------------------------------
+ */
+
+void space_world_start(const struct space_options *options)
+{
+    struct space_world *world = &space_world;
+    struct store_format_options format = {.space_id = {options->seed, 77}, .wall_time_ns = 1};
+
+    memset(world, 0, sizeof(*world));
+    world->options = *options;
+    world->random = (options->seed + 1) * 0x9E3779B97F4A7C15u;
+    for (uint32_t i = 0; i < SPACE_BOOTS_MAX; i++) {
+        fake_disk_start(&world->disks[i], SPACE_DISK_BLOCKS);
+        fake_disk_start(&world->bases[i], SPACE_DISK_BLOCKS);
+    }
+    space_model_start(&world->model);
+    fake_machine_start(options->frames);
+    SPACE_CHECK(store_format(&world->disks[0].device, &format) == OK);
+    fake_machine_stop();
+}
+
+void space_world_free(void)
+{
+    for (uint32_t i = 0; i < SPACE_BOOTS_MAX; i++) {
+        fake_disk_stop(&space_world.disks[i]);
+        fake_disk_stop(&space_world.bases[i]);
+    }
+    space_model_free(&space_world.model);
+}
+
+/* The newest generation must be one that may be found, and be what it was. */
+static void resume(const struct store_report *report)
+{
+    struct space_world *world = &space_world;
+    const struct space_stop *stop = space_model_generation(&world->model, report->generation.number, UINT32_MAX);
+    char why[100];
+
+    if (stop == NULL || !space_model_equals(&world->model, stop, world->store, why, sizeof(why))) {
+        space_fail("resumed generation %llu: %s", (unsigned long long)report->generation.number,
+                   stop == NULL ? "there is none" : why);
+    }
+    space_model_resume(&world->model, stop);
+}
+
+/* What a call was doing at the stop is done again. */
+static void finish_discards(void)
+{
+    struct space_model *model = &space_world.model;
+
+    for (uint32_t i = 0; i < model->page_count; i++) {
+        if (model->pages[i].leaving) {
+            SPACE_CHECK(vm_discard(model->gpn[i], 1) == OK);
+            memset(model->pages[i].words, 0, sizeof(model->pages[i].words));
+            model->pages[i].leaving = false;
+        }
+    }
+}
+
+void space_boot(void)
+{
+    struct space_world *world = &space_world;
+    struct fake_disk *disk = &world->disks[world->boot];
+    struct store_open_options options = {.user = next_random() | 1, .kernel_version = "test"};
+    struct store_report report;
+
+    fake_machine_start(world->options.frames);
+    fake_schedule(world->options.is_random ? next_random() | 1 : 0);
+    memcpy(world->bases[world->boot].blocks, disk->blocks, SPACE_DISK_BLOCKS * sizeof(*disk->blocks));
+    fake_disk_settle(disk);
+    space_disk_start(&world->slow, disk, world->options.is_random ? next_random() | 1 : 0);
+    world->has_faults = false;
+    world->is_ending = false;
+
+    enum error error = store_open(&world->slow.device, &options, &world->store, &report);
+    if (error != OK) {
+        space_fail("open: %s (%s)", error_text(error), report.reason);
+    }
+    resume(&report);
+    SPACE_CHECK(vm_fault_initialise(snap_pager(world->store), &policy) == OK);
+    for (uint32_t space = 1; space <= SPACE_PROGRAMS; space++) {
+        SPACE_CHECK(pmap_create((struct space_id){space}) == OK);
+    }
+    finish_discards();
+    for (uint32_t i = world->model.record_first; i < world->model.page_count; i++) {
+        SPACE_CHECK(vm_wire(world->model.gpn[i], PMAP_WRITE) == OK);
+    }
+    SPACE_CHECK(snap_start(world->store, &client, world->options.interval_ms) == OK);
+}
+
+static void note_counters(void)
+{
+    struct space_counters *counters = &space_world.counters;
+    struct snap_statistics statistics;
+
+    snap_statistics(&statistics);
+    counters->copies += vm_copies();
+    counters->drops += vm_reclaim_dropped();
+    counters->snapshots += statistics.snapshots;
+    counters->snapshots_failed += statistics.failures;
+}
+
+/* Nothing is left behind when everything is discarded: no record, no frame, no block. */
+static void discard_everything(void)
+{
+    struct space_model *model = &space_world.model;
+
+    for (uint32_t i = model->record_first; i < model->page_count; i++) {
+        vm_unwire(model->gpn[i]);
+    }
+    for (uint32_t i = 0; i < model->page_count; i++) {
+        SPACE_CHECK(vm_discard(model->gpn[i], 1) == OK);
+    }
+    SPACE_CHECK(vm_map_count(vm_object_space()) == 0);
+    SPACE_CHECK(frame_count(FRAME_PAGE) == 0 && frame_count(FRAME_COPY) == 0);
+}
+
+static void machine_off(void)
+{
+    arena_release(&vm_object_space()->arena);
+    fake_machine_abandon();
+}
+
+void space_shut_down(void)
+{
+    struct space_world *world = &space_world;
+
+    fake_fail_allocations(0, 0);
+    world->slow.disk->fault.armed = false;
+    uint64_t stop = world->model.stop_count;
+    SPACE_CHECK(snap_stop() == OK);
+    fake_threads_join();
+    space_check();
+    SPACE_CHECK(
+        space_model_confirm(&world->model, stop, store_committed(world->store).number, world->slow.disk->event_count));
+    note_counters();
+    world->slow.delays = 0;
+    discard_everything();
+    SPACE_CHECK(store_close(world->store) == OK);
+    SPACE_CHECK(frame_count(FRAME_STORE) == 0);
+    machine_off();
+}
+
+void space_power_off(void)
+{
+    space_world.slow.is_off = true;
+    (void)!snap_stop();
+    fake_threads_join();
+    note_counters();
+    machine_off();
+}
+
+void space_keep(void)
+{
+    struct space_world *world = &space_world;
+
+    SPACE_CHECK(world->boot + 1 < SPACE_BOOTS_MAX);
+    fake_disk_copy(&world->disks[world->boot + 1], &world->disks[world->boot]);
+    world->boot++;
+}
+
+static bool no_programs(void)
+{
+    return space_world.programs == 0;
+}
+
+void space_wait_until(bool (*condition)(void))
+{
+    for (uint32_t turn = 0; !condition(); turn++) {
+        if (turn == PATIENCE) {
+            space_fail("it takes too long");
+        }
+        if (turn % 64 == 63) {
+            fake_clock_advance(1000000);
+        }
+        thread_yield();
+    }
+}
+
+void space_wait_programs(void)
+{
+    space_wait_until(no_programs);
+}
+
+/* Invariants --------------------------------------------------------------------------------------------------------
+ */
+
+/* VM-12, and that a mapping leads to the page's own frame and gives no more than the page's region and the snapshot do.
+ */
+static void check_mapping(struct gpn gpn, uint32_t index)
+{
+    const struct vm_map *map = vm_object_space();
+    const struct vm_page *page = vm_map_find(map, gpn);
+    enum pmap_access access;
+
+    if (!pmap_query(gpn, &access)) {
+        return;
+    }
+    SPACE_CHECK(page != NULL && !frame_is_none(page->frame));
+    if (pmap_is_closed(gpn) || access == PMAP_READ) {
+        return;
+    }
+    SPACE_CHECK(!vm_snapshot_must_copy(map, page));
+    SPACE_CHECK(page->state != VM_PAGE_DIRTY || pmap_is_dirty(gpn));
+    SPACE_CHECK(space_world.model.pages[index].access == SPACE_WRITE || space_world.model.pages[index].leaving);
+}
+
+void space_check(void)
+{
+    struct vm_map_violation violation;
+
+    if (vm_map_check(vm_object_space(), &violation) != OK) {
+        space_fail("%s is broken at page %08x", violation.invariant, violation.page.number);
+    }
+    for (uint32_t i = 0; i < space_world.model.page_count; i++) {
+        check_mapping(space_world.model.gpn[i], i);
+    }
+    if (space_world.slow.saw_changes) {
+        space_fail("a page changed on its way to the disk");
+    }
+}
