@@ -40,21 +40,25 @@ static struct snap_statistics statistics;
 
 /* A snapshot ------------------------------------------------------------------------------------------------------- */
 
-static void stop_world(uint8_t *record, uint32_t *record_bytes)
+/* ERROR_NO_MEMORY: there was no stop, because the store has not yet taken back the last snapshot, which failed. */
+static enum error stop_world(uint8_t *record, uint32_t *record_bytes)
 {
     uint64_t begun = clock_boot_ns();
+    enum error error = store_snapshot_seal(backing);
 
+    stops_begun++;
+    if (error != OK) {
+        return error;
+    }
     client->capture();
     *record_bytes = client->system_record(record, STORE_SYSTEM_RECORD_MAX);
-    enum error error = store_snapshot_seal(backing);
-    ASSERT(error == OK);
     error = vm_stop();
     ASSERT(error == OK);
-    stops_begun++;
     statistics.stop_ns_last = clock_boot_ns() - begun;
     if (statistics.stop_ns_last > statistics.stop_ns_max) {
         statistics.stop_ns_max = statistics.stop_ns_last;
     }
+    return OK;
 }
 
 static void gather_space(uint32_t space)
@@ -103,14 +107,17 @@ static enum error take_snapshot(void)
 {
     static uint8_t record[STORE_SYSTEM_RECORD_MAX];
     uint32_t record_bytes;
+    enum error error = stop_world(record, &record_bytes);
 
-    stop_world(record, &record_bytes);
+    if (error != OK) {
+        return error;
+    }
     gather();
     if (vm_snapshot_dirty_count(vm_object_space()) == 0 && store_sealed_is_empty(backing)) {
         store_snapshot_abort(backing);
         return OK;
     }
-    enum error error = write_and_commit(record, record_bytes);
+    error = write_and_commit(record, record_bytes);
     if (error != OK) {
         snap_return_pages();
     }
