@@ -157,6 +157,34 @@ static void space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owe
     in_child(discard_before_gathering);
 }
 
+/* A snapshot that can neither be written nor given up for lack of memory: the next ones fail too, until there is some. */
+static void sync_without_memory(void)
+{
+    struct fake_disk_fault *fault = &space_world.slow.disk->fault;
+    uint32_t page = page_of_program();
+
+    SPACE_CHECK(space_store(SPACE, page, 0, 1) && space_store(SPACE, page + 1, 0, 2) && space_sync());
+    SPACE_CHECK(space_store(SPACE, page, 0, 3));
+    space_discard(page + 1, 1);
+    space_world.has_faults = true;
+    *fault = (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = UINT64_MAX, .error = ERROR_IO};
+    fake_fail_allocations(0, UINT64_MAX);
+    SPACE_CHECK(!space_sync() && !space_sync());
+    SPACE_CHECK(space_load(SPACE, page, 0) && space_store(SPACE, page, 1, 4));
+    fault->armed = false;
+    SPACE_CHECK(!space_sync());
+    fake_fail_allocations(0, 0);
+    SPACE_CHECK(space_sync());
+    reboot();
+    SPACE_CHECK(space_load(SPACE, page, 1) && space_load(SPACE, page + 1, 0));
+}
+
+static void space_sync_without_memory_fails_until_there_is_some(void **state)
+{
+    (void)state;
+    in_child(sync_without_memory);
+}
+
 /* Threads that find the same page being read, as programs do in the shared window. */
 static void load_once(void *argument)
 {
@@ -257,6 +285,7 @@ int main(void)
         cmocka_unit_test(space_protect_page_being_written_keeps_it),
         cmocka_unit_test(space_page_discarded_and_used_again_beside_snapshot_is_kept),
         cmocka_unit_test(space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owes),
+        cmocka_unit_test(space_sync_without_memory_fails_until_there_is_some),
         cmocka_unit_test(space_faults_that_wait_for_one_read_all_go_on),
         cmocka_unit_test(space_protect_page_being_read_refuses_those_who_wait),
         cmocka_unit_test(space_failed_read_of_page_refused_meanwhile_leaves_no_record),
