@@ -1,5 +1,5 @@
 # vm_region: call by call, against a naive model, read back damaged, and with its work counted.
-foreach(test "" _model _damage)
+foreach(test "" _table _model _damage)
     eidolon_host_test(vm_region${test}_test
         SOURCES vm_region${test}_test.c vm_region_fixture.c
         LIBRARIES host_vm_map)

@@ -130,6 +130,15 @@ static void adopt_mark_beyond_the_table_is_refused(void **state)
     expect(&image, ERROR_FORMAT_DAMAGED);
     image.records[0].header.high_water = UINT32_MAX;
     expect(&image, ERROR_FORMAT_DAMAGED);
+
+    /* and no memory is asked for on its word */
+    struct fixture fixture;
+    fixture_create(&fixture, 4 * CAPACITY);
+    fixture.commit_limit = CAPACITY;
+    fixture.table.committed = 0;
+    fixture.table.records[0].header.high_water = 4 * CAPACITY + 1;
+    assert_int_equal(vm_region_table_adopt(&fixture.table), ERROR_FORMAT_DAMAGED);
+    fixture_delete(&fixture);
 }
 
 static void adopt_free_list_that_lies_is_refused(void **state)
@@ -209,23 +218,174 @@ static void adopt_cycle_is_refused(void **state)
     expect(&image, ERROR_FORMAT_DAMAGED);
 }
 
-static void adopt_neighbours_that_could_be_one_are_refused(void **state)
+static void adopt_record_lost_from_the_free_list_is_refused(void **state)
+{
+    (void)state;
+    struct image image = sound;
+    struct vm_region_header *header = &image.records[0].header;
+
+    header->free_first = image.records[header->free_first].parent;
+    header->free_count--;
+    expect(&image, ERROR_FORMAT_DAMAGED);
+}
+
+static void validate_after_damage_to_the_header_in_use_is_refused(void **state)
 {
     (void)state;
     struct fixture fixture;
-    struct image image = {.roots = {0}};
-    struct vm_region_attributes attributes = zeroes(VM_READ);
 
     begin(&fixture);
-    assert_int_equal(vm_region_insert(&fixture.table, &image.roots[0], 4, 1, &attributes), OK);
-    attributes.protection = 0;
-    assert_int_equal(vm_region_insert(&fixture.table, &image.roots[0], 5, 1, &attributes), OK);
-    memcpy(image.records, fixture.table.records, sizeof(image.records));
+    assert_int_equal(boot(&fixture, &sound), OK);
+    fixture.table.records[0].header.high_water = CAPACITY + 100;
+    assert_int_equal(vm_region_table_validate(&fixture.table), ERROR_FORMAT_DAMAGED);
+    assert_int_equal(vm_region_validate(&fixture.table, fixture.roots[0]), ERROR_FORMAT_DAMAGED);
     fixture_delete(&fixture);
+}
+
+/* Images made by hand, sound but for one thing ---------------------------------------------------- */
+
+/* The record of a leaf that holds zeroes. */
+static struct vm_region leaf(uint32_t parent, uint32_t first, uint32_t count)
+{
+    return (struct vm_region){.first_page = first,
+                              .page_count = count,
+                              .ticket = {.kind = VM_TICKET_ZERO},
+                              .level = 1,
+                              .state = VM_REGION_USED,
+                              .parent = parent,
+                              .span_first = first,
+                              .span_end = first + count};
+}
+
+/* A table of one tree: records 1 .. count, the root first. */
+static struct image craft(const struct vm_region *records, uint32_t count)
+{
+    struct image image = {.roots = {1}};
+
+    image.records[0].header.high_water = count + 1;
+    memcpy(&image.records[1], records, count * sizeof(*records));
+    return image;
+}
+
+static void expect_leaf(struct vm_region record, enum error expected)
+{
+    struct image image = craft(&record, 1);
+
+    expect(&image, expected);
+}
+
+static void adopt_range_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    expect_leaf(leaf(0, 0, VM_REGION_PAGES), OK);
+    expect_leaf(leaf(0, 4, 0), ERROR_FORMAT_DAMAGED);
+    expect_leaf(leaf(0, VM_REGION_PAGES, 1), ERROR_FORMAT_DAMAGED);
+    expect_leaf(leaf(0, 1, VM_REGION_PAGES), ERROR_FORMAT_DAMAGED);
+    expect_leaf(leaf(0, 8, UINT32_MAX), ERROR_FORMAT_DAMAGED);
+}
+
+static void adopt_attributes_that_mean_nothing_are_refused(void **state)
+{
+    (void)state;
+    struct vm_region record = leaf(0, 4, 2);
+
+    record.protection = VM_PROTECTIONS;
+    expect_leaf(record, OK);
+    record.protection = VM_PROTECTIONS + 1;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+
+    record = leaf(0, 4, 2);
+    record.flags = VM_REGION_FLAGS + 1;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+
+    record = leaf(0, 4, 2);
+    record.state = VM_REGION_CLAIMED + 1;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+
+    record = leaf(0, 4, 2);
+    record.ticket.object = 1;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    record.ticket.kind = VM_TICKET_COPY;
+    expect_leaf(record, OK);
+    record.ticket.object = SPACES_MAX;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    record.ticket.kind = VM_TICKET_IMAGE;
+    expect_leaf(record, OK);
+    record.ticket.offset_pages = UINT32_MAX - 1;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    record.ticket = (struct vm_ticket){.kind = VM_TICKET_KINDS};
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    record.ticket = (struct vm_ticket){.kind = VM_TICKET_NONE};
+    expect_leaf(record, OK);
+    record.protection = VM_READ;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+}
+
+/* A root whose child lies below it, summed up as the arithmetic of sound trees would. */
+static struct image craft_pair(uint32_t child_first, uint32_t child_count, uint32_t first)
+{
+    struct vm_region records[] = {leaf(0, first, 2), leaf(1, child_first, child_count)};
+
+    records[0].child[VM_REGION_BELOW] = 2;
+    records[0].level = 2;
+    records[0].span_first = child_first;
+    records[0].gap_pages = first - (child_first + child_count);
+    return craft(records, 2);
+}
+
+static void adopt_overlap_is_refused(void **state)
+{
+    (void)state;
+    struct image image = craft_pair(4, 3, 8);
+
     expect(&image, OK);
-    image.records[1].protection = 0;
+    image = craft_pair(4, 5, 8);
+    expect(&image, ERROR_FORMAT_DAMAGED);
+    image = craft_pair(12, 2, 8);
     expect(&image, ERROR_FORMAT_DAMAGED);
 }
+
+static void adopt_neighbours_that_could_be_one_are_refused(void **state)
+{
+    (void)state;
+    struct image image = craft_pair(4, 4, 8);
+
+    expect(&image, ERROR_FORMAT_DAMAGED);
+    image.records[2].protection = VM_READ;
+    expect(&image, OK);
+}
+
+static void adopt_tree_without_balance_is_refused(void **state)
+{
+    (void)state;
+    struct vm_region records[] = {leaf(0, 4, 1), leaf(1, 8, 1), leaf(2, 12, 1)};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        records[i].child[VM_REGION_ABOVE] = i + 2;
+        records[i].level = (uint8_t)(3 - i);
+        records[i].span_end = 13;
+        records[i].gap_pages = 3;
+    }
+    struct image image = craft(records, 3);
+    expect(&image, ERROR_FORMAT_DAMAGED);
+}
+
+/* The last of the free list has no link, as a root has none, and the rest of it may be anything. */
+static void adopt_free_record_as_a_root_is_refused(void **state)
+{
+    (void)state;
+    struct vm_region record = leaf(0, 4, 2);
+    struct image image = craft(&record, 1);
+
+    image.records[1].state = VM_REGION_FREE;
+    image.records[0].header.free_first = 1;
+    image.records[0].header.free_count = 1;
+    expect(&image, ERROR_FORMAT_DAMAGED);
+    image.roots[0] = 0;
+    expect(&image, OK);
+}
+
+/* Images that lack something, and machines that do ------------------------------------------------ */
 
 static void adopt_lost_tree_is_noticed(void **state)
 {
@@ -371,7 +531,14 @@ int main(void)
         cmocka_unit_test(adopt_root_given_twice_is_refused),
         cmocka_unit_test(adopt_shared_subtree_is_refused),
         cmocka_unit_test(adopt_cycle_is_refused),
+        cmocka_unit_test(adopt_record_lost_from_the_free_list_is_refused),
+        cmocka_unit_test(validate_after_damage_to_the_header_in_use_is_refused),
+        cmocka_unit_test(adopt_range_that_is_none_is_refused),
+        cmocka_unit_test(adopt_attributes_that_mean_nothing_are_refused),
+        cmocka_unit_test(adopt_overlap_is_refused),
         cmocka_unit_test(adopt_neighbours_that_could_be_one_are_refused),
+        cmocka_unit_test(adopt_tree_without_balance_is_refused),
+        cmocka_unit_test(adopt_free_record_as_a_root_is_refused),
         cmocka_unit_test(adopt_lost_tree_is_noticed),
         cmocka_unit_test(adopt_without_memory_is_an_error),
         cmocka_unit_test(adopt_every_flipped_bit_is_refused_or_harmless),

@@ -50,10 +50,49 @@ void fixture_validate(const struct fixture *fixture)
 
 void fixture_reserve_all(struct fixture *fixture)
 {
-    while (fixture->table.committed < fixture->table.capacity) {
-        assert_int_equal(fixture->table.commit(&fixture->table, fixture->table.capacity), OK);
-        fixture->table.committed = fixture->table.capacity;
-    }
+    assert_int_equal(fixture->table.commit(&fixture->table, fixture->table.capacity), OK);
+    fixture->table.committed = fixture->table.capacity;
+}
+
+int fixture_set_up(void **state)
+{
+    struct fixture *fixture = malloc(sizeof(*fixture));
+
+    fixture_create(fixture, FIXTURE_CAPACITY);
+    fixture_reserve_all(fixture);
+    *state = fixture;
+    return 0;
+}
+
+int fixture_tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_validate(fixture);
+    fixture_delete(fixture);
+    free(fixture);
+    return 0;
+}
+
+enum error fixture_insert(struct fixture *fixture, uint32_t first, uint32_t count,
+                          struct vm_region_attributes attributes)
+{
+    return vm_region_insert(&fixture->table, &fixture->roots[0], first, count, &attributes);
+}
+
+enum error fixture_release(struct fixture *fixture, uint32_t first, uint32_t count)
+{
+    return vm_region_release(&fixture->table, &fixture->roots[0], first, count);
+}
+
+enum error fixture_protect(struct fixture *fixture, uint32_t first, uint32_t count, uint8_t protection)
+{
+    return vm_region_protect(&fixture->table, &fixture->roots[0], first, count, protection);
+}
+
+const struct vm_region *fixture_find(const struct fixture *fixture, uint32_t page)
+{
+    return vm_region_find(&fixture->table, fixture->roots[0], page);
 }
 
 struct vm_region_attributes zeroes(uint8_t protection)

@@ -21,11 +21,23 @@ struct fixture {
 void fixture_create(struct fixture *fixture, uint32_t capacity);
 void fixture_delete(struct fixture *fixture);
 
-/* Everything that can be checked between two changes; a failure names `what`. */
+/* For cmocka: a fixture of FIXTURE_CAPACITY records, all committed, in *state; validated and deleted at the end. */
+#define FIXTURE_CAPACITY 64u
+int fixture_set_up(void **state);
+int fixture_tear_down(void **state);
+
+/* Everything that can be checked between two changes. */
 void fixture_validate(const struct fixture *fixture);
 
 /* Commit all records up to the capacity, so that changes fail only when the table is full. */
 void fixture_reserve_all(struct fixture *fixture);
+
+/* The calls of vm_region on the first tree. */
+enum error fixture_insert(struct fixture *fixture, uint32_t first, uint32_t count,
+                          struct vm_region_attributes attributes);
+enum error fixture_release(struct fixture *fixture, uint32_t first, uint32_t count);
+enum error fixture_protect(struct fixture *fixture, uint32_t first, uint32_t count, uint8_t protection);
+const struct vm_region *fixture_find(const struct fixture *fixture, uint32_t page);
 
 /* Shorthand for attributes. */
 struct vm_region_attributes zeroes(uint8_t protection);

@@ -12,52 +12,10 @@
 
 #include <cmocka.h>
 
-#define CAPACITY 64u
-#define RW       (VM_READ | VM_WRITE)
-#define LAST     (VM_REGION_PAGES - 1)
+#define RW   (VM_READ | VM_WRITE)
+#define LAST (VM_REGION_PAGES - 1)
 
-static int set_up(void **state)
-{
-    struct fixture *fixture = malloc(sizeof(*fixture));
-
-    fixture_create(fixture, CAPACITY);
-    fixture_reserve_all(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-
-    fixture_validate(fixture);
-    fixture_delete(fixture);
-    free(fixture);
-    return 0;
-}
-
-/* Shorthand on the first tree --------------------------------------------------------------------- */
-
-static enum error insert(struct fixture *fixture, uint32_t first, uint32_t count,
-                         struct vm_region_attributes attributes)
-{
-    return vm_region_insert(&fixture->table, &fixture->roots[0], first, count, &attributes);
-}
-
-static enum error release(struct fixture *fixture, uint32_t first, uint32_t count)
-{
-    return vm_region_release(&fixture->table, &fixture->roots[0], first, count);
-}
-
-static enum error protect(struct fixture *fixture, uint32_t first, uint32_t count, uint8_t protection)
-{
-    return vm_region_protect(&fixture->table, &fixture->roots[0], first, count, protection);
-}
-
-static const struct vm_region *find(const struct fixture *fixture, uint32_t page)
-{
-    return vm_region_find(&fixture->table, fixture->roots[0], page);
-}
+/* What only these tests ask ------------------------------------------------------------------------ */
 
 static bool is_legitimate(const struct fixture *fixture, uint32_t first, uint32_t count, uint8_t protection)
 {
@@ -66,7 +24,7 @@ static bool is_legitimate(const struct fixture *fixture, uint32_t first, uint32_
 
 static uint32_t offset_at(const struct fixture *fixture, uint32_t page)
 {
-    return vm_region_ticket(find(fixture, page), page).offset_pages;
+    return vm_region_ticket(fixture_find(fixture, page), page).offset_pages;
 }
 
 /* Pages [first, first + strlen(layout)) look like this, and the records in use are those of the first tree. */
@@ -77,7 +35,7 @@ static void expect_layout(const struct fixture *fixture, uint32_t first, const c
 
     fixture_validate(fixture);
     for (uint32_t i = 0; layout[i] != 0; i++) {
-        const struct vm_region *region = find(fixture, first + i);
+        const struct vm_region *region = fixture_find(fixture, first + i);
         count += region != NULL && region != previous;
         previous = region != NULL ? region : previous;
         assert_int_equal(region == NULL ? '.' : (char)('a' + count - 1), layout[i]);
@@ -102,9 +60,9 @@ static void insert_range_that_is_none_is_refused(void **state)
 
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
         uint32_t first = ranges[i][0], count = ranges[i][1];
-        assert_int_equal(insert(fixture, first, count, zeroes(RW)), ERROR_RANGE);
-        assert_int_equal(release(fixture, first, count), ERROR_RANGE);
-        assert_int_equal(protect(fixture, first, count, RW), ERROR_RANGE);
+        assert_int_equal(fixture_insert(fixture, first, count, zeroes(RW)), ERROR_RANGE);
+        assert_int_equal(fixture_release(fixture, first, count), ERROR_RANGE);
+        assert_int_equal(fixture_protect(fixture, first, count, RW), ERROR_RANGE);
         assert_false(is_legitimate(fixture, first, count, 0));
     }
     assert_int_equal(fixture->roots[0], 0);
@@ -114,25 +72,25 @@ static void insert_at_both_ends_of_the_space_succeeds(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 0, 1, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, LAST, 1, zeroes(RW)), OK);
-    assert_int_equal(vm_region_end(find(fixture, LAST)), VM_REGION_PAGES);
+    assert_int_equal(fixture_insert(fixture, 0, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, LAST, 1, zeroes(RW)), OK);
+    assert_int_equal(vm_region_end(fixture_find(fixture, LAST)), VM_REGION_PAGES);
     assert_true(is_legitimate(fixture, 0, 1, RW));
     assert_true(is_legitimate(fixture, LAST, 1, RW));
     assert_false(is_legitimate(fixture, LAST, 2, RW));
-    assert_null(find(fixture, 1));
-    assert_null(find(fixture, VM_REGION_PAGES));
-    assert_null(find(fixture, UINT32_MAX));
+    assert_null(fixture_find(fixture, 1));
+    assert_null(fixture_find(fixture, VM_REGION_PAGES));
+    assert_null(fixture_find(fixture, UINT32_MAX));
 }
 
 static void insert_whole_space_is_one_region(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 0, VM_REGION_PAGES, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, VM_REGION_PAGES, zeroes(RW)), OK);
     assert_int_equal(vm_region_count(&fixture->table), 1);
     assert_true(is_legitimate(fixture, 0, VM_REGION_PAGES, RW));
-    assert_int_equal(release(fixture, 0, VM_REGION_PAGES), OK);
+    assert_int_equal(fixture_release(fixture, 0, VM_REGION_PAGES), OK);
     assert_int_equal(vm_region_count(&fixture->table), 0);
 }
 
@@ -144,14 +102,14 @@ static void insert_attributes_that_mean_nothing_is_refused(void **state)
     unknown_flag.flags = 4;
     guard_with_rights.protection = VM_READ;
     unknown_kind.ticket.kind = VM_TICKET_KINDS;
-    assert_int_equal(insert(fixture, 1, 1, zeroes(8)), ERROR_INVALID);
-    assert_int_equal(insert(fixture, 1, 1, unknown_flag), ERROR_INVALID);
-    assert_int_equal(insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
-    assert_int_equal(insert(fixture, 1, 1, guard_with_rights), ERROR_INVALID);
-    assert_int_equal(insert(fixture, 1, 1, copy_of(RW, SPACES_MAX)), ERROR_INVALID);
-    assert_int_equal(insert(fixture, 1, 2, image(RW, 1, UINT32_MAX - 1)), ERROR_INVALID);
-    assert_int_equal(insert(fixture, 1, 1, image(RW, 1, UINT32_MAX - 1)), OK);
-    assert_int_equal(insert(fixture, 3, 1, copy_of(RW, SPACES_MAX - 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 1, zeroes(8)), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 1, unknown_flag), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 1, guard_with_rights), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(RW, SPACES_MAX)), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 2, image(RW, 1, UINT32_MAX - 1)), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 1, image(RW, 1, UINT32_MAX - 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 1, copy_of(RW, SPACES_MAX - 1)), OK);
 }
 
 static void insert_ticket_is_kept_in_normal_form(void **state)
@@ -161,24 +119,24 @@ static void insert_ticket_is_kept_in_normal_form(void **state)
 
     loose.ticket.object = 3;
     loose.ticket.offset_pages = 4;
-    assert_int_equal(insert(fixture, 1, 1, loose), OK);
-    assert_int_equal(find(fixture, 1)->ticket.object, 0);
+    assert_int_equal(fixture_insert(fixture, 1, 1, loose), OK);
+    assert_int_equal(fixture_find(fixture, 1)->ticket.object, 0);
     loose.ticket.kind = VM_TICKET_COPY;
-    assert_int_equal(insert(fixture, 2, 1, loose), OK);
-    assert_int_equal(find(fixture, 2)->ticket.object, 3);
-    assert_int_equal(find(fixture, 2)->ticket.offset_pages, 0);
+    assert_int_equal(fixture_insert(fixture, 2, 1, loose), OK);
+    assert_int_equal(fixture_find(fixture, 2)->ticket.object, 3);
+    assert_int_equal(fixture_find(fixture, 2)->ticket.offset_pages, 0);
 }
 
 static void insert_overlapping_is_refused(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 4, 4, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 4, 4, zeroes(RW)), ERROR_EXISTS);
-    assert_int_equal(insert(fixture, 3, 2, zeroes(RW)), ERROR_EXISTS);
-    assert_int_equal(insert(fixture, 7, 2, zeroes(RW)), ERROR_EXISTS);
-    assert_int_equal(insert(fixture, 5, 1, zeroes(RW)), ERROR_EXISTS);
-    assert_int_equal(insert(fixture, 0, VM_REGION_PAGES, zeroes(RW)), ERROR_EXISTS);
+    assert_int_equal(fixture_insert(fixture, 4, 4, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 4, zeroes(RW)), ERROR_EXISTS);
+    assert_int_equal(fixture_insert(fixture, 3, 2, zeroes(RW)), ERROR_EXISTS);
+    assert_int_equal(fixture_insert(fixture, 7, 2, zeroes(RW)), ERROR_EXISTS);
+    assert_int_equal(fixture_insert(fixture, 5, 1, zeroes(RW)), ERROR_EXISTS);
+    assert_int_equal(fixture_insert(fixture, 0, VM_REGION_PAGES, zeroes(RW)), ERROR_EXISTS);
     expect_layout(fixture, 0, "....aaaa..");
 }
 
@@ -186,12 +144,12 @@ static void insert_between_alike_regions_leaves_one(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 1, 2, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 5, 2, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 2, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 5, 2, zeroes(RW)), OK);
     expect_layout(fixture, 0, ".aa..bb.");
-    assert_int_equal(insert(fixture, 3, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 1, zeroes(RW)), OK);
     expect_layout(fixture, 0, ".aaa.bb.");
-    assert_int_equal(insert(fixture, 4, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 1, zeroes(RW)), OK);
     expect_layout(fixture, 0, ".aaaaaa.");
 }
 
@@ -199,9 +157,9 @@ static void insert_below_alike_region_extends_it(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 3, 2, copy_of(RW, 7)), OK);
-    assert_int_equal(insert(fixture, 1, 2, copy_of(RW, 7)), OK);
-    assert_int_equal(insert(fixture, 0, 1, copy_of(RW, 8)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 2, copy_of(RW, 7)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 2, copy_of(RW, 7)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 1, copy_of(RW, 8)), OK);
     expect_layout(fixture, 0, "abbbb.");
 }
 
@@ -209,12 +167,12 @@ static void insert_images_merge_only_where_offsets_continue(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 4, 2, image(VM_READ, 1, 14)), OK);
-    assert_int_equal(insert(fixture, 6, 2, image(VM_READ, 1, 16)), OK);
-    assert_int_equal(insert(fixture, 2, 2, image(VM_READ, 1, 12)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, image(VM_READ, 1, 14)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 2, image(VM_READ, 1, 16)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 2, image(VM_READ, 1, 12)), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
-    assert_int_equal(insert(fixture, 8, 1, image(VM_READ, 1, 17)), OK);
-    assert_int_equal(insert(fixture, 1, 1, image(VM_READ, 2, 11)), OK);
+    assert_int_equal(fixture_insert(fixture, 8, 1, image(VM_READ, 1, 17)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 1, image(VM_READ, 2, 11)), OK);
     expect_layout(fixture, 0, ".abbbbbbc.");
     assert_int_equal(offset_at(fixture, 2), 12);
     assert_int_equal(offset_at(fixture, 7), 17);
@@ -227,12 +185,12 @@ static void insert_unlike_neighbours_stay_apart(void **state)
     struct vm_region_attributes heap = zeroes(RW);
 
     heap.flags = VM_REGION_HEAP;
-    assert_int_equal(insert(fixture, 1, 1, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 2, 1, heap), OK);
-    assert_int_equal(insert(fixture, 3, 1, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 4, 1, zeroes(VM_READ)), OK);
-    assert_int_equal(insert(fixture, 5, 1, guard()), OK);
-    assert_int_equal(insert(fixture, 6, 1, zeroes(0)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 1, heap), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 1, zeroes(VM_READ)), OK);
+    assert_int_equal(fixture_insert(fixture, 5, 1, guard()), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 1, zeroes(0)), OK);
     expect_layout(fixture, 0, ".abcdef.");
 }
 
@@ -246,13 +204,13 @@ static void next_meets_every_region_in_order(void **state)
 
     assert_null(vm_region_next(&fixture->table, fixture->roots[0], 0));
     for (uint32_t i = 0; i < 20; i++) {
-        assert_int_equal(insert(fixture, 3 + i * 7 % 20 * 10, 4, zeroes(RW)), OK);
+        assert_int_equal(fixture_insert(fixture, 3 + i * 7 % 20 * 10, 4, zeroes(RW)), OK);
     }
     while ((region = vm_region_next(&fixture->table, fixture->roots[0], page)) != NULL) {
         assert_int_equal(region->first_page, 3 + count * 10);
-        assert_ptr_equal(find(fixture, region->first_page), region);
-        assert_ptr_equal(find(fixture, region->first_page + 3), region);
-        assert_null(find(fixture, region->first_page + 4));
+        assert_ptr_equal(fixture_find(fixture, region->first_page), region);
+        assert_ptr_equal(fixture_find(fixture, region->first_page + 3), region);
+        assert_null(fixture_find(fixture, region->first_page + 4));
         page = vm_region_end(region);
         count++;
     }
@@ -263,10 +221,10 @@ static void legitimate_needs_every_page_and_every_right(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 2, 2, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 4, 2, zeroes(VM_READ)), OK);
-    assert_int_equal(insert(fixture, 6, 1, guard()), OK);
-    assert_int_equal(insert(fixture, 8, 1, zeroes(0)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 2, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, zeroes(VM_READ)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 1, guard()), OK);
+    assert_int_equal(fixture_insert(fixture, 8, 1, zeroes(0)), OK);
     assert_true(is_legitimate(fixture, 2, 4, VM_READ));
     assert_true(is_legitimate(fixture, 2, 2, RW));
     assert_false(is_legitimate(fixture, 2, 4, VM_WRITE));
@@ -286,12 +244,12 @@ static void release_middle_splits_and_keeps_offsets(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 2, 6, image(VM_READ, 1, 100)), OK);
-    assert_int_equal(release(fixture, 4, 2), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, image(VM_READ, 1, 100)), OK);
+    assert_int_equal(fixture_release(fixture, 4, 2), OK);
     expect_layout(fixture, 0, "..aa..bb..");
     assert_int_equal(offset_at(fixture, 2), 100);
     assert_int_equal(offset_at(fixture, 6), 104);
-    assert_int_equal(insert(fixture, 4, 2, image(VM_READ, 1, 102)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, image(VM_READ, 1, 102)), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
 }
 
@@ -299,11 +257,11 @@ static void release_half_trims_without_a_record(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 2, 6, image(VM_READ, 1, 100)), OK);
-    assert_int_equal(release(fixture, 0, 4), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, image(VM_READ, 1, 100)), OK);
+    assert_int_equal(fixture_release(fixture, 0, 4), OK);
     expect_layout(fixture, 0, "....aaaa..");
     assert_int_equal(offset_at(fixture, 4), 102);
-    assert_int_equal(release(fixture, 6, 40), OK);
+    assert_int_equal(fixture_release(fixture, 6, 40), OK);
     expect_layout(fixture, 0, "....aa....");
 }
 
@@ -311,16 +269,16 @@ static void release_across_regions_and_holes_leaves_the_rest(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 0, 3, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 3, 2, zeroes(VM_READ)), OK);
-    assert_int_equal(insert(fixture, 6, 1, guard()), OK);
-    assert_int_equal(insert(fixture, 8, 3, copy_of(RW, 2)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 3, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 2, zeroes(VM_READ)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 1, guard()), OK);
+    assert_int_equal(fixture_insert(fixture, 8, 3, copy_of(RW, 2)), OK);
     expect_layout(fixture, 0, "aaabb.c.ddd");
-    assert_int_equal(release(fixture, 2, 7), OK);
+    assert_int_equal(fixture_release(fixture, 2, 7), OK);
     expect_layout(fixture, 0, "aa.......bb");
-    assert_int_equal(release(fixture, 2, 7), OK);
+    assert_int_equal(fixture_release(fixture, 2, 7), OK);
     expect_layout(fixture, 0, "aa.......bb");
-    assert_int_equal(release(fixture, 0, VM_REGION_PAGES), OK);
+    assert_int_equal(fixture_release(fixture, 0, VM_REGION_PAGES), OK);
     expect_layout(fixture, 0, "...........");
     assert_int_equal(fixture->roots[0], 0);
 }
@@ -331,13 +289,13 @@ static void protect_middle_splits_and_back_merges(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 2, 6, image(RW, 1, 50)), OK);
-    assert_int_equal(protect(fixture, 4, 2, VM_READ), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, image(RW, 1, 50)), OK);
+    assert_int_equal(fixture_protect(fixture, 4, 2, VM_READ), OK);
     expect_layout(fixture, 0, "..aabbcc..");
-    assert_int_equal(find(fixture, 4)->protection, VM_READ);
-    assert_int_equal(find(fixture, 6)->protection, RW);
+    assert_int_equal(fixture_find(fixture, 4)->protection, VM_READ);
+    assert_int_equal(fixture_find(fixture, 6)->protection, RW);
     assert_int_equal(offset_at(fixture, 5), 53);
-    assert_int_equal(protect(fixture, 4, 2, RW), OK);
+    assert_int_equal(fixture_protect(fixture, 4, 2, RW), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
 }
 
@@ -345,14 +303,14 @@ static void protect_moves_the_border_between_neighbours(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 0, 2, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 2, 6, zeroes(0)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 2, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, zeroes(0)), OK);
     expect_layout(fixture, 0, "aabbbbbb");
-    assert_int_equal(protect(fixture, 2, 2, RW), OK);
+    assert_int_equal(fixture_protect(fixture, 2, 2, RW), OK);
     expect_layout(fixture, 0, "aaaabbbb");
-    assert_int_equal(protect(fixture, 3, 1, 0), OK);
+    assert_int_equal(fixture_protect(fixture, 3, 1, 0), OK);
     expect_layout(fixture, 0, "aaabbbbb");
-    assert_int_equal(protect(fixture, 0, 8, VM_READ), OK);
+    assert_int_equal(fixture_protect(fixture, 0, 8, VM_READ), OK);
     expect_layout(fixture, 0, "aaaaaaaa");
 }
 
@@ -360,26 +318,26 @@ static void protect_across_kinds_keeps_tickets(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 0, 3, image(VM_READ, 1, 0)), OK);
-    assert_int_equal(insert(fixture, 3, 3, zeroes(RW)), OK);
-    assert_int_equal(protect(fixture, 2, 2, VM_READ), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 3, image(VM_READ, 1, 0)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 3, zeroes(RW)), OK);
+    assert_int_equal(fixture_protect(fixture, 2, 2, VM_READ), OK);
     expect_layout(fixture, 0, "aaabcc");
-    assert_int_equal(find(fixture, 3)->ticket.kind, VM_TICKET_ZERO);
-    assert_int_equal(find(fixture, 3)->protection, VM_READ);
+    assert_int_equal(fixture_find(fixture, 3)->ticket.kind, VM_TICKET_ZERO);
+    assert_int_equal(fixture_find(fixture, 3)->protection, VM_READ);
 }
 
 static void protect_of_what_is_not_there_changes_nothing(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 1, 3, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 5, 1, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 6, 1, guard()), OK);
-    assert_int_equal(protect(fixture, 0, 2, 0), ERROR_NOT_FOUND);
-    assert_int_equal(protect(fixture, 2, 4, 0), ERROR_NOT_FOUND);
-    assert_int_equal(protect(fixture, 7, 1, 0), ERROR_NOT_FOUND);
-    assert_int_equal(protect(fixture, 5, 2, 0), ERROR_DENIED);
-    assert_int_equal(protect(fixture, 2, 1, 8), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 3, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 5, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 1, guard()), OK);
+    assert_int_equal(fixture_protect(fixture, 0, 2, 0), ERROR_NOT_FOUND);
+    assert_int_equal(fixture_protect(fixture, 2, 4, 0), ERROR_NOT_FOUND);
+    assert_int_equal(fixture_protect(fixture, 7, 1, 0), ERROR_NOT_FOUND);
+    assert_int_equal(fixture_protect(fixture, 5, 2, 0), ERROR_DENIED);
+    assert_int_equal(fixture_protect(fixture, 2, 1, 8), ERROR_INVALID);
     expect_layout(fixture, 0, ".aaa.bc.");
     assert_true(is_legitimate(fixture, 1, 3, RW));
     assert_true(is_legitimate(fixture, 5, 1, RW));
@@ -397,8 +355,8 @@ static void grow_down_extends_only_stacks_within_distance(void **state)
     struct fixture *fixture = *state;
 
     assert_int_equal(grow_down(fixture, 9, 100, 0), ERROR_NOT_FOUND);
-    assert_int_equal(insert(fixture, 10, 2, stack(RW)), OK);
-    assert_int_equal(insert(fixture, 20, 2, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 10, 2, stack(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 20, 2, zeroes(RW)), OK);
     assert_int_equal(grow_down(fixture, 19, 100, 0), ERROR_NOT_FOUND);
     assert_int_equal(grow_down(fixture, 30, 100, 0), ERROR_NOT_FOUND);
     assert_int_equal(grow_down(fixture, 7, 2, 0), ERROR_NOT_FOUND);
@@ -406,7 +364,7 @@ static void grow_down_extends_only_stacks_within_distance(void **state)
     assert_int_equal(grow_down(fixture, 7, 3, 0), OK);
     expect_layout(fixture, 5, "..aaaaa........bb.");
     assert_int_equal(grow_down(fixture, 0, 7, 0), OK);
-    assert_int_equal(find(fixture, 0)->page_count, 12);
+    assert_int_equal(fixture_find(fixture, 0)->page_count, 12);
     assert_int_equal(grow_down(fixture, 5, 0, 0), OK);
     assert_int_equal(grow_down(fixture, 20, 5, 0), ERROR_NOT_FOUND);
 }
@@ -415,8 +373,8 @@ static void grow_down_keeps_the_guard_above_the_next_region(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(insert(fixture, 0, 4, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 20, 2, stack(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 4, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 20, 2, stack(RW)), OK);
     assert_int_equal(grow_down(fixture, 9, 100, 6), ERROR_NOT_FOUND);
     assert_int_equal(grow_down(fixture, 10, 100, 6), OK);
     assert_int_equal(grow_down(fixture, 9, 100, UINT32_MAX), ERROR_NOT_FOUND);
@@ -432,13 +390,13 @@ static void grow_down_of_a_copy_adds_zeroes(void **state)
     struct vm_region_attributes copied = copy_of(RW, 5);
 
     copied.flags = VM_REGION_GROWS_DOWN;
-    assert_int_equal(insert(fixture, 10, 2, copied), OK);
+    assert_int_equal(fixture_insert(fixture, 10, 2, copied), OK);
     assert_int_equal(grow_down(fixture, 8, 100, 1), OK);
     assert_int_equal(grow_down(fixture, 6, 100, 1), OK);
     expect_layout(fixture, 5, ".aaaabb.");
-    assert_int_equal(find(fixture, 9)->ticket.kind, VM_TICKET_ZERO);
-    assert_int_equal(find(fixture, 9)->protection, RW);
-    assert_int_equal(find(fixture, 10)->ticket.kind, VM_TICKET_COPY);
+    assert_int_equal(fixture_find(fixture, 9)->ticket.kind, VM_TICKET_ZERO);
+    assert_int_equal(fixture_find(fixture, 9)->protection, RW);
+    assert_int_equal(fixture_find(fixture, 10)->ticket.kind, VM_TICKET_COPY);
 }
 
 /* Placement --------------------------------------------------------------------------------------- */
@@ -455,9 +413,9 @@ static void allocate_takes_the_highest_hole_that_fits(void **state)
     struct fixture *fixture = *state;
     uint32_t first;
 
-    assert_int_equal(insert(fixture, 3, 2, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 9, 1, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 12, 3, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 2, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 9, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 12, 3, zeroes(RW)), OK);
     expect_layout(fixture, 0, "...aa....b..ccc.");
     assert_int_equal(allocate(fixture, 0, 16, 2, &first), OK);
     assert_int_equal(first, 10);
@@ -478,7 +436,7 @@ static void allocate_stays_within_its_limits(void **state)
     struct fixture *fixture = *state;
     uint32_t first = 77;
 
-    assert_int_equal(insert(fixture, 10, 10, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 10, 10, zeroes(RW)), OK);
     assert_int_equal(allocate(fixture, 5, 15, 6, &first), ERROR_NO_MEMORY);
     assert_int_equal(allocate(fixture, 12, 18, 1, &first), ERROR_NO_MEMORY);
     assert_int_equal(allocate(fixture, 18, 24, 5, &first), ERROR_NO_MEMORY);
@@ -508,172 +466,7 @@ static void allocate_range_that_is_none_is_refused(void **state)
     assert_int_equal(first, 0);
 }
 
-/* Whole trees ------------------------------------------------------------------------------------- */
-
-static void become_alike(struct vm_region_attributes *attributes, void *context)
-{
-    *attributes = copy_of(RW, *(uint32_t *)context);
-}
-
-static void become_invalid(struct vm_region_attributes *attributes, void *context)
-{
-    uint32_t *calls = context;
-
-    if (++*calls == 3) {
-        attributes->protection = 8;
-    }
-}
-
-static void clone_copies_every_region(void **state)
-{
-    struct fixture *fixture = *state;
-
-    for (uint32_t i = 0; i < 12; i++) {
-        assert_int_equal(insert(fixture, i * 3, 2, image(VM_READ, 1, i * 5)), OK);
-    }
-    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), OK);
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1], NULL, NULL), OK);
-    fixture_validate(fixture);
-    assert_int_equal(vm_region_count(&fixture->table), 24);
-    for (uint32_t page = 0; page < 36; page++) {
-        const struct vm_region *copy = vm_region_find(&fixture->table, fixture->roots[1], page);
-        assert_int_equal(copy != NULL, find(fixture, page) != NULL);
-        assert_true(copy == NULL || vm_region_ticket(copy, page).offset_pages == offset_at(fixture, page));
-    }
-    vm_region_clear(&fixture->table, &fixture->roots[0]);
-    fixture_validate(fixture);
-    assert_int_equal(vm_region_count(&fixture->table), 12);
-}
-
-static void clone_merges_what_conversion_makes_alike(void **state)
-{
-    struct fixture *fixture = *state;
-    uint32_t space = 4;
-
-    assert_int_equal(insert(fixture, 0, 3, image(VM_READ, 1, 0)), OK);
-    assert_int_equal(insert(fixture, 3, 3, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, 7, 3, zeroes(0)), OK);
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1], become_alike, &space), OK);
-    fixture_validate(fixture);
-    assert_int_equal(vm_region_count(&fixture->table), 5);
-    assert_int_equal(vm_region_find(&fixture->table, fixture->roots[1], 0)->page_count, 6);
-}
-
-static void clone_of_an_empty_tree_is_empty(void **state)
-{
-    struct fixture *fixture = *state;
-
-    fixture->roots[1] = 77;
-    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), OK);
-    assert_int_equal(vm_region_clone(&fixture->table, 0, &fixture->roots[1], NULL, NULL), OK);
-    assert_int_equal(fixture->roots[1], 0);
-}
-
-static void clone_that_fails_leaves_nothing_behind(void **state)
-{
-    struct fixture *fixture = *state;
-    uint32_t calls = 0, copy = 77;
-
-    for (uint32_t i = 0; i < CAPACITY / 2; i++) {
-        assert_int_equal(insert(fixture, i * 2, 1, zeroes(RW)), OK);
-    }
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, become_invalid, &calls), ERROR_INVALID);
-    assert_int_equal(vm_region_count(&fixture->table), CAPACITY / 2);
-    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), ERROR_NO_MEMORY);
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, NULL, NULL), ERROR_NO_MEMORY);
-    assert_int_equal(copy, 77);
-    assert_int_equal(vm_region_count(&fixture->table), CAPACITY / 2);
-}
-
-static void clear_gives_every_record_back(void **state)
-{
-    struct fixture *fixture = *state;
-
-    for (uint32_t count = 0; count < 40; count++) {
-        for (uint32_t i = 0; i < count; i++) {
-            assert_int_equal(insert(fixture, i * 2, 1, zeroes(RW)), OK);
-        }
-        vm_region_clear(&fixture->table, &fixture->roots[0]);
-        fixture_validate(fixture);
-        assert_int_equal(fixture->roots[0], 0);
-        assert_int_equal(vm_region_count(&fixture->table), 0);
-    }
-}
-
-/* Records ----------------------------------------------------------------------------------------- */
-
-static void table_full_refuses_and_lets_go(void **state)
-{
-    struct fixture *fixture = *state;
-    uint32_t full = (CAPACITY - 1) * 2;
-
-    for (uint32_t i = 0; i < CAPACITY - 1; i++) {
-        assert_int_equal(insert(fixture, i * 2, 1, zeroes(RW)), OK);
-    }
-    assert_int_equal(vm_region_reserve(&fixture->table), ERROR_NO_MEMORY);
-    assert_int_equal(insert(fixture, full, 3, zeroes(RW)), ERROR_NO_MEMORY);
-    assert_int_equal(insert(fixture, 1, 1, zeroes(RW)), OK);
-    assert_int_equal(insert(fixture, full, 3, zeroes(RW)), OK);
-    assert_int_equal(release(fixture, full + 1, 1), ERROR_NO_MEMORY);
-    assert_int_equal(protect(fixture, full + 1, 1, VM_READ), ERROR_NO_MEMORY);
-    assert_int_equal(protect(fixture, full + 2, 1, VM_READ), ERROR_NO_MEMORY);
-    assert_int_equal(find(fixture, full)->page_count, 3);
-    assert_int_equal(release(fixture, 0, 20), OK);
-    assert_int_equal(vm_region_reserve(&fixture->table), OK);
-}
-
-static void reserve_commits_in_steps_and_reports_failure(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    uint32_t page = 0;
-
-    fixture_create(&fixture, 1000);
-    while (fixture.table.committed < 500) {
-        assert_int_equal(vm_region_reserve(&fixture.table), OK);
-        assert_int_equal(insert(&fixture, page += 2, 1, zeroes(RW)), OK);
-    }
-    assert_in_range(fixture.commit_calls, 2, 16);
-    fixture.commit_limit = fixture.table.committed;
-    while (vm_region_reserve(&fixture.table) == OK) {
-        assert_int_equal(insert(&fixture, page += 2, 1, zeroes(RW)), OK);
-    }
-    for (uint32_t i = 1; i < VM_REGION_RESERVE; i++) {
-        assert_int_equal(insert(&fixture, page += 2, 1, zeroes(RW)), OK);
-    }
-    assert_int_equal(insert(&fixture, page + 2, 1, zeroes(RW)), ERROR_NO_MEMORY);
-    fixture.commit_limit = 1000;
-    assert_int_equal(vm_region_reserve(&fixture.table), OK);
-    assert_int_equal(insert(&fixture, page + 2, 1, zeroes(RW)), OK);
-    fixture_validate(&fixture);
-    fixture_delete(&fixture);
-}
-
-static void endless_random_use_returns_to_the_start(void **state)
-{
-    struct fixture *fixture = *state;
-    struct random random = {test_seed()};
-    struct vm_region_attributes attributes = zeroes(RW);
-    uint32_t first;
-
-    for (uint32_t round = 0; round < 200; round++) {
-        for (uint32_t i = 0; i < 200; i++) {
-            uint32_t page = random_below(&random, 400), count = 1 + random_below(&random, 20);
-            enum error error = random_below(&random, 2) == 0
-                                   ? vm_region_allocate(&fixture->table, &fixture->roots[0], page, page + 100, count,
-                                                        &attributes, &first)
-                                   : release(fixture, page, count);
-            assert_true(error == OK || error == ERROR_NO_MEMORY);
-        }
-        fixture_validate(fixture);
-        assert_int_equal(release(fixture, 0, VM_REGION_PAGES), OK);
-        assert_int_equal(vm_region_count(&fixture->table), 0);
-        assert_int_equal(fixture->roots[0], 0);
-    }
-    assert_int_equal(fixture->table.records[0].header.free_count, fixture->table.records[0].header.high_water - 1);
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
 
 int main(void)
 {
@@ -703,14 +496,6 @@ int main(void)
         TEST(allocate_takes_the_highest_hole_that_fits),
         TEST(allocate_stays_within_its_limits),
         TEST(allocate_range_that_is_none_is_refused),
-        TEST(clone_copies_every_region),
-        TEST(clone_merges_what_conversion_makes_alike),
-        TEST(clone_of_an_empty_tree_is_empty),
-        TEST(clone_that_fails_leaves_nothing_behind),
-        TEST(clear_gives_every_record_back),
-        TEST(table_full_refuses_and_lets_go),
-        cmocka_unit_test(reserve_commits_in_steps_and_reports_failure),
-        TEST(endless_random_use_returns_to_the_start),
     };
 
     return cmocka_run_group_tests_name("vm_region", tests, NULL, NULL);

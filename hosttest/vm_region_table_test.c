@@ -1,0 +1,198 @@
+/*
+ * Whole trees and the table of records: copying, clearing, reserving, running out, and coming back to the start.
+ */
+#include "vm_region_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define RW (VM_READ | VM_WRITE)
+
+/* Whole trees ------------------------------------------------------------------------------------- */
+
+static void become_alike(struct vm_region_attributes *attributes, void *context)
+{
+    *attributes = copy_of(RW, *(uint32_t *)context);
+}
+
+static void become_invalid(struct vm_region_attributes *attributes, void *context)
+{
+    uint32_t *calls = context;
+
+    if (++*calls == 3) {
+        attributes->protection = 8;
+    }
+}
+
+static void clone_copies_every_region(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (uint32_t i = 0; i < 12; i++) {
+        assert_int_equal(fixture_insert(fixture, i * 3, 2, image(VM_READ, 1, i * 5)), OK);
+    }
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), OK);
+    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1], NULL, NULL), OK);
+    fixture_validate(fixture);
+    assert_int_equal(vm_region_count(&fixture->table), 24);
+    for (uint32_t page = 0; page < 36; page++) {
+        const struct vm_region *original = fixture_find(fixture, page);
+        const struct vm_region *copy = vm_region_find(&fixture->table, fixture->roots[1], page);
+        assert_int_equal(copy != NULL, original != NULL);
+        if (copy != NULL) {
+            assert_int_equal(vm_region_ticket(copy, page).offset_pages, vm_region_ticket(original, page).offset_pages);
+        }
+    }
+    vm_region_clear(&fixture->table, &fixture->roots[0]);
+    fixture_validate(fixture);
+    assert_int_equal(vm_region_count(&fixture->table), 12);
+}
+
+static void clone_merges_what_conversion_makes_alike(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t space = 4;
+
+    assert_int_equal(fixture_insert(fixture, 0, 3, image(VM_READ, 1, 0)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 3, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, 7, 3, zeroes(0)), OK);
+    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1], become_alike, &space), OK);
+    fixture_validate(fixture);
+    assert_int_equal(vm_region_count(&fixture->table), 5);
+    assert_int_equal(vm_region_find(&fixture->table, fixture->roots[1], 0)->page_count, 6);
+}
+
+static void clone_of_an_empty_tree_is_empty(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->roots[1] = 77;
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), OK);
+    assert_int_equal(vm_region_clone(&fixture->table, 0, &fixture->roots[1], NULL, NULL), OK);
+    assert_int_equal(fixture->roots[1], 0);
+}
+
+static void clone_that_fails_leaves_nothing_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t calls = 0, copy = 77;
+
+    for (uint32_t i = 0; i < FIXTURE_CAPACITY / 2; i++) {
+        assert_int_equal(fixture_insert(fixture, i * 2, 1, zeroes(RW)), OK);
+    }
+    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, become_invalid, &calls), ERROR_INVALID);
+    assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), ERROR_NO_MEMORY);
+    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, NULL, NULL), ERROR_NO_MEMORY);
+    assert_int_equal(copy, 77);
+    assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);
+}
+
+static void clear_gives_every_record_back(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (uint32_t count = 0; count < 40; count++) {
+        for (uint32_t i = 0; i < count; i++) {
+            assert_int_equal(fixture_insert(fixture, i * 2, 1, zeroes(RW)), OK);
+        }
+        vm_region_clear(&fixture->table, &fixture->roots[0]);
+        fixture_validate(fixture);
+        assert_int_equal(fixture->roots[0], 0);
+        assert_int_equal(vm_region_count(&fixture->table), 0);
+    }
+}
+
+/* Records ----------------------------------------------------------------------------------------- */
+
+static void table_full_refuses_and_lets_go(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t full = (FIXTURE_CAPACITY - 1) * 2;
+
+    for (uint32_t i = 0; i < FIXTURE_CAPACITY - 1; i++) {
+        assert_int_equal(fixture_insert(fixture, i * 2, 1, zeroes(RW)), OK);
+    }
+    assert_int_equal(vm_region_reserve(&fixture->table), ERROR_NO_MEMORY);
+    assert_int_equal(fixture_insert(fixture, full, 3, zeroes(RW)), ERROR_NO_MEMORY);
+    assert_int_equal(fixture_insert(fixture, 1, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_insert(fixture, full, 3, zeroes(RW)), OK);
+    assert_int_equal(fixture_release(fixture, full + 1, 1), ERROR_NO_MEMORY);
+    assert_int_equal(fixture_protect(fixture, full + 1, 1, VM_READ), ERROR_NO_MEMORY);
+    assert_int_equal(fixture_protect(fixture, full + 2, 1, VM_READ), ERROR_NO_MEMORY);
+    assert_int_equal(fixture_find(fixture, full)->page_count, 3);
+    assert_int_equal(fixture_release(fixture, 0, 20), OK);
+    assert_int_equal(vm_region_reserve(&fixture->table), OK);
+}
+
+static void reserve_commits_in_steps_and_reports_failure(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    uint32_t page = 0;
+
+    fixture_create(&fixture, 1000);
+    while (fixture.table.committed < 500) {
+        assert_int_equal(vm_region_reserve(&fixture.table), OK);
+        assert_int_equal(fixture_insert(&fixture, page += 2, 1, zeroes(RW)), OK);
+    }
+    assert_in_range(fixture.commit_calls, 2, 16);
+    fixture.commit_limit = fixture.table.committed;
+    while (vm_region_reserve(&fixture.table) == OK) {
+        assert_int_equal(fixture_insert(&fixture, page += 2, 1, zeroes(RW)), OK);
+    }
+    for (uint32_t i = 1; i < VM_REGION_RESERVE; i++) {
+        assert_int_equal(fixture_insert(&fixture, page += 2, 1, zeroes(RW)), OK);
+    }
+    assert_int_equal(fixture_insert(&fixture, page + 2, 1, zeroes(RW)), ERROR_NO_MEMORY);
+    fixture.commit_limit = 1000;
+    assert_int_equal(vm_region_reserve(&fixture.table), OK);
+    assert_int_equal(fixture_insert(&fixture, page + 2, 1, zeroes(RW)), OK);
+    fixture_validate(&fixture);
+    fixture_delete(&fixture);
+}
+
+static void endless_random_use_returns_to_the_start(void **state)
+{
+    struct fixture *fixture = *state;
+    struct random random = {test_seed()};
+    struct vm_region_attributes attributes = zeroes(RW);
+    uint32_t first;
+
+    for (uint32_t round = 0; round < 200; round++) {
+        for (uint32_t i = 0; i < 200; i++) {
+            uint32_t page = random_below(&random, 400), count = 1 + random_below(&random, 20);
+            enum error error = random_below(&random, 2) == 0
+                                   ? vm_region_allocate(&fixture->table, &fixture->roots[0], page, page + 100, count,
+                                                        &attributes, &first)
+                                   : fixture_release(fixture, page, count);
+            assert_true(error == OK || error == ERROR_NO_MEMORY);
+        }
+        fixture_validate(fixture);
+        assert_int_equal(fixture_release(fixture, 0, VM_REGION_PAGES), OK);
+        assert_int_equal(vm_region_count(&fixture->table), 0);
+        assert_int_equal(fixture->roots[0], 0);
+    }
+    assert_int_equal(fixture->table.records[0].header.free_count, fixture->table.records[0].header.high_water - 1);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(clone_copies_every_region),
+        TEST(clone_merges_what_conversion_makes_alike),
+        TEST(clone_of_an_empty_tree_is_empty),
+        TEST(clone_that_fails_leaves_nothing_behind),
+        TEST(clear_gives_every_record_back),
+        TEST(table_full_refuses_and_lets_go),
+        cmocka_unit_test(reserve_commits_in_steps_and_reports_failure),
+        TEST(endless_random_use_returns_to_the_start),
+    };
+
+    return cmocka_run_group_tests_name("vm_region, tables", tests, NULL, NULL);
+}
