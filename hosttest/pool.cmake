@@ -1,0 +1,2 @@
+# lib: pools of objects.
+eidolon_host_test(pool_test SOURCES pool_test.c)
