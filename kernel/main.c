@@ -62,7 +62,7 @@ static _Noreturn void refuse(const char *what, const char *reason, const char *r
 
 static bool option_is_set(const char *name)
 {
-    char value[16];
+    char value[64];
 
     return boot_option(name, value, sizeof(value));
 }
@@ -162,6 +162,10 @@ static struct store_report open_image(struct block_device *disk)
         refuse("image", "the disk is read-only", remedy_for(ERROR_READ_ONLY));
     }
     enum error error = store_open(disk, &options, &store, &report);
+    if (error == ERROR_NOT_FOUND) {
+        kernel_snprintf(report.reason, sizeof(report.reason), "generation %llu is not kept",
+                        (unsigned long long)options.generation.number);
+    }
     if (error != OK) {
         refuse("image", report.reason[0] != 0 ? report.reason : error_text(error), remedy_for(error));
     }
