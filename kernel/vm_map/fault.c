@@ -239,9 +239,10 @@ enum error vm_fault(struct gpn gpn, enum pmap_access access)
 
     while (error == ERROR_NO_MEMORY) {
         error = vm_reclaim_wait();
-        if (error == OK) {
-            error = try_fault(gpn, access);
+        if (error != OK) {
+            return error;
         }
+        error = try_fault(gpn, access);
     }
     return error;
 }
