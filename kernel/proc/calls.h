@@ -79,7 +79,7 @@ system_call_handler call_time, call_gettimeofday, call_clock_gettime, call_clock
 /* system_call_identity.c: who asks, on what machine, within which limits */
 system_call_handler call_getpid, call_getppid, call_gettid, call_zero, call_getpgrp, call_getpgid, call_setpgid,
     call_getsid, call_setsid, call_uname, call_sysinfo, call_getrlimit, call_setrlimit, call_prlimit64, call_getrusage,
-    call_getrandom, call_getgroups, call_getresid, call_sched_yield, call_sched_getaffinity, call_set_id;
+    call_getrandom, call_getgroups, call_getresid, call_sched_yield, call_sched_getaffinity, call_set_id, call_prctl;
 
 /* system_call_task.c: a task, its end, and its thread-local storage */
 system_call_handler call_exit, call_exit_group, call_set_thread_area, call_get_thread_area, call_set_tid_address,

@@ -79,6 +79,7 @@ static const struct system_call_entry linux_calls[] = {
     [162] = {"nanosleep", call_nanosleep},
     [163] = {"mremap", call_mremap},
     [168] = {"poll", call_poll},
+    [172] = {"prctl", call_prctl},
     [173] = {"rt_sigreturn", call_rt_sigreturn},
     [174] = {"rt_sigaction", call_rt_sigaction},
     [175] = {"rt_sigprocmask", call_rt_sigprocmask},

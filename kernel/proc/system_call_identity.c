@@ -202,6 +202,26 @@ int32_t call_sched_getaffinity(const struct system_call *call)
     return result == 0 ? (int32_t)sizeof(first_processor) : result;
 }
 
+#define PR_SET_NAME   15u
+#define PR_GET_NAME   16u
+#define PR_NAME_BYTES 16u
+
+/* A task's name is its program's; what programs set it to is not kept. */
+int32_t call_prctl(const struct system_call *call)
+{
+    char name[PR_NAME_BYTES] = {0};
+
+    switch (call->arguments[0]) {
+    case PR_SET_NAME:
+        return copy_in(name, call->arguments[1], 1);
+    case PR_GET_NAME:
+        memcpy(name, call->program->name, sizeof(name) - 1);
+        return copy_out(call->arguments[1], name, sizeof(name));
+    default:
+        return -EINVAL;
+    }
+}
+
 /* Limits -------------------------------------------------------------------------------------------------------------
  */
 

@@ -211,20 +211,62 @@ int32_t call_faccessat(const struct system_call *call)
 /* Links and folders -------------------------------------------------------------------------------------------------
  */
 
-static int32_t read_link(const struct system_call *call, uint32_t path, uint32_t destination, uint32_t capacity)
-{
-    const struct node *node;
-    int32_t result = look_up(path, &node);
+#define DESCRIPTOR_LINKS "/proc/self/fd/"
 
+/* What /proc/self/fd/N leads to, or NULL. */
+static const char *descriptor_target(const struct system_call *call, const char *path)
+{
+    const size_t prefix = sizeof(DESCRIPTOR_LINKS) - 1;
+    uint32_t descriptor = 0;
+
+    if (strncmp(path, DESCRIPTOR_LINKS, prefix) != 0 || path[prefix] == 0) {
+        return NULL;
+    }
+    for (const char *digit = path + prefix; *digit != 0; digit++) {
+        if (*digit < '0' || *digit > '9' || descriptor >= PROGRAM_FILES_MAX) {
+            return NULL;
+        }
+        descriptor = descriptor * 10 + (uint32_t)(*digit - '0');
+    }
+    const struct file_record *file = file_of(call->program, descriptor);
+    return file != NULL ? node_of_kind(file->kind)->path : NULL;
+}
+
+/* The target of a link in `target`; 0 or a negative errno. */
+static int32_t resolve_link(const struct system_call *call, char path[PATH_BYTES], char target[PATH_BYTES])
+{
+    const struct node *node = find(path);
+    const char *device = descriptor_target(call, path);
+
+    if (device != NULL) {
+        memcpy(target, device, strlen(device) + 1);
+        return 0;
+    }
+    if (node == NULL) {
+        return -ENOENT;
+    }
+    if (node->mode != (S_IFLNK | 0777)) {
+        return -EINVAL;
+    }
+    target[0] = '/';
+    memcpy(target + 1, call->program->name, PROGRAM_NAME_MAX);
+    return 0;
+}
+
+static int32_t read_link(const struct system_call *call, uint32_t address, uint32_t destination, uint32_t capacity)
+{
+    char path[PATH_BYTES], target[PATH_BYTES] = "";
+    int32_t result = path_in(path, address);
+
+    if (result == 0 && ((int32_t)capacity <= 0 || path[0] == 0)) {
+        result = (int32_t)capacity <= 0 ? -EINVAL : -ENOENT;
+    }
+    if (result == 0) {
+        result = resolve_link(call, path, target);
+    }
     if (result != 0) {
         return result;
     }
-    if ((int32_t)capacity <= 0 || node->mode != (S_IFLNK | 0777)) {
-        return -EINVAL;
-    }
-    char target[PROGRAM_NAME_MAX + 1] = "/";
-    memcpy(target + 1, call->program->name, PROGRAM_NAME_MAX);
-    target[PROGRAM_NAME_MAX] = 0;
     uint32_t length = (uint32_t)strlen(target);
     length = length < capacity ? length : capacity;
     result = copy_out(destination, target, length);

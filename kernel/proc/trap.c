@@ -72,24 +72,30 @@ void trap_system_call(struct registers *registers)
 #define VECTOR_PROTECTION        13u
 #define INSTRUCTION_PREFIXES_MAX 4u
 
+#define FPE_INTDIV 1
+#define FPE_FLTINV 7
+#define ILL_ILLOPN 2
+#define BUS_ADRALN 1
+
 static const struct {
     uint8_t signal;
+    uint8_t code; /* of siginfo */
     const char *detail;
 } exceptions[VECTORS] = {
-    [VECTOR_DIVIDE] = {SIGFPE, "divide error"},
-    [1] = {SIGTRAP, "debug exception"},
-    [3] = {SIGTRAP, "breakpoint"},
-    [4] = {SIGSEGV, "overflow"},
-    [5] = {SIGSEGV, "bound range exceeded"},
-    [6] = {SIGILL, "illegal instruction"},
-    [7] = {SIGFPE, "no coprocessor"},
-    [10] = {SIGSEGV, "invalid task state"},
-    [11] = {SIGBUS, "segment not present"},
-    [12] = {SIGBUS, "stack segment fault"},
-    [VECTOR_PROTECTION] = {SIGSEGV, "general protection fault"},
-    [16] = {SIGFPE, "floating point error"},
-    [17] = {SIGBUS, "alignment error"},
-    [19] = {SIGFPE, "SIMD floating point error"},
+    [VECTOR_DIVIDE] = {SIGFPE, FPE_INTDIV, "divide error"},
+    [1] = {SIGTRAP, SI_KERNEL, "debug exception"},
+    [3] = {SIGTRAP, SI_KERNEL, "breakpoint"},
+    [4] = {SIGSEGV, SI_KERNEL, "overflow"},
+    [5] = {SIGSEGV, SI_KERNEL, "bound range exceeded"},
+    [6] = {SIGILL, ILL_ILLOPN, "illegal instruction"},
+    [7] = {SIGFPE, FPE_FLTINV, "no coprocessor"},
+    [10] = {SIGSEGV, SI_KERNEL, "invalid task state"},
+    [11] = {SIGBUS, SI_KERNEL, "segment not present"},
+    [12] = {SIGBUS, SI_KERNEL, "stack segment fault"},
+    [VECTOR_PROTECTION] = {SIGSEGV, SI_KERNEL, "general protection fault"},
+    [16] = {SIGFPE, FPE_FLTINV, "floating point error"},
+    [17] = {SIGBUS, BUS_ADRALN, "alignment error"},
+    [19] = {SIGFPE, FPE_FLTINV, "SIMD floating point error"},
 };
 
 static bool is_prefix(uint8_t byte)
@@ -135,7 +141,13 @@ void trap_exception(struct registers *registers)
     if (vector == VECTOR_PROTECTION && at_privileged_instruction(registers->eip)) {
         what = "privileged instruction";
     }
-    struct signal_fault fault = {.signal = signal, .vector = vector, .error_code = registers->error_code};
+    struct signal_fault fault = {
+        .signal = signal,
+        .code = exceptions[vector].code != 0 ? exceptions[vector].code : SI_KERNEL,
+        .address = exceptions[vector].code != SI_KERNEL ? registers->eip : 0,
+        .vector = vector,
+        .error_code = registers->error_code,
+    };
     kernel_snprintf(fault.detail, sizeof(fault.detail), "%s (eip 0x%x)", what, registers->eip);
     signal_force(registers, &fault);
 }
