@@ -1,9 +1,9 @@
 /*
  * The program that starts when no other is named: a small shell whose state is seen to survive.
  *
- * It is an ordinary C program. It opens no file and saves nothing; notes, counters and history are variables and lists on
- * the heap. What it knows of Eidolon is one system call that tells how often the space has been brought to life, so that
- * it can say that something happened while it was waiting for a line.
+ * It is an ordinary C program. It opens no file and saves nothing; notes, counters and history are variables and lists
+ * on the heap. What it knows of Eidolon is one system call that tells how often the space has been brought to life, so
+ * that it can say that something happened while it was waiting for a line.
  */
 #include "shell.h"
 #include "eidolon/eidolon.h"
@@ -25,8 +25,9 @@ static void greet(void)
 {
     struct eidolon_information information;
 
-    puts("This is Eidolon. Memory does not go away here: nothing is ever saved, and nothing is lost.\n"
-         "Make a note, start counting, pull the plug, boot again: it goes on. \"help\" lists the commands.");
+    puts("This is Eidolon. Memory does not go away: nothing is saved, and nothing is lost.\n"
+         "Make a note, start counting, pull the plug, boot again: it goes on.\n"
+         "\"help\" lists the commands.");
     if (!shell_information(&information)) {
         puts("(This kernel is not Eidolon. Here, everything is lost at the end as usual.)");
     }

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HISTORY_MAX      500u
-#define COUNT_PAUSE_MS   200
-#define NS_PER_MS        1000000
-#define NS_PER_SECOND    1000000000ull
+#define HISTORY_MAX    500u
+#define COUNT_PAUSE_MS 200
+#define NS_PER_MS      1000000
+#define NS_PER_SECOND  1000000000ull
 
 /* ^C ends what a command is doing, not the shell. */
 static volatile sig_atomic_t interrupted;
@@ -68,7 +68,8 @@ static void print_duration(const char *what, unsigned long long ns)
     printf("%-34s %llu:%02llu:%02llu.%llu\n", what, minutes / 60, minutes % 60, tenths % 600 / 10, tenths % 10);
 }
 
-/* Notes and history ------------------------------------------------------------------------------------------------- */
+/* Notes and history -------------------------------------------------------------------------------------------------
+ */
 
 static char *history[HISTORY_MAX];
 static size_t history_length;
@@ -119,7 +120,8 @@ static void command_forget(char *rest)
     }
 }
 
-/* Things that take time: to be cut in the middle -------------------------------------------------------------------- */
+/* Things that take time: to be cut in the middle --------------------------------------------------------------------
+ */
 
 static void command_count(char *rest)
 {
@@ -192,7 +194,8 @@ static void command_sleep(char *rest)
     end_interruptible();
 }
 
-/* What Eidolon says of itself --------------------------------------------------------------------------------------- */
+/* What Eidolon says of itself ---------------------------------------------------------------------------------------
+ */
 
 static void command_time(char *rest)
 {
@@ -208,7 +211,8 @@ static void command_time(char *rest)
         strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &broken_down);
     }
     printf("%-34s %s\n", "the clock on the wall", text);
-    print_duration("alive, over all boots", (unsigned long long)alive.tv_sec * NS_PER_SECOND + (unsigned long long)alive.tv_nsec);
+    print_duration("alive, over all boots",
+                   (unsigned long long)alive.tv_sec * NS_PER_SECOND + (unsigned long long)alive.tv_nsec);
     if (shell_information(&information)) {
         print_duration("since this boot", information.boot_ns);
     }
@@ -259,7 +263,8 @@ static void command_clear(char *rest)
     fputs("\033[2J\033[H", stdout);
 }
 
-/* The table --------------------------------------------------------------------------------------------------------- */
+/* The table ---------------------------------------------------------------------------------------------------------
+ */
 
 static void command_help(char *rest);
 
@@ -272,9 +277,9 @@ static const struct {
     {"notes", "", "show them all", command_notes},
     {"forget", "NUMBER|all", "forget a note, or all", command_forget},
     {"history", "", "what was typed so far", command_history},
-    {"count", "[N]", "count N steps slowly, going on from last time; ^C stops it", command_count},
-    {"primes", "[N]", "find N more primes; all of them are kept", command_primes},
-    {"sleep", "[SECONDS]", "sleep; a power cut does not make it longer than it has to be", command_sleep},
+    {"count", "[N]", "count N steps slowly, on from last time; ^C stops it", command_count},
+    {"primes", "[N]", "find N more primes; all are kept", command_primes},
+    {"sleep", "[SECONDS]", "sleep; power cuts do not make it longer", command_sleep},
     {"time", "", "the clocks", command_time},
     {"status", "", "generations, snapshots, and what they cost", command_status},
     {"sync", "", "wait until everything up to here is durable", command_sync},

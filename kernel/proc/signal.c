@@ -11,6 +11,7 @@
 #include "signals.h"
 #include "task.h"
 #include "terminal.h"
+#include <string.h>
 
 static bool is_in(const uint32_t set[2], uint32_t signal)
 {
@@ -86,6 +87,25 @@ void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
 {
     task->record->signal_mask[0] = low & ~(1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1));
     task->record->signal_mask[1] = high;
+}
+
+void signal_mask_exchange(struct task *task, uint32_t low, uint32_t high)
+{
+    struct task_record *record = task->record;
+
+    if (record->signal_mask_saved == 0) {
+        memcpy(record->signal_saved_mask, record->signal_mask, sizeof(record->signal_mask));
+        record->signal_mask_saved = 1;
+    }
+    signal_set_mask(task, low, high);
+}
+
+void signal_mask_restore(struct task *task)
+{
+    if (task->record->signal_mask_saved != 0) {
+        signal_set_mask(task, task->record->signal_saved_mask[0], task->record->signal_saved_mask[1]);
+        task->record->signal_mask_saved = 0;
+    }
 }
 
 /* Sending -----------------------------------------------------------------------------------------------------------
@@ -207,6 +227,7 @@ void signal_deliver(struct registers *registers)
             enter_handler(registers, &fault);
         }
     }
+    signal_mask_restore(task);
 }
 
 /* Page faults -------------------------------------------------------------------------------------------------------

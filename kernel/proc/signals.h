@@ -43,4 +43,12 @@ MUST_CHECK enum error signal_frame_leave(struct registers *registers, bool with_
 /* A mask without the signals that cannot be blocked. */
 void signal_set_mask(struct task *task, uint32_t low, uint32_t high);
 
+/*
+ * Another mask for the length of a call. The one of before comes back when the handler that ends the call returns, or
+ * with signal_mask_restore() if none does. A call that is issued again after a boot exchanges again, to no effect on
+ * it.
+ */
+void signal_mask_exchange(struct task *task, uint32_t low, uint32_t high);
+void signal_mask_restore(struct task *task);
+
 #endif

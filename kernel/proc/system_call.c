@@ -10,6 +10,7 @@
 #include "program_signal.h"
 #include "program_time.h"
 #include "signals.h"
+#include "task.h"
 
 static const struct system_call_entry linux_calls[] = {
     [1] = {"exit", call_exit},
@@ -207,6 +208,7 @@ int32_t call_interrupted(const struct system_call *call)
     if (!signal_restarts_call(call->task)) {
         return -EINTR;
     }
+    task_touch(call->task);
     call->task->registers->eip -= 2; /* back over `int 0x80`, with the number in EAX again */
     return (int32_t)call->number;
 }

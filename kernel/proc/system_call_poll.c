@@ -8,6 +8,7 @@
 #include "file.h"
 #include "program_signal.h"
 #include "program_time.h"
+#include "signals.h"
 #include "terminal.h"
 #include <string.h>
 
@@ -70,6 +71,35 @@ static int32_t wait_for_change(const struct system_call *call, const struct inte
     uint64_t boot_deadline = until == UINT64_MAX ? DEADLINE_NEVER : time_boot_deadline_ns(until);
     enum error error = terminal_wait_readable(interest->terminal, call->task->program_index, boot_deadline);
     return error == OK || error == ERROR_TIMED_OUT || error == ERROR_INTERRUPTED ? 0 : system_call_errno(error);
+}
+
+#define MASK_BYTES 8u
+
+/* The signal mask that ppoll() and pselect() bring along, at `address` if that is not 0. */
+static int32_t begin_mask(const struct system_call *call, uint32_t address, uint32_t bytes)
+{
+    uint32_t mask[2];
+
+    if (address == 0) {
+        return 0;
+    }
+    if (bytes != MASK_BYTES) {
+        return -EINVAL;
+    }
+    int32_t result = copy_in(mask, address, sizeof(mask));
+    if (result == 0) {
+        signal_mask_exchange(call->task, mask[0], mask[1]);
+    }
+    return result;
+}
+
+/* Give the mask of before back, unless a handler is about to run and will do so when it returns. */
+static int32_t end_mask(const struct system_call *call, int32_t result)
+{
+    if (result != -EINTR) {
+        signal_mask_restore(call->task);
+    }
+    return result;
 }
 
 /* poll ---------------------------------------------------------------------------------------------------------------
@@ -148,7 +178,10 @@ static int32_t poll_with_timespec(const struct system_call *call, bool wide)
     uint64_t length_ns = 0;
     int32_t result = call->arguments[2] != 0 ? call_timespec_in(call->arguments[2], wide, &length_ns) : 0;
 
-    return result != 0 ? result : poll_until(call, call->arguments[2] != 0, length_ns);
+    if (result == 0) {
+        result = begin_mask(call, call->arguments[3], call->arguments[4]);
+    }
+    return result != 0 ? result : end_mask(call, poll_until(call, call->arguments[2] != 0, length_ns));
 }
 
 int32_t call_ppoll(const struct system_call *call)
@@ -283,9 +316,17 @@ int32_t call_select_old(const struct system_call *call)
 static int32_t select_with_timespec(const struct system_call *call, bool wide)
 {
     uint64_t length_ns = 0;
+    uint32_t mask[2] = {0, 0}; /* address and size */
     int32_t result = call->arguments[4] != 0 ? call_timespec_in(call->arguments[4], wide, &length_ns) : 0;
 
-    return result != 0 ? result : select_until(call, &call->arguments[1], call->arguments[4] != 0, length_ns);
+    if (result == 0 && call->arguments[5] != 0) {
+        result = copy_in(mask, call->arguments[5], sizeof(mask));
+    }
+    if (result == 0) {
+        result = begin_mask(call, mask[0], mask[1]);
+    }
+    return result != 0 ? result
+                       : end_mask(call, select_until(call, &call->arguments[1], call->arguments[4] != 0, length_ns));
 }
 
 int32_t call_pselect6(const struct system_call *call)

@@ -85,10 +85,9 @@ int32_t call_rt_sigpending(const struct system_call *call)
     return copy_out(call->arguments[0], pending, call->arguments[1]);
 }
 
-/* The mask of before comes back when the handler returns. Issued again after a boot, it is already put aside. */
+/* The mask of before comes back when the handler returns. */
 int32_t call_rt_sigsuspend(const struct system_call *call)
 {
-    struct task_record *record = call->record;
     uint32_t set[2];
 
     if (call->arguments[1] != SET_BYTES) {
@@ -98,11 +97,7 @@ int32_t call_rt_sigsuspend(const struct system_call *call)
     if (result != 0) {
         return result;
     }
-    if (record->signal_mask_saved == 0) {
-        memcpy(record->signal_saved_mask, record->signal_mask, sizeof(record->signal_mask));
-        record->signal_mask_saved = 1;
-    }
-    signal_set_mask(call->task, set[0], set[1]);
+    signal_mask_exchange(call->task, set[0], set[1]);
     return call_sleep_until(call, UINT64_MAX);
 }
 
