@@ -1,6 +1,16 @@
 # The object space: everything above the disk together, with programs, snapshots and power cuts.
+set(space_sources space_fixture.c space_model.c space_program.c space_life.c space_crash.c space_disk.c)
+set(space_libraries host_snap host_vm_map host_block fake_disk)
 foreach(test crash fault)
     eidolon_host_test(space_${test}_test
-        SOURCES space_${test}_test.c space_fixture.c space_model.c space_program.c space_crash.c space_disk.c
-        LIBRARIES host_snap host_vm_map host_block fake_disk)
+        SOURCES space_${test}_test.c ${space_sources}
+        LIBRARIES ${space_libraries})
+endforeach()
+
+# Calls between the kernel's files that a mutation takes away.
+eidolon_host_test(space_mutation_test
+    SOURCES space_mutation_test.c ${space_sources}
+    LIBRARIES ${space_libraries})
+foreach(function vm_snapshot_must_copy pmap_stop pmap_mark_dirty pmap_clear_dirty block_flush)
+    target_link_options(space_mutation_test PRIVATE -Wl,--wrap=${function})
 endforeach()

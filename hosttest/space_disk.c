@@ -27,6 +27,8 @@ static void submit(struct block_device *device, struct block_request *request)
         return;
     }
     slow->disk->device.submit(&slow->disk->device, request);
+    request->next =
+        request->done && request->operation == BLOCK_WRITE ? request : NULL; /* refused: nothing is written */
     request->done = false;
 }
 
@@ -59,7 +61,7 @@ static void wait(struct block_device *device, struct block_request *request)
         request->done = true;
         return;
     }
-    if (request->operation == BLOCK_WRITE && request->result == OK) {
+    if (request->operation == BLOCK_WRITE && request->next == NULL) {
         slow->saw_changes = slow->saw_changes || !is_unchanged(slow->disk, request);
         slow->disk->device.wait(&slow->disk->device, request);
     }

@@ -157,7 +157,8 @@ static void space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owe
     in_child(discard_before_gathering);
 }
 
-/* A snapshot that can neither be written nor given up for lack of memory: the next ones fail too, until there is some. */
+/* A snapshot that can neither be written nor given up for lack of memory: the next ones fail too, until there is some.
+ */
 static void sync_without_memory(void)
 {
     struct fake_disk_fault *fault = &space_world.slow.disk->fault;

@@ -29,13 +29,6 @@ struct space_world space_world;
 /* Randomness, failure, processes ------------------------------------------------------------------------------------
  */
 
-uint64_t space_seed(int argc, char **argv)
-{
-    const char *text = argc > 1 ? argv[1] : getenv("EIDOLON_SEED");
-
-    return text == NULL ? 0 : strtoull(text, NULL, 0);
-}
-
 static uint64_t next_random(void)
 {
     uint64_t *state = &space_world.random;

@@ -49,9 +49,6 @@ struct space_world {
 
 extern struct space_world space_world;
 
-/* The seed for this process: its argument, or EIDOLON_SEED, or 0 if neither is given. */
-uint64_t space_seed(int argc, char **argv);
-
 uint32_t space_below(uint32_t limit);
 bool space_chance(uint32_t one_in);
 
@@ -125,5 +122,17 @@ void space_start_program(uint32_t space);
  * `variants` of what the cut can leave. Then let a state at random be what the next boot finds, if there is a next one.
  */
 void space_crash(uint32_t one_in, uint32_t variants);
+
+/* A whole life
+ * ---------------------------------------------------------------------------------------------------------- */
+
+struct space_life {
+    uint64_t seed;
+    uint32_t boots;
+    uint32_t cut_one_in;  /* see space_crash() */
+    void (*mutate)(void); /* called after each boot, to break the kernel or the machine; or NULL */
+};
+
+void space_live(const struct space_life *life);
 
 #endif

@@ -37,6 +37,13 @@ void mmu_invalidate(struct gpn page, enum mmu_reason reason)
     }
 }
 
+void mmu_invalidate_chunk(struct gpn first, enum mmu_reason reason)
+{
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++) {
+        mmu_invalidate((struct gpn){first.number + i}, reason);
+    }
+}
+
 void mmu_invalidate_all(enum mmu_reason reason)
 {
     for (uint32_t i = 0; reason != forgotten && i < CACHE_ENTRIES; i++) {

@@ -34,6 +34,7 @@ uint32_t *mmu_directory_entry(struct gpn page);
 uint32_t *mmu_table_entry(struct gpn page);
 
 void mmu_invalidate(struct gpn page, enum mmu_reason reason);
+void mmu_invalidate_chunk(struct gpn first, enum mmu_reason reason);
 void mmu_invalidate_all(enum mmu_reason reason);
 
 #endif

@@ -245,7 +245,7 @@ uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *cont
     }
     /* First the note and the cached translations, so that a write from now on is noted anew; then the scan. */
     *directory_entry &= ~MMU_ACCESSED;
-    mmu_invalidate_all(MMU_GATHER);
+    mmu_invalidate_chunk(page, MMU_GATHER);
     for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, page.number++) {
         uint32_t *entry = mapped_entry(page);
         if (entry != NULL && (*entry & MMU_DIRTY) != 0) {

@@ -1,0 +1,72 @@
+/*
+ * A world's life at random: boots with three programs, faults of disk and memory in every third world, and an end that
+ * is orderly or not, after which the power cuts are looked at.
+ */
+#include "space_fixture.h"
+
+/* Let a request or an allocation fail now and then. */
+static void inject_faults(void)
+{
+    struct fake_disk_fault *fault = &space_world.slow.disk->fault;
+
+    if (space_chance(40)) {
+        *fault = (struct fake_disk_fault){
+            .armed = true,
+            .operation = space_chance(3) ? BLOCK_FLUSH : BLOCK_WRITE,
+            .first = space_below(30),
+            .count = 1 + space_below(3),
+            .error = ERROR_IO,
+            .is_done_anyway = space_chance(2),
+        };
+    }
+    if (space_chance(20)) {
+        fake_fail_allocations(space_below(30), 1 + space_below(4));
+    }
+}
+
+static void live_one_boot(const struct space_life *life, bool has_faults, uint32_t turns)
+{
+    struct space_world *world = &space_world;
+
+    space_boot();
+    world->has_faults = has_faults;
+    if (life->mutate != NULL) {
+        life->mutate();
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        space_start_program(1 + i % SPACE_PROGRAMS);
+    }
+    for (uint32_t turn = 0; turn < turns; turn++) {
+        if (has_faults) {
+            inject_faults();
+        }
+        fake_clock_advance(space_below(4000000));
+        thread_yield();
+    }
+    bool is_orderly = space_chance(3);
+    world->is_ending = is_orderly;
+    world->slow.is_off = !is_orderly;
+    space_wait_programs();
+    if (is_orderly) {
+        space_shut_down();
+    } else {
+        space_power_off();
+    }
+}
+
+void space_live(const struct space_life *life)
+{
+    struct space_options options = {
+        .seed = life->seed,
+        .frames = space_frames(40 + (uint32_t)(life->seed * 37 % 160)),
+        .interval_ms = (uint32_t)(life->seed % 4) * 7,
+        .is_random = true,
+    };
+
+    space_world_start(&options);
+    for (uint32_t i = 0; i < life->boots; i++) {
+        live_one_boot(life, life->seed % 3 == 0, 400 + space_below(400));
+        space_crash(life->cut_one_in, 2);
+    }
+    space_world_free();
+}
