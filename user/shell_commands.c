@@ -68,8 +68,7 @@ static void print_duration(const char *what, unsigned long long ns)
     printf("%-34s %llu:%02llu:%02llu.%llu\n", what, minutes / 60, minutes % 60, tenths % 600 / 10, tenths % 10);
 }
 
-/* Notes and history -------------------------------------------------------------------------------------------------
- */
+/* Notes and history ------------------------------------------------------------------------------------------------ */
 
 static char *history[HISTORY_MAX];
 static size_t history_length;
@@ -120,8 +119,7 @@ static void command_forget(char *rest)
     }
 }
 
-/* Things that take time: to be cut in the middle --------------------------------------------------------------------
- */
+/* Things that take time: to be cut in the middle ------------------------------------------------------------------- */
 
 static void command_count(char *rest)
 {
@@ -194,8 +192,7 @@ static void command_sleep(char *rest)
     end_interruptible();
 }
 
-/* What Eidolon says of itself ---------------------------------------------------------------------------------------
- */
+/* What Eidolon says of itself -------------------------------------------------------------------------------------- */
 
 static void command_time(char *rest)
 {
@@ -263,8 +260,7 @@ static void command_clear(char *rest)
     fputs("\033[2J\033[H", stdout);
 }
 
-/* The table ---------------------------------------------------------------------------------------------------------
- */
+/* The table -------------------------------------------------------------------------------------------------------- */
 
 static void command_help(char *rest);
 

@@ -49,6 +49,9 @@ int32_t call_interrupted(const struct system_call *call);
 int32_t copy_in(void *destination, uint32_t source, uint32_t length);
 int32_t copy_out(uint32_t destination, const void *source, uint32_t length);
 
+/* In calls that work for long without a sleep: a place where the task may be captured and others get their turn. */
+void call_let_others_run(void);
+
 /* Sleep until the deadline of the monotonic clock, unless a signal is or becomes pending: 0 or -EINTR. */
 int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns);
 

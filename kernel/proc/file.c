@@ -102,8 +102,7 @@ enum error file_open_terminal(struct program_record *program, uint32_t terminal)
     return error;
 }
 
-/* After a boot ------------------------------------------------------------------------------------------------------
- */
+/* After a boot ----------------------------------------------------------------------------------------------------- */
 
 static bool is_sound(uint32_t file)
 {

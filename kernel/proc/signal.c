@@ -108,8 +108,7 @@ void signal_mask_restore(struct task *task)
     }
 }
 
-/* Sending -----------------------------------------------------------------------------------------------------------
- */
+/* Sending ---------------------------------------------------------------------------------------------------------- */
 
 void signal_send_task(struct task *task, uint32_t signal)
 {
@@ -161,8 +160,7 @@ enum error signal_send_group(uint32_t process_group, uint32_t signal)
     return result;
 }
 
-/* Delivery ----------------------------------------------------------------------------------------------------------
- */
+/* Delivery --------------------------------------------------------------------------------------------------------- */
 
 static _Noreturn void end_program(const struct signal_fault *fault)
 {
@@ -230,8 +228,7 @@ void signal_deliver(struct registers *registers)
     signal_mask_restore(task);
 }
 
-/* Page faults -------------------------------------------------------------------------------------------------------
- */
+/* Page faults ------------------------------------------------------------------------------------------------------ */
 
 #define SEGV_MAPERR       1
 #define SEGV_ACCERR       2

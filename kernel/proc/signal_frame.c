@@ -223,8 +223,7 @@ enum error signal_frame_enter(struct registers *registers, const struct signal_f
     return OK;
 }
 
-/* Leaving -----------------------------------------------------------------------------------------------------------
- */
+/* Leaving ---------------------------------------------------------------------------------------------------------- */
 
 static void restore_registers(struct registers *to, const struct signal_context *from)
 {

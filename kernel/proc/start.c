@@ -30,8 +30,7 @@ _Static_assert(ELF_IMAGE_END == MAPPING_END_PAGE << PAGE_SHIFT, "images end wher
 
 static const char platform[] = "i686";
 
-/* The image ---------------------------------------------------------------------------------------------------------
- */
+/* The image -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t first_page(const struct elf_segment *segment)
 {
@@ -51,6 +50,9 @@ static enum error copy_to_user(uint32_t address, const uint8_t *bytes, uint32_t 
         uint32_t piece = length - done < USER_RANGE_MAX ? length - done : USER_RANGE_MAX;
         error = user_copy_out((struct vaddr){address + done}, bytes + done, piece);
         done += piece;
+        if (thread_should_yield()) {
+            thread_yield();
+        }
     }
     return error;
 }
@@ -106,8 +108,7 @@ static enum error load_image(struct address_space space, const struct program_im
     return error;
 }
 
-/* The stack ---------------------------------------------------------------------------------------------------------
- */
+/* The stack -------------------------------------------------------------------------------------------------------- */
 
 /* Where the next things go: strings downwards from the top, the vectors upwards. */
 struct stack_builder {
@@ -235,8 +236,7 @@ static enum error build_stack(const struct program_image *image, const struct el
     return stack.error;
 }
 
-/* The program -------------------------------------------------------------------------------------------------------
- */
+/* The program ------------------------------------------------------------------------------------------------------ */
 
 static const char *name_of(const struct program_image *image)
 {

@@ -213,6 +213,13 @@ int32_t call_interrupted(const struct system_call *call)
     return (int32_t)call->number;
 }
 
+void call_let_others_run(void)
+{
+    if (thread_should_yield()) {
+        thread_yield();
+    }
+}
+
 int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns)
 {
     while (time_monotonic_ns() < deadline_ns) {

@@ -14,14 +14,14 @@
 #include <string.h>
 
 #define TRANSFER_MAX 0x7FFFF000u
+#define WRITE_PIECE  4096u /* bytes between two chances for others to run */
 
 static bool may_access(const struct file_record *file, uint32_t denied_mode)
 {
     return (file->flags & O_ACCMODE) != denied_mode;
 }
 
-/* Writing -----------------------------------------------------------------------------------------------------------
- */
+/* Writing ---------------------------------------------------------------------------------------------------------- */
 
 static int32_t wait_for(const struct system_call *call, enum error error)
 {
@@ -32,42 +32,46 @@ static int32_t wait_for(const struct system_call *call, enum error error)
                                                                       : system_call_errno(error);
 }
 
-/* Write what remains of [base, base + length), of which the call has done *done_before..; returns 0 when all is out. */
+/* Write some of [address, address + length) and count it; sleeps if nothing can be taken at first. */
+static int32_t write_piece(const struct system_call *call, const struct file_record *file, uint32_t address,
+                           uint32_t length)
+{
+    struct user_range range;
+    enum error error = user_prepare(&range, (struct vaddr){address}, length, PMAP_READ);
+
+    if (error != OK) {
+        return system_call_errno(error);
+    }
+    uint32_t taken = terminal_write(file->object, range.address, length);
+    call->record->call.done += taken;
+    user_release(&range);
+    call_let_others_run();
+    if (taken > 0) {
+        return 0;
+    }
+    return (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for(call, terminal_wait_writable(file->object));
+}
+
+/*
+ * Write what remains of a buffer, whose first byte is byte `offset` of the call. Returns 0 when all of it is out.
+ */
 static int32_t write_terminal(const struct system_call *call, const struct file_record *file, uint32_t base,
                               uint32_t length, uint32_t offset)
 {
-    struct task_record *record = call->record;
+    const struct task_record *record = call->record;
+    int32_t result = 0;
 
-    while (record->call.done < offset + length) {
-        struct user_range range;
+    while (result == 0 && record->call.done < offset + length) {
         uint32_t at = record->call.done - offset;
-        uint32_t piece = length - at < USER_RANGE_MAX ? length - at : USER_RANGE_MAX;
-        enum error error = user_prepare(&range, (struct vaddr){base + at}, piece, PMAP_READ);
-        if (error != OK) {
-            return system_call_errno(error);
-        }
-        uint32_t taken = terminal_write(file->object, range.address, piece);
-        record->call.done += taken;
-        user_release(&range);
-        if (taken == piece) {
-            continue;
-        }
-        if ((file->flags & O_NONBLOCK) != 0) {
-            return -EAGAIN;
-        }
         if (signal_is_pending(call->task)) {
             return record->call.done == 0 ? call_interrupted(call) : -EINTR;
         }
-        int32_t result = wait_for(call, terminal_wait_writable(file->object));
-        if (result != 0) {
-            return result;
-        }
+        result = write_piece(call, file, base + at, length - at < WRITE_PIECE ? length - at : WRITE_PIECE);
     }
-    return 0;
+    return result;
 }
 
-/* Reading -----------------------------------------------------------------------------------------------------------
- */
+/* Reading ---------------------------------------------------------------------------------------------------------- */
 
 static int32_t wait_readable(const struct system_call *call, const struct file_record *file)
 {
@@ -134,6 +138,7 @@ static int32_t read_zeroes(uint32_t base, uint32_t length, bool random)
         }
         user_release(&range);
         at += piece;
+        call_let_others_run();
     }
     return (int32_t)length;
 }
@@ -151,8 +156,7 @@ static int32_t read_file(const struct system_call *call, const struct file_recor
     }
 }
 
-/* One buffer --------------------------------------------------------------------------------------------------------
- */
+/* One buffer ------------------------------------------------------------------------------------------------------- */
 
 static bool is_user_range(uint32_t base, uint32_t length)
 {
@@ -191,8 +195,7 @@ int32_t call_write(const struct system_call *call)
     return call->record->call.done > 0 ? (int32_t)call->record->call.done : result;
 }
 
-/* Several buffers ---------------------------------------------------------------------------------------------------
- */
+/* Several buffers -------------------------------------------------------------------------------------------------- */
 
 static int32_t vector_at(const struct system_call *call, uint32_t index, struct linux_iovec *out)
 {
@@ -273,8 +276,7 @@ int32_t call_readv(const struct system_call *call)
     return result;
 }
 
-/* Positions ---------------------------------------------------------------------------------------------------------
- */
+/* Positions -------------------------------------------------------------------------------------------------------- */
 
 /* The files there are have no position: a terminal refuses, the others stay at 0 wherever one goes. */
 static int32_t seek(const struct system_call *call)
@@ -319,8 +321,7 @@ int32_t call_ftruncate(const struct system_call *call)
     return file_of(call->program, call->arguments[0]) == NULL ? -EBADF : -EINVAL;
 }
 
-/* Descriptors -------------------------------------------------------------------------------------------------------
- */
+/* Descriptors ------------------------------------------------------------------------------------------------------ */
 
 int32_t call_close(const struct system_call *call)
 {

@@ -35,8 +35,7 @@ int32_t call_gettid(const struct system_call *call)
     return (int32_t)call->record->tid;
 }
 
-/* Groups and sessions ------------------------------------------------------------------------------------------------
- */
+/* Groups and sessions ---------------------------------------------------------------------------------------------- */
 
 /* The program a call names by process id, 0 being the caller; NULL: none is alive. */
 static struct program_record *program_named(const struct system_call *call, uint32_t id)
@@ -125,8 +124,7 @@ int32_t call_set_id(const struct system_call *call)
     return call->arguments[0] == 0 ? 0 : -EINVAL;
 }
 
-/* The machine --------------------------------------------------------------------------------------------------------
- */
+/* The machine ------------------------------------------------------------------------------------------------------ */
 
 int32_t call_uname(const struct system_call *call)
 {
@@ -222,8 +220,7 @@ int32_t call_prctl(const struct system_call *call)
     }
 }
 
-/* Limits -------------------------------------------------------------------------------------------------------------
- */
+/* Limits ----------------------------------------------------------------------------------------------------------- */
 
 static uint64_t limit_of(uint32_t resource)
 {

@@ -24,8 +24,7 @@ static uint8_t protection_of(uint32_t prot)
     return protection != 0 ? protection | VM_READ : 0;
 }
 
-/* mmap ----------------------------------------------------------------------------------------------------------------
- */
+/* mmap ------------------------------------------------------------------------------------------------------------- */
 
 static int32_t check_source(const struct system_call *call, uint32_t flags, uint32_t descriptor)
 {
@@ -111,8 +110,7 @@ int32_t call_mmap_old(const struct system_call *call)
     return result != 0 ? result : map(call, arguments.address, arguments.length, arguments.prot, arguments.flags);
 }
 
-/* Ranges of what is mapped --------------------------------------------------------------------------------------------
- */
+/* Ranges of what is mapped ----------------------------------------------------------------------------------------- */
 
 /* A page range from an aligned address and a length in bytes: 0, or -EINVAL. */
 static int32_t decode_range(const struct system_call *call, uint32_t *first, uint32_t *count)
@@ -191,8 +189,7 @@ int32_t call_mlock(const struct system_call *call)
     return 0;
 }
 
-/* The program break ---------------------------------------------------------------------------------------------------
- */
+/* The program break ------------------------------------------------------------------------------------------------ */
 
 static enum error move_break(struct address_space space, uint32_t to)
 {

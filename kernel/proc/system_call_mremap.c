@@ -63,6 +63,7 @@ static enum error copy_pages(const struct system_call *call, const struct remap 
             return error;
         }
         call->record->call.done++;
+        call_let_others_run();
     }
     return OK;
 }

@@ -111,8 +111,7 @@ static int32_t look_up(uint32_t address, const struct node **out)
     return *out != NULL ? 0 : -ENOENT;
 }
 
-/* Opening -----------------------------------------------------------------------------------------------------------
- */
+/* Opening ---------------------------------------------------------------------------------------------------------- */
 
 static int32_t open_node(const struct system_call *call, const struct node *node, uint32_t flags)
 {
@@ -208,8 +207,7 @@ int32_t call_faccessat(const struct system_call *call)
     return access_path(call->arguments[1], call->arguments[2]);
 }
 
-/* Links and folders -------------------------------------------------------------------------------------------------
- */
+/* Links and folders ------------------------------------------------------------------------------------------------ */
 
 #define DESCRIPTOR_LINKS "/proc/self/fd/"
 
@@ -319,8 +317,7 @@ int32_t call_getdents64(const struct system_call *call)
     return file_of(call->program, call->arguments[0]) == NULL ? -EBADF : -ENOTDIR;
 }
 
-/* Status ------------------------------------------------------------------------------------------------------------
- */
+/* Status ----------------------------------------------------------------------------------------------------------- */
 
 #define STATUS_BLOCK_BYTES 1024u
 

@@ -102,8 +102,7 @@ static int32_t end_mask(const struct system_call *call, int32_t result)
     return result;
 }
 
-/* poll ---------------------------------------------------------------------------------------------------------------
- */
+/* poll ------------------------------------------------------------------------------------------------------------- */
 
 static int16_t poll_one(const struct system_call *call, const struct linux_pollfd *entry, struct interest *interest)
 {
@@ -194,8 +193,7 @@ int32_t call_ppoll_time64(const struct system_call *call)
     return poll_with_timespec(call, true);
 }
 
-/* select -------------------------------------------------------------------------------------------------------------
- */
+/* select ----------------------------------------------------------------------------------------------------------- */
 
 enum { SET_READ, SET_WRITE, SET_EXCEPTION, SETS };
 

@@ -137,8 +137,7 @@ int32_t call_sigaltstack(const struct system_call *call)
     return result;
 }
 
-/* Sending ------------------------------------------------------------------------------------------------------------
- */
+/* Sending ---------------------------------------------------------------------------------------------------------- */
 
 static int32_t sent(enum error error)
 {
@@ -192,8 +191,7 @@ int32_t call_tgkill(const struct system_call *call)
     return send_to_task(call->arguments[0], call->arguments[1], call->arguments[2]);
 }
 
-/* Returning from a handler: the result is whatever EAX was when the signal came. -------------------------------------
- */
+/* Returning from a handler: the result is whatever EAX was when the signal came. ----------------------------------- */
 
 static int32_t leave_handler(const struct system_call *call, bool with_information)
 {

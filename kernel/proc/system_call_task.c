@@ -39,8 +39,7 @@ int32_t call_set_robust_list(const struct system_call *call)
     return 0;
 }
 
-/* Thread-local storage -----------------------------------------------------------------------------------------------
- */
+/* Thread-local storage --------------------------------------------------------------------------------------------- */
 
 #define ENTRY_ANY UINT32_MAX
 
@@ -114,8 +113,7 @@ int32_t call_get_thread_area(const struct system_call *call)
     return copy_out(call->arguments[0], &description, sizeof(description));
 }
 
-/* Futexes: programs have one task, so nobody waits and nobody will wake ----------------------------------------------
- */
+/* Futexes: programs have one task, so nobody waits and nobody will wake -------------------------------------------- */
 
 #define FUTEX_COMMAND 0x7Fu
 #define FUTEX_WAIT    0u

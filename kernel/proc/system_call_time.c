@@ -71,8 +71,7 @@ int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns)
     return 0;
 }
 
-/* Clocks -------------------------------------------------------------------------------------------------------------
- */
+/* Clocks ----------------------------------------------------------------------------------------------------------- */
 
 static int32_t get_time(const struct system_call *call, bool wide)
 {
@@ -143,8 +142,7 @@ int32_t call_times(const struct system_call *call)
     return result != 0 ? result : (int32_t)(ticks & 0x7FFFFFFFu);
 }
 
-/* Sleeping -----------------------------------------------------------------------------------------------------------
- */
+/* Sleeping --------------------------------------------------------------------------------------------------------- */
 
 /* A sleep of a known length; `remaining` receives what was left when a signal ended it. */
 static int32_t sleep_for(const struct system_call *call, uint32_t request, uint32_t remaining, bool wide)

@@ -41,8 +41,7 @@ static struct terminal *object(uint32_t terminal)
     return record_at(RECORD_TERMINAL, terminal);
 }
 
-/* Effects -----------------------------------------------------------------------------------------------------------
- */
+/* Effects ---------------------------------------------------------------------------------------------------------- */
 
 /* Those who may wait have made sure of room before; for the others a full line is emptied by polling. */
 static void send_stream(const uint8_t *bytes, uint32_t length)
@@ -92,8 +91,7 @@ static void carry_out(uint32_t terminal)
     }
 }
 
-/* The foreground ----------------------------------------------------------------------------------------------------
- */
+/* The foreground --------------------------------------------------------------------------------------------------- */
 
 static bool group_is_alive(uint32_t process_group, uint32_t *youngest)
 {
@@ -132,8 +130,7 @@ static bool is_foreground(uint32_t terminal, uint32_t program)
     return terminal_foreground(terminal) == program_at(program)->process_group;
 }
 
-/* Output ------------------------------------------------------------------------------------------------------------
- */
+/* Output ----------------------------------------------------------------------------------------------------------- */
 
 bool terminal_is_writable(uint32_t terminal)
 {
@@ -178,8 +175,7 @@ enum error terminal_wait_writable(uint32_t terminal)
     return wait_for_room(STREAM_PER_BYTE, true);
 }
 
-/* Input -------------------------------------------------------------------------------------------------------------
- */
+/* Input ------------------------------------------------------------------------------------------------------------ */
 
 enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, uint32_t capacity, uint32_t *length)
 {
@@ -222,8 +218,7 @@ uint64_t terminal_read_limit_ns(uint32_t terminal)
     return limited ? (uint64_t)settings->characters[VTIME] * NS_PER_DECISECOND : 0;
 }
 
-/* From the interrupts to the object ---------------------------------------------------------------------------------
- */
+/* From the interrupts to the object -------------------------------------------------------------------------------- */
 
 #define RING_BYTES  1024u /* a power of two */
 #define RING_PAUSE  (RING_BYTES - 64u)
@@ -292,8 +287,7 @@ static void console_main(void *argument)
     }
 }
 
-/* Start -------------------------------------------------------------------------------------------------------------
- */
+/* Start ------------------------------------------------------------------------------------------------------------ */
 
 enum error terminal_start(bool resumed)
 {
@@ -320,8 +314,7 @@ enum error terminal_start(bool resumed)
     return OK;
 }
 
-/* Messages ----------------------------------------------------------------------------------------------------------
- */
+/* Messages --------------------------------------------------------------------------------------------------------- */
 
 static void output_text(const char *text)
 {

@@ -39,8 +39,7 @@ static bool is_continuation(uint8_t byte)
     return (byte & 0xC0) == 0x80;
 }
 
-/* Creation and validation -------------------------------------------------------------------------------------------
- */
+/* Creation and validation ------------------------------------------------------------------------------------------ */
 
 void terminal_create(struct terminal *terminal)
 {
@@ -95,8 +94,7 @@ enum error terminal_validate(const struct terminal *terminal)
     return input_is_sound(terminal) && terminal_screen_is_sound(terminal) ? OK : ERROR_FORMAT_DAMAGED;
 }
 
-/* Output ------------------------------------------------------------------------------------------------------------
- */
+/* Output ----------------------------------------------------------------------------------------------------------- */
 
 void terminal_flush(struct terminal_effects *effects)
 {
@@ -178,8 +176,7 @@ void terminal_output(struct terminal *terminal, struct terminal_effects *effects
     }
 }
 
-/* Echo --------------------------------------------------------------------------------------------------------------
- */
+/* Echo ------------------------------------------------------------------------------------------------------------- */
 
 static bool echoes_as_two(const struct terminal *terminal, uint8_t byte)
 {
@@ -230,8 +227,7 @@ static uint32_t column_behind(struct terminal *terminal, uint32_t count)
     return column;
 }
 
-/* Editing the line --------------------------------------------------------------------------------------------------
- */
+/* Editing the line ------------------------------------------------------------------------------------------------- */
 
 /* Shorten the line to its first `keep` bytes, on the screen too. */
 static void shorten_line(struct terminal *terminal, struct terminal_effects *effects, uint32_t keep)
@@ -303,8 +299,7 @@ static void reprint_line(struct terminal *terminal, struct terminal_effects *eff
     }
 }
 
-/* The queue ---------------------------------------------------------------------------------------------------------
- */
+/* The queue -------------------------------------------------------------------------------------------------------- */
 
 static void push(struct terminal *terminal, uint8_t byte, uint16_t marks)
 {
@@ -368,8 +363,7 @@ static void end_line(struct terminal *terminal, struct terminal_effects *effects
     }
 }
 
-/* Input -------------------------------------------------------------------------------------------------------------
- */
+/* Input ------------------------------------------------------------------------------------------------------------ */
 
 static uint32_t signal_of(const struct terminal *terminal, uint8_t byte)
 {
@@ -454,8 +448,7 @@ void terminal_input(struct terminal *terminal, struct terminal_effects *effects,
     }
 }
 
-/* Readers -----------------------------------------------------------------------------------------------------------
- */
+/* Readers ---------------------------------------------------------------------------------------------------------- */
 
 static void take_line(struct terminal *terminal, uint8_t *bytes, uint32_t capacity, uint32_t *length)
 {

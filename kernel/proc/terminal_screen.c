@@ -95,8 +95,7 @@ bool terminal_screen_is_sound(const struct terminal *terminal)
            terminal->code_bytes_left <= 3;
 }
 
-/* Scrolling ---------------------------------------------------------------------------------------------------------
- */
+/* Scrolling -------------------------------------------------------------------------------------------------------- */
 
 static void touch_rows(struct terminal_effects *effects, uint32_t from, uint32_t to)
 {
@@ -139,8 +138,7 @@ void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effe
     touch_rows(effects, top, bottom);
 }
 
-/* Movement ----------------------------------------------------------------------------------------------------------
- */
+/* Movement --------------------------------------------------------------------------------------------------------- */
 
 void screen_move_to(struct terminal *terminal, uint32_t row, uint32_t column)
 {
@@ -172,8 +170,7 @@ void screen_reverse_line_feed(struct terminal *terminal, struct terminal_effects
     }
 }
 
-/* Characters --------------------------------------------------------------------------------------------------------
- */
+/* Characters ------------------------------------------------------------------------------------------------------- */
 
 void screen_put_symbol(struct terminal *terminal, struct terminal_effects *effects, uint8_t symbol)
 {
