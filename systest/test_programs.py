@@ -22,6 +22,20 @@ def test_program_with_arguments_shows_them_and_its_status_is_the_launchers(image
     assert "hello from a program of 6 arguments\n" in text
 
 
+@pytest.mark.parametrize("toolchain", ["musl", "pie"])
+def test_program_of_another_toolchain_runs_and_survives_a_power_cut(image, program, toolchain):
+    boot = image.boot(program=[program(f"{toolchain}_hello"), "words", "7"])
+    assert boot.end() == 7
+    assert "argv[1] = <words>\n" in boot.text() and "env <TERM=linux>\n" in boot.text()
+    boot = image.boot(program=[program(f"{toolchain}_list")])
+    confirmed = int(boot.expect(r"confirmed (\d+)\.")[1])
+    boot.kill()
+    boot = image.boot()
+    assert int(boot.expect(r"state (\d+) ")[1]) >= confirmed
+    boot.expect(r"confirmed \d+\.")
+    assert "CORRUPT" not in boot.text() and "\nstart\n" not in boot.text()
+
+
 @pytest.mark.parametrize("status", [0, 1, 127, 128, 255])
 def test_exit_status_is_passed_on(image, program, status):
     assert image.boot(program=[program("hello"), str(status)]).end() == status

@@ -156,7 +156,8 @@ def command(options, words):
     if exists and options.fresh and not options.yes:
         confirm_discarding(options.image)
     options.fresh = options.fresh and exists
-    build.build(["bootable"], groups=("build", "run"))
+    groups = ("build", "run") if options.headless else ("build", "run", "window")
+    build.build(["bootable"], groups)
     if not exists:
         image.create(options.image, options.size or image.SIZE_MIB_DEFAULT)
         say(f"created {options.image}")
