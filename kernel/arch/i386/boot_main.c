@@ -11,7 +11,6 @@
 #include "log.h"
 #include "memory.h"
 #include "paging.h"
-#include "pmap_internal.h"
 
 void boot_main(uint32_t magic, uint32_t information);
 
@@ -26,7 +25,6 @@ void boot_main(uint32_t magic, uint32_t information)
     boot_information_read(magic, information);
     boot_memory_initialise();
     paging_initialise();
-    pmap_initialise();
     interrupt_controller_initialise();
     clock_initialise();
     log_line("memory: %llu MiB, %u frames free; kernel: %u KiB", boot_memory_bytes() >> 20, frame_count(FRAME_FREE),

@@ -1,9 +1,33 @@
 /*
- * Boot-time step of pmap.
+ * Between the two halves of pmap: directories (pmap_directory.c) and pages (pmap.c).
  */
 #ifndef I386_PMAP_INTERNAL_H
 #define I386_PMAP_INTERNAL_H
 
-void pmap_initialise(void);
+#include "paging.h"
+#include "types.h"
+
+static inline bool pmap_is_private(struct space_id space)
+{
+    return space.number != SPACE_SHARED.number && space.number != SPACE_SYSTEM.number;
+}
+
+static inline uint32_t pmap_chunk_of(struct gpn page)
+{
+    return gpn_address(page).value >> CHUNK_SHIFT;
+}
+
+/* The directory entry of a page's chunk, closed if a stop has not reached it yet; NULL when the space does not exist.
+ */
+uint32_t *pmap_chunk_entry(struct gpn page);
+
+/* Whether the processor may hold translations of the space's pages. */
+bool pmap_is_visible(struct space_id space);
+
+/* From now on a shared or system chunk is copied from directory to directory. */
+void pmap_list_window_chunk(uint32_t chunk);
+
+/* Give the table of a directory entry back; it must map nothing. */
+void pmap_free_table(uint32_t *chunk);
 
 #endif
