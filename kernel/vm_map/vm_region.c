@@ -230,13 +230,15 @@ enum error vm_region_release(struct vm_region_table *table, uint32_t *root, uint
         return ERROR_RANGE;
     }
     uint32_t index = first_above(table, *root, first);
-    if (index != 0 && vm_region_at(table, index)->first_page < first) {
-        if (end < vm_region_end(vm_region_at(table, index))) {
-            if (vm_region_records_available(table) < 1) {
-                return ERROR_NO_MEMORY;
-            }
-            cut(table, root, index, end);
-        }
+    bool sticks_out_below = index != 0 && vm_region_at(table, index)->first_page < first;
+    bool splits = sticks_out_below && vm_region_end(vm_region_at(table, index)) > end;
+    if (splits && vm_region_records_available(table) < 1) {
+        return ERROR_NO_MEMORY;
+    }
+    if (splits) {
+        cut(table, root, index, end);
+    }
+    if (sticks_out_below) {
         resize(table, root, index, vm_region_at(table, index)->first_page, first);
         index = neighbour(table, index, VM_REGION_ABOVE);
     }
@@ -261,6 +263,15 @@ static uint32_t needs_cut(const struct vm_region_table *table, uint32_t root, ui
         return 0;
     }
     return index;
+}
+
+static void cut_if_needed(struct vm_region_table *table, uint32_t *root, uint32_t page, uint8_t protection)
+{
+    uint32_t index = needs_cut(table, *root, page, protection);
+
+    if (index != 0) {
+        cut(table, root, index, page);
+    }
 }
 
 /* A record is written only if that changes it, so that its page stays clean. */
@@ -302,13 +313,8 @@ enum error vm_region_protect(struct vm_region_table *table, uint32_t *root, uint
     if (vm_region_records_available(table) < cuts) {
         return ERROR_NO_MEMORY;
     }
-    const uint32_t edges[] = {first, end};
-    for (uint32_t i = 0; i < 2; i++) {
-        uint32_t index = needs_cut(table, *root, edges[i], protection);
-        if (index != 0) {
-            cut(table, root, index, edges[i]);
-        }
-    }
+    cut_if_needed(table, root, first, protection);
+    cut_if_needed(table, root, end, protection);
     for (uint32_t index = first_above(table, *root, first); index != 0 && vm_region_at(table, index)->first_page < end;
          index = neighbour(table, index, VM_REGION_ABOVE)) {
         set_protection(table, index, protection);

@@ -17,11 +17,6 @@ static bool hole_fits(struct hole hole, uint32_t count)
     return hole.end > hole.first && hole.end - hole.first >= count;
 }
 
-static struct hole hole_between(const struct vm_region_table *table, uint32_t span_end, uint32_t above)
-{
-    return (struct hole){span_end, vm_region_at(table, above)->span_first};
-}
-
 /* The last region that starts below `page`; 0: none. */
 static uint32_t last_below(const struct vm_region_table *table, uint32_t root, uint32_t page)
 {
@@ -48,8 +43,11 @@ static struct hole highest_within(const struct vm_region_table *table, uint32_t 
             index = above;
             continue;
         }
-        if (above != 0 && hole_fits(hole_between(table, vm_region_end(node), above), count)) {
-            return hole_between(table, vm_region_end(node), above);
+        if (above != 0) {
+            struct hole hole = {vm_region_end(node), vm_region_at(table, above)->span_first};
+            if (hole_fits(hole, count)) {
+                return hole;
+            }
         }
         struct hole hole = {vm_region_at(table, below)->span_end, node->first_page};
         if (hole_fits(hole, count)) {
@@ -59,14 +57,25 @@ static struct hole highest_within(const struct vm_region_table *table, uint32_t 
     }
 }
 
-/* The highest fitting hole below a region. The one below all regions begins at page 0, and may be too small. */
+/* The nearest ancestor that lies below a whole subtree; 0: none does. */
+static uint32_t ancestor_below(const struct vm_region_table *table, uint32_t index)
+{
+    uint32_t parent = vm_region_at(table, index)->parent;
+
+    while (parent != 0 && vm_region_at(table, parent)->child[VM_REGION_ABOVE] != index) {
+        index = parent;
+        parent = vm_region_at(table, index)->parent;
+    }
+    return parent;
+}
+
+/* The highest fitting hole below a region. The last one, from page 0 to the first region, may be too small. */
 static struct hole highest_below(const struct vm_region_table *table, uint32_t index, uint32_t count)
 {
-    const struct vm_region *node = vm_region_at(table, index);
-    struct hole hole = {0, node->first_page};
+    struct hole hole = {0, vm_region_at(table, index)->first_page};
 
     while (true) {
-        uint32_t below = node->child[VM_REGION_BELOW];
+        uint32_t below = vm_region_at(table, index)->child[VM_REGION_BELOW];
         if (below != 0) {
             hole.first = vm_region_at(table, below)->span_end;
             if (hole_fits(hole, count)) {
@@ -75,24 +84,17 @@ static struct hole highest_below(const struct vm_region_table *table, uint32_t i
             if (vm_region_at(table, below)->gap_pages >= count) {
                 return highest_within(table, below, count);
             }
-            hole.end = node->span_first;
         }
-        /* What precedes the subtree is the first ancestor that has it above itself. */
-        uint32_t parent = node->parent;
-        while (parent != 0 && vm_region_at(table, parent)->child[VM_REGION_ABOVE] != index) {
-            index = parent;
-            parent = vm_region_at(table, index)->parent;
-        }
-        if (parent == 0) {
+        hole.end = vm_region_at(table, index)->span_first;
+        index = ancestor_below(table, index);
+        if (index == 0) {
             return (struct hole){0, hole.end};
         }
-        index = parent;
-        node = vm_region_at(table, index);
-        hole.first = vm_region_end(node);
+        hole.first = vm_region_end(vm_region_at(table, index));
         if (hole_fits(hole, count)) {
             return hole;
         }
-        hole.end = node->first_page;
+        hole.end = vm_region_at(table, index)->first_page;
     }
 }
 
