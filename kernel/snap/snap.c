@@ -28,14 +28,14 @@ static struct store *backing;
 static const struct snap_client *client;
 static uint64_t interval_ns; /* 0: only on request */
 
-static struct wait_queue request_queue;   /* the snapshot thread sleeps here */
-static struct wait_queue finished_queue;  /* those who wait for a ticket */
-static uint64_t stops_begun;              /* number of the newest stop */
-static uint64_t stops_finished;           /* all up to here are durable or have failed */
-static uint64_t wanted;                   /* newest ticket given out */
-static uint64_t last_failed;              /* newest stop that could not be made durable */
-static enum error last_error;             /* of the newest attempt */
-static bool stopping;                     /* none beyond those that are asked for */
+static struct wait_queue request_queue;  /* the snapshot thread sleeps here */
+static struct wait_queue finished_queue; /* those who wait for a ticket */
+static uint64_t stops_begun;             /* number of the newest stop */
+static uint64_t stops_finished;          /* all up to here are durable or have failed */
+static uint64_t stops_durable;           /* all up to here are durable, by the newest snapshot that succeeded */
+static uint64_t wanted;                  /* newest ticket given out */
+static enum error last_error;            /* of the newest attempt */
+static bool stopping;                    /* none beyond those that are asked for */
 static struct snap_statistics statistics;
 
 /* A snapshot ------------------------------------------------------------------------------------------------------- */
@@ -132,8 +132,9 @@ static void finish(enum error error)
         if (last_error != error) {
             log_line("snap: no snapshot: %s; the programs run on, it is tried again", error_text(error));
         }
-        last_failed = stops_begun;
         statistics.failures++;
+    } else {
+        stops_durable = stops_begun;
     }
     last_error = error;
     stops_finished = stops_begun;
@@ -163,7 +164,7 @@ enum error snap_start(struct store *store, const struct snap_client *snap_client
     backing = store;
     client = snap_client;
     interval_ns = interval_ms * NS_PER_MS;
-    stops_begun = stops_finished = wanted = last_failed = 0;
+    stops_begun = stops_finished = stops_durable = wanted = 0;
     last_error = OK;
     stopping = false;
     statistics = (struct snap_statistics){.committed = store_committed(store)};
@@ -189,7 +190,7 @@ enum error snap_wait(uint64_t ticket)
             return error;
         }
     }
-    return last_failed >= ticket ? last_error : OK;
+    return stops_durable >= ticket ? OK : last_error;
 }
 
 enum error snap_sync(void)
