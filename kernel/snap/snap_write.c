@@ -1,9 +1,9 @@
 /*
  * The write phase: listed pages go to fresh blocks in batches, each batch in as few requests as the free space allows.
  *
- * What is written is stable: a page's frame that nobody can write to (a fault swaps it for a copy and leaves it to us), or
- * the copy. A page of zeroes takes no block. A page becomes writable again, with its D bit clear, as soon as its content
- * is on its way out of the lists; in between snapshots the hardware alone notes what is written.
+ * What is written is stable: a page's frame that nobody can write to (a fault swaps it for a copy and leaves it to us),
+ * or the copy. A page of zeroes takes no block. A page becomes writable again, with its D bit clear, as soon as its
+ * content is on its way out of the lists; in between snapshots the hardware alone notes what is written.
  *
  *     SNAP-2  A page's content is in the generation being written, or in a copy that is, before the page changes.
  */
@@ -22,8 +22,8 @@
 #define BATCH_PAGES BLOCK_REQUEST_PAGES_MAX
 
 struct batch {
-    uint32_t count;   /* pages begun */
-    uint32_t blocks;  /* of them, those with a block: they come first in `content` */
+    uint32_t count;  /* pages begun */
+    uint32_t blocks; /* of them, those with a block: they come first in `content` */
     struct vm_page *pages[BATCH_PAGES];
     struct store_entry entries[BATCH_PAGES];
     void *content[BATCH_PAGES];
@@ -149,8 +149,8 @@ static void drop_record(struct vm_map *map, struct vm_page *page)
 }
 
 /*
- * The page is out of the snapshot's hands: writable again with D clear. If a copy was written, the page itself is another one by
- * now, and what its D bit says has happened after the stop.
+ * The page is out of the snapshot's hands: writable again with D clear. If a copy was written, the page itself is
+ * another one by now, and what its D bit says has happened after the stop.
  */
 static void finish_page(struct vm_map *map, struct vm_page *page, const struct store_entry *entry)
 {
@@ -176,28 +176,60 @@ static void fail_pages(struct vm_map *map, uint32_t from)
     }
 }
 
-static enum error put_pages(struct store *store, struct vm_map *map, struct snap_write_totals *totals)
+/* Give each page with content its block. */
+static void place_pages(void)
 {
     for (uint32_t i = 0; i < batch.count; i++) {
-        struct store_entry *entry = &batch.entries[i];
-        if (entry->block.number != 0) {
-            entry->block = block_at(entry->block.number - 1);
+        struct block *block = &batch.entries[i].block;
+        if (!block_is_none(*block)) {
+            *block = block_at(block->number - 1);
         }
-        enum error error = store_snapshot_put(store, batch.pages[i]->gpn, entry);
+    }
+}
+
+/* Pages from this one on could not be put: what was written of them is of no use to anyone. */
+static void give_up_pages(struct store *store, struct vm_map *map, uint32_t from)
+{
+    for (uint32_t i = from; i < batch.count; i++) {
+        if (!block_is_none(batch.entries[i].block)) {
+            store_release(store, (struct extent){batch.entries[i].block, 1});
+        }
+    }
+    fail_pages(map, from);
+}
+
+static enum error put_pages(struct store *store, struct vm_map *map, struct snap_write_totals *totals)
+{
+    place_pages();
+    for (uint32_t i = 0; i < batch.count; i++) {
+        enum error error = store_snapshot_put(store, batch.pages[i]->gpn, &batch.entries[i]);
         if (error != OK) {
-            fail_pages(map, i);
+            give_up_pages(store, map, i);
             return error;
         }
-        finish_page(map, batch.pages[i], entry);
+        finish_page(map, batch.pages[i], &batch.entries[i]);
     }
     totals->pages += batch.count;
     totals->bytes += (uint64_t)batch.blocks * PAGE_SIZE;
     return OK;
 }
 
+/* All pages that are left are locked, by faults that sleep: wait for one of them. */
+static void wait_for_page(struct vm_map *map)
+{
+    struct vm_page *page = vm_snapshot_first_dirty(map);
+
+    vm_page_lock(page);
+    vm_page_unlock(page);
+}
+
 static enum error write_batch(struct store *store, struct vm_map *map, struct snap_write_totals *totals)
 {
     begin_batch(store, map);
+    if (batch.count == 0) {
+        wait_for_page(map);
+        return OK;
+    }
     enum error error = allocate_blocks(store);
     if (error == OK) {
         error = write_blocks(store);
