@@ -15,7 +15,7 @@
 #define RESERVE_SHARE      16u  /* of all frames */
 #define RESERVE_FRAMES_MIN 512u /* 2 MiB */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
-#define WAITS_MAX          8u   /* snapshots without a gain, before memory counts as full */
+#define WAITS_MAX          8u   /* snapshots without a gain or that failed, before memory counts as full */
 
 static struct vm_map_cursor hand;
 static uint64_t dropped;
@@ -94,9 +94,8 @@ enum error vm_frame_take(struct frame *out)
 enum error vm_reclaim_wait(void)
 {
     for (uint32_t waits = 0; waits < WAITS_MAX; waits++) {
-        enum error error = vm_clean_pages();
-        if (error != OK) {
-            return error == ERROR_INTERRUPTED ? error : ERROR_NO_MEMORY;
+        if (vm_clean_pages() == ERROR_INTERRUPTED) {
+            return ERROR_INTERRUPTED;
         }
         if (frame_count(FRAME_FREE) > vm_frame_reserve() || drop_some(vm_object_space()) > 0) {
             return OK;
