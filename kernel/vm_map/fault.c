@@ -1,13 +1,13 @@
 /*
  * Faults: making a page of the object space present, and taking it away again.
  *
- * A fault decides without sleeping as long as the page is resident. When it must sleep (for the page's mutex, a frame or
- * the disk) it asks again afterwards, so that a mapping always follows a check with no sleep in between: a region
+ * A fault decides without sleeping as long as the page is resident. When it must sleep (for the page's mutex, a frame
+ * or the disk) it asks again afterwards, so that a mapping always follows a check with no sleep in between: a region
  * that went away meanwhile, or a stop, is seen.
  *
- * A write fault may be the work of a snapshot rather than of a missing page: the chunk is closed since the stop, or the page
- * is still to be written. The first opens the chunk, the second gives the program a copy and leaves the old frame to
- * the snapshot, which may have it on its way to the disk already.
+ * A write fault may be the work of a snapshot rather than of a missing page: the chunk is closed since the stop, or the
+ * page is still to be written. The first opens the chunk, the second gives the program a copy and leaves the old frame
+ * to the snapshot, which may have it on its way to the disk already.
  */
 #include "vm_fault.h"
 #include "arch/clock.h"
@@ -102,8 +102,8 @@ void *vm_content_at_stop(struct gpn gpn)
 }
 
 /*
- * The page is about to be written while the running snapshot still needs its content. The kernel's own records must not wait
- * for a frame, so they take of the reserve.
+ * The page is about to be written while the running snapshot still needs its content. The kernel's own records must not
+ * wait for a frame, so they take of the reserve.
  */
 static enum error copy_for_snapshot(struct vm_page *page)
 {
@@ -128,13 +128,13 @@ static enum error copy_for_snapshot(struct vm_page *page)
     return error;
 }
 
-/* Mapping ----------------------------------------------------------------------------------------------------------- */
+/* Mapping ---------------------------------------------------------------------------------------------------------- */
 
 /*
  * Map a resident page so that the access succeeds. The caller has its mutex; does not sleep.
  *
- * A page that is known dirty and can be written has its D bit set, always: the next stop finds what it must protect by that
- * bit alone.
+ * A page that is known dirty and can be written has its D bit set, always: the next stop finds what it must protect by
+ * that bit alone.
  */
 static enum error map_resident(struct vm_page *page, enum pmap_access access, bool may_write)
 {
@@ -197,9 +197,27 @@ static enum error lock_page(struct gpn gpn, struct vm_page **out, bool *slept)
     return OK;
 }
 
+/* Make a page resident. Each step may sleep, so what the region allows is looked at again after it. */
+static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance)
+{
+    struct vm_cluster_extent extent;
+    enum error error = page_in_measure(pager, page, allowance, &extent);
+
+    if (error == OK) {
+        error = policy->check(page->gpn, access, allowance);
+    }
+    if (error == OK) {
+        error = page_in(&object_space, pager, page, &extent, allowance);
+    }
+    if (error == OK) {
+        error = policy->check(page->gpn, access, allowance);
+    }
+    return error;
+}
+
 /*
- * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting go of it
- * to start over would hand it to the next one who waits, round and round.
+ * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting
+ * go of it to start over would hand it to the next one who waits, round and round.
  */
 static enum error try_fault(struct gpn gpn, enum pmap_access access)
 {
@@ -218,10 +236,7 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access)
         error = policy->check(gpn, access, &allowance);
     }
     if (error == OK && !is_resident(page)) {
-        error = page_in(&object_space, pager, page, &allowance);
-        if (error == OK) {
-            error = policy->check(gpn, access, &allowance);
-        }
+        error = fetch(page, access, &allowance);
     }
     if (error == OK) {
         error = map_resident(page, access, allowance.may_write);
@@ -277,7 +292,7 @@ void vm_unwire(struct gpn gpn)
     vm_page_unwire(page);
 }
 
-/* Taking away ------------------------------------------------------------------------------------------------------- */
+/* Taking away ------------------------------------------------------------------------------------------------------ */
 
 /* A stop may have come before the mutex did: what was written before it is the snapshot's, and its chunk says so. */
 static void discard_page(struct vm_page *page)
@@ -324,8 +339,8 @@ enum error vm_discard(struct gpn first, uint32_t count)
 }
 
 /*
- * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on its
- * way to the disk has already.
+ * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on
+ * its way to the disk has already.
  */
 static void unmap_keeping_dirtiness(struct gpn gpn)
 {

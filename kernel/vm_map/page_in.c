@@ -6,6 +6,9 @@
  * They are resident afterwards and not mapped, so that an access to one of them is a fault without I/O, and one that
  * nobody wanted goes with the next reclaim. The group is aligned, and not just ahead, because programs walk down as
  * often as up.
+ *
+ * The neighbours are locked with no sleep after the last look at their region. Whoever takes the region away from then
+ * on finds their records and waits for them; nobody is left behind with what the pages held before.
  */
 #include "page_in.h"
 #include "arch/frame.h"
@@ -153,29 +156,36 @@ static enum error finish_wanted(const struct vm_pager *pager, const struct clust
     return OK;
 }
 
-enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
-                   const struct vm_allowance *allowance)
+enum error page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
+                           const struct vm_allowance *allowance, struct vm_cluster_extent *out)
 {
     uint32_t place = page->gpn.number % VM_CLUSTER_PAGES;
-    struct vm_cluster_extent extent;
+
+    return pager->measure(page->gpn, at_most(allowance->pages_before, place),
+                          at_most(allowance->pages_after, VM_CLUSTER_PAGES - 1 - place), out);
+}
+
+enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
+                   const struct vm_cluster_extent *extent, const struct vm_allowance *allowance)
+{
+    struct vm_cluster_extent allowed = {
+        .before = at_most(extent->before, allowance->pages_before),
+        .after = at_most(extent->after, allowance->pages_after),
+    };
     struct cluster cluster = {.count = 0};
     struct frame frame;
-    enum error error = pager->measure(page->gpn, at_most(allowance->pages_before, place),
-                                      at_most(allowance->pages_after, VM_CLUSTER_PAGES - 1 - place), &extent);
+    enum error error = vm_frame_take(&frame);
 
-    if (error == OK) {
-        error = vm_frame_take(&frame);
-    }
     if (error != OK) {
         return error;
     }
-    if (extent.is_zero) {
+    if (extent->is_zero) {
         memset(frame_address(frame), 0, PAGE_SIZE);
         vm_page_begin_read(page);
         vm_page_make_resident(page, frame);
         return OK;
     }
-    cluster_build(map, &cluster, page, frame, &extent);
+    cluster_build(map, &cluster, page, frame, &allowed);
     pager->read(cluster.pages[0]->gpn, cluster.count, cluster.contents, cluster.good);
     cluster_finish(map, &cluster);
     return finish_wanted(pager, &cluster);
