@@ -8,13 +8,15 @@
 
 #define YIELDS_MAX 6u
 
-static uint32_t delay(struct space_disk *slow)
+void space_disk_delay(struct space_disk *slow)
 {
     if (slow->delays == 0) {
-        return 0;
+        return;
     }
     slow->delays = slow->delays * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(slow->delays >> 33) % (YIELDS_MAX + 1);
+    for (uint32_t left = (uint32_t)(slow->delays >> 33) % (YIELDS_MAX + 1); left > 0; left--) {
+        thread_yield();
+    }
 }
 
 static void submit(struct block_device *device, struct block_request *request)
@@ -52,9 +54,9 @@ static void wait(struct block_device *device, struct block_request *request)
 {
     struct space_disk *slow = (struct space_disk *)(void *)device;
 
-    for (uint32_t left = delay(slow); left > 0 || is_held(slow, request->operation);) {
+    space_disk_delay(slow);
+    while (is_held(slow, request->operation)) {
         thread_yield();
-        left -= left > 0;
     }
     if (slow->is_off) {
         request->result = ERROR_IO;

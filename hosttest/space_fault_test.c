@@ -17,20 +17,24 @@
 #include "snap.h"
 #include "vm_fault.h"
 #include "vm_map.h"
+#include "vm_reclaim.h"
 #include "vm_snapshot.h"
 
 #define SPACE 1u
 
+/* Frames for pages: so many that neighbours are read together. */
+static uint32_t frames = 1000;
+
 static void run_case(void *context)
 {
     void (*const *function)(void) = context;
-    struct space_options options = {.seed = 1, .frames = space_frames(400)};
+    struct space_options options = {.seed = 1, .frames = space_frames(frames)};
 
     space_world_start(&options);
     space_boot();
     (*function)();
     space_shut_down();
-    space_crash(1, 4);
+    space_crash(1 + space_world.slow.disk->event_count / 500, 4);
     space_world_free();
 }
 
@@ -135,10 +139,8 @@ static bool is_stopped(void)
     return is_new;
 }
 
-static void discard_before_gathering(void)
+static void discard_between_stop_and_gathering(uint32_t page)
 {
-    uint32_t page = page_of_program();
-
     fake_schedule(1);
     do {
         SPACE_CHECK(space_sync() && is_stopped());
@@ -148,6 +150,11 @@ static void discard_before_gathering(void)
     } while (!pmap_is_closed(space_world.model.gpn[page]));
     SPACE_CHECK(record_of(page)->state == VM_PAGE_CLEAN);
     space_discard(page, 1);
+}
+
+static void discard_before_gathering(void)
+{
+    discard_between_stop_and_gathering(page_of_program());
     SPACE_CHECK(space_sync());
 }
 
@@ -280,6 +287,150 @@ static void space_discard_page_being_read_leaves_zeroes(void **state)
     in_child(discard_beside_read);
 }
 
+static void load_second(void *unused)
+{
+    (void)unused;
+    (void)space_load(SPACE, page_of_program() + 1, 0);
+    space_world.programs--;
+}
+
+static void discard_both(void *unused)
+{
+    (void)unused;
+    space_discard(page_of_program(), 2);
+    space_world.programs--;
+}
+
+static void start(void (*function)(void *))
+{
+    struct thread *thread;
+
+    space_world.programs++;
+    SPACE_CHECK(thread_create("case", function, NULL, &thread) == OK);
+    thread_yield();
+}
+
+/* Neighbours that are read together with a page are looked for once the page map has been; by then they may be gone. */
+static void discard_beside_lookup(void)
+{
+    uint32_t page = page_of_program();
+
+    SPACE_CHECK(space_store(SPACE, page, 0, 1) && space_store(SPACE, page + 1, 0, 2));
+    reboot();
+    space_world.slow.holds_lookups = true;
+    start(load_second);
+    start(discard_both);
+    space_world.slow.holds_lookups = false;
+    space_wait_programs();
+    SPACE_CHECK(space_load(SPACE, page, 0) && space_load(SPACE, page + 1, 0));
+}
+
+static void space_discard_beside_lookup_leaves_no_neighbour(void **state)
+{
+    (void)state;
+    in_child(discard_beside_lookup);
+}
+
+/* The only page that a snapshot owes is locked, as by a fault that takes long: the snapshot must wait, not spin. */
+static void lock_page_of_snapshot(void)
+{
+    uint32_t page = page_of_program();
+
+    discard_between_stop_and_gathering(page);
+    fake_schedule(0);
+    vm_page_lock(record_of(page));
+    for (uint32_t i = 0; i < 100; i++) {
+        thread_yield();
+    }
+    vm_page_unlock(record_of(page));
+    SPACE_CHECK(space_sync());
+}
+
+static void space_snapshot_of_page_that_is_locked_waits(void **state)
+{
+    (void)state;
+    in_child(lock_page_of_snapshot);
+}
+
+/* Blocks that were allocated for pages which are then not put. */
+static void fail_puts(void)
+{
+    for (uint32_t round = 0; round < SPACE_DISK_BLOCKS / 40; round++) {
+        for (uint32_t i = 0; i < 40; i++) {
+            SPACE_CHECK(space_store(SPACE, page_of_program() + i, 0, round + 1));
+        }
+        space_world.has_faults = true;
+        begin_snapshot();
+        fake_fail_allocations(0, 1);
+        space_world.slow.holds_writes = false;
+        SPACE_CHECK(!space_sync() || fake_allocations() > 0);
+        space_world.has_faults = false;
+    }
+    SPACE_CHECK(space_sync());
+}
+
+static void space_failed_put_returns_its_blocks(void **state)
+{
+    (void)state;
+    in_child(fail_puts);
+}
+
+static void sync_once(void *unused)
+{
+    (void)unused;
+    (void)space_sync();
+    space_world.programs--;
+}
+
+/* Who waited for a snapshot that succeeded does not care for the next one. */
+static void fail_after_success(void)
+{
+    uint32_t page = page_of_program();
+
+    SPACE_CHECK(space_store(SPACE, page, 0, 1));
+    space_world.slow.holds_writes = true;
+    start(sync_once);
+    space_wait_until(is_writing);
+    SPACE_CHECK(space_store(SPACE, page, 0, 2));
+    (void)snap_request();
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_FLUSH, .first = 2, .count = 1, .error = ERROR_IO};
+    space_world.slow.holds_writes = false;
+    space_wait_programs();
+    SPACE_CHECK(space_world.counters.syncs == 1 && space_world.slow.disk->fault.count == 0);
+    SPACE_CHECK(space_sync());
+}
+
+static void space_sync_that_was_served_succeeds_whatever_comes_after(void **state)
+{
+    (void)state;
+    in_child(fail_after_success);
+}
+
+/* Frames come back with the next snapshot but one, if the next one fails. */
+static void wait_for_memory(void)
+{
+    uint32_t page = page_of_program();
+    uint32_t count = 0;
+
+    while (frame_count(FRAME_FREE) > vm_frame_reserve()) {
+        SPACE_CHECK(space_store(SPACE, page + count, 0, 1));
+        count++;
+    }
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = 1, .error = ERROR_IO};
+    SPACE_CHECK(space_store(SPACE, page + count, 0, 1));
+    SPACE_CHECK(space_world.slow.disk->fault.count == 0);
+}
+
+static void space_fault_that_waits_for_memory_outlives_a_failed_snapshot(void **state)
+{
+    (void)state;
+    frames = 20;
+    in_child(wait_for_memory);
+    frames = 1000;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +442,11 @@ int main(void)
         cmocka_unit_test(space_protect_page_being_read_refuses_those_who_wait),
         cmocka_unit_test(space_failed_read_of_page_refused_meanwhile_leaves_no_record),
         cmocka_unit_test(space_discard_page_being_read_leaves_zeroes),
+        cmocka_unit_test(space_discard_beside_lookup_leaves_no_neighbour),
+        cmocka_unit_test(space_snapshot_of_page_that_is_locked_waits),
+        cmocka_unit_test(space_failed_put_returns_its_blocks),
+        cmocka_unit_test(space_sync_that_was_served_succeeds_whatever_comes_after),
+        cmocka_unit_test(space_fault_that_waits_for_memory_outlives_a_failed_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

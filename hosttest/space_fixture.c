@@ -21,13 +21,14 @@
 
 #define PATIENCE 200000u /* turns that nothing takes longer than */
 
+#define SECONDS_MAX 20u /* of a process, where it spins */
+
 /* Frames that are neither kept back nor pages: tables, records, directories, the store. */
 #define KERNEL_FRAMES 60u
 
 struct space_world space_world;
 
-/* Randomness, failure, processes ------------------------------------------------------------------------------------
- */
+/* Randomness, failure, processes ----------------------------------------------------------------------------------- */
 
 static uint64_t next_random(void)
 {
@@ -72,6 +73,7 @@ bool space_in_child(void (*run)(void *context), void *context, bool quietly)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        alarm(SECONDS_MAX);
         if (quietly && (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)) {
             _exit(2);
         }
@@ -83,8 +85,7 @@ bool space_in_child(void (*run)(void *context), void *context, bool quietly)
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* What the kernel asks of its surroundings --------------------------------------------------------------------------
- */
+/* What the kernel asks of its surroundings ------------------------------------------------------------------------- */
 
 /* Pages side by side that allow the same are a region. */
 static bool is_same_region(const struct space_model *model, uint32_t page, uint32_t next)
@@ -116,22 +117,46 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
     return OK;
 }
 
-static const struct vm_fault_policy policy = {.check = check_access};
+/* A record that is completed after the stop, but as of it; behind the protection of its chunk. */
+static void complete_record(struct gpn chunk)
+{
+    struct space_world *world = &space_world;
+    uint32_t record = world->model.record_first;
 
-/* The instant of the stop: the kernel's records are brought up to date, as tasks are, and everything is noted. */
+    if (world->is_record_due && gpn_space(chunk).number == SPACE_SYSTEM.number) {
+        uint8_t *content = vm_content_at_stop(world->model.gpn[record]);
+        memcpy(content + space_word_offset(0), &world->model.pages[record].words[0], sizeof(uint32_t));
+        world->is_record_due = false;
+    }
+}
+
+static const struct vm_fault_policy policy = {.check = check_access, .opening = complete_record};
+
+/* What is due from a task's record at a stop is written in it or later, in turn. */
+static void capture_record(uint32_t number)
+{
+    struct space_world *world = &space_world;
+
+    if (number % 2 == 0) {
+        space_store_record(world->model.record_first, 0, number);
+    } else {
+        world->model.pages[world->model.record_first].words[0] = number;
+        world->is_record_due = true;
+    }
+}
+
+/* The instant of the stop: everything is noted. Records change only if something else has. */
 static void capture(void)
 {
     struct space_world *world = &space_world;
-    uint64_t sealed = store_sealed_generation(world->store).number;
-    uint64_t generation = sealed != 0 ? sealed : store_open_generation(world->store).number;
-
     uint64_t changes = world->counters.stores + world->counters.records + world->counters.discards;
 
+    SPACE_CHECK(!world->is_record_due);
     if (changes != world->changes_captured) {
-        space_store_record(world->model.record_first, 0, (uint32_t)world->model.stop_count);
-        world->changes_captured = changes + 1; /* the record's own */
+        capture_record((uint32_t)world->model.stop_count);
+        world->changes_captured = world->counters.stores + world->counters.records + world->counters.discards;
     }
-    space_model_stop(&world->model, generation, world->slow.disk->event_count);
+    space_model_stop(&world->model, store_sealed_generation(world->store).number, world->slow.disk->event_count);
 }
 
 static uint32_t system_record(void *record, uint32_t capacity)
@@ -145,8 +170,44 @@ static uint32_t system_record(void *record, uint32_t capacity)
 
 static const struct snap_client client = {.capture = capture, .system_record = system_record};
 
-/* Boots -------------------------------------------------------------------------------------------------------------
- */
+/* The store as the pager, as slow as if its page map were on the disk. */
+static struct vm_pager pager;
+static const struct vm_pager *store_pager;
+
+static void look_up(void)
+{
+    space_disk_delay(&space_world.slow);
+    while (space_world.slow.holds_lookups) {
+        thread_yield();
+    }
+}
+
+static enum error slow_measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
+{
+    look_up();
+    enum error error = store_pager->measure(page, before_max, after_max, out);
+    look_up();
+    return error;
+}
+
+static enum error slow_discard(struct gpn first, uint32_t count)
+{
+    look_up();
+    enum error error = store_pager->discard(first, count);
+    look_up();
+    return error;
+}
+
+static const struct vm_pager *slow_pager(void)
+{
+    store_pager = snap_pager(space_world.store);
+    pager = *store_pager;
+    pager.measure = slow_measure;
+    pager.discard = slow_discard;
+    return &pager;
+}
+
+/* Boots ------------------------------------------------------------------------------------------------------------ */
 
 void space_world_start(const struct space_options *options)
 {
@@ -217,13 +278,14 @@ void space_boot(void)
     space_disk_start(&world->slow, disk, world->options.is_random ? next_random() | 1 : 0);
     world->has_faults = false;
     world->is_ending = false;
+    world->is_record_due = false;
 
     enum error error = store_open(&world->slow.device, &options, &world->store, &report);
     if (error != OK) {
         space_fail("open: %s (%s)", error_text(error), report.reason);
     }
     resume(&report);
-    SPACE_CHECK(vm_fault_initialise(snap_pager(world->store), &policy) == OK);
+    SPACE_CHECK(vm_fault_initialise(slow_pager(), &policy) == OK);
     for (uint32_t space = 1; space <= SPACE_PROGRAMS; space++) {
         SPACE_CHECK(pmap_create((struct space_id){space}) == OK);
     }
@@ -328,8 +390,7 @@ void space_wait_programs(void)
     space_wait_until(no_programs);
 }
 
-/* Invariants --------------------------------------------------------------------------------------------------------
- */
+/* Invariants ------------------------------------------------------------------------------------------------------- */
 
 /* VM-12, and that a mapping leads to the page's own frame and gives no more than the page's region and the snapshot do.
  */

@@ -40,8 +40,9 @@ struct space_world {
     struct fake_disk bases[SPACE_BOOTS_MAX]; /* what each disk held at the boot */
     struct space_disk slow;
     struct store *store;
-    bool has_faults; /* calls may fail for other reasons than the world's own */
-    bool is_ending;  /* programs end with what they are doing */
+    bool has_faults;    /* calls may fail for other reasons than the world's own */
+    bool is_ending;     /* programs end with what they are doing */
+    bool is_record_due; /* as of the last stop */
     uint32_t programs;
     uint64_t changes_captured; /* how much had been changed at the last stop */
     struct space_counters counters;
@@ -92,8 +93,7 @@ void space_wait_until(bool (*condition)(void));
 /* Verify the invariants of the map and of the mappings. */
 void space_check(void);
 
-/* What programs do; they run in the kernel and are interrupted only where the kernel sleeps.
- * --------------------------- */
+/* What programs do; they run in the kernel and are interrupted only where the kernel sleeps. ----------------------- */
 
 /* Access a word of a page as the running program of `space`; sleep for faults. False: the region refuses. */
 bool space_store(uint32_t space, uint32_t page, uint32_t word, uint32_t value);
@@ -114,8 +114,7 @@ bool space_sync(void);
 /* A thread that does all of this at random until the world is ending, in space 1 and up. */
 void space_start_program(uint32_t space);
 
-/* Go through the power cuts of the boot that has ended
- * ----------------------------------------------------------------- */
+/* Go through the power cuts of the boot that has ended ------------------------------------------------------------- */
 
 /*
  * Look at crash states: at each event of the disk with a chance of one in `one_in` (1: all), around flushes more often,
@@ -123,8 +122,7 @@ void space_start_program(uint32_t space);
  */
 void space_crash(uint32_t one_in, uint32_t variants);
 
-/* A whole life
- * ---------------------------------------------------------------------------------------------------------- */
+/* A whole life ----------------------------------------------------------------------------------------------------- */
 
 struct space_life {
     uint64_t seed;

@@ -58,14 +58,14 @@ void space_live(const struct space_life *life)
 {
     struct space_options options = {
         .seed = life->seed,
-        .frames = space_frames(40 + (uint32_t)(life->seed * 37 % 160)),
+        .frames = space_frames(life->seed % 5 == 4 ? 1000 : 40 + (uint32_t)(life->seed * 37 % 160)),
         .interval_ms = (uint32_t)(life->seed % 4) * 7,
         .is_random = true,
     };
 
     space_world_start(&options);
     for (uint32_t i = 0; i < life->boots; i++) {
-        live_one_boot(life, life->seed % 3 == 0, 400 + space_below(400));
+        live_one_boot(life, life->seed % 3 == 0, 1500 + space_below(1500));
         space_crash(life->cut_one_in, 2);
     }
     space_world_free();

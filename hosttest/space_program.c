@@ -119,8 +119,7 @@ void space_store_record(uint32_t page, uint32_t word, uint32_t value)
     world->counters.records++;
 }
 
-/* Regions -----------------------------------------------------------------------------------------------------------
- */
+/* Regions ---------------------------------------------------------------------------------------------------------- */
 
 static bool any_leaving(uint32_t first, uint32_t count)
 {
@@ -211,8 +210,7 @@ bool space_sync(void)
     return true;
 }
 
-/* A program at random ------------------------------------------------------------------------------------------------
- */
+/* A program at random ---------------------------------------------------------------------------------------------- */
 
 /* A page of the program's own space or of the shared one; some are much more popular than others. */
 static uint32_t pick_page(uint32_t space)
