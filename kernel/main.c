@@ -6,13 +6,14 @@
  *     bring_to_life  adopt the records and resume, or begin a new object space; start the boot loader's program if asked
  *     snapshots run until the last program has ended; one last snapshot; power off with that program's status
  *
- * Options on the command line: interval=MS, start=always|new, generation=N, fresh, selftest.
+ * Options on the command line: interval=MS, start=always|new, generation=N, fresh, check, selftest.
  */
 #include "arch/boot.h"
 #include "arch/clock.h"
 #include "arch/cpu.h"
 #include "ata.h"
 #include "boot_program.h"
+#include "image_check.h"
 #include "keyboard.h"
 #include "log.h"
 #include "pci.h"
@@ -299,10 +300,20 @@ static _Noreturn void shut_down(uint32_t wait_status)
     leave(POWER_OFF_ENDED);
 }
 
+/* Only look: status 0 if the image is sound, 1 if something was found. */
+static _Noreturn void check_image(struct block_device *disk)
+{
+    log_line("eidolon: exit %u", image_check(disk) == OK ? 0u : 1u);
+    leave(POWER_OFF_ENDED);
+}
+
 static _Noreturn void run(void)
 {
     struct block_device *disk = find_disk();
 
+    if (option_is_set("check")) {
+        check_image(disk);
+    }
     if (option_is_set("fresh")) {
         discard_image(disk);
     }

@@ -12,7 +12,7 @@ from launcher.common import Failure, UsageFailure, reason
 
 MIB = 1 << 20
 SIZE_MIB_MIN = 4
-SIZE_MIB_MAX = 16 << 20
+SIZE_MIB_MAX = 1 << 20
 SIZE_MIB_DEFAULT = 1024
 
 

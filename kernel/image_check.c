@@ -1,0 +1,87 @@
+/*
+ * Looks at an image without bringing it to life: is what the newest generation needs there, and is it right?
+ *
+ * Recovery proves the roots, the records and the map it walks; here each page is read as well and compared with its
+ * checksum. The host's image tool does more (every kept generation, the accounting of blocks); this is what can be
+ * asked of a machine that has nothing but its boot menu.
+ */
+#include "image_check.h"
+#include "arch/frame.h"
+#include "store.h"
+#include "terminal.h"
+
+#define COMPLAINTS_MAX 16u
+
+struct findings {
+    uint64_t pages, bad;
+};
+
+static void complain(struct findings *findings, struct gpn page, enum error error)
+{
+    if (findings->bad++ < COMPLAINTS_MAX) {
+        console_say("eidolon: check: page at 0x%x of space %u: %s", gpn_address(page).value, gpn_space(page).number,
+                    error_text(error));
+    }
+}
+
+/* Read the pages in order. ERROR_NOT_FOUND: that were all; anything else: the map itself could not be followed. */
+static enum error check_pages(struct store *store, void *content, struct findings *findings)
+{
+    struct gpn at = {0}, page;
+    struct store_entry entry;
+    enum error error;
+
+    while ((error = store_next(store, at, &page, &entry)) == OK) {
+        enum error read = store_read(store, page, &entry, content);
+        if (read != OK) {
+            complain(findings, page, read);
+        }
+        findings->pages++;
+        if (page.number == UINT32_MAX) {
+            return ERROR_NOT_FOUND;
+        }
+        at.number = page.number + 1;
+    }
+    return error;
+}
+
+static enum error check_store(struct store *store)
+{
+    struct findings findings = {0};
+    struct frame frame;
+    enum error error = frame_allocate(FRAME_STORE, &frame);
+
+    if (error != OK) {
+        return error;
+    }
+    error = check_pages(store, frame_address(frame), &findings);
+    frame_free(frame);
+    console_say("eidolon: check: generation %llu: %llu pages read, %llu of them damaged",
+                (unsigned long long)store_committed(store).number, (unsigned long long)findings.pages,
+                (unsigned long long)findings.bad);
+    if (error != ERROR_NOT_FOUND) {
+        console_say("eidolon: check: the map of pages cannot be followed to its end: %s", error_text(error));
+        return error;
+    }
+    return findings.bad == 0 ? OK : ERROR_CHECKSUM;
+}
+
+enum error image_check(struct block_device *disk)
+{
+    struct store_open_options options = {.read_only = true};
+    struct store_report report;
+    struct store *store;
+    enum error error = store_open(disk, &options, &store, &report);
+
+    if (error != OK) {
+        console_say("eidolon: check: %s", report.reason[0] != 0 ? report.reason : error_text(error));
+        return error;
+    }
+    console_say("eidolon: check: the last shutdown was %s", report.clean ? "clean" : "a power cut");
+    if (report.fell_back) {
+        console_say("eidolon: check: the newest generation does not prove itself: %s", report.reason);
+    }
+    error = check_store(store);
+    enum error closed = store_close(store);
+    return error != OK ? error : report.fell_back ? ERROR_CHECKSUM : closed;
+}
