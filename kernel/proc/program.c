@@ -214,10 +214,10 @@ enum error program_start_empty(void)
 }
 
 /* A record that a program could not have made is not trusted to be one. */
-static enum error program_validate(uint32_t index)
+static enum error program_adopt(uint32_t index)
 {
     const struct program_record *program = program_at(index);
-    enum error error = vm_region_validate(&region_table, program->region_root);
+    enum error error = vm_region_adopt(&region_table, program->region_root);
 
     if (program->state > PROGRAM_ZOMBIE || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
         program->break_start > program->break_end || program->break_end > USER_END) {
@@ -243,7 +243,7 @@ enum error program_resume_all(void)
         if (program_at(index)->state == PROGRAM_FREE) {
             continue;
         }
-        error = program_validate(index);
+        error = program_adopt(index);
         if (error == OK) {
             error = pmap_create((struct space_id){index});
         }
@@ -253,6 +253,10 @@ enum error program_resume_all(void)
     }
     if (error == OK) {
         error = file_resume();
+    }
+    if (error == OK && !vm_region_table_is_whole(&region_table)) {
+        log_line("program: regions that belong to no program");
+        error = ERROR_FORMAT_DAMAGED;
     }
     if (error == OK) {
         error = task_resume_all();
