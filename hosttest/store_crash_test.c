@@ -24,11 +24,23 @@ struct scenario {
     uint64_t seed;
 };
 
+/* Small logs and short histories, so that merges begin and end and generations go within few snapshots. */
+static void tuning_choose(struct world *world)
+{
+    world->tuning = (struct store_tuning){
+        .history = 2 + world_below(world, 5),
+        .log_records = 2 + world_below(world, 6),
+        .log_entries = 4 + world_below(world, 60),
+        .cache_nodes = 8,
+    };
+}
+
 static void scenario_run(struct scenario *scenario)
 {
     struct world *world = &scenario->world;
+    tuning_choose(world);
     world_open(world);
-    uint32_t snapshots = 3 + world_below(world, 12);
+    uint32_t snapshots = 3 + world_below(world, 24);
     for (uint32_t i = 0; i < snapshots; i++) {
         world_write(world, 1 + world_below(world, world_below(world, 4) == 0 ? 60 : 6));
         if (world_below(world, 3) == 0) {
@@ -36,19 +48,69 @@ static void scenario_run(struct scenario *scenario)
         }
         world_page_out(world, world_below(world, 6));
         assert_int_equal(world_snapshot(world, world_below(world, 2) == 0), OK);
-        if (world_below(world, 8) == 0) {
+        switch (world_below(world, 12)) {
+        case 0:
             world_close(world);
             world_open(world);
+            break;
+        case 1:
+        case 2:
+            world_pin(world);
+            break;
+        case 3:
+            world_branch(world, world_kept(world));
+            break;
+        default:
+            break;
         }
     }
     world_close(world);
 }
 
-/* Open what a crash has left and compare. */
-static bool state_is_right(struct scenario *scenario, struct fake_disk *disk, uint32_t cut, const char *id)
+/* What is kept besides the newest generation can be opened, too. */
+static bool history_is_right(const struct world *world, struct fake_disk *disk, struct store *store, char *why,
+                             size_t room)
+{
+    struct store_kept kept = {0};
+    while (store_kept_before(store, kept.generation, &kept) == OK) {
+        struct store_open_options options = {.read_only = true, .generation = kept.generation};
+        struct store_report report;
+        struct store *earlier;
+        enum error error = store_open(&disk->device, &options, &earlier, &report);
+        if (error != OK) {
+            snprintf(why, room, "kept generation %llu: %s", (unsigned long long)kept.generation.number,
+                     error_text(error));
+            return false;
+        }
+        const struct world_generation *generation = world_generation(world, kept.generation.number);
+        bool equal = generation != NULL && world_equals(world, earlier, generation, why, room);
+        if (store_close(earlier) != OK || !equal) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The image lives on: one more commit, and everything is still in order. */
+static bool commit_is_right(struct fake_disk *disk, struct store *store, char *why, size_t room)
+{
+    (void)disk;
+    enum error error = store_delete(store, (struct gpn){5}, 1);
+    error = error != OK ? error : store_snapshot_seal(store);
+    error = error != OK ? error : store_snapshot_commit(store, "x", 1, 77);
+    if (error != OK) {
+        snprintf(why, room, "commit after recovery: %s", error_text(error));
+    }
+    return error == OK && store_is_sound(store, true, why, room);
+}
+
+/* Open what a crash has left and compare. `depth`: how much else to look at. */
+static bool state_is_right(struct scenario *scenario, struct fake_disk *disk, uint32_t cut, uint32_t depth,
+                           const char *id)
 {
     char why[200] = "";
-    struct store_open_options options = {.user = 7};
+    const struct world *world = &scenario->world;
+    struct store_open_options options = {.user = 7, .tuning = world->tuning};
     struct store_report report;
     struct store *store;
     enum error error = store_open(&disk->device, &options, &store, &report);
@@ -56,19 +118,18 @@ static bool state_is_right(struct scenario *scenario, struct fake_disk *disk, ui
         printf("state %s: open: %s (%s)\n", id, error_text(error), report.reason);
         return false;
     }
-    const struct world *world = &scenario->world;
-    const struct world_generation *match = NULL;
     uint64_t confirmed = 0;
     for (uint32_t i = 0; i < world->generation_count; i++) {
-        const struct world_generation *generation = &world->generations[i];
-        if (generation->confirmed_at <= cut) {
-            confirmed = generation->number;
-        }
-        if (generation->number == report.generation.number && generation->started_at <= cut) {
-            match = generation;
+        if (world->generations[i].confirmed_at <= cut) {
+            confirmed = world->generations[i].number;
         }
     }
-    bool right = match != NULL && match->number >= confirmed && world_equals(world, store, match, why, sizeof(why));
+    const struct world_generation *match = world_generation(world, report.generation.number);
+    bool right = match != NULL && match->started_at <= cut && match->number >= confirmed &&
+                 world_equals(world, store, match, why, sizeof(why));
+    right = right && (depth % 4 != 0 || store_is_sound(store, depth % 8 == 0, why, sizeof(why)));
+    right = right && (depth % 16 != 0 || history_is_right(world, disk, store, why, sizeof(why)));
+    right = right && (depth % 16 != 8 || commit_is_right(disk, store, why, sizeof(why)));
     if (!right) {
         printf("state %s: generation %llu, confirmed %llu: %s\n", id, (unsigned long long)report.generation.number,
                (unsigned long long)confirmed, why);
@@ -96,7 +157,7 @@ static bool recovery_is_right(struct scenario *scenario, uint32_t cut, uint32_t 
             snprintf(id, sizeof(id), "%llu:%u:%u:%u:%u", (unsigned long long)scenario->seed, cut, variant, second.cut,
                      v);
             fake_disk_crash(&again, &second, v);
-            right = state_is_right(scenario, &again, cut, id);
+            right = state_is_right(scenario, &again, cut, second.cut + v, id);
             states_seen++;
         }
     } while (right && fake_disk_cut_next(&second));
@@ -120,7 +181,7 @@ static bool variant_is_right(struct scenario *scenario, const struct fake_disk_c
     }
     scenario->crashed.is_recording = twice;
     states_seen++;
-    bool right = state_is_right(scenario, &scenario->crashed, cut->cut, id);
+    bool right = state_is_right(scenario, &scenario->crashed, cut->cut, twice ? 4 : cut->cut + variant, id);
     return right && (!twice || recovery_is_right(scenario, cut->cut, variant));
 }
 

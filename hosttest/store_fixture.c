@@ -94,23 +94,73 @@ void world_stop(struct world *world)
     free(world->generations);
 }
 
-void world_open(struct world *world)
+const struct world_generation *world_generation(const struct world *world, uint64_t number)
 {
-    struct store_open_options options = {.user = world_random(world) | 1, .kernel_version = "test"};
+    for (uint32_t i = world->generation_count; i > 0; i--) {
+        if (world->generations[i - 1].number == number) {
+            return &world->generations[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static void world_open_at(struct world *world, uint64_t number)
+{
+    struct store_open_options options = {
+        .user = world_random(world) | 1,
+        .kernel_version = "test",
+        .generation = {number},
+        .tuning = world->tuning,
+    };
     struct store_report report;
     enum error error = store_open(&world->disk->device, &options, &world->store, &report);
     if (error != OK) {
         fail_msg("open: %s (%s)", error_text(error), report.reason);
     }
-    uint64_t number = store_committed(world->store).number;
-    for (uint32_t i = world->generation_count; i > 0; i--) {
-        if (world->generations[i - 1].number == number) {
-            memcpy(world->now, world->generations[i - 1].pages, world->page_count * sizeof(content_id));
-            memset(world->dirty, 0, sizeof(world->dirty));
-            return;
-        }
+    const struct world_generation *generation = world_generation(world, store_committed(world->store).number);
+    if (generation == NULL) {
+        fail_msg("open: generation %llu was never committed", (unsigned long long)store_committed(world->store).number);
+        return;
     }
-    fail_msg("open: generation %llu was never committed", (unsigned long long)number);
+    memcpy(world->now, generation->pages, world->page_count * sizeof(content_id));
+    memset(world->dirty, 0, sizeof(world->dirty));
+}
+
+void world_open(struct world *world)
+{
+    world_open_at(world, 0);
+}
+
+void world_branch(struct world *world, uint64_t number)
+{
+    world_close(world);
+    world_open_at(world, number);
+}
+
+uint64_t world_kept(struct world *world)
+{
+    struct store_kept kept = {0};
+    uint32_t count = 1 + world_below(world, 8);
+    struct generation before = {0};
+    for (uint32_t i = 0; i < count && store_kept_before(world->store, before, &kept) == OK; i++) {
+        before = kept.generation;
+    }
+    return kept.generation.number;
+}
+
+void world_pin(struct world *world)
+{
+    char name[STORE_NAME_BYTES];
+    struct generation generation;
+    uint32_t index = world_below(world, 4);
+    if (world_below(world, 2) == 0 && store_pin_at(world->store, index, &generation, name) == OK) {
+        assert_int_equal(store_unpin(world->store, name), OK);
+        return;
+    }
+    snprintf(name, sizeof(name), "pin-%u", world_below(world, 6));
+    generation.number = world_kept(world);
+    enum error error = store_pin(world->store, generation, name);
+    assert_true(error == OK || error == ERROR_EXISTS || error == ERROR_NOT_FOUND);
 }
 
 void world_close(struct world *world)
@@ -343,4 +393,29 @@ bool world_equals(const struct world *world, struct store *store, const struct w
     }
     frame_free(frame);
     return equal && listing_equals(world, store, generation, why, room);
+}
+
+struct findings {
+    char *why;
+    size_t room;
+};
+
+static void note_finding(void *context, const char *text)
+{
+    const struct findings *findings = context;
+    if (findings->why[0] == 0) {
+        snprintf(findings->why, findings->room, "check: %s", text);
+    }
+}
+
+bool store_is_sound(struct store *store, bool read_pages, char *why, size_t room)
+{
+    struct findings findings = {why, room};
+    struct store_check_options options = {.context = &findings, .read_pages = read_pages, .finding = note_finding};
+    struct store_check_result result;
+    enum error error = store_check(store, &options, &result);
+    if (error != OK) {
+        snprintf(why, room, "check: %s", error_text(error));
+    }
+    return error == OK && result.findings == 0;
 }

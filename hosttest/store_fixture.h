@@ -17,6 +17,7 @@
 #include "fake/disk.h"
 #include "fake/machine.h"
 #include "store.h"
+#include "store_check.h"
 
 #define WORLD_PAGES_MAX 4096u
 
@@ -41,6 +42,7 @@ struct world {
     bool dirty[WORLD_PAGES_MAX];
     bool to_write[WORLD_PAGES_MAX]; /* by the running snapshot */
     content_id next_content;
+    struct store_tuning tuning;
     struct world_generation *generations;
     uint32_t generation_count;
 };
@@ -56,6 +58,17 @@ void world_stop(struct world *world);
 void world_open(struct world *world);
 void world_close(struct world *world);
 
+/* Close it, open the kept generation `number`, and go on from there. */
+void world_branch(struct world *world, uint64_t number);
+
+/* A random kept generation. */
+uint64_t world_kept(struct world *world);
+
+/* Pin or unpin something. */
+void world_pin(struct world *world);
+
+const struct world_generation *world_generation(const struct world *world, uint64_t number);
+
 /* Programs write to `count` random pages. */
 void world_write(struct world *world, uint32_t count);
 void world_delete(struct world *world);
@@ -67,6 +80,9 @@ enum error world_snapshot(struct world *world, bool busy);
 /* Whether the store holds exactly the state of a generation; on a difference says what in `why`. */
 bool world_equals(const struct world *world, struct store *store, const struct world_generation *generation, char *why,
                   size_t room);
+
+/* Fail the test if the store's check finds anything. */
+bool store_is_sound(struct store *store, bool read_pages, char *why, size_t room);
 
 void content_fill(content_id id, uint8_t *page);
 

@@ -25,14 +25,16 @@
 #include "types.h"
 
 #define STORE_SYSTEM_RECORD_MAX 2048u /* bytes */
+#define STORE_NAME_BYTES        32u   /* of a pinned generation, the zero at the end included */
+#define STORE_PINS_MAX          32u
 
 struct store;
 
 /* Where the content of a page is, and what proves it. */
 struct store_entry {
-    struct block block;             /* BLOCK_NONE: a page of zeroes, which takes no block */
-    uint64_t checksum;              /* store_checksum() of the content */
-    struct generation generation;   /* in which it was written */
+    struct block block;           /* BLOCK_NONE: a page of zeroes, which takes no block */
+    uint64_t checksum;            /* store_checksum() of the content */
+    struct generation generation; /* in which it was written */
 };
 
 /* A run of blocks. */
@@ -42,31 +44,42 @@ struct extent {
 };
 
 struct store_format_options {
-    uint64_t space_id[2];     /* unique identity of the object space, random */
-    uint64_t wall_time_ns;    /* UTC since 1970 */
+    uint64_t space_id[2];  /* unique identity of the object space, random */
+    uint64_t wall_time_ns; /* UTC since 1970 */
+};
+
+/* How much is kept and when the log is merged; for tests, which want to see much happen in little. 0: the default. */
+struct store_tuning {
+    uint32_t history;     /* generations kept besides the pinned ones: 2 .. 16 (16) */
+    uint32_t log_records; /* a merge begins when the log has so many records (64) */
+    uint32_t log_entries; /* ... or so many entries (1024 or a sixteenth of the pages; at most 65536) */
+    uint32_t cache_nodes; /* nodes of the trees in memory (a 32nd of the machine's frames) */
 };
 
 struct store_open_options {
-    bool read_only;                 /* nothing is written to the device, not even the mark of use */
-    struct generation generation;   /* which kept generation to open; 0: the newest that proves itself */
-    uint64_t user;                  /* random mark of this user of the image, so that a second one is noticed */
-    const char *kernel_version;     /* noted in the image; NULL: none */
+    bool read_only;               /* nothing is written to the device, not even the mark of use */
+    struct generation generation; /* which kept generation to open; 0: the newest that proves itself */
+    const char *name;             /* or which pinned one; NULL: none */
+    uint64_t user;                /* random mark of this user of the image, so that a second one is noticed */
+    const char *kernel_version;   /* noted in the image; NULL: none */
+    struct store_tuning tuning;
 };
 
 /* What was found while opening; filled in on failure as well, as far as it went. */
 struct store_report {
-    struct generation generation;   /* opened */
-    uint64_t wall_time_ns;          /* when it was committed */
-    bool clean;                     /* the last user closed the store properly */
-    bool fell_back;                 /* the newest root or record did not prove itself; `reason` says which and why */
-    char reason[160];               /* for people; "" when there is nothing to say */
+    struct generation generation; /* opened */
+    struct generation newest;     /* that the image names; later than `generation` if an earlier one was opened */
+    uint64_t wall_time_ns;        /* when it was committed */
+    bool clean;                   /* the last user closed the store properly */
+    bool fell_back;               /* the newest root or record did not prove itself; `reason` says which and why */
+    char reason[160];             /* for people; "" when there is nothing to say */
 };
 
 /*
  * Write an empty image (no generation yet) over the whole device.
  * - ERROR_TOO_SMALL: fewer than STORE_BLOCKS_MIN blocks; ERROR_READ_ONLY; ERROR_IO.
  */
-#define STORE_BLOCKS_MIN 1024u       /* 4 MiB */
+#define STORE_BLOCKS_MIN 1024u      /* 4 MiB */
 #define STORE_BLOCKS_MAX (1u << 28) /* 1 TiB */
 MUST_CHECK enum error store_format(struct block_device *device, const struct store_format_options *options);
 
@@ -75,6 +88,8 @@ MUST_CHECK enum error store_format(struct block_device *device, const struct sto
  * - out: owned by the caller until store_close(). report: filled in on success and on failure.
  * - ERROR_FORMAT_FOREIGN, ERROR_FORMAT_VERSION, ERROR_FORMAT_DAMAGED, ERROR_NOT_FOUND (no such generation),
  *   ERROR_TOO_SMALL (the device is shorter than the image), ERROR_IO, ERROR_NO_MEMORY, ERROR_READ_ONLY.
+ * - an earlier generation opened for writing becomes a branch: the first commit drops all newer ones, the pinned among
+ *   them too. Until then they are as they were. The report says so.
  */
 MUST_CHECK enum error store_open(struct block_device *device, const struct store_open_options *options,
                                  struct store **out, struct store_report *report);
@@ -99,7 +114,7 @@ uint64_t store_checksum(const struct store *store, struct gpn page, struct gener
 
 /* Newest committed generation, and the one the open layer will be committed in at the earliest. */
 struct generation store_committed(const struct store *store);
-struct generation store_open_generation(const struct store *store);
+struct generation store_open_generation(struct store *store);
 
 /* The generation of the sealed layer; 0 while no snapshot is sealed. Numbers of snapshots given up are not reused. */
 struct generation store_sealed_generation(const struct store *store);
@@ -114,13 +129,23 @@ struct block_device *store_device(const struct store *store);
 MUST_CHECK enum error store_system_record(struct store *store, void *record, uint32_t *length);
 
 /*
- * Free blocks for page content, as one run of at most `wanted`.
- * - ERROR_NO_SPACE: none is free (after history beyond the pinned and the last two was given up).
+ * Free blocks for page content, as one run of at most `wanted`. May sleep.
+ * - ERROR_NO_SPACE: none is free but those that commits need; store_reclaim() may free some. ERROR_IO, ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error store_allocate(struct store *store, uint32_t wanted, struct extent *out);
 
 /* Return blocks that were allocated and not put. */
 void store_release(struct store *store, struct extent extent);
+
+/* The same, but writing to them failed: they will never be allocated again. */
+void store_retire(struct store *store, struct extent extent);
+
+/*
+ * The disk is full: give up history, down to the last two generations and the pinned ones, with a commit that changes
+ * nothing else. Not while a snapshot is sealed: ERROR_BUSY.
+ * - ERROR_NO_SPACE: there is no history to give up; and the errors of a commit.
+ */
+MUST_CHECK enum error store_reclaim(struct store *store, uint64_t wall_time_ns);
 
 /*
  * Into the open layer: the content of a page is in `entry` (a page-out: written by the caller, not yet necessarily
@@ -145,7 +170,8 @@ MUST_CHECK enum error store_snapshot_put(struct store *store, struct gpn page, c
  * Make the sealed layer durable: record, flush, root, flush, and free what no kept generation needs.
  * - record: at most STORE_SYSTEM_RECORD_MAX bytes, returned by store_system_record() after a recovery.
  * - on error nothing was committed, and the sealed layer is folded back under the open one, as store_snapshot_abort
- *   does; ERROR_IO, ERROR_NO_SPACE, ERROR_NO_MEMORY; ERROR_IN_USE: somebody else has written to the image.
+ *   does; ERROR_IO, ERROR_CHECKSUM, ERROR_NO_SPACE, ERROR_NO_MEMORY; ERROR_IN_USE: somebody else has written to the
+ *   image.
  */
 MUST_CHECK enum error store_snapshot_commit(struct store *store, const void *record, uint32_t length,
                                             uint64_t wall_time_ns);
@@ -159,5 +185,48 @@ void store_snapshot_note_stop(struct store *store, uint64_t stop_ns);
  * they were written in.
  */
 void store_snapshot_abort(struct store *store);
+
+/* A generation that is kept: one of the last 16, or pinned. */
+struct store_kept {
+    struct generation generation;
+    uint64_t wall_time_ns;
+    enum error record;       /* OK: its record proves itself, and the rest is filled in */
+    uint64_t stop_ns;        /* how long programs stood still for it */
+    uint64_t pages;          /* with content in it */
+    uint64_t pages_changed;  /* by it */
+    uint64_t blocks_written; /* for it */
+};
+
+/* The newest kept generation before another one; `before` 0: the newest of all. ERROR_NOT_FOUND: none. May sleep. */
+MUST_CHECK enum error store_kept_before(struct store *store, struct generation before, struct store_kept *out);
+
+/*
+ * Keep a kept generation under a name until it is unpinned. Durable on return. Waits for a commit in progress.
+ * - name: 1 .. STORE_NAME_BYTES - 1 printing characters, not beginning with a digit: ERROR_INVALID.
+ * - ERROR_EXISTS: the name is taken; ERROR_NO_SPACE: STORE_PINS_MAX; ERROR_NOT_FOUND: no such generation; ERROR_IO.
+ */
+MUST_CHECK enum error store_pin(struct store *store, struct generation generation, const char *name);
+
+/* Forget a name. What it alone kept is freed by the next commit. ERROR_NOT_FOUND, ERROR_IO. */
+MUST_CHECK enum error store_unpin(struct store *store, const char *name);
+
+/* The pins, by index from 0, or by name. ERROR_NOT_FOUND. */
+MUST_CHECK enum error store_pin_at(const struct store *store, uint32_t index, struct generation *generation,
+                                   char name[STORE_NAME_BYTES]);
+MUST_CHECK enum error store_pin_find(const struct store *store, const char *name, struct generation *out);
+
+struct store_statistics {
+    uint64_t space_id[2];
+    char kernel[64]; /* version of the last kernel that used the image */
+    uint64_t pages;  /* with content, as of the newest commit */
+    uint32_t blocks, blocks_used, blocks_held;
+    uint32_t log_records; /* a recovery reads so many records */
+    uint64_t log_entries; /* pages in them */
+    bool merge_is_under_way;
+    uint32_t nodes_cached; /* of the trees, in memory */
+    uint64_t nodes_read;   /* from the disk, since the open */
+    uint32_t memory_pages; /* of the store */
+};
+void store_statistics(const struct store *store, struct store_statistics *out);
 
 #endif

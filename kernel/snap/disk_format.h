@@ -68,7 +68,8 @@ struct disk_pin {
     char name[DISK_NAME_BYTES];
 };
 
-#define DISK_ROOT_CLEAN 1u /* the last user closed the image properly */
+#define DISK_ROOT_CLEAN   1u /* the last user closed the image properly */
+#define DISK_ROOT_REBUILD 2u /* the free-space map is not to be trusted: it must be made anew */
 
 struct disk_root {
     uint64_t magic;
@@ -94,12 +95,35 @@ struct disk_map_entry {
     uint64_t when; /* bits 0-39: birth; bits 40-63: birth - stamp, the generation its checksum is bound to */
 };
 
+/*
+ * A node of a tree. In leaves (level 0) an entry is what the tree is about; in inner nodes it is a child: the lowest
+ * page that may be below it, its block and checksum, and in `when` the generation it was written in.
+ */
+#define DISK_NODE_ENTRIES 170u
+
+struct disk_node {
+    uint32_t magic;
+    uint16_t level;
+    uint16_t count;
+    uint64_t generation;
+    struct disk_map_entry entries[DISK_NODE_ENTRIES];
+};
+
+#define DISK_HEIGHT_MAX 6u
+
 struct disk_tree_ref {
     uint32_t block; /* 0: the tree is empty */
     uint32_t height;
     uint64_t checksum;
     uint64_t generation;
 };
+
+/*
+ * The free-space tree maps the number of a chunk to a block that holds one bit for each of the chunk's blocks, set if
+ * the block is used; a chunk that is missing has none used. Keys from DISK_SPACE_BAD on name retired blocks.
+ */
+#define DISK_CHUNK_BLOCKS (DISK_BLOCK_BYTES * 8u)
+#define DISK_SPACE_BAD    0x80000000u
 
 /*
  * A commit record: a chain of blocks, the head first; each names the next by place and checksum. Items follow the
@@ -117,16 +141,17 @@ struct disk_head {
     uint64_t space_base;                /* ... into the free-space tree */
     struct disk_tree_ref page_tree;
     struct disk_tree_ref space_tree;
-    uint64_t merge_end;  /* a merge under way takes records up to this generation; 0: none */
-    uint32_t merge_next; /* its first page not yet merged */
-    uint32_t cursor;     /* where allocation goes on */
-    uint64_t wall_time_ns;
-    uint64_t stop_ns;
-    uint64_t pages_changed;
-    uint64_t blocks_written;
-    uint32_t blocks_used;
-    uint32_t chain_blocks; /* of this record, the head included */
-    uint8_t bytes[3912];
+    uint64_t merge_end;      /* a merge under way takes records up to this generation; 0: none */
+    uint64_t merge_next;     /* its first page not yet merged; 2^32: only the free-space tree is left */
+    uint64_t wall_time_ns;   /* UTC since 1970 */
+    uint64_t stop_ns;        /* how long programs stood still for this generation */
+    uint64_t pages_live;     /* pages with content in this generation, those of zeroes included */
+    uint64_t pages_changed;  /* puts and deletes of this generation */
+    uint32_t blocks_used;    /* by this and all kept generations */
+    uint32_t blocks_written; /* for this generation, roots excepted */
+    uint32_t cursor;         /* where allocation goes on */
+    uint32_t chain_blocks;   /* of this record, the head included */
+    uint8_t bytes[3904];
 };
 
 struct disk_body {
@@ -155,6 +180,7 @@ enum disk_item_type {
     DISK_ITEM_FREED,       /* disk_extent of blocks: needed by no kept generation */
     DISK_ITEM_ALLOCATED,   /* disk_extent of blocks: map nodes and free-space chunks of this generation */
     DISK_ITEM_BAD,         /* disk_extent of blocks: retired for ever */
+    DISK_ITEM_CARRIED,     /* disk_extent of pages: no content, where no record of the log says otherwise */
     DISK_ITEM_TYPES
 };
 
@@ -190,8 +216,11 @@ _Static_assert(sizeof(struct disk_tree_ref) == 24, "tree reference");
 _Static_assert(sizeof(struct disk_head) == DISK_BLOCK_BYTES, "record head");
 _Static_assert(offsetof(struct disk_head, predecessor) == 32, "record head");
 _Static_assert(offsetof(struct disk_head, page_tree) == 80, "record head");
-_Static_assert(offsetof(struct disk_head, wall_time_ns) == 144, "record head");
-_Static_assert(offsetof(struct disk_head, bytes) == 184, "record head");
+_Static_assert(offsetof(struct disk_head, merge_end) == 128, "record head");
+_Static_assert(offsetof(struct disk_head, blocks_used) == 176, "record head");
+_Static_assert(offsetof(struct disk_head, bytes) == 192, "record head");
+_Static_assert(sizeof(struct disk_node) == DISK_BLOCK_BYTES, "node");
+_Static_assert(offsetof(struct disk_node, entries) == 16, "node");
 _Static_assert(sizeof(struct disk_body) == DISK_BLOCK_BYTES, "record body");
 _Static_assert(sizeof(struct disk_run) == 8, "run");
 _Static_assert(sizeof(struct disk_put) == 16, "put");

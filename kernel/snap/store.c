@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#define HISTORY_GENERATIONS 16u
+#define LOG_RECORDS         64u
+
+_Static_assert(HISTORY_GENERATIONS + 2 <= DISK_WINDOW_MAX, "the window has room for the history");
 _Static_assert(sizeof(struct store) <= PAGE_SIZE, "the store's state is one page");
 
 enum error store_format(struct block_device *device, const struct store_format_options *options)
@@ -50,33 +54,68 @@ static enum error mark_use(struct store *store, const struct store_open_options 
 
 static enum error recover(struct store *store, const struct store_open_options *options, struct store_report *report)
 {
+    struct generation generation = options->generation;
     enum error error = label_read(store, report);
     error = error != OK ? error : root_read(store, report);
     if (error != OK) {
         return error;
     }
+    if (options->name != NULL) {
+        error = store_pin_find(store, options->name, &generation);
+        if (error != OK) {
+            return error;
+        }
+    }
     report->clean = (store->root->flags & DISK_ROOT_CLEAN) != 0;
-    error = replay(store, options->generation.number, report);
+    error = replay(store, generation.number, report);
     if (error != OK) {
         return error;
     }
     const struct disk_root *root = store->root;
-    store->open_generation = (root->window_count == 0 ? 0 : root->window[0].generation) + 1;
-    report->generation.number = store->committed_generation;
-    report->wall_time_ns = store->wall_time_ns;
-    return store->read_only ? OK : mark_use(store, options);
+    uint64_t newest = root->window_count == 0 ? 0 : root->window[0].generation;
+    store->open_generation = newest + 1;
+    report->generation.number = committed_generation(store);
+    report->newest.number = newest;
+    report->wall_time_ns = store->state.record.wall_time_ns;
+    if (store->read_only) {
+        return OK;
+    }
+    bool is_branch = generation.number != 0 && store->branch_from != 0;
+    if (is_branch) {
+        report_say(report, "the next commit replaces generations %llu to %llu",
+                   (unsigned long long)committed_generation(store) + 1, (unsigned long long)newest);
+    }
+    error = store->wants_rebuild && !is_branch ? rebuild(store) : OK;
+    return error != OK ? error : mark_use(store, options);
 }
 
 static void store_free(struct store *store)
 {
     layer_clear(&store->open);
     layer_clear(&store->sealed);
-    layer_clear(&store->committed);
-    extent_list_clear(&store->log);
-    extent_list_clear(&store->dying);
+    layer_clear(&store->recent);
+    layer_clear(&store->merging);
+    ref_list_clear(&store->log);
+    run_list_clear(&store->bad);
+    run_list_clear(&store->new_bad);
     space_clear(&store->space);
+    cache_clear(&store->cache);
+    memory_page_free(store->system);
     memory_page_free(store->root);
     memory_page_free(store);
+}
+
+static void tuning_set(struct store *store, const struct store_tuning *wanted)
+{
+    struct store_tuning *tuning = &store->tuning;
+    *tuning = *wanted;
+    if (tuning->history < HISTORY_MIN || tuning->history > HISTORY_GENERATIONS) {
+        tuning->history = HISTORY_GENERATIONS;
+    }
+    tuning->log_records = tuning->log_records == 0 ? LOG_RECORDS : tuning->log_records;
+    if (tuning->cache_nodes == 0) {
+        tuning->cache_nodes = frame_limit() / 32;
+    }
 }
 
 enum error store_open(struct block_device *device, const struct store_open_options *options, struct store **out,
@@ -95,7 +134,13 @@ enum error store_open(struct block_device *device, const struct store_open_optio
     store->device = device;
     store->read_only = options->read_only;
     store->user = options->user == 0 ? 1 : options->user;
-    error = recover(store, options, report);
+    tuning_set(store, &options->tuning);
+    error = memory_page_new(&page);
+    if (error == OK) {
+        store->system = page;
+        error = cache_initialise(&store->cache, store->tuning.cache_nodes);
+    }
+    error = error != OK ? error : recover(store, options, report);
     if (error != OK) {
         store_free(store);
         return error;
@@ -108,6 +153,7 @@ enum error store_close(struct store *store)
 {
     enum error error = OK;
     if (!store->read_only && !store->is_sealed) {
+        mutex_lock(&store->commit_lock);
         error = doubt_settle(store);
         error = error != OK ? error : root_confirm(store);
         if (error == OK) {
@@ -116,95 +162,20 @@ enum error store_close(struct store *store)
             root->user = 0;
             error = root_commit(store, root);
         }
+        mutex_unlock(&store->commit_lock);
     }
     store_free(store);
     return error;
 }
 
-static void entry_give(const struct disk_map_entry *entry, bool is_committed, struct store_entry *out)
-{
-    out->block.number = entry->block;
-    out->checksum = entry->checksum;
-    out->generation.number = is_committed ? when_stamp(entry->when) : entry->when;
-}
-
-/* STORE-3, from `top` down: 0 is the open layer, 1 the sealed one. */
-static enum error find_from(struct store *store, uint32_t top, uint32_t page, struct store_entry *out)
-{
-    const struct layer *layers[] = {&store->open, &store->sealed, &store->committed};
-    for (uint32_t i = top; i < 3; i++) {
-        struct disk_map_entry entry;
-        enum layer_answer answer = layer_find(layers[i], page, &entry);
-        if (answer == LAYER_HAS) {
-            entry_give(&entry, i == 2, out);
-            return OK;
-        }
-        if (answer == LAYER_DELETED) {
-            return ERROR_NOT_FOUND;
-        }
-    }
-    return ERROR_NOT_FOUND;
-}
-
-enum error store_find(struct store *store, struct gpn page, struct store_entry *out)
-{
-    return find_from(store, 0, page.number, out);
-}
-
-enum error store_find_sealed(struct store *store, struct gpn page, struct store_entry *out)
-{
-    return find_from(store, 1, page.number, out);
-}
-
-enum error store_next(struct store *store, struct gpn from, struct gpn *page, struct store_entry *out)
-{
-    const struct layer *layers[] = {&store->open, &store->sealed, &store->committed};
-    uint32_t at = from.number;
-    while (true) {
-        const struct disk_map_entry *nearest = NULL;
-        for (uint32_t i = 0; i < 3; i++) {
-            const struct disk_map_entry *entry = index_next(&layers[i]->pages, at);
-            if (entry != NULL && (nearest == NULL || entry->page < nearest->page)) {
-                nearest = entry;
-            }
-        }
-        if (nearest == NULL) {
-            return ERROR_NOT_FOUND;
-        }
-        page->number = nearest->page;
-        enum error error = find_from(store, 0, page->number, out);
-        if (error != ERROR_NOT_FOUND || page->number == UINT32_MAX) {
-            return error;
-        }
-        at = page->number + 1;
-    }
-}
-
-enum error store_read(struct store *store, struct gpn page, const struct store_entry *entry, void *content)
-{
-    if (block_is_none(entry->block)) {
-        memset(content, 0, PAGE_SIZE);
-        return OK;
-    }
-    enum error error = block_read(store->device, entry->block, content);
-    if (error != OK) {
-        return error;
-    }
-    return store_checksum(store, page, entry->generation, content) == entry->checksum ? OK : ERROR_CHECKSUM;
-}
-
-uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content)
-{
-    return checksum_page(store->space_id, page.number, generation.number, content);
-}
-
 struct generation store_committed(const struct store *store)
 {
-    return (struct generation){store->committed_generation};
+    return (struct generation){committed_generation(store)};
 }
 
-struct generation store_open_generation(const struct store *store)
+struct generation store_open_generation(struct store *store)
 {
+    store->open_is_stamped = true;
     return (struct generation){store->open_generation};
 }
 
@@ -223,9 +194,27 @@ struct block_device *store_device(const struct store *store)
     return store->device;
 }
 
+void store_statistics(const struct store *store, struct store_statistics *out)
+{
+    *out = (struct store_statistics){
+        .blocks = store->block_count,
+        .blocks_used = store->space.used,
+        .blocks_held = store->space.held,
+        .pages = store->state.pages_live,
+        .log_records = store->log.count,
+        .log_entries = store->recent.pages.slots + store->merging.pages.slots,
+        .merge_is_under_way = store->state.merge_end != 0,
+        .nodes_cached = store->cache.count,
+        .nodes_read = store->cache.reads,
+        .memory_pages = frame_count(FRAME_STORE),
+    };
+    memcpy(out->space_id, store->space_id, sizeof(out->space_id));
+    memcpy(out->kernel, store->root->kernel, sizeof(store->root->kernel));
+}
+
 enum error store_system_record(struct store *store, void *record, uint32_t *length)
 {
-    if (store->committed_generation == 0) {
+    if (store->state.record.block == 0) {
         return ERROR_NOT_FOUND;
     }
     if (*length < store->system_bytes) {
@@ -248,8 +237,24 @@ enum error store_allocate(struct store *store, uint32_t wanted, struct extent *o
     if (store->read_only) {
         return ERROR_READ_ONLY;
     }
-    enum error error = doubt_settle(store);
-    return error != OK ? error : space_allocate(&store->space, wanted, reserve_blocks(store), out);
+    if (store->in_doubt) {
+        mutex_lock(&store->commit_lock);
+        enum error error = doubt_settle(store);
+        mutex_unlock(&store->commit_lock);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return space_allocate(&store->space, wanted, reserve_blocks(store), out);
+}
+
+void store_retire(struct store *store, struct extent extent)
+{
+    space_release(&store->space, extent);
+    /* Without memory for the note the blocks are merely tried again. */
+    if (run_list_append(&store->new_bad, extent.first.number, extent.count, 0) == OK) {
+        (void)!space_mark(&store->space, extent, true);
+    }
 }
 
 void store_release(struct store *store, struct extent extent)
@@ -277,7 +282,7 @@ static enum error put(struct store *store, struct layer *layer, struct gpn page,
                                                           .checksum = entry->checksum,
                                                           .when = entry->generation.number},
                                  &replaced);
-    if (error == OK && !entry_is_empty(&replaced)) {
+    if (error == OK && !entry_is_empty(&replaced) && replaced.block != entry->block.number) {
         block_release(store, &replaced);
     }
     return error;

@@ -1,167 +1,111 @@
 /*
- * Snapshots: seal, commit, abort.
+ * Commits: a layer of changes becomes the next generation.
  *
- * A commit prepares everything that can fail before the root is written; after that nothing can. The order on the disk
- * is: pages and record, flush, root, flush. What the generation before needs and this one does not is freed by the
- * next commit, so the two newest generations are always whole.
+ * The order on the disk is: pages, nodes, chunks and record; flush; root; flush. What is freed is free in memory only
+ * after that, so no block is written that a durable root leads to.
  */
+#include "store_commit.h"
 #include "log.h"
-#include "store_record.h"
 
 #include <string.h>
 
-#define LOG_RECORDS_MAX 64u
+#define ATTEMPTS_MAX 4u
 
-struct commit {
-    struct store *store;
-    struct record_writer writer;
-    struct extent_list dead; /* used by the generation before, not by this one */
-    bool is_full;            /* the record lists every page and becomes the base of the log */
-    uint64_t items;
-};
-
-/* Fold a snapshot that was given up into the open layer, if there is memory for it. */
-static void unstick(struct store *store);
-
-enum error store_snapshot_seal(struct store *store)
-{
-    if (store->read_only) {
-        return ERROR_READ_ONLY;
-    }
-    if (store->is_sealed) {
-        return ERROR_BUSY;
-    }
-    if (store->is_stuck) {
-        unstick(store);
-        if (store->is_stuck) {
-            return ERROR_NO_MEMORY;
-        }
-    }
-    store->sealed = store->open;
-    store->open = (struct layer){0};
-    store->sealed_generation = store->open_generation++;
-    store->is_sealed = true;
-    return OK;
-}
-
-static void drop_entry(void *context, const struct disk_map_entry *entry)
-{
-    struct store *store = context;
-    if (entry->block != 0) {
-        space_release(&store->space, (struct extent){{entry->block}, 1});
-    }
-}
-
-static void unstick(struct store *store)
-{
-    if (layer_reserve(&store->open, &store->sealed) == OK) {
-        layer_merge_under(&store->open, &store->sealed, drop_entry, store);
-        layer_clear(&store->sealed);
-        store->is_stuck = false;
-    }
-}
-
-void store_snapshot_abort(struct store *store)
-{
-    ASSERT(store->is_sealed);
-    store->is_sealed = false;
-    store->is_stuck = true;
-    unstick(store);
-}
-
-void store_snapshot_note_stop(struct store *store, uint64_t stop_ns)
-{
-    store->stop_ns = stop_ns;
-}
-
-static enum error dead_add(struct commit *commit, uint32_t block)
-{
-    return block == 0 ? OK : extent_list_append(&commit->dead, (struct extent){{block}, 1});
-}
-
-/* Blocks of committed pages that the sealed layer deletes or replaces. */
-static enum error dead_collect(struct commit *commit)
+static enum error commit_begin(struct commit *commit)
 {
     struct store *store = commit->store;
-    uint64_t next = 0;
-    uint32_t first, last;
-    while (layer_next_range(&store->sealed, &next, &first, &last)) {
-        const struct disk_map_entry *old = index_next(&store->committed.pages, first);
-        while (old != NULL && old->page <= last) {
-            enum error error = dead_add(commit, old->block);
-            if (error != OK) {
-                return error;
-            }
-            old = index_after(&store->committed.pages, old);
-        }
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
     }
-    const struct disk_map_entry *entry = index_next(&store->sealed.pages, 0);
-    while (entry != NULL) {
-        const struct disk_map_entry *old = index_find(&store->committed.pages, entry->page);
-        if (old != NULL && !entry_is_empty(old) && !layer_covers(&store->sealed, entry->page)) {
-            enum error error = dead_add(commit, old->block);
-            if (error != OK) {
-                return error;
-            }
+    error = write_queue_start(&commit->queue, store);
+    if (error != OK) {
+        memory_page_free(page);
+        return error;
+    }
+    commit->root = page;
+    *commit->root = *store->root;
+    commit->next = store->state;
+    tree_edit_begin(&commit->page_edit, store, &store->state.page_tree, commit->generation);
+    tree_edit_begin(&commit->space_edit, store, &store->state.space_tree, commit->generation);
+    return OK;
+}
+
+/* Sealed entries hold the stamp of their checksum only; here is their place in history. */
+static uint64_t entry_when(const struct commit *commit, const struct disk_map_entry *entry)
+{
+    return when_make(commit->generation, entry->when);
+}
+
+static enum error append_dead(struct commit *commit, uint32_t first, uint32_t count, uint64_t birth)
+{
+    struct disk_dead dead = {first, count, birth};
+    return record_append(&commit->writer, DISK_ITEM_DEAD, &dead);
+}
+
+/* Pages whose old content this generation does without. What cannot be found for damage cannot be freed either. */
+static enum error page_dies(struct run_list *dead, struct commit *commit, const struct disk_map_entry *old)
+{
+    commit->next.pages_live--;
+    return old->block == 0 ? OK : run_list_append(dead, old->block, 1, when_birth(old->when));
+}
+
+static enum error range_dies(struct run_list *dead, struct commit *commit, uint32_t first, uint32_t last)
+{
+    uint64_t at = first;
+    while (at <= last) {
+        struct disk_map_entry old;
+        enum error error = committed_next(commit->store, (uint32_t)at, &old);
+        if (error == ERROR_NOT_FOUND || is_damage(error) || (error == OK && old.page > last)) {
+            return OK;
         }
-        entry = index_after(&store->sealed.pages, entry);
+        error = error != OK ? error : page_dies(dead, commit, &old);
+        if (error != OK) {
+            return error;
+        }
+        at = (uint64_t)old.page + 1;
     }
     return OK;
 }
 
-/* Give the sealed entries their place in history: committed first in this generation. */
-static void stamp_entries(struct store *store)
+/* Collect the blocks of committed pages that the sealed layer deletes or replaces, and count the pages. */
+static enum error dead_collect(struct commit *commit, struct run_list *dead)
 {
-    struct disk_map_entry *entry = index_next(&store->sealed.pages, 0);
-    while (entry != NULL) {
-        entry->when = when_make(store->sealed_generation, entry->when);
-        entry = index_after(&store->sealed.pages, entry);
-    }
-}
-
-static void unstamp_entries(struct store *store)
-{
-    struct disk_map_entry *entry = index_next(&store->sealed.pages, 0);
-    while (entry != NULL) {
-        entry->when = when_stamp(entry->when);
-        entry = index_after(&store->sealed.pages, entry);
-    }
-}
-
-static enum error append_entry(struct commit *commit, const struct disk_map_entry *entry)
-{
-    commit->items++;
-    uint64_t generation = commit->store->sealed_generation;
-    if (entry->when != when_make(generation, generation)) {
-        return record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, entry);
-    }
-    struct disk_put put = {entry->page, entry->block, entry->checksum};
-    return record_append(&commit->writer, DISK_ITEM_PUT, &put);
-}
-
-static enum error append_index(struct commit *commit, const struct index *pages, const struct layer *unless)
-{
-    const struct disk_map_entry *entry = index_next(pages, 0);
-    while (entry != NULL) {
-        struct disk_map_entry newer;
-        if (unless == NULL || layer_find(unless, entry->page, &newer) == LAYER_SILENT) {
-            enum error error = append_entry(commit, entry);
-            if (error != OK) {
-                return error;
-            }
+    uint64_t next = 0;
+    uint32_t first, last;
+    while (layer_next_range(commit->sealed, &next, &first, &last)) {
+        enum error error = range_dies(dead, commit, first, last);
+        if (error != OK) {
+            return error;
         }
-        entry = index_after(pages, entry);
+    }
+    const struct index *pages = &commit->sealed->pages;
+    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+        commit->next.pages_live++;
+        if (layer_covers(commit->sealed, entry->page)) {
+            continue; /* its range has seen to the old content */
+        }
+        struct disk_map_entry old;
+        enum error error = committed_find(commit->store, entry->page, &old);
+        if (error == OK) {
+            error = page_dies(dead, commit, &old);
+        }
+        if (error != OK && error != ERROR_NOT_FOUND && !is_damage(error)) {
+            return error;
+        }
     }
     return OK;
 }
 
-static enum error append_deletes(struct commit *commit)
+static enum error append_runs(struct commit *commit, enum disk_item_type type, const struct run_list *list)
 {
-    uint64_t next = 0;
-    uint32_t first, last;
-    while (layer_next_range(&commit->store->sealed, &next, &first, &last)) {
-        struct disk_extent pages = {first, last - first + 1};
-        enum error error = record_append(&commit->writer, DISK_ITEM_DELETE, &pages);
+    struct run_cursor cursor = {0};
+    struct run run;
+    while (run_list_next(list, &cursor, &run)) {
+        struct disk_extent extent = {run.first, run.count};
+        enum error error = type == DISK_ITEM_DEAD ? append_dead(commit, run.first, run.count, run.tag)
+                                                  : record_append(&commit->writer, type, &extent);
         if (error != OK) {
             return error;
         }
@@ -169,163 +113,347 @@ static enum error append_deletes(struct commit *commit)
     return OK;
 }
 
-static enum error append_all(struct commit *commit)
+static enum error append_ranges(struct commit *commit, enum disk_item_type type, const struct layer *layer)
 {
-    struct store *store = commit->store;
-    enum error error = OK;
-    if (commit->is_full) {
-        error = append_index(commit, &store->committed.pages, &store->sealed);
-    } else {
-        error = append_deletes(commit);
-    }
-    return error != OK ? error : append_index(commit, &store->sealed.pages, NULL);
-}
-
-static enum error record_write(struct commit *commit, const void *record, uint32_t length, uint64_t wall_time_ns,
-                               struct disk_record_ref *out)
-{
-    struct store *store = commit->store;
-    enum error error = record_begin(&commit->writer, store, store->sealed_generation, record, length);
-    if (error != OK) {
-        return error;
-    }
-    error = append_all(commit);
-    struct disk_head *head = commit->writer.head;
-    const struct disk_root *root = store->root;
-    for (uint32_t i = 0; i < root->window_count && !commit->is_full; i++) {
-        if (root->window[i].generation == store->committed_generation) {
-            head->predecessor = root->window[i];
+    uint64_t next = 0;
+    uint32_t first, last;
+    while (layer_next_range(layer, &next, &first, &last)) {
+        struct disk_extent pages = {first, last - first + 1}; /* the whole object space wraps to 0 */
+        enum error error = record_append(&commit->writer, type, &pages);
+        if (error != OK) {
+            return error;
         }
     }
-    head->map_base = commit->is_full ? store->sealed_generation - 1 : store->log_base;
-    head->space_base = head->map_base;
+    return OK;
+}
+
+/* What could not be merged goes into the log again. */
+static enum error append_carried(struct commit *commit)
+{
+    enum error error = append_ranges(commit, DISK_ITEM_CARRIED, &commit->carried);
+    const struct index *pages = &commit->carried.pages;
+    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL && error == OK;
+         entry = index_after(pages, entry)) {
+        struct disk_map_entry newer;
+        if (layer_find(&commit->store->recent, entry->page, &newer) == LAYER_SILENT) {
+            error = record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, entry);
+        }
+    }
+    return error;
+}
+
+static enum error append_puts(struct commit *commit)
+{
+    const struct index *pages = &commit->sealed->pages;
+    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+        struct disk_put put = {entry->page, entry->block, entry->checksum};
+        struct disk_map_entry stamped = *entry;
+        stamped.when = entry_when(commit, entry);
+        enum error error = entry->when == commit->generation
+                               ? record_append(&commit->writer, DISK_ITEM_PUT, &put)
+                               : record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, &stamped);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+static enum error append_changes(struct commit *commit)
+{
+    struct run_list dead = {0};
+    enum error error = append_carried(commit);
+    error = error != OK ? error : append_ranges(commit, DISK_ITEM_DELETE, commit->sealed);
+    error = error != OK ? error : append_puts(commit);
+    error = error != OK ? error : dead_collect(commit, &dead);
+    error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &dead);
+    run_list_clear(&dead);
+    return error;
+}
+
+/* Records that the log does without from now on. */
+static enum error append_dead_records(struct commit *commit)
+{
+    struct ref_cursor cursor = {0};
+    const struct disk_record_ref *ref;
+    while (commit->merge_ends && (ref = ref_list_next(&commit->store->log, &cursor)) != NULL &&
+           ref->generation <= commit->next.map_base) {
+        enum error error = record_append(&commit->writer, DISK_ITEM_DEAD_RECORD, ref);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+static uint32_t sealed_blocks(const struct commit *commit)
+{
+    uint32_t count = 0;
+    const struct index *pages = &commit->sealed->pages;
+    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+        count += entry->block != 0;
+    }
+    return count;
+}
+
+static void head_fill(struct commit *commit, uint64_t wall_time_ns)
+{
+    struct store *store = commit->store;
+    struct disk_head *head = commit->writer.head;
+    const struct state *next = &commit->next;
+    uint32_t pages = sealed_blocks(commit);
+    head->predecessor = store->state.record;
+    head->map_base = next->map_base;
+    head->space_base = next->space_base;
+    head->page_tree = commit->page_edit.root;
+    head->space_tree = commit->space_edit.root;
+    head->merge_end = next->merge_end;
+    head->merge_next = next->merge_next;
     head->wall_time_ns = wall_time_ns;
     head->stop_ns = store->stop_ns;
-    head->pages_changed = commit->items;
+    head->pages_live = next->pages_live;
+    head->pages_changed = commit->sealed->pages.slots + commit->sealed->deleted.slots;
+    uint32_t metadata = commit->nodes.blocks + commit->chunk_blocks.blocks + head->chain_blocks;
+    head->blocks_used = store->space.used + pages + metadata - commit->freed.blocks;
+    head->blocks_written = pages + metadata;
     head->cursor = store->space.cursor;
-    error = error != OK ? error : record_finish(&commit->writer, out);
-    record_end(&commit->writer);
-    return error;
 }
 
-/* Write the root that names the new record before the generations it follows. */
-static enum error root_advance(struct store *store, const struct disk_record_ref *record)
+static enum error record_write(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
-    void *page;
-    enum error error = memory_page_new(&page);
+    struct store *store = commit->store;
+    struct record_writer *writer = &commit->writer;
+    enum error error =
+        record_begin(writer, store, &commit->queue, &commit->record_blocks, commit->generation, system, bytes);
     if (error != OK) {
         return error;
     }
-    struct disk_root *root = page;
-    *root = *store->root;
-    root->window_count = 1;
-    root->window[0] = *record;
-    for (uint32_t i = 0; i < store->root->window_count; i++) {
-        if (store->root->window[i].generation == store->committed_generation) {
-            root->window[1] = store->root->window[i];
-            root->window_count = 2;
-        }
+    error = tree_edit_seal(&commit->page_edit, &commit->queue, &commit->nodes);
+    error = error != OK ? error : tree_edit_seal(&commit->space_edit, &commit->queue, &commit->nodes);
+    error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->nodes);
+    error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->chunk_blocks);
+    error = error != OK ? error : append_runs(commit, DISK_ITEM_BAD, &store->new_bad);
+    error = error != OK ? error : append_changes(commit);
+    error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->page_edit.dead);
+    error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->space_edit.dead);
+    error = error != OK ? error : append_dead_records(commit);
+    error = error != OK ? error : history_advance(commit);
+    error = error != OK ? error : record_close(writer);
+    if (error == OK) {
+        head_fill(commit, wall_time_ns);
+        error = record_finish(writer, &commit->next.record);
     }
-    error = root_confirm(store);
-    error = error != OK ? error : root_commit(store, root);
-    memory_page_free(root);
     return error;
 }
 
-/* Everything that can fail after the record is written and before the root is. */
-static enum error commit_prepare(struct commit *commit)
+/* Room in memory for what commit_adopt() will do. */
+static enum error commit_reserve(struct commit *commit)
 {
     struct store *store = commit->store;
-    struct extent_cursor cursor = {0};
-    struct extent extent;
-    enum error error = layer_reserve(&store->committed, &store->sealed);
-    while (error == OK && commit->is_full && extent_list_next(&store->log, &cursor, &extent)) {
-        error = extent_list_append(&commit->dead, extent);
-    }
-    return error != OK ? error : dead_collect(commit);
+    enum error error = layer_reserve(&store->recent, &commit->carried);
+    error = error != OK ? error : layer_reserve(&store->recent, commit->sealed);
+    return error != OK ? error : ref_list_reserve(&store->log);
 }
 
-static void blocks_settle(struct commit *commit)
+static enum error root_write(struct commit *commit)
 {
-    struct store *store = commit->store;
-    const struct disk_map_entry *entry = index_next(&store->sealed.pages, 0);
-    while (entry != NULL) {
+    struct disk_root *root = commit->root;
+    root->window[0] = commit->next.record;
+    if (commit->map_is_whole && commit->store->branch_from == 0) {
+        root->flags &= ~DISK_ROOT_REBUILD;
+    }
+    enum error error = root_confirm(commit->store);
+    return error != OK ? error : root_commit(commit->store, root);
+}
+
+static enum error commit_prepare(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
+{
+    enum error error = merge_step(commit);
+    error = error != OK ? error : record_write(commit, system, bytes, wall_time_ns);
+    return error != OK ? error : commit_reserve(commit);
+}
+
+static void runs_apply(struct space *space, const struct run_list *list, void (*apply)(struct space *, struct extent))
+{
+    struct run_cursor cursor = {0};
+    struct run run;
+    while (run_list_next(list, &cursor, &run)) {
+        apply(space, (struct extent){{run.first}, run.count});
+    }
+}
+
+static void spaces_settle(struct commit *commit)
+{
+    struct space *space = &commit->store->space;
+    const struct index *pages = &commit->sealed->pages;
+    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
         if (entry->block != 0) {
-            space_take(&store->space, (struct extent){{entry->block}, 1});
+            space_take(space, (struct extent){{entry->block}, 1});
         }
-        entry = index_after(&store->sealed.pages, entry);
     }
-    struct extent_cursor cursor = {0};
-    struct extent extent;
-    while (extent_list_next(&commit->writer.blocks, &cursor, &extent)) {
-        space_take(&store->space, extent);
-    }
-    cursor = (struct extent_cursor){0};
-    while (extent_list_next(&store->dying, &cursor, &extent)) {
-        space_drop(&store->space, extent);
-    }
-    extent_list_clear(&store->dying);
-    extent_list_join(&store->dying, &commit->dead);
+    runs_apply(space, &commit->nodes, space_take);
+    runs_apply(space, &commit->chunk_blocks, space_take);
+    runs_apply(space, &commit->record_blocks, space_take);
+    runs_apply(space, &commit->freed, space_drop);
 }
 
-/* The root is durable: the new generation is the state. Nothing here can fail. */
-static void commit_finish(struct commit *commit, const void *record, uint32_t length, uint64_t wall_time_ns)
+static void layers_settle(struct commit *commit)
 {
     struct store *store = commit->store;
-    blocks_settle(commit);
-    if (commit->is_full) {
-        extent_list_clear(&store->log);
-        store->log_base = store->sealed_generation - 1;
-        store->log_records = 0;
-        store->log_items = 0;
+    struct index *pages = &commit->sealed->pages;
+    for (struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+        entry->when = entry_when(commit, entry);
     }
-    extent_list_join(&store->log, &commit->writer.blocks);
-    store->log_records++;
-    store->log_items += commit->items;
-    layer_merge_over(&store->committed, &store->sealed);
-    layer_clear(&store->sealed);
-    store->committed_generation = store->sealed_generation;
-    store->is_sealed = false;
-    store->wall_time_ns = wall_time_ns;
-    store->system_bytes = length;
-    memcpy(store->system, record, length);
+    if (commit->merge_ends) {
+        layer_clear(&store->merging);
+    }
+    layer_merge_under(&store->recent, &commit->carried, NULL, NULL);
+    layer_merge_over(&store->recent, commit->sealed);
+    layer_clear(commit->sealed);
 }
 
-/* Nothing was committed: give the record's blocks back and the snapshot up. */
-static void commit_undo(struct commit *commit)
+/* The root is durable: what was prepared is the state. Nothing here can fail. */
+static void commit_adopt(struct commit *commit, const void *system, uint32_t bytes)
 {
     struct store *store = commit->store;
-    struct extent_cursor cursor = {0};
-    struct extent extent;
-    while (extent_list_next(&commit->writer.blocks, &cursor, &extent)) {
-        space_release(&store->space, extent);
+    spaces_settle(commit);
+    layers_settle(commit);
+    commit->next.page_tree = commit->page_edit.root;
+    commit->next.space_tree = commit->space_edit.root;
+    tree_edit_settle(&commit->page_edit);
+    tree_edit_settle(&commit->space_edit);
+    store->state = commit->next;
+    if (ref_list_append(&store->log, &store->state.record) != OK) {
+        panic("store", "the list of the log has no room for what was reserved");
     }
-    extent_list_clear(&commit->writer.blocks);
-    extent_list_clear(&commit->dead);
-    unstamp_entries(store);
-    store_snapshot_abort(store);
+    ref_list_drop(&store->log, store->state.map_base);
+    if (commit->bad_is_in_tree) {
+        run_list_clear(&store->bad);
+    }
+    run_list_join(&store->bad, &store->new_bad);
+    store->map_is_stale = store->map_is_stale && !commit->map_is_whole;
+    if (store->branch_from == 0) {
+        store->space_source = store->state.space_tree;
+    }
+    store->wants_rebuild = store->wants_rebuild || store->branch_from != 0;
+    store->branch_from = 0;
+    store->system_bytes = bytes;
+    memmove(store->system, system, bytes);
+    store->epoch++;
 }
 
-enum error store_snapshot_commit(struct store *store, const void *record, uint32_t length, uint64_t wall_time_ns)
+/* Retire the blocks whose writing failed; they are used from now on, and the next record says so. */
+static void failed_retire(struct commit *commit)
 {
-    ASSERT(length <= STORE_SYSTEM_RECORD_MAX);
-    if (!store->is_sealed) {
-        return ERROR_INVALID;
+    struct store *store = commit->store;
+    struct run_cursor cursor = {0};
+    struct run run;
+    while (run_list_next(&commit->queue.failed, &cursor, &run)) {
+        /* Without memory for the note the blocks are merely tried again. */
+        if (run_list_append(&store->new_bad, run.first, run.count, 0) == OK) {
+            (void)!space_mark(&store->space, (struct extent){{run.first}, run.count}, true);
+        }
     }
-    struct commit commit = {.store = store};
-    commit.is_full = store->committed_generation == 0 ||
-                     (store->log_records >= LOG_RECORDS_MAX && store->log_items >= store->committed.pages.slots);
-    struct disk_record_ref ref;
-    stamp_entries(store);
-    enum error error = doubt_settle(store);
-    error = error != OK ? error : record_write(&commit, record, length, wall_time_ns, &ref);
-    error = error != OK ? error : commit_prepare(&commit);
-    error = error != OK ? error : block_flush(store->device); /* pages and record before the root */
-    error = error != OK ? error : root_advance(store, &ref);
+}
+
+/* Nothing was committed: give back what was prepared. */
+static void commit_abandon(struct commit *commit)
+{
+    struct store *store = commit->store;
+    struct run_cursor cursor = {0};
+    struct run run;
+    tree_edit_abandon(&commit->page_edit);
+    tree_edit_abandon(&commit->space_edit);
+    runs_apply(&store->space, &commit->chunk_blocks, space_release);
+    runs_apply(&store->space, &commit->record_blocks, space_release);
+    while (run_list_next(&commit->chunks, &cursor, &run)) {
+        for (uint32_t i = 0; i < run.count; i++) {
+            space_set_changed(&store->space, run.first + i, true);
+        }
+    }
+    failed_retire(commit);
+}
+
+static void commit_end(struct commit *commit)
+{
+    record_end(&commit->writer);
+    layer_clear(&commit->carried);
+    run_list_clear(&commit->nodes);
+    run_list_clear(&commit->chunk_blocks);
+    run_list_clear(&commit->record_blocks);
+    run_list_clear(&commit->freed);
+    run_list_clear(&commit->chunks);
+    run_list_clear(&commit->queue.failed);
+    memory_page_free(commit->root);
+}
+
+/* After a failed flush nothing written before it may be durable, even if the next flush succeeds: write it again. */
+static enum error suspects_rewrite(struct commit *commit)
+{
+    struct store *store = commit->store;
+    void *page;
+    enum error error = memory_page_new(&page);
+    const struct index *pages = &commit->sealed->pages;
+    const struct disk_map_entry *entry = error == OK ? index_next(pages, 0) : NULL;
+    for (; entry != NULL && error == OK; entry = index_after(pages, entry)) {
+        if (entry->block != 0 && entry->when <= store->suspect_until) {
+            error = block_read(store->device, (struct block){entry->block}, page);
+            error = error != OK ? error : block_write(store->device, (struct block){entry->block}, page);
+        }
+    }
+    memory_page_free(page);
+    return error;
+}
+
+static enum error commit_write(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
+{
+    struct store *store = commit->store;
+    enum error error = store->suspect_until == 0 ? OK : suspects_rewrite(commit);
+    error = error != OK ? error : commit_prepare(commit, system, bytes, wall_time_ns);
+    enum error written = write_queue_finish(&commit->queue);
+    error = error != OK ? error : written;
     if (error == OK) {
-        commit_finish(&commit, record, length, wall_time_ns);
+        error = block_flush(store->device); /* everything a root will lead to is durable before the root is written */
+        store->suspect_until = error == OK ? store->suspect_until : store->open_generation;
+    }
+    return error != OK ? error : root_write(commit);
+}
+
+static enum error commit_attempt(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
+{
+    struct store *store = commit->store;
+    enum error error = doubt_settle(store);
+    if (error == OK && store->wants_rebuild && store->branch_from == 0) {
+        error = rebuild(store);
+    }
+    if (error != OK) {
+        return error;
+    }
+    merge_begin(store);
+    error = commit_begin(commit);
+    if (error != OK) {
+        return error;
+    }
+    error = commit_write(commit, system, bytes, wall_time_ns);
+    if (error == OK) {
+        commit_adopt(commit, system, bytes);
     } else {
-        commit_undo(&commit);
+        commit_abandon(commit);
+    }
+    commit_end(commit);
+    return error;
+}
+
+enum error commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
+                        const void *system, uint32_t bytes, uint64_t wall_time_ns)
+{
+    enum error error = OK;
+    for (uint32_t i = 0; i < ATTEMPTS_MAX; i++) {
+        struct commit commit = {.store = store, .sealed = sealed, .generation = generation, .history = history};
+        error = commit_attempt(&commit, system, bytes, wall_time_ns);
+        if (!is_damage(error) || store->in_doubt) {
+            break; /* other blocks, or a free-space map made anew, would not help */
+        }
     }
     return error;
 }

@@ -1,47 +1,86 @@
 /*
  * What the files of the store share: the state of an open image.
  *
- *     STORE-1  A block that any durable root leads to is used; only free blocks are written, roots excepted.
+ *     STORE-1  A block that a durable root leads to is used; only free blocks are written, roots excepted.
  *     STORE-2  An entry of the open or sealed layer names a held block of its own, or none.
- *     STORE-3  A page is where the first of these that is not silent says: open, sealed, committed.
- *     STORE-5  While a root is in doubt nothing is allocated, so what it may lead to stays as it is.
+ *     STORE-3  A page is where the first of these that is not silent says: open, sealed, recent, merging, page tree.
  *     STORE-4  The root on the disk is the one this store wrote or found last; anything else means another user.
+ *     STORE-5  While a root is in doubt nothing is allocated, so what it may lead to stays as it is.
+ *     STORE-6  The used blocks are those of the kept generations, the retired ones, and the reserved ones; no others.
+ *
+ * One thread at a time commits, pins or closes: it holds `commit_lock`. Looking up and the open layer need no lock:
+ * their changes happen between two points where a thread may sleep, and who has slept looks whether `epoch` moved on.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
 #include "store.h"
+#include "store_cache.h"
 #include "store_layer.h"
 #include "store_memory.h"
+#include "store_refs.h"
 #include "store_space.h"
+#include "store_tree.h"
+#include "thread.h"
+
+/* What the newest record says, and what its successor goes on from. */
+struct state {
+    struct disk_record_ref record; /* block 0: no generation yet */
+    uint64_t map_base, space_base;
+    struct disk_tree_ref page_tree, space_tree;
+    uint64_t merge_end, merge_next;
+    uint64_t pages_live;
+    uint64_t stop_ns;
+};
 
 struct store {
     struct block_device *device;
+    struct mutex commit_lock;
     bool read_only;
+    bool in_doubt;      /* writing a root failed, and may yet have succeeded */
+    bool is_sealed;     /* a snapshot runs */
+    bool is_stuck;      /* `sealed` was given up, and there was no memory to fold it into `open` */
+    bool wants_rebuild; /* the free-space map cannot be trusted, or holds what nobody needs: store_rebuild.c */
+    bool map_is_stale;  /* `space` is right, and what the disk says about free space is not */
     uint32_t block_count;
     uint64_t space_id[2];
-    uint64_t user; /* our mark in the root */
+    uint64_t user;  /* our mark in the root */
+    uint64_t epoch; /* moves on with every commit */
 
     struct disk_root *root; /* as last written or found */
-    bool in_doubt;          /* writing its successor failed, and may yet have succeeded */
-
-    struct layer open, sealed, committed;
-    bool is_sealed; /* a snapshot runs */
-    bool is_stuck;  /* `sealed` was given up, and there was no memory to fold it into `open` */
-    uint64_t open_generation, sealed_generation, committed_generation;
+    struct state state;
+    struct layer open, sealed;
+    struct layer recent;  /* of records after merge_end, or all of the log while no merge is under way */
+    struct layer merging; /* of records up to merge_end */
+    uint64_t open_generation, sealed_generation;
+    bool open_is_stamped; /* somebody asked for open_generation, to stamp a page with it */
 
     struct space space;
-    uint64_t log_base;        /* records after it make up `committed` */
-    uint32_t log_records;     /* their number */
-    uint64_t log_items;       /* pages they name */
-    struct extent_list log;   /* their blocks */
-    struct extent_list dying; /* blocks that only the generation before the newest needs */
+    struct disk_tree_ref space_source; /* the free-space tree from which `space` loads its chunks */
+    struct cache cache;
+    struct run_list bad;        /* retired blocks not yet in the free-space tree */
+    struct run_list new_bad;    /* ... and not yet in a record either */
+    struct ref_list log;        /* the records after map_base, oldest first */
+    struct store_tuning tuning; /* filled in: no zeroes, except log_entries for "as many as there are pages" */
+    uint64_t suspect_until;     /* page content stamped up to here was written before a flush that failed; 0: none */
+    uint64_t branch_from;       /* the next commit replaces the generations after this one; 0: there are none */
 
-    uint64_t wall_time_ns; /* of the newest commit */
-    uint64_t stop_ns;      /* of the snapshot being committed, for its record */
+    uint64_t stop_ns; /* of the snapshot being committed */
     uint32_t system_bytes;
-    uint8_t system[STORE_SYSTEM_RECORD_MAX];
+    uint8_t *system; /* the newest system record: one page */
 };
+
+enum { HISTORY_MIN = 2 }; /* the two newest generations are always whole */
+
+static inline uint64_t committed_generation(const struct store *store)
+{
+    return store->state.record.generation;
+}
+
+static inline bool is_damage(enum error error)
+{
+    return error == ERROR_CHECKSUM || error == ERROR_IO || error == ERROR_FORMAT_DAMAGED;
+}
 
 /* store_root.c: label and roots. */
 MUST_CHECK enum error label_write(struct block_device *device, const struct store_format_options *options);
@@ -57,12 +96,27 @@ MUST_CHECK enum error root_commit(struct store *store, const struct disk_root *r
 
 /*
  * If the last root could not be written for certain, write the one before again in its place. Until that succeeds the
- * disk may hold either. ERROR_IO, ERROR_NO_MEMORY.
+ * disk may hold either. ERROR_IO, ERROR_NO_MEMORY. The caller holds commit_lock.
  */
 MUST_CHECK enum error doubt_settle(struct store *store);
 
-/* store_replay.c: build the committed layer and the free-space map from the newest record that proves itself. */
+/* The record of a kept generation; NULL if it is not kept. */
+const struct disk_record_ref *kept_find(const struct disk_root *root, uint64_t generation);
+
+/* store_replay.c: build the state from the newest record that proves itself, or from that of `generation`. */
 MUST_CHECK enum error replay(struct store *store, uint64_t generation, struct store_report *report);
+
+/* store_space_tree.c: read a chunk of the free-space map. */
+MUST_CHECK enum error space_tree_load(struct store *store, uint32_t chunk, void *bits);
+
+/* store_find.c: a page as the committed state has it. ERROR_NOT_FOUND, and those of tree_find. */
+MUST_CHECK enum error committed_find(struct store *store, uint32_t page, struct disk_map_entry *out);
+
+/* The next page of the committed state at or after `page`. */
+MUST_CHECK enum error committed_next(struct store *store, uint32_t page, struct disk_map_entry *out);
+
+/* store_rebuild.c: make the free-space map anew from what the kept generations reach. */
+MUST_CHECK enum error rebuild(struct store *store);
 
 /* Append a reason to a report. */
 void report_say(struct store_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -46,13 +46,11 @@ static void range_add(struct index *deleted, uint32_t first, uint32_t last)
         }
     }
     slot->block = slot->block > last ? slot->block : last;
-    while (slot->block != UINT32_MAX) {
-        struct disk_map_entry *right = index_next(deleted, slot->page + 1);
-        if (right == NULL || right->page > slot->block + 1) {
-            break;
-        }
+    struct disk_map_entry *right = index_after(deleted, slot);
+    while (right != NULL && right->page - 1 <= slot->block) {
         slot->block = right->block > slot->block ? right->block : slot->block;
         right->when = 0;
+        right = index_after(deleted, slot);
     }
 }
 
@@ -78,6 +76,30 @@ enum error layer_delete(struct layer *layer, uint32_t first, uint32_t last, laye
     range_add(&layer->deleted, first, last);
     entries_empty(&layer->pages, first, last, visit, context);
     return OK;
+}
+
+enum error layer_delete_under(struct layer *layer, uint32_t first, uint32_t last)
+{
+    struct disk_map_entry *slot;
+    enum error error = index_slot(&layer->deleted, first, &slot);
+    if (error == OK) {
+        range_add(&layer->deleted, first, last);
+    }
+    return error;
+}
+
+bool layer_range_at(const struct layer *layer, uint32_t page, uint32_t *first, uint32_t *last)
+{
+    const struct disk_map_entry *range = index_previous(&layer->deleted, page);
+    if (range == NULL || range->block < page) {
+        range = index_next(&layer->deleted, page);
+    }
+    if (range == NULL) {
+        return false;
+    }
+    *first = range->page;
+    *last = range->block;
+    return true;
 }
 
 bool layer_next_range(const struct layer *layer, uint64_t *from, uint32_t *first, uint32_t *last)

@@ -33,6 +33,12 @@ typedef void layer_visit(void *context, const struct disk_map_entry *entry);
 MUST_CHECK enum error layer_delete(struct layer *layer, uint32_t first, uint32_t last, layer_visit *visit,
                                    void *context);
 
+/* As layer_delete, but where the layer has an entry, that stays. ERROR_NO_MEMORY: no change. */
+MUST_CHECK enum error layer_delete_under(struct layer *layer, uint32_t first, uint32_t last);
+
+/* The range that covers a page or is the first after it; false if there is none. */
+bool layer_range_at(const struct layer *layer, uint32_t page, uint32_t *first, uint32_t *last);
+
 /* Walk the ranges: start with 0; each call gives the next range and moves on; false at the end. */
 bool layer_next_range(const struct layer *layer, uint64_t *from, uint32_t *first, uint32_t *last);
 

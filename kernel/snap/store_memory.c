@@ -1,5 +1,5 @@
 /*
- * Memory of the store: pages and extent lists.
+ * Memory of the store: pages and lists of runs.
  */
 #include "store_memory.h"
 
@@ -26,33 +26,33 @@ void memory_page_free(void *page)
     }
 }
 
-#define EXTENTS_PER_PAGE ((PAGE_SIZE - 2 * sizeof(void *)) / sizeof(struct extent))
+#define RUNS_PER_PAGE 255u
 
-struct extent_page {
-    struct extent_page *next;
+struct run_page {
+    struct run_page *next;
     uint32_t count;
-    struct extent extents[EXTENTS_PER_PAGE];
+    struct run runs[RUNS_PER_PAGE];
 };
 
-_Static_assert(sizeof(struct extent_page) <= PAGE_SIZE, "extent page");
+_Static_assert(sizeof(struct run_page) <= PAGE_SIZE, "run page");
 
-static bool join(struct extent_page *page, struct extent extent)
+static bool join(struct run_page *page, uint32_t first, uint32_t count, uint64_t tag)
 {
     if (page == NULL || page->count == 0) {
         return false;
     }
-    struct extent *last = &page->extents[page->count - 1];
-    if (last->first.number + last->count != extent.first.number) {
+    struct run *last = &page->runs[page->count - 1];
+    if (last->tag != tag || last->first + last->count != first) {
         return false;
     }
-    last->count += extent.count;
+    last->count += count;
     return true;
 }
 
-enum error extent_list_append(struct extent_list *list, struct extent extent)
+enum error run_list_append(struct run_list *list, uint32_t first, uint32_t count, uint64_t tag)
 {
-    if (!join(list->last, extent)) {
-        if (list->last == NULL || list->last->count == EXTENTS_PER_PAGE) {
+    if (!join(list->last, first, count, tag)) {
+        if (list->last == NULL || list->last->count == RUNS_PER_PAGE) {
             void *page;
             enum error error = memory_page_new(&page);
             if (error != OK) {
@@ -65,13 +65,13 @@ enum error extent_list_append(struct extent_list *list, struct extent extent)
             }
             list->last = page;
         }
-        list->last->extents[list->last->count++] = extent;
+        list->last->runs[list->last->count++] = (struct run){first, count, tag};
     }
-    list->blocks += extent.count;
+    list->blocks += count;
     return OK;
 }
 
-bool extent_list_next(const struct extent_list *list, struct extent_cursor *cursor, struct extent *out)
+bool run_list_next(const struct run_list *list, struct run_cursor *cursor, struct run *out)
 {
     if (!cursor->started) {
         cursor->started = true;
@@ -85,11 +85,11 @@ bool extent_list_next(const struct extent_list *list, struct extent_cursor *curs
     if (cursor->page == NULL) {
         return false;
     }
-    *out = cursor->page->extents[cursor->index++];
+    *out = cursor->page->runs[cursor->index++];
     return true;
 }
 
-void extent_list_join(struct extent_list *into, struct extent_list *from)
+void run_list_join(struct run_list *into, struct run_list *from)
 {
     if (into->last == NULL) {
         into->first = from->first;
@@ -98,16 +98,16 @@ void extent_list_join(struct extent_list *into, struct extent_list *from)
     }
     into->last = from->last == NULL ? into->last : from->last;
     into->blocks += from->blocks;
-    *from = (struct extent_list){0};
+    *from = (struct run_list){0};
 }
 
-void extent_list_clear(struct extent_list *list)
+void run_list_clear(struct run_list *list)
 {
-    struct extent_page *page = list->first;
+    struct run_page *page = list->first;
     while (page != NULL) {
-        struct extent_page *next = page->next;
+        struct run_page *next = page->next;
         memory_page_free(page);
         page = next;
     }
-    *list = (struct extent_list){0};
+    *list = (struct run_list){0};
 }

@@ -18,6 +18,7 @@ static const uint8_t item_bytes[DISK_ITEM_TYPES] = {
     [DISK_ITEM_FREED] = sizeof(struct disk_extent),
     [DISK_ITEM_ALLOCATED] = sizeof(struct disk_extent),
     [DISK_ITEM_BAD] = sizeof(struct disk_extent),
+    [DISK_ITEM_CARRIED] = sizeof(struct disk_extent),
 };
 
 _Static_assert(sizeof(struct disk_record_ref) <= ITEM_BYTES_MAX, "largest item");
@@ -27,15 +28,15 @@ static uint32_t padded(uint32_t bytes)
     return (bytes + 7) & ~7u;
 }
 
-enum error record_begin(struct record_writer *writer, struct store *store, uint64_t generation, const void *system,
-                        uint32_t system_bytes)
+enum error record_begin(struct record_writer *writer, struct store *store, struct write_queue *queue,
+                        struct run_list *blocks, uint64_t generation, const void *system, uint32_t system_bytes)
 {
     void *page;
     enum error error = memory_page_new(&page);
     if (error != OK) {
         return error;
     }
-    *writer = (struct record_writer){.store = store, .head = page};
+    *writer = (struct record_writer){.store = store, .queue = queue, .head = page, .blocks = blocks};
     writer->head->magic = DISK_HEAD_MAGIC;
     writer->head->generation = generation;
     writer->head->system_bytes = system_bytes;
@@ -43,7 +44,7 @@ enum error record_begin(struct record_writer *writer, struct store *store, uint6
     return OK;
 }
 
-/* The place a held block of the record gets, and the writing of it. */
+/* Give a finished block of the record its place and queue it. The page is the queue's from then on. */
 static enum error block_put(struct record_writer *writer, void *content, uint32_t *block, uint64_t *checksum)
 {
     struct store *store = writer->store;
@@ -52,22 +53,27 @@ static enum error block_put(struct record_writer *writer, void *content, uint32_
     if (error != OK) {
         return error;
     }
-    error = extent_list_append(&writer->blocks, extent);
+    error = run_list_append(writer->blocks, extent.first.number, 1, 0);
     if (error != OK) {
         space_release(&store->space, extent);
         return error;
     }
     *block = extent.first.number;
     *checksum = checksum_block(store->space_id, *block, writer->head->generation, content);
-    return block_write(store->device, extent.first, content);
+    write_queue_add(writer->queue, *block, content, true);
+    return OK;
 }
 
-static enum error body_write(struct record_writer *writer)
+static enum error body_put(struct record_writer *writer)
 {
     writer->body->next_block = writer->next_block;
     writer->body->next_checksum = writer->next_checksum;
-    writer->head->chain_blocks++;
-    return block_put(writer, writer->body, &writer->next_block, &writer->next_checksum);
+    enum error error = block_put(writer, writer->body, &writer->next_block, &writer->next_checksum);
+    if (error == OK) {
+        writer->head->chain_blocks++;
+        writer->body = NULL;
+    }
+    return error;
 }
 
 /* Room for an item, in a run of its type. */
@@ -104,20 +110,13 @@ static uint8_t *place_for(struct record_writer *writer, enum disk_item_type type
 /* Go on in an empty body. */
 static enum error body_next(struct record_writer *writer)
 {
-    if (writer->body == NULL) {
-        void *page;
-        enum error error = memory_page_new(&page);
-        if (error != OK) {
-            return error;
-        }
-        writer->body = page;
-    } else {
-        enum error error = body_write(writer);
-        if (error != OK) {
-            return error;
-        }
-        memset(writer->body, 0, sizeof(*writer->body));
+    void *page;
+    enum error error = writer->body == NULL ? OK : body_put(writer);
+    error = error != OK ? error : memory_page_new(&page);
+    if (error != OK) {
+        return error;
     }
+    writer->body = page;
     writer->body->magic = DISK_BODY_MAGIC;
     writer->body->generation = writer->head->generation;
     writer->run = NULL;
@@ -139,20 +138,24 @@ enum error record_append(struct record_writer *writer, enum disk_item_type type,
     return OK;
 }
 
+enum error record_close(struct record_writer *writer)
+{
+    enum error error = writer->body == NULL ? OK : body_put(writer);
+    writer->head->chain_blocks++;
+    return error;
+}
+
 enum error record_finish(struct record_writer *writer, struct disk_record_ref *out)
 {
     struct disk_head *head = writer->head;
-    if (writer->body != NULL) {
-        enum error error = body_write(writer);
-        if (error != OK) {
-            return error;
-        }
-    }
-    head->chain_blocks++;
     head->next_block = writer->next_block;
     head->next_checksum = writer->next_checksum;
     *out = (struct disk_record_ref){.generation = head->generation, .wall_time_ns = head->wall_time_ns};
-    return block_put(writer, head, &out->block, &out->checksum);
+    enum error error = block_put(writer, head, &out->block, &out->checksum);
+    if (error == OK) {
+        writer->head = NULL;
+    }
+    return error;
 }
 
 void record_end(struct record_writer *writer)
@@ -161,6 +164,11 @@ void record_end(struct record_writer *writer)
     memory_page_free(writer->body);
     writer->head = NULL;
     writer->body = NULL;
+}
+
+const uint8_t *record_system(const struct disk_head *head)
+{
+    return head->bytes;
 }
 
 /* Read a block of metadata and prove it. */
@@ -176,18 +184,23 @@ static enum error block_prove(struct store *store, uint32_t block, uint64_t gene
     return checksum_block(store->space_id, block, generation, out) == checksum ? OK : ERROR_CHECKSUM;
 }
 
+static bool head_is_sound(const struct disk_head *head, const struct disk_record_ref *ref)
+{
+    return head->magic == DISK_HEAD_MAGIC && head->generation == ref->generation && head->generation != 0 &&
+           head->generation <= DISK_GENERATION_MAX && head->system_bytes <= STORE_SYSTEM_RECORD_MAX &&
+           head->item_bytes <= sizeof(head->bytes) - padded(head->system_bytes) && head->chain_blocks != 0 &&
+           head->map_base < head->generation && head->space_base < head->generation &&
+           head->merge_end < head->generation &&
+           (head->predecessor.block == 0 || head->predecessor.generation < head->generation);
+}
+
 enum error record_read_head(struct store *store, const struct disk_record_ref *ref, struct disk_head *head)
 {
     enum error error = block_prove(store, ref->block, ref->generation, ref->checksum, head);
     if (error != OK) {
         return error;
     }
-    bool sound = head->magic == DISK_HEAD_MAGIC && head->generation == ref->generation && head->generation != 0 &&
-                 head->generation <= DISK_GENERATION_MAX && head->system_bytes <= STORE_SYSTEM_RECORD_MAX &&
-                 head->item_bytes <= sizeof(head->bytes) - padded(head->system_bytes) && head->chain_blocks != 0 &&
-                 head->map_base < head->generation &&
-                 (head->predecessor.block == 0 || head->predecessor.generation < head->generation);
-    return sound ? OK : ERROR_FORMAT_DAMAGED;
+    return head_is_sound(head, ref) ? OK : ERROR_FORMAT_DAMAGED;
 }
 
 static enum error items_visit(const struct disk_head *head, const uint8_t *bytes, uint32_t length,
@@ -205,7 +218,10 @@ static enum error items_visit(const struct disk_head *head, const uint8_t *bytes
             return ERROR_FORMAT_DAMAGED;
         }
         for (uint32_t i = 0; i < run.count; i++, at += item_bytes[run.type]) {
-            enum error error = visitor->item(visitor->context, head, (enum disk_item_type)run.type, bytes + at);
+            enum error error = OK;
+            if (visitor->item != NULL) {
+                error = visitor->item(visitor->context, head, (enum disk_item_type)run.type, bytes + at);
+            }
             if (error != OK) {
                 return error;
             }

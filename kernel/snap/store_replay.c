@@ -2,58 +2,124 @@
  * Recovery: from the roots to the state they describe.
  *
  * The newest generation whose record chain proves itself, block by block, is the state of the image; if one does not,
- * the generation before it is tried, and the report says so. Pages are not read: each proves itself when it is.
+ * the generation before it is tried, and the report says so. Trees and pages are not read here: each block of theirs
+ * proves itself when it is. So recovery reads the log, which is bounded, and the chunks of the free-space map that the
+ * log changes.
  */
-#include "store_record.h"
+#include "log.h"
+#include "store_chain.h"
 
 #include <string.h>
 
-/* References of a chain, newest first, in pages of memory linked from the oldest. */
-struct ref_page {
-    struct ref_page *newer;
-    uint32_t count;
-    struct disk_record_ref refs[127];
+struct replaying {
+    struct store *store;
+    bool with_space;
+    uint64_t space_base;
 };
 
-_Static_assert(sizeof(struct ref_page) <= PAGE_SIZE, "reference page");
-
-static enum error chain_push(struct ref_page **chain, const struct disk_record_ref *ref)
+static enum error mark(struct replaying *replaying, uint32_t first, uint32_t count, bool is_used)
 {
-    if (*chain == NULL || (*chain)->count == 127) {
-        void *page;
-        enum error error = memory_page_new(&page);
+    if (first < DISK_RESERVED) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    return space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used);
+}
+
+static enum error space_item(struct replaying *replaying, enum disk_item_type type, const void *item)
+{
+    struct disk_extent extent;
+    uint32_t block;
+    switch (type) {
+    case DISK_ITEM_PUT:
+    case DISK_ITEM_PUT_STAMPED:
+        memcpy(&block, (const uint8_t *)item + offsetof(struct disk_put, block), sizeof(block));
+        return block == 0 ? OK : mark(replaying, block, 1, true);
+    case DISK_ITEM_ALLOCATED:
+    case DISK_ITEM_BAD:
+        memcpy(&extent, item, sizeof(extent));
+        return mark(replaying, extent.first, extent.count, true);
+    case DISK_ITEM_FREED:
+        memcpy(&extent, item, sizeof(extent));
+        return mark(replaying, extent.first, extent.count, false);
+    default:
+        return OK;
+    }
+}
+
+static enum error replay_item(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+{
+    struct replaying *replaying = context;
+    if (type == DISK_ITEM_BAD) {
+        struct disk_extent extent;
+        memcpy(&extent, item, sizeof(extent));
+        enum error error = run_list_append(&replaying->store->bad, extent.first, extent.count, 0);
         if (error != OK) {
             return error;
         }
-        struct ref_page *older = page;
-        older->newer = *chain;
-        *chain = older;
     }
-    (*chain)->refs[(*chain)->count++] = *ref;
+    if (!replaying->with_space || head->generation <= replaying->space_base) {
+        return OK;
+    }
+    return space_item(replaying, type, item);
+}
+
+static enum error replay_block(void *context, uint32_t block)
+{
+    struct replaying *replaying = context;
+    return replaying->with_space ? mark(replaying, block, 1, true) : OK;
+}
+
+static enum error state_take(struct store *store, const struct disk_record_ref *ref, const struct disk_head *head)
+{
+    if (head->page_tree.height > DISK_HEIGHT_MAX || head->space_tree.height > DISK_HEIGHT_MAX) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    store->state = (struct state){
+        .record = *ref,
+        .map_base = head->map_base,
+        .space_base = head->space_base,
+        .page_tree = head->page_tree,
+        .space_tree = head->space_tree,
+        .merge_end = head->merge_end,
+        .merge_next = head->merge_next,
+        .pages_live = head->pages_live,
+        .stop_ns = head->stop_ns,
+    };
+    store->system_bytes = head->system_bytes;
+    memcpy(store->system, record_system(head), head->system_bytes);
     return OK;
 }
 
-static void chain_free(struct ref_page *chain)
+static void state_forget(struct store *store)
 {
-    while (chain != NULL) {
-        struct ref_page *newer = chain->newer;
-        memory_page_free(chain);
-        chain = newer;
+    layer_clear(&store->recent);
+    layer_clear(&store->merging);
+    ref_list_clear(&store->log);
+    run_list_clear(&store->bad);
+    space_clear(&store->space);
+    store->state = (struct state){0};
+    store->system_bytes = 0;
+}
+
+static enum error log_apply(struct store *store, const struct disk_head *head, bool with_space)
+{
+    struct replaying replaying = {store, with_space, head->space_base};
+    struct ref_cursor cursor = {0};
+    const struct disk_record_ref *ref;
+    while ((ref = ref_list_next(&store->log, &cursor)) != NULL) {
+        struct layer *layer = ref->generation <= head->merge_end ? &store->merging : &store->recent;
+        bool in_space_log = ref->generation > head->space_base;
+        struct record_visitor visitor = {&replaying, in_space_log ? replay_block : NULL, replay_item};
+        enum error error = chain_apply(store, ref, layer, &visitor);
+        if (error != OK) {
+            return error;
+        }
     }
+    return OK;
 }
 
-static void take_head(struct store *store, const struct disk_head *head)
-{
-    store->committed_generation = head->generation;
-    store->wall_time_ns = head->wall_time_ns;
-    store->log_base = head->map_base;
-    store->space.cursor = head->cursor < store->block_count ? head->cursor : DISK_RESERVED;
-    store->system_bytes = head->system_bytes;
-    memcpy(store->system, head->bytes, head->system_bytes);
-}
-
-/* The records that make up the state, from `newest` back to the base of the log. */
-static enum error chain_collect(struct store *store, const struct disk_record_ref *newest, struct ref_page **chain)
+/* Take the state from one record. Where it fails, everything is as before. */
+static enum error replay_record(struct store *store, const struct disk_record_ref *ref, bool with_space)
 {
     void *page;
     enum error error = memory_page_new(&page);
@@ -61,130 +127,105 @@ static enum error chain_collect(struct store *store, const struct disk_record_re
         return error;
     }
     struct disk_head *head = page;
-    struct disk_record_ref ref = *newest;
-    bool is_first = true;
-    while (error == OK && ref.block != 0 && (is_first || ref.generation > store->log_base)) {
-        error = record_read_head(store, &ref, head);
-        if (error == OK && is_first) {
-            take_head(store, head);
-            is_first = false;
-        }
-        error = error != OK ? error : chain_push(chain, &ref);
-        ref = head->predecessor;
+    error = chain_collect(store, ref, head, &store->log);
+    error = error != OK ? error : state_take(store, ref, head);
+    if (error == OK && with_space) {
+        store->space_source = head->space_tree; /* chunks are loaded as the log is applied */
+    }
+    error = error != OK ? error : space_initialise(&store->space, store, space_tree_load, store->block_count, 0);
+    error = error != OK ? error : log_apply(store, head, with_space);
+    if (error == OK) {
+        store->space.used = head->blocks_used;
+        store->space.cursor = head->cursor < store->block_count ? head->cursor : 0;
+    } else {
+        state_forget(store);
     }
     memory_page_free(page);
     return error;
 }
 
-static enum error replay_block(void *context, uint32_t block)
+/*
+ * As replay_record; damage of the free-space map alone does not make a generation unreadable: it can be made anew.
+ */
+static enum error replay_generation(struct store *store, const struct disk_record_ref *ref)
 {
-    struct store *store = context;
-    struct extent extent = {{block}, 1};
-    enum error error = space_claim(&store->space, extent);
-    return error != OK ? error : extent_list_append(&store->log, extent);
-}
-
-static enum error replay_put(struct store *store, const struct disk_map_entry *entry)
-{
-    struct disk_map_entry replaced;
-    bool sound = entry->block == 0 || (entry->block >= DISK_RESERVED && entry->block < store->block_count);
-    store->log_items++;
-    return sound ? layer_put(&store->committed, entry, &replaced) : ERROR_FORMAT_DAMAGED;
-}
-
-static enum error replay_item(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
-{
-    struct store *store = context;
-    if (type == DISK_ITEM_PUT) {
-        struct disk_put put;
-        memcpy(&put, item, sizeof(put));
-        struct disk_map_entry entry = {put.page, put.block, put.checksum,
-                                       when_make(head->generation, head->generation)};
-        return replay_put(store, &entry);
-    }
-    if (type == DISK_ITEM_PUT_STAMPED) {
-        struct disk_map_entry entry;
-        memcpy(&entry, item, sizeof(entry));
-        return entry.when == 0 ? ERROR_FORMAT_DAMAGED : replay_put(store, &entry);
-    }
-    if (type == DISK_ITEM_DELETE) {
-        struct disk_extent pages;
-        memcpy(&pages, item, sizeof(pages));
-        if (pages.count == 0 || pages.count - 1 > UINT32_MAX - pages.first) {
-            return ERROR_FORMAT_DAMAGED;
-        }
-        return layer_delete(&store->committed, pages.first, pages.first + (pages.count - 1), NULL, NULL);
-    }
-    return OK;
-}
-
-static enum error pages_claim(struct store *store)
-{
-    const struct disk_map_entry *entry = index_next(&store->committed.pages, 0);
-    while (entry != NULL) {
-        enum error error = OK;
-        if (entry->block != 0) {
-            error = space_claim(&store->space, (struct extent){{entry->block}, 1});
-        }
-        if (error != OK) {
-            return error;
-        }
-        entry = index_after(&store->committed.pages, entry);
-    }
-    return OK;
-}
-
-static void forget(struct store *store)
-{
-    layer_clear(&store->committed);
-    extent_list_clear(&store->log);
-    space_clear(&store->space);
-    store->log_records = 0;
-    store->log_items = 0;
-    store->log_base = 0;
-    store->committed_generation = 0;
-}
-
-static enum error replay_record(struct store *store, const struct disk_record_ref *newest)
-{
-    struct ref_page *chain = NULL;
-    struct record_visitor visitor = {store, replay_block, replay_item};
-    enum error error = space_initialise(&store->space, store->block_count);
-    error = error != OK ? error : chain_collect(store, newest, &chain);
-    for (const struct ref_page *page = chain; page != NULL && error == OK; page = page->newer) {
-        for (uint32_t i = page->count; i > 0 && error == OK; i--) {
-            error = record_read(store, &page->refs[i - 1], &visitor);
-            store->log_records++;
-        }
-    }
-    chain_free(chain);
-    error = error != OK ? error : pages_claim(store);
-    if (error != OK) {
-        forget(store);
+    bool with_space = !store->wants_rebuild;
+    enum error error = replay_record(store, ref, with_space);
+    if (with_space && is_damage(error)) {
+        error = replay_record(store, ref, false);
+        store->wants_rebuild = error == OK;
     }
     return error;
+}
+
+/* The newest generation that proves itself. */
+static enum error replay_newest(struct store *store, struct store_report *report)
+{
+    const struct disk_root *root = store->root;
+    for (uint32_t i = 0; i < root->window_count; i++) {
+        enum error error = replay_generation(store, &root->window[i]);
+        if (error == OK) {
+            report->fell_back = report->fell_back || i > 0;
+            store->wants_rebuild = store->wants_rebuild || i > 0;
+            return OK;
+        }
+        if (error == ERROR_NO_MEMORY) {
+            return error;
+        }
+        report_say(report, "generation %llu: %s", (unsigned long long)root->window[i].generation, error_text(error));
+    }
+    return ERROR_FORMAT_DAMAGED;
+}
+
+/*
+ * An earlier generation, asked for by number. The free-space map stays that of the newest, so that until the first
+ * commit of the branch is durable nothing of the generations it replaces is overwritten.
+ */
+static enum error replay_earlier(struct store *store, uint64_t generation, struct store_report *report)
+{
+    const struct disk_record_ref *ref = kept_find(store->root, generation);
+    if (ref == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    enum error error = replay_newest(store, report);
+    if (error != OK || committed_generation(store) == generation) {
+        return error;
+    }
+    error = store->wants_rebuild && !store->read_only ? rebuild(store) : OK;
+    if (error != OK) {
+        return error;
+    }
+    struct space space = store->space;
+    struct run_list bad = store->bad;
+    store->space = (struct space){0};
+    store->bad = (struct run_list){0};
+    state_forget(store);
+    error = replay_record(store, ref, false);
+    if (error != OK) {
+        report_say(report, "generation %llu: %s", (unsigned long long)generation, error_text(error));
+        space_clear(&space);
+        run_list_clear(&bad);
+        return error;
+    }
+    space_clear(&store->space);
+    run_list_clear(&store->bad);
+    store->space = space;
+    store->bad = bad;
+    return OK;
 }
 
 enum error replay(struct store *store, uint64_t generation, struct store_report *report)
 {
     const struct disk_root *root = store->root;
+    store->wants_rebuild = (root->flags & DISK_ROOT_REBUILD) != 0;
     if (root->window_count == 0) {
-        return generation == 0 ? space_initialise(&store->space, store->block_count) : ERROR_NOT_FOUND;
+        return generation == 0
+                   ? space_initialise(&store->space, store, space_tree_load, store->block_count, DISK_RESERVED)
+                   : ERROR_NOT_FOUND;
     }
-    enum error error = ERROR_NOT_FOUND;
-    for (uint32_t i = 0; i < root->window_count; i++) {
-        if (generation != 0 && root->window[i].generation != generation) {
-            continue;
-        }
-        error = replay_record(store, &root->window[i]);
-        if (error == OK) {
-            report->fell_back = report->fell_back || (i > 0 && generation == 0);
-            return OK;
-        }
-        report_say(report, "generation %llu: %s", (unsigned long long)root->window[i].generation, error_text(error));
-        if (error == ERROR_NO_MEMORY || generation != 0) {
-            return error;
-        }
+    enum error error = generation == 0 ? replay_newest(store, report) : replay_earlier(store, generation, report);
+    if (error == OK && committed_generation(store) != root->window[0].generation) {
+        store->branch_from = committed_generation(store);
     }
-    return error == ERROR_NOT_FOUND ? error : ERROR_FORMAT_DAMAGED;
+    return error;
 }

@@ -250,3 +250,18 @@ enum error doubt_settle(struct store *store)
 {
     return store->in_doubt ? root_commit(store, store->root) : OK;
 }
+
+const struct disk_record_ref *kept_find(const struct disk_root *root, uint64_t generation)
+{
+    for (uint32_t i = 0; i < root->window_count; i++) {
+        if (root->window[i].generation == generation) {
+            return &root->window[i];
+        }
+    }
+    for (uint32_t i = 0; i < root->pin_count; i++) {
+        if (root->pins[i].record.generation == generation) {
+            return &root->pins[i].record;
+        }
+    }
+    return NULL;
+}

@@ -8,20 +8,23 @@
 #include "log.h"
 #include "store_memory.h"
 
-#define CHUNK_BLOCKS (PAGE_SIZE * 8u)
+#include <string.h>
+
+#define CHUNK_BLOCKS DISK_CHUNK_BLOCKS
 #define WORDS        (CHUNK_BLOCKS / 32u)
 
 struct space_chunk {
-    uint32_t *used; /* one bit a block; NULL: all zero */
-    uint32_t *held;
+    uint32_t *used; /* one bit a block; NULL: not loaded */
+    uint32_t *held; /* there if `used` is */
     uint32_t free_blocks;
+    bool is_changed;
 };
 
 #define CHUNKS_PER_DIRECTORY (PAGE_SIZE / sizeof(struct space_chunk))
 
-_Static_assert(SPACE_DIRECTORIES_MAX *(PAGE_SIZE / 24u) * CHUNK_BLOCKS >= STORE_BLOCKS_MAX, "room for every chunk");
+_Static_assert(SPACE_DIRECTORIES_MAX *CHUNKS_PER_DIRECTORY >= STORE_BLOCKS_MAX / CHUNK_BLOCKS, "room for every chunk");
 
-static uint32_t chunk_count(const struct space *space)
+uint32_t space_chunk_count(const struct space *space)
 {
     return (space->block_count + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
 }
@@ -31,9 +34,15 @@ static struct space_chunk *chunk_of(const struct space *space, uint32_t chunk)
     return &space->directory[chunk / CHUNKS_PER_DIRECTORY][chunk % CHUNKS_PER_DIRECTORY];
 }
 
+static uint32_t chunk_blocks(const struct space *space, uint32_t chunk)
+{
+    uint32_t left = space->block_count - chunk * CHUNK_BLOCKS;
+    return left < CHUNK_BLOCKS ? left : CHUNK_BLOCKS;
+}
+
 static bool bit_get(const uint32_t *words, uint32_t bit)
 {
-    return words != NULL && (words[bit / 32] >> bit % 32 & 1) != 0;
+    return (words[bit / 32] >> bit % 32 & 1) != 0;
 }
 
 static void bit_set(uint32_t *words, uint32_t bit)
@@ -46,23 +55,51 @@ static void bit_clear(uint32_t *words, uint32_t bit)
     words[bit / 32] &= ~(1u << bit % 32);
 }
 
-static enum error map_prepare(uint32_t **words)
+static void chunk_count_free(const struct space *space, uint32_t number)
 {
-    if (*words != NULL) {
-        return OK;
+    struct space_chunk *chunk = chunk_of(space, number);
+    chunk->free_blocks = chunk_blocks(space, number);
+    for (uint32_t i = 0; i < WORDS; i++) {
+        chunk->free_blocks -= (uint32_t)__builtin_popcount(chunk->used[i] | chunk->held[i]);
     }
-    void *page;
-    enum error error = memory_page_new(&page);
-    if (error == OK) {
-        *words = page;
-    }
-    return error;
 }
 
-enum error space_initialise(struct space *space, uint32_t block_count)
+/* Blocks past the end of the disk are no blocks, whatever the bits say. */
+static void bits_trim(const struct space *space, uint32_t number, uint32_t *bits)
 {
-    *space = (struct space){.block_count = block_count, .cursor = DISK_RESERVED};
-    uint32_t chunks = chunk_count(space);
+    for (uint32_t bit = chunk_blocks(space, number); bit < CHUNK_BLOCKS; bit++) {
+        bit_clear(bits, bit);
+    }
+}
+
+static enum error chunk_load(struct space *space, uint32_t number)
+{
+    struct space_chunk *chunk = chunk_of(space, number);
+    if (chunk->used != NULL) {
+        return OK;
+    }
+    void *used = NULL, *held = NULL;
+    enum error error = memory_page_new(&used);
+    error = error != OK ? error : memory_page_new(&held);
+    error = error != OK ? error : space->load(space->store, number, used);
+    if (error != OK || chunk->used != NULL) { /* another thread may have been faster */
+        memory_page_free(used);
+        memory_page_free(held);
+        return error;
+    }
+    bits_trim(space, number, used);
+    chunk->used = used;
+    chunk->held = held;
+    chunk_count_free(space, number);
+    return OK;
+}
+
+enum error space_initialise(struct space *space, struct store *store, space_load *load, uint32_t block_count,
+                            uint32_t used)
+{
+    *space =
+        (struct space){.store = store, .load = load, .block_count = block_count, .used = used, .cursor = DISK_RESERVED};
+    uint32_t chunks = space_chunk_count(space);
     for (uint32_t i = 0; i * CHUNKS_PER_DIRECTORY < chunks; i++) {
         void *page;
         enum error error = memory_page_new(&page);
@@ -72,15 +109,7 @@ enum error space_initialise(struct space *space, uint32_t block_count)
         }
         space->directory[i] = page;
     }
-    for (uint32_t i = 0; i < chunks; i++) {
-        uint32_t left = block_count - i * CHUNK_BLOCKS;
-        chunk_of(space, i)->free_blocks = left < CHUNK_BLOCKS ? left : CHUNK_BLOCKS;
-    }
-    enum error error = space_claim(space, (struct extent){{0}, DISK_RESERVED});
-    if (error != OK) {
-        space_clear(space);
-    }
-    return error;
+    return OK;
 }
 
 void space_clear(struct space *space)
@@ -105,57 +134,89 @@ static bool is_free(const struct space_chunk *chunk, uint32_t bit)
     return !bit_get(chunk->used, bit) && !bit_get(chunk->held, bit);
 }
 
-/* The first free block at or after `from`, below `end`; `end` if there is none. */
-static uint32_t free_find(const struct space *space, uint32_t from, uint32_t end)
+/* The first free block of a loaded chunk at or after `bit`; CHUNK_BLOCKS if there is none. */
+static uint32_t chunk_find(const struct space_chunk *chunk, uint32_t bit, uint32_t end)
 {
-    uint32_t block = from;
-    while (block < end) {
-        const struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
-        uint32_t bit = block % CHUNK_BLOCKS;
-        if (chunk->free_blocks == 0) {
-            block += CHUNK_BLOCKS - bit;
-            continue;
-        }
-        uint32_t used = chunk->used == NULL ? 0 : chunk->used[bit / 32];
-        uint32_t held = chunk->held == NULL ? 0 : chunk->held[bit / 32];
-        uint32_t available = ~(used | held) >> bit % 32;
+    while (chunk->free_blocks > 0 && bit < end) {
+        uint32_t available = ~(chunk->used[bit / 32] | chunk->held[bit / 32]) >> bit % 32;
         if (available != 0) {
-            block += (uint32_t)__builtin_ctz(available);
-            return block < end ? block : end;
+            bit += (uint32_t)__builtin_ctz(available);
+            return bit < end ? bit : CHUNK_BLOCKS;
         }
-        block += 32 - bit % 32;
+        bit += 32 - bit % 32;
     }
-    return end;
+    return CHUNK_BLOCKS;
 }
 
-enum error space_allocate(struct space *space, uint32_t wanted, uint32_t reserve, struct extent *out)
+/* Hold at most `wanted` blocks from `bit` on. */
+static uint32_t chunk_hold(struct space *space, uint32_t number, uint32_t bit, uint32_t wanted)
 {
-    if (space_free(space) <= reserve) {
-        return ERROR_NO_SPACE;
-    }
-    uint32_t block = free_find(space, space->cursor, space->block_count);
-    if (block == space->block_count) {
-        block = free_find(space, DISK_RESERVED, space->cursor);
-        ASSERT(block < space->cursor);
-    }
-    struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
-    enum error error = map_prepare(&chunk->held);
-    error = error != OK ? error : map_prepare(&chunk->used);
-    if (error != OK) {
-        return error;
-    }
-    uint32_t most = space_free(space) - reserve;
-    uint32_t bit = block % CHUNK_BLOCKS;
+    struct space_chunk *chunk = chunk_of(space, number);
+    uint32_t end = chunk_blocks(space, number);
     uint32_t count = 0;
-    while (count < wanted && count < most && bit + count < CHUNK_BLOCKS && block + count < space->block_count &&
-           is_free(chunk, bit + count)) {
+    while (count < wanted && bit + count < end && is_free(chunk, bit + count)) {
         bit_set(chunk->held, bit + count);
         count++;
     }
     chunk->free_blocks -= count;
     space->held += count;
-    space->cursor = block + count < space->block_count ? block + count : DISK_RESERVED;
-    *out = (struct extent){{block}, count};
+    return count;
+}
+
+enum error space_allocate(struct space *space, uint32_t wanted, uint32_t reserve, struct extent *out)
+{
+    uint32_t chunks = space_chunk_count(space);
+    enum error damage = OK;
+    for (uint32_t i = 0; i <= chunks; i++) {
+        if (space_free(space) <= reserve) {
+            return ERROR_NO_SPACE;
+        }
+        uint32_t number = (space->cursor / CHUNK_BLOCKS) % chunks;
+        enum error error = chunk_load(space, number);
+        if (error == ERROR_NO_MEMORY) {
+            return error;
+        }
+        if (space->cursor / CHUNK_BLOCKS != number) {
+            i--; /* another thread moved on while this one read */
+            continue;
+        }
+        damage = error != OK ? error : damage;
+        uint32_t bit = CHUNK_BLOCKS;
+        if (error == OK) {
+            bit = chunk_find(chunk_of(space, number), space->cursor % CHUNK_BLOCKS, chunk_blocks(space, number));
+        }
+        if (bit == CHUNK_BLOCKS) {
+            space->cursor = number + 1 == chunks ? 0 : (number + 1) * CHUNK_BLOCKS;
+            continue;
+        }
+        uint32_t most = space_free(space) - reserve;
+        uint32_t count = chunk_hold(space, number, bit, wanted < most ? wanted : most);
+        uint32_t first = number * CHUNK_BLOCKS + bit;
+        space->cursor = first + count < space->block_count ? first + count : 0;
+        *out = (struct extent){{first}, count};
+        return OK;
+    }
+    return damage != OK ? damage : ERROR_NO_SPACE;
+}
+
+static bool in_range(const struct space *space, struct extent extent)
+{
+    return extent.count > 0 && extent.first.number < space->block_count &&
+           extent.count <= space->block_count - extent.first.number;
+}
+
+enum error space_prepare(struct space *space, struct extent extent)
+{
+    if (!in_range(space, extent)) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    uint32_t last = extent.first.number + extent.count - 1;
+    for (uint32_t i = extent.first.number / CHUNK_BLOCKS; i <= last / CHUNK_BLOCKS; i++) {
+        enum error error = chunk_load(space, i);
+        if (error != OK) {
+            return error;
+        }
+    }
     return OK;
 }
 
@@ -164,7 +225,7 @@ void space_release(struct space *space, struct extent extent)
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
         struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
-        ASSERT(bit_get(chunk->held, block % CHUNK_BLOCKS));
+        ASSERT(chunk->used != NULL && bit_get(chunk->held, block % CHUNK_BLOCKS));
         bit_clear(chunk->held, block % CHUNK_BLOCKS);
         chunk->free_blocks++;
     }
@@ -176,27 +237,13 @@ void space_take(struct space *space, struct extent extent)
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
         struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
-        ASSERT(bit_get(chunk->held, block % CHUNK_BLOCKS) && chunk->used != NULL);
+        ASSERT(chunk->used != NULL && bit_get(chunk->held, block % CHUNK_BLOCKS));
         bit_clear(chunk->held, block % CHUNK_BLOCKS);
         bit_set(chunk->used, block % CHUNK_BLOCKS);
+        chunk->is_changed = true;
     }
     space->held -= extent.count;
     space->used += extent.count;
-}
-
-/* Whether the maps of every chunk the extent touches are there. */
-static enum error maps_prepare(struct space *space, struct extent extent)
-{
-    uint32_t last = extent.first.number + extent.count - 1;
-    for (uint32_t i = extent.first.number / CHUNK_BLOCKS; i <= last / CHUNK_BLOCKS; i++) {
-        struct space_chunk *chunk = chunk_of(space, i);
-        enum error error = map_prepare(&chunk->used);
-        error = error != OK ? error : map_prepare(&chunk->held);
-        if (error != OK) {
-            return error;
-        }
-    }
-    return OK;
 }
 
 void space_drop(struct space *space, struct extent extent)
@@ -204,38 +251,97 @@ void space_drop(struct space *space, struct extent extent)
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
         struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
-        ASSERT(bit_get(chunk->used, block % CHUNK_BLOCKS));
+        ASSERT(chunk->used != NULL && bit_get(chunk->used, block % CHUNK_BLOCKS));
         bit_clear(chunk->used, block % CHUNK_BLOCKS);
         chunk->free_blocks++;
+        chunk->is_changed = true;
     }
     space->used -= extent.count;
 }
 
-enum error space_claim(struct space *space, struct extent extent)
+enum error space_mark(struct space *space, struct extent extent, bool is_used)
 {
-    if (extent.count == 0 || extent.first.number >= space->block_count ||
-        extent.count > space->block_count - extent.first.number) {
-        return ERROR_FORMAT_DAMAGED;
-    }
-    enum error error = maps_prepare(space, extent);
+    enum error error = space_prepare(space, extent);
     if (error != OK) {
         return error;
     }
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
         struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
-        if (!is_free(chunk, block % CHUNK_BLOCKS)) {
-            return ERROR_FORMAT_DAMAGED;
+        uint32_t bit = block % CHUNK_BLOCKS;
+        if (bit_get(chunk->used, bit) != is_used) {
+            (is_used ? bit_set : bit_clear)(chunk->used, bit);
+            chunk->free_blocks += is_used ? UINT32_MAX : 1;
+            space->used += is_used ? 1 : UINT32_MAX;
         }
-        bit_set(chunk->used, block % CHUNK_BLOCKS);
-        chunk->free_blocks--;
-        space->used++;
+        chunk->is_changed = true;
     }
     return OK;
 }
 
+bool space_is_used(const struct space *space, struct block block)
+{
+    const struct space_chunk *chunk = chunk_of(space, block.number / CHUNK_BLOCKS);
+    ASSERT(chunk->used != NULL);
+    return bit_get(chunk->used, block.number % CHUNK_BLOCKS);
+}
+
 bool space_is_held(const struct space *space, struct block block)
 {
-    return block.number < space->block_count &&
-           bit_get(chunk_of(space, block.number / CHUNK_BLOCKS)->held, block.number % CHUNK_BLOCKS);
+    if (block.number >= space->block_count) {
+        return false;
+    }
+    const struct space_chunk *chunk = chunk_of(space, block.number / CHUNK_BLOCKS);
+    return chunk->used != NULL && bit_get(chunk->held, block.number % CHUNK_BLOCKS);
+}
+
+uint32_t space_next_changed(const struct space *space, uint32_t chunk)
+{
+    uint32_t chunks = space_chunk_count(space);
+    while (chunk < chunks && !chunk_of(space, chunk)->is_changed) {
+        chunk++;
+    }
+    return chunk < chunks ? chunk : chunks;
+}
+
+void space_set_changed(struct space *space, uint32_t chunk, bool is_changed)
+{
+    chunk_of(space, chunk)->is_changed = is_changed;
+}
+
+enum error space_bits(struct space *space, uint32_t chunk, const void **out)
+{
+    enum error error = chunk_load(space, chunk);
+    if (error == OK) {
+        *out = chunk_of(space, chunk)->used;
+    }
+    return error;
+}
+
+static void chunk_adopt(const struct space *space, uint32_t number, struct space_chunk *other)
+{
+    struct space_chunk *chunk = chunk_of(space, number);
+    if (chunk->used == NULL) {
+        *chunk = *other;
+        *other = (struct space_chunk){0};
+    } else if (other->used == NULL) {
+        memset(chunk->used, 0, PAGE_SIZE);
+    } else {
+        uint32_t *used = chunk->used;
+        chunk->used = other->used;
+        other->used = used;
+    }
+    chunk->is_changed = false;
+    if (chunk->used != NULL) {
+        chunk_count_free(space, number);
+    }
+}
+
+void space_adopt(struct space *space, struct space *other)
+{
+    for (uint32_t i = 0; i < space_chunk_count(space); i++) {
+        chunk_adopt(space, i, chunk_of(other, i));
+    }
+    space->used = other->used;
+    space_clear(other);
 }

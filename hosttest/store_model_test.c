@@ -1,0 +1,99 @@
+/*
+ * The store against a naive model: random programs over the pages of a world, with snapshots, deletes, page-outs, pins,
+ * branches and reopenings, and after each step everything that can be looked at is compared and checked.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store_fixture.h"
+
+static void expect_sound(struct world *world, uint64_t seed, uint32_t step)
+{
+    char why[200] = "";
+    const struct world_generation *generation = world_generation(world, store_committed(world->store).number);
+    if (!store_is_sound(world->store, true, why, sizeof(why))) {
+        fail_msg("seed %llu, step %u, generation %llu: %s", (unsigned long long)seed, step,
+                 (unsigned long long)generation->number, why);
+    }
+}
+
+static void expect_equal(struct world *world, uint64_t seed, uint32_t step)
+{
+    char why[200] = "";
+    const struct world_generation *generation = world_generation(world, store_committed(world->store).number);
+    if (!world_equals(world, world->store, generation, why, sizeof(why))) {
+        fail_msg("seed %llu, step %u, generation %llu: %s", (unsigned long long)seed, step,
+                 (unsigned long long)generation->number, why);
+    }
+}
+
+static void run(uint64_t seed, uint32_t steps, uint32_t pages)
+{
+    static struct world world;
+    static struct fake_disk disk;
+    fake_machine_start(8192);
+    fake_disk_start(&disk, 2 * STORE_BLOCKS_MIN);
+    disk.is_recording = false;
+    world_start(&world, &disk, pages, seed);
+    world.tuning = (struct store_tuning){
+        .history = 2 + world_below(&world, 5),
+        .log_records = 2 + world_below(&world, 6),
+        .log_entries = 4 + world_below(&world, 60),
+        .cache_nodes = 8,
+    };
+    world_open(&world);
+    for (uint32_t i = 0; i < steps; i++) {
+        world_write(&world, 1 + world_below(&world, world_below(&world, 4) == 0 ? 60 : 6));
+        if (world_below(&world, 3) == 0) {
+            world_delete(&world);
+        }
+        world_page_out(&world, world_below(&world, 6));
+        assert_int_equal(world_snapshot(&world, false), OK);
+        expect_equal(&world, seed, i);
+        expect_sound(&world, seed, i);
+        uint32_t what = world_below(&world, 12);
+        if (what == 0) {
+            world_close(&world);
+            world_open(&world);
+        } else if (what <= 2) {
+            world_pin(&world);
+        } else if (what == 3) {
+            world_branch(&world, world_kept(&world));
+        }
+        if (what <= 3) {
+            if (what != 1 && what != 2) {
+                expect_equal(&world, seed, i);
+            }
+            expect_sound(&world, seed, i);
+        }
+    }
+    world_close(&world);
+    world_stop(&world);
+    fake_disk_stop(&disk);
+    fake_machine_stop();
+}
+
+static void store_random_programs_agree_with_the_model(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        run(seed, 60, 48);
+    }
+}
+
+static void store_large_maps_agree_with_the_model(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1000; seed < 1006; seed++) {
+        run(seed, 60, 1000);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(store_random_programs_agree_with_the_model),
+        cmocka_unit_test(store_large_maps_agree_with_the_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

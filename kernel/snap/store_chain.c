@@ -1,0 +1,109 @@
+/*
+ * Reading chains. Items are input: pages and blocks out of range are damage, however well the checksum fits.
+ */
+#include "store_chain.h"
+
+#include <string.h>
+
+enum error chain_collect(struct store *store, const struct disk_record_ref *newest, struct disk_head *head,
+                         struct ref_list *chain)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    struct disk_head *older = page;
+    error = record_read_head(store, newest, head);
+    error = error != OK ? error : ref_list_prepend(chain, newest);
+    struct disk_record_ref ref = head->predecessor;
+    while (error == OK && ref.block != 0 && ref.generation > head->map_base) {
+        error = record_read_head(store, &ref, older);
+        error = error != OK ? error : ref_list_prepend(chain, &ref);
+        ref = older->predecessor;
+    }
+    memory_page_free(page);
+    return error;
+}
+
+struct applying {
+    const struct store *store;
+    struct layer *layer;
+    const struct record_visitor *visitor;
+    bool is_gathering;
+};
+
+static enum error apply_put(struct applying *applying, const struct disk_map_entry *entry)
+{
+    struct disk_map_entry replaced;
+    bool sound = entry->block == 0 || (entry->block >= DISK_RESERVED && entry->block < applying->store->block_count);
+    return sound && entry->when != 0 ? layer_put(applying->layer, entry, &replaced) : ERROR_FORMAT_DAMAGED;
+}
+
+static enum error apply_delete(struct applying *applying, const void *item, bool under)
+{
+    struct disk_extent pages;
+    memcpy(&pages, item, sizeof(pages));
+    if (pages.count - 1 > UINT32_MAX - pages.first) { /* a count of 0 stands for 2^32 */
+        return ERROR_FORMAT_DAMAGED;
+    }
+    uint32_t last = pages.first + (pages.count - 1);
+    return under ? layer_delete_under(applying->layer, pages.first, last)
+                 : layer_delete(applying->layer, pages.first, last, NULL, NULL);
+}
+
+static enum error apply_pages(struct applying *applying, const struct disk_head *head, enum disk_item_type type,
+                              const void *item)
+{
+    if (type == DISK_ITEM_PUT) {
+        struct disk_put put;
+        memcpy(&put, item, sizeof(put));
+        return apply_put(applying, &(struct disk_map_entry){.page = put.page,
+                                                            .block = put.block,
+                                                            .checksum = put.checksum,
+                                                            .when = when_make(head->generation, head->generation)});
+    }
+    if (type == DISK_ITEM_PUT_STAMPED) {
+        struct disk_map_entry entry;
+        memcpy(&entry, item, sizeof(entry));
+        return apply_put(applying, &entry);
+    }
+    if (type == DISK_ITEM_DELETE || type == DISK_ITEM_CARRIED) {
+        return apply_delete(applying, item, type == DISK_ITEM_CARRIED || applying->is_gathering);
+    }
+    return OK;
+}
+
+static enum error apply_item(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+{
+    struct applying *applying = context;
+    enum error error = apply_pages(applying, head, type, item);
+    const struct record_visitor *visitor = applying->visitor;
+    if (error == OK && visitor != NULL && visitor->item != NULL) {
+        error = visitor->item(visitor->context, head, type, item);
+    }
+    return error;
+}
+
+static enum error apply_block(void *context, uint32_t block)
+{
+    const struct applying *applying = context;
+    const struct record_visitor *visitor = applying->visitor;
+    return visitor != NULL && visitor->block != NULL ? visitor->block(visitor->context, block) : OK;
+}
+
+enum error chain_apply(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
+                       const struct record_visitor *visitor)
+{
+    struct applying applying = {store, layer, visitor, false};
+    struct record_visitor own = {&applying, apply_block, apply_item};
+    return record_read(store, ref, &own);
+}
+
+enum error chain_gather(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
+                        const struct record_visitor *visitor)
+{
+    struct applying applying = {store, layer, visitor, true};
+    struct record_visitor own = {&applying, apply_block, apply_item};
+    return record_read(store, ref, &own);
+}

@@ -1,0 +1,52 @@
+/*
+ * A commit in preparation, as the files that take part in it see it.
+ *
+ * A commit is prepared in memory and on free blocks; everything that can fail happens before the root is written. What
+ * was prepared is then either adopted as a whole or given back as a whole.
+ */
+#ifndef STORE_COMMIT_H
+#define STORE_COMMIT_H
+
+#include "store_record.h"
+
+struct commit {
+    struct store *store;
+    struct layer *sealed; /* what it commits */
+    uint64_t generation;
+    struct state next;
+    struct disk_root *root; /* one page: the root it will write */
+
+    struct write_queue queue;
+    struct record_writer writer;
+    struct tree_edit page_edit, space_edit;
+    struct layer carried;                               /* entries that could not be merged because of damage */
+    struct run_list nodes, chunk_blocks, record_blocks; /* held: what it writes */
+    struct run_list freed;                              /* used: what no kept generation needs any more */
+    struct run_list chunks;                             /* numbers of chunks that no longer count as changed */
+    uint32_t history;                                   /* generations to keep */
+    bool merge_ends;                                    /* with this commit */
+    bool map_is_whole;                                  /* it writes the whole free-space map */
+    bool bad_is_in_tree; /* every retired block known before it is in the free-space tree */
+};
+
+/*
+ * store_commit.c: make a layer the next generation. On success the layer is empty.
+ * - history: generations to keep, pinned ones aside.
+ * - ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IN_USE, damage: nothing was committed, the layer is as it was.
+ */
+MUST_CHECK enum error commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
+                                   const void *system, uint32_t bytes, uint64_t wall_time_ns);
+
+/* store_merge.c: take up to so many entries of the log into the trees. Damage is stepped around. ERROR_NO_MEMORY. */
+MUST_CHECK enum error merge_step(struct commit *commit);
+
+/* Begin a merge if it is time; changes only how the committed state is held in memory. */
+void merge_begin(struct store *store);
+
+/*
+ * store_history.c: fill in the kept generations of commit->root, and free what the dropped ones alone needed: items in
+ * the record and commit->freed. ERROR_NO_SPACE, ERROR_NO_MEMORY; damage is noted for a rebuild.
+ */
+MUST_CHECK enum error history_advance(struct commit *commit);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * Where a page is: through the layers, newest first, then the page tree on the disk (STORE-3).
+ *
+ * Only the tree makes anybody sleep. Whoever slept while a commit became durable looks again, because the commit may
+ * have moved what was being looked for from a layer into the tree.
+ */
+#include "store_checksum.h"
+#include "store_internal.h"
+
+#include <string.h>
+
+enum { TOP_OPEN, TOP_SEALED, TOP_COMMITTED, LAYERS = 4 };
+
+static const struct layer *layer_at(const struct store *store, uint32_t index)
+{
+    const struct layer *layers[LAYERS] = {&store->open, &store->sealed, &store->recent, &store->merging};
+    return layers[index];
+}
+
+/* As map entries are on the disk; `is_committed` says whether `when` is. */
+static enum error find_from(struct store *store, uint32_t top, uint32_t page, struct disk_map_entry *out,
+                            bool *is_committed)
+{
+    while (true) {
+        for (uint32_t i = top; i < LAYERS; i++) {
+            enum layer_answer answer = layer_find(layer_at(store, i), page, out);
+            if (answer != LAYER_SILENT) {
+                *is_committed = i >= TOP_COMMITTED;
+                return answer == LAYER_HAS ? OK : ERROR_NOT_FOUND;
+            }
+        }
+        uint64_t epoch = store->epoch;
+        struct disk_tree_ref root = store->state.page_tree;
+        enum error error = tree_find(store, &root, page, out);
+        if (epoch == store->epoch) {
+            *is_committed = true;
+            return error;
+        }
+    }
+}
+
+static enum error next_from(struct store *store, uint32_t top, uint32_t page, struct disk_map_entry *out,
+                            bool *is_committed)
+{
+    uint32_t at = page;
+    while (true) {
+        struct disk_tree_ref root = store->state.page_tree;
+        enum error error = tree_next(store, &root, at, out);
+        if (error != OK && error != ERROR_NOT_FOUND) {
+            return error;
+        }
+        bool found = error == OK;
+        for (uint32_t i = top; i < LAYERS; i++) {
+            const struct disk_map_entry *entry = index_next(&layer_at(store, i)->pages, at);
+            if (entry != NULL && (!found || entry->page < out->page)) {
+                *out = *entry;
+                found = true;
+            }
+        }
+        if (!found) {
+            return ERROR_NOT_FOUND;
+        }
+        at = out->page;
+        error = find_from(store, top, at, out, is_committed);
+        if (error != ERROR_NOT_FOUND || at == UINT32_MAX) {
+            return error;
+        }
+        at++;
+    }
+}
+
+enum error committed_find(struct store *store, uint32_t page, struct disk_map_entry *out)
+{
+    bool is_committed;
+    return find_from(store, TOP_COMMITTED, page, out, &is_committed);
+}
+
+enum error committed_next(struct store *store, uint32_t page, struct disk_map_entry *out)
+{
+    bool is_committed;
+    return next_from(store, TOP_COMMITTED, page, out, &is_committed);
+}
+
+static void entry_give(const struct disk_map_entry *entry, bool is_committed, struct store_entry *out)
+{
+    out->block.number = entry->block;
+    out->checksum = entry->checksum;
+    out->generation.number = is_committed ? when_stamp(entry->when) : entry->when;
+}
+
+static enum error find_give(struct store *store, uint32_t top, struct gpn page, struct store_entry *out)
+{
+    struct disk_map_entry entry;
+    bool is_committed;
+    enum error error = find_from(store, top, page.number, &entry, &is_committed);
+    if (error == OK) {
+        entry_give(&entry, is_committed, out);
+    }
+    return error;
+}
+
+enum error store_find(struct store *store, struct gpn page, struct store_entry *out)
+{
+    return find_give(store, TOP_OPEN, page, out);
+}
+
+enum error store_find_sealed(struct store *store, struct gpn page, struct store_entry *out)
+{
+    return find_give(store, TOP_SEALED, page, out);
+}
+
+enum error store_next(struct store *store, struct gpn from, struct gpn *page, struct store_entry *out)
+{
+    struct disk_map_entry entry;
+    bool is_committed;
+    enum error error = next_from(store, TOP_OPEN, from.number, &entry, &is_committed);
+    if (error == OK) {
+        page->number = entry.page;
+        entry_give(&entry, is_committed, out);
+    }
+    return error;
+}
+
+enum error store_read(struct store *store, struct gpn page, const struct store_entry *entry, void *content)
+{
+    if (block_is_none(entry->block)) {
+        memset(content, 0, PAGE_SIZE);
+        return OK;
+    }
+    enum error error = block_read(store->device, entry->block, content);
+    if (error != OK) {
+        return error;
+    }
+    return store_checksum(store, page, entry->generation, content) == entry->checksum ? OK : ERROR_CHECKSUM;
+}
+
+uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content)
+{
+    return checksum_page(store->space_id, page.number, generation.number, content);
+}

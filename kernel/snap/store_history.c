@@ -1,0 +1,135 @@
+/*
+ * History: which generations stay, and what becomes free when one goes.
+ *
+ * Each record lists what its generation no longer needs of the one before ("dead": replaced page blocks, nodes, merged
+ * records), with the generation that first had it. When a generation is dropped, exactly the dead of its successor may
+ * become free: those that no pinned generation has. So dropping costs what changed, not what there is.
+ *
+ * When one of these lists cannot be read, the blocks it would have freed are found by a rebuild of the free-space map.
+ */
+#include "store_commit.h"
+
+#include <string.h>
+
+#define FREE_SHARE 8u /* history is given up, down to HISTORY_MIN, while less than 1/8 of the disk is free */
+
+struct drop {
+    struct commit *commit;
+    uint64_t successor; /* generation whose dead are looked at */
+};
+
+/* Whether a pinned generation has what was there from `birth` on, up to the drop's successor. */
+static bool is_pinned(const struct drop *drop, uint64_t birth)
+{
+    const struct disk_root *root = drop->commit->root;
+    for (uint32_t i = 0; i < root->pin_count; i++) {
+        uint64_t generation = root->pins[i].record.generation;
+        if (birth <= generation && generation < drop->successor) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Free a run of used blocks, once the commit is durable. */
+static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
+{
+    struct commit *commit = drop->commit;
+    struct space *space = &commit->store->space;
+    struct extent extent = {{first}, count};
+    enum error error = first < DISK_RESERVED ? ERROR_FORMAT_DAMAGED : space_prepare(space, extent);
+    for (uint32_t i = 0; i < count && error == OK; i++) {
+        error = space_is_used(space, (struct block){first + i}) ? OK : ERROR_FORMAT_DAMAGED;
+    }
+    struct disk_extent item = {first, count};
+    error = error != OK ? error : record_append(&commit->writer, DISK_ITEM_FREED, &item);
+    return error != OK ? error : run_list_append(&commit->freed, first, count, 0);
+}
+
+static enum error free_block(void *context, uint32_t block)
+{
+    return blocks_free(context, block, 1);
+}
+
+static enum error free_dead(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+{
+    (void)head;
+    struct drop *drop = context;
+    if (type == DISK_ITEM_DEAD) {
+        struct disk_dead dead;
+        memcpy(&dead, item, sizeof(dead));
+        return is_pinned(drop, dead.birth) ? OK : blocks_free(drop, dead.block, dead.count);
+    }
+    if (type == DISK_ITEM_DEAD_RECORD) {
+        struct disk_record_ref ref;
+        memcpy(&ref, item, sizeof(ref));
+        struct record_visitor visitor = {.context = drop, .block = free_block};
+        return is_pinned(drop, ref.generation) ? OK : record_read(drop->commit->store, &ref, &visitor);
+    }
+    return OK;
+}
+
+/* Drop the oldest generation of the new root's window. */
+static enum error drop_oldest(struct commit *commit)
+{
+    struct disk_root *root = commit->root;
+    const struct disk_record_ref *successor = &root->window[root->window_count - 2];
+    struct drop drop = {.commit = commit, .successor = successor->generation};
+    struct record_visitor visitor = {.context = &drop, .item = free_dead};
+    root->window_count--;
+    enum error error = record_read(commit->store, successor, &visitor);
+    if (is_damage(error)) {
+        commit->store->wants_rebuild = true;
+        return OK;
+    }
+    return error;
+}
+
+/* The kept generations of the branch that goes on from `from`. */
+static void branch(struct disk_root *root, uint64_t from)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < root->window_count; i++) {
+        if (root->window[i].generation <= from) {
+            root->window[kept++] = root->window[i];
+        }
+    }
+    root->window_count = kept;
+    kept = 0;
+    for (uint32_t i = 0; i < root->pin_count; i++) {
+        if (root->pins[i].record.generation <= from) {
+            root->pins[kept++] = root->pins[i];
+        }
+    }
+    memset(&root->pins[kept], 0, (root->pin_count - kept) * sizeof(root->pins[0]));
+    root->pin_count = kept;
+    root->flags |= DISK_ROOT_REBUILD;
+}
+
+static bool space_is_short(const struct commit *commit)
+{
+    const struct space *space = &commit->store->space;
+    return space_free(space) + commit->freed.blocks < space->block_count / FREE_SHARE;
+}
+
+enum error history_advance(struct commit *commit)
+{
+    struct disk_root *root = commit->root;
+    if (commit->store->branch_from != 0) {
+        branch(root, commit->store->branch_from);
+    }
+    if (root->window_count == DISK_WINDOW_MAX) {
+        root->window_count--; /* never happens with the windows this version writes */
+    }
+    memmove(&root->window[1], &root->window[0], root->window_count * sizeof(root->window[0]));
+    memset(&root->window[0], 0, sizeof(root->window[0]));
+    root->window[0].generation = commit->generation;
+    root->window_count++;
+    enum error error = OK;
+    while (error == OK && root->window_count > HISTORY_MIN &&
+           (root->window_count > commit->history || space_is_short(commit))) {
+        error = drop_oldest(commit);
+    }
+    memset(&root->window[root->window_count], 0, (DISK_WINDOW_MAX - root->window_count) * sizeof(root->window[0]));
+    return error;
+}

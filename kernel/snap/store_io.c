@@ -1,0 +1,94 @@
+/*
+ * The write queue. Its memory is one page: a few slots, each a request and the pages it writes.
+ */
+#include "store_io.h"
+#include "store_internal.h"
+
+#define SLOTS     4u
+#define RUN_PAGES 64u
+
+struct write_slot {
+    struct block_request request;
+    bool is_submitted;
+    void *pages[RUN_PAGES];
+    bool is_given[RUN_PAGES];
+};
+
+struct write_slots {
+    uint32_t filling;
+    struct write_slot slot[SLOTS];
+};
+
+_Static_assert(sizeof(struct write_slots) <= PAGE_SIZE, "the write queue's memory is one page");
+
+enum error write_queue_start(struct write_queue *queue, struct store *store)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error == OK) {
+        *queue = (struct write_queue){.store = store, .slots = page};
+    }
+    return error;
+}
+
+static void slot_submit(struct write_queue *queue, struct write_slot *slot)
+{
+    if (slot->request.count > 0 && !slot->is_submitted) {
+        slot->is_submitted = true;
+        slot->request.operation = BLOCK_WRITE;
+        slot->request.pages = slot->pages;
+        block_submit(queue->store->device, &slot->request);
+    }
+}
+
+static void slot_wait(struct write_queue *queue, struct write_slot *slot)
+{
+    if (slot->is_submitted) {
+        enum error error = block_wait(queue->store->device, &slot->request);
+        if (error != OK) {
+            queue->error = queue->error != OK ? queue->error : error;
+            /* Without memory for the note the blocks are merely tried again later. */
+            (void)!run_list_append(&queue->failed, slot->request.first.number, slot->request.count, 0);
+        }
+    }
+    for (uint32_t i = 0; i < slot->request.count; i++) {
+        if (slot->is_given[i]) {
+            memory_page_free(slot->pages[i]);
+        }
+    }
+    slot->is_submitted = false;
+    slot->request.count = 0;
+}
+
+void write_queue_add(struct write_queue *queue, uint32_t block, void *page, bool is_given)
+{
+    struct write_slot *slot = &queue->slots->slot[queue->slots->filling];
+    struct block_request *request = &slot->request;
+    if (request->count == RUN_PAGES || (request->count > 0 && request->first.number + request->count != block)) {
+        slot_submit(queue, slot);
+        queue->slots->filling = (queue->slots->filling + 1) % SLOTS;
+        slot = &queue->slots->slot[queue->slots->filling];
+        request = &slot->request;
+        slot_wait(queue, slot);
+    }
+    if (request->count == 0) {
+        request->first.number = block;
+    }
+    slot->pages[request->count] = page;
+    slot->is_given[request->count] = is_given;
+    request->count++;
+    queue->blocks++;
+}
+
+enum error write_queue_finish(struct write_queue *queue)
+{
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        slot_submit(queue, &queue->slots->slot[i]);
+    }
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        slot_wait(queue, &queue->slots->slot[i]);
+    }
+    memory_page_free(queue->slots);
+    queue->slots = NULL;
+    return queue->error;
+}

@@ -1,0 +1,268 @@
+/*
+ * Reaching what the kept generations need.
+ *
+ * Generations share most of their trees, so a node met before is not entered again. That alone would be wrong for pages
+ * that some log speaks of: below the same node they are alive in one generation and replaced in another. So the pages
+ * and ranges that any log touches are gathered first and left out of the walk over the trees; then each generation is
+ * asked about each of them. The cost is the trees once, and the logs once a generation.
+ */
+#include "store_reach.h"
+
+#include <string.h>
+
+struct reaching {
+    struct store *store;
+    const struct disk_root *root;
+    uint64_t newest;
+    struct space *seen;
+    const struct reach_visitor *visitor;
+    struct layer touched;  /* what the logs speak of; entries are not looked at, only their pages */
+    struct layer *overlay; /* of the generation being asked */
+    struct disk_tree_ref tree;
+    uint64_t generation;
+    uint64_t record; /* whose blocks are being visited */
+};
+
+static enum error see(struct reaching *reaching, const struct reach_item *item)
+{
+    struct extent extent = {{item->block}, 1};
+    if (item->block < DISK_RESERVED || item->block >= reaching->store->block_count) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    const struct reach_visitor *visitor = reaching->visitor;
+    enum error error = space_prepare(reaching->seen, extent);
+    if (error != OK) {
+        return error;
+    }
+    if (space_is_used(reaching->seen, extent.first)) {
+        return visitor->again == NULL ? OK : visitor->again(visitor->context, item);
+    }
+    error = space_mark(reaching->seen, extent, true);
+    return error != OK ? error : visitor->item(visitor->context, item);
+}
+
+static bool was_seen(const struct reaching *reaching, uint32_t block)
+{
+    return block >= DISK_RESERVED && block < reaching->store->block_count &&
+           space_prepare(reaching->seen, (struct extent){{block}, 1}) == OK &&
+           space_is_used(reaching->seen, (struct block){block});
+}
+
+static enum error report_damage(struct reaching *reaching, enum error error)
+{
+    if (!is_damage(error)) {
+        return error;
+    }
+    const struct reach_visitor *visitor = reaching->visitor;
+    return visitor->damage == NULL ? OK : visitor->damage(visitor->context, reaching->generation, error);
+}
+
+static enum error see_page(struct reaching *reaching, const struct disk_map_entry *entry)
+{
+    if (entry->block == 0) {
+        return OK;
+    }
+    struct reach_item item = {.kind = REACH_PAGE,
+                              .block = entry->block,
+                              .page = entry->page,
+                              .generation = when_birth(entry->when),
+                              .checksum = entry->checksum,
+                              .stamp = when_stamp(entry->when)};
+    return see(reaching, &item);
+}
+
+/* The index-th kept generation; NULL past the last. */
+static const struct disk_record_ref *kept_at(const struct disk_root *root, uint32_t index)
+{
+    if (index < root->window_count) {
+        return &root->window[index];
+    }
+    index -= root->window_count;
+    return index < root->pin_count ? &root->pins[index].record : NULL;
+}
+
+/* Do something for each kept generation, with its head. Damage in one does not keep the others from being reached. */
+static enum error each_kept(struct reaching *reaching,
+                            enum error (*act)(struct reaching *reaching, const struct disk_head *head,
+                                              struct ref_list *chain))
+{
+    void *head;
+    enum error error = memory_page_new(&head);
+    if (error != OK) {
+        return error;
+    }
+    const struct disk_record_ref *ref;
+    for (uint32_t i = 0; error == OK && (ref = kept_at(reaching->root, i)) != NULL; i++) {
+        if (ref->generation > reaching->newest) {
+            continue;
+        }
+        struct ref_list chain = {0};
+        reaching->generation = ref->generation;
+        error = chain_collect(reaching->store, ref, head, &chain);
+        error = error != OK ? error : act(reaching, head, &chain);
+        ref_list_clear(&chain);
+        error = error != OK ? report_damage(reaching, error) : OK;
+    }
+    memory_page_free(head);
+    return error;
+}
+
+static enum error see_record_block(void *context, uint32_t block)
+{
+    struct reaching *reaching = context;
+    struct reach_item item = {.kind = REACH_RECORD, .block = block, .generation = reaching->record};
+    return see(reaching, &item);
+}
+
+static enum error see_records(struct reaching *reaching, const struct disk_head *head, struct ref_list *chain)
+{
+    (void)head;
+    struct record_visitor visitor = {reaching, see_record_block, NULL};
+    struct ref_cursor cursor = {0};
+    const struct disk_record_ref *ref;
+    while ((ref = ref_list_next(chain, &cursor)) != NULL) {
+        if (was_seen(reaching, ref->block)) {
+            continue;
+        }
+        reaching->record = ref->generation;
+        enum error error = chain_gather(reaching->store, ref, &reaching->touched, &visitor);
+        error = error != OK ? report_damage(reaching, error) : OK;
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+static enum error see_node(void *context, const struct disk_tree_ref *ref, uint32_t level, bool *enter)
+{
+    (void)level;
+    struct reaching *reaching = context;
+    *enter = !was_seen(reaching, ref->block);
+    struct reach_item item = {.kind = REACH_NODE, .block = ref->block, .generation = ref->generation};
+    return see(reaching, &item);
+}
+
+static enum error see_untouched(void *context, const struct disk_map_entry *entry)
+{
+    struct reaching *reaching = context;
+    struct disk_map_entry ignored;
+    bool touched = layer_find(&reaching->touched, entry->page, &ignored) != LAYER_SILENT;
+    return touched ? OK : see_page(reaching, entry);
+}
+
+static enum error tree_damage(void *context, const struct disk_tree_ref *ref, uint32_t level, enum error error)
+{
+    (void)ref;
+    (void)level;
+    return report_damage(context, error);
+}
+
+static enum error see_tree(struct reaching *reaching, const struct disk_head *head, struct ref_list *chain)
+{
+    (void)chain;
+    struct tree_visitor visitor = {reaching, see_node, see_untouched, tree_damage};
+    return tree_walk(reaching->store, &head->page_tree, &visitor);
+}
+
+static enum error see_chunk(void *context, const struct disk_map_entry *entry)
+{
+    struct reach_item item = {.kind = entry->page >= DISK_SPACE_BAD ? REACH_BAD : REACH_CHUNK,
+                              .block = entry->block,
+                              .page = entry->page,
+                              .generation = entry->when,
+                              .checksum = entry->checksum};
+    return see(context, &item);
+}
+
+static enum error see_space_tree(struct reaching *reaching, const struct disk_head *head, struct ref_list *chain)
+{
+    (void)chain;
+    struct tree_visitor visitor = {reaching, see_node, see_chunk, tree_damage};
+    return tree_walk(reaching->store, &head->space_tree, &visitor);
+}
+
+/* A touched page as the generation being asked has it. */
+static enum error ask_page(struct reaching *reaching, uint32_t page)
+{
+    struct disk_map_entry entry;
+    enum layer_answer answer = layer_find(reaching->overlay, page, &entry);
+    enum error error = OK;
+    if (answer == LAYER_SILENT) {
+        error = tree_find(reaching->store, &reaching->tree, page, &entry);
+    }
+    if (answer == LAYER_DELETED || error == ERROR_NOT_FOUND) {
+        return OK;
+    }
+    return error != OK ? report_damage(reaching, error) : see_page(reaching, &entry);
+}
+
+/* The pages of the tree in a touched range. */
+static enum error ask_range(struct reaching *reaching, uint32_t first, uint32_t last)
+{
+    uint64_t at = first;
+    while (at <= last) {
+        struct disk_map_entry found;
+        enum error error = tree_next(reaching->store, &reaching->tree, (uint32_t)at, &found);
+        if (error == ERROR_NOT_FOUND || (error == OK && found.page > last)) {
+            return OK;
+        }
+        if (error != OK) {
+            return report_damage(reaching, error);
+        }
+        error = ask_page(reaching, found.page);
+        if (error != OK) {
+            return error;
+        }
+        at = (uint64_t)found.page + 1;
+    }
+    return OK;
+}
+
+static enum error ask_all(struct reaching *reaching)
+{
+    const struct index *pages = &reaching->touched.pages;
+    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+        enum error error = ask_page(reaching, entry->page);
+        if (error != OK) {
+            return error;
+        }
+    }
+    uint64_t next = 0;
+    uint32_t first, last;
+    while (layer_next_range(&reaching->touched, &next, &first, &last)) {
+        enum error error = ask_range(reaching, first, last);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+static enum error see_touched(struct reaching *reaching, const struct disk_head *head, struct ref_list *chain)
+{
+    struct layer overlay = {0};
+    struct ref_cursor cursor = {0};
+    const struct disk_record_ref *ref;
+    enum error error = OK;
+    while (error == OK && (ref = ref_list_next(chain, &cursor)) != NULL) {
+        error = chain_apply(reaching->store, ref, &overlay, NULL);
+    }
+    reaching->overlay = &overlay;
+    reaching->tree = head->page_tree;
+    error = error != OK ? error : ask_all(reaching);
+    layer_clear(&overlay);
+    return error;
+}
+
+enum error reach(struct store *store, const struct disk_root *root, uint64_t newest, struct space *seen,
+                 const struct reach_visitor *visitor)
+{
+    struct reaching reaching = {.store = store, .root = root, .newest = newest, .seen = seen, .visitor = visitor};
+    enum error error = each_kept(&reaching, see_records);
+    error = error != OK ? error : each_kept(&reaching, see_tree);
+    error = error != OK ? error : each_kept(&reaching, see_touched);
+    error = error != OK ? error : each_kept(&reaching, see_space_tree);
+    layer_clear(&reaching.touched);
+    return error;
+}

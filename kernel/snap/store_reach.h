@@ -1,0 +1,39 @@
+/*
+ * Reaching: everything that the kept generations of an image need, each block once.
+ */
+#ifndef STORE_REACH_H
+#define STORE_REACH_H
+
+#include "store_chain.h"
+
+enum reach_kind { REACH_RECORD, REACH_NODE, REACH_PAGE, REACH_CHUNK, REACH_BAD };
+
+/* One block that is needed. */
+struct reach_item {
+    enum reach_kind kind;
+    uint32_t block;
+    uint32_t page;       /* REACH_PAGE: whose content; REACH_CHUNK: the chunk's number */
+    uint64_t generation; /* that committed it first */
+    uint64_t checksum;   /* REACH_PAGE, REACH_CHUNK */
+    uint64_t stamp;      /* REACH_PAGE: the generation the checksum is bound to */
+};
+
+struct reach_visitor {
+    void *context;
+    /* Called for every block; for one that several generations share, once. May sleep. */
+    enum error (*item)(void *context, const struct reach_item *item);
+    /* Called when a block is met again: it should be the same item. May be NULL. */
+    enum error (*again)(void *context, const struct reach_item *item);
+    /* Something that `generation` needs could not be read; OK goes on with the rest. May be NULL: go on. */
+    enum error (*damage)(void *context, uint64_t generation, enum error error);
+};
+
+/*
+ * - root: the generations it keeps, those after `newest` aside.
+ * - seen: an initialised map of free space, in which everything reached is marked used; it tells what was seen already.
+ * - ERROR_NO_MEMORY, and the visitor's errors.
+ */
+MUST_CHECK enum error reach(struct store *store, const struct disk_root *root, uint64_t newest, struct space *seen,
+                            const struct reach_visitor *visitor);
+
+#endif

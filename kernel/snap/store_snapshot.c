@@ -1,0 +1,106 @@
+/*
+ * Snapshots: the two layers of change, and how they become generations.
+ *
+ * Sealing only moves a layer; it is what happens while programs stand still. Committing is in store_commit.c.
+ */
+#include "log.h"
+#include "store_commit.h"
+
+static void block_release(void *context, const struct disk_map_entry *entry)
+{
+    struct store *store = context;
+    if (entry->block != 0) {
+        space_release(&store->space, (struct extent){{entry->block}, 1});
+    }
+}
+
+/* Fold a snapshot that was given up into the open layer, if there is memory for it. */
+static void unstick(struct store *store)
+{
+    if (layer_reserve(&store->open, &store->sealed) == OK) {
+        layer_merge_under(&store->open, &store->sealed, block_release, store);
+        layer_clear(&store->sealed);
+        store->is_stuck = false;
+    }
+}
+
+enum error store_snapshot_seal(struct store *store)
+{
+    if (store->read_only) {
+        return ERROR_READ_ONLY;
+    }
+    if (store->is_sealed) {
+        return ERROR_BUSY;
+    }
+    if (store->is_stuck) {
+        unstick(store);
+        if (store->is_stuck) {
+            return ERROR_NO_MEMORY;
+        }
+    }
+    if (store->open_generation == DISK_GENERATION_MAX) {
+        return ERROR_RANGE;
+    }
+    store->sealed = store->open;
+    store->open = (struct layer){0};
+    store->sealed_generation = store->open_generation++;
+    store->open_is_stamped = false;
+    store->is_sealed = true;
+    store->stop_ns = 0;
+    return OK;
+}
+
+void store_snapshot_abort(struct store *store)
+{
+    ASSERT(store->is_sealed);
+    store->is_sealed = false;
+    if (layer_is_empty(&store->sealed) && layer_is_empty(&store->open) && !store->open_is_stamped) {
+        store->open_generation = store->sealed_generation; /* nothing bears the number */
+    }
+    store->is_stuck = true;
+    unstick(store);
+}
+
+void store_snapshot_note_stop(struct store *store, uint64_t stop_ns)
+{
+    store->stop_ns = stop_ns;
+}
+
+enum error store_snapshot_commit(struct store *store, const void *record, uint32_t length, uint64_t wall_time_ns)
+{
+    ASSERT(length <= STORE_SYSTEM_RECORD_MAX);
+    if (!store->is_sealed) {
+        return ERROR_INVALID;
+    }
+    mutex_lock(&store->commit_lock);
+    enum error error = commit_layer(store, &store->sealed, store->sealed_generation, store->tuning.history, record,
+                                    length, wall_time_ns);
+    if (error == OK) {
+        store->is_sealed = false;
+    }
+    mutex_unlock(&store->commit_lock);
+    if (error != OK) {
+        store_snapshot_abort(store);
+    }
+    return error;
+}
+
+enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
+{
+    if (store->read_only) {
+        return ERROR_READ_ONLY;
+    }
+    if (store->is_sealed) {
+        return ERROR_BUSY;
+    }
+    if (store->root->window_count <= HISTORY_MIN) {
+        return ERROR_NO_SPACE;
+    }
+    mutex_lock(&store->commit_lock);
+    struct layer nothing = {0};
+    store->stop_ns = 0;
+    enum error error = commit_layer(store, &nothing, store->open_generation++, HISTORY_MIN, store->system,
+                                    store->system_bytes, wall_time_ns);
+    mutex_unlock(&store->commit_lock);
+    return error;
+}

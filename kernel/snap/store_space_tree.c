@@ -1,0 +1,103 @@
+/*
+ * The free-space map on the disk: a tree from the number of a chunk to the block with its bits.
+ */
+#include "store_space_tree.h"
+#include "log.h"
+#include "store_checksum.h"
+#include "store_internal.h"
+
+#include <string.h>
+
+enum error space_tree_load(struct store *store, uint32_t chunk, void *bits)
+{
+    struct disk_map_entry entry;
+    struct disk_tree_ref root = store->space_source;
+    enum error error = tree_find(store, &root, chunk, &entry);
+    if (chunk == 0) {
+        *(uint8_t *)bits = (1u << DISK_RESERVED) - 1;
+    }
+    if (error == ERROR_NOT_FOUND) { /* none of its blocks was ever used */
+        return OK;
+    }
+    if (error == OK && (entry.block < DISK_RESERVED || entry.block >= store->block_count)) {
+        error = ERROR_FORMAT_DAMAGED;
+    }
+    error = error != OK ? error : block_read(store->device, (struct block){entry.block}, bits);
+    if (error == OK && checksum_block(store->space_id, entry.block, entry.when, bits) != entry.checksum) {
+        error = ERROR_CHECKSUM;
+    }
+    if (is_damage(error)) {
+        store->wants_rebuild = true;
+    }
+    return error;
+}
+
+/* Note that the new version of the tree does without the block a chunk had. */
+static enum error chunk_retire(struct tree_edit *edit, uint32_t chunk)
+{
+    struct disk_map_entry old;
+    enum error error = tree_find(edit->store, &edit->root, chunk, &old);
+    if (error == ERROR_NOT_FOUND) {
+        return OK;
+    }
+    return error != OK ? error : run_list_append(&edit->dead, old.block, 1, old.when);
+}
+
+enum error space_tree_write(struct tree_edit *edit, uint32_t chunk, struct write_queue *queue, struct run_list *blocks)
+{
+    struct store *store = edit->store;
+    const void *bits;
+    void *page = NULL;
+    struct extent extent = {BLOCK_NONE, 0};
+    enum error error = chunk_retire(edit, chunk);
+    error = error != OK ? error : memory_page_new(&page);
+    error = error != OK ? error : space_allocate(&store->space, 1, 0, &extent);
+    error = error != OK ? error : space_bits(&store->space, chunk, &bits);
+    if (error == OK) {
+        memcpy(page, bits, PAGE_SIZE);
+        struct disk_map_entry entry = {.page = chunk, .block = extent.first.number, .when = edit->generation};
+        entry.checksum = checksum_block(store->space_id, entry.block, entry.when, page);
+        error = tree_set(edit, &entry);
+    }
+    error = error != OK ? error : run_list_append(blocks, extent.first.number, 1, 0);
+    if (error != OK) {
+        memory_page_free(page);
+        if (extent.count > 0) {
+            space_release(&store->space, extent);
+        }
+        return error;
+    }
+    space_set_changed(&store->space, chunk, false);
+    write_queue_add(queue, extent.first.number, page, true);
+    return OK;
+}
+
+static enum error walk_node(void *context, const struct disk_tree_ref *ref, uint32_t level, bool *enter)
+{
+    (void)level;
+    (void)enter;
+    struct tree_edit *edit = context;
+    return run_list_append(&edit->dead, ref->block, 1, ref->generation);
+}
+
+static enum error walk_entry(void *context, const struct disk_map_entry *entry)
+{
+    struct tree_edit *edit = context;
+    return entry->page >= DISK_SPACE_BAD ? OK : run_list_append(&edit->dead, entry->block, 1, entry->when);
+}
+
+static enum error walk_damage(void *context, const struct disk_tree_ref *ref, uint32_t level, enum error error)
+{
+    (void)context;
+    (void)ref;
+    (void)level;
+    return is_damage(error) ? OK : error;
+}
+
+enum error space_tree_restart(struct tree_edit *edit)
+{
+    struct disk_tree_ref old = edit->root;
+    struct tree_visitor visitor = {edit, walk_node, walk_entry, walk_damage};
+    edit->root = (struct disk_tree_ref){0};
+    return tree_walk(edit->store, &old, &visitor);
+}

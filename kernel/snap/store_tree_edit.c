@@ -1,0 +1,374 @@
+/*
+ * Changing a tree on the disk by copying what changes.
+ *
+ * A change goes down from the root and makes every node on its way dirty; full nodes are split before they are entered,
+ * so that there is always room above. After a removal the way is gone back, and nodes that have become small are joined
+ * with a neighbour. What fails on the way down leaves a tree of the same content.
+ */
+#include "log.h"
+#include "store_cache.h"
+#include "store_checksum.h"
+#include "store_internal.h"
+#include "store_node.h"
+#include "store_tree.h"
+
+#include <string.h>
+
+#define JOIN_BELOW (DISK_NODE_ENTRIES / 4)      /* a node with fewer entries looks for a neighbour to join */
+#define JOIN_MAX   (DISK_NODE_ENTRIES * 7u / 8) /* and takes it if both together have at most so many */
+
+/* The dirty nodes from the root to a leaf, and which child of each comes next. */
+struct path {
+    struct disk_node *node[DISK_HEIGHT_MAX];
+    uint32_t child[DISK_HEIGHT_MAX];
+};
+
+void tree_edit_begin(struct tree_edit *edit, struct store *store, const struct disk_tree_ref *root, uint64_t generation)
+{
+    *edit = (struct tree_edit){.store = store, .generation = generation, .root = *root};
+}
+
+static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *block, struct disk_node **out)
+{
+    struct store *store = edit->store;
+    struct extent extent;
+    enum error error = space_allocate(&store->space, 1, 0, &extent);
+    if (error != OK) {
+        return error;
+    }
+    error = cache_new(&store->cache, extent.first.number, out);
+    if (error != OK) {
+        space_release(&store->space, extent);
+        return error;
+    }
+    (*out)->magic = DISK_NODE_MAGIC;
+    (*out)->level = (uint16_t)level;
+    (*out)->generation = edit->generation;
+    *block = extent.first.number;
+    edit->dirty++;
+    return OK;
+}
+
+/* Give a dirty node back. */
+static void node_delete(struct tree_edit *edit, uint32_t block)
+{
+    cache_drop(&edit->store->cache, block);
+    space_release(&edit->store->space, (struct extent){{block}, 1});
+    edit->dirty--;
+}
+
+/* A dirty copy of the node that a reference names, which the new version then does without. */
+static enum error node_copy(struct tree_edit *edit, const struct disk_tree_ref *ref, uint32_t level, uint32_t *block,
+                            struct disk_node **out)
+{
+    enum error error = node_new(edit, level, block, out);
+    if (error != OK) {
+        return error;
+    }
+    struct disk_node *old;
+    error = cache_load(edit->store, ref, level, &old);
+    error = error != OK ? error : run_list_append(&edit->dead, ref->block, 1, ref->generation);
+    if (error != OK) {
+        node_delete(edit, *block);
+        return error;
+    }
+    memcpy(*out, old, sizeof(*old));
+    (*out)->generation = edit->generation;
+    return OK;
+}
+
+/* Make the root dirty, create it if the tree is empty. */
+static enum error root_edit(struct tree_edit *edit, struct disk_node **out)
+{
+    struct disk_tree_ref *root = &edit->root;
+    if (root->block != 0 && root->generation == edit->generation) {
+        *out = cache_dirty(&edit->store->cache, root->block);
+        return OK;
+    }
+    uint32_t block;
+    enum error error =
+        root->block == 0 ? node_new(edit, 0, &block, out) : node_copy(edit, root, root->height - 1, &block, out);
+    if (error == OK) {
+        root->height = root->block == 0 ? 1 : root->height;
+        root->block = block;
+        root->generation = edit->generation;
+        root->checksum = 0;
+    }
+    return error;
+}
+
+/* Make a child of a dirty node dirty. */
+static enum error child_edit(struct tree_edit *edit, struct disk_node *parent, uint32_t position,
+                             struct disk_node **out)
+{
+    struct disk_map_entry *entry = &parent->entries[position];
+    if (entry->when == edit->generation) {
+        *out = cache_dirty(&edit->store->cache, entry->block);
+        return OK;
+    }
+    struct disk_tree_ref ref = {.block = entry->block, .checksum = entry->checksum, .generation = entry->when};
+    uint32_t block;
+    enum error error = node_copy(edit, &ref, parent->level - 1u, &block, out);
+    if (error == OK) {
+        *entry = (struct disk_map_entry){.page = entry->page, .block = block, .when = edit->generation};
+    }
+    return error;
+}
+
+static void entry_insert(struct disk_node *node, uint32_t position, const struct disk_map_entry *entry)
+{
+    struct disk_map_entry *place = &node->entries[position];
+    memmove(place + 1, place, (node->count - position) * sizeof(*place));
+    *place = *entry;
+    node->count++;
+}
+
+static void entry_remove(struct disk_node *node, uint32_t position)
+{
+    struct disk_map_entry *place = &node->entries[position];
+    node->count--;
+    memmove(place, place + 1, (node->count - position) * sizeof(*place));
+}
+
+/*
+ * Split a full child of a node that has room. What is about to come after all its entries leaves it nearly full, so
+ * that pages put in ascending order make full nodes.
+ */
+static enum error child_split(struct tree_edit *edit, struct disk_node *parent, uint32_t position, uint32_t page)
+{
+    struct disk_node *left = cache_dirty(&edit->store->cache, parent->entries[position].block);
+    struct disk_node *right;
+    uint32_t block;
+    enum error error = node_new(edit, left->level, &block, &right);
+    if (error != OK) {
+        return error;
+    }
+    bool is_last = left->entries[left->count - 1].page <= page;
+    uint32_t keep = is_last ? left->count - 1u : left->count / 2u;
+    right->count = (uint16_t)(left->count - keep);
+    left->count = (uint16_t)keep;
+    memcpy(right->entries, left->entries + keep, right->count * sizeof(right->entries[0]));
+    entry_insert(parent, position + 1,
+                 &(struct disk_map_entry){.page = right->entries[0].page, .block = block, .when = edit->generation});
+    return OK;
+}
+
+/* Put a new root above a full one. */
+static enum error root_raise(struct tree_edit *edit, struct disk_node **root)
+{
+    if ((*root)->count < DISK_NODE_ENTRIES) {
+        return OK;
+    }
+    if (edit->root.height == DISK_HEIGHT_MAX) {
+        return ERROR_NO_SPACE;
+    }
+    struct disk_node *above;
+    uint32_t block;
+    enum error error = node_new(edit, edit->root.height, &block, &above);
+    if (error != OK) {
+        return error;
+    }
+    above->count = 1;
+    above->entries[0] =
+        (struct disk_map_entry){.page = (*root)->entries[0].page, .block = edit->root.block, .when = edit->generation};
+    edit->root.block = block;
+    edit->root.height++;
+    *root = above;
+    return OK;
+}
+
+enum error tree_set(struct tree_edit *edit, const struct disk_map_entry *entry)
+{
+    struct disk_node *node;
+    enum error error = root_edit(edit, &node);
+    error = error != OK ? error : root_raise(edit, &node);
+    while (error == OK && node->level > 0) {
+        uint32_t position = node_child(node, entry->page);
+        struct disk_node *child;
+        error = child_edit(edit, node, position, &child);
+        if (error == OK && child->count == DISK_NODE_ENTRIES) {
+            error = child_split(edit, node, position, entry->page);
+            position = node_child(node, entry->page);
+        }
+        if (error == OK) {
+            struct disk_map_entry *link = &node->entries[position];
+            link->page = entry->page < link->page ? entry->page : link->page;
+            node = cache_dirty(&edit->store->cache, link->block);
+        }
+    }
+    if (error != OK) {
+        return error;
+    }
+    uint32_t position = node_position(node, entry->page);
+    if (position < node->count && node->entries[position].page == entry->page) {
+        node->entries[position] = *entry;
+    } else {
+        entry_insert(node, position, entry);
+    }
+    return OK;
+}
+
+/* Move all entries of a neighbour, left or right, into the child at `position`. */
+static void entries_pull(struct disk_node *parent, uint32_t position, uint32_t neighbour, struct disk_node *node,
+                         const struct disk_node *other)
+{
+    struct disk_map_entry *place = node->entries + node->count;
+    if (neighbour < position) {
+        memmove(node->entries + other->count, node->entries, node->count * sizeof(*place));
+        place = node->entries;
+        parent->entries[position].page = parent->entries[neighbour].page;
+    }
+    memcpy(place, other->entries, other->count * sizeof(*place));
+    node->count = (uint16_t)(node->count + other->count);
+    entry_remove(parent, neighbour);
+}
+
+/* Join the child at `position` with a neighbour if both fit one node. What cannot be had stays as it is. */
+static void child_join(struct tree_edit *edit, struct disk_node *parent, uint32_t position, uint32_t neighbour)
+{
+    struct disk_map_entry link = parent->entries[neighbour];
+    struct disk_tree_ref ref = {.block = link.block, .checksum = link.checksum, .generation = link.when};
+    bool is_dirty = link.when == edit->generation;
+    struct disk_node *other;
+    if (cache_load(edit->store, &ref, parent->level - 1u, &other) != OK) {
+        return;
+    }
+    struct disk_node *node = cache_dirty(&edit->store->cache, parent->entries[position].block);
+    if ((uint32_t)node->count + other->count > JOIN_MAX ||
+        (!is_dirty && run_list_append(&edit->dead, link.block, 1, link.when) != OK)) {
+        return;
+    }
+    entries_pull(parent, position, neighbour, node, other);
+    if (is_dirty) {
+        node_delete(edit, link.block);
+    }
+}
+
+/* After a removal: drop the child if it is empty, join it with a neighbour if it is small. */
+static void child_shrink(struct tree_edit *edit, struct disk_node *parent, uint32_t position)
+{
+    struct disk_node *child = cache_dirty(&edit->store->cache, parent->entries[position].block);
+    if (child->count == 0) {
+        node_delete(edit, parent->entries[position].block);
+        entry_remove(parent, position);
+    } else if (child->count < JOIN_BELOW && parent->count > 1) {
+        child_join(edit, parent, position, position + 1 < parent->count ? position + 1 : position - 1);
+    }
+}
+
+/* A root without entries is no root; one with a single child gives way to it. */
+static void root_lower(struct tree_edit *edit)
+{
+    struct disk_tree_ref *root = &edit->root;
+    while (root->block != 0 && root->generation == edit->generation) {
+        const struct disk_node *node = cache_dirty(&edit->store->cache, root->block);
+        struct disk_tree_ref next = {0};
+        if (node->count > 0) {
+            if (node->level == 0 || node->count > 1) {
+                return;
+            }
+            const struct disk_map_entry *only = &node->entries[0];
+            next = (struct disk_tree_ref){only->block, root->height - 1, only->checksum, only->when};
+        }
+        node_delete(edit, root->block);
+        *root = next;
+    }
+}
+
+static enum error path_edit(struct tree_edit *edit, uint32_t page, struct path *path)
+{
+    enum error error = root_edit(edit, &path->node[0]);
+    for (uint32_t i = 0; error == OK && path->node[i]->level > 0; i++) {
+        path->child[i] = node_child(path->node[i], page);
+        error = child_edit(edit, path->node[i], path->child[i], &path->node[i + 1]);
+    }
+    return error;
+}
+
+enum error tree_remove(struct tree_edit *edit, uint32_t page)
+{
+    struct disk_map_entry entry;
+    enum error error = tree_find(edit->store, &edit->root, page, &entry);
+    if (error != OK) {
+        return error == ERROR_NOT_FOUND ? OK : error;
+    }
+    struct path path;
+    error = path_edit(edit, page, &path);
+    if (error != OK) {
+        return error;
+    }
+    uint32_t depth = edit->root.height - 1;
+    struct disk_node *leaf = path.node[depth];
+    entry_remove(leaf, node_position(leaf, page));
+    for (uint32_t i = depth; i > 0; i--) {
+        child_shrink(edit, path.node[i - 1], path.child[i - 1]);
+    }
+    root_lower(edit);
+    return OK;
+}
+
+/* Seal the dirty nodes below and at `block`. The recursion is as deep as the tree is high. */
+static enum error seal_below(struct tree_edit *edit, uint32_t block, struct write_queue *queue, struct run_list *blocks,
+                             uint64_t *checksum)
+{
+    struct store *store = edit->store;
+    struct disk_node *node = cache_dirty(&store->cache, block);
+    for (uint32_t i = 0; node->level > 0 && i < node->count; i++) {
+        struct disk_map_entry *link = &node->entries[i];
+        if (link->when == edit->generation) {
+            enum error error = seal_below(edit, link->block, queue, blocks, &link->checksum);
+            if (error != OK) {
+                return error;
+            }
+        }
+    }
+    enum error error = run_list_append(blocks, block, 1, 0);
+    if (error != OK) {
+        return error;
+    }
+    *checksum = checksum_block(store->space_id, block, edit->generation, node);
+    write_queue_add(queue, block, node, false);
+    return OK;
+}
+
+enum error tree_edit_seal(struct tree_edit *edit, struct write_queue *queue, struct run_list *blocks)
+{
+    if (edit->root.block == 0 || edit->root.generation != edit->generation) {
+        return OK;
+    }
+    return seal_below(edit, edit->root.block, queue, blocks, &edit->root.checksum);
+}
+
+/* Settle or delete the dirty nodes at and below `block`. */
+static void end_below(struct tree_edit *edit, uint32_t block, bool keep)
+{
+    const struct disk_node *node = cache_dirty(&edit->store->cache, block);
+    for (uint32_t i = 0; node->level > 0 && i < node->count; i++) {
+        if (node->entries[i].when == edit->generation) {
+            end_below(edit, node->entries[i].block, keep);
+        }
+    }
+    if (keep) {
+        cache_settle(&edit->store->cache, block);
+    } else {
+        node_delete(edit, block);
+    }
+}
+
+static void edit_end(struct tree_edit *edit, bool keep)
+{
+    if (edit->root.block != 0 && edit->root.generation == edit->generation) {
+        end_below(edit, edit->root.block, keep);
+    }
+    run_list_clear(&edit->dead);
+}
+
+void tree_edit_settle(struct tree_edit *edit)
+{
+    edit_end(edit, true);
+}
+
+void tree_edit_abandon(struct tree_edit *edit)
+{
+    edit_end(edit, false);
+}
