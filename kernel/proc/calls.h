@@ -52,6 +52,18 @@ int32_t copy_out(uint32_t destination, const void *source, uint32_t length);
 /* In calls that work for long without a sleep: a place where the task may be captured and others get their turn. */
 void call_let_others_run(void);
 
+/*
+ * The pace of a wait for a deadline. The monotonic clock is committed with each generation, but an idle system commits
+ * none; so that cuts do not set a long wait back for ever, it pauses at doubling distances and leaves a mark in its task's
+ * record, which makes a snapshot due. Zeroed to start with.
+ */
+struct call_pace {
+    uint64_t gap_ns;
+};
+
+/* Leave a mark, and say until when to wait now: the deadline or an earlier moment. Both of the monotonic clock. */
+uint64_t call_pace_next(const struct system_call *call, struct call_pace *pace, uint64_t deadline_ns);
+
 /* Sleep until the deadline of the monotonic clock, unless a signal is or becomes pending: 0 or -EINTR. */
 int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns);
 

@@ -12,6 +12,9 @@
 #include "signals.h"
 #include "task.h"
 
+#define PACE_FIRST_NS  50000000u
+#define CALL_WORD_MARK 3u /* of record->call.words: changes when a wait leaves a mark */
+
 static const struct system_call_entry linux_calls[] = {
     [1] = {"exit", call_exit},
     [3] = {"read", call_read},
@@ -220,13 +223,28 @@ void call_let_others_run(void)
     }
 }
 
+uint64_t call_pace_next(const struct system_call *call, struct call_pace *pace, uint64_t deadline_ns)
+{
+    uint64_t now = time_monotonic_ns();
+
+    if (deadline_ns == UINT64_MAX) {
+        return deadline_ns;
+    }
+    pace->gap_ns = pace->gap_ns == 0 ? PACE_FIRST_NS : pace->gap_ns * 2;
+    call->record->call.words[CALL_WORD_MARK] = (uint32_t)now;
+    return deadline_ns > now && deadline_ns - now > pace->gap_ns ? now + pace->gap_ns : deadline_ns;
+}
+
 int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns)
 {
+    struct call_pace pace = {0};
+
     while (time_monotonic_ns() < deadline_ns) {
         if (signal_is_pending(call->task)) {
             return -EINTR;
         }
-        enum error error = thread_sleep_until(time_boot_deadline_ns(deadline_ns));
+        uint64_t until = call_pace_next(call, &pace, deadline_ns);
+        enum error error = thread_sleep_until(time_boot_deadline_ns(until));
         if (error != OK && error != ERROR_INTERRUPTED) {
             return system_call_errno(error);
         }

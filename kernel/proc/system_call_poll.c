@@ -54,7 +54,8 @@ static uint64_t deadline_of(const struct system_call *call, bool limited, uint64
 }
 
 /* Sleep until something may have changed: 0 to look again, -ETIMEDOUT, -EINTR. */
-static int32_t wait_for_change(const struct system_call *call, const struct interest *interest, uint64_t deadline_ns)
+static int32_t wait_for_change(const struct system_call *call, const struct interest *interest, struct call_pace *pace,
+                               uint64_t deadline_ns)
 {
     uint64_t now = time_monotonic_ns();
 
@@ -64,7 +65,10 @@ static int32_t wait_for_change(const struct system_call *call, const struct inte
     if (signal_is_pending(call->task)) {
         return -EINTR;
     }
-    uint64_t until = interest->output && deadline_ns - now > LOOK_AGAIN_NS ? now + LOOK_AGAIN_NS : deadline_ns;
+    uint64_t until = call_pace_next(call, pace, deadline_ns);
+    if (interest->output && until - now > LOOK_AGAIN_NS) {
+        until = now + LOOK_AGAIN_NS;
+    }
     if (!interest->input) {
         return call_sleep_until(call, until);
     }
@@ -151,10 +155,11 @@ static int32_t poll_until(const struct system_call *call, bool limited, uint64_t
         return result;
     }
     uint64_t deadline_ns = deadline_of(call, limited, length_ns);
+    struct call_pace pace = {0};
     for (;;) {
         struct interest interest = {0};
         int32_t ready = poll_all(call, entries, count, &interest);
-        result = ready > 0 ? 0 : wait_for_change(call, &interest, deadline_ns);
+        result = ready > 0 ? 0 : wait_for_change(call, &interest, &pace, deadline_ns);
         if (ready > 0 || result == -ETIMEDOUT) {
             int32_t copied = copy_out(call->arguments[0], entries, bytes);
             return copied != 0 ? copied : ready;
@@ -265,10 +270,11 @@ static int32_t select_until(const struct system_call *call, const uint32_t addre
         return result;
     }
     uint64_t deadline_ns = deadline_of(call, limited, length_ns);
+    struct call_pace pace = {0};
     for (;;) {
         struct interest interest = {0};
         int32_t ready = select_all(call, &sets, &interest);
-        result = ready != 0 ? 0 : wait_for_change(call, &interest, deadline_ns);
+        result = ready != 0 ? 0 : wait_for_change(call, &interest, &pace, deadline_ns);
         if (ready > 0 || result == -ETIMEDOUT) {
             int32_t copied = sets_out(addresses, &sets);
             return copied != 0 ? copied : ready;
