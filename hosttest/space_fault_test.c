@@ -431,6 +431,22 @@ static void space_fault_that_waits_for_memory_outlives_a_failed_snapshot(void **
     frames = 1000;
 }
 
+static void discard_wired(void)
+{
+    uint32_t page = page_of_program();
+
+    SPACE_CHECK(vm_wire(space_world.model.gpn[page], PMAP_WRITE) == OK);
+    space_discard(page, 1);
+    vm_unwire(space_world.model.gpn[page]);
+    SPACE_CHECK(record_of(page) == NULL);
+}
+
+static void space_wired_page_that_is_discarded_leaves_no_record(void **state)
+{
+    (void)state;
+    in_child(discard_wired);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +463,7 @@ int main(void)
         cmocka_unit_test(space_failed_put_returns_its_blocks),
         cmocka_unit_test(space_sync_that_was_served_succeeds_whatever_comes_after),
         cmocka_unit_test(space_fault_that_waits_for_memory_outlives_a_failed_snapshot),
+        cmocka_unit_test(space_wired_page_that_is_discarded_leaves_no_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

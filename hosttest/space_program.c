@@ -119,6 +119,31 @@ void space_store_record(uint32_t page, uint32_t word, uint32_t value)
     world->counters.records++;
 }
 
+/* A system call that makes a page ready, sleeps, and then finds it ready still, unless there was a stop or its region
+ * went. */
+void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
+{
+    struct space_world *world = &space_world;
+    struct gpn gpn = world->model.gpn[page];
+    enum error error = vm_wire(gpn, PMAP_WRITE);
+
+    if (error != OK) {
+        SPACE_CHECK(error == ERROR_DENIED ? !is_allowed(page, PMAP_WRITE) : world->has_faults || world->slow.is_off);
+        return;
+    }
+    uint32_t stops = vm_stops();
+    if (space_chance(2)) {
+        thread_yield();
+    }
+    if (vm_stops() == stops && is_allowed(page, PMAP_WRITE)) {
+        bool done = touch(space, page, word, PMAP_WRITE, &value) || touch(space, page, word, PMAP_WRITE, &value);
+        SPACE_CHECK(done);
+        world->model.pages[page].words[word] = value;
+        world->counters.stores++;
+    }
+    vm_unwire(gpn);
+}
+
 /* Regions ---------------------------------------------------------------------------------------------------------- */
 
 static bool any_leaving(uint32_t first, uint32_t count)
@@ -264,6 +289,8 @@ static void step(uint32_t space)
     } else if (dice < 800) {
         uint32_t record = space_world.model.record_first + space_below(6);
         space_store_record(record, 1 + space_below(SPACE_WORDS - 1), space_below(UINT32_MAX));
+    } else if (dice < 815) {
+        space_wire(space, page, word, space_below(UINT32_MAX));
     } else if (dice < 830) {
         space_discard(page, pick_range(page));
     } else if (dice < 860) {

@@ -290,6 +290,7 @@ void vm_unwire(struct gpn gpn)
 
     ASSERT(page != NULL);
     vm_page_unwire(page);
+    page_in_forget(&object_space, gpn); /* its content may have been discarded meanwhile */
 }
 
 /* Taking away ------------------------------------------------------------------------------------------------------ */
