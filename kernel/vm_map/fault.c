@@ -290,7 +290,9 @@ void vm_unwire(struct gpn gpn)
 
     ASSERT(page != NULL);
     vm_page_unwire(page);
-    page_in_forget(&object_space, gpn); /* its content may have been discarded meanwhile */
+    if (page->state == VM_PAGE_NEW) {
+        page_in_forget(&object_space, gpn); /* its content was discarded meanwhile */
+    }
 }
 
 /* Taking away ------------------------------------------------------------------------------------------------------ */
