@@ -47,14 +47,6 @@ void thread_set_user_context(struct thread *thread, struct cpu_user_context *con
 /* What was last set; NULL for a kernel thread. */
 struct cpu_user_context *thread_user_context(const struct thread *thread);
 
-/*
- * While held, threads with a user context are not scheduled: the programs stand still, kernel threads run. Pairs nest.
- * Called by a kernel thread; a thread that is asleep or about to return to user mode stays as it is. One that owns a mutex
- * runs on until it has given it back and sleeps, yields or is about to return, so kernel threads can get every mutex.
- */
-void thread_hold_users(void);
-void thread_release_users(void);
-
 /* Called at each tick of the clock: wakes sleepers, and marks the running thread for a switch when its slice is over. */
 void thread_tick(void);
 

@@ -5,18 +5,12 @@
 #include "log.h"
 #include "thread_internal.h"
 
-static void take(struct mutex *mutex, struct thread *thread)
-{
-    mutex->owner = thread;
-    thread->mutexes_held++;
-}
-
 void mutex_lock(struct mutex *mutex)
 {
     struct thread *thread = thread_current();
     ASSERT(mutex->owner != thread);
     if (mutex->owner == NULL) {
-        take(mutex, thread);
+        mutex->owner = thread;
         return;
     }
     enum error error = wait_queue_sleep(&mutex->waiters, DEADLINE_NEVER, false);
@@ -28,18 +22,16 @@ bool mutex_try_lock(struct mutex *mutex)
     if (mutex->owner != NULL) {
         return false;
     }
-    take(mutex, thread_current());
+    mutex->owner = thread_current();
     return true;
 }
 
 void mutex_unlock(struct mutex *mutex)
 {
-    struct thread *thread = thread_current();
-    ASSERT(mutex->owner == thread && thread->mutexes_held > 0);
-    thread->mutexes_held--;
+    ASSERT(mutex->owner == thread_current());
     mutex->owner = NULL;
     if (mutex->waiters.last != NULL) {
-        take(mutex, mutex->waiters.last->next);
+        mutex->owner = mutex->waiters.last->next;
         (void)wait_queue_wake(&mutex->waiters, 1);
     }
 }

@@ -5,10 +5,6 @@
  * `waiting` and makes the running thread leave at its next chance; so whoever waits for a disk or a key runs at once,
  * but for no more than its slice before it stands in line with the others. A thread that had to leave for it keeps the
  * first place in `waiting`. Kernel threads and programs are treated alike.
- *
- * While programs are held, threads with a user context are passed over, except those that own a mutex: they
- * run on until they have given it back and sleep, or are about to return to their program, so that kernel threads can
- * get every mutex while the programs stand still.
  */
 #include "arch/clock.h"
 #include "arch/interrupt.h"
@@ -22,14 +18,8 @@ static struct thread *woken;
 static struct thread *waiting;
 static struct thread *ended; /* its stack is given back by the thread that runs next */
 
-static uint32_t holds;
 static bool should_switch; /* somebody woke, or the slice is over */
 static uint64_t running_since_ns;
-
-static bool may_run(const struct thread *thread)
-{
-    return holds == 0 || thread->context == NULL || thread->mutexes_held > 0;
-}
 
 static struct thread *take_from(struct thread **last)
 {
@@ -37,15 +27,8 @@ static struct thread *take_from(struct thread **last)
         return NULL;
     }
     struct thread *thread = (*last)->next;
-    for (;; thread = thread->next) {
-        if (may_run(thread)) {
-            thread_queue_remove(last, thread);
-            return thread;
-        }
-        if (thread == *last) {
-            return NULL;
-        }
-    }
+    thread_queue_remove(last, thread);
+    return thread;
 }
 
 static struct thread *take_next(void)
@@ -149,20 +132,7 @@ void thread_tick(void)
 
 bool thread_should_yield(void)
 {
-    return should_switch || !may_run(current);
-}
-
-void thread_hold_users(void)
-{
-    ASSERT(current->context == NULL);
-    holds++;
-}
-
-void thread_release_users(void)
-{
-    ASSERT(holds > 0);
-    holds--;
-    should_switch = true;
+    return should_switch;
 }
 
 struct thread *thread_current(void)

@@ -56,7 +56,7 @@ enum error thread_create(const char *name, void (*entry)(void *), void *argument
 void thread_exit(void)
 {
     struct thread *thread = thread_current();
-    ASSERT(thread != &boot_thread && thread->mutexes_held == 0);
+    ASSERT(thread != &boot_thread);
     thread_set_user_context(thread, NULL);
     (void)interrupt_disable();
     thread->state = THREAD_ENDED;

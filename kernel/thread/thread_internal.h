@@ -28,7 +28,6 @@ struct thread {
 
     struct thread *next, *previous; /* in the ready queue or the wait queue it is in */
     int64_t slice_left_ns;
-    uint32_t mutexes_held;
 
     struct wait_queue *queue; /* asleep in */
     enum error wake_result;

@@ -303,39 +303,6 @@ SELFTEST(thread_switch_keeps_fpu_state)
     SELFTEST_EXPECT(trace_length == 2 * STEPS);
 }
 
-static void lock_as_program(void *argument)
-{
-    (void)argument;
-    cpu_fpu_initialise(&contexts[0].fpu);
-    contexts[0].space = SPACE_SYSTEM;
-    thread_set_user_context(thread_current(), &contexts[0]);
-    mutex_lock(&mutex);
-    note('l');
-    SELFTEST_EXPECT(wait_queue_sleep(&queue, DEADLINE_NEVER, false) == OK);
-    mutex_unlock(&mutex);
-    note('u');
-    thread_yield();
-    note('e');
-    running--;
-}
-
-SELFTEST(thread_held_programs_stand_still_but_give_mutexes_back)
-{
-    begin();
-    start(lock_as_program, 0);
-    wait_until_reached(&trace_length, 1);
-    thread_hold_users();
-    SELFTEST_EXPECT(trace_is("l") && !mutex_is_free(&mutex));
-    SELFTEST_EXPECT(wait_queue_wake(&queue, 1) == 1);
-    mutex_lock(&mutex);
-    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 5 * MS) == OK);
-    SELFTEST_EXPECT(trace_is("lu"));
-    mutex_unlock(&mutex);
-    thread_release_users();
-    join();
-    SELFTEST_EXPECT(trace_is("lue"));
-}
-
 SELFTEST(thread_garbage_in_fpu_state_is_harmless)
 {
     struct cpu_user_context *context = &contexts[0];
