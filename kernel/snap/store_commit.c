@@ -391,7 +391,7 @@ static void commit_end(struct commit *commit)
 static enum error suspects_rewrite(struct commit *commit)
 {
     struct store *store = commit->store;
-    void *page;
+    void *page = NULL;
     enum error error = memory_page_new(&page);
     const struct index *pages = &commit->sealed->pages;
     const struct disk_map_entry *entry = error == OK ? index_next(pages, 0) : NULL;
