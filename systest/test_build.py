@@ -48,25 +48,25 @@ def digest(*path):
 
 
 @pytest.fixture(scope="module")
-def one_build(tmp_path_factory):
-    tree = copy_of_tree(tmp_path_factory.mktemp("one") / "tree")
+def another_build(tmp_path_factory):
+    """A copy of the tree in a place of another length, and what was built of it there."""
+    tree = copy_of_tree(tmp_path_factory.mktemp("another") / "a tree of another length")
     return tree, build(tree, "default", "bootable")
 
 
-def test_two_builds_in_different_places_are_the_same(one_build, tmp_path):
-    other = build(copy_of_tree(tmp_path / "a longer way to another tree"), "default", "bootable")
-    for part in (KERNEL, os.path.join("user", "shell")):
-        assert digest(one_build[1], part) == digest(other, part), part
+def test_builds_in_different_places_are_the_same(another_build):
+    for part in (KERNEL, os.path.join("user", "shell"), os.path.join("user", "counter")):
+        assert digest(another_build[1], part) == digest(BUILD, part), part
 
 
-def test_build_with_nothing_to_do_does_nothing_quickly(one_build):
+def test_build_with_nothing_to_do_does_nothing_quickly(another_build):
     before = time.monotonic()
-    assert "no work to do" in run("ninja", "-C", one_build[1], "bootable")
+    assert "no work to do" in run("ninja", "-C", another_build[1], "bootable")
     assert time.monotonic() - before < 5
 
 
-def test_change_of_one_file_rebuilds_little(one_build):
-    tree, folder = one_build
+def test_change_of_one_file_rebuilds_little(another_build):
+    tree, folder = another_build
     os.utime(os.path.join(tree, "kernel", "main.c"))
     output = run("ninja", "-C", folder, "-v", "bootable")
     assert 1 <= output.count(" -c ") <= 4, output
@@ -75,7 +75,3 @@ def test_change_of_one_file_rebuilds_little(one_build):
 def test_clang_builds_everything_without_a_warning(tmp_path):
     folder = build(copy_of_tree(tmp_path / "tree"), "clang", "bootable", "hosttests")
     assert os.path.exists(os.path.join(folder, KERNEL))
-
-
-def test_build_under_test_is_up_to_date():
-    assert "no work to do" in run("ninja", "-C", BUILD, "-n", "bootable")

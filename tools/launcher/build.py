@@ -8,6 +8,7 @@ that start together from building into one folder.
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,22 +76,31 @@ def remove_contents(folder):
             os.unlink(entry.path)
 
 
+PROGRESS = re.compile(r"\[(\d+)/(\d+)\] (.*)")
+
+
 def ninja(folder, targets):
-    """Bring targets up to date."""
-    command = ["ninja", "-C", folder, *targets]
-    # A dry run costs milliseconds and tells whether there is anything to show.
-    plan = subprocess.run([*command, "-n"], text=True, capture_output=True, check=False)
-    if plan.returncode == 0 and "no work to do" in plan.stdout:
-        return
-    if sys.stderr.isatty():
-        result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
-    else:
-        result = subprocess.run([command[0], "--quiet", *command[1:]], stdin=subprocess.DEVNULL, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if "no work to do" not in result.stdout:
-            print(result.stdout, file=sys.stderr, end="", flush=True)
-    if result.returncode != 0:
+    """Bring targets up to date. Progress takes one line at a terminal, none elsewhere; compilers are always heard."""
+    process = subprocess.Popen(["ninja", "-C", folder, *targets], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace")
+    is_terminal = sys.stderr.isatty()
+    for line in process.stdout:
+        progress = PROGRESS.match(line)
+        if progress and is_terminal and progress[3] != "Re-checking globbed directories...":
+            show_progress(progress[0])
+        elif not progress and not line.startswith(("ninja: ", "-- ")):
+            show_progress("")
+            print(line, file=sys.stderr, end="", flush=True)
+    show_progress("")
+    if process.wait() != 0:
         raise Failure("the build failed; the messages above say where")
+
+
+def show_progress(text):
+    """Replace the progress line of a terminal."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r\033[K{text[:width]}", file=sys.stderr, end="", flush=True)
 
 
 def build(targets, groups=("build",), preset="default", folder=None, again=False):
