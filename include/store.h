@@ -60,6 +60,7 @@ struct store_open_options {
     bool read_only;               /* nothing is written to the device, not even the mark of use */
     struct generation generation; /* which kept generation to open; 0: the newest that proves itself */
     const char *name;             /* or which pinned one; NULL: none */
+    bool maintenance;             /* a tool: whether the last shutdown was clean, and of which kernel, stays noted */
     uint64_t user;                /* random mark of this user of the image, so that a second one is noticed */
     const char *kernel_version;   /* noted in the image; NULL: none */
     struct store_tuning tuning;
@@ -217,6 +218,7 @@ MUST_CHECK enum error store_pin_find(const struct store *store, const char *name
 
 struct store_statistics {
     uint64_t space_id[2];
+    uint64_t created_ns;   /* UTC since 1970 */
     char kernel[64]; /* version of the last kernel that used the image */
     uint64_t pages;  /* with content, as of the newest commit */
     uint32_t blocks, blocks_used, blocks_held;

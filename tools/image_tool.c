@@ -17,6 +17,11 @@ static const struct command {
 } commands[] = {
     {"create", command_create, "FILE [--size MIB]", "make a new, empty image (1024 MiB, sparse)"},
     {"info", command_info, "FILE", "what the image is and what state it is in"},
+    {"log", command_log, "FILE", "the generations it keeps"},
+    {"verify", command_verify, "FILE", "prove every block of it: roots, records, maps, pages, free space"},
+    {"diff", command_diff, "FILE GENERATION GENERATION", "the pages that differ between two of them"},
+    {"pin", command_pin, "FILE [GENERATION] NAME", "keep a generation (the newest) until it is unpinned"},
+    {"unpin", command_unpin, "FILE NAME", "keep it no longer"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -37,9 +42,10 @@ static void help(FILE *to)
 {
     fprintf(to, "usage: %s COMMAND FILE ...\n\n", tool_name);
     for (size_t i = 0; i < COMMANDS; i++) {
-        fprintf(to, "  %-8s %-24s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
+        fprintf(to, "  %-8s %-28s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
     }
-    fprintf(to, "\nexit status: 0 sound or done, 1 something was found, 2 the command could not run\n");
+    fprintf(to, "\nGENERATION is a number or a name. Exit status: 0 sound, equal or done; 1 something was found or "
+                "differs;\n2 the command could not run.\n");
 }
 
 int main(int argc, char **argv)

@@ -40,12 +40,14 @@ static enum error mark_use(struct store *store, const struct store_open_options 
     }
     struct disk_root *root = page;
     *root = *store->root;
-    root->flags &= ~DISK_ROOT_CLEAN;
     root->user = store->user;
-    memset(root->kernel, 0, sizeof(root->kernel));
-    if (options->kernel_version != NULL) {
-        size_t length = strnlen(options->kernel_version, sizeof(root->kernel) - 1);
-        memcpy(root->kernel, options->kernel_version, length);
+    if (!store->maintenance) {
+        root->flags &= ~DISK_ROOT_CLEAN;
+        memset(root->kernel, 0, sizeof(root->kernel));
+        if (options->kernel_version != NULL) {
+            memcpy(root->kernel, options->kernel_version,
+                   strnlen(options->kernel_version, sizeof(root->kernel) - 1));
+        }
     }
     error = root_commit(store, root);
     memory_page_free(root);
@@ -133,6 +135,7 @@ enum error store_open(struct block_device *device, const struct store_open_optio
     struct store *store = page;
     store->device = device;
     store->read_only = options->read_only;
+    store->maintenance = options->maintenance;
     store->user = options->user == 0 ? 1 : options->user;
     tuning_set(store, &options->tuning);
     error = memory_page_new(&page);
@@ -158,7 +161,7 @@ enum error store_close(struct store *store)
         error = error != OK ? error : root_confirm(store);
         if (error == OK) {
             struct disk_root *root = store->root;
-            root->flags |= DISK_ROOT_CLEAN;
+            root->flags |= store->maintenance ? 0 : DISK_ROOT_CLEAN;
             root->user = 0;
             error = root_commit(store, root);
         }
@@ -208,6 +211,7 @@ void store_statistics(const struct store *store, struct store_statistics *out)
         .nodes_read = store->cache.reads,
         .memory_pages = frame_count(FRAME_STORE),
     };
+    out->created_ns = store->created_ns;
     memcpy(out->space_id, store->space_id, sizeof(out->space_id));
     memcpy(out->kernel, store->root->kernel, sizeof(store->root->kernel));
 }

@@ -44,6 +44,8 @@ struct store {
     bool map_is_stale;  /* `space` is right, and what the disk says about free space is not */
     uint32_t block_count;
     uint64_t space_id[2];
+    uint64_t created_ns;
+    bool maintenance; /* the marks of use in the root are not ours to change */
     uint64_t user;  /* our mark in the root */
     uint64_t epoch; /* moves on with every commit */
 

@@ -103,6 +103,7 @@ enum error label_read(struct store *store, struct store_report *report)
     }
     if (error == OK) {
         store->block_count = label->block_count;
+        store->created_ns = label->created_ns;
         memcpy(store->space_id, label->space_id, sizeof(store->space_id));
     }
     memory_page_free(page);
