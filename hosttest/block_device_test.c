@@ -14,6 +14,7 @@
 static struct {
     struct block_device block;
     uint32_t submitted, waited;
+    uint32_t failing;          /* so many requests get the answer, the others are done */
     struct block_request last; /* as it arrived */
     enum error answer;
     bool answers_at_once;
@@ -34,7 +35,8 @@ static void fake_wait(struct block_device *device, struct block_request *request
 {
     (void)device;
     fake.waited++;
-    request->result = fake.answer;
+    request->result = fake.failing > 0 ? fake.answer : OK;
+    fake.failing -= fake.failing > 0;
     request->done = true;
 }
 
@@ -45,6 +47,7 @@ static int setup(void **state)
     fake.submitted = 0;
     fake.waited = 0;
     fake.answer = OK;
+    fake.failing = UINT32_MAX;
     fake.answers_at_once = false;
     return 0;
 }
@@ -165,6 +168,41 @@ static void synchronous_calls_ask_for_one_page(void **state)
     assert_int_equal(fake.last.count, 0);
 }
 
+static void read_that_fails_for_a_moment_is_tried_again(void **state)
+{
+    (void)state;
+    fake.answer = ERROR_IO;
+    fake.failing = 2;
+    assert_int_equal(block_read(&fake.block, (struct block){5}, page), OK);
+    assert_int_equal(fake.submitted, 3);
+    assert_int_equal(fake.last.first.number, 5);
+}
+
+static void read_that_keeps_failing_is_an_error(void **state)
+{
+    (void)state;
+    fake.answer = ERROR_IO;
+    assert_int_equal(block_read(&fake.block, (struct block){5}, page), ERROR_IO);
+    assert_int_equal(fake.submitted, 3);
+}
+
+static void read_that_cannot_succeed_is_tried_once(void **state)
+{
+    (void)state;
+    fake.answer = ERROR_RANGE;
+    assert_int_equal(block_read(&fake.block, (struct block){5}, page), ERROR_RANGE);
+    assert_int_equal(fake.submitted, 1);
+}
+
+static void write_and_flush_that_fail_are_not_tried_again(void **state)
+{
+    (void)state;
+    fake.answer = ERROR_IO;
+    assert_int_equal(block_write(&fake.block, (struct block){5}, page), ERROR_IO);
+    assert_int_equal(block_flush(&fake.block), ERROR_IO);
+    assert_int_equal(fake.submitted, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +214,10 @@ int main(void)
         cmocka_unit_test_setup(submit_clears_what_is_the_drivers, setup),
         cmocka_unit_test_setup(wait_for_done_request_does_not_sleep, setup),
         cmocka_unit_test_setup(synchronous_calls_ask_for_one_page, setup),
+        cmocka_unit_test_setup(read_that_fails_for_a_moment_is_tried_again, setup),
+        cmocka_unit_test_setup(read_that_keeps_failing_is_an_error, setup),
+        cmocka_unit_test_setup(read_that_cannot_succeed_is_tried_once, setup),
+        cmocka_unit_test_setup(write_and_flush_that_fail_are_not_tried_again, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,7 +251,7 @@ static void fail_read_beside_protect(void)
     reboot();
     space_world.has_faults = true;
     space_world.slow.disk->fault =
-        (struct fake_disk_fault){.armed = true, .operation = BLOCK_READ, .count = 2, .error = ERROR_IO};
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_READ, .count = 4, .error = ERROR_IO};
     space_world.slow.holds_reads = true;
     start_loads(2);
     space_restrict(page_of_program(), 1, SPACE_NOTHING);

@@ -56,7 +56,11 @@ void block_submit(struct block_device *device, struct block_request *request);
 /* Sleep until a submitted request is done; returns its result. Several threads may wait for one request. */
 MUST_CHECK enum error block_wait(struct block_device *device, struct block_request *request);
 
-/* One request of one page, or one flush, start to end; may sleep. */
+/*
+ * One request of one page, or one flush, start to end; may sleep.
+ * - A read that ends with ERROR_IO is tried again, twice: on what it reads may hang which generation is the newest, and
+ *   an error of the moment must not decide that.
+ */
 MUST_CHECK enum error block_read(struct block_device *device, struct block block, void *page);
 MUST_CHECK enum error block_write(struct block_device *device, struct block block, void *page);
 MUST_CHECK enum error block_flush(struct block_device *device);

@@ -6,6 +6,8 @@
  */
 #include "block_device.h"
 
+#define READ_TRIES 3u
+
 static enum error check(const struct block_device *device, const struct block_request *request)
 {
     if (request->operation == BLOCK_FLUSH) {
@@ -62,7 +64,12 @@ static enum error transfer(struct block_device *device, enum block_operation ope
 
 enum error block_read(struct block_device *device, struct block block, void *page)
 {
-    return transfer(device, BLOCK_READ, block, page);
+    enum error error = transfer(device, BLOCK_READ, block, page);
+
+    for (uint32_t tries = 1; error == ERROR_IO && tries < READ_TRIES; tries++) {
+        error = transfer(device, BLOCK_READ, block, page);
+    }
+    return error;
 }
 
 enum error block_write(struct block_device *device, struct block block, void *page)
