@@ -83,6 +83,9 @@ void space_boot(void);
 void space_shut_down(void);
 void space_power_off(void);
 
+/* All up to stop `wanted` has been said to be durable: believe it from now on. False: it cannot be. */
+bool space_confirm(uint64_t wanted);
+
 /* After a shutdown: let the next boot go on from where this one ended. */
 void space_keep(void);
 

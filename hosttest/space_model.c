@@ -105,22 +105,29 @@ static bool same_content(const struct space_model *model, const struct space_sto
     return true;
 }
 
-bool space_model_confirm(struct space_model *model, uint64_t stop, uint64_t generation, uint32_t event)
+static const struct space_stop *find_stop(const struct space_model *model, uint64_t number)
 {
-    const struct space_stop *committed = space_model_generation(model, generation, UINT32_MAX);
-    const struct space_stop *covering = NULL;
-
-    for (uint32_t i = model->stops_kept; i > 0 && model->stops[i - 1]->number >= stop; i--) {
-        covering = model->stops[i - 1];
+    for (uint32_t i = model->stops_kept; i > 0; i--) {
+        if (model->stops[i - 1]->number == number) {
+            return model->stops[i - 1];
+        }
     }
-    if (committed == NULL || covering == NULL ||
-        (committed->number < covering->number && !same_content(model, committed, covering))) {
+    return NULL;
+}
+
+bool space_model_confirm(struct space_model *model, uint64_t wanted, uint64_t committed, uint32_t event)
+{
+    const struct space_stop *durable = find_stop(model, committed);
+    const struct space_stop *covering = find_stop(model, wanted);
+
+    /* A stop that found nothing changed is not committed; the one before it serves. */
+    if (durable == NULL || covering == NULL || (committed < wanted && !same_content(model, durable, covering))) {
         return false;
     }
     model->confirmations =
         realloc(model->confirmations, (model->confirmation_count + 1) * sizeof(*model->confirmations));
     ASSERT(model->confirmations != NULL);
-    model->confirmations[model->confirmation_count++] = (struct space_confirmation){event, generation};
+    model->confirmations[model->confirmation_count++] = (struct space_confirmation){event, committed};
     return true;
 }
 
@@ -129,30 +136,41 @@ uint64_t space_model_oldest(const struct space_model *model, uint32_t event)
     uint64_t oldest = 0;
 
     for (uint32_t i = 0; i < model->confirmation_count && model->confirmations[i].event <= event; i++) {
-        oldest = model->confirmations[i].generation;
+        oldest = model->confirmations[i].stop;
     }
     return oldest;
 }
 
-const struct space_stop *space_model_generation(const struct space_model *model, uint64_t generation, uint32_t event)
+const struct space_stop *space_model_opened(const struct space_model *model, struct store *store, uint32_t event)
 {
-    for (uint32_t i = model->stops_kept; i > 0; i--) {
-        const struct space_stop *stop = model->stops[i - 1];
-        if (stop->generation == generation && stop->event <= event) {
-            return stop;
+    uint64_t generation = store_committed(store).number;
+    uint64_t number = 0;
+    uint32_t length = sizeof(number);
+
+    if (generation > 0 && store_system_record(store, &number, &length) != OK) {
+        return NULL;
+    }
+    const struct space_stop *stop = find_stop(model, number);
+    if (stop == NULL || stop->event > event || stop->generation > generation) {
+        return NULL;
+    }
+    /* A generation that is later than its stop's is one that only gave up history: no stop was made for it. */
+    for (uint32_t i = 0; i < model->stops_kept && stop->generation != generation; i++) {
+        if (model->stops[i]->generation == generation) {
+            return NULL;
         }
     }
-    return NULL;
+    return stop;
 }
 
 void space_model_resume(struct space_model *model, const struct space_stop *stop)
 {
-    uint64_t generation = stop->generation;
+    uint64_t number = stop->number;
     uint32_t kept = 0;
 
     memcpy(model->pages, stop->pages, sizeof(model->pages));
     for (uint32_t i = 0; i < model->stops_kept; i++) {
-        if (model->stops[i]->generation <= generation) {
+        if (model->stops[i]->number <= number) {
             model->stops[i]->event = 0;
             model->stops[kept++] = model->stops[i];
         } else {
@@ -161,7 +179,7 @@ void space_model_resume(struct space_model *model, const struct space_stop *stop
     }
     model->stops_kept = kept;
     model->confirmation_count = 1;
-    model->confirmations[0] = (struct space_confirmation){0, generation};
+    model->confirmations[0] = (struct space_confirmation){0, number};
 }
 
 static bool page_equals(const struct space_page *page, const uint8_t *content)

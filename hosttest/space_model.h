@@ -26,16 +26,16 @@ struct space_page {
 };
 
 struct space_stop {
-    uint64_t number;     /* counted over all boots */
+    uint64_t number;     /* counted over all boots; the system record of its commit says it */
     uint64_t generation; /* it becomes if it is committed */
     uint32_t event;      /* of the disk: those before it came before the stop */
     struct space_page pages[SPACE_PAGES_MAX];
 };
 
-/* From this event of the disk on, the generation must not be lost. */
+/* From this event of the disk on, the stop must not be lost. */
 struct space_confirmation {
     uint32_t event;
-    uint64_t generation;
+    uint64_t stop;
 };
 
 struct space_model {
@@ -66,16 +66,22 @@ uint32_t space_model_run(const struct space_model *model, uint32_t first);
 /* Keep what every page holds at this moment. */
 void space_model_stop(struct space_model *model, uint64_t generation, uint32_t event);
 
-/* A caller has been told that all up to this stop is durable, when `generation` was the newest committed. */
-bool space_model_confirm(struct space_model *model, uint64_t stop, uint64_t generation, uint32_t event);
+/*
+ * A caller has been told that all up to the first stop at or after `wanted` is durable, when `committed` was the newest
+ * one that is. False: that cannot be.
+ */
+bool space_model_confirm(struct space_model *model, uint64_t wanted, uint64_t committed, uint32_t event);
 
-/* The oldest generation that may be found after a cut before `event`. */
+/* The oldest stop that may be found after a cut before `event`. */
 uint64_t space_model_oldest(const struct space_model *model, uint32_t event);
 
-/* The stop of a generation, made before `event`; NULL if there was none. */
-const struct space_stop *space_model_generation(const struct space_model *model, uint64_t generation, uint32_t event);
+/*
+ * The stop that a store holds, as its system record says; NULL if there was none such before `event`, or if its
+ * generation was that of another stop.
+ */
+const struct space_stop *space_model_opened(const struct space_model *model, struct store *store, uint32_t event);
 
-/* A boot has opened a generation: everything is as it was at its stop, and what was newer is gone. */
+/* A boot has opened the image: everything is as it was at a stop, and what was newer is gone. */
 void space_model_resume(struct space_model *model, const struct space_stop *stop);
 
 /* Compare all that a store holds with a stop; on a difference says what in `why`. */

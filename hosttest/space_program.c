@@ -216,7 +216,7 @@ void space_restrict(uint32_t first, uint32_t count, enum space_access access)
 bool space_sync(void)
 {
     struct space_world *world = &space_world;
-    uint64_t stop = world->model.stop_count;
+    uint64_t wanted = world->model.stop_count;
     enum error error = snap_sync();
 
     if (error != OK) {
@@ -227,10 +227,9 @@ bool space_sync(void)
         return false;
     }
     world->counters.syncs++;
-    uint64_t committed = store_committed(world->store).number;
-    if (!space_model_confirm(&world->model, stop, committed, world->slow.disk->event_count)) {
-        space_fail("sync returned, and generation %llu is not what stop %llu was", (unsigned long long)committed,
-                   (unsigned long long)stop);
+    if (!space_confirm(wanted)) {
+        space_fail("sync returned, and generation %llu is not what stop %llu was",
+                   (unsigned long long)store_committed(world->store).number, (unsigned long long)wanted);
     }
     return true;
 }
