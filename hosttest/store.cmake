@@ -1,11 +1,16 @@
 # The store: the faulty disk, and the store on it.
-add_library(fake_disk STATIC fake/disk.c)
+add_library(fake_disk STATIC fake/disk.c fake/disk_mutate.c)
 target_include_directories(fake_disk PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(fake_disk PUBLIC host_block fake_machine)
 
-foreach(test layer model crash)
+# What the tests of the store share.
+add_library(store_fixture STATIC store_fixture.c store_crash.c)
+target_include_directories(store_fixture PUBLIC ${CMAKE_SOURCE_DIR}/kernel/snap)
+target_link_libraries(store_fixture PUBLIC host_snap fake_disk cmocka)
+
+foreach(test layer model crash mutation reuse)
     eidolon_host_test(store_${test}_test
-        SOURCES store_${test}_test.c store_fixture.c
-        LIBRARIES host_snap fake_disk)
-    target_include_directories(store_${test}_test PRIVATE ${CMAKE_SOURCE_DIR}/kernel/snap)
+        SOURCES store_${test}_test.c
+        LIBRARIES store_fixture host_snap fake_disk)
 endforeach()
+target_link_options(store_reuse_test PRIVATE -Wl,--wrap=record_append -Wl,--wrap=space_drop)

@@ -200,6 +200,26 @@ void world_delete(struct world *world)
     }
 }
 
+/* A block with the content, trying others if the disk refuses one. */
+static enum error block_fill(struct world *world, void *bytes, struct block *out)
+{
+    enum error error = OK;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct extent extent;
+        error = store_allocate(world->store, 1, &extent);
+        if (error != OK) {
+            return error;
+        }
+        error = block_write(&world->disk->device, extent.first, bytes);
+        if (error == OK) {
+            *out = extent.first;
+            return OK;
+        }
+        store_retire(world->store, extent);
+    }
+    return error;
+}
+
 /* Write the content of a page to a block of its own; zeroes take none. */
 static enum error content_write(struct world *world, uint32_t page, content_id content, struct generation generation,
                                 struct store_entry *entry)
@@ -210,18 +230,7 @@ static enum error content_write(struct world *world, uint32_t page, content_id c
     content_fill(content, bytes);
     *entry = (struct store_entry){.generation = generation};
     entry->checksum = store_checksum(world->store, (struct gpn){world->gpn[page]}, generation, bytes);
-    enum error error = OK;
-    if (content != 1) {
-        struct extent extent;
-        error = store_allocate(world->store, 1, &extent);
-        if (error == OK) {
-            entry->block = extent.first;
-            error = block_write(&world->disk->device, entry->block, bytes);
-            if (error != OK) {
-                store_release(world->store, extent);
-            }
-        }
-    }
+    enum error error = content == 1 ? OK : block_fill(world, bytes, &entry->block);
     frame_free(frame);
     return error;
 }

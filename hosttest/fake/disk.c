@@ -53,8 +53,23 @@ static void event_add(struct fake_disk *disk, struct fake_disk_event event)
     disk->events[disk->event_count++] = event;
 }
 
+static bool chance_strikes(struct fake_disk *disk, enum block_operation operation)
+{
+    uint32_t chance = disk->chance[operation];
+    if (chance == 0) {
+        return false;
+    }
+    disk->random = disk->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(disk->random >> 33) % chance == 0;
+}
+
 static bool fault_strikes(struct fake_disk *disk, enum block_operation operation)
 {
+    if (chance_strikes(disk, operation)) {
+        disk->fault.error = ERROR_IO;
+        disk->fault.is_done_anyway = (disk->random >> 40 & 1) != 0;
+        return true;
+    }
     struct fake_disk_fault *fault = &disk->fault;
     if (!fault->armed || fault->operation != operation) {
         return false;
@@ -101,6 +116,9 @@ static void disk_submit(struct block_device *device, struct block_request *reque
     request->result = strikes ? disk->fault.error : OK;
     request->parts = disk->event_count;
     if (strikes && !disk->fault.is_done_anyway) {
+        if (request->operation == BLOCK_FLUSH) {
+            event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_FLUSH_FAILED});
+        }
         request->done = true;
         return;
     }
@@ -178,8 +196,9 @@ void fake_disk_cut_start(struct fake_disk_cut *cut, const struct fake_disk *base
         .source = source,
         .blocks = calloc(base->device.block_count, sizeof(*cut->blocks)),
         .pending = calloc(source->event_count + 1, sizeof(*cut->pending)),
+        .fate = calloc(source->event_count + 1, sizeof(*cut->fate)),
     };
-    ASSERT(cut->blocks != NULL && cut->pending != NULL);
+    ASSERT(cut->blocks != NULL && cut->pending != NULL && cut->fate != NULL);
     memcpy(cut->blocks, base->blocks, base->device.block_count * sizeof(*cut->blocks));
 }
 
@@ -187,6 +206,7 @@ void fake_disk_cut_stop(struct fake_disk_cut *cut)
 {
     free(cut->blocks);
     free(cut->pending);
+    free(cut->fate);
     *cut = (struct fake_disk_cut){0};
 }
 
@@ -200,15 +220,36 @@ static bool completed_between(const struct fake_disk *source, uint32_t write, ui
     return false;
 }
 
-/* A flush makes the writes durable that had completed before it. */
-static void cut_flush(struct fake_disk_cut *cut, uint32_t flush)
+enum write_fate { FATE_OPEN, FATE_DOOMED, FATE_SETTLED };
+
+/* Once a write is durable, what became of those before it to the same block makes no difference. */
+static void settle(struct fake_disk_cut *cut, uint32_t index)
 {
+    const struct fake_disk_event *write = &cut->source->events[cut->pending[index]];
+    cut->blocks[write->block] = write->bytes;
+    for (uint32_t i = 0; i <= index; i++) {
+        if (cut->source->events[cut->pending[i]].block == write->block) {
+            cut->fate[cut->pending[i]] = FATE_SETTLED;
+        }
+    }
+}
+
+/* A flush makes the writes durable that had completed before it; one that fails may drop any of them for ever. */
+static void cut_flush(struct fake_disk_cut *cut, uint32_t flush, bool failed)
+{
+    for (uint32_t i = 0; i < cut->pending_count; i++) {
+        uint32_t write = cut->pending[i];
+        if (cut->fate[write] == FATE_OPEN && completed_between(cut->source, write, flush)) {
+            if (failed) {
+                cut->fate[write] = FATE_DOOMED;
+            } else {
+                settle(cut, i);
+            }
+        }
+    }
     uint32_t left = 0;
     for (uint32_t i = 0; i < cut->pending_count; i++) {
-        const struct fake_disk_event *write = &cut->source->events[cut->pending[i]];
-        if (completed_between(cut->source, cut->pending[i], flush)) {
-            cut->blocks[write->block] = write->bytes;
-        } else {
+        if (cut->fate[cut->pending[i]] != FATE_SETTLED) {
             cut->pending[left++] = cut->pending[i];
         }
     }
@@ -223,8 +264,8 @@ bool fake_disk_cut_next(struct fake_disk_cut *cut)
     const struct fake_disk_event *event = &cut->source->events[cut->cut];
     if (event->kind == FAKE_DISK_WRITE) {
         cut->pending[cut->pending_count++] = cut->cut;
-    } else if (event->kind == FAKE_DISK_FLUSH) {
-        cut_flush(cut, cut->cut);
+    } else if (event->kind == FAKE_DISK_FLUSH || event->kind == FAKE_DISK_FLUSH_FAILED) {
+        cut_flush(cut, cut->cut, event->kind == FAKE_DISK_FLUSH_FAILED);
     }
     cut->cut++;
     return true;

@@ -7,6 +7,8 @@
  * that is not durable is there, or not, or torn at 512-byte sectors, independently of all others, and of two to the
  * same block either may be the last.
  *
+ * A flush that fails may have dropped any write it was to make durable, and no later flush makes up for that.
+ *
  * Besides, it can be told to fail requests, to garble or misdirect a write, and to change bits at rest.
  */
 #ifndef FAKE_DISK_H
@@ -16,7 +18,13 @@
 
 #define FAKE_SECTOR_BYTES 512u
 
-enum fake_disk_event_kind { FAKE_DISK_WRITE, FAKE_DISK_COMPLETE, FAKE_DISK_FLUSH };
+enum fake_disk_event_kind {
+    FAKE_DISK_WRITE,
+    FAKE_DISK_COMPLETE,
+    FAKE_DISK_FLUSH,
+    FAKE_DISK_FLUSH_FAILED,
+    FAKE_DISK_NOTHING
+};
 
 struct fake_disk_event {
     enum fake_disk_event_kind kind;
@@ -41,6 +49,8 @@ struct fake_disk {
     uint32_t event_count, event_room;
     bool is_recording;
     struct fake_disk_fault fault;
+    uint32_t chance[3];              /* by operation: one in so many requests fails; 0: none */
+    uint64_t random;                 /* state of that chance */
     uint64_t reads, writes, flushes; /* blocks read and written; flushes */
     uint8_t *bad;                    /* per block: 1: reads fail, 2: writes fail */
     struct fake_disk_page *pages;    /* memory of contents */
@@ -64,6 +74,7 @@ struct fake_disk_cut {
     const uint8_t **blocks; /* durable content */
     uint32_t *pending;      /* events of writes */
     uint32_t pending_count;
+    uint8_t *fate; /* by event: what flushes have made of a write */
 };
 
 /* `base` holds what `source` held when its events were last settled. Both must stay as they are until the end. */
@@ -78,6 +89,17 @@ uint32_t fake_disk_variants(const struct fake_disk_cut *cut, uint32_t random);
 
 /* Make `disk` hold what the cut leaves, as the variant says. */
 void fake_disk_crash(struct fake_disk *disk, const struct fake_disk_cut *cut, uint32_t variant);
+
+/* Mistakes in the order of events, for tests of tests. A root is a write to one of the blocks 1 and 2. */
+enum fake_disk_mutation {
+    FAKE_DISK_AS_IT_WAS,
+    FAKE_DISK_NO_FLUSH_BEFORE_ROOT,
+    FAKE_DISK_NO_FLUSH_AFTER_ROOT,
+    FAKE_DISK_ROOT_BEFORE_RECORD, /* the root goes out before everything else since the flush before */
+};
+
+/* Change the events recorded so far as if a driver that makes the mistake had made them. */
+void fake_disk_mutate(struct fake_disk *disk, enum fake_disk_mutation mutation);
 
 /* Change content at rest: bits are flipped, nothing is recorded. */
 void fake_disk_flip(struct fake_disk *disk, uint32_t block, uint32_t byte, uint8_t bits);
