@@ -47,3 +47,14 @@ def test_wild_pointers_in_system_calls_are_answered_with_errors(image, program):
     assert "UNEXPECTED" not in boot.text()
     assert re.search(r"^survived, \d{3} calls$", boot.text(), re.MULTILINE)
     assert "panic" not in boot.log()
+
+
+def test_random_system_calls_do_not_hurt_the_kernel(image, program, chance, soak):
+    for _ in range(50 if soak else 2):
+        seed = str(chance.randrange(1, 1 << 31))
+        boot = image.boot("--memory", "32", program=[program("random_calls"), seed, "20000"])
+        # It may be stopped for what it did to itself; the kernel has to live on.
+        status = boot.end(timeout=240)
+        assert status == 0 or re.search(r"^eidolon: random_calls: ", boot.text(), re.MULTILINE), f"seed {seed}"
+        assert "panic" not in boot.log(), f"seed {seed}"
+    assert image.boot(program=[program("hello"), "18"]).end() == 18
