@@ -73,6 +73,19 @@ def image(new_image):
     return new_image()
 
 
+@pytest.fixture
+def used_image(image, program):
+    """An image with a program in it that was cut off; its last states are `line 1` and `line 2`."""
+    boot = image.boot("--size", "16", program=[program("echo")])
+    boot.expect("> ")
+    for number in (1, 2):
+        boot.send_line("kept")
+        boot.expect(f"line {number} is <kept>")
+        boot.read_for(0.5)
+    boot.kill()
+    return image
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
     outcome = yield

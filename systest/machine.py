@@ -171,6 +171,12 @@ class Image:
         with open(self.path, "rb") as file:
             return file.read()
 
+    def tool(self, command, *arguments, status=0):
+        """Run the image tool on the file; checks its exit status. Returns what it printed."""
+        result = eidolon("image", command, self.path, *arguments, timeout=300)
+        assert result.returncode == status, f"image {command}: {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
     def story(self):
         """What happened, for people who look at a failed test."""
         parts = []

@@ -35,19 +35,6 @@ def overwrite(path, block, content):
         file.write(content)
 
 
-@pytest.fixture
-def used_image(image, program):
-    """An image with a program in it that was cut off; its last states are `line 1` and `line 2`."""
-    boot = image.boot("--size", "16", program=[program("echo")])
-    boot.expect("> ")
-    for number in (1, 2):
-        boot.send_line("kept")
-        boot.expect(f"line {number} is <kept>")
-        boot.read_for(0.5)
-    boot.kill()
-    return image
-
-
 @pytest.mark.parametrize("content", [bytes(1), b"\xff", b"hsqs" + bytes(4092), bytes(range(256))])
 def test_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "foreign.img"
@@ -117,3 +104,34 @@ def test_earlier_generation_can_be_resumed(used_image):
     assert int(boot.expect(RESUMED)[1]) == generation
     boot.send_line("another third")
     boot.expect("line 3 is <another third>")
+
+
+def test_pinned_generation_can_be_resumed_by_its_name(used_image):
+    used_image.tool("pin", "before-third")
+    boot = used_image.boot()
+    generation = int(boot.expect(RESUMED)[1])
+    for number in (3, 4, 5):
+        boot.send_line("later")
+        boot.expect(f"line {number} is <later>")
+        boot.read_for(1.0)
+    boot.kill()
+    assert "before-third" in used_image.tool("log")
+    boot = used_image.boot("--generation", "before-third")
+    assert int(boot.expect(RESUMED)[1]) == generation
+    boot.send_line("another")
+    boot.expect("line 3 is <another>")
+
+
+def test_generation_of_no_such_name_is_refused(used_image):
+    message = refused_unchanged(used_image.path, "--generation", "nobody")
+    assert "nobody" in message and "image log" in message
+
+
+def test_image_tool_finds_damage_and_changes_nothing(used_image):
+    used_image.tool("verify")
+    overwrite(used_image.path, 4, bytes(range(256)) * 16)
+    for block in range(5, 40):
+        overwrite(used_image.path, block, b"x")
+    before = digest(used_image.path)
+    used_image.tool("verify", status=1)
+    assert digest(used_image.path) == before

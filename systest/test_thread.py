@@ -72,6 +72,7 @@ def test_list_killed_at_random_moments_goes_on_where_it_was(image, program, chan
     for _ in range(100 * KILLS if soak else KILLS):
         boot.read_for(chance.uniform(*MOMENTS_S))
         boot.kill()
+        image.tool("verify")
         witness.judge(boot.text(), boot is image.boots[0])
         boot = image.boot("--boot", loader)
     boot.expect(RESUMED)

@@ -84,8 +84,9 @@ def grub_configuration(boot, image_path, menu):
     parts.append(grub_entry(boot, "Continue"))
     parts.append('submenu "Choose an earlier generation" {\n')
     kept = image.kept_generations(image_path) if menu else []
-    for number, label in kept:
-        parts.append(grub_entry(boot, label, ("generation", "fresh"), (f"generation={number}",)))
+    for generation in kept:
+        extra = (f"generation={generation.number}",)
+        parts.append(grub_entry(boot, str(generation), ("generation", "fresh"), extra))
     if not kept:
         parts.append(GRUB_BACK.format(title="Back: none is kept"))
     parts.append("}\n")

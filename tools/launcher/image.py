@@ -71,18 +71,37 @@ def check_size(path, length, size_mib):
         raise UsageFailure(f"{path} exists and is {length / MIB:.6g} MiB large: --size is for a new image only")
 
 
+class Generation:
+    """A kept generation, as the image tool lists it."""
+
+    def __init__(self, words):
+        self.number = int(words[0])
+        self.committed = " ".join(words[1:3])
+        self.name = words[9] if len(words) > 9 else None
+
+    def __str__(self):
+        name = f", {self.name}" if self.name else ""
+        return f"Generation {self.number}, {self.committed}{name}"
+
+
+def kept_generations(path):
+    """What an image keeps, newest first; nothing if it cannot be read."""
+    result = run_tool(["log", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    return [Generation(words) for words in lines if words and words[0].isdigit()]
+
+
+def generation_number(path, text):
+    """The number of a generation given by number or name."""
+    if text.isdigit():
+        return int(text)
+    for kept in kept_generations(path):
+        if kept.name == text:
+            return kept.number
+    raise Failure(f"{path}: no generation is named {text!r}; ./eidolon image log {path} lists those that are kept")
+
+
 def command(arguments):
     """./eidolon image ...: the image tool, built when needed. Its exit status is ours."""
     build.build(["image_tool"])
     os.execv(tool_path(), ["eidolon image", *arguments])
-
-
-def kept_generations(path):
-    """The generations an image keeps, newest first, as (number, line for a menu)."""
-    result = run_tool(["log", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    kept = []
-    for line in result.stdout.splitlines():
-        words = line.split()
-        if words and words[0].isdigit():
-            kept.append((int(words[0]), " ".join(words).replace('"', "'")))
-    return sorted(kept, reverse=True)

@@ -119,7 +119,7 @@ def kernel_options(options, program_given):
     """The words on the kernel's command line."""
     words = [f"interval={options.interval}", f"start={'always' if program_given else 'new'}"]
     if options.generation:
-        words.append(f"generation={options.generation}")
+        words.append(f"generation={image.generation_number(options.image, options.generation)}")
     if options.policy:
         words.append(f"policy={options.policy}")
     if options.fresh:
