@@ -22,6 +22,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "xdist_group(name): tests that run on one worker")
     if config.getoption("seed") is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
 

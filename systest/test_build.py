@@ -10,6 +10,9 @@ import pytest
 
 from machine import BUILD, ROOT
 
+# One after the other, on one worker: they share a build.
+pytestmark = pytest.mark.xdist_group("build")
+
 KERNEL = os.path.join("kernel", "eidolon.elf")
 PARTS = ["CMakeLists.txt", "CMakePresets.json", "cmake", "kernel", "include", "tools", "user", "systest", "hosttest"]
 

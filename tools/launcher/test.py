@@ -10,6 +10,7 @@ A CMocka program counts as the tests it reports; one that dies before its report
 """
 
 import os
+import random
 import re
 import subprocess
 import xml.etree.ElementTree
@@ -130,11 +131,10 @@ def system(soak=False, seed=None, only=None):
     say("system tests")
     report = fresh_path(build_path("systest.xml"))
     command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}", "-ra",
-               "--durations=10", os.path.join(ROOT, "systest")]
+               "--durations=10", "-n", str(os.cpu_count() or 1), "--dist", "loadgroup",
+               f"--seed={seed or random.SystemRandom().randrange(1 << 32)}", os.path.join(ROOT, "systest")]
     if soak:
         command.append("--soak")
-    if seed:
-        command.append(f"--seed={seed}")
     if only:
         command += ["-k", only]
     environment = dict(os.environ, EIDOLON_BUILD=common.BUILD, EIDOLON_IS_BUILT="1")
