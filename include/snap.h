@@ -18,6 +18,7 @@ struct store;
 struct snap_client {
     void (*capture)(void);                                        /* in the stop: constant time, must not sleep */
     uint32_t (*system_record)(void *record, uint32_t capacity);   /* returns its length in bytes */
+    void (*changed)(enum error error); /* snapshots begin to fail, for this reason, or succeed again: OK; may be NULL */
 };
 
 struct snap_statistics {

@@ -29,6 +29,7 @@
 #include "system_state.h"
 #include "terminal.h"
 #include "thread.h"
+#include "version.h"
 #include "vga.h"
 #include "virtio_blk.h"
 #include "vm_fault.h"
@@ -154,25 +155,52 @@ static void discard_image(struct block_device *disk)
     format_disk(disk);
 }
 
+/* `generation=` names a kept generation by its number, or a pinned one by its name. */
+static void choose_generation(struct store_open_options *options)
+{
+    static char name[STORE_NAME_BYTES];
+
+    if (!boot_option("generation", name, sizeof(name))) {
+        return;
+    }
+    if (name[0] >= '0' && name[0] <= '9') {
+        options->generation.number = option_number("generation", 0, UINT64_MAX / 16);
+    } else {
+        options->name = name;
+    }
+}
+
+static void say_opened(const struct store_report *report)
+{
+    if (report->fell_back) {
+        console_say("eidolon: image: %s; resuming an earlier generation", report->reason);
+    }
+    if (report->newest.number > report->generation.number && !report->fell_back) {
+        console_say("eidolon: image: generation %llu was asked for; the first snapshot drops the newer ones, up to %llu",
+                    (unsigned long long)report->generation.number, (unsigned long long)report->newest.number);
+    }
+}
+
 static struct store_report open_image(struct block_device *disk)
 {
-    struct store_open_options options = {.generation = {option_number("generation", 0, UINT64_MAX / 16)}};
+    struct store_open_options options = {.user = clock_entropy(), .kernel_version = EIDOLON_VERSION};
     struct store_report report;
 
+    choose_generation(&options);
     if (disk->read_only) {
         refuse("image", "the disk is read-only", remedy_for(ERROR_READ_ONLY));
     }
     enum error error = store_open(disk, &options, &store, &report);
-    if (error == ERROR_NOT_FOUND) {
+    if (error == ERROR_NOT_FOUND && options.name != NULL) {
+        kernel_snprintf(report.reason, sizeof(report.reason), "generation %s is not kept", options.name);
+    } else if (error == ERROR_NOT_FOUND) {
         kernel_snprintf(report.reason, sizeof(report.reason), "generation %llu is not kept",
                         (unsigned long long)options.generation.number);
     }
     if (error != OK) {
         refuse("image", report.reason[0] != 0 ? report.reason : error_text(error), remedy_for(error));
     }
-    if (report.fell_back) {
-        console_say("eidolon: image: %s; resuming an earlier generation", report.reason);
-    }
+    say_opened(&report);
     return report;
 }
 
@@ -192,7 +220,18 @@ static void capture(void)
     system_state.programs = program_count();
 }
 
-static const struct snap_client snap_client = {.capture = capture, .system_record = commit_system_record};
+/* People should know when what they see is not durable, and when it is again. */
+static void say_changed(enum error error)
+{
+    if (error == OK) {
+        console_say("eidolon: snapshots are taken again");
+    } else {
+        console_say("eidolon: no snapshot: %s; the programs run on, and it is tried again", error_text(error));
+    }
+}
+
+static const struct snap_client snap_client = {
+    .capture = capture, .system_record = commit_system_record, .changed = say_changed};
 
 static void begin_space(void)
 {

@@ -3,13 +3,13 @@
  *
  *     stop     capture the tasks, seal the store's open layer, splice the dirty lists, close every chunk. Nothing in it
  *              sleeps, and the kernel is not preempted inside itself, so that this is one instant for every program.
- *     gather   chunk by chunk: dirty bits become list entries, their pages lose write access, the chunk opens. A program
- *              that writes to a closed chunk does this for that chunk itself.
- *     write    the listed pages, in runs, to fresh blocks. A program that writes to one of them first gets a copy.
- *     commit   the store makes it durable and atomic, and frees what no kept generation needs.
+ *     gather   chunk by chunk: dirty bits become list entries, their pages lose write access, the chunk opens. A
+ * program that writes to a closed chunk does this for that chunk itself. write    the listed pages, in runs, to fresh
+ * blocks. A program that writes to one of them first gets a copy. commit   the store makes it durable and atomic, and
+ * frees what no kept generation needs.
  *
- * A snapshot that fails gives its pages back: they are in the next one. Nobody but this thread takes snapshots; the others
- * ask for one with a ticket, the number of the first stop that covers what they did, and wait for it.
+ * A snapshot that fails gives its pages back: they are in the next one. Nobody but this thread takes snapshots; the
+ * others ask for one with a ticket, the number of the first stop that covers what they did, and wait for it.
  */
 #include "snap.h"
 #include "arch/clock.h"
@@ -58,6 +58,7 @@ static enum error stop_world(uint8_t *record, uint32_t *record_bytes)
     if (statistics.stop_ns_last > statistics.stop_ns_max) {
         statistics.stop_ns_max = statistics.stop_ns_last;
     }
+    store_snapshot_note_stop(backing, statistics.stop_ns_last);
     return OK;
 }
 
@@ -84,6 +85,12 @@ static void gather(void)
     }
 }
 
+/* A full disk gives up history first; the pages of the failed attempt are tried once more then. */
+static enum error make_room(void)
+{
+    return store_reclaim(backing, clock_wall_ns());
+}
+
 static enum error write_and_commit(const uint8_t *record, uint32_t record_bytes)
 {
     struct snap_write_totals totals;
@@ -103,7 +110,7 @@ static enum error write_and_commit(const uint8_t *record, uint32_t record_bytes)
     return error;
 }
 
-static enum error take_snapshot(void)
+static enum error try_snapshot(void)
 {
     static uint8_t record[STORE_SYSTEM_RECORD_MAX];
     uint32_t record_bytes;
@@ -124,17 +131,27 @@ static enum error take_snapshot(void)
     return error;
 }
 
+static enum error take_snapshot(void)
+{
+    enum error error = try_snapshot();
+
+    if (error == ERROR_NO_SPACE && make_room() == OK) {
+        error = try_snapshot();
+    }
+    return error;
+}
+
 /* The thread ------------------------------------------------------------------------------------------------------- */
 
 static void finish(enum error error)
 {
     if (error != OK) {
-        if (last_error != error) {
-            log_line("snap: no snapshot: %s; the programs run on, it is tried again", error_text(error));
-        }
         statistics.failures++;
     } else {
         stops_durable = stops_begun;
+    }
+    if (last_error != error && client->changed != NULL) {
+        client->changed(error);
     }
     last_error = error;
     stops_finished = stops_begun;

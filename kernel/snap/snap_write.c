@@ -1,5 +1,5 @@
 /*
- * The write phase: listed pages go to fresh blocks in batches, each batch in as few requests as the free space allows.
+ * The write phase: listed pages go to fresh blocks in batches (place.c).
  *
  * What is written is stable: a page's frame that nobody can write to (a fault swaps it for a copy and leaves it to us),
  * or the copy. A page of zeroes takes no block. A page becomes writable again, with its D bit clear, as soon as its
@@ -10,8 +10,8 @@
 #include "snap_write.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
-#include "block_device.h"
 #include "log.h"
+#include "place.h"
 #include "store.h"
 #include "thread.h"
 #include "vm_fault.h"
@@ -19,17 +19,15 @@
 #include "vm_snapshot.h"
 #include <string.h>
 
-#define BATCH_PAGES BLOCK_REQUEST_PAGES_MAX
+#define BATCH_PAGES PLACE_PAGES_MAX
+#define NO_CONTENT  UINT32_MAX
 
 struct batch {
-    uint32_t count;  /* pages begun */
-    uint32_t blocks; /* of them, those with a block: they come first in `content` */
+    uint32_t count; /* pages begun */
     struct vm_page *pages[BATCH_PAGES];
     struct store_entry entries[BATCH_PAGES];
-    void *content[BATCH_PAGES];
-    struct extent extents[BATCH_PAGES];
-    struct block_request requests[BATCH_PAGES];
-    uint32_t extent_count;
+    uint32_t places[BATCH_PAGES]; /* index in the placement; NO_CONTENT: a page of zeroes */
+    struct placement placement;
 };
 
 /* The snapshot thread's own; too large for its stack. */
@@ -53,8 +51,7 @@ static void begin_batch(struct store *store, struct vm_map *map)
     uint32_t room = vm_snapshot_dirty_count(map);
 
     batch.count = 0;
-    batch.blocks = 0;
-    batch.extent_count = 0;
+    batch.placement.count = 0;
     for (uint32_t tried = 0; tried < room && batch.count < BATCH_PAGES; tried++) {
         struct vm_page *page = vm_snapshot_first_dirty(map);
         if (!vm_page_try_lock(page)) {
@@ -64,79 +61,19 @@ static void begin_batch(struct store *store, struct vm_map *map)
         struct frame frame = vm_snapshot_begin_write(map, page);
         vm_snapshot_defer(map, page);
         vm_page_unlock(page);
-        const void *content = frame_address(frame);
+        void *content = frame_address(frame);
         struct store_entry *entry = &batch.entries[batch.count];
         entry->generation = store_sealed_generation(store);
         entry->checksum = store_checksum(store, page->gpn, entry->generation, content);
         entry->block = BLOCK_NONE;
         batch.pages[batch.count] = page;
+        batch.places[batch.count] = NO_CONTENT;
         if (!is_zero(content)) {
-            batch.content[batch.blocks++] = frame_address(frame);
-            entry->block.number = batch.blocks; /* its place in `content`, one up, until blocks are known */
+            batch.places[batch.count] = batch.placement.count;
+            batch.placement.contents[batch.placement.count++] = content;
         }
         batch.count++;
     }
-}
-
-/* Blocks for the whole batch, in few runs. */
-static enum error allocate_blocks(struct store *store)
-{
-    uint32_t have = 0;
-
-    while (have < batch.blocks) {
-        struct extent *extent = &batch.extents[batch.extent_count];
-        enum error error = store_allocate(store, batch.blocks - have, extent);
-        if (error != OK) {
-            return error;
-        }
-        batch.extent_count++;
-        have += extent->count;
-    }
-    return OK;
-}
-
-static void release_blocks(struct store *store)
-{
-    for (uint32_t i = 0; i < batch.extent_count; i++) {
-        store_release(store, batch.extents[i]);
-    }
-}
-
-/* All requests are in flight together; all are waited for, whatever becomes of one. */
-static enum error write_blocks(struct store *store)
-{
-    struct block_device *device = store_device(store);
-    enum error result = OK;
-    uint32_t at = 0;
-
-    for (uint32_t i = 0; i < batch.extent_count; i++) {
-        batch.requests[i] = (struct block_request){
-            .operation = BLOCK_WRITE,
-            .first = batch.extents[i].first,
-            .count = batch.extents[i].count,
-            .pages = &batch.content[at],
-        };
-        at += batch.extents[i].count;
-        block_submit(device, &batch.requests[i]);
-    }
-    for (uint32_t i = 0; i < batch.extent_count; i++) {
-        enum error error = block_wait(device, &batch.requests[i]);
-        if (error != OK) {
-            result = error;
-        }
-    }
-    return result;
-}
-
-static struct block block_at(uint32_t place)
-{
-    for (uint32_t i = 0; i < batch.extent_count; i++) {
-        if (place < batch.extents[i].count) {
-            return (struct block){batch.extents[i].first.number + place};
-        }
-        place -= batch.extents[i].count;
-    }
-    panic("snap", "expected a block for each page of a batch, saw none for one");
 }
 
 /* A record that holds nothing any more, because its page was discarded while the snapshot still owed it. */
@@ -176,17 +113,6 @@ static void fail_pages(struct vm_map *map, uint32_t from)
     }
 }
 
-/* Give each page with content its block. */
-static void place_pages(void)
-{
-    for (uint32_t i = 0; i < batch.count; i++) {
-        struct block *block = &batch.entries[i].block;
-        if (!block_is_none(*block)) {
-            *block = block_at(block->number - 1);
-        }
-    }
-}
-
 /* Pages from this one on could not be put: what was written of them is of no use to anyone. */
 static void give_up_pages(struct store *store, struct vm_map *map, uint32_t from)
 {
@@ -200,7 +126,9 @@ static void give_up_pages(struct store *store, struct vm_map *map, uint32_t from
 
 static enum error put_pages(struct store *store, struct vm_map *map, struct snap_write_totals *totals)
 {
-    place_pages();
+    for (uint32_t i = 0; i < batch.count; i++) {
+        batch.entries[i].block = batch.places[i] == NO_CONTENT ? BLOCK_NONE : batch.placement.blocks[batch.places[i]];
+    }
     for (uint32_t i = 0; i < batch.count; i++) {
         enum error error = store_snapshot_put(store, batch.pages[i]->gpn, &batch.entries[i]);
         if (error != OK) {
@@ -210,7 +138,7 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct snap
         finish_page(map, batch.pages[i], &batch.entries[i]);
     }
     totals->pages += batch.count;
-    totals->bytes += (uint64_t)batch.blocks * PAGE_SIZE;
+    totals->bytes += (uint64_t)batch.placement.count * PAGE_SIZE;
     return OK;
 }
 
@@ -230,12 +158,8 @@ static enum error write_batch(struct store *store, struct vm_map *map, struct sn
         wait_for_page(map);
         return OK;
     }
-    enum error error = allocate_blocks(store);
-    if (error == OK) {
-        error = write_blocks(store);
-    }
+    enum error error = place_write(store, &batch.placement);
     if (error != OK) {
-        release_blocks(store);
         fail_pages(map, 0);
         return error;
     }

@@ -1,0 +1,32 @@
+/*
+ * Placing page content on the disk, for the write phase of a snapshot.
+ */
+#ifndef PLACE_H
+#define PLACE_H
+
+#include "block_device.h"
+#include "error.h"
+#include "types.h"
+
+struct store;
+
+#define PLACE_PAGES_MAX BLOCK_REQUEST_PAGES_MAX
+
+/* What is to be placed together. Too large for a stack. */
+struct placement {
+    uint32_t count;                       /* of pages, set by the caller */
+    void *contents[PLACE_PAGES_MAX];      /* their bytes, unchanged until place_write() returns */
+    struct block blocks[PLACE_PAGES_MAX]; /* out: where each is */
+    bool written[PLACE_PAGES_MAX];        /* place.c's own, as what follows */
+    uint32_t run_first[PLACE_PAGES_MAX];
+    struct block_request requests[PLACE_PAGES_MAX];
+};
+
+/*
+ * Write pages to fresh blocks. Sleeps. Not necessarily durable on return: the commit flushes.
+ * - a block that cannot be written is retired and its page goes elsewhere, as long as there are few of them.
+ * - ERROR_NO_SPACE, ERROR_NO_MEMORY; ERROR_IO: the disk fails altogether. No block is taken then.
+ */
+MUST_CHECK enum error place_write(struct store *store, struct placement *placement);
+
+#endif
