@@ -144,7 +144,7 @@ void store_retire(struct store *store, struct extent extent);
 /*
  * The disk is full: give up history, down to the last two generations and the pinned ones, with a commit that changes
  * nothing else. Not while a snapshot is sealed: ERROR_BUSY.
- * - ERROR_NO_SPACE: there is no history to give up; and the errors of a commit.
+ * - ERROR_NO_SPACE: there is no history to give up, nor was a name forgotten; and the errors of a commit.
  */
 MUST_CHECK enum error store_reclaim(struct store *store, uint64_t wall_time_ns);
 

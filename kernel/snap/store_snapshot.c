@@ -93,7 +93,7 @@ enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
     if (store->is_sealed) {
         return ERROR_BUSY;
     }
-    if (store->root->window_count <= HISTORY_MIN) {
+    if (store->root->window_count <= HISTORY_MIN && !store->wants_rebuild) {
         return ERROR_NO_SPACE;
     }
     mutex_lock(&store->commit_lock);
