@@ -17,8 +17,9 @@
 MUST_CHECK enum error vm_frame_take(struct frame *out);
 
 /*
- * Wait until there may be frames again: dirty pages become clean with the next snapshot. The caller holds no page.
- * - ERROR_NO_MEMORY: everything that is resident is wired or could not be made clean.
+ * Wait until there may be frames again: dirty pages become clean with the next snapshot. The caller holds no page. With
+ * a full disk that lasts until there is room on it again.
+ * - ERROR_NO_MEMORY: everything that is resident is wired or could not be made clean. ERROR_INTERRUPTED.
  */
 MUST_CHECK enum error vm_reclaim_wait(void);
 

@@ -6,8 +6,10 @@
  * A bit is set has it cleared and stays for another round.
  */
 #include "vm_reclaim.h"
+#include "arch/clock.h"
 #include "arch/pmap.h"
 #include "log.h"
+#include "thread.h"
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
@@ -15,6 +17,7 @@
 #define RESERVE_SHARE      16u  /* of all frames */
 #define RESERVE_FRAMES_MIN 512u /* 2 MiB */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
+#define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u   /* snapshots without a gain or that failed, before memory counts as full */
 
 static struct vm_map_cursor hand;
@@ -94,8 +97,13 @@ enum error vm_frame_take(struct frame *out)
 enum error vm_reclaim_wait(void)
 {
     for (uint32_t waits = 0; waits < WAITS_MAX; waits++) {
-        if (vm_clean_pages() == ERROR_INTERRUPTED) {
-            return ERROR_INTERRUPTED;
+        enum error error = vm_clean_pages();
+        if (error == ERROR_NO_SPACE) {
+            error = thread_sleep_until(clock_boot_ns() + DISK_FULL_WAIT_NS);
+            waits = 0;
+        }
+        if (error == ERROR_INTERRUPTED) {
+            return error;
         }
         if (frame_count(FRAME_FREE) > vm_frame_reserve() || drop_some(vm_object_space()) > 0) {
             return OK;
