@@ -70,7 +70,7 @@ void space_crash(uint32_t one_in, uint32_t variants)
     uint32_t seen = 0;
 
     fake_machine_start(4096);
-    fake_disk_start(&crashed, SPACE_DISK_BLOCKS);
+    fake_disk_start(&crashed, world->options.blocks);
     crashed.is_recording = false;
     fake_disk_cut_start(&cut, &world->bases[world->boot], disk);
     do {

@@ -19,11 +19,24 @@ void space_disk_delay(struct space_disk *slow)
     }
 }
 
+/* A request that meets a bad block fails as a whole. */
+static bool meets_bad_block(const struct fake_disk *disk, const struct block_request *request)
+{
+    uint8_t fatal = request->operation == BLOCK_WRITE ? 2 : 1;
+
+    for (uint32_t i = 0; i < request->count; i++) {
+        if ((disk->bad[request->first.number + i] & fatal) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void submit(struct block_device *device, struct block_request *request)
 {
     struct space_disk *slow = (struct space_disk *)(void *)device;
 
-    if (slow->is_off) {
+    if (slow->is_off || meets_bad_block(slow->disk, request)) {
         request->result = ERROR_IO;
         request->done = true;
         return;

@@ -15,6 +15,7 @@
 
 #include "arch/pmap.h"
 #include "snap.h"
+#include "store.h"
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_reclaim.h"
@@ -24,11 +25,12 @@
 
 /* Frames for pages: so many that neighbours are read together. */
 static uint32_t frames = 1000;
+static uint32_t blocks = SPACE_DISK_BLOCKS;
 
 static void run_case(void *context)
 {
     void (*const *function)(void) = context;
-    struct space_options options = {.seed = 1, .frames = space_frames(frames)};
+    struct space_options options = {.seed = 1, .frames = space_frames(frames), .blocks = blocks};
 
     space_world_start(&options);
     space_boot();
@@ -375,6 +377,134 @@ static void space_failed_put_returns_its_blocks(void **state)
     in_child(fail_puts);
 }
 
+static void store_pages(uint32_t count, uint32_t value)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        SPACE_CHECK(space_store(SPACE, page_of_program() + i, 0, value));
+    }
+}
+
+static void write_to_bad_blocks(void)
+{
+    for (uint32_t block = 200; block < SPACE_DISK_BLOCKS; block += 7) {
+        space_world.slow.disk->bad[block] = 2;
+    }
+    for (uint32_t round = 1; round < 60; round++) {
+        store_pages(40, round);
+        SPACE_CHECK(space_sync());
+    }
+}
+
+static void space_pages_whose_blocks_are_bad_go_to_others(void **state)
+{
+    (void)state;
+    in_child(write_to_bad_blocks);
+}
+
+/* A disk that refuses everything for a while has no bad blocks. */
+static void write_to_no_blocks(void)
+{
+    struct store_statistics before, after;
+
+    store_pages(40, 1);
+    SPACE_CHECK(space_sync());
+    store_statistics(space_world.store, &before);
+    space_world.has_faults = true;
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = UINT64_MAX, .error = ERROR_IO};
+    for (uint32_t round = 2; round < 10; round++) {
+        store_pages(40, round);
+        SPACE_CHECK(!space_sync());
+    }
+    space_world.slow.disk->fault.armed = false;
+    SPACE_CHECK(space_sync());
+    store_statistics(space_world.store, &after);
+    SPACE_CHECK(after.blocks_used < before.blocks_used + 100 && after.blocks_held <= before.blocks_held);
+}
+
+static void space_disk_that_refuses_writes_keeps_its_blocks(void **state)
+{
+    (void)state;
+    in_child(write_to_no_blocks);
+}
+
+/* A snapshot that needs more blocks than history has left free: history goes first. */
+static void fill_history(void)
+{
+    const struct space_model *model = &space_world.model;
+
+    for (uint32_t round = 1; space_world.slow.disk->writes < 2 * STORE_BLOCKS_MIN; round++) {
+        store_pages(72, round);
+        SPACE_CHECK(space_sync());
+    }
+    for (uint32_t i = 0; i < model->record_first; i++) {
+        uint32_t space = gpn_space(model->gpn[i]).number;
+        SPACE_CHECK(space_store(space, i, 1, i + 1));
+    }
+    SPACE_CHECK(space_sync());
+}
+
+static void space_full_disk_gives_up_history_first(void **state)
+{
+    (void)state;
+    blocks = STORE_BLOCKS_MIN;
+    in_child(fill_history);
+    blocks = SPACE_DISK_BLOCKS;
+}
+
+static void store_everywhere(void *unused)
+{
+    const struct space_model *model = &space_world.model;
+
+    (void)unused;
+    for (uint32_t i = 0; i < model->record_first; i++) {
+        uint32_t space = gpn_space(model->gpn[i]).number;
+        SPACE_CHECK(space_store(space == SPACE_SHARED.number ? SPACE : space, i, 1, i + 1));
+    }
+    space_world.programs--;
+}
+
+static void pin_until_full(void)
+{
+    char name[] = "a";
+
+    for (; space_sync(); name[0]++) {
+        SPACE_CHECK(store_pin(space_world.store, store_committed(space_world.store), name) == OK);
+        store_pages(72, (uint32_t)name[0]);
+        space_world.has_faults = true;
+    }
+    space_world.has_faults = false;
+}
+
+/* Who needs memory waits as long as the disk has no room for what is in it. */
+static void fill_disk_and_memory(void)
+{
+    char name[] = "a";
+
+    store_pages(72, 1);
+    pin_until_full();
+    start(store_everywhere);
+    for (uint32_t i = 0; i < 1000; i++) {
+        fake_clock_advance(10000000);
+        thread_yield();
+    }
+    SPACE_CHECK(space_world.programs == 1);
+    for (; store_unpin(space_world.store, name) == OK; name[0]++) {
+    }
+    space_wait_programs();
+    SPACE_CHECK(space_sync());
+}
+
+static void space_full_disk_and_memory_make_writers_wait(void **state)
+{
+    (void)state;
+    blocks = STORE_BLOCKS_MIN;
+    frames = 100;
+    in_child(fill_disk_and_memory);
+    blocks = SPACE_DISK_BLOCKS;
+    frames = 1000;
+}
+
 static void sync_once(void *unused)
 {
     (void)unused;
@@ -461,6 +591,10 @@ int main(void)
         cmocka_unit_test(space_discard_beside_lookup_leaves_no_neighbour),
         cmocka_unit_test(space_snapshot_of_page_that_is_locked_waits),
         cmocka_unit_test(space_failed_put_returns_its_blocks),
+        cmocka_unit_test(space_pages_whose_blocks_are_bad_go_to_others),
+        cmocka_unit_test(space_disk_that_refuses_writes_keeps_its_blocks),
+        cmocka_unit_test(space_full_disk_gives_up_history_first),
+        cmocka_unit_test(space_full_disk_and_memory_make_writers_wait),
         cmocka_unit_test(space_sync_that_was_served_succeeds_whatever_comes_after),
         cmocka_unit_test(space_fault_that_waits_for_memory_outlives_a_failed_snapshot),
         cmocka_unit_test(space_wired_page_that_is_discarded_leaves_no_record),

@@ -82,7 +82,13 @@ bool space_in_child(void (*run)(void *context), void *context, bool quietly)
         _exit(0);
     }
     int status = -1;
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        return false;
+    }
+    if (WIFSIGNALED(status) && !quietly) {
+        fprintf(stderr, "space: signal %d\n", WTERMSIG(status));
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 /* What the kernel asks of its surroundings ------------------------------------------------------------------------- */
@@ -218,8 +224,8 @@ void space_world_start(const struct space_options *options)
     world->options = *options;
     world->random = (options->seed + 1) * 0x9E3779B97F4A7C15u;
     for (uint32_t i = 0; i < SPACE_BOOTS_MAX; i++) {
-        fake_disk_start(&world->disks[i], SPACE_DISK_BLOCKS);
-        fake_disk_start(&world->bases[i], SPACE_DISK_BLOCKS);
+        fake_disk_start(&world->disks[i], options->blocks);
+        fake_disk_start(&world->bases[i], options->blocks);
     }
     space_model_start(&world->model);
     fake_machine_start(options->frames);
@@ -272,7 +278,7 @@ void space_boot(void)
 
     fake_machine_start(world->options.frames);
     fake_schedule(world->options.is_random ? next_random() | 1 : 0);
-    memcpy(world->bases[world->boot].blocks, disk->blocks, SPACE_DISK_BLOCKS * sizeof(*disk->blocks));
+    memcpy(world->bases[world->boot].blocks, disk->blocks, world->options.blocks * sizeof(*disk->blocks));
     fake_disk_settle(disk);
     space_disk_start(&world->slow, disk, world->options.is_random ? next_random() | 1 : 0);
     world->has_faults = false;

@@ -14,12 +14,13 @@
 #include "space_model.h"
 #include "thread.h"
 
-#define SPACE_DISK_BLOCKS 2048u /* 8 MiB */
+#define SPACE_DISK_BLOCKS 2048u /* 8 MiB, if nothing else is said */
 #define SPACE_BOOTS_MAX   8u
 
 struct space_options {
     uint64_t seed;
     uint32_t frames;      /* of the machine; see space_frames() */
+    uint32_t blocks;      /* of the disk */
     uint32_t interval_ms; /* of snapshots; 0: only on request */
     bool is_random;       /* threads take turns at random, requests take their time */
 };

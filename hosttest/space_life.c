@@ -4,6 +4,8 @@
  */
 #include "space_fixture.h"
 
+#include "store.h"
+
 /* Let a request or an allocation fail now and then. */
 static void inject_faults(void)
 {
@@ -59,6 +61,7 @@ void space_live(const struct space_life *life)
     struct space_options options = {
         .seed = life->seed,
         .frames = space_frames(life->seed % 5 == 4 ? 1000 : 40 + (uint32_t)(life->seed * 37 % 160)),
+        .blocks = life->seed % 7 == 5 ? STORE_BLOCKS_MIN : SPACE_DISK_BLOCKS,
         .interval_ms = (uint32_t)(life->seed % 4) * 7,
         .is_random = true,
     };

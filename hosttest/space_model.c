@@ -151,16 +151,7 @@ const struct space_stop *space_model_opened(const struct space_model *model, str
         return NULL;
     }
     const struct space_stop *stop = find_stop(model, number);
-    if (stop == NULL || stop->event > event || stop->generation > generation) {
-        return NULL;
-    }
-    /* A generation that is later than its stop's is one that only gave up history: no stop was made for it. */
-    for (uint32_t i = 0; i < model->stops_kept && stop->generation != generation; i++) {
-        if (model->stops[i]->generation == generation) {
-            return NULL;
-        }
-    }
-    return stop;
+    return stop != NULL && stop->event <= event && stop->generation <= generation ? stop : NULL;
 }
 
 void space_model_resume(struct space_model *model, const struct space_stop *stop)
