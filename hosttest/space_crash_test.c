@@ -4,7 +4,7 @@
  *
  * Programs share spaces and frames are short, so faults, copies, reclaiming, munmap and mprotect meet the running
  * snapshot at all its places; requests fail and memory runs out in every third world. Each world boots several times,
- * from what a cut at random left behind.
+ * from what a cut at random left behind. Every fourth is short, and cut before every event of its disk.
  *
  * A failure names its seed. Arguments: the seed to start with, and how many worlds to run from there on: one if only a
  * seed is given, for ever if it is 0.
@@ -23,7 +23,7 @@
 #include "space_fixture.h"
 
 static uint64_t first = 1;
-static uint64_t worlds = 16;
+static uint64_t worlds = 16; /* in a normal run */
 
 /* Sums over all worlds, in memory shared with their processes. */
 static struct space_counters *sums;
@@ -40,9 +40,11 @@ static void add_counters(const struct space_counters *from)
 
 static void run_world(void *context)
 {
-    struct space_life life = {.seed = *(const uint64_t *)context, .boots = 4, .cut_one_in = 32};
+    uint64_t seed = *(const uint64_t *)context;
+    struct space_life long_life = {.seed = seed, .boots = 4, .turns = 2000, .cut_one_in = 32};
+    struct space_life short_life = {.seed = seed, .boots = 3, .turns = 800, .cut_one_in = 1};
 
-    space_live(&life);
+    space_live(seed % 4 == 1 ? &short_life : &long_life);
     add_counters(&space_world.counters);
 }
 
@@ -74,7 +76,7 @@ static void space_power_cut_anywhere_recovers_one_instant(void **state)
     }
     print_sums();
     assert_true(sums->copies > 0 && sums->snapshots > 0);
-    assert_true(worlds < 16 || (sums->drops > 0 && sums->snapshots_failed > 0 && sums->syncs > 0));
+    assert_true(first != 1 || worlds < 16 || (sums->drops > 0 && sums->snapshots_failed > 0 && sums->syncs > 0));
 }
 
 int main(int argc, char **argv)

@@ -134,6 +134,7 @@ void space_crash(uint32_t one_in, uint32_t variants);
 struct space_life {
     uint64_t seed;
     uint32_t boots;
+    uint32_t turns;       /* of the first thread in each boot, about */
     uint32_t cut_one_in;  /* see space_crash() */
     void (*mutate)(void); /* called after each boot, to break the kernel or the machine; or NULL */
 };

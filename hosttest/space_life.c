@@ -68,7 +68,7 @@ void space_live(const struct space_life *life)
 
     space_world_start(&options);
     for (uint32_t i = 0; i < life->boots; i++) {
-        live_one_boot(life, life->seed % 3 == 0, 1500 + space_below(1500));
+        live_one_boot(life, life->seed % 3 == 0, life->turns / 2 + space_below(life->turns));
         space_crash(life->cut_one_in, 2);
     }
     space_world_free();

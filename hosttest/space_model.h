@@ -76,8 +76,8 @@ bool space_model_confirm(struct space_model *model, uint64_t wanted, uint64_t co
 uint64_t space_model_oldest(const struct space_model *model, uint32_t event);
 
 /*
- * The stop that a store holds, as its system record says; NULL if there was none such before `event`. Its generation may be
- * earlier than the store's: giving up history is a generation too.
+ * The stop that a store holds, as its system record says; NULL if there was none such before `event`. Its generation
+ * may be earlier than the store's: giving up history is a generation too.
  */
 const struct space_stop *space_model_opened(const struct space_model *model, struct store *store, uint32_t event);
 

@@ -67,7 +67,8 @@ static void (*mutation)(void);
 
 static void run_world(void *context)
 {
-    struct space_life life = {.seed = *(const uint64_t *)context, .boots = 2, .cut_one_in = 32, .mutate = mutation};
+    struct space_life life = {
+        .seed = *(const uint64_t *)context, .boots = 2, .turns = 2000, .cut_one_in = 32, .mutate = mutation};
 
     space_live(&life);
 }
