@@ -119,6 +119,11 @@ void space_store_record(uint32_t page, uint32_t word, uint32_t value)
     world->counters.records++;
 }
 
+static uint64_t region_changes(void)
+{
+    return space_world.counters.discards + space_world.counters.restrictions;
+}
+
 /* A system call that makes a page ready, sleeps, and then finds it ready still, unless there was a stop or its region
  * went. */
 void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
@@ -132,10 +137,11 @@ void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
         return;
     }
     uint32_t stops = vm_stops();
+    uint64_t changes = region_changes();
     if (space_chance(2)) {
         thread_yield();
     }
-    if (vm_stops() == stops && is_allowed(page, PMAP_WRITE)) {
+    if (vm_stops() == stops && region_changes() == changes && is_allowed(page, PMAP_WRITE)) {
         bool done = touch(space, page, word, PMAP_WRITE, &value) || touch(space, page, word, PMAP_WRITE, &value);
         SPACE_CHECK(done);
         world->model.pages[page].words[word] = value;
