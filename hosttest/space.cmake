@@ -4,7 +4,8 @@ set(space_libraries host_snap host_vm_map host_block fake_disk)
 foreach(test crash fault)
     eidolon_host_test(space_${test}_test
         SOURCES space_${test}_test.c ${space_sources}
-        LIBRARIES ${space_libraries})
+        LIBRARIES ${space_libraries}
+        TIMEOUT 10800) # a soak takes long
 endforeach()
 
 # Calls between the kernel's files that a mutation takes away.
