@@ -15,6 +15,9 @@ int main(void)
     for (int i = 0; i < LINES; i++) {
         sprintf(text + i * LINE_BYTES, "%08d\n", i);
     }
+    sync();
+    puts("begun and durable");
+    fflush(stdout);
     ssize_t written = write(STDOUT_FILENO, text, LINES * LINE_BYTES);
     printf("wrote %zd\n", written);
     return written == LINES * LINE_BYTES ? 0 : 1;

@@ -186,6 +186,8 @@ int main(int argc, char **argv)
     unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 4000;
     uint32_t sum = 0;
 
+    sync();
+    puts("begun and durable");
     for (unsigned long round = 0; round < rounds; round++) {
         struct block *block = &blocks[random_number() % BLOCKS];
         uint32_t how = random_number() % 8;
