@@ -7,8 +7,20 @@
 #include <string.h>
 
 #include "store.h"
+#include "store_check.h"
 
 static struct fake_disk crashed;
+
+/* Every block is accounted for. */
+static void check_blocks(struct store *store, uint32_t event, uint32_t variant)
+{
+    struct store_check_options options = {.read_pages = false};
+    struct store_check_result result = {0};
+
+    if (store_check(store, &options, &result) != OK || result.findings != 0) {
+        space_fail("cut %u:%u: the check finds %u faults", event, variant, (uint32_t)result.findings);
+    }
+}
 
 static void look_at_state(uint32_t event, uint32_t variant)
 {
@@ -31,6 +43,9 @@ static void look_at_state(uint32_t event, uint32_t variant)
     }
     if (!space_model_equals(model, stop, store, why, sizeof(why))) {
         space_fail("cut %u:%u: generation %llu: %s", event, variant, (unsigned long long)report.generation.number, why);
+    }
+    if (space_chance(8)) {
+        check_blocks(store, event, variant);
     }
     SPACE_CHECK(store_close(store) == OK);
     space_world.counters.states++;
