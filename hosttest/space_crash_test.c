@@ -63,7 +63,8 @@ static void print_sums(void)
     print_message("%llu snapshots, %llu failed, %llu copies for them, %llu pages reclaimed\n",
                   (unsigned long long)sums->snapshots, (unsigned long long)sums->snapshots_failed,
                   (unsigned long long)sums->copies, (unsigned long long)sums->drops);
-    print_message("%llu crash states\n", (unsigned long long)sums->states);
+    print_message("%llu waits interrupted, %llu crash states\n", (unsigned long long)sums->interruptions,
+                  (unsigned long long)sums->states);
 }
 
 static void space_power_cut_anywhere_recovers_one_instant(void **state)

@@ -27,7 +27,7 @@ struct space_options {
 
 /* How often things happened, to see that they did. */
 struct space_counters {
-    uint64_t stores, loads, records, faults, refusals, discards, restrictions, syncs, syncs_failed;
+    uint64_t stores, loads, records, faults, refusals, discards, restrictions, syncs, syncs_failed, interruptions;
     uint64_t copies, drops, snapshots, snapshots_failed; /* as the kernel counts them */
     uint64_t states;                                     /* crash states looked at */
 };
@@ -119,7 +119,7 @@ void space_restrict(uint32_t first, uint32_t count, enum space_access access);
 bool space_sync(void);
 
 /* A thread that does all of this at random until the world is ending, in space 1 and up. */
-void space_start_program(uint32_t space);
+struct thread *space_start_program(uint32_t space);
 
 /* Go through the power cuts of the boot that has ended ------------------------------------------------------------- */
 

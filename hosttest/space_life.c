@@ -6,6 +6,8 @@
 
 #include "store.h"
 
+#define PROGRAMS 3u /* threads of them */
+
 /* Let a request or an allocation fail now and then. */
 static void inject_faults(void)
 {
@@ -29,18 +31,22 @@ static void inject_faults(void)
 static void live_one_boot(const struct space_life *life, bool has_faults, uint32_t turns)
 {
     struct space_world *world = &space_world;
+    struct thread *programs[PROGRAMS];
 
     space_boot();
     world->has_faults = has_faults;
     if (life->mutate != NULL) {
         life->mutate();
     }
-    for (uint32_t i = 0; i < 3; i++) {
-        space_start_program(1 + i % SPACE_PROGRAMS);
+    for (uint32_t i = 0; i < PROGRAMS; i++) {
+        programs[i] = space_start_program(1 + i % SPACE_PROGRAMS);
     }
     for (uint32_t turn = 0; turn < turns; turn++) {
         if (has_faults) {
             inject_faults();
+        }
+        if (space_chance(50)) {
+            thread_interrupt(programs[space_below(PROGRAMS)]);
         }
         fake_clock_advance(space_below(4000000));
         thread_yield();

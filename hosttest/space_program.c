@@ -63,6 +63,10 @@ static bool access_word(uint32_t space, uint32_t page, uint32_t word, enum pmap_
             world->counters.refusals++;
             return false;
         }
+        if (error == ERROR_INTERRUPTED) {
+            world->counters.interruptions++;
+            continue;
+        }
         if (world->slow.is_off || (error != OK && world->has_faults)) {
             return false;
         }
@@ -132,6 +136,9 @@ void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
     struct gpn gpn = world->model.gpn[page];
     enum error error = vm_wire(gpn, PMAP_WRITE);
 
+    if (error == ERROR_INTERRUPTED) {
+        return;
+    }
     if (error != OK) {
         SPACE_CHECK(error == ERROR_DENIED ? !is_allowed(page, PMAP_WRITE) : world->has_faults || world->slow.is_off);
         return;
@@ -225,6 +232,10 @@ bool space_sync(void)
     uint64_t wanted = world->model.stop_count;
     enum error error = snap_sync();
 
+    if (error == ERROR_INTERRUPTED) {
+        world->counters.interruptions++;
+        return false;
+    }
     if (error != OK) {
         if (!world->slow.is_off && !world->has_faults) {
             space_fail("sync: %s", error_text(error));
@@ -322,10 +333,11 @@ static void program(void *argument)
     space_world.programs--;
 }
 
-void space_start_program(uint32_t space)
+struct thread *space_start_program(uint32_t space)
 {
     struct thread *thread;
 
     space_world.programs++;
     SPACE_CHECK(thread_create("program", program, (void *)(uintptr_t)space, &thread) == OK);
+    return thread;
 }
