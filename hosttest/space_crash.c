@@ -4,6 +4,7 @@
  */
 #include "space_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "store.h"
@@ -11,10 +12,16 @@
 
 static struct fake_disk crashed;
 
+static void print_finding(void *context, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "space: check: %s\n", text);
+}
+
 /* Every block is accounted for. */
 static void check_blocks(struct store *store, uint32_t event, uint32_t variant)
 {
-    struct store_check_options options = {.read_pages = false};
+    struct store_check_options options = {.finding = print_finding};
     struct store_check_result result = {0};
 
     if (store_check(store, &options, &result) != OK || result.findings != 0) {

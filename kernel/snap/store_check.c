@@ -37,11 +37,15 @@ static void find(struct checking *checking, const char *format, ...)
     checking->options->finding(checking->options->context, text);
 }
 
-/* A few bits that differ between owners, with near certainty; never 0. */
+/*
+ * A few bits that differ between owners, with near certainty; never 0. A retired block may be noted in several
+ * generations: the free-space map that is made anew names it again.
+ */
 static uint32_t owner_mark(const struct reach_item *item)
 {
     uint64_t value = (uint64_t)item->page << 8 | (uint32_t)item->kind;
-    value = (value ^ item->generation * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9);
+    uint64_t generation = item->kind == REACH_BAD ? 0 : item->generation;
+    value = (value ^ generation * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9);
     value ^= value >> 29;
     return (uint32_t)(value * UINT64_C(0x94D049BB133111EB) >> 32) | 1;
 }
