@@ -28,6 +28,7 @@ static uint32_t counts[FRAME_OWNERS];
 static uint64_t attempts;
 static uint64_t fail_first;
 static uint64_t fail_end;
+static enum frame_owner fail_owner;
 
 void fake_frames_start(uint32_t frames)
 {
@@ -46,6 +47,7 @@ void fake_frames_start(uint32_t frames)
     owners[0] = FRAME_FIRMWARE;
     attempts = 0;
     fail_first = fail_end = 0;
+    fail_owner = FRAME_FREE;
 }
 
 void fake_frames_stop(void)
@@ -68,6 +70,11 @@ void fake_fail_allocations(uint64_t index, uint64_t count)
     fail_end = count > UINT64_MAX - fail_first ? UINT64_MAX : fail_first + count;
 }
 
+void fake_fail_owner(enum frame_owner owner)
+{
+    fail_owner = owner;
+}
+
 bool fake_allocation_fails(void)
 {
     uint64_t attempt = attempts++;
@@ -83,7 +90,7 @@ uint32_t fake_frames_used(void)
 enum error frame_allocate(enum frame_owner owner, struct frame *out)
 {
     ASSERT(owner > FRAME_FREE && owner < FRAME_OWNERS);
-    if (fake_allocation_fails() || free_count == 0) {
+    if (fake_allocation_fails() || owner == fail_owner || free_count == 0) {
         return ERROR_NO_MEMORY;
     }
     struct frame frame = {free_frames[--free_count]};

@@ -9,6 +9,7 @@
 #ifndef FAKE_MACHINE_H
 #define FAKE_MACHINE_H
 
+#include "arch/frame.h"
 #include "error.h"
 #include "types.h"
 
@@ -29,6 +30,9 @@ uint64_t fake_allocations(void);
 
 /* Let the attempt number `index` from now fail (0: the next one), and all after it for as long as `count` says. */
 void fake_fail_allocations(uint64_t index, uint64_t count);
+
+/* Let all attempts for this owner fail from now on; FRAME_FREE: no more. */
+void fake_fail_owner(enum frame_owner owner);
 
 /* Frames in use, whoever has them. */
 uint32_t fake_frames_used(void);
@@ -55,22 +59,23 @@ void fake_threads_join(void);
 
 /*
  * Expect a panic: fake_panics(statement) runs the statement and says whether it panicked. The statement does not come
- * back then, so what it held is held still.
+ * back then, so what it held is held still. Expectations nest.
  */
 extern jmp_buf *fake_panic_target;
 extern char fake_panic_text[256];
 
 #define fake_panics(statement)                                                                                         \
     __extension__({                                                                                                    \
-        jmp_buf target;                                                                                                \
-        volatile bool panicked = true;                                                                                 \
-        fake_panic_target = &target;                                                                                   \
-        if (setjmp(target) == 0) {                                                                                     \
+        jmp_buf *fake_outer_target = fake_panic_target;                                                                \
+        jmp_buf fake_target;                                                                                           \
+        volatile bool fake_panicked = true;                                                                            \
+        fake_panic_target = &fake_target;                                                                              \
+        if (setjmp(fake_target) == 0) {                                                                                \
             statement;                                                                                                 \
-            panicked = false;                                                                                          \
+            fake_panicked = false;                                                                                     \
         }                                                                                                              \
-        fake_panic_target = NULL;                                                                                      \
-        panicked;                                                                                                      \
+        fake_panic_target = fake_outer_target;                                                                         \
+        fake_panicked;                                                                                                 \
     })
 
 #endif

@@ -47,8 +47,7 @@ static struct thread *threads;
 static struct thread first = {.name = "first", .wake = PTHREAD_COND_INITIALIZER};
 static __thread struct thread *current;
 
-/* Processor ---------------------------------------------------------------------------------------------------------
- */
+/* Processor ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t schedule_below(uint32_t limit)
 {
@@ -141,8 +140,7 @@ bool thread_should_yield(void)
     return schedule != 0 && schedule_below(4) == 0;
 }
 
-/* Life --------------------------------------------------------------------------------------------------------------
- */
+/* Life ------------------------------------------------------------------------------------------------------------ */
 
 void fake_threads_start(void)
 {
@@ -229,8 +227,7 @@ struct cpu_user_context *thread_user_context(const struct thread *thread)
     return thread->context;
 }
 
-/* Sleep -------------------------------------------------------------------------------------------------------------
- */
+/* Sleep ----------------------------------------------------------------------------------------------------------- */
 
 static void queue_add(struct wait_queue *queue, struct thread *thread)
 {
@@ -343,8 +340,7 @@ void fake_threads_expire(uint64_t now_ns)
     pthread_mutex_unlock(&guard);
 }
 
-/* Mutexes -----------------------------------------------------------------------------------------------------------
- */
+/* Mutexes --------------------------------------------------------------------------------------------------------- */
 
 bool mutex_try_lock(struct mutex *mutex)
 {

@@ -1,0 +1,431 @@
+/*
+ * One page: each transition of the table of states, each of them tried in every state it does not belong to, locks,
+ * references, wiring, and what deletion refuses.
+ */
+#include "vm_map_fixture.h"
+
+#include "arch/frame.h"
+#include "log.h"
+
+#define PAGE_A 0x00100123u
+
+static struct vm_map map;
+
+static struct frame frame_new(void)
+{
+    struct frame frame;
+
+    assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
+    return frame;
+}
+
+static int start(void **unused)
+{
+    (void)unused;
+    map_start(&map, 256, 1);
+    return 0;
+}
+
+/* Give back whatever the page still has, whatever state it was left in. */
+static void forget(struct vm_page *page)
+{
+    if (!vm_page_is_mine(page)) {
+        vm_page_lock(page);
+    }
+    if (page->state == VM_PAGE_READING) {
+        vm_page_fail_read(page);
+    }
+    if (page->state == VM_PAGE_WRITING && !vm_snapshot_has(&map, page)) {
+        vm_page_fail_write(page);
+    }
+    struct vm_remains remains = vm_page_detach(&map, page);
+    if (!frame_is_none(remains.frame)) {
+        frame_free(remains.frame);
+    }
+    if (vm_snapshot_has(&map, page)) {
+        remains = vm_snapshot_abort(&map, page);
+        if (!frame_is_none(remains.frame)) {
+            frame_free(remains.frame);
+        }
+    }
+    vm_page_unlock(page);
+    map_delete(&map, page->gpn.number);
+}
+
+static int stop(void **unused)
+{
+    (void)unused;
+    map_stop(&map);
+    return 0;
+}
+
+/* A locked page in a given state, on its way there through every function that leads to it. */
+static struct vm_page *page_in(enum vm_page_state state)
+{
+    struct vm_page *page = map_create(&map, PAGE_A);
+
+    vm_page_lock(page);
+    if (state == VM_PAGE_NEW) {
+        return page;
+    }
+    if (state == VM_PAGE_READING) {
+        vm_page_begin_read(page);
+        return page;
+    }
+    vm_page_make_resident(page, frame_new());
+    if (state == VM_PAGE_CLEAN) {
+        return page;
+    }
+    assert_int_equal(vm_page_mark_dirty(&map, page).number, 0);
+    if (state == VM_PAGE_DIRTY) {
+        return page;
+    }
+    vm_page_begin_write(page);
+    if (state == VM_PAGE_WRITING) {
+        return page;
+    }
+    vm_page_end_write(&map, page, (struct block){77}, 0x1234, (struct generation){5});
+    struct frame frame;
+    assert_int_equal(vm_page_drop(page, &frame), OK);
+    frame_free(frame);
+    return page;
+}
+
+/* The state after each function in each state; -1: it must panic. */
+#define PANICS (-1)
+
+static void do_begin_read(struct vm_page *page)
+{
+    vm_page_begin_read(page);
+}
+
+static void do_fail_read(struct vm_page *page)
+{
+    vm_page_fail_read(page);
+}
+
+static void do_make_resident(struct vm_page *page)
+{
+    struct frame frame = frame_new();
+
+    if (fake_panics(vm_page_make_resident(page, frame))) {
+        frame_free(frame);
+        panic("test", "passed on");
+    }
+}
+
+static void do_mark_dirty(struct vm_page *page)
+{
+    (void)!vm_page_mark_dirty(&map, page).number;
+}
+
+static void do_begin_write(struct vm_page *page)
+{
+    vm_page_begin_write(page);
+}
+
+static void do_fail_write(struct vm_page *page)
+{
+    vm_page_fail_write(page);
+}
+
+static void do_end_write(struct vm_page *page)
+{
+    vm_page_end_write(&map, page, (struct block){78}, 0, (struct generation){1});
+}
+
+static void do_drop(struct vm_page *page)
+{
+    struct frame frame;
+
+    assert_int_equal(vm_page_drop(page, &frame), OK);
+    frame_free(frame);
+}
+
+static void do_detach(struct vm_page *page)
+{
+    struct vm_remains remains = vm_page_detach(&map, page);
+
+    if (!frame_is_none(remains.frame)) {
+        frame_free(remains.frame);
+    }
+}
+
+struct transition {
+    const char *name;
+    void (*run)(struct vm_page *page);
+    int after[6]; /* by the state before: NEW, READING, CLEAN, DIRTY, WRITING, OUT */
+};
+
+static const struct transition transitions[] = {
+    {"begin_read", do_begin_read, {VM_PAGE_READING, PANICS, PANICS, PANICS, PANICS, VM_PAGE_READING}},
+    {"fail_read", do_fail_read, {PANICS, VM_PAGE_NEW, PANICS, PANICS, PANICS, PANICS}},
+    {"make_resident", do_make_resident, {VM_PAGE_CLEAN, VM_PAGE_CLEAN, PANICS, PANICS, PANICS, PANICS}},
+    {"mark_dirty", do_mark_dirty, {PANICS, PANICS, VM_PAGE_DIRTY, VM_PAGE_DIRTY, PANICS, PANICS}},
+    {"begin_write", do_begin_write, {PANICS, PANICS, PANICS, VM_PAGE_WRITING, PANICS, PANICS}},
+    {"fail_write", do_fail_write, {PANICS, PANICS, PANICS, PANICS, VM_PAGE_DIRTY, PANICS}},
+    {"end_write", do_end_write, {PANICS, PANICS, PANICS, PANICS, VM_PAGE_CLEAN, PANICS}},
+    {"drop", do_drop, {PANICS, PANICS, VM_PAGE_NEW, PANICS, PANICS, PANICS}},
+    {"detach", do_detach, {VM_PAGE_NEW, PANICS, VM_PAGE_NEW, VM_PAGE_NEW, PANICS, VM_PAGE_NEW}},
+};
+
+static void page_each_transition_in_each_state_moves_or_panics(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
+        const struct transition *transition = &transitions[i];
+
+        for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT; state++) {
+            struct vm_page *page = page_in((enum vm_page_state)state);
+            assert_int_equal(page->state, state);
+            map_check(&map);
+
+            bool panicked = fake_panics(transition->run(page));
+            if (panicked != (transition->after[state] == PANICS)) {
+                fail_msg("%s in state %d", transition->name, state);
+            }
+            if (!panicked) {
+                assert_int_equal(page->state, transition->after[state]);
+            } else {
+                assert_int_equal(page->state, state);
+            }
+            map_check(&map);
+            forget(page);
+        }
+    }
+}
+
+static void page_transition_without_the_lock_panics(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
+        const struct transition *transition = &transitions[i];
+
+        for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT && transition->run != do_mark_dirty; state++) {
+            struct vm_page *page = page_in((enum vm_page_state)state);
+
+            vm_page_unlock(page);
+            assert_true(fake_panics(transition->run(page)));
+            assert_int_equal(page->state, state);
+            forget(page);
+        }
+    }
+}
+
+static void page_paged_out_and_read_back_keeps_its_block(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_OUT);
+
+    assert_int_equal(page->written_block.number, 77);
+    assert_int_equal(page->checksum, 0x1234);
+    assert_int_equal(vm_dirty_open(&map), 0);
+    vm_page_begin_read(page);
+    map_check(&map);
+    vm_page_fail_read(page);
+    assert_int_equal(page->state, VM_PAGE_OUT);
+    vm_page_begin_read(page);
+    vm_page_make_resident(page, frame_new());
+    map_check(&map);
+    do_drop(page);
+    assert_int_equal(page->state, VM_PAGE_OUT);
+    vm_page_begin_read(page);
+    vm_page_make_resident(page, frame_new());
+    assert_int_equal(vm_page_mark_dirty(&map, page).number, 77);
+    assert_int_equal(vm_dirty_open(&map), 1);
+    assert_ptr_equal(vm_dirty_first(&map), page);
+    map_check(&map);
+    forget(page);
+}
+
+static void page_detached_gives_up_frame_and_block(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_OUT);
+    struct frame frame = frame_new();
+
+    vm_page_begin_read(page);
+    vm_page_make_resident(page, frame);
+    struct vm_remains remains = vm_page_detach(&map, page);
+    assert_int_equal(remains.frame.number, frame.number);
+    assert_int_equal(remains.block.number, 77);
+    assert_int_equal(page->list, VM_LIST_NONE);
+    frame_free(frame);
+    forget(page);
+}
+
+static void page_zero_content_needs_no_block(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_WRITING);
+    struct frame frame;
+
+    vm_page_end_write(&map, page, BLOCK_NONE, 0, (struct generation){1});
+    assert_int_equal(vm_page_drop(page, &frame), OK);
+    frame_free(frame);
+    assert_int_equal(page->state, VM_PAGE_OUT);
+    map_check(&map);
+    forget(page);
+}
+
+static void page_the_store_answers_for_can_be_deleted(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_OUT);
+
+    vm_snapshot_commit(&map, page);
+    assert_int_equal(page->state, VM_PAGE_NEW);
+    assert_int_equal(page->committed_block.number, 77);
+    vm_page_unlock(page);
+    map_delete(&map, PAGE_A);
+}
+
+static void page_generation_is_told_from_a_near_one(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_WRITING);
+    const uint64_t written = 0x1FFFFFFFFFFull;
+
+    vm_page_end_write(&map, page, (struct block){9}, 0, (struct generation){written});
+    for (int64_t distance = -127; distance <= 127; distance++) {
+        struct generation near = {written + (uint64_t)distance};
+        assert_int_equal(vm_page_written_generation(page, near).number, written);
+    }
+    forget(page);
+}
+
+static void page_wired_is_not_dropped(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_CLEAN);
+    struct frame frame = {4711};
+
+    assert_int_equal(vm_page_wire(page), OK);
+    assert_int_equal(vm_page_wire(page), OK);
+    assert_int_equal(vm_page_drop(page, &frame), ERROR_BUSY);
+    assert_int_equal(frame.number, 4711);
+    vm_page_unwire(page);
+    assert_int_equal(vm_page_drop(page, &frame), ERROR_BUSY);
+    vm_page_unwire(page);
+    assert_true(fake_panics(vm_page_unwire(page)));
+    forget(page);
+}
+
+static void page_wired_too_often_is_refused(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_CLEAN);
+
+    for (uint32_t i = 0; i < UINT16_MAX; i++) {
+        assert_int_equal(vm_page_wire(page), OK);
+    }
+    assert_int_equal(vm_page_wire(page), ERROR_RANGE);
+    for (uint32_t i = 0; i < UINT16_MAX; i++) {
+        vm_page_unwire(page);
+    }
+    forget(page);
+}
+
+static void page_references_are_counted_to_their_limits(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_NEW);
+
+    assert_true(fake_panics(vm_page_release(page)));
+    for (uint32_t i = 0; i < UINT16_MAX; i++) {
+        vm_page_reference(page);
+    }
+    assert_true(fake_panics(vm_page_reference(page)));
+    for (uint32_t i = 0; i < UINT16_MAX; i++) {
+        vm_page_release(page);
+    }
+    forget(page);
+}
+
+/* Deletion must fail and leave everything as it is. */
+static void assert_refused(struct vm_page *page)
+{
+    enum vm_page_state state = (enum vm_page_state)page->state;
+
+    assert_int_equal(vm_map_delete(&map, page->gpn), ERROR_BUSY);
+    assert_ptr_equal(vm_map_find(&map, page->gpn), page);
+    assert_int_equal(page->state, state);
+    assert_int_equal(vm_map_count(&map), 1);
+    map_check(&map);
+}
+
+static void delete_refuses_every_page_that_is_in_use(void **unused)
+{
+    (void)unused;
+    for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT; state++) {
+        struct vm_page *page = page_in((enum vm_page_state)state);
+
+        assert_refused(page); /* locked */
+        vm_page_unlock(page);
+        if (state != VM_PAGE_NEW) {
+            assert_refused(page); /* reading, resident, dirty and listed, being written, paged out */
+        }
+        forget(page);
+    }
+    struct vm_page *page = page_in(VM_PAGE_NEW);
+    vm_page_unlock(page);
+    assert_int_equal(vm_page_wire(page), OK);
+    assert_refused(page);
+    vm_page_unwire(page);
+    vm_page_reference(page);
+    assert_refused(page);
+    vm_page_release(page);
+    forget(page);
+}
+
+static void delete_refuses_a_new_page_that_a_snapshot_still_needs(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_DIRTY);
+
+    assert_int_equal(vm_snapshot_splice(&map), OK);
+    struct vm_remains remains = vm_page_detach(&map, page);
+    assert_true(frame_is_none(remains.frame));
+    assert_int_equal(page->state, VM_PAGE_NEW);
+    vm_page_unlock(page);
+    assert_refused(page);
+    remains = vm_snapshot_abort(&map, page);
+    frame_free(remains.frame);
+    map_delete(&map, PAGE_A);
+}
+
+static void lock_is_exclusive_and_never_taken_twice(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = map_create(&map, PAGE_A);
+
+    assert_false(vm_page_is_mine(page));
+    assert_true(vm_page_try_lock(page));
+    assert_true(vm_page_is_mine(page));
+    assert_true(fake_panics(vm_page_lock(page)));
+    vm_page_release(page); /* that the panic left behind */
+    vm_page_unlock(page);
+    assert_true(fake_panics(vm_page_unlock(page)));
+    forget(page);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(page_each_transition_in_each_state_moves_or_panics, start, stop),
+        cmocka_unit_test_setup_teardown(page_transition_without_the_lock_panics, start, stop),
+        cmocka_unit_test_setup_teardown(page_paged_out_and_read_back_keeps_its_block, start, stop),
+        cmocka_unit_test_setup_teardown(page_detached_gives_up_frame_and_block, start, stop),
+        cmocka_unit_test_setup_teardown(page_zero_content_needs_no_block, start, stop),
+        cmocka_unit_test_setup_teardown(page_the_store_answers_for_can_be_deleted, start, stop),
+        cmocka_unit_test_setup_teardown(page_generation_is_told_from_a_near_one, start, stop),
+        cmocka_unit_test_setup_teardown(page_wired_is_not_dropped, start, stop),
+        cmocka_unit_test_setup_teardown(page_wired_too_often_is_refused, start, stop),
+        cmocka_unit_test_setup_teardown(page_references_are_counted_to_their_limits, start, stop),
+        cmocka_unit_test_setup_teardown(delete_refuses_every_page_that_is_in_use, start, stop),
+        cmocka_unit_test_setup_teardown(delete_refuses_a_new_page_that_a_snapshot_still_needs, start, stop),
+        cmocka_unit_test_setup_teardown(lock_is_exclusive_and_never_taken_twice, start, stop),
+    };
+
+    return cmocka_run_group_tests_name("vm_map_page", tests, NULL, NULL);
+}
