@@ -45,6 +45,21 @@ static void letters_follow_shift_and_caps_lock(void **state)
     assert_string_equal(TYPED(CAPS, UP(CAPS), SHIFT, 0x1E, 0x02), "a!");
 }
 
+static void shifted_page_keys_scroll_and_type_nothing(void **state)
+{
+    (void)state;
+    struct keyboard_decoder decoder = {.shift_left = true};
+    const uint8_t keys[] = {0x49, 0x51};
+    for (int8_t i = 0; i < 2; i++) {
+        (void)keyboard_decode(&decoder, 0xE0);
+        struct keyboard_output output = keyboard_decode(&decoder, keys[i]);
+        assert_int_equal(output.count, 0);
+        assert_int_equal(output.scroll, 1 - 2 * i);
+        assert_int_equal(keyboard_decode(&decoder, UP(keys[i])).scroll, 0);
+    }
+    assert_string_equal(TYPED(0xE0, 0x49, 0xE0, 0x51), "\033[5~\033[6~");
+}
+
 static void every_row_is_where_it_belongs(void **state)
 {
     (void)state;
@@ -144,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_follow_shift_and_caps_lock),
+        cmocka_unit_test(shifted_page_keys_scroll_and_type_nothing),
         cmocka_unit_test(every_row_is_where_it_belongs),
         cmocka_unit_test(control_gives_control_characters),
         cmocka_unit_test(alt_puts_escape_in_front),

@@ -61,6 +61,8 @@ static void screen_scrolls_and_keeps_what_left_it(void **state)
     assert_string_equal(row_text(24), "new");
     assert_int_equal(terminal.history, 1);
     assert_int_equal(effects.rows_changed, TERMINAL_ALL_ROWS);
+    assert_int_equal((uint8_t)terminal_history_row(&terminal, 0, 1)[4], '0');
+    assert_ptr_equal(terminal_history_row(&terminal, 1, 1), terminal_screen_row(&terminal, 0));
     for (int i = 0; i < 2000; i++) {
         output("line\n");
     }

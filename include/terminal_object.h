@@ -128,4 +128,7 @@ bool terminal_screen_is_sound(const struct terminal *terminal);
 void terminal_screen_put(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
 const uint16_t *terminal_screen_row(const struct terminal *terminal, uint32_t row);
 
+/* A row of the screen as it would be scrolled back by `lines`, 0 .. history. */
+const uint16_t *terminal_history_row(const struct terminal *terminal, uint32_t row, uint32_t lines);
+
 #endif

@@ -36,6 +36,7 @@ static struct {
     struct keyboard_decoder decoder;
     keyboard_receiver *receiver;
     void *receiver_context;
+    keyboard_scroller *scroller;
 } keyboard;
 
 static bool wait_status(uint8_t mask, uint8_t value)
@@ -70,6 +71,9 @@ static void handle_scancode(uint8_t scancode)
 {
     struct keyboard_output output = keyboard_decode(&keyboard.decoder, scancode);
     show_screen(output.alt_function);
+    if (output.scroll != 0 && keyboard.scroller != NULL) {
+        keyboard.scroller(output.scroll);
+    }
     for (uint32_t i = 0; i < output.count && keyboard.receiver != NULL; i++) {
         keyboard.receiver(output.bytes[i], keyboard.receiver_context);
     }
@@ -132,4 +136,9 @@ void keyboard_set_receiver(keyboard_receiver *receiver, void *context)
     keyboard.receiver = receiver;
     keyboard.receiver_context = context;
     interrupt_restore(enabled);
+}
+
+void keyboard_set_scroller(keyboard_scroller *scroller)
+{
+    keyboard.scroller = scroller;
 }

@@ -26,8 +26,10 @@ enum key {
     KEY_F10 = 0x44,
     KEY_NUMBER_LOCK = 0x45,
     KEY_PAD_FIRST = 0x47,
+    KEY_PAD_9 = 0x49,
     KEY_PAD_MINUS = 0x4A,
     KEY_PAD_PLUS = 0x4E,
+    KEY_PAD_3 = 0x51,
     KEY_PAD_LAST = 0x53,
     KEY_F11 = 0x57,
     KEY_F12 = 0x58,
@@ -148,7 +150,11 @@ static void put_pad(const struct keyboard_decoder *decoder, struct keyboard_outp
 {
     uint32_t index = key - KEY_PAD_FIRST;
     bool sign = key == KEY_PAD_MINUS || key == KEY_PAD_PLUS;
-    if (!grey && (sign || decoder->number_lock)) {
+    bool digit = !grey && (sign || decoder->number_lock);
+    bool shift = decoder->shift_left || decoder->shift_right;
+    if (shift && !digit && (key == KEY_PAD_9 || key == KEY_PAD_3)) {
+        output->scroll = key == KEY_PAD_9 ? 1 : -1;
+    } else if (digit) {
         put(output, pad_digits[index]);
     } else {
         put_sequence(output, pad_sequences[index]);

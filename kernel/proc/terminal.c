@@ -34,6 +34,7 @@ static void send_stream(const uint8_t *bytes, uint32_t length);
 static struct terminal_effects effects = {.send = send_stream};
 static struct wait_queue readers;
 static struct wait_queue console_work; /* where the console thread sleeps */
+static uint32_t scrolled_back;         /* lines of history the screen shows above the present */
 static bool mid_line;                  /* the stream's last byte ended no line */
 
 static struct terminal *object(uint32_t terminal)
@@ -55,19 +56,33 @@ static void send_stream(const uint8_t *bytes, uint32_t length)
     }
 }
 
+static void paint_row(uint32_t row, const uint16_t *cells)
+{
+    for (uint32_t column = 0; column < TERMINAL_COLUMNS; column++) {
+        vga_put(VGA_TERMINAL, row, column, (uint8_t)cells[column], (uint8_t)(cells[column] >> 8));
+    }
+}
+
+/* Paint rows as they are now, or all of them as they were `scrolled_back` lines ago. */
 static void paint(const struct terminal *terminal, uint32_t rows)
 {
+    bool no_cursor = terminal->cursor_hidden != 0 || scrolled_back > 0;
+
+    rows = scrolled_back > 0 ? TERMINAL_ALL_ROWS : rows;
     for (uint32_t row = 0; row < TERMINAL_ROWS; row++) {
-        const uint16_t *cells = terminal_screen_row(terminal, row);
-        for (uint32_t column = 0; (rows >> row & 1u) != 0 && column < TERMINAL_COLUMNS; column++) {
-            vga_put(VGA_TERMINAL, row, column, (uint8_t)cells[column], (uint8_t)(cells[column] >> 8));
+        if ((rows >> row & 1u) != 0) {
+            paint_row(row, terminal_history_row(terminal, row, scrolled_back));
         }
     }
-    if (terminal->cursor_hidden != 0) {
-        vga_cursor(VGA_TERMINAL, VGA_ROWS, 0);
-    } else {
-        vga_cursor(VGA_TERMINAL, terminal->cursor.row, terminal->cursor.column);
-    }
+    vga_cursor(VGA_TERMINAL, no_cursor ? VGA_ROWS : terminal->cursor.row, terminal->cursor.column);
+}
+
+/* What is shown follows what is written: a change ends scrolling back. */
+static void paint_change(const struct terminal *terminal, uint32_t rows)
+{
+    rows = scrolled_back > 0 ? TERMINAL_ALL_ROWS : rows;
+    scrolled_back = 0;
+    paint(terminal, rows);
 }
 
 /* Do what a change of the object asked for. */
@@ -75,7 +90,7 @@ static void carry_out(uint32_t terminal)
 {
     terminal_flush(&effects);
     if (effects.rows_changed != 0) {
-        paint(object(terminal), effects.rows_changed);
+        paint_change(object(terminal), effects.rows_changed);
         effects.rows_changed = 0;
     }
     if (effects.signal != 0) {
@@ -228,7 +243,8 @@ uint64_t terminal_read_limit_ns(uint32_t terminal)
 static struct {
     uint8_t bytes[RING_BYTES];
     uint32_t first, count;
-    bool paused; /* the serial line's sender is held back */
+    bool paused;         /* the serial line's sender is held back */
+    int32_t scroll_wish; /* pages to scroll back, not yet done */
 } ring;
 
 static void receive(uint8_t byte, void *context)
@@ -244,6 +260,24 @@ static void receive(uint8_t byte, void *context)
         serial_pause_receiver();
     }
     wait_queue_wake(&console_work, UINT32_MAX);
+}
+
+static void wish_to_scroll(int32_t pages)
+{
+    ring.scroll_wish += pages;
+    wait_queue_wake(&console_work, UINT32_MAX);
+}
+
+/* Show earlier or later lines, half a screen for each page wished for. */
+static void scroll(const struct terminal *terminal, int32_t pages)
+{
+    int32_t lines = (int32_t)scrolled_back + pages * (int32_t)(TERMINAL_ROWS / 2);
+
+    if (lines < 0) {
+        lines = 0;
+    }
+    scrolled_back = (uint32_t)lines < terminal->history ? (uint32_t)lines : terminal->history;
+    paint(terminal, TERMINAL_ALL_ROWS);
 }
 
 static void drop_from_ring(uint32_t count)
@@ -269,21 +303,38 @@ static bool take_from_ring(uint8_t *byte)
     return false;
 }
 
+/* Sleep until something was typed that the object accepts, or somebody wants to scroll. Interrupts are disabled. */
+static bool wait_for_work(uint8_t *byte)
+{
+    while (!take_from_ring(byte)) {
+        if (ring.scroll_wish != 0) {
+            return false;
+        }
+        enum error error = wait_queue_sleep(&console_work, DEADLINE_NEVER, false);
+        ASSERT(error == OK);
+    }
+    return true;
+}
+
 static void console_main(void *argument)
 {
     (void)argument;
     for (;;) {
         uint8_t byte;
         bool enabled = interrupt_disable();
-        while (!take_from_ring(&byte)) {
-            enum error error = wait_queue_sleep(&console_work, DEADLINE_NEVER, false);
-            ASSERT(error == OK);
-        }
+        bool typed = wait_for_work(&byte);
+        int32_t wish = ring.scroll_wish;
+        ring.scroll_wish = 0;
         interrupt_restore(enabled);
-        enum error error = wait_for_room(ECHO_ROOM, false);
-        ASSERT(error == OK);
-        terminal_input(object(CONSOLE), &effects, byte);
-        carry_out(CONSOLE);
+        if (wish != 0) {
+            scroll(object(CONSOLE), wish);
+        }
+        if (typed) {
+            enum error error = wait_for_room(ECHO_ROOM, false);
+            ASSERT(error == OK);
+            terminal_input(object(CONSOLE), &effects, byte);
+            carry_out(CONSOLE);
+        }
     }
 }
 
@@ -310,6 +361,7 @@ enum error terminal_start(bool resumed)
     paint(object(CONSOLE), TERMINAL_ALL_ROWS);
     vga_show(VGA_TERMINAL);
     keyboard_set_receiver(receive, NULL);
+    keyboard_set_scroller(wish_to_scroll);
     serial_set_receiver(receive, &serial_line);
     return OK;
 }

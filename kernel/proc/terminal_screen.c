@@ -20,6 +20,11 @@ const uint16_t *terminal_screen_row(const struct terminal *terminal, uint32_t ro
     return terminal->lines[(terminal->first_line + row) % TERMINAL_LINES];
 }
 
+const uint16_t *terminal_history_row(const struct terminal *terminal, uint32_t row, uint32_t lines)
+{
+    return terminal->lines[(terminal->first_line + TERMINAL_LINES + row - lines) % TERMINAL_LINES];
+}
+
 void screen_touch(struct terminal_effects *effects, uint32_t row)
 {
     effects->rows_changed |= 1u << row;
