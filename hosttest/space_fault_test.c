@@ -26,11 +26,12 @@
 /* Frames for pages: so many that neighbours are read together. */
 static uint32_t frames = 1000;
 static uint32_t blocks = SPACE_DISK_BLOCKS;
+static struct store_tuning tuning;
 
 static void run_case(void *context)
 {
     void (*const *function)(void) = context;
-    struct space_options options = {.seed = 1, .frames = space_frames(frames), .blocks = blocks};
+    struct space_options options = {.seed = 1, .frames = space_frames(frames), .blocks = blocks, .tuning = tuning};
 
     space_world_start(&options);
     space_boot();
@@ -401,6 +402,32 @@ static void space_pages_whose_blocks_are_bad_go_to_others(void **state)
     in_child(write_to_bad_blocks);
 }
 
+/* A name that is forgotten makes the next commit draw the free-space map anew, the retired blocks in it too. */
+static void forget_name_beside_bad_blocks(void)
+{
+    for (uint32_t block = 200; block < 240; block += 7) {
+        space_world.slow.disk->bad[block] = 2;
+    }
+    for (uint32_t round = 1; round < 12; round++) {
+        store_pages(40, round);
+        SPACE_CHECK(space_sync());
+    }
+    SPACE_CHECK(store_pin(space_world.store, store_committed(space_world.store), "name") == OK);
+    SPACE_CHECK(store_unpin(space_world.store, "name") == OK);
+    for (uint32_t round = 12; round < 24; round++) {
+        store_pages(40, round);
+        SPACE_CHECK(space_sync());
+    }
+}
+
+static void space_retired_blocks_named_again_are_sound(void **state)
+{
+    (void)state;
+    tuning = (struct store_tuning){.history = 4, .log_records = 4, .log_entries = 60, .cache_nodes = 8};
+    in_child(forget_name_beside_bad_blocks);
+    tuning = (struct store_tuning){0};
+}
+
 /* A disk that refuses everything for a while has no bad blocks. */
 static void write_to_no_blocks(void)
 {
@@ -592,6 +619,7 @@ int main(void)
         cmocka_unit_test(space_snapshot_of_page_that_is_locked_waits),
         cmocka_unit_test(space_failed_put_returns_its_blocks),
         cmocka_unit_test(space_pages_whose_blocks_are_bad_go_to_others),
+        cmocka_unit_test(space_retired_blocks_named_again_are_sound),
         cmocka_unit_test(space_disk_that_refuses_writes_keeps_its_blocks),
         cmocka_unit_test(space_full_disk_gives_up_history_first),
         cmocka_unit_test(space_full_disk_and_memory_make_writers_wait),

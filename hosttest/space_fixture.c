@@ -269,27 +269,12 @@ static void finish_discards(void)
     }
 }
 
-/* Every other world keeps little history, merges its log often and has few nodes of the store's trees in memory. */
-static struct store_tuning tuning(void)
-{
-    const struct space_options *options = &space_world.options;
-
-    if (!options->is_random || options->seed % 2 == 0) {
-        return (struct store_tuning){0};
-    }
-    return (struct store_tuning){
-        .history = 2 + space_below(6),
-        .log_records = 2 + space_below(6),
-        .log_entries = 16 + space_below(100),
-        .cache_nodes = 8,
-    };
-}
-
 void space_boot(void)
 {
     struct space_world *world = &space_world;
     struct fake_disk *disk = &world->disks[world->boot];
-    struct store_open_options options = {.user = next_random() | 1, .kernel_version = "test", .tuning = tuning()};
+    struct store_open_options options = {
+        .user = next_random() | 1, .kernel_version = "test", .tuning = world->options.tuning};
     struct store_report report;
 
     fake_machine_start(world->options.frames);

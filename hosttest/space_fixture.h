@@ -12,6 +12,7 @@
 #include "fake/machine.h"
 #include "space_disk.h"
 #include "space_model.h"
+#include "store.h"
 #include "thread.h"
 
 #define SPACE_DISK_BLOCKS 2048u /* 8 MiB, if nothing else is said */
@@ -22,7 +23,8 @@ struct space_options {
     uint32_t frames;      /* of the machine; see space_frames() */
     uint32_t blocks;      /* of the disk */
     uint32_t interval_ms; /* of snapshots; 0: only on request */
-    bool is_random;       /* threads take turns at random, requests take their time */
+    struct store_tuning tuning;
+    bool is_random; /* threads take turns at random, requests take their time */
 };
 
 /* How often things happened, to see that they did. */

@@ -4,8 +4,6 @@
  */
 #include "space_fixture.h"
 
-#include "store.h"
-
 #define PROGRAMS 3u /* threads of them */
 
 /* Let a request or an allocation fail now and then. */
@@ -62,6 +60,20 @@ static void live_one_boot(const struct space_life *life, bool has_faults, uint32
     }
 }
 
+/* Every other world keeps little history, merges its log often and has few nodes of the store's trees in memory. */
+static struct store_tuning tuning(uint32_t seed)
+{
+    if (seed % 2 == 0) {
+        return (struct store_tuning){0};
+    }
+    return (struct store_tuning){
+        .history = 2 + seed % 6,
+        .log_records = 2 + seed % 7,
+        .log_entries = 16 + seed % 100,
+        .cache_nodes = 8,
+    };
+}
+
 void space_live(const struct space_life *life)
 {
     struct space_options options = {
@@ -69,6 +81,7 @@ void space_live(const struct space_life *life)
         .frames = space_frames(life->seed % 5 == 4 ? 1000 : 40 + (uint32_t)(life->seed * 37 % 160)),
         .blocks = life->seed % 7 == 5 ? STORE_BLOCKS_MIN : SPACE_DISK_BLOCKS,
         .interval_ms = (uint32_t)(life->seed % 4) * 7,
+        .tuning = tuning((uint32_t)life->seed),
         .is_random = true,
     };
 
