@@ -99,6 +99,15 @@ void mutex_lock(struct mutex *mutex)
     mutex->owner = (struct thread *)(void *)mutex;
 }
 
+bool mutex_try_lock(struct mutex *mutex)
+{
+    if (mutex->owner != NULL) {
+        return false;
+    }
+    mutex_lock(mutex);
+    return true;
+}
+
 void mutex_unlock(struct mutex *mutex)
 {
     ASSERT(mutex->owner != NULL);

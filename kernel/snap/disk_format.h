@@ -49,12 +49,12 @@ struct disk_label {
     uint64_t checksum;
 };
 
-/* A place on the disk and what proves it: of a commit record's head, a map node, a page. */
+/* Where a commit record begins, and what proves it. */
 struct disk_record_ref {
     uint64_t generation;
     uint64_t checksum; /* of the record's head block */
     uint32_t block;
-    uint32_t unused;
+    uint32_t copy; /* the same bytes once more; 0: none */
     uint64_t wall_time_ns;
 };
 
@@ -97,7 +97,8 @@ struct disk_map_entry {
 
 /*
  * A node of a tree. In leaves (level 0) an entry is what the tree is about; in inner nodes it is a child: the lowest
- * page that may be below it, its block and checksum, and in `when` the generation it was written in.
+ * page that may be below it, its block and checksum, and in `when` the generation it was written in (bits 0-39) and
+ * how many blocks further on the same bytes are once more (bits 40-63, signed; 0: nowhere).
  */
 #define DISK_NODE_ENTRIES 170u
 
@@ -115,7 +116,7 @@ struct disk_tree_ref {
     uint32_t block; /* 0: the tree is empty */
     uint32_t height;
     uint64_t checksum;
-    uint64_t generation;
+    uint64_t when; /* as in the entries of inner nodes */
 };
 
 /*
@@ -134,8 +135,8 @@ struct disk_head {
     uint32_t item_bytes; /* after the system record, which is padded to 8 */
     uint64_t generation;
     uint64_t next_checksum;
-    uint32_t next_block; /* 0: no body */
-    uint32_t system_bytes;
+    uint32_t next_block;                /* 0: no body */
+    uint32_t next_copy;                 /* the same bytes once more; 0: none */
     struct disk_record_ref predecessor; /* block 0: none */
     uint64_t map_base;                  /* records up to this generation are merged into the page tree */
     uint64_t space_base;                /* ... into the free-space tree */
@@ -150,8 +151,10 @@ struct disk_head {
     uint32_t blocks_used;    /* by this and all kept generations */
     uint32_t blocks_written; /* for this generation, roots excepted */
     uint32_t cursor;         /* where allocation goes on */
-    uint32_t chain_blocks;   /* of this record, the head included */
-    uint8_t bytes[3904];
+    uint32_t chain_blocks;   /* of this record, the head included, copies not */
+    uint32_t system_bytes;
+    uint32_t unused;
+    uint8_t bytes[3896];
 };
 
 struct disk_body {
@@ -160,7 +163,7 @@ struct disk_body {
     uint64_t generation;
     uint64_t next_checksum;
     uint32_t next_block;
-    uint32_t unused;
+    uint32_t next_copy;
     uint8_t bytes[4064];
 };
 
@@ -218,7 +221,7 @@ _Static_assert(offsetof(struct disk_head, predecessor) == 32, "record head");
 _Static_assert(offsetof(struct disk_head, page_tree) == 80, "record head");
 _Static_assert(offsetof(struct disk_head, merge_end) == 128, "record head");
 _Static_assert(offsetof(struct disk_head, blocks_used) == 176, "record head");
-_Static_assert(offsetof(struct disk_head, bytes) == 192, "record head");
+_Static_assert(offsetof(struct disk_head, bytes) == 200, "record head");
 _Static_assert(sizeof(struct disk_node) == DISK_BLOCK_BYTES, "node");
 _Static_assert(offsetof(struct disk_node, entries) == 16, "node");
 _Static_assert(sizeof(struct disk_body) == DISK_BLOCK_BYTES, "record body");

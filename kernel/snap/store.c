@@ -45,8 +45,7 @@ static enum error mark_use(struct store *store, const struct store_open_options 
         root->flags &= ~DISK_ROOT_CLEAN;
         memset(root->kernel, 0, sizeof(root->kernel));
         if (options->kernel_version != NULL) {
-            memcpy(root->kernel, options->kernel_version,
-                   strnlen(options->kernel_version, sizeof(root->kernel) - 1));
+            memcpy(root->kernel, options->kernel_version, strnlen(options->kernel_version, sizeof(root->kernel) - 1));
         }
     }
     error = root_commit(store, root);
@@ -236,18 +235,31 @@ static uint32_t reserve_blocks(const struct store *store)
     return share > 32 ? share : 32;
 }
 
+/*
+ * Before the first block of a snapshot is taken: nobody else has the image, and no root is in doubt. While a commit
+ * runs it has seen to the first itself.
+ */
+static enum error allowed_to_write(struct store *store)
+{
+    if (store->in_doubt) {
+        mutex_lock(&store->commit_lock);
+    } else if (store->is_confirmed || !mutex_try_lock(&store->commit_lock)) {
+        return OK;
+    }
+    enum error error = doubt_settle(store);
+    error = error != OK || store->is_confirmed ? error : root_confirm(store);
+    mutex_unlock(&store->commit_lock);
+    return error;
+}
+
 enum error store_allocate(struct store *store, uint32_t wanted, struct extent *out)
 {
     if (store->read_only) {
         return ERROR_READ_ONLY;
     }
-    if (store->in_doubt) {
-        mutex_lock(&store->commit_lock);
-        enum error error = doubt_settle(store);
-        mutex_unlock(&store->commit_lock);
-        if (error != OK) {
-            return error;
-        }
+    enum error error = allowed_to_write(store);
+    if (error != OK) {
+        return error;
     }
     return space_allocate(&store->space, wanted, reserve_blocks(store), out);
 }

@@ -3,8 +3,8 @@
  */
 #include "store_cache.h"
 #include "log.h"
-#include "store_checksum.h"
 #include "store_internal.h"
+#include "store_node.h"
 
 #include <string.h>
 
@@ -130,7 +130,7 @@ static enum error node_add(struct cache *cache, uint32_t block, void *page, bool
 static bool node_is_sound(const struct disk_node *node, const struct disk_tree_ref *ref, uint32_t level)
 {
     if (node->magic != DISK_NODE_MAGIC || node->level != level || node->count == 0 || node->count > DISK_NODE_ENTRIES ||
-        node->generation != ref->generation) {
+        node->generation != link_generation(ref->when)) {
         return false;
     }
     for (uint32_t i = 1; i < node->count; i++) {
@@ -143,16 +143,16 @@ static bool node_is_sound(const struct disk_node *node, const struct disk_tree_r
 
 static enum error node_read(struct store *store, const struct disk_tree_ref *ref, uint32_t level, void *page)
 {
-    if (ref->block < DISK_RESERVED || ref->block >= store->block_count) {
-        return ERROR_FORMAT_DAMAGED;
-    }
+    struct place place = {
+        .block = ref->block,
+        .copy = link_copy(ref->block, ref->when),
+        .generation = link_generation(ref->when),
+        .checksum = ref->checksum,
+    };
     store->cache.reads++;
-    enum error error = block_read(store->device, (struct block){ref->block}, page);
+    enum error error = place_read(store, &place, page);
     if (error != OK) {
         return error;
-    }
-    if (checksum_block(store->space_id, ref->block, ref->generation, page) != ref->checksum) {
-        return ERROR_CHECKSUM;
     }
     return node_is_sound(page, ref, level) ? OK : ERROR_FORMAT_DAMAGED;
 }
@@ -183,7 +183,7 @@ enum error cache_load(struct store *store, const struct disk_tree_ref *ref, uint
     }
     node->was_used = true;
     /* A node that was cached proved itself then; what is asked for now must be the same node. */
-    if (node->bytes->generation != ref->generation || node->bytes->level != level) {
+    if (node->bytes->generation != link_generation(ref->when) || node->bytes->level != level) {
         return ERROR_FORMAT_DAMAGED;
     }
     *out = node->bytes;

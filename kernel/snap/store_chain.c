@@ -85,11 +85,11 @@ static enum error apply_item(void *context, const struct disk_head *head, enum d
     return error;
 }
 
-static enum error apply_block(void *context, uint32_t block)
+static enum error apply_block(void *context, const struct place *place)
 {
     const struct applying *applying = context;
     const struct record_visitor *visitor = applying->visitor;
-    return visitor != NULL && visitor->block != NULL ? visitor->block(visitor->context, block) : OK;
+    return visitor != NULL && visitor->block != NULL ? visitor->block(visitor->context, place) : OK;
 }
 
 enum error chain_apply(struct store *store, const struct disk_record_ref *ref, struct layer *layer,

@@ -90,7 +90,7 @@ static const char *kind_text(enum reach_kind kind)
     return texts[kind];
 }
 
-/* Prove the content of a page or chunk. */
+/* Prove the content of a block. Metadata has been followed already, but maybe from a copy. */
 static void content_check(struct checking *checking, const struct reach_item *item)
 {
     const struct store *store = checking->store;
@@ -98,14 +98,16 @@ static void content_check(struct checking *checking, const struct reach_item *it
     if (error == OK) {
         uint64_t checksum = item->kind == REACH_PAGE
                                 ? checksum_page(store->space_id, item->page, item->stamp, checking->content)
-                                : checksum_block(store->space_id, item->block, item->generation, checking->content);
+                                : checksum_block(store->space_id, item->bound, item->generation, checking->content);
         error = checksum == item->checksum ? OK : ERROR_CHECKSUM;
     }
     if (error != OK && item->kind == REACH_PAGE) {
         find(checking, "page %08x of space %u, written in generation %llu, block %u: %s", item->page << PAGE_SHIFT,
              item->page >> 20, (unsigned long long)item->stamp, item->block, error_text(error));
     } else if (error != OK) {
-        find(checking, "free-space map, block %u: %s", item->block, error_text(error));
+        const char *which = item->bound != item->block ? ", a copy," : "";
+        find(checking, "%s of generation %llu, block %u%s: %s", kind_text(item->kind),
+             (unsigned long long)item->generation, item->block, which, error_text(error));
     }
 }
 
@@ -121,7 +123,7 @@ static enum error item_check(void *context, const struct reach_item *item)
         return error;
     }
     *owner = owner_mark(item);
-    if (item->kind == REACH_CHUNK || (item->kind == REACH_PAGE && checking->options->read_pages)) {
+    if (item->kind != REACH_BAD && (item->kind != REACH_PAGE || checking->options->read_pages)) {
         content_check(checking, item);
     }
     if (++checking->done % PROGRESS_EACH == 0 && checking->options->progress != NULL) {

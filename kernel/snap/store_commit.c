@@ -48,6 +48,7 @@ static enum error append_dead(struct commit *commit, uint32_t first, uint32_t co
 static enum error page_dies(struct run_list *dead, struct commit *commit, const struct disk_map_entry *old)
 {
     commit->next.pages_live--;
+    commit->pages_changed++;
     return old->block == 0 ? OK : run_list_append(dead, old->block, 1, when_birth(old->when));
 }
 
@@ -83,12 +84,14 @@ static enum error dead_collect(struct commit *commit, struct run_list *dead)
     const struct index *pages = &commit->sealed->pages;
     for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
         commit->next.pages_live++;
+        commit->pages_changed++;
         if (layer_covers(commit->sealed, entry->page)) {
             continue; /* its range has seen to the old content */
         }
         struct disk_map_entry old;
         enum error error = committed_find(commit->store, entry->page, &old);
         if (error == OK) {
+            commit->pages_changed--; /* one change, not two */
             error = page_dies(dead, commit, &old);
         }
         if (error != OK && error != ERROR_NOT_FOUND && !is_damage(error)) {
@@ -212,8 +215,8 @@ static void head_fill(struct commit *commit, uint64_t wall_time_ns)
     head->wall_time_ns = wall_time_ns;
     head->stop_ns = store->stop_ns;
     head->pages_live = next->pages_live;
-    head->pages_changed = commit->sealed->pages.slots + commit->sealed->deleted.slots;
-    uint32_t metadata = commit->nodes.blocks + commit->chunk_blocks.blocks + head->chain_blocks;
+    head->pages_changed = commit->pages_changed;
+    uint32_t metadata = commit->nodes.blocks + commit->chunk_blocks.blocks + commit->record_blocks.blocks;
     head->blocks_used = store->space.used + pages + metadata - commit->freed.blocks;
     head->blocks_written = pages + metadata;
     head->cursor = store->space.cursor;
@@ -241,7 +244,7 @@ static enum error record_write(struct commit *commit, const void *system, uint32
     error = error != OK ? error : record_close(writer);
     if (error == OK) {
         head_fill(commit, wall_time_ns);
-        error = record_finish(writer, &commit->next.record);
+        record_finish(writer, &commit->next.record);
     }
     return error;
 }
@@ -423,6 +426,9 @@ static enum error commit_attempt(struct commit *commit, const void *system, uint
 {
     struct store *store = commit->store;
     enum error error = doubt_settle(store);
+    if (error == OK && !store->is_confirmed) {
+        error = root_confirm(store);
+    }
     if (error == OK && store->wants_rebuild && store->branch_from == 0) {
         error = rebuild(store);
     }

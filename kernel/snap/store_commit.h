@@ -24,6 +24,7 @@ struct commit {
     struct run_list freed;                              /* used: what no kept generation needs any more */
     struct run_list chunks;                             /* numbers of chunks that no longer count as changed */
     uint32_t history;                                   /* generations to keep */
+    uint64_t pages_changed;                             /* put or deleted */
     bool merge_ends;                                    /* with this commit */
     bool map_is_whole;                                  /* it writes the whole free-space map */
     bool bad_is_in_tree; /* every retired block known before it is in the free-space tree */

@@ -46,9 +46,10 @@ static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
     return error != OK ? error : run_list_append(&commit->freed, first, count, 0);
 }
 
-static enum error free_block(void *context, uint32_t block)
+static enum error free_place(void *context, const struct place *place)
 {
-    return blocks_free(context, block, 1);
+    enum error error = blocks_free(context, place->block, 1);
+    return error != OK || place->copy == 0 ? error : blocks_free(context, place->copy, 1);
 }
 
 static enum error free_dead(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
@@ -63,7 +64,7 @@ static enum error free_dead(void *context, const struct disk_head *head, enum di
     if (type == DISK_ITEM_DEAD_RECORD) {
         struct disk_record_ref ref;
         memcpy(&ref, item, sizeof(ref));
-        struct record_visitor visitor = {.context = drop, .block = free_block};
+        struct record_visitor visitor = {.context = drop, .block = free_place};
         return is_pinned(drop, ref.generation) ? OK : record_read(drop->commit->store, &ref, &visitor);
     }
     return OK;

@@ -38,6 +38,7 @@ struct store {
     struct mutex commit_lock;
     bool read_only;
     bool in_doubt;      /* writing a root failed, and may yet have succeeded */
+    bool is_confirmed;  /* since the last seal: the roots on the disk are ours */
     bool is_sealed;     /* a snapshot runs */
     bool is_stuck;      /* `sealed` was given up, and there was no memory to fold it into `open` */
     bool wants_rebuild; /* the free-space map cannot be trusted, or holds what nobody needs: store_rebuild.c */
@@ -46,8 +47,8 @@ struct store {
     uint64_t space_id[2];
     uint64_t created_ns;
     bool maintenance; /* the marks of use in the root are not ours to change */
-    uint64_t user;  /* our mark in the root */
-    uint64_t epoch; /* moves on with every commit */
+    uint64_t user;    /* our mark in the root */
+    uint64_t epoch;   /* moves on with every commit */
 
     struct disk_root *root; /* as last written or found */
     struct state state;

@@ -2,6 +2,8 @@
  * The write queue. Its memory is one page: a few slots, each a request and the pages it writes.
  */
 #include "store_io.h"
+#include "log.h"
+#include "store_checksum.h"
 #include "store_internal.h"
 
 #define SLOTS     4u
@@ -29,6 +31,45 @@ enum error write_queue_start(struct write_queue *queue, struct store *store)
         *queue = (struct write_queue){.store = store, .slots = page};
     }
     return error;
+}
+
+/* Read one of the two; the checksum is bound to the first in either case. */
+static enum error one_read(struct store *store, const struct place *place, uint32_t block, void *page)
+{
+    if (block < DISK_RESERVED || block >= store->block_count) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    enum error error = block_read(store->device, (struct block){block}, page);
+    if (error != OK) {
+        return error;
+    }
+    uint64_t checksum = checksum_block(store->space_id, place->block, place->generation, page);
+    return checksum == place->checksum ? OK : ERROR_CHECKSUM;
+}
+
+enum error place_read(struct store *store, const struct place *place, void *page)
+{
+    enum error error = one_read(store, place, place->block, page);
+    if (is_damage(error) && place->copy != 0 && one_read(store, place, place->copy, page) == OK) {
+        log_line("store: block %u: %s; its copy is used", place->block, error_text(error));
+        return OK;
+    }
+    return error;
+}
+
+enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy)
+{
+    struct extent first, second;
+    enum error error = space_allocate(&store->space, 2, 0, &first);
+    if (error != OK) {
+        return error;
+    }
+    *block = first.first.number;
+    *copy = first.count == 2 ? *block + 1 : 0;
+    if (first.count == 1 && space_allocate(&store->space, 1, 0, &second) == OK) {
+        *copy = second.first.number;
+    }
+    return OK;
 }
 
 static void slot_submit(struct write_queue *queue, struct write_slot *slot)
@@ -85,8 +126,9 @@ enum error write_queue_finish(struct write_queue *queue)
     for (uint32_t i = 0; i < SLOTS; i++) {
         slot_submit(queue, &queue->slots->slot[i]);
     }
-    for (uint32_t i = 0; i < SLOTS; i++) {
-        slot_wait(queue, &queue->slots->slot[i]);
+    /* Oldest first, so that no page is freed while an earlier slot still writes it. */
+    for (uint32_t i = 1; i <= SLOTS; i++) {
+        slot_wait(queue, &queue->slots->slot[(queue->slots->filling + i) % SLOTS]);
     }
     memory_page_free(queue->slots);
     queue->slots = NULL;

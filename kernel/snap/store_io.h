@@ -1,5 +1,8 @@
 /*
- * Writing metadata: single blocks are collected into runs, and several runs are on their way at once.
+ * Metadata on its way to the disk and back.
+ *
+ * Written are single blocks; they are collected into runs, and several runs are on their way at once. What everything
+ * else hangs on, records and inner nodes, is written twice; the second is read where the first does not prove itself.
  */
 #ifndef STORE_IO_H
 #define STORE_IO_H
@@ -17,12 +20,30 @@ struct write_queue {
     uint32_t blocks;        /* queued so far */
 };
 
+/* A block of metadata, as what leads to it names it. */
+struct place {
+    uint32_t block;
+    uint32_t copy; /* 0: none */
+    uint64_t generation;
+    uint64_t checksum;
+};
+
+/*
+ * Read a block and prove it, or else its copy. May sleep.
+ * - ERROR_FORMAT_DAMAGED: out of range; ERROR_IO, ERROR_CHECKSUM: the first one's, if both fail.
+ */
+MUST_CHECK enum error place_read(struct store *store, const struct place *place, void *page);
+
+/* Two held blocks of which either may be written first; `copy` is 0 where the disk has only one left. */
+MUST_CHECK enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy);
+
 /* ERROR_NO_MEMORY. Every started queue must be finished. */
 MUST_CHECK enum error write_queue_start(struct write_queue *queue, struct store *store);
 
 /*
  * Queue a page for a block. The page must stay as it is until the queue is finished; if it `is_given`, the queue frees
- * it. Blocks in ascending order make long runs. Errors appear when the queue is finished.
+ * it; a page queued twice is given the second time. Blocks in ascending order make long runs. Errors appear when the
+ * queue is finished.
  */
 void write_queue_add(struct write_queue *queue, uint32_t block, void *page, bool is_given);
 

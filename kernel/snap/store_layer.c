@@ -165,7 +165,7 @@ void layer_merge_under(struct layer *into, const struct layer *from, layer_visit
         struct disk_map_entry newer;
         if (layer_find(into, entry->page, &newer) == LAYER_SILENT) {
             *index_find(&into->pages, entry->page) = *entry;
-        } else {
+        } else if (dropped != NULL) {
             dropped(context, entry);
         }
         entry = index_after(&from->pages, entry);

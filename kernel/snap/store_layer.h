@@ -51,7 +51,8 @@ MUST_CHECK enum error layer_reserve(struct layer *into, const struct layer *from
 /* `from` is newer: its word goes over that of `into`. Needs layer_reserve() since either changed. */
 void layer_merge_over(struct layer *into, const struct layer *from);
 
-/* `from` is older: its word counts where `into` is silent. `dropped` hears of entries of `from` that do not count. */
+/* `from` is older: its word counts where `into` is silent. `dropped`, which may be NULL, hears of entries of `from`
+ * that do not. */
 void layer_merge_under(struct layer *into, const struct layer *from, layer_visit *dropped, void *context);
 
 bool layer_is_empty(const struct layer *layer);

@@ -49,21 +49,31 @@ static bool join(struct run_page *page, uint32_t first, uint32_t count, uint64_t
     return true;
 }
 
+enum error run_list_reserve(struct run_list *list, uint32_t count)
+{
+    if (list->last != NULL && list->last->count + count <= RUNS_PER_PAGE) {
+        return OK;
+    }
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    if (list->last == NULL) {
+        list->first = page;
+    } else {
+        list->last->next = page;
+    }
+    list->last = page;
+    return OK;
+}
+
 enum error run_list_append(struct run_list *list, uint32_t first, uint32_t count, uint64_t tag)
 {
     if (!join(list->last, first, count, tag)) {
-        if (list->last == NULL || list->last->count == RUNS_PER_PAGE) {
-            void *page;
-            enum error error = memory_page_new(&page);
-            if (error != OK) {
-                return error;
-            }
-            if (list->last == NULL) {
-                list->first = page;
-            } else {
-                list->last->next = page;
-            }
-            list->last = page;
+        enum error error = run_list_reserve(list, 1);
+        if (error != OK) {
+            return error;
         }
         list->last->runs[list->last->count++] = (struct run){first, count, tag};
     }

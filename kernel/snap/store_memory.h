@@ -31,6 +31,9 @@ struct run_list {
 /* ERROR_NO_MEMORY: the list is unchanged. */
 MUST_CHECK enum error run_list_append(struct run_list *list, uint32_t first, uint32_t count, uint64_t tag);
 
+/* Make sure that `count` runs, at most a few, can be appended without fail. ERROR_NO_MEMORY. */
+MUST_CHECK enum error run_list_reserve(struct run_list *list, uint32_t count);
+
 /* Walk: start with a zeroed cursor; false at the end. The list may grow meanwhile. */
 struct run_cursor {
     const struct run_page *page;

@@ -7,6 +7,7 @@
  * asked about each of them. The cost is the trees once, and the logs once a generation.
  */
 #include "store_reach.h"
+#include "store_node.h"
 
 #include <string.h>
 
@@ -20,7 +21,6 @@ struct reaching {
     struct layer *overlay; /* of the generation being asked */
     struct disk_tree_ref tree;
     uint64_t generation;
-    uint64_t record; /* whose blocks are being visited */
 };
 
 static enum error see(struct reaching *reaching, const struct reach_item *item)
@@ -107,11 +107,25 @@ static enum error each_kept(struct reaching *reaching,
     return error;
 }
 
-static enum error see_record_block(void *context, uint32_t block)
+/* A block of metadata and its copy. */
+static enum error see_place(struct reaching *reaching, enum reach_kind kind, const struct place *place)
 {
-    struct reaching *reaching = context;
-    struct reach_item item = {.kind = REACH_RECORD, .block = block, .generation = reaching->record};
-    return see(reaching, &item);
+    struct reach_item item = {.kind = kind,
+                              .block = place->block,
+                              .generation = place->generation,
+                              .checksum = place->checksum,
+                              .bound = place->block};
+    enum error error = see(reaching, &item);
+    if (error == OK && place->copy != 0) {
+        item.block = place->copy;
+        error = see(reaching, &item);
+    }
+    return error;
+}
+
+static enum error see_record_block(void *context, const struct place *place)
+{
+    return see_place(context, REACH_RECORD, place);
 }
 
 static enum error see_records(struct reaching *reaching, const struct disk_head *head, struct ref_list *chain)
@@ -124,7 +138,6 @@ static enum error see_records(struct reaching *reaching, const struct disk_head 
         if (was_seen(reaching, ref->block)) {
             continue;
         }
-        reaching->record = ref->generation;
         enum error error = chain_gather(reaching->store, ref, &reaching->touched, &visitor);
         error = error != OK ? report_damage(reaching, error) : OK;
         if (error != OK) {
@@ -139,8 +152,11 @@ static enum error see_node(void *context, const struct disk_tree_ref *ref, uint3
     (void)level;
     struct reaching *reaching = context;
     *enter = !was_seen(reaching, ref->block);
-    struct reach_item item = {.kind = REACH_NODE, .block = ref->block, .generation = ref->generation};
-    return see(reaching, &item);
+    struct place place = {.block = ref->block,
+                          .copy = link_copy(ref->block, ref->when),
+                          .generation = link_generation(ref->when),
+                          .checksum = ref->checksum};
+    return see_place(reaching, REACH_NODE, &place);
 }
 
 static enum error see_untouched(void *context, const struct disk_map_entry *entry)
@@ -171,7 +187,8 @@ static enum error see_chunk(void *context, const struct disk_map_entry *entry)
                               .block = entry->block,
                               .page = entry->page,
                               .generation = entry->when,
-                              .checksum = entry->checksum};
+                              .checksum = entry->checksum,
+                              .bound = entry->block};
     return see(context, &item);
 }
 

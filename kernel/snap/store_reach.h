@@ -14,8 +14,9 @@ struct reach_item {
     uint32_t block;
     uint32_t page;       /* REACH_PAGE: whose content; REACH_CHUNK: the chunk's number */
     uint64_t generation; /* that committed it first */
-    uint64_t checksum;   /* REACH_PAGE, REACH_CHUNK */
+    uint64_t checksum;   /* of its content */
     uint64_t stamp;      /* REACH_PAGE: the generation the checksum is bound to */
+    uint32_t bound;      /* others: the block the checksum is bound to; another one for a copy */
 };
 
 struct reach_visitor {

@@ -44,32 +44,43 @@ enum error record_begin(struct record_writer *writer, struct store *store, struc
     return OK;
 }
 
-/* Give a finished block of the record its place and queue it. The page is the queue's from then on. */
-static enum error block_put(struct record_writer *writer, void *content, uint32_t *block, uint64_t *checksum)
+/* Blocks for a part of the record. */
+static enum error place_take(struct record_writer *writer, struct place *out)
 {
-    struct store *store = writer->store;
-    struct extent extent;
-    enum error error = space_allocate(&store->space, 1, 0, &extent);
+    struct place place = {.generation = writer->head->generation};
+    enum error error = run_list_reserve(writer->blocks, 2);
+    error = error != OK ? error : place_allocate(writer->store, &place.block, &place.copy);
     if (error != OK) {
         return error;
     }
-    error = run_list_append(writer->blocks, extent.first.number, 1, 0);
-    if (error != OK) {
-        space_release(&store->space, extent);
-        return error;
+    error = run_list_append(writer->blocks, place.block, 1, 0);
+    if (error == OK && place.copy != 0) {
+        error = run_list_append(writer->blocks, place.copy, 1, 0);
     }
-    *block = extent.first.number;
-    *checksum = checksum_block(store->space_id, *block, writer->head->generation, content);
-    write_queue_add(writer->queue, *block, content, true);
-    return OK;
+    *out = place;
+    return error;
+}
+
+/* Queue a finished part of the record. The page is the queue's from then on. */
+static void place_put(struct record_writer *writer, struct place *place, void *content)
+{
+    place->checksum = checksum_block(writer->store->space_id, place->block, place->generation, content);
+    write_queue_add(writer->queue, place->block, content, place->copy == 0);
+    if (place->copy != 0) {
+        write_queue_add(writer->queue, place->copy, content, true);
+    }
 }
 
 static enum error body_put(struct record_writer *writer)
 {
-    writer->body->next_block = writer->next_block;
-    writer->body->next_checksum = writer->next_checksum;
-    enum error error = block_put(writer, writer->body, &writer->next_block, &writer->next_checksum);
+    writer->body->next_block = writer->next.block;
+    writer->body->next_copy = writer->next.copy;
+    writer->body->next_checksum = writer->next.checksum;
+    struct place place;
+    enum error error = place_take(writer, &place);
     if (error == OK) {
+        place_put(writer, &place, writer->body);
+        writer->next = place;
         writer->head->chain_blocks++;
         writer->body = NULL;
     }
@@ -142,20 +153,24 @@ enum error record_close(struct record_writer *writer)
 {
     enum error error = writer->body == NULL ? OK : body_put(writer);
     writer->head->chain_blocks++;
-    return error;
+    return error != OK ? error : place_take(writer, &writer->own);
 }
 
-enum error record_finish(struct record_writer *writer, struct disk_record_ref *out)
+void record_finish(struct record_writer *writer, struct disk_record_ref *out)
 {
     struct disk_head *head = writer->head;
-    head->next_block = writer->next_block;
-    head->next_checksum = writer->next_checksum;
-    *out = (struct disk_record_ref){.generation = head->generation, .wall_time_ns = head->wall_time_ns};
-    enum error error = block_put(writer, head, &out->block, &out->checksum);
-    if (error == OK) {
-        writer->head = NULL;
-    }
-    return error;
+    head->next_block = writer->next.block;
+    head->next_copy = writer->next.copy;
+    head->next_checksum = writer->next.checksum;
+    place_put(writer, &writer->own, head);
+    *out = (struct disk_record_ref){
+        .generation = head->generation,
+        .checksum = writer->own.checksum,
+        .block = writer->own.block,
+        .copy = writer->own.copy,
+        .wall_time_ns = head->wall_time_ns,
+    };
+    writer->head = NULL;
 }
 
 void record_end(struct record_writer *writer)
@@ -171,17 +186,9 @@ const uint8_t *record_system(const struct disk_head *head)
     return head->bytes;
 }
 
-/* Read a block of metadata and prove it. */
-static enum error block_prove(struct store *store, uint32_t block, uint64_t generation, uint64_t checksum, void *out)
+static struct place head_place(const struct disk_record_ref *ref)
 {
-    if (block < DISK_RESERVED || block >= store->block_count) {
-        return ERROR_FORMAT_DAMAGED;
-    }
-    enum error error = block_read(store->device, (struct block){block}, out);
-    if (error != OK) {
-        return error;
-    }
-    return checksum_block(store->space_id, block, generation, out) == checksum ? OK : ERROR_CHECKSUM;
+    return (struct place){ref->block, ref->copy, ref->generation, ref->checksum};
 }
 
 static bool head_is_sound(const struct disk_head *head, const struct disk_record_ref *ref)
@@ -196,7 +203,8 @@ static bool head_is_sound(const struct disk_head *head, const struct disk_record
 
 enum error record_read_head(struct store *store, const struct disk_record_ref *ref, struct disk_head *head)
 {
-    enum error error = block_prove(store, ref->block, ref->generation, ref->checksum, head);
+    struct place place = head_place(ref);
+    enum error error = place_read(store, &place, head);
     if (error != OK) {
         return error;
     }
@@ -233,10 +241,9 @@ static enum error items_visit(const struct disk_head *head, const uint8_t *bytes
 static enum error bodies_visit(struct store *store, const struct disk_head *head, struct disk_body *body,
                                const struct record_visitor *visitor)
 {
-    uint32_t block = head->next_block;
-    uint64_t checksum = head->next_checksum;
+    struct place place = {head->next_block, head->next_copy, head->generation, head->next_checksum};
     for (uint32_t i = 1; i < head->chain_blocks; i++) {
-        enum error error = block_prove(store, block, head->generation, checksum, body);
+        enum error error = place_read(store, &place, body);
         if (error != OK) {
             return error;
         }
@@ -244,25 +251,25 @@ static enum error bodies_visit(struct store *store, const struct disk_head *head
             body->item_bytes > sizeof(body->bytes)) {
             return ERROR_FORMAT_DAMAGED;
         }
-        error = visitor->block == NULL ? OK : visitor->block(visitor->context, block);
+        error = visitor->block == NULL ? OK : visitor->block(visitor->context, &place);
         error = error != OK ? error : items_visit(head, body->bytes, body->item_bytes, visitor);
         if (error != OK) {
             return error;
         }
-        block = body->next_block;
-        checksum = body->next_checksum;
+        place = (struct place){body->next_block, body->next_copy, head->generation, body->next_checksum};
     }
-    return block == 0 ? OK : ERROR_FORMAT_DAMAGED;
+    return place.block == 0 ? OK : ERROR_FORMAT_DAMAGED;
 }
 
 enum error record_read(struct store *store, const struct disk_record_ref *ref, const struct record_visitor *visitor)
 {
     void *head = NULL, *body = NULL;
+    struct place place = head_place(ref);
     enum error error = memory_page_new(&head);
     error = error != OK ? error : memory_page_new(&body);
     error = error != OK ? error : record_read_head(store, ref, head);
     if (error == OK && visitor->block != NULL) {
-        error = visitor->block(visitor->context, ref->block);
+        error = visitor->block(visitor->context, &place);
     }
     if (error == OK) {
         const struct disk_head *found = head;

@@ -3,7 +3,7 @@
  *
  * Items are streamed: first into the head, then into bodies. A full body is queued for writing and names the one before
  * it; the head, written last, names the last body. So memory stays small whatever the length, and the checksum of the
- * head covers the whole chain.
+ * head covers the whole chain. Each block is written twice.
  */
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
@@ -14,11 +14,11 @@ struct record_writer {
     struct store *store;
     struct write_queue *queue;
     struct disk_head *head;
-    struct disk_body *body; /* being filled; NULL while items go to the head */
-    struct disk_run *run;   /* being filled */
-    uint32_t next_block;    /* the body before */
-    uint64_t next_checksum;
-    struct run_list *blocks; /* of the record, held, are appended here */
+    struct disk_body *body;  /* being filled; NULL while items go to the head */
+    struct disk_run *run;    /* being filled */
+    struct place next;       /* the body before */
+    struct place own;        /* the head's */
+    struct run_list *blocks; /* of the record, copies included, held, are appended here */
 };
 
 /* - system_bytes: at most STORE_SYSTEM_RECORD_MAX. ERROR_NO_MEMORY. */
@@ -29,11 +29,14 @@ MUST_CHECK enum error record_begin(struct record_writer *writer, struct store *s
 /* Append an item. ERROR_NO_SPACE, ERROR_NO_MEMORY. */
 MUST_CHECK enum error record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
 
-/* Queue the last body; head->chain_blocks is right then. No items can be appended after it. Errors as above. */
+/*
+ * Queue the last body and take blocks for the head: `blocks` and head->chain_blocks are complete then. No items can be
+ * appended after it. Errors as above.
+ */
 MUST_CHECK enum error record_close(struct record_writer *writer);
 
 /* Queue the head, which the caller has completed. Durable after the queue is finished and a flush. */
-MUST_CHECK enum error record_finish(struct record_writer *writer, struct disk_record_ref *out);
+void record_finish(struct record_writer *writer, struct disk_record_ref *out);
 
 /* Free the writer's memory, at any stage. */
 void record_end(struct record_writer *writer);
@@ -41,7 +44,7 @@ void record_end(struct record_writer *writer);
 /* Called for each block of a record, and for each item. An error ends the reading. Either may be NULL. */
 struct record_visitor {
     void *context;
-    enum error (*block)(void *context, uint32_t block);
+    enum error (*block)(void *context, const struct place *place);
     enum error (*item)(void *context, const struct disk_head *head, enum disk_item_type type, const void *item);
 };
 

@@ -63,10 +63,14 @@ static enum error replay_item(void *context, const struct disk_head *head, enum 
     return space_item(replaying, type, item);
 }
 
-static enum error replay_block(void *context, uint32_t block)
+static enum error replay_block(void *context, const struct place *place)
 {
     struct replaying *replaying = context;
-    return replaying->with_space ? mark(replaying, block, 1, true) : OK;
+    if (!replaying->with_space) {
+        return OK;
+    }
+    enum error error = mark(replaying, place->block, 1, true);
+    return error != OK || place->copy == 0 ? error : mark(replaying, place->copy, 1, true);
 }
 
 static enum error state_take(struct store *store, const struct disk_record_ref *ref, const struct disk_head *head)

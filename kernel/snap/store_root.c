@@ -199,28 +199,39 @@ enum error root_read(struct store *store, struct store_report *report)
     return OK;
 }
 
-enum error root_confirm(struct store *store)
+/* What the roots on the disk say about who uses the image. */
+static enum error roots_compare(const struct store *store, void *const pages[DISK_ROOTS])
 {
-    void *page;
-    enum error error = memory_page_new(&page);
-    if (error != OK) {
-        return error;
-    }
-    const struct disk_root *root = page;
     bool ours = false;
-    for (uint32_t i = 0; i < DISK_ROOTS && error == OK; i++) {
-        error = block_read(store->device, (struct block){DISK_ROOT_BLOCK + i}, page);
-        if (error != OK || root_judge(store, root, DISK_ROOT_BLOCK + i) != OK) {
+    for (uint32_t i = 0; i < DISK_ROOTS; i++) {
+        const struct disk_root *root = pages[i];
+        if (root_judge(store, root, DISK_ROOT_BLOCK + i) != OK) {
             continue;
         }
         ours = ours || root->checksum == store->root->checksum;
-        error = root->sequence > store->root->sequence ? ERROR_IN_USE : OK;
-    }
-    memory_page_free(page);
-    if (error != OK) {
-        return error;
+        if (root->sequence > store->root->sequence) {
+            return ERROR_IN_USE;
+        }
     }
     return ours ? OK : ERROR_IN_USE;
+}
+
+enum error root_confirm(struct store *store)
+{
+    void *pages[DISK_ROOTS] = {NULL, NULL};
+    enum error error = memory_page_new(&pages[0]);
+    error = error != OK ? error : memory_page_new(&pages[1]);
+    if (error == OK) {
+        struct block_request request = {
+            .operation = BLOCK_READ, .count = DISK_ROOTS, .first = {DISK_ROOT_BLOCK}, .pages = pages};
+        block_submit(store->device, &request);
+        error = block_wait(store->device, &request);
+    }
+    error = error != OK ? error : roots_compare(store, pages);
+    memory_page_free(pages[0]);
+    memory_page_free(pages[1]);
+    store->is_confirmed = error == OK;
+    return error;
 }
 
 enum error root_commit(struct store *store, const struct disk_root *root)

@@ -45,6 +45,7 @@ enum error store_snapshot_seal(struct store *store)
     store->open = (struct layer){0};
     store->sealed_generation = store->open_generation++;
     store->open_is_stamped = false;
+    store->is_confirmed = false;
     store->is_sealed = true;
     store->stop_ns = 0;
     return OK;

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "store_checksum.h"
 #include "store_internal.h"
+#include "store_node.h"
 
 #include <string.h>
 
@@ -77,7 +78,10 @@ static enum error walk_node(void *context, const struct disk_tree_ref *ref, uint
     (void)level;
     (void)enter;
     struct tree_edit *edit = context;
-    return run_list_append(&edit->dead, ref->block, 1, ref->generation);
+    uint64_t generation = link_generation(ref->when);
+    uint32_t copy = link_copy(ref->block, ref->when);
+    enum error error = run_list_append(&edit->dead, ref->block, 1, generation);
+    return error != OK || copy == 0 ? error : run_list_append(&edit->dead, copy, 1, generation);
 }
 
 static enum error walk_entry(void *context, const struct disk_map_entry *entry)

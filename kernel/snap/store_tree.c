@@ -11,7 +11,7 @@
 
 static struct disk_tree_ref child_ref(const struct disk_map_entry *entry)
 {
-    return (struct disk_tree_ref){.block = entry->block, .checksum = entry->checksum, .generation = entry->when};
+    return (struct disk_tree_ref){.block = entry->block, .checksum = entry->checksum, .when = entry->when};
 }
 
 static enum error root_check(const struct disk_tree_ref *root)

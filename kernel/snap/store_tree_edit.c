@@ -28,48 +28,92 @@ void tree_edit_begin(struct tree_edit *edit, struct store *store, const struct d
     *edit = (struct tree_edit){.store = store, .generation = generation, .root = *root};
 }
 
-static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *block, struct disk_node **out)
+static bool is_dirty(const struct tree_edit *edit, uint64_t when)
 {
-    struct store *store = edit->store;
+    return link_generation(when) == edit->generation;
+}
+
+/* Blocks for a node, held: inner nodes have two. `when` is what links to it say. */
+static enum error blocks_allocate(struct tree_edit *edit, uint32_t level, uint32_t *block, uint64_t *when)
+{
+    struct space *space = &edit->store->space;
     struct extent extent;
-    enum error error = space_allocate(&store->space, 1, 0, &extent);
+    uint32_t copy = 0;
+    enum error error;
+    if (level > 0) {
+        error = place_allocate(edit->store, block, &copy);
+    } else {
+        error = space_allocate(space, 1, 0, &extent);
+        *block = error == OK ? extent.first.number : 0;
+    }
     if (error != OK) {
         return error;
     }
-    error = cache_new(&store->cache, extent.first.number, out);
+    if (copy != 0 && !link_reaches(*block, copy)) {
+        space_release(space, (struct extent){{copy}, 1});
+        copy = 0;
+    }
+    *when = link_when(edit->generation, *block, copy);
+    return OK;
+}
+
+static void blocks_release(struct tree_edit *edit, uint32_t block, uint64_t when)
+{
+    uint32_t copy = link_copy(block, when);
+    space_release(&edit->store->space, (struct extent){{block}, 1});
+    if (copy != 0) {
+        space_release(&edit->store->space, (struct extent){{copy}, 1});
+    }
+}
+
+static enum error blocks_append(struct run_list *list, uint32_t block, uint64_t when, uint64_t tag)
+{
+    uint32_t copy = link_copy(block, when);
+    enum error error = run_list_reserve(list, 2); /* both or none */
+    error = error != OK ? error : run_list_append(list, block, 1, tag);
+    return error != OK || copy == 0 ? error : run_list_append(list, copy, 1, tag);
+}
+
+static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *block, uint64_t *when,
+                           struct disk_node **out)
+{
+    enum error error = blocks_allocate(edit, level, block, when);
     if (error != OK) {
-        space_release(&store->space, extent);
+        return error;
+    }
+    error = cache_new(&edit->store->cache, *block, out);
+    if (error != OK) {
+        blocks_release(edit, *block, *when);
         return error;
     }
     (*out)->magic = DISK_NODE_MAGIC;
     (*out)->level = (uint16_t)level;
     (*out)->generation = edit->generation;
-    *block = extent.first.number;
     edit->dirty++;
     return OK;
 }
 
 /* Give a dirty node back. */
-static void node_delete(struct tree_edit *edit, uint32_t block)
+static void node_delete(struct tree_edit *edit, uint32_t block, uint64_t when)
 {
     cache_drop(&edit->store->cache, block);
-    space_release(&edit->store->space, (struct extent){{block}, 1});
+    blocks_release(edit, block, when);
     edit->dirty--;
 }
 
 /* A dirty copy of the node that a reference names, which the new version then does without. */
 static enum error node_copy(struct tree_edit *edit, const struct disk_tree_ref *ref, uint32_t level, uint32_t *block,
-                            struct disk_node **out)
+                            uint64_t *when, struct disk_node **out)
 {
-    enum error error = node_new(edit, level, block, out);
+    enum error error = node_new(edit, level, block, when, out);
     if (error != OK) {
         return error;
     }
     struct disk_node *old;
     error = cache_load(edit->store, ref, level, &old);
-    error = error != OK ? error : run_list_append(&edit->dead, ref->block, 1, ref->generation);
+    error = error != OK ? error : blocks_append(&edit->dead, ref->block, ref->when, link_generation(ref->when));
     if (error != OK) {
-        node_delete(edit, *block);
+        node_delete(edit, *block, *when);
         return error;
     }
     memcpy(*out, old, sizeof(*old));
@@ -81,18 +125,16 @@ static enum error node_copy(struct tree_edit *edit, const struct disk_tree_ref *
 static enum error root_edit(struct tree_edit *edit, struct disk_node **out)
 {
     struct disk_tree_ref *root = &edit->root;
-    if (root->block != 0 && root->generation == edit->generation) {
+    if (root->block != 0 && is_dirty(edit, root->when)) {
         *out = cache_dirty(&edit->store->cache, root->block);
         return OK;
     }
-    uint32_t block;
-    enum error error =
-        root->block == 0 ? node_new(edit, 0, &block, out) : node_copy(edit, root, root->height - 1, &block, out);
+    uint32_t block, height = root->block == 0 ? 1 : root->height;
+    uint64_t when;
+    enum error error = root->block == 0 ? node_new(edit, 0, &block, &when, out)
+                                        : node_copy(edit, root, height - 1, &block, &when, out);
     if (error == OK) {
-        root->height = root->block == 0 ? 1 : root->height;
-        root->block = block;
-        root->generation = edit->generation;
-        root->checksum = 0;
+        *root = (struct disk_tree_ref){.block = block, .height = height, .when = when};
     }
     return error;
 }
@@ -102,15 +144,16 @@ static enum error child_edit(struct tree_edit *edit, struct disk_node *parent, u
                              struct disk_node **out)
 {
     struct disk_map_entry *entry = &parent->entries[position];
-    if (entry->when == edit->generation) {
+    if (is_dirty(edit, entry->when)) {
         *out = cache_dirty(&edit->store->cache, entry->block);
         return OK;
     }
-    struct disk_tree_ref ref = {.block = entry->block, .checksum = entry->checksum, .generation = entry->when};
+    struct disk_tree_ref ref = {.block = entry->block, .checksum = entry->checksum, .when = entry->when};
     uint32_t block;
-    enum error error = node_copy(edit, &ref, parent->level - 1u, &block, out);
+    uint64_t when;
+    enum error error = node_copy(edit, &ref, parent->level - 1u, &block, &when, out);
     if (error == OK) {
-        *entry = (struct disk_map_entry){.page = entry->page, .block = block, .when = edit->generation};
+        *entry = (struct disk_map_entry){.page = entry->page, .block = block, .when = when};
     }
     return error;
 }
@@ -139,7 +182,8 @@ static enum error child_split(struct tree_edit *edit, struct disk_node *parent, 
     struct disk_node *left = cache_dirty(&edit->store->cache, parent->entries[position].block);
     struct disk_node *right;
     uint32_t block;
-    enum error error = node_new(edit, left->level, &block, &right);
+    uint64_t when;
+    enum error error = node_new(edit, left->level, &block, &when, &right);
     if (error != OK) {
         return error;
     }
@@ -149,7 +193,7 @@ static enum error child_split(struct tree_edit *edit, struct disk_node *parent, 
     left->count = (uint16_t)keep;
     memcpy(right->entries, left->entries + keep, right->count * sizeof(right->entries[0]));
     entry_insert(parent, position + 1,
-                 &(struct disk_map_entry){.page = right->entries[0].page, .block = block, .when = edit->generation});
+                 &(struct disk_map_entry){.page = right->entries[0].page, .block = block, .when = when});
     return OK;
 }
 
@@ -164,15 +208,15 @@ static enum error root_raise(struct tree_edit *edit, struct disk_node **root)
     }
     struct disk_node *above;
     uint32_t block;
-    enum error error = node_new(edit, edit->root.height, &block, &above);
+    uint64_t when;
+    enum error error = node_new(edit, edit->root.height, &block, &when, &above);
     if (error != OK) {
         return error;
     }
     above->count = 1;
     above->entries[0] =
-        (struct disk_map_entry){.page = (*root)->entries[0].page, .block = edit->root.block, .when = edit->generation};
-    edit->root.block = block;
-    edit->root.height++;
+        (struct disk_map_entry){.page = (*root)->entries[0].page, .block = edit->root.block, .when = edit->root.when};
+    edit->root = (struct disk_tree_ref){.block = block, .height = edit->root.height + 1, .when = when};
     *root = above;
     return OK;
 }
@@ -227,20 +271,20 @@ static void entries_pull(struct disk_node *parent, uint32_t position, uint32_t n
 static void child_join(struct tree_edit *edit, struct disk_node *parent, uint32_t position, uint32_t neighbour)
 {
     struct disk_map_entry link = parent->entries[neighbour];
-    struct disk_tree_ref ref = {.block = link.block, .checksum = link.checksum, .generation = link.when};
-    bool is_dirty = link.when == edit->generation;
+    struct disk_tree_ref ref = {.block = link.block, .checksum = link.checksum, .when = link.when};
+    bool was_dirty = is_dirty(edit, link.when);
     struct disk_node *other;
     if (cache_load(edit->store, &ref, parent->level - 1u, &other) != OK) {
         return;
     }
     struct disk_node *node = cache_dirty(&edit->store->cache, parent->entries[position].block);
     if ((uint32_t)node->count + other->count > JOIN_MAX ||
-        (!is_dirty && run_list_append(&edit->dead, link.block, 1, link.when) != OK)) {
+        (!was_dirty && blocks_append(&edit->dead, link.block, link.when, link_generation(link.when)) != OK)) {
         return;
     }
     entries_pull(parent, position, neighbour, node, other);
-    if (is_dirty) {
-        node_delete(edit, link.block);
+    if (was_dirty) {
+        node_delete(edit, link.block, link.when);
     }
 }
 
@@ -249,7 +293,7 @@ static void child_shrink(struct tree_edit *edit, struct disk_node *parent, uint3
 {
     struct disk_node *child = cache_dirty(&edit->store->cache, parent->entries[position].block);
     if (child->count == 0) {
-        node_delete(edit, parent->entries[position].block);
+        node_delete(edit, parent->entries[position].block, parent->entries[position].when);
         entry_remove(parent, position);
     } else if (child->count < JOIN_BELOW && parent->count > 1) {
         child_join(edit, parent, position, position + 1 < parent->count ? position + 1 : position - 1);
@@ -260,7 +304,7 @@ static void child_shrink(struct tree_edit *edit, struct disk_node *parent, uint3
 static void root_lower(struct tree_edit *edit)
 {
     struct disk_tree_ref *root = &edit->root;
-    while (root->block != 0 && root->generation == edit->generation) {
+    while (root->block != 0 && is_dirty(edit, root->when)) {
         const struct disk_node *node = cache_dirty(&edit->store->cache, root->block);
         struct disk_tree_ref next = {0};
         if (node->count > 0) {
@@ -270,7 +314,7 @@ static void root_lower(struct tree_edit *edit)
             const struct disk_map_entry *only = &node->entries[0];
             next = (struct disk_tree_ref){only->block, root->height - 1, only->checksum, only->when};
         }
-        node_delete(edit, root->block);
+        node_delete(edit, root->block, root->when);
         *root = next;
     }
 }
@@ -308,57 +352,60 @@ enum error tree_remove(struct tree_edit *edit, uint32_t page)
 }
 
 /* Seal the dirty nodes below and at `block`. The recursion is as deep as the tree is high. */
-static enum error seal_below(struct tree_edit *edit, uint32_t block, struct write_queue *queue, struct run_list *blocks,
-                             uint64_t *checksum)
+static enum error seal_below(struct tree_edit *edit, uint32_t block, uint64_t when, struct write_queue *queue,
+                             struct run_list *blocks, uint64_t *checksum)
 {
     struct store *store = edit->store;
     struct disk_node *node = cache_dirty(&store->cache, block);
     for (uint32_t i = 0; node->level > 0 && i < node->count; i++) {
         struct disk_map_entry *link = &node->entries[i];
-        if (link->when == edit->generation) {
-            enum error error = seal_below(edit, link->block, queue, blocks, &link->checksum);
+        if (is_dirty(edit, link->when)) {
+            enum error error = seal_below(edit, link->block, link->when, queue, blocks, &link->checksum);
             if (error != OK) {
                 return error;
             }
         }
     }
-    enum error error = run_list_append(blocks, block, 1, 0);
+    enum error error = blocks_append(blocks, block, when, 0);
     if (error != OK) {
         return error;
     }
     *checksum = checksum_block(store->space_id, block, edit->generation, node);
     write_queue_add(queue, block, node, false);
+    if (link_copy(block, when) != 0) {
+        write_queue_add(queue, link_copy(block, when), node, false);
+    }
     return OK;
 }
 
 enum error tree_edit_seal(struct tree_edit *edit, struct write_queue *queue, struct run_list *blocks)
 {
-    if (edit->root.block == 0 || edit->root.generation != edit->generation) {
+    if (edit->root.block == 0 || !is_dirty(edit, edit->root.when)) {
         return OK;
     }
-    return seal_below(edit, edit->root.block, queue, blocks, &edit->root.checksum);
+    return seal_below(edit, edit->root.block, edit->root.when, queue, blocks, &edit->root.checksum);
 }
 
 /* Settle or delete the dirty nodes at and below `block`. */
-static void end_below(struct tree_edit *edit, uint32_t block, bool keep)
+static void end_below(struct tree_edit *edit, uint32_t block, uint64_t when, bool keep)
 {
     const struct disk_node *node = cache_dirty(&edit->store->cache, block);
     for (uint32_t i = 0; node->level > 0 && i < node->count; i++) {
-        if (node->entries[i].when == edit->generation) {
-            end_below(edit, node->entries[i].block, keep);
+        if (is_dirty(edit, node->entries[i].when)) {
+            end_below(edit, node->entries[i].block, node->entries[i].when, keep);
         }
     }
     if (keep) {
         cache_settle(&edit->store->cache, block);
     } else {
-        node_delete(edit, block);
+        node_delete(edit, block, when);
     }
 }
 
 static void edit_end(struct tree_edit *edit, bool keep)
 {
-    if (edit->root.block != 0 && edit->root.generation == edit->generation) {
-        end_below(edit, edit->root.block, keep);
+    if (edit->root.block != 0 && is_dirty(edit, edit->root.when)) {
+        end_below(edit, edit->root.block, edit->root.when, keep);
     }
     run_list_clear(&edit->dead);
 }
