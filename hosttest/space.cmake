@@ -1,11 +1,14 @@
 # The object space: everything above the disk together, with programs, snapshots and power cuts.
 set(space_sources space_fixture.c space_model.c space_program.c space_life.c space_crash.c space_disk.c)
 set(space_libraries host_snap host_vm_map host_block fake_disk)
-foreach(test crash fault)
+eidolon_host_test(space_crash_test
+    SOURCES space_crash_test.c ${space_sources}
+    LIBRARIES ${space_libraries}
+    TIMEOUT 10800) # a soak takes long
+foreach(test fault failure)
     eidolon_host_test(space_${test}_test
-        SOURCES space_${test}_test.c ${space_sources}
-        LIBRARIES ${space_libraries}
-        TIMEOUT 10800) # a soak takes long
+        SOURCES space_${test}_test.c space_case.c ${space_sources}
+        LIBRARIES ${space_libraries})
 endforeach()
 
 # Calls between the kernel's files that a mutation takes away.

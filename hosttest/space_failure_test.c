@@ -1,0 +1,246 @@
+/*
+ * Disks that refuse or are full, and memory that is short, case by case: each was found to go wrong once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "space_case.h"
+
+#include "snap.h"
+#include "store.h"
+#include "vm_fault.h"
+#include "vm_map.h"
+#include "vm_reclaim.h"
+
+/* A snapshot that can neither be written nor given up for lack of memory: the next ones fail too until there is some.
+ */
+static void sync_without_memory(void)
+{
+    struct fake_disk_fault *fault = &space_world.slow.disk->fault;
+    uint32_t page = space_first_page();
+
+    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page, 0, 1) && space_store(SPACE_CASE_PROGRAM, page + 1, 0, 2) &&
+                space_sync());
+    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page, 0, 3));
+    space_discard(page + 1, 1);
+    space_world.has_faults = true;
+    *fault = (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = UINT64_MAX, .error = ERROR_IO};
+    fake_fail_allocations(0, UINT64_MAX);
+    SPACE_CHECK(!space_sync() && !space_sync());
+    SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, page, 0) && space_store(SPACE_CASE_PROGRAM, page, 1, 4));
+    fault->armed = false;
+    SPACE_CHECK(!space_sync());
+    fake_fail_allocations(0, 0);
+    SPACE_CHECK(space_sync());
+    space_reboot();
+    SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, page, 1) && space_load(SPACE_CASE_PROGRAM, page + 1, 0));
+}
+
+SPACE_CASE(space_sync_without_memory_fails_until_there_is_some, sync_without_memory)
+
+/* Blocks that were allocated for pages which are then not put. */
+static void fail_puts(void)
+{
+    struct snap_statistics statistics;
+
+    for (uint32_t round = 0; round < SPACE_DISK_BLOCKS / 40; round++) {
+        space_store_pages(40, round + 1);
+        space_world.has_faults = true;
+        space_begin_snapshot();
+        fake_fail_allocations(0, 1);
+        space_world.slow.holds_writes = false;
+        (void)space_sync();
+        space_world.has_faults = false;
+    }
+    SPACE_CHECK(space_sync());
+    snap_statistics(&statistics);
+    SPACE_CHECK(statistics.failures == SPACE_DISK_BLOCKS / 40);
+}
+
+SPACE_CASE(space_failed_put_returns_its_blocks, fail_puts)
+
+static void write_to_bad_blocks(void)
+{
+    for (uint32_t block = 200; block < SPACE_DISK_BLOCKS; block += 7) {
+        space_world.slow.disk->bad[block] = 2;
+    }
+    for (uint32_t round = 1; round < 60; round++) {
+        space_store_pages(40, round);
+        SPACE_CHECK(space_sync());
+    }
+}
+
+SPACE_CASE(space_pages_whose_blocks_are_bad_go_to_others, write_to_bad_blocks)
+
+/* A name that is forgotten makes the next commit draw the free-space map anew, the retired blocks in it too. */
+static void forget_name_beside_bad_blocks(void)
+{
+    for (uint32_t block = 200; block < 240; block += 7) {
+        space_world.slow.disk->bad[block] = 2;
+    }
+    for (uint32_t round = 1; round < 12; round++) {
+        space_store_pages(40, round);
+        SPACE_CHECK(space_sync());
+    }
+    SPACE_CHECK(store_pin(space_world.store, store_committed(space_world.store), "name") == OK);
+    SPACE_CHECK(store_unpin(space_world.store, "name") == OK);
+    for (uint32_t round = 12; round < 24; round++) {
+        space_store_pages(40, round);
+        SPACE_CHECK(space_sync());
+    }
+}
+
+SPACE_CASE(space_retired_blocks_named_again_are_sound, forget_name_beside_bad_blocks,
+           .tuning = {.history = 4, .log_records = 4, .log_entries = 60, .cache_nodes = 8})
+
+/* A disk that refuses everything for a while has no bad blocks. */
+static void write_to_no_blocks(void)
+{
+    struct store_statistics before, after;
+
+    space_store_pages(40, 1);
+    SPACE_CHECK(space_sync());
+    store_statistics(space_world.store, &before);
+    space_world.has_faults = true;
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = UINT64_MAX, .error = ERROR_IO};
+    for (uint32_t round = 2; round < 10; round++) {
+        space_store_pages(40, round);
+        SPACE_CHECK(!space_sync());
+    }
+    space_world.slow.disk->fault.armed = false;
+    SPACE_CHECK(space_sync());
+    store_statistics(space_world.store, &after);
+    SPACE_CHECK(after.blocks_used < before.blocks_used + 100 && after.blocks_held <= before.blocks_held);
+}
+
+SPACE_CASE(space_disk_that_refuses_writes_keeps_its_blocks, write_to_no_blocks)
+
+/* A snapshot that needs more blocks than history has left free: history goes first. */
+static void fill_history(void)
+{
+    const struct space_model *model = &space_world.model;
+
+    for (uint32_t round = 1; space_world.slow.disk->writes < 2 * STORE_BLOCKS_MIN; round++) {
+        space_store_pages(72, round);
+        SPACE_CHECK(space_sync());
+    }
+    for (uint32_t i = 0; i < model->record_first; i++) {
+        uint32_t space = gpn_space(model->gpn[i]).number;
+        SPACE_CHECK(space_store(space, i, 1, i + 1));
+    }
+    SPACE_CHECK(space_sync());
+}
+
+SPACE_CASE(space_full_disk_gives_up_history_first, fill_history, .blocks = STORE_BLOCKS_MIN)
+
+static void store_everywhere(void *unused)
+{
+    const struct space_model *model = &space_world.model;
+
+    (void)unused;
+    for (uint32_t i = 0; i < model->record_first; i++) {
+        uint32_t space = gpn_space(model->gpn[i]).number;
+        SPACE_CHECK(space_store(space == SPACE_SHARED.number ? SPACE_CASE_PROGRAM : space, i, 1, i + 1));
+    }
+    space_world.programs--;
+}
+
+static void pin_until_full(void)
+{
+    char name[] = "a";
+
+    for (; space_sync(); name[0]++) {
+        SPACE_CHECK(store_pin(space_world.store, store_committed(space_world.store), name) == OK);
+        space_store_pages(72, (uint32_t)name[0]);
+        space_world.has_faults = true;
+    }
+    space_world.has_faults = false;
+}
+
+/* Who needs memory waits as long as the disk has no room for what is in it. */
+static void fill_disk_and_memory(void)
+{
+    char name[] = "a";
+
+    space_store_pages(72, 1);
+    pin_until_full();
+    space_start(store_everywhere);
+    for (uint32_t i = 0; i < 1000; i++) {
+        fake_clock_advance(10000000);
+        thread_yield();
+    }
+    SPACE_CHECK(space_world.programs == 1);
+    for (; store_unpin(space_world.store, name) == OK; name[0]++) {
+    }
+    space_wait_programs();
+    SPACE_CHECK(space_sync());
+}
+
+SPACE_CASE(space_full_disk_and_memory_make_writers_wait, fill_disk_and_memory, .frames = 100,
+           .blocks = STORE_BLOCKS_MIN)
+
+static void sync_once(void *unused)
+{
+    (void)unused;
+    (void)space_sync();
+    space_world.programs--;
+}
+
+/* Who waited for a snapshot that succeeded does not care for the next one. */
+static void fail_after_success(void)
+{
+    uint32_t page = space_first_page();
+
+    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page, 0, 1));
+    space_world.slow.holds_writes = true;
+    space_start(sync_once);
+    space_wait_until(space_is_writing);
+    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page, 0, 2));
+    (void)snap_request();
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_FLUSH, .first = 2, .count = 1, .error = ERROR_IO};
+    space_world.slow.holds_writes = false;
+    space_wait_programs();
+    SPACE_CHECK(space_world.counters.syncs == 1 && space_world.slow.disk->fault.count == 0);
+    SPACE_CHECK(space_sync());
+}
+
+SPACE_CASE(space_sync_that_was_served_succeeds_whatever_comes_after, fail_after_success)
+
+/* Frames come back with the next snapshot but one, if the next one fails. */
+static void wait_for_memory(void)
+{
+    uint32_t page = space_first_page();
+    uint32_t count = 0;
+
+    while (frame_count(FRAME_FREE) > vm_frame_reserve()) {
+        SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page + count, 0, 1));
+        count++;
+    }
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = 1, .error = ERROR_IO};
+    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page + count, 0, 1));
+    SPACE_CHECK(space_world.slow.disk->fault.count == 0);
+}
+
+SPACE_CASE(space_fault_that_waits_for_memory_outlives_a_failed_snapshot, wait_for_memory, .frames = 20)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(space_sync_without_memory_fails_until_there_is_some),
+        cmocka_unit_test(space_failed_put_returns_its_blocks),
+        cmocka_unit_test(space_pages_whose_blocks_are_bad_go_to_others),
+        cmocka_unit_test(space_retired_blocks_named_again_are_sound),
+        cmocka_unit_test(space_disk_that_refuses_writes_keeps_its_blocks),
+        cmocka_unit_test(space_full_disk_gives_up_history_first),
+        cmocka_unit_test(space_full_disk_and_memory_make_writers_wait),
+        cmocka_unit_test(space_sync_that_was_served_succeeds_whatever_comes_after),
+        cmocka_unit_test(space_fault_that_waits_for_memory_outlives_a_failed_snapshot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
