@@ -16,7 +16,7 @@ GROUPS = {
     "run": ["qemu-system-x86", "grub-common", "grub-pc-bin", "xorriso", "mtools"],
     "window": ["qemu-system-gui"],
     "test": ["libcmocka-dev", "python3-pytest", "python3-pexpect", "python3-pytest-xdist",
-             "python3-xxhash", "clang", "qemu-utils"],
+             "python3-xxhash", "clang", "libclang-rt-dev"],
     "bench": ["g++", "g++-multilib", "gnuplot-nox", "uthash-dev", "libglib2.0-dev", "libjudy-dev", "liburcu-dev",
               "libck-dev", "libboost1.81-dev"],
 }
