@@ -12,7 +12,7 @@ struct eidolon_information;
 /* Ask the kernel about itself. False on Linux, or on a kernel that does not know the call. */
 bool shell_information(struct eidolon_information *out);
 
-/* The command of a line, with the words behind it. Returns false when the shell is to end; *status is its result then. */
+/* Run the command of a line. Returns false when the shell is to end; *status is its result then. */
 bool shell_run(char *line, int *status);
 
 /* What has been typed, oldest first. */

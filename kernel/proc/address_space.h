@@ -16,13 +16,14 @@
 #define USER_END_PAGE   (USER_END >> PAGE_SHIFT)
 
 /*
- * The stack grows down from STACK_END_PAGE to at most STACK_PAGES_MAX; mappings without a wish lie below what it may need.
- * The last page of the window stays empty, so that nothing runs from it into the shared window.
+ * The stack grows down from STACK_END_PAGE to at most STACK_PAGES_MAX, and keeps STACK_GAP_PAGES free above whatever
+ * lies below it. Mappings without a wish are placed below what it may need. The last page of the window stays empty, so
+ * that nothing runs from it into the shared window.
  */
-#define STACK_END_PAGE    (USER_END_PAGE - 1u)
-#define STACK_PAGES_MAX   2048u
-#define STACK_GUARD_PAGES 64u
-#define MAPPING_END_PAGE  (USER_END_PAGE - 2u * STACK_PAGES_MAX)
+#define STACK_END_PAGE   (USER_END_PAGE - 1u)
+#define STACK_PAGES_MAX  2048u /* 8 MiB, as Linux has it by default */
+#define STACK_GAP_PAGES  16u
+#define MAPPING_END_PAGE (USER_END_PAGE - 2u * STACK_PAGES_MAX)
 
 struct address_space {
     uint32_t program; /* index: also the space's number */

@@ -6,6 +6,7 @@
  * released, in that order, so that an end which a power cut interrupts can be taken up again from the record.
  */
 #include "program.h"
+#include "address_space.h"
 #include "arch/pmap.h"
 #include "file.h"
 #include "log.h"
@@ -14,8 +15,6 @@
 #include "vm_region.h"
 #include <string.h>
 
-#define STACK_GROWTH_MAX_PAGES 2048u /* 8 MiB below the top of a stack, as Linux has it by default */
-#define STACK_GUARD_PAGES      16u
 
 struct vm_region_table region_table;
 
@@ -68,8 +67,8 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
     struct program_record *program = program_at(index);
     const struct vm_region *region = vm_region_find(&region_table, program->region_root, number);
     if (region == NULL) {
-        enum error error = vm_region_grow_down(&region_table, &program->region_root, number, STACK_GROWTH_MAX_PAGES,
-                                               STACK_GUARD_PAGES);
+        enum error error = vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX,
+                                               STACK_GAP_PAGES);
         if (error != OK) {
             return ERROR_DENIED;
         }

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define STACK_FIRST_PAGES 64u /* of the stack that are there from the beginning */
-#define STACK_GAP_PAGES   16u /* what a growing stack keeps free above its guard */
 #define CLOCK_TICKS_HZ    100u
 
 static const char platform[] = "i686";
