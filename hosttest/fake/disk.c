@@ -85,6 +85,12 @@ static bool fault_strikes(struct fake_disk *disk, enum block_operation operation
     return true;
 }
 
+static uint8_t *content_for(struct fake_disk *disk, uint32_t block)
+{
+    bool in_place = disk->is_frugal && disk->blocks[block] != NULL;
+    return in_place ? (uint8_t *)(uintptr_t)disk->blocks[block] : content_new(disk);
+}
+
 static enum error transfer(struct fake_disk *disk, const struct block_request *request)
 {
     for (uint32_t i = 0; i < request->count; i++) {
@@ -100,7 +106,7 @@ static enum error transfer(struct fake_disk *disk, const struct block_request *r
                 return ERROR_IO;
             }
             disk->writes++;
-            uint8_t *content = content_new(disk);
+            uint8_t *content = content_for(disk, block);
             memcpy(content, request->pages[i], PAGE_SIZE);
             disk->blocks[block] = content;
             event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_WRITE, .block = block, .bytes = content});
@@ -112,6 +118,7 @@ static enum error transfer(struct fake_disk *disk, const struct block_request *r
 static void disk_submit(struct block_device *device, struct block_request *request)
 {
     struct fake_disk *disk = (struct fake_disk *)(void *)device;
+    disk->requests++;
     bool strikes = fault_strikes(disk, request->operation);
     request->result = strikes ? disk->fault.error : OK;
     request->parts = disk->event_count;

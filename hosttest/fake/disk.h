@@ -48,9 +48,11 @@ struct fake_disk {
     struct fake_disk_event *events;
     uint32_t event_count, event_room;
     bool is_recording;
+    bool is_frugal; /* contents are overwritten in place: nothing is recorded, nothing shared */
     struct fake_disk_fault fault;
-    uint32_t chance[3];              /* by operation: one in so many requests fails; 0: none */
-    uint64_t random;                 /* state of that chance */
+    uint32_t chance[3]; /* by operation: one in so many requests fails; 0: none */
+    uint64_t random;    /* state of that chance */
+    uint64_t requests;
     uint64_t reads, writes, flushes; /* blocks read and written; flushes */
     uint8_t *bad;                    /* per block: 1: reads fail, 2: writes fail */
     struct fake_disk_page *pages;    /* memory of contents */

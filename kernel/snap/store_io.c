@@ -6,6 +6,8 @@
 #include "store_checksum.h"
 #include "store_internal.h"
 
+#include <string.h>
+
 #define SLOTS     4u
 #define RUN_PAGES 64u
 
@@ -33,13 +35,79 @@ enum error write_queue_start(struct write_queue *queue, struct store *store)
     return error;
 }
 
+#define WINDOW_BLOCKS 64u
+
+struct read_window {
+    uint32_t first, count; /* blocks in `pages` */
+    uint32_t last;         /* block asked for before */
+    void *pages[WINDOW_BLOCKS];
+};
+
+void read_window_open(struct store *store)
+{
+    void *page;
+    if (memory_page_new(&page) != OK) {
+        return;
+    }
+    store->window = page;
+    for (uint32_t i = 0; i < WINDOW_BLOCKS; i++) {
+        if (memory_page_new(&store->window->pages[i]) != OK) {
+            read_window_close(store);
+            return;
+        }
+    }
+}
+
+void read_window_close(struct store *store)
+{
+    for (uint32_t i = 0; store->window != NULL && i < WINDOW_BLOCKS; i++) {
+        memory_page_free(store->window->pages[i]);
+    }
+    memory_page_free(store->window);
+    store->window = NULL;
+}
+
+/* Move the window so that it shows a block and those that come next, in the direction reading goes. */
+static enum error window_move(struct store *store, uint32_t block)
+{
+    struct read_window *window = store->window;
+    uint32_t first = block;
+    if (block < window->last) {
+        first = block >= DISK_RESERVED + WINDOW_BLOCKS - 1 ? block - (WINDOW_BLOCKS - 1) : DISK_RESERVED;
+    }
+    uint32_t left = store->block_count - first;
+    window->first = first;
+    window->count = left < WINDOW_BLOCKS ? left : WINDOW_BLOCKS;
+    struct block_request request = {
+        .operation = BLOCK_READ, .count = window->count, .first = {first}, .pages = window->pages};
+    block_submit(store->device, &request);
+    enum error error = block_wait(store->device, &request);
+    window->count = error == OK ? window->count : 0;
+    return error;
+}
+
+/* Read a block, through the window if there is one. */
+static enum error block_fetch(struct store *store, uint32_t block, void *page)
+{
+    struct read_window *window = store->window;
+    if (window != NULL && block - window->first >= window->count && window_move(store, block) != OK) {
+        window = NULL; /* some other block in sight cannot be read */
+    }
+    if (window == NULL) {
+        return block_read(store->device, (struct block){block}, page);
+    }
+    memcpy(page, window->pages[block - window->first], PAGE_SIZE);
+    window->last = block;
+    return OK;
+}
+
 /* Read one of the two; the checksum is bound to the first in either case. */
 static enum error one_read(struct store *store, const struct place *place, uint32_t block, void *page)
 {
     if (block < DISK_RESERVED || block >= store->block_count) {
         return ERROR_FORMAT_DAMAGED;
     }
-    enum error error = block_read(store->device, (struct block){block}, page);
+    enum error error = block_fetch(store, block, page);
     if (error != OK) {
         return error;
     }

@@ -34,6 +34,13 @@ struct place {
  */
 MUST_CHECK enum error place_read(struct store *store, const struct place *place, void *page);
 
+/*
+ * From now on blocks are read some at a time, those around the one wanted, until the window is closed. For the log,
+ * whose records lie near each other; nothing may be written meanwhile. Without memory blocks are read one by one.
+ */
+void read_window_open(struct store *store);
+void read_window_close(struct store *store);
+
 /* Two held blocks of which either may be written first; `copy` is 0 where the disk has only one left. */
 MUST_CHECK enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy);
 

@@ -16,7 +16,8 @@
 #define ENTRIES_MIN       1024u /* a merge begins when the log has so many entries */
 #define ENTRIES_MAX       65536u
 #define PAGES_PER_ENTRY   16u  /* ... or, with about 128 pages a leaf, 8 entries a leaf */
-#define COMMITS_PER_MERGE 64u  /* a merge takes at most about so many commits */
+#define COMMITS_PER_MERGE 192u /* a merge takes at most about so many commits */
+#define FEW_CHANGES       8u   /* a commit of so few takes no more of a merge than it must */
 #define DIRTY_MAX         512u /* nodes a commit may hold dirty */
 #define MAP_DONE          (UINT64_C(1) << 32)
 
@@ -110,8 +111,10 @@ static enum error map_step(struct commit *commit)
     const struct layer *merging = &commit->store->merging;
     uint32_t all = merging->pages.slots + merging->deleted.slots;
     uint32_t changes = commit->sealed->pages.slots + commit->sealed->deleted.slots;
-    uint32_t budget = all / COMMITS_PER_MERGE + 2;
-    budget = budget > 2 * changes ? budget : 2 * changes;
+    uint32_t budget = (all + COMMITS_PER_MERGE - 1) / COMMITS_PER_MERGE;
+    if (changes > FEW_CHANGES && budget < 2 * changes) {
+        budget = 2 * changes; /* so that a merge ends before the log has doubled */
+    }
     enum error error = OK;
     while (error == OK && budget > 0 && commit->page_edit.dirty < DIRTY_MAX && commit->next.merge_next < MAP_DONE) {
         error = merge_one(commit, &commit->next.merge_next);

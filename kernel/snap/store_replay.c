@@ -131,6 +131,7 @@ static enum error replay_record(struct store *store, const struct disk_record_re
         return error;
     }
     struct disk_head *head = page;
+    read_window_open(store);
     error = chain_collect(store, ref, head, &store->log);
     error = error != OK ? error : state_take(store, ref, head);
     if (error == OK && with_space) {
@@ -138,6 +139,7 @@ static enum error replay_record(struct store *store, const struct disk_record_re
     }
     error = error != OK ? error : space_initialise(&store->space, store, space_tree_load, store->block_count, 0);
     error = error != OK ? error : log_apply(store, head, with_space);
+    read_window_close(store);
     if (error == OK) {
         store->space.used = head->blocks_used;
         store->space.cursor = head->cursor < store->block_count ? head->cursor : 0;
