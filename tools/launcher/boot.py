@@ -18,7 +18,7 @@ from launcher.common import Failure
 
 KERNEL_NAME = "eidolon.elf"
 MODULE_NAME = "program"
-MENU_TIMEOUT_S = 5
+MENU_TIMEOUT_S = 3
 
 # What GRUB needs on this disc; leaving out the rest makes it in a fifth of the time and the size.
 GRUB_MODULES = "normal configfile multiboot biosdisk iso9660 serial terminal"
