@@ -38,21 +38,22 @@ def test_sleep_longer_than_the_time_between_cuts_ends(image, program):
 
 
 def test_registers_and_thread_local_storage_survive_cuts_in_mid_computation(image, program, chance):
-    boot = image.boot(program=[program("compute"), "12"])
+    rounds = 40
+    boot = image.boot(program=[program("compute"), str(rounds)])
     boot.expect_line("start")
     for _ in range(6):
-        boot.read_for(chance.uniform(0.3, 1.5))
-        if not boot.is_running():
-            break
+        boot.expect(r"round \d+ is right")
+        boot.read_for(chance.uniform(0.0, 0.3))
+        assert boot.is_running(), "the computation was over before it could be cut"
         boot.kill()
         assert "WRONG" not in boot.text()
         boot = image.boot()
     boot.expect_line("all rounds are right", timeout=120)
     assert boot.end() == 0
+    # A line may be lost with what the serial line still held at a cut, so not every round has to be seen.
     texts = "".join(boot.text() for boot in image.boots)
     assert "WRONG" not in texts and len(re.findall(r"^start$", texts, re.MULTILINE)) == 1
-    assert set(map(int, re.findall(r"^round (\d+) is right$", texts, re.MULTILINE))) == set(range(12))
-    assert len(image.boots) > 3, "the computation was over before it could be cut"
+    assert set(map(int, re.findall(r"^round (\d+) is right$", texts, re.MULTILINE))) <= set(range(rounds))
 
 
 def test_blocked_read_goes_on_waiting_after_a_power_cut(image, program):

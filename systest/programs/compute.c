@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STEPS        (8u * 200u * 1000u)
 #define CONTROL_WORD 0x0F7Fu /* round towards zero, 64-bit mantissa, all masked */
@@ -139,7 +140,9 @@ int main(int argc, char **argv)
     static struct outcome seen, expected;
 
     expect(&expected);
+    sync();
     printf("start\n");
+    fflush(stdout);
     errno = 0;
     while (rounds < rounds_wanted) {
         run(&seen);
