@@ -172,7 +172,7 @@ static const struct transition transitions[] = {
 static void page_each_transition_in_each_state_moves_or_panics(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
+    for (volatile size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
         const struct transition *transition = &transitions[i];
 
         for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT; state++) {
@@ -198,7 +198,7 @@ static void page_each_transition_in_each_state_moves_or_panics(void **unused)
 static void page_transition_without_the_lock_panics(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
+    for (volatile size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
         const struct transition *transition = &transitions[i];
 
         for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT && transition->run != do_mark_dirty; state++) {
