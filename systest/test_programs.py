@@ -55,16 +55,11 @@ def test_second_program_on_a_used_image_runs(image, program):
 
 def test_program_reads_lines_from_the_console(image, program):
     boot = image.boot(program=[program("echo")])
-    boot.expect_line("echo is ready")
-    boot.expect("> ")
-    boot.send_line("some words")
-    boot.expect_line("line 1 is <some words> of 10")
-    boot.send_line("")
-    boot.expect_line("line 2 is <> of 0")
-    boot.send("wrong\x7f\x7f\x7f\x7f\x7fright\r")
-    boot.expect_line("line 3 is <right> of 5")
-    boot.send_line("quit")
-    boot.expect_line("quit after 4 lines")
+    for typed, answer in (("some words", "line 1 is <some words> of 10"), ("", "line 2 is <> of 0"),
+                          ("wrong\x7f\x7f\x7f\x7f\x7fright", "line 3 is <right> of 5"), ("quit", "quit after 4 lines")):
+        boot.expect("> ")
+        boot.send_line(typed)
+        boot.expect_line(answer)
     assert boot.end() == 4
 
 
