@@ -76,7 +76,7 @@ def test_input_goes_to_the_program_in_front_and_then_to_the_one_behind_it(image,
     boot.expect("durable")
     boot.kill()
     boot = image.boot(program=[program("echo")])
-    boot.expect_line("echo is ready")
+    boot.expect("echo is ready")
     boot.send_line("some words")
     boot.expect("line 1 is <some words> of 10")
     boot.send_line("quit")
