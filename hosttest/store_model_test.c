@@ -89,11 +89,48 @@ static void store_large_maps_agree_with_the_model(void **state)
     }
 }
 
+/* A record of many blocks in which every put follows a delete of its page: what was put must be there. */
+static void store_puts_after_deletes_survive_in_long_records(void **state)
+{
+    (void)state;
+    static struct world world;
+    static struct fake_disk disk;
+    fake_machine_start(8192);
+    fake_disk_start(&disk, 16 * STORE_BLOCKS_MIN);
+    disk.is_recording = false;
+    world_start(&world, &disk, WORLD_PAGES_MAX, 77);
+    world_open(&world);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < WORLD_PAGES_MAX; i++) {
+            struct gpn page = {world.gpn[i]};
+            if (i % 3 != 0) {
+                assert_int_equal(store_delete(world.store, page, 1), OK);
+                world.now[i] = 0;
+            }
+            if (i % 3 != 1) {
+                world.now[i] = world.next_content++;
+                world.dirty[i] = true;
+            }
+        }
+        assert_int_equal(world_snapshot(&world, false), OK);
+        expect_equal(&world, 77, round);
+        world_close(&world);
+        world_open(&world);
+        expect_equal(&world, 77, round);
+        expect_sound(&world, 77, round);
+    }
+    world_close(&world);
+    world_stop(&world);
+    fake_disk_stop(&disk);
+    fake_machine_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_random_programs_agree_with_the_model),
         cmocka_unit_test(store_large_maps_agree_with_the_model),
+        cmocka_unit_test(store_puts_after_deletes_survive_in_long_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

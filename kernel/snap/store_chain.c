@@ -1,5 +1,7 @@
 /*
- * Reading chains. Items are input: pages and blocks out of range are damage, however well the checksum fits.
+ * Reading chains. The order of a record's items is of no meaning: bodies are chained newest first. So a delete leaves
+ * alone what the same record puts, which has the record's generation as its birth. Items are input: pages and blocks
+ * out of range are damage, however well the checksum fits.
  */
 #include "store_chain.h"
 
@@ -40,7 +42,7 @@ static enum error apply_put(struct applying *applying, const struct disk_map_ent
     return sound && entry->when != 0 ? layer_put(applying->layer, entry, &replaced) : ERROR_FORMAT_DAMAGED;
 }
 
-static enum error apply_delete(struct applying *applying, const void *item, bool under)
+static enum error apply_delete(struct applying *applying, const struct disk_head *head, const void *item, bool under)
 {
     struct disk_extent pages;
     memcpy(&pages, item, sizeof(pages));
@@ -49,7 +51,7 @@ static enum error apply_delete(struct applying *applying, const void *item, bool
     }
     uint32_t last = pages.first + (pages.count - 1);
     return under ? layer_delete_under(applying->layer, pages.first, last)
-                 : layer_delete(applying->layer, pages.first, last, NULL, NULL);
+                 : layer_delete_before(applying->layer, pages.first, last, head->generation);
 }
 
 static enum error apply_pages(struct applying *applying, const struct disk_head *head, enum disk_item_type type,
@@ -69,7 +71,7 @@ static enum error apply_pages(struct applying *applying, const struct disk_head 
         return apply_put(applying, &entry);
     }
     if (type == DISK_ITEM_DELETE || type == DISK_ITEM_CARRIED) {
-        return apply_delete(applying, item, type == DISK_ITEM_CARRIED || applying->is_gathering);
+        return apply_delete(applying, head, item, type == DISK_ITEM_CARRIED || applying->is_gathering);
     }
     return OK;
 }

@@ -138,7 +138,8 @@ static enum error append_carried(struct commit *commit)
     for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL && error == OK;
          entry = index_after(pages, entry)) {
         struct disk_map_entry newer;
-        if (layer_find(&commit->store->recent, entry->page, &newer) == LAYER_SILENT) {
+        if (layer_find(&commit->store->recent, entry->page, &newer) == LAYER_SILENT &&
+            layer_find(commit->sealed, entry->page, &newer) == LAYER_SILENT) {
             error = record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, entry);
         }
     }

@@ -78,6 +78,24 @@ enum error layer_delete(struct layer *layer, uint32_t first, uint32_t last, laye
     return OK;
 }
 
+enum error layer_delete_before(struct layer *layer, uint32_t first, uint32_t last, uint64_t birth)
+{
+    struct disk_map_entry *slot;
+    enum error error = index_slot(&layer->deleted, first, &slot);
+    if (error != OK) {
+        return error;
+    }
+    range_add(&layer->deleted, first, last);
+    struct disk_map_entry *entry = index_next(&layer->pages, first);
+    while (entry != NULL && entry->page <= last) {
+        if ((entry->when & DISK_GENERATION_MAX) != birth) {
+            entry->when = 0;
+        }
+        entry = index_after(&layer->pages, entry);
+    }
+    return OK;
+}
+
 enum error layer_delete_under(struct layer *layer, uint32_t first, uint32_t last)
 {
     struct disk_map_entry *slot;

@@ -33,6 +33,9 @@ typedef void layer_visit(void *context, const struct disk_map_entry *entry);
 MUST_CHECK enum error layer_delete(struct layer *layer, uint32_t first, uint32_t last, layer_visit *visit,
                                    void *context);
 
+/* As layer_delete in a committed layer, but entries whose birth is `birth` stay. ERROR_NO_MEMORY: no change. */
+MUST_CHECK enum error layer_delete_before(struct layer *layer, uint32_t first, uint32_t last, uint64_t birth);
+
 /* As layer_delete, but where the layer has an entry, that stays. ERROR_NO_MEMORY: no change. */
 MUST_CHECK enum error layer_delete_under(struct layer *layer, uint32_t first, uint32_t last);
 
