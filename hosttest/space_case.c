@@ -21,7 +21,7 @@ static void play(void *context)
     space_boot();
     scene->play();
     space_shut_down();
-    space_crash(1 + space_world.slow.disk->event_count / 500, 4);
+    space_crash(1 + space_world.slow.disk->event_count / 250, 4);
     space_world_free();
 }
 

@@ -23,7 +23,7 @@
 
 #include "space_fixture.h"
 
-#define WORLDS      12u
+#define WORLDS      10u
 #define WORLDS_SOAK 3000u
 
 static uint64_t first = 1;
