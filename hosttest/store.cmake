@@ -14,3 +14,8 @@ foreach(test layer model fault cost crash mutation reuse)
         LIBRARIES store_fixture host_snap fake_disk)
 endforeach()
 target_link_options(store_reuse_test PRIVATE -Wl,--wrap=record_append -Wl,--wrap=space_drop)
+
+eidolon_host_test(store_golden_test
+    SOURCES store_golden_test.c
+    LIBRARIES store_fixture host_snap fake_disk
+    ARGUMENTS ${CMAKE_CURRENT_SOURCE_DIR}/golden/format-1.txt)
