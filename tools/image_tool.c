@@ -22,6 +22,9 @@ static const struct command {
     {"diff", command_diff, "FILE GENERATION GENERATION", "the pages that differ between two of them"},
     {"pin", command_pin, "FILE [GENERATION] NAME", "keep a generation (the newest) until it is unpinned"},
     {"unpin", command_unpin, "FILE NAME", "keep it no longer"},
+    {"programs", command_programs, "FILE [GENERATION]", "the programs that live in it"},
+    {"cat", command_cat, "FILE PROGRAM ADDRESS LENGTH [GENERATION]", "bytes of a program's memory, to standard output"},
+    {"core", command_core, "FILE PROGRAM OUT [GENERATION]", "a program as a core file, for gdb"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -42,7 +45,7 @@ static void help(FILE *to)
 {
     fprintf(to, "usage: %s COMMAND FILE ...\n\n", tool_name);
     for (size_t i = 0; i < COMMANDS; i++) {
-        fprintf(to, "  %-8s %-28s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
+        fprintf(to, "  %-8s %-40s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
     }
     fprintf(to, "\nGENERATION is a number or a name. Exit status: 0 sound, equal or done; 1 something was found or "
                 "differs;\n2 the command could not run.\n");

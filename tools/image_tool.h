@@ -51,5 +51,8 @@ int command_verify(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_pin(int argc, char **argv);
 int command_unpin(int argc, char **argv);
+int command_programs(int argc, char **argv);
+int command_cat(int argc, char **argv);
+int command_core(int argc, char **argv);
 
 #endif

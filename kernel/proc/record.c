@@ -1,5 +1,5 @@
 /*
- * The tables of persistent records in the system window: where they lie, and making their pages usable.
+ * The tables of persistent records in the system window: making their pages usable.
  *
  * A table is usable from record 0 up to what has been committed; the pages behind it are wired, so that a record can be
  * touched anywhere without sleeping. After a boot every table is committed as far as the image holds pages of it.
@@ -7,20 +7,7 @@
 #include "record.h"
 #include "log.h"
 #include "store.h"
-#include "terminal.h"
 #include "vm_fault.h"
-
-#define REGION_TABLE_START 0xF2000000u
-#define REGION_TABLE_BYTES (SYSTEM_END - REGION_TABLE_START)
-
-const struct record_layout record_layouts[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = {"program", 1, sizeof(struct program_record), 0xF0100000u, PROGRAMS_MAX + 1},
-    [RECORD_TASK] = {"task", 1, sizeof(struct task_record), 0xF1100000u, TASKS_MAX},
-    [RECORD_FILE] = {"file", 1, sizeof(struct file_record), 0xF1500000u, FILES_MAX},
-    [RECORD_TERMINAL] = {"terminal", 1, TERMINAL_RECORD_BYTES, 0xF1600000u, TERMINALS_MAX},
-    [RECORD_REGION] = {"region", 1, sizeof(struct vm_region), REGION_TABLE_START,
-                       REGION_TABLE_BYTES / sizeof(struct vm_region)},
-};
 
 /* Pages of each table that exist and are wired. Volatile. */
 static uint32_t committed_pages[RECORD_TYPES];

@@ -1,0 +1,25 @@
+/*
+ * A program that can be looked into: it says where a pattern is in its memory and what its stack pointer was, then waits
+ * for a line of input for ever.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BYTES 300000u
+
+int main(void)
+{
+    uint8_t *pattern = malloc(BYTES);
+    if (pattern == NULL) {
+        return 2;
+    }
+    for (uint32_t i = 0; i < BYTES; i++) {
+        pattern[i] = (uint8_t)(i * 2654435761u >> 24);
+    }
+    sync();
+    printf("pattern at %p, %u bytes; frame at %p\n", (void *)pattern, BYTES, __builtin_frame_address(0));
+    getchar();
+    return 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * `cat`: bytes of a program's memory, as they are.
+ */
+#include "image_records.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECE (64u * PAGE_SIZE)
+
+/* A number in C's notation, at most `max`. */
+static bool number_parse(const char *text, uint64_t max, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 0);
+    return errno == 0 && end != text && *end == 0 && text[0] != '-' && *out <= max;
+}
+
+static int copy_out(const struct image *image, uint32_t program, uint32_t address, uint64_t length)
+{
+    static uint8_t piece[PIECE];
+    while (length > 0) {
+        uint32_t part = length < PIECE ? (uint32_t)length : PIECE;
+        enum error error = image_space_read(image, (struct space_id){program}, address, part, piece);
+        if (error != OK) {
+            complain("%s: program %u at 0x%08x: %s", image->path, program, address, error_text(error));
+            return STATUS_FOUND;
+        }
+        if (fwrite(piece, 1, part, stdout) != part) {
+            complain("standard output: %s", strerror(errno));
+            return STATUS_NOT_RUN;
+        }
+        address += part;
+        length -= part;
+    }
+    if (fflush(stdout) != 0) {
+        complain("standard output: %s", strerror(errno));
+        return STATUS_NOT_RUN;
+    }
+    return STATUS_SOUND;
+}
+
+int command_cat(int argc, char **argv)
+{
+    struct image image;
+    uint64_t address, length;
+    if (argc != 5 && argc != 6) {
+        complain("usage: cat FILE PROGRAM ADDRESS LENGTH [GENERATION]");
+        return STATUS_NOT_RUN;
+    }
+    if (!number_parse(argv[3], UINT32_MAX, &address) || !number_parse(argv[4], UINT32_MAX, &length) ||
+        address + length > KERNEL_START) {
+        complain("%s %s: not an address and a length below 0x%08x", argv[3], argv[4], KERNEL_START);
+        return STATUS_NOT_RUN;
+    }
+    int status = image_open(&image, argv[1], FILE_DISK_READ, argc == 6 ? argv[5] : NULL);
+    if (status != STATUS_SOUND) {
+        return status;
+    }
+    uint32_t index;
+    struct program_record program;
+    status = records_check(&image);
+    status = status == STATUS_SOUND ? program_named(&image, argv[2], &index, &program) : status;
+    status = status == STATUS_SOUND ? copy_out(&image, index, (uint32_t)address, length) : status;
+    int closed = image_close(&image);
+    return status != STATUS_SOUND ? status : closed;
+}

@@ -1,0 +1,89 @@
+/*
+ * `programs`: what lives in an image.
+ */
+#include "image_records.h"
+
+#include <stdio.h>
+
+/* What a program's regions amount to. */
+struct extent_of_program {
+    uint64_t pages;
+    uint32_t regions;
+};
+
+static enum error add_region(const struct vm_region *region, void *context)
+{
+    struct extent_of_program *sum = context;
+    sum->regions++;
+    sum->pages += region->page_count;
+    return OK;
+}
+
+/* Pages of a space that have content in the image. */
+static enum error count_content(const struct image *image, uint32_t space, uint64_t *out)
+{
+    struct gpn from = {space << 20}, page;
+    struct store_entry entry;
+    enum error error;
+    *out = 0;
+    while ((error = store_next(image->store, from, &page, &entry)) == OK && page.number >> 20 == space) {
+        (*out)++;
+        if (page.number == UINT32_MAX) {
+            break;
+        }
+        from.number = page.number + 1;
+    }
+    return error == ERROR_NOT_FOUND ? OK : error;
+}
+
+static enum error print_program(const struct image *image, uint32_t index, const struct program_record *program)
+{
+    struct extent_of_program sum = {0};
+    uint64_t content;
+    enum error error = regions_walk(image, program, add_region, &sum);
+    error = error == OK ? count_content(image, index, &content) : error;
+    if (error == OK) {
+        printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent,
+               program->state == PROGRAM_ZOMBIE ? "ended" : "alive", program->task_count, sum.regions,
+               bytes_text(sum.pages * PAGE_SIZE));
+        printf("  %10s  %.*s\n", bytes_text(content * PAGE_SIZE), (int)PROGRAM_NAME_MAX, program->name);
+    }
+    return error;
+}
+
+static enum error print_programs(const struct image *image)
+{
+    printf("%7s  %6s  %-7s  %5s  %7s  %10s  %10s  %s\n", "program", "parent", "state", "tasks", "regions", "mapped",
+           "content", "name");
+    for (uint32_t index = 1; index <= PROGRAMS_MAX; index++) {
+        struct program_record program;
+        enum error error = image_record_read(image, RECORD_PROGRAM, index, &program);
+        if (error == OK && program.state != PROGRAM_FREE) {
+            error = print_program(image, index, &program);
+        }
+        if (error != OK) {
+            complain("%s: program %u: %s", image->path, index, error_text(error));
+            return error;
+        }
+    }
+    return OK;
+}
+
+int command_programs(int argc, char **argv)
+{
+    struct image image;
+    if (argc != 2 && argc != 3) {
+        complain("usage: programs FILE [GENERATION]");
+        return STATUS_NOT_RUN;
+    }
+    int status = image_open(&image, argv[1], FILE_DISK_READ, argc == 3 ? argv[2] : NULL);
+    if (status != STATUS_SOUND) {
+        return status;
+    }
+    status = records_check(&image);
+    if (status == STATUS_SOUND && print_programs(&image) != OK) {
+        status = STATUS_FOUND;
+    }
+    int closed = image_close(&image);
+    return status != STATUS_SOUND ? status : closed;
+}

@@ -1,0 +1,156 @@
+/*
+ * Reading records and memory out of an image.
+ */
+#include "image_records.h"
+#include "system_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TREE_DEPTH_MAX 64u /* of a tree of regions; a sound one is at most 28 deep */
+
+static bool state_is_known(const struct system_state *state, uint32_t length)
+{
+    return length >= sizeof(*state) && state->magic == SYSTEM_STATE_MAGIC && state->version == SYSTEM_STATE_VERSION;
+}
+
+int records_check(const struct image *image)
+{
+    union {
+        struct system_state state;
+        uint8_t room[STORE_SYSTEM_RECORD_MAX];
+    } record;
+    uint32_t length = sizeof(record);
+    enum error error = store_system_record(image->store, &record, &length);
+    if (error != OK) {
+        complain("%s: %s", image->path, error == ERROR_NOT_FOUND ? "no generation yet" : error_text(error));
+        return error == ERROR_NOT_FOUND ? STATUS_NOT_RUN : STATUS_FOUND;
+    }
+    if (!state_is_known(&record.state, length)) {
+        complain("%s: its system record is of another version than this tool reads", image->path);
+        return STATUS_NOT_RUN;
+    }
+    for (uint32_t type = 0; type < RECORD_TYPES; type++) {
+        const struct record_layout *layout = &record_layouts[type];
+        if (record.state.records[type].version != layout->version ||
+            record.state.records[type].bytes != layout->bytes) {
+            complain("%s: its %s records are of version %u, this tool reads %u; use the tool that came with the kernel",
+                     image->path, layout->name, record.state.records[type].version, layout->version);
+            return STATUS_NOT_RUN;
+        }
+    }
+    return STATUS_SOUND;
+}
+
+static enum error page_read(const struct image *image, struct gpn page, void *content)
+{
+    struct store_entry entry;
+    enum error error = store_find(image->store, page, &entry);
+    if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
+        memset(content, 0, PAGE_SIZE);
+        return OK;
+    }
+    return error == OK ? store_read(image->store, page, &entry, content) : error;
+}
+
+enum error image_space_read(const struct image *image, struct space_id space, uint32_t address, uint32_t length,
+                            void *out)
+{
+    if ((uint64_t)address + length > (uint64_t)1 << 32) {
+        return ERROR_RANGE;
+    }
+    uint8_t *to = out;
+    while (length > 0) {
+        uint8_t content[PAGE_SIZE];
+        uint32_t offset = address & PAGE_MASK;
+        uint32_t part = PAGE_SIZE - offset < length ? PAGE_SIZE - offset : length;
+        bool is_shared = address >= SHARED_START && address < SHARED_END;
+        struct gpn page = gpn_make(is_shared ? SPACE_SHARED : space, (struct vaddr){address});
+        enum error error = page_read(image, page, content);
+        if (error != OK) {
+            return error;
+        }
+        memcpy(to, content + offset, part);
+        to += part;
+        address += part;
+        length -= part;
+    }
+    return OK;
+}
+
+enum error image_record_read(const struct image *image, enum record_type type, uint32_t index, void *out)
+{
+    const struct record_layout *layout = &record_layouts[type];
+    if (index >= layout->count) {
+        return ERROR_RANGE;
+    }
+    return image_space_read(image, SPACE_SYSTEM, layout->start + index * layout->bytes, layout->bytes, out);
+}
+
+/* Where a walk through a tree is: the regions whose own turn and whose upper subtree are still to come. */
+struct walk {
+    const struct image *image;
+    struct vm_region waiting[TREE_DEPTH_MAX];
+    uint32_t depth;
+};
+
+/* Go down along the lower children. */
+static enum error descend(struct walk *walk, uint32_t index)
+{
+    while (index != 0) {
+        if (walk->depth == TREE_DEPTH_MAX) {
+            return ERROR_FORMAT_DAMAGED;
+        }
+        struct vm_region *region = &walk->waiting[walk->depth];
+        enum error error = image_record_read(walk->image, RECORD_REGION, index, region);
+        if (error != OK) {
+            return error == ERROR_RANGE ? ERROR_FORMAT_DAMAGED : error;
+        }
+        walk->depth++;
+        index = region->child[VM_REGION_BELOW];
+    }
+    return OK;
+}
+
+enum error regions_walk(const struct image *image, const struct program_record *program, region_visit *visit,
+                        void *context)
+{
+    struct walk walk = {.image = image};
+    uint32_t end = 0;
+    enum error error = descend(&walk, program->region_root);
+    while (error == OK && walk.depth > 0) {
+        struct vm_region region = walk.waiting[--walk.depth];
+        /* Ascending order is what ends a walk through a tree that has a cycle. */
+        if (region.page_count == 0 || region.first_page < end || region.first_page >= VM_REGION_PAGES ||
+            region.page_count > VM_REGION_PAGES - region.first_page) {
+            return ERROR_FORMAT_DAMAGED;
+        }
+        end = vm_region_end(&region);
+        error = visit(&region, context);
+        error = error == OK ? descend(&walk, region.child[VM_REGION_ABOVE]) : error;
+    }
+    return error;
+}
+
+int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out)
+{
+    char *end;
+    errno = 0;
+    unsigned long index = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != 0 || index < 1 || index > PROGRAMS_MAX) {
+        complain("%s: not the number of a program (1 to %u)", text, PROGRAMS_MAX);
+        return STATUS_NOT_RUN;
+    }
+    enum error error = image_record_read(image, RECORD_PROGRAM, (uint32_t)index, out);
+    if (error != OK) {
+        complain("%s: the record of program %lu: %s", image->path, index, error_text(error));
+        return STATUS_FOUND;
+    }
+    if (out->state == PROGRAM_FREE) {
+        complain("%s: there is no program %lu; image programs lists them", image->path, index);
+        return STATUS_NOT_RUN;
+    }
+    *out_index = (uint32_t)index;
+    return STATUS_SOUND;
+}

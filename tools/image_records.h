@@ -1,0 +1,43 @@
+/*
+ * The kernel's persistent records, and the memory of programs, as a generation in an image has them.
+ *
+ * Everything here comes from a file, so indices and sizes are checked before they are used. Nothing is cached beyond
+ * one page: what is asked for is read and proved.
+ */
+#ifndef IMAGE_RECORDS_H
+#define IMAGE_RECORDS_H
+
+#include "image_tool.h"
+#include "record.h"
+
+/*
+ * Whether the generation was written with the records this tool was built with.
+ * - returns STATUS_SOUND, or another after a message.
+ */
+int records_check(const struct image *image);
+
+/*
+ * Copy bytes of a space, as its program sees it (the shared window included); pages without content are zeroes.
+ * - ERROR_CHECKSUM, ERROR_IO: of the page or the map. ERROR_RANGE: beyond the window.
+ */
+MUST_CHECK enum error image_space_read(const struct image *image, struct space_id space, uint32_t address,
+                                       uint32_t length, void *out);
+
+/* Read one record. ERROR_RANGE: no such index; and those of image_space_read(). */
+MUST_CHECK enum error image_record_read(const struct image *image, enum record_type type, uint32_t index, void *out);
+
+/*
+ * The regions of a program, in order of address.
+ * - visit: returns OK to go on. ERROR_FORMAT_DAMAGED: the tree makes no sense; else what visit or reading returned.
+ */
+typedef enum error region_visit(const struct vm_region *region, void *context);
+MUST_CHECK enum error regions_walk(const struct image *image, const struct program_record *program, region_visit *visit,
+                                   void *context);
+
+/*
+ * The program that the command line names by its number.
+ * - returns STATUS_SOUND, or another after a message.
+ */
+int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out);
+
+#endif
