@@ -406,7 +406,7 @@ void space_wait_programs(void)
 
 /* Invariants ------------------------------------------------------------------------------------------------------- */
 
-/* VM-12, and that a mapping leads to the page's own frame and gives no more than the page's region and the snapshot do.
+/* VM-9, and that a mapping leads to the page's own frame and gives no more than the page's region and the snapshot do.
  */
 static void check_mapping(struct gpn gpn, uint32_t index)
 {

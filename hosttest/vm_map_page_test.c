@@ -26,6 +26,13 @@ static int start(void **unused)
     return 0;
 }
 
+static void frame_release(struct frame frame)
+{
+    if (!frame_is_none(frame)) {
+        frame_free(frame);
+    }
+}
+
 /* Give back whatever the page still has, whatever state it was left in. */
 static void forget(struct vm_page *page)
 {
@@ -38,15 +45,9 @@ static void forget(struct vm_page *page)
     if (page->state == VM_PAGE_WRITING && !vm_snapshot_has(&map, page)) {
         vm_page_fail_write(page);
     }
-    struct vm_remains remains = vm_page_detach(&map, page);
-    if (!frame_is_none(remains.frame)) {
-        frame_free(remains.frame);
-    }
+    frame_release(vm_page_detach(&map, page));
     if (vm_snapshot_has(&map, page)) {
-        remains = vm_snapshot_abort(&map, page);
-        if (!frame_is_none(remains.frame)) {
-            frame_free(remains.frame);
-        }
+        frame_release(vm_snapshot_abort(&map, page));
     }
     vm_page_unlock(page);
     map_delete(&map, page->gpn.number);
@@ -76,18 +77,10 @@ static struct vm_page *page_in(enum vm_page_state state)
     if (state == VM_PAGE_CLEAN) {
         return page;
     }
-    assert_int_equal(vm_page_mark_dirty(&map, page).number, 0);
-    if (state == VM_PAGE_DIRTY) {
-        return page;
-    }
-    vm_page_begin_write(page);
+    vm_page_mark_dirty(&map, page);
     if (state == VM_PAGE_WRITING) {
-        return page;
+        vm_page_begin_write(page);
     }
-    vm_page_end_write(&map, page, (struct block){77}, 0x1234, (struct generation){5});
-    struct frame frame;
-    assert_int_equal(vm_page_drop(page, &frame), OK);
-    frame_free(frame);
     return page;
 }
 
@@ -116,7 +109,7 @@ static void do_make_resident(struct vm_page *page)
 
 static void do_mark_dirty(struct vm_page *page)
 {
-    (void)!vm_page_mark_dirty(&map, page).number;
+    vm_page_mark_dirty(&map, page);
 }
 
 static void do_begin_write(struct vm_page *page)
@@ -131,7 +124,7 @@ static void do_fail_write(struct vm_page *page)
 
 static void do_end_write(struct vm_page *page)
 {
-    vm_page_end_write(&map, page, (struct block){78}, 0, (struct generation){1});
+    vm_page_end_write(&map, page);
 }
 
 static void do_drop(struct vm_page *page)
@@ -144,29 +137,25 @@ static void do_drop(struct vm_page *page)
 
 static void do_detach(struct vm_page *page)
 {
-    struct vm_remains remains = vm_page_detach(&map, page);
-
-    if (!frame_is_none(remains.frame)) {
-        frame_free(remains.frame);
-    }
+    frame_release(vm_page_detach(&map, page));
 }
 
 struct transition {
     const char *name;
     void (*run)(struct vm_page *page);
-    int after[6]; /* by the state before: NEW, READING, CLEAN, DIRTY, WRITING, OUT */
+    int after[5]; /* by the state before: NEW, READING, CLEAN, DIRTY, WRITING */
 };
 
 static const struct transition transitions[] = {
-    {"begin_read", do_begin_read, {VM_PAGE_READING, PANICS, PANICS, PANICS, PANICS, VM_PAGE_READING}},
-    {"fail_read", do_fail_read, {PANICS, VM_PAGE_NEW, PANICS, PANICS, PANICS, PANICS}},
-    {"make_resident", do_make_resident, {VM_PAGE_CLEAN, VM_PAGE_CLEAN, PANICS, PANICS, PANICS, PANICS}},
-    {"mark_dirty", do_mark_dirty, {PANICS, PANICS, VM_PAGE_DIRTY, VM_PAGE_DIRTY, PANICS, PANICS}},
-    {"begin_write", do_begin_write, {PANICS, PANICS, PANICS, VM_PAGE_WRITING, PANICS, PANICS}},
-    {"fail_write", do_fail_write, {PANICS, PANICS, PANICS, PANICS, VM_PAGE_DIRTY, PANICS}},
-    {"end_write", do_end_write, {PANICS, PANICS, PANICS, PANICS, VM_PAGE_CLEAN, PANICS}},
-    {"drop", do_drop, {PANICS, PANICS, VM_PAGE_NEW, PANICS, PANICS, PANICS}},
-    {"detach", do_detach, {VM_PAGE_NEW, PANICS, VM_PAGE_NEW, VM_PAGE_NEW, PANICS, VM_PAGE_NEW}},
+    {"begin_read", do_begin_read, {VM_PAGE_READING, PANICS, PANICS, PANICS, PANICS}},
+    {"fail_read", do_fail_read, {PANICS, VM_PAGE_NEW, PANICS, PANICS, PANICS}},
+    {"make_resident", do_make_resident, {VM_PAGE_CLEAN, VM_PAGE_CLEAN, PANICS, PANICS, PANICS}},
+    {"mark_dirty", do_mark_dirty, {PANICS, PANICS, VM_PAGE_DIRTY, VM_PAGE_DIRTY, PANICS}},
+    {"begin_write", do_begin_write, {PANICS, PANICS, PANICS, VM_PAGE_WRITING, PANICS}},
+    {"fail_write", do_fail_write, {PANICS, PANICS, PANICS, PANICS, VM_PAGE_DIRTY}},
+    {"end_write", do_end_write, {PANICS, PANICS, PANICS, PANICS, VM_PAGE_CLEAN}},
+    {"drop", do_drop, {PANICS, PANICS, VM_PAGE_NEW, PANICS, PANICS}},
+    {"detach", do_detach, {VM_PAGE_NEW, PANICS, VM_PAGE_NEW, VM_PAGE_NEW, PANICS}},
 };
 
 static void page_each_transition_in_each_state_moves_or_panics(void **unused)
@@ -175,7 +164,7 @@ static void page_each_transition_in_each_state_moves_or_panics(void **unused)
     for (volatile size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
         const struct transition *transition = &transitions[i];
 
-        for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT; state++) {
+        for (int state = VM_PAGE_NEW; state <= VM_PAGE_WRITING; state++) {
             struct vm_page *page = page_in((enum vm_page_state)state);
             assert_int_equal(page->state, state);
             map_check(&map);
@@ -201,7 +190,7 @@ static void page_transition_without_the_lock_panics(void **unused)
     for (volatile size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
         const struct transition *transition = &transitions[i];
 
-        for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT && transition->run != do_mark_dirty; state++) {
+        for (int state = VM_PAGE_NEW; state <= VM_PAGE_WRITING && transition->run != do_mark_dirty; state++) {
             struct vm_page *page = page_in((enum vm_page_state)state);
 
             vm_page_unlock(page);
@@ -212,85 +201,45 @@ static void page_transition_without_the_lock_panics(void **unused)
     }
 }
 
-static void page_paged_out_and_read_back_keeps_its_block(void **unused)
+static void page_paged_out_leaves_the_list(void **unused)
 {
     (void)unused;
-    struct vm_page *page = page_in(VM_PAGE_OUT);
+    struct vm_page *page = page_in(VM_PAGE_WRITING);
 
-    assert_int_equal(page->written_block.number, 77);
-    assert_int_equal(page->checksum, 0x1234);
+    assert_int_equal(vm_dirty_open(&map), 1);
+    assert_ptr_equal(vm_dirty_first(&map), page);
+    vm_page_end_write(&map, page);
     assert_int_equal(vm_dirty_open(&map), 0);
-    vm_page_begin_read(page);
-    map_check(&map);
-    vm_page_fail_read(page);
-    assert_int_equal(page->state, VM_PAGE_OUT);
-    vm_page_begin_read(page);
-    vm_page_make_resident(page, frame_new());
     map_check(&map);
     do_drop(page);
-    assert_int_equal(page->state, VM_PAGE_OUT);
-    vm_page_begin_read(page);
-    vm_page_make_resident(page, frame_new());
-    assert_int_equal(vm_page_mark_dirty(&map, page).number, 77);
-    assert_int_equal(vm_dirty_open(&map), 1);
+    assert_int_equal(page->state, VM_PAGE_NEW);
+    vm_page_unlock(page);
+    map_delete(&map, PAGE_A);
+}
+
+static void page_that_failed_to_be_paged_out_is_still_listed(void **unused)
+{
+    (void)unused;
+    struct vm_page *page = page_in(VM_PAGE_WRITING);
+
+    vm_page_fail_write(page);
     assert_ptr_equal(vm_dirty_first(&map), page);
     map_check(&map);
     forget(page);
 }
 
-static void page_detached_gives_up_frame_and_block(void **unused)
+static void page_detached_gives_up_its_frame(void **unused)
 {
     (void)unused;
-    struct vm_page *page = page_in(VM_PAGE_OUT);
+    struct vm_page *page = page_in(VM_PAGE_NEW);
     struct frame frame = frame_new();
 
-    vm_page_begin_read(page);
     vm_page_make_resident(page, frame);
-    struct vm_remains remains = vm_page_detach(&map, page);
-    assert_int_equal(remains.frame.number, frame.number);
-    assert_int_equal(remains.block.number, 77);
+    vm_page_mark_dirty(&map, page);
+    assert_int_equal(vm_page_detach(&map, page).number, frame.number);
     assert_int_equal(page->list, VM_LIST_NONE);
+    assert_int_equal(vm_dirty_open(&map), 0);
     frame_free(frame);
-    forget(page);
-}
-
-static void page_zero_content_needs_no_block(void **unused)
-{
-    (void)unused;
-    struct vm_page *page = page_in(VM_PAGE_WRITING);
-    struct frame frame;
-
-    vm_page_end_write(&map, page, BLOCK_NONE, 0, (struct generation){1});
-    assert_int_equal(vm_page_drop(page, &frame), OK);
-    frame_free(frame);
-    assert_int_equal(page->state, VM_PAGE_OUT);
-    map_check(&map);
-    forget(page);
-}
-
-static void page_the_store_answers_for_can_be_deleted(void **unused)
-{
-    (void)unused;
-    struct vm_page *page = page_in(VM_PAGE_OUT);
-
-    vm_snapshot_commit(&map, page);
-    assert_int_equal(page->state, VM_PAGE_NEW);
-    assert_int_equal(page->committed_block.number, 77);
-    vm_page_unlock(page);
-    map_delete(&map, PAGE_A);
-}
-
-static void page_generation_is_told_from_a_near_one(void **unused)
-{
-    (void)unused;
-    struct vm_page *page = page_in(VM_PAGE_WRITING);
-    const uint64_t written = 0x1FFFFFFFFFFull;
-
-    vm_page_end_write(&map, page, (struct block){9}, 0, (struct generation){written});
-    for (int64_t distance = -127; distance <= 127; distance++) {
-        struct generation near = {written + (uint64_t)distance};
-        assert_int_equal(vm_page_written_generation(page, near).number, written);
-    }
     forget(page);
 }
 
@@ -357,13 +306,13 @@ static void assert_refused(struct vm_page *page)
 static void delete_refuses_every_page_that_is_in_use(void **unused)
 {
     (void)unused;
-    for (int state = VM_PAGE_NEW; state <= VM_PAGE_OUT; state++) {
+    for (int state = VM_PAGE_NEW; state <= VM_PAGE_WRITING; state++) {
         struct vm_page *page = page_in((enum vm_page_state)state);
 
         assert_refused(page); /* locked */
         vm_page_unlock(page);
         if (state != VM_PAGE_NEW) {
-            assert_refused(page); /* reading, resident, dirty and listed, being written, paged out */
+            assert_refused(page); /* reading, resident, dirty and listed, being written */
         }
         forget(page);
     }
@@ -384,13 +333,11 @@ static void delete_refuses_a_new_page_that_a_snapshot_still_needs(void **unused)
     struct vm_page *page = page_in(VM_PAGE_DIRTY);
 
     assert_int_equal(vm_snapshot_splice(&map), OK);
-    struct vm_remains remains = vm_page_detach(&map, page);
-    assert_true(frame_is_none(remains.frame));
+    assert_true(frame_is_none(vm_page_detach(&map, page)));
     assert_int_equal(page->state, VM_PAGE_NEW);
     vm_page_unlock(page);
     assert_refused(page);
-    remains = vm_snapshot_abort(&map, page);
-    frame_free(remains.frame);
+    frame_free(vm_snapshot_abort(&map, page));
     map_delete(&map, PAGE_A);
 }
 
@@ -414,11 +361,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(page_each_transition_in_each_state_moves_or_panics, start, stop),
         cmocka_unit_test_setup_teardown(page_transition_without_the_lock_panics, start, stop),
-        cmocka_unit_test_setup_teardown(page_paged_out_and_read_back_keeps_its_block, start, stop),
-        cmocka_unit_test_setup_teardown(page_detached_gives_up_frame_and_block, start, stop),
-        cmocka_unit_test_setup_teardown(page_zero_content_needs_no_block, start, stop),
-        cmocka_unit_test_setup_teardown(page_the_store_answers_for_can_be_deleted, start, stop),
-        cmocka_unit_test_setup_teardown(page_generation_is_told_from_a_near_one, start, stop),
+        cmocka_unit_test_setup_teardown(page_paged_out_leaves_the_list, start, stop),
+        cmocka_unit_test_setup_teardown(page_that_failed_to_be_paged_out_is_still_listed, start, stop),
+        cmocka_unit_test_setup_teardown(page_detached_gives_up_its_frame, start, stop),
         cmocka_unit_test_setup_teardown(page_wired_is_not_dropped, start, stop),
         cmocka_unit_test_setup_teardown(page_wired_too_often_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(page_references_are_counted_to_their_limits, start, stop),

@@ -16,6 +16,12 @@
 #define PAGES  16u
 #define BLOCKS 4096u
 
+/* What a layer of the store says of a page. */
+struct change {
+    bool is_there;
+    struct block block; /* BLOCK_NONE: zeroes, or deleted */
+};
+
 struct world {
     struct vm_map map;
     uint64_t random;
@@ -28,15 +34,16 @@ struct world {
     /* The processor: pages written since their D bit was cleared. */
     bool hardware_dirty[PAGES];
 
-    /* The store: blocks and what is in them, the committed map, the running transaction. */
+    /*
+     * The store: blocks, and which of them each page's content is in: committed, and in two layers over that, which a
+     * deletion is part of as well.
+     */
     uint32_t blocks[BLOCKS];
     bool block_used[BLOCKS];
     struct block committed[PAGES];
-    bool deleted[PAGES];        /* since the stop */
-    bool deleted_sealed[PAGES]; /* before it, and not committed */
-    bool put_done[PAGES];
-    struct block put[PAGES];
-    bool running; /* a snapshot */
+    struct change open[PAGES];   /* since the stop */
+    struct change sealed[PAGES]; /* before it, and not committed */
+    bool running;                /* a snapshot */
 
     /* A write of the snapshot that is in flight. */
     struct vm_page *in_flight;
@@ -94,32 +101,35 @@ static uint32_t block_content(const struct world *world, struct block block)
     return world->blocks[block.number];
 }
 
-static void store_put(struct world *world, uint32_t index, struct block block)
+/* A layer's newest word of a page. */
+static void store_put(struct world *world, struct change *layer, uint32_t index, struct block block)
 {
-    assert_false(world->put_done[index]);
-    world->put_done[index] = true;
-    world->put[index] = block;
+    if (layer[index].is_there) {
+        block_release(world, layer[index].block);
+    }
+    layer[index] = (struct change){.is_there = true, .block = block};
 }
 
-/* What a page without a record and without a written content is. */
+/* What a page without a frame is. */
 static uint32_t store_content(const struct world *world, uint32_t index)
 {
-    if (world->deleted[index] || world->deleted_sealed[index]) {
-        return 0;
-    }
-    return block_content(world, world->committed[index]);
+    const struct change *open = &world->open[index];
+    const struct change *sealed = &world->sealed[index];
+
+    return block_content(world, open->is_there     ? open->block
+                                : sealed->is_there ? sealed->block
+                                                   : world->committed[index]);
 }
 
 static void store_commit(struct world *world)
 {
     for (uint32_t i = 0; i < PAGES; i++) {
-        if (world->deleted_sealed[i] || world->put_done[i]) {
+        if (world->sealed[i].is_there) {
             block_release(world, world->committed[i]);
-            world->committed[i] = world->put_done[i] ? world->put[i] : BLOCK_NONE;
+            world->committed[i] = world->sealed[i].block;
+            world->sealed[i].is_there = false;
         }
         assert_int_equal(block_content(world, world->committed[i]), world->content_at_stop[i]);
-        world->deleted_sealed[i] = false;
-        world->put_done[i] = false;
     }
     world->running = false;
 }
@@ -127,9 +137,12 @@ static void store_commit(struct world *world)
 static void store_abort(struct world *world)
 {
     for (uint32_t i = 0; i < PAGES; i++) {
-        world->deleted[i] |= world->deleted_sealed[i];
-        world->deleted_sealed[i] = false;
-        world->put_done[i] = false;
+        if (world->sealed[i].is_there && world->open[i].is_there) {
+            block_release(world, world->sealed[i].block);
+        } else if (world->sealed[i].is_there) {
+            world->open[i] = world->sealed[i];
+        }
+        world->sealed[i].is_there = false;
     }
     world->running = false;
 }
@@ -160,18 +173,14 @@ static struct vm_page *fault_in(struct world *world, uint32_t index)
         assert_int_equal(vm_map_create(&world->map, gpn_of(index), &page), OK);
     }
     vm_page_lock(page);
-    if (page->state == VM_PAGE_OUT) {
+    if (page->state == VM_PAGE_NEW) {
         struct frame frame = frame_new();
         vm_page_begin_read(page);
         if (test_random_below(&world->random, 4) == 0) {
             vm_page_fail_read(page);
-            assert_int_equal(page->state, VM_PAGE_OUT);
+            assert_int_equal(page->state, VM_PAGE_NEW);
             vm_page_begin_read(page);
         }
-        *word(frame) = block_content(world, page->written_block);
-        vm_page_make_resident(page, frame);
-    } else if (page->state == VM_PAGE_NEW) {
-        struct frame frame = frame_new();
         *word(frame) = store_content(world, index);
         vm_page_make_resident(page, frame);
     }
@@ -194,16 +203,12 @@ static void write(struct world *world, uint32_t index)
     if (vm_snapshot_must_copy(&world->map, page)) {
         struct frame frame = frame_new();
         *word(frame) = *word(page->frame);
-        if (page->state == VM_PAGE_WRITING || test_random_below(&world->random, 2) == 0) {
-            vm_snapshot_give_frame(&world->map, page, frame);
-        } else {
-            vm_snapshot_keep_frame(&world->map, page, frame);
-        }
+        vm_snapshot_give_frame(&world->map, page, frame);
     }
     world->content[index] = test_random_below(&world->random, 8) == 0 ? 0 : ++world->next_content;
     *word(page->frame) = world->content[index];
     if (page->state != VM_PAGE_CLEAN || test_random_below(&world->random, 2) == 0) {
-        block_release(world, vm_page_mark_dirty(&world->map, page));
+        vm_page_mark_dirty(&world->map, page);
     } else {
         world->hardware_dirty[index] = true;
     }
@@ -215,7 +220,7 @@ static void look_at_hardware(struct world *world, struct vm_page *page)
 {
     if (world->hardware_dirty[index_of(page)]) {
         world->hardware_dirty[index_of(page)] = false;
-        block_release(world, vm_page_mark_dirty(&world->map, page));
+        vm_page_mark_dirty(&world->map, page);
     }
 }
 
@@ -232,7 +237,8 @@ static void page_out(struct world *world)
         vm_page_fail_write(page);
     } else {
         world->hardware_dirty[index_of(page)] = false;
-        vm_page_end_write(&world->map, page, block_new(world, *word(page->frame)), 0, (struct generation){1});
+        store_put(world, world->open, index_of(page), block_new(world, *word(page->frame)));
+        vm_page_end_write(&world->map, page);
     }
     vm_page_unlock(page);
 }
@@ -270,13 +276,11 @@ static void discard(struct world *world, uint32_t index)
 
     if (page != NULL) {
         vm_page_lock(page);
-        struct vm_remains remains = vm_page_detach(&world->map, page);
-        frame_release(remains.frame);
-        block_release(world, remains.block);
+        frame_release(vm_page_detach(&world->map, page));
         vm_page_unlock(page);
     }
     world->hardware_dirty[index] = false;
-    world->deleted[index] = true;
+    store_put(world, world->open, index, BLOCK_NONE);
     world->content[index] = 0;
 }
 
@@ -285,8 +289,7 @@ static void discard(struct world *world, uint32_t index)
 static void stop(struct world *world)
 {
     if (world->running) {
-        if (world->map.lists[VM_LIST_COMMITTING].count > 0 || vm_snapshot_first_dirty(&world->map) != NULL ||
-            vm_snapshot_first_uncommitted(&world->map) != NULL) {
+        if (vm_snapshot_first(&world->map) != NULL) {
             assert_int_equal(vm_snapshot_splice(&world->map), ERROR_BUSY);
         }
         return;
@@ -294,15 +297,15 @@ static void stop(struct world *world)
     assert_int_equal(vm_snapshot_splice(&world->map), OK);
     world->running = true;
     memcpy(world->content_at_stop, world->content, sizeof(world->content));
-    memcpy(world->deleted_sealed, world->deleted, sizeof(world->deleted));
-    memset(world->deleted, 0, sizeof(world->deleted));
+    memcpy(world->sealed, world->open, sizeof(world->open));
+    memset(world->open, 0, sizeof(world->open));
     /* Gathering. */
     for (uint32_t i = 0; i < PAGES; i++) {
         struct vm_page *page = vm_map_find(&world->map, gpn_of(i));
         if (world->hardware_dirty[i]) {
             world->hardware_dirty[i] = false;
             if (page->state == VM_PAGE_CLEAN) {
-                block_release(world, vm_snapshot_add(&world->map, page));
+                vm_snapshot_add(&world->map, page);
             }
         }
     }
@@ -310,14 +313,19 @@ static void stop(struct world *world)
 
 static void begin_write(struct world *world)
 {
-    struct vm_page *page = vm_snapshot_first_dirty(&world->map);
+    struct vm_page *page = vm_snapshot_first(&world->map);
 
     if (page == NULL || world->in_flight != NULL) {
         return;
     }
     if (test_random_below(&world->random, 4) == 0) {
         vm_snapshot_defer(&world->map, page);
-        page = vm_snapshot_first_dirty(&world->map);
+        page = vm_snapshot_first(&world->map);
+    }
+    if (test_random_below(&world->random, 4) == 0) {
+        page = world->map.lists[page->list].last;
+        vm_snapshot_expedite(&world->map, page);
+        assert_ptr_equal(vm_snapshot_first(&world->map), page);
     }
     vm_page_lock(page);
     world->in_flight = page;
@@ -340,43 +348,18 @@ static void end_write(struct world *world)
         vm_snapshot_fail_write(&world->map, page);
     } else {
         struct block block = block_new(world, world->in_flight_content);
-        store_put(world, index_of(page), block);
-        frame_release(vm_snapshot_end_write(&world->map, page, block, 0, (struct generation){1}));
+        store_put(world, world->sealed, index_of(page), block);
+        frame_release(vm_snapshot_end_write(&world->map, page));
     }
     vm_page_unlock(page);
     world->in_flight = NULL;
 }
 
-static void put_uncommitted(struct world *world)
-{
-    struct vm_page *page = vm_snapshot_first_uncommitted(&world->map);
-
-    if (page != NULL) {
-        store_put(world, index_of(page), page->written_block);
-        vm_snapshot_put(&world->map, page);
-    }
-}
-
 static void commit(struct world *world)
 {
-    struct vm_page *page;
-
-    if (!world->running || vm_snapshot_first_dirty(&world->map) != NULL ||
-        vm_snapshot_first_uncommitted(&world->map) != NULL) {
-        return;
+    if (world->running && vm_snapshot_first(&world->map) == NULL) {
+        store_commit(world);
     }
-    store_commit(world);
-    while ((page = vm_snapshot_first_committing(&world->map)) != NULL) {
-        vm_snapshot_commit(&world->map, page);
-    }
-}
-
-static void give_back(struct world *world, struct vm_page *page)
-{
-    struct vm_remains remains = vm_snapshot_abort(&world->map, page);
-
-    frame_release(remains.frame);
-    block_release(world, remains.block);
 }
 
 static void abort_snapshot(struct world *world)
@@ -386,14 +369,8 @@ static void abort_snapshot(struct world *world)
     if (!world->running || world->in_flight != NULL) {
         return;
     }
-    while ((page = vm_snapshot_first_dirty(&world->map)) != NULL) {
-        give_back(world, page);
-    }
-    while ((page = vm_snapshot_first_uncommitted(&world->map)) != NULL) {
-        give_back(world, page);
-    }
-    while ((page = vm_snapshot_first_committing(&world->map)) != NULL) {
-        give_back(world, page);
+    while ((page = vm_snapshot_first(&world->map)) != NULL) {
+        frame_release(vm_snapshot_abort(&world->map, page));
     }
     store_abort(world);
 }
@@ -442,8 +419,6 @@ static void step(struct world *world)
         break;
     case 19:
     case 20:
-        put_uncommitted(world);
-        break;
     case 21:
     case 22:
         commit(world);
@@ -467,12 +442,9 @@ static void wind_up(struct world *world)
         if (!world->running) {
             stop(world);
         }
-        while (world->in_flight != NULL || vm_snapshot_first_dirty(&world->map) != NULL) {
+        while (world->in_flight != NULL || vm_snapshot_first(&world->map) != NULL) {
             begin_write(world);
             end_write(world);
-        }
-        while (vm_snapshot_first_uncommitted(&world->map) != NULL) {
-            put_uncommitted(world);
         }
         commit(world);
     }
@@ -515,21 +487,21 @@ static void snapshot_takes_the_lists_over_in_constant_time(void **unused)
         struct vm_page *page = map_create(&map, i);
         vm_page_lock(page);
         vm_page_make_resident(page, frame_new());
-        assert_int_equal(vm_page_mark_dirty(&map, page).number, 0);
+        vm_page_mark_dirty(&map, page);
         vm_page_unlock(page);
     }
     assert_int_equal(vm_dirty_open(&map), count);
     assert_int_equal(vm_snapshot_splice(&map), OK);
     assert_int_equal(vm_dirty_open(&map), 0);
-    assert_int_equal(vm_snapshot_dirty_count(&map), count);
+    assert_int_equal(vm_snapshot_count(&map), count);
     map_check(&map);
     assert_int_equal(vm_snapshot_splice(&map), ERROR_BUSY);
     for (uint32_t i = 0; i < count; i++) {
         struct vm_page *page = vm_map_find(&map, (struct gpn){i});
-        assert_ptr_equal(vm_snapshot_first_dirty(&map), page); /* in the order they became dirty */
+        assert_ptr_equal(vm_snapshot_first(&map), page); /* in the order they became dirty */
         vm_page_lock(page);
-        frame_release(vm_snapshot_abort(&map, page).frame);
-        frame_release(vm_page_detach(&map, page).frame);
+        frame_release(vm_snapshot_abort(&map, page));
+        frame_release(vm_page_detach(&map, page));
         vm_page_unlock(page);
         map_delete(&map, i);
     }
@@ -543,7 +515,7 @@ static struct vm_page *owed_page(struct vm_map *map)
 
     vm_page_lock(page);
     vm_page_make_resident(page, frame_new());
-    assert_int_equal(vm_page_mark_dirty(map, page).number, 0);
+    vm_page_mark_dirty(map, page);
     assert_int_equal(vm_snapshot_splice(map), OK);
     return page;
 }
@@ -560,48 +532,52 @@ static void snapshot_functions_refuse_pages_they_are_not_for(void **unused)
     frame = frame_new();
     /* on no list */
     assert_true(fake_panics(vm_snapshot_defer(&map, page)));
-    assert_true(fake_panics(vm_snapshot_put(&map, page)));
-    assert_true(fake_panics(vm_snapshot_commit(&map, page)));
-    assert_true(fake_panics((void)vm_snapshot_abort(&map, page).frame));
+    assert_true(fake_panics(vm_snapshot_expedite(&map, page)));
+    assert_true(fake_panics((void)!vm_snapshot_abort(&map, page).number));
+    assert_true(fake_panics((void)!vm_snapshot_end_write(&map, page).number));
     assert_true(fake_panics((void)vm_snapshot_begin_write(&map, page).number));
     assert_true(fake_panics(vm_snapshot_fail_write(&map, page)));
-    assert_true(fake_panics((void)!vm_snapshot_add(&map, page).number)); /* not CLEAN */
-    assert_true(fake_panics(vm_snapshot_keep_frame(&map, page, frame)));
+    assert_true(fake_panics(vm_snapshot_add(&map, page))); /* not CLEAN */
     assert_true(fake_panics(vm_snapshot_give_frame(&map, page, frame)));
     vm_page_unlock(page);
     map_delete(&map, 1);
 
     page = owed_page(&map);
-    assert_true(fake_panics(vm_page_end_write(&map, page, (struct block){1}, 0, (struct generation){1})));
-    assert_true(
-        fake_panics((void)vm_snapshot_end_write(&map, page, (struct block){1}, 0, (struct generation){1}).number));
-    assert_true(fake_panics(vm_snapshot_keep_frame(&map, page, FRAME_NONE)));
+    assert_true(fake_panics(vm_page_end_write(&map, page)));
+    assert_true(fake_panics((void)!vm_snapshot_end_write(&map, page).number)); /* not begun */
     assert_true(fake_panics(vm_snapshot_give_frame(&map, page, FRAME_NONE)));
     assert_int_equal(vm_snapshot_begin_write(&map, page).number, page->frame.number);
-    assert_true(fake_panics(vm_snapshot_keep_frame(&map, page, frame))); /* it is on its way to the disk */
-    assert_true(fake_panics((void)vm_snapshot_abort(&map, page).frame));
+    assert_true(fake_panics((void)!vm_snapshot_abort(&map, page).number)); /* it is on its way to the disk */
     vm_snapshot_give_frame(&map, page, frame);
     assert_true(fake_panics(vm_snapshot_give_frame(&map, page, frame))); /* one copy is enough */
     map_check(&map);
-    frame_release(vm_snapshot_abort(&map, page).frame);
-    frame_release(vm_page_detach(&map, page).frame);
+    frame_release(vm_snapshot_abort(&map, page));
+    frame_release(vm_page_detach(&map, page));
     vm_page_unlock(page);
     map_delete(&map, 1);
     map_stop(&map);
 }
 
-static void snapshot_adding_what_was_put_already_panics(void **unused)
+static void snapshot_adding_what_it_has_already_panics(void **unused)
 {
     (void)unused;
     struct vm_map map;
 
     map_start(&map, 64, 1);
     struct vm_page *page = owed_page(&map);
-    (void)!vm_snapshot_begin_write(&map, page).number;
-    frame_release(vm_snapshot_end_write(&map, page, (struct block){3}, 0, (struct generation){1}));
-    assert_true(fake_panics((void)!vm_snapshot_add(&map, page).number));
-    vm_snapshot_commit(&map, page);
-    frame_release(vm_page_detach(&map, page).frame);
+    assert_true(fake_panics(vm_snapshot_add(&map, page)));
+    /* Discarded and brought back, it is CLEAN while the snapshot still has what it was. */
+    assert_true(frame_is_none(vm_page_detach(&map, page)));
+    vm_page_make_resident(page, frame_new());
+    map_check(&map);
+    assert_true(fake_panics(vm_snapshot_add(&map, page)));
+    struct frame copy = vm_snapshot_begin_write(&map, page);
+    assert_int_not_equal(copy.number, page->frame.number);
+    assert_int_equal(vm_snapshot_end_write(&map, page).number, copy.number);
+    frame_free(copy);
+    assert_int_equal(page->state, VM_PAGE_CLEAN);
+    assert_int_equal(page->list, VM_LIST_NONE);
+    frame_release(vm_page_detach(&map, page));
     vm_page_unlock(page);
     map_delete(&map, 1);
     map_stop(&map);
@@ -613,7 +589,7 @@ int main(void)
         cmocka_unit_test(snapshot_of_random_histories_is_the_content_at_the_stop),
         cmocka_unit_test(snapshot_takes_the_lists_over_in_constant_time),
         cmocka_unit_test(snapshot_functions_refuse_pages_they_are_not_for),
-        cmocka_unit_test(snapshot_adding_what_was_put_already_panics),
+        cmocka_unit_test(snapshot_adding_what_it_has_already_panics),
     };
 
     return cmocka_run_group_tests_name("vm_map_snapshot", tests, NULL, NULL);

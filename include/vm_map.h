@@ -6,9 +6,9 @@
  * object space.
  *
  * This interface keeps the books: who a page is, what state it is in, which list it is on. It calls pmap only to gather
- * dirty bits and never calls the store; frames and blocks that a call lets go are returned to the caller, who frees
- * them. Apart from vm_page_lock() nothing here sleeps, so each call is atomic in the kernel (see thread.h); elsewhere
- * the caller serialises all calls on one map.
+ * dirty bits and never calls the store; a frame that a call lets go is returned to the caller, who frees it. Apart from
+ * vm_page_lock() nothing here sleeps, so each call is atomic in the kernel (see thread.h); elsewhere the caller serialises
+ * all calls on one map.
  *
  * Lock key of the fields below:
  *     [t]  the table: changed only by calls of this interface, which do not sleep
@@ -22,16 +22,12 @@
  *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
  *     VM-4  Every bucket head in use lies in committed memory, and mask_high covers bucket_count.
  *     VM-5  A page has a frame if and only if it is CLEAN, DIRTY or WRITING.
- *     VM-6  A DIRTY or WRITING page is on the open dirty list or on a list of the running snapshot, and every page
- *           on the open dirty list is DIRTY or WRITING: the list is exactly what is resident and known dirty.
- *     VM-7  A page on the open uncommitted list is VM_PAGE_WRITTEN and is CLEAN, READING or OUT.
- *     VM-8  An OUT page is VM_PAGE_WRITTEN and not superseded; a written_block needs the flag.
- *     VM-9  Only pages on the snapshot's dirty list have a copy frame. One without it is DIRTY or WRITING, one with it
- *           is superseded.
- *     VM-10 A page on a list is linked there once, and `list` names it; the lists' counts are right.
- *     VM-11 A page that is on no list is neither VM_PAGE_WRITTEN nor superseded, and is NEW, READING or CLEAN.
+ *     VM-6  A DIRTY or WRITING page is on the open dirty list or on the snapshot's, and every page on the open one is
+ *           DIRTY or WRITING: the list is exactly what is resident and known dirty.
+ *     VM-7  Only pages on the snapshot's list have a copy frame. One without it is DIRTY or WRITING.
+ *     VM-8  A page on a list is linked there once, and `list` names it; the lists' counts are right.
  *
- * One rule binds the fault path (VM-12, not visible from here): a DIRTY page that is mapped writable has its D bit set and
+ * One rule binds the fault path (VM-9, not visible from here): a DIRTY page that is mapped writable has its D bit set and
  * its chunk noted as accessed, by the program's write or by pmap_mark_dirty(). Else a stop could not tell that the page
  * must be protected when its chunk is opened.
  */
@@ -45,80 +41,61 @@
 #include "vm_map_hash.h"
 
 /*
- * States of a page. A page that was never touched, or whose content is committed and nowhere in memory, needs no
- * record: its ticket or the store's page map says what it is. All functions below need the page's mutex.
+ * States of a page. A page that was never touched, or whose content is in the store and nowhere in memory, needs no
+ * record: its ticket or the store says what it is. The record does not say where on the disk its content is: the store's
+ * layers answer for whatever was written, committed or not. All functions below need the page's mutex.
  *
  * | state   | guaranteed                                          | left by -> to                                       |
  * |---------|-----------------------------------------------------|-----------------------------------------------------|
  * | NEW     | no frame; content, if any, is known elsewhere       | vm_page_make_resident -> CLEAN (zeroes, copies)     |
  * |         |                                                     | vm_page_begin_read -> READING, vm_map_delete        |
- * | READING | no frame yet; content is on its way from a block    | vm_page_make_resident -> CLEAN                      |
- * |         |                                                     | vm_page_fail_read -> NEW, or OUT if it came from it |
- * | CLEAN   | frame holds what the written block, else the        | vm_page_mark_dirty, vm_snapshot_add -> DIRTY        |
- * |         | committed block, else the ticket says               | vm_page_drop -> NEW, or OUT if only `written` has it|
- * | DIRTY   | frame is newer than any block                       | vm_page_begin_write -> WRITING                      |
- * | WRITING | frame is on its way to a block, nobody writes to it | vm_page_end_write -> CLEAN, vm_page_fail_write ->   |
- * |         |                                                     | DIRTY, vm_snapshot_give_frame -> DIRTY              |
- * | OUT     | no frame; content is in written_block alone         | vm_page_begin_read -> READING                       |
- * |         |                                                     | vm_snapshot_commit -> NEW                           |
+ * | READING | no frame yet; content is on its way from the disk   | vm_page_make_resident -> CLEAN                      |
+ * |         |                                                     | vm_page_fail_read -> NEW                            |
+ * | CLEAN   | frame holds what the store or the ticket says       | vm_page_mark_dirty, vm_snapshot_add -> DIRTY        |
+ * |         |                                                     | vm_page_drop -> NEW                                 |
+ * | DIRTY   | frame is newer than what the store has              | vm_page_begin_write, vm_snapshot_begin_write ->     |
+ * |         |                                                     | WRITING                                             |
+ * | WRITING | frame is on its way to the disk, nobody writes to   | vm_page_end_write, vm_snapshot_end_write -> CLEAN   |
+ * |         | it                                                  | vm_page_fail_write, vm_snapshot_fail_write,         |
+ * |         |                                                     | vm_snapshot_give_frame -> DIRTY                     |
  *
  * vm_page_detach takes a page to NEW from every state but READING.
  */
-enum vm_page_state { VM_PAGE_NEW, VM_PAGE_READING, VM_PAGE_CLEAN, VM_PAGE_DIRTY, VM_PAGE_WRITING, VM_PAGE_OUT };
+enum vm_page_state { VM_PAGE_NEW, VM_PAGE_READING, VM_PAGE_CLEAN, VM_PAGE_DIRTY, VM_PAGE_WRITING };
 
 /*
  * Lists. A page is on at most one.
  *
- *     open dirty        resident, known dirty since the last stop
- *     open uncommitted  paged out since the last stop: content in written_block, resident again or not
- *     snapshot dirty    was open dirty at the stop, or gathered for it: still to be written
- *     snapshot uncommitted  was open uncommitted at the stop: its written block is still to be put
- *     committing        put in the running snapshot, whose commit is still to come
+ *     open dirty      resident, known dirty since the last stop
+ *     snapshot dirty  was open dirty at the stop, or gathered for it: still to be written
  *
- * The two halves of each pair change roles at a splice, which is why it takes constant time. A snapshot's claim on a
- * page comes first: a page that is dirtied again while it is on a list of the snapshot becomes DIRTY and
- * VM_PAGE_SUPERSEDED, stays where it is, and goes on the open dirty list when the snapshot lets it go.
+ * The two change roles at a splice, which is why it takes constant time. A snapshot's claim on a page comes first: a page
+ * that is dirtied again while it is on the snapshot's list stays there, and goes on the open list when the snapshot lets
+ * it go.
  */
-enum vm_list_id {
-    VM_LIST_NONE,
-    VM_LIST_DIRTY_0,
-    VM_LIST_DIRTY_1,
-    VM_LIST_UNCOMMITTED_0,
-    VM_LIST_UNCOMMITTED_1,
-    VM_LIST_COMMITTING,
-    VM_LISTS
-};
-
-/* Flags of a page. The upper four bits are free for kernel/vm_map's users. */
-#define VM_PAGE_WRITTEN     0x01u /* there is a written content: in written_block, or zeroes if that is BLOCK_NONE */
-#define VM_PAGE_SUPERSEDED  0x02u /* what a snapshot owes or has written of this page is not its content any more */
-#define VM_PAGE_QUARANTINED 0x04u /* content failed its checksum; whoever touches it is stopped */
+enum vm_list_id { VM_LIST_NONE, VM_LIST_DIRTY_0, VM_LIST_DIRTY_1, VM_LISTS };
 
 struct vm_page_link {
     struct vm_page *previous, *next;
 };
 
-/* At most 64 bytes on a 32-bit machine: each byte is there a million times. */
+/* 48 bytes on a 32-bit machine: each byte is there a million times. */
 struct vm_page {
     struct vm_page *hash_next;            /* [t] */
     struct gpn gpn;                       /* [c] */
     struct frame frame;                   /* [p] FRAME_NONE when not resident */
     struct frame copy_frame;              /* [p] content as the running snapshot must write it, or FRAME_NONE */
-    struct block committed_block;         /* [p] newest committed content, or BLOCK_NONE: none, or zeroes */
-    struct block written_block;           /* [p] written since and not committed, see VM_PAGE_WRITTEN */
-    uint64_t checksum;                    /* [p] of the written content if there is one, else of the committed */
     struct vm_page_link list_link;        /* [t] */
     struct vm_page_link replacement_link; /* [o] */
     struct mutex mutex;                   /*     see vm_page_lock() */
     uint8_t state;                        /* [p] enum vm_page_state */
-    uint8_t flags;                        /* [p] VM_PAGE_ flags */
     uint8_t list;                         /* [t] enum vm_list_id */
-    uint8_t written_generation;           /* [p] low bits of the generation that written_block's checksum is bound to */
+    uint16_t age;                         /* [o] */
     uint16_t wire_count;                  /* [t] while above 0 the page is not dropped */
     uint16_t reference_count;             /* [t] while above 0 the record is not deleted */
 };
 
-_Static_assert(sizeof(void *) != 4 || sizeof(struct vm_page) <= 64, "a page's record fills one cache line");
+_Static_assert(sizeof(void *) != 4 || sizeof(struct vm_page) == 48, "a page's record is as small as it can be");
 
 struct vm_list {
     struct vm_page *first, *last;
@@ -243,46 +220,31 @@ void vm_page_begin_read(struct vm_page *page);
 void vm_page_fail_read(struct vm_page *page);
 void vm_page_make_resident(struct vm_page *page, struct frame frame);
 
-/*
- * CLEAN -> DIRTY. A page that is DIRTY already stays so.
- * - returns the block that its old content was paged out to, for the caller to release, or BLOCK_NONE. A block that the
- *   running snapshot needs is kept.
- */
-MUST_CHECK struct block vm_page_mark_dirty(struct vm_map *map, struct vm_page *page);
+/* CLEAN -> DIRTY. A page that is DIRTY already stays so. */
+void vm_page_mark_dirty(struct vm_map *map, struct vm_page *page);
 
 /*
- * DIRTY -> WRITING, and back. The caller has seen to it that no mapping of the page can be written.
- * - page on the open dirty list: a page-out. It ends on the open uncommitted list.
- * - page on the snapshot's dirty list: use vm_snapshot_begin_write(), which knows of copies.
- * - block: BLOCK_NONE says that the content is zeroes.
- * - generation: that the checksum is bound to, at most 255 away from the one that asks for it again.
+ * Page-out: DIRTY -> WRITING -> CLEAN, or back. The caller has seen to it that no mapping of the page can be written.
+ * - for a page on the open dirty list, which it leaves when the store has been told where its content is. A page on the
+ *   snapshot's list has functions of its own below, which know of copies.
  */
 void vm_page_begin_write(struct vm_page *page);
 void vm_page_fail_write(struct vm_page *page);
-void vm_page_end_write(struct vm_map *map, struct vm_page *page, struct block block, uint64_t checksum,
-                       struct generation generation);
-
-/* The generation that written_block's checksum is bound to, given one that is at most 127 away. */
-struct generation vm_page_written_generation(const struct vm_page *page, struct generation near);
+void vm_page_end_write(struct vm_map *map, struct vm_page *page);
 
 /*
- * CLEAN -> OUT if its content is only in written_block, else NEW. Returns the frame, which the caller unmaps first.
+ * CLEAN -> NEW. Returns the frame, which the caller unmaps first.
  * - ERROR_BUSY: wired.
  */
 MUST_CHECK enum error vm_page_drop(struct vm_page *page, struct frame *out);
 
-/* What a page leaves behind, for the caller to free; none where there is none. */
-struct vm_remains {
-    struct frame frame;
-    struct block block;
-};
-
 /*
  * The page's content is given up (its region is gone): any state but READING -> NEW. What a running snapshot still
  * needs of it stays with the record, which then can be deleted when the snapshot has let it go.
+ * - returns the frame for the caller to free, or FRAME_NONE: there is none, or the snapshot needs it.
  * - wiring does not hold it; a WRITING page must belong to the snapshot.
  */
-MUST_CHECK struct vm_remains vm_page_detach(struct vm_map *map, struct vm_page *page);
+MUST_CHECK struct frame vm_page_detach(struct vm_map *map, struct vm_page *page);
 
 /* How many pages are on the open dirty list. */
 uint32_t vm_dirty_open(const struct vm_map *map);
@@ -297,79 +259,57 @@ struct vm_page *vm_dirty_first(const struct vm_map *map);
  *   one by one, and the chunk is opened.
  * - open chunk: they go on the open list and keep their access.
  * - D bits stay; they are cleared when the page is written.
- * - release, context: called for each block that is given up (see vm_page_mark_dirty), must not sleep.
  * - returns the number of entries scanned.
  */
-typedef void vm_release_block(struct block block, void *context);
-uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first, vm_release_block *release, void *context);
+uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first);
 
 /*
- * Snapshot: hand over the open lists, in constant time, and start new ones. Call it in the stop.
- * - ERROR_BUSY: a list of the last snapshot still has pages.
+ * Snapshot: hand over the open list, in constant time, and start a new one. Call it in the stop.
+ * - ERROR_BUSY: the last snapshot still has pages.
  */
 MUST_CHECK enum error vm_snapshot_splice(struct vm_map *map);
 
-/* The next page to write, to put, and to commit or abort; NULL when that list is empty. */
-struct vm_page *vm_snapshot_first_dirty(const struct vm_map *map);
-struct vm_page *vm_snapshot_first_uncommitted(const struct vm_map *map);
-struct vm_page *vm_snapshot_first_committing(const struct vm_map *map);
+/* The next page to write, or NULL; and how many there are. */
+struct vm_page *vm_snapshot_first(const struct vm_map *map);
+uint32_t vm_snapshot_count(const struct vm_map *map);
 
-/* Pages still to be written. */
-uint32_t vm_snapshot_dirty_count(const struct vm_map *map);
-
-/* Move a page to the end of the snapshot's dirty list: for a writer that could not lock it. */
+/* Move a page to the end of the snapshot's list: for a writer that could not lock it. */
 void vm_snapshot_defer(struct vm_map *map, struct vm_page *page);
 
-/* Whether a list of the running snapshot has the page; and whether a write to it must copy first (no copy yet). */
+/* Move a page to the front of the snapshot's list: somebody waits for it to be written. */
+void vm_snapshot_expedite(struct vm_map *map, struct vm_page *page);
+
+/* Whether the running snapshot has the page; and whether a write to it must copy first (it has, and no copy yet). */
 bool vm_snapshot_has(const struct vm_map *map, const struct vm_page *page);
 bool vm_snapshot_must_copy(const struct vm_map *map, const struct vm_page *page);
 
-/*
- * CLEAN -> DIRTY on the snapshot's list: a page whose D bit was set before the stop, found after it.
- * Returns a block to release, as vm_page_mark_dirty().
- */
-MUST_CHECK struct block vm_snapshot_add(struct vm_map *map, struct vm_page *page);
+/* CLEAN -> DIRTY on the snapshot's list: a page whose D bit was set before the stop, found after it. */
+void vm_snapshot_add(struct vm_map *map, struct vm_page *page);
 
 /*
- * A page that must be copied before it is written: one of
- * - keep_frame: `copy` holds its content; the page keeps its frame and mapping. It must be DIRTY, not WRITING.
- * - give_frame: `frame` holds its content and becomes the page's; the old one, possibly on its way to the disk, becomes
- *   the copy. The caller maps anew.
- * The page is DIRTY afterwards.
+ * A page that must be copied before it is written: `frame` holds its content and becomes the page's; the old one, possibly
+ * on its way to the disk, becomes the copy. The page is DIRTY afterwards. The caller maps anew.
  */
-void vm_snapshot_keep_frame(struct vm_map *map, struct vm_page *page, struct frame copy);
 void vm_snapshot_give_frame(struct vm_map *map, struct vm_page *page, struct frame frame);
 
 /*
- * Write a page of the snapshot's dirty list.
+ * Write a page of the snapshot's list.
  * - begin returns the frame to write: the copy, or the page's own frame, which is WRITING then.
  * - the mutex may be released in between; a fault then finds WRITING and uses vm_snapshot_give_frame.
- * - end: the content is in `block` (BLOCK_NONE: it is zeroes) and put in the transaction; the page goes on the committing list.
- *   Returns the copy frame for the caller to free, or FRAME_NONE.
+ * - end: the store has been told where the content is. The page leaves the list; one that was dirtied since goes on the
+ *   open list. A page that is NEW then can be deleted. Returns the copy frame for the caller to free, or FRAME_NONE.
  * - fail: back to where it was.
  */
 MUST_CHECK struct frame vm_snapshot_begin_write(struct vm_map *map, struct vm_page *page);
-MUST_CHECK struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page, struct block block,
-                                              uint64_t checksum, struct generation generation);
+MUST_CHECK struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page);
 void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page);
 
-/* A page of the snapshot's uncommitted list is put in the transaction: it goes on the committing list. */
-void vm_snapshot_put(struct vm_map *map, struct vm_page *page);
-
 /*
- * The store answers for the page's written content from now on: the transaction is committed, or it keeps its own account
- * of what is put and not committed (then this may follow vm_page_end_write or vm_snapshot_end_write at once). The
- * page leaves the committing or the open uncommitted list, OUT becomes NEW, a page dirtied since goes on the open dirty
- * list. A NEW page that is on no list afterwards can be deleted.
+ * The snapshot failed. Takes a page back from its list, so that the next snapshot has its content: a page without a copy
+ * is dirty as it was, and what a copy held is superseded by what the page is now.
+ * - returns the copy frame for the caller to free, or FRAME_NONE.
  */
-void vm_snapshot_commit(struct vm_map *map, struct vm_page *page);
-
-/*
- * The transaction failed. Takes a page of any list of the snapshot back, so that the next snapshot has its content: what
- * is in a written block stays there and goes on the open uncommitted list, the rest is dirty again.
- * - returns what is not needed any more. Written blocks belong to the pages: an aborted transaction must not free them.
- */
-MUST_CHECK struct vm_remains vm_snapshot_abort(struct vm_map *map, struct vm_page *page);
+MUST_CHECK struct frame vm_snapshot_abort(struct vm_map *map, struct vm_page *page);
 
 /* A broken invariant. */
 struct vm_map_violation {

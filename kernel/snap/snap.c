@@ -120,7 +120,7 @@ static enum error try_snapshot(void)
         return error;
     }
     gather();
-    if (vm_snapshot_dirty_count(vm_object_space()) == 0 && store_sealed_is_empty(backing)) {
+    if (vm_snapshot_count(vm_object_space()) == 0 && store_sealed_is_empty(backing)) {
         store_snapshot_abort(backing);
         return OK;
     }

@@ -48,12 +48,12 @@ static bool is_zero(const void *content)
 /* Take up to BATCH_PAGES pages from the list. Does not sleep. */
 static void begin_batch(struct store *store, struct vm_map *map)
 {
-    uint32_t room = vm_snapshot_dirty_count(map);
+    uint32_t room = vm_snapshot_count(map);
 
     batch.count = 0;
     batch.placement.count = 0;
     for (uint32_t tried = 0; tried < room && batch.count < BATCH_PAGES; tried++) {
-        struct vm_page *page = vm_snapshot_first_dirty(map);
+        struct vm_page *page = vm_snapshot_first(map);
         if (!vm_page_try_lock(page)) {
             vm_snapshot_defer(map, page);
             continue;
@@ -89,11 +89,10 @@ static void drop_record(struct vm_map *map, struct vm_page *page)
  * The page is out of the snapshot's hands: writable again with D clear. If a copy was written, the page itself is
  * another one by now, and what its D bit says has happened after the stop.
  */
-static void finish_page(struct vm_map *map, struct vm_page *page, const struct store_entry *entry)
+static void finish_page(struct vm_map *map, struct vm_page *page)
 {
     vm_page_lock(page);
-    struct frame copy = vm_snapshot_end_write(map, page, entry->block, entry->checksum, entry->generation);
-    vm_snapshot_commit(map, page);
+    struct frame copy = vm_snapshot_end_write(map, page);
     if (!frame_is_none(copy)) {
         frame_free(copy);
     } else if (pmap_query(page->gpn, NULL)) {
@@ -135,7 +134,7 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct snap
             give_up_pages(store, map, i);
             return error;
         }
-        finish_page(map, batch.pages[i], &batch.entries[i]);
+        finish_page(map, batch.pages[i]);
     }
     totals->pages += batch.count;
     totals->bytes += (uint64_t)batch.placement.count * PAGE_SIZE;
@@ -145,7 +144,7 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct snap
 /* All pages that are left are locked, by faults that sleep: wait for one of them. */
 static void wait_for_page(struct vm_map *map)
 {
-    struct vm_page *page = vm_snapshot_first_dirty(map);
+    struct vm_page *page = vm_snapshot_first(map);
 
     vm_page_lock(page);
     vm_page_unlock(page);
@@ -172,7 +171,7 @@ enum error snap_write_pages(struct store *store, struct snap_write_totals *total
     enum error error = OK;
 
     *totals = (struct snap_write_totals){0};
-    while (error == OK && vm_snapshot_dirty_count(map) > 0) {
+    while (error == OK && vm_snapshot_count(map) > 0) {
         error = write_batch(store, map, totals);
         if (thread_should_yield()) {
             thread_yield();
@@ -186,12 +185,12 @@ void snap_return_pages(void)
     struct vm_map *map = vm_object_space();
     struct vm_page *page;
 
-    while ((page = vm_snapshot_first_dirty(map)) != NULL) {
+    while ((page = vm_snapshot_first(map)) != NULL) {
         vm_page_lock(page);
-        struct vm_remains remains = vm_snapshot_abort(map, page);
+        struct frame copy = vm_snapshot_abort(map, page);
         vm_page_unlock(page);
-        if (!frame_is_none(remains.frame)) {
-            frame_free(remains.frame);
+        if (!frame_is_none(copy)) {
+            frame_free(copy);
         }
         drop_record(map, page);
     }

@@ -1,5 +1,5 @@
 /*
- * Verification of the invariants VM-1 to VM-11.
+ * Verification of the invariants VM-1 to VM-8.
  *
  * The step looks at chains and at each page on them, its list neighbours included, and costs what it visits: the kernel
  * runs it before a commit. The whole check also walks the lists from end to end and compares all counts. Both stop at
@@ -20,41 +20,24 @@ static bool is_listed(const struct vm_map *map, const struct vm_page *page)
            (next == NULL ? list->last : next->list_link.previous) == page;
 }
 
-static bool in_memory_and_dirty(const struct vm_page *page)
-{
-    return page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING;
-}
-
-/* VM-5 .. VM-11 as far as this page goes. Returns the invariant that is broken or NULL. */
+/* VM-5 .. VM-8 as far as this page goes. Returns the invariant that is broken or NULL. */
 static const char *check_page(const struct vm_map *map, const struct vm_page *page)
 {
     bool has_frame = !frame_is_none(page->frame);
     bool has_copy = !frame_is_none(page->copy_frame);
-    bool written = (page->flags & VM_PAGE_WRITTEN) != 0;
-    bool superseded = (page->flags & VM_PAGE_SUPERSEDED) != 0;
-    bool dirty = in_memory_and_dirty(page);
+    bool dirty = page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING;
 
     if (page->list >= VM_LISTS || !is_listed(map, page)) {
-        return "VM-10";
-    }
-    if (page->state > VM_PAGE_OUT || has_frame != (page->state == VM_PAGE_CLEAN || dirty)) {
-        return "VM-5";
-    }
-    if (page->list == vm_list_open_dirty(map) ? !dirty : dirty && !vm_snapshot_has(map, page)) {
-        return "VM-6";
-    }
-    if (page->list == vm_list_open_uncommitted(map) && (!written || dirty || page->state == VM_PAGE_NEW)) {
-        return "VM-7";
-    }
-    if ((page->state == VM_PAGE_OUT && !vm_page_written_is_content(page)) ||
-        (!written && !block_is_none(page->written_block))) {
         return "VM-8";
     }
-    if (page->list == vm_list_snapshot_dirty(map) ? (has_copy ? !superseded : !dirty) : has_copy) {
-        return "VM-9";
+    if (page->state > VM_PAGE_WRITING || has_frame != (page->state == VM_PAGE_CLEAN || dirty)) {
+        return "VM-5";
     }
-    if (page->list == VM_LIST_NONE && (written || superseded)) {
-        return "VM-11";
+    if (page->list == vm_list_open(map) ? !dirty : dirty && !vm_snapshot_has(map, page)) {
+        return "VM-6";
+    }
+    if (vm_snapshot_has(map, page) ? !has_copy && !dirty : has_copy) {
+        return "VM-7";
     }
     return NULL;
 }
@@ -137,11 +120,11 @@ static enum error check_list(const struct vm_map *map, enum vm_list_id id, struc
 
     for (const struct vm_page *page = list->first; page != NULL; page = page->list_link.next) {
         if (page->list != id || page->list_link.previous != last || ++count > list->count) {
-            return broken("VM-10", page, out);
+            return broken("VM-8", page, out);
         }
         last = page;
     }
-    return count == list->count && list->last == last ? OK : broken("VM-10", NULL, out);
+    return count == list->count && list->last == last ? OK : broken("VM-8", NULL, out);
 }
 
 enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
@@ -162,7 +145,7 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
     for (uint32_t id = VM_LIST_NONE + 1; error == OK && id < VM_LISTS; id++) {
         error = check_list(map, (enum vm_list_id)id, out);
         if (error == OK && listed[id] != map->lists[id].count) {
-            error = broken("VM-10", NULL, out);
+            error = broken("VM-8", NULL, out);
         }
     }
     return error;

@@ -1,5 +1,5 @@
 /*
- * The lists of pages that the store does not know yet: dirty ones, and paged-out ones that no snapshot has put.
+ * The lists of dirty pages: those whose content the store does not know yet.
  *
  * Lists are doubly linked through the pages, so every change takes constant time. A page knows its list by number;
  * the numbers of a pair swap their meaning at a splice (vm_map.h).
@@ -15,6 +15,18 @@ void vm_list_append(struct vm_map *map, enum vm_list_id id, struct vm_page *page
     page->list_link = (struct vm_page_link){.previous = list->last, .next = NULL};
     *(list->last != NULL ? &list->last->list_link.next : &list->first) = page;
     list->last = page;
+    list->count++;
+}
+
+void vm_list_prepend(struct vm_map *map, enum vm_list_id id, struct vm_page *page)
+{
+    struct vm_list *list = &map->lists[id];
+
+    ASSERT(page->list == VM_LIST_NONE);
+    page->list = (uint8_t)id;
+    page->list_link = (struct vm_page_link){.previous = NULL, .next = list->first};
+    *(list->first != NULL ? &list->first->list_link.previous : &list->last) = page;
+    list->first = page;
     list->count++;
 }
 
@@ -35,59 +47,48 @@ void vm_list_remove(struct vm_map *map, struct vm_page *page)
 
 uint32_t vm_dirty_open(const struct vm_map *map)
 {
-    return map->lists[vm_list_open_dirty(map)].count;
+    return map->lists[vm_list_open(map)].count;
 }
 
 struct vm_page *vm_dirty_first(const struct vm_map *map)
 {
-    return map->lists[vm_list_open_dirty(map)].first;
+    return map->lists[vm_list_open(map)].first;
 }
 
-struct block vm_page_mark_dirty(struct vm_map *map, struct vm_page *page)
+void vm_page_mark_dirty(struct vm_map *map, struct vm_page *page)
 {
     if (page->state == VM_PAGE_DIRTY) {
-        return BLOCK_NONE;
+        return;
     }
     ASSERT(page->state == VM_PAGE_CLEAN);
     page->state = VM_PAGE_DIRTY;
-    if (vm_snapshot_has(map, page)) {
-        page->flags |= VM_PAGE_SUPERSEDED;
-        return BLOCK_NONE;
+    if (!vm_snapshot_has(map, page)) {
+        vm_list_append(map, vm_list_open(map), page);
     }
-    vm_list_move(map, vm_list_open_dirty(map), page);
-    return vm_page_take_written(page);
 }
 
-void vm_page_end_write(struct vm_map *map, struct vm_page *page, struct block block, uint64_t checksum,
-                       struct generation generation)
+void vm_page_end_write(struct vm_map *map, struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(page->state == VM_PAGE_WRITING && page->list == vm_list_open_dirty(map));
+    ASSERT(page->state == VM_PAGE_WRITING && page->list == vm_list_open(map));
     page->state = VM_PAGE_CLEAN;
-    vm_page_set_written(page, block, checksum, generation);
-    vm_list_move(map, vm_list_open_uncommitted(map), page);
+    vm_list_remove(map, page);
 }
 
-struct vm_remains vm_page_detach(struct vm_map *map, struct vm_page *page)
+struct frame vm_page_detach(struct vm_map *map, struct vm_page *page)
 {
-    struct vm_remains remains = {.frame = page->frame};
+    struct frame frame = page->frame;
 
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state != VM_PAGE_READING);
-    if (!vm_snapshot_has(map, page)) {
+    if (vm_snapshot_must_copy(map, page)) {
+        page->copy_frame = frame;
+        frame = FRAME_NONE;
+    } else if (!vm_snapshot_has(map, page)) {
         ASSERT(page->state != VM_PAGE_WRITING);
-        remains.block = vm_page_take_written(page);
         vm_list_remove(map, page);
-    } else {
-        if (vm_snapshot_must_copy(map, page)) {
-            page->copy_frame = page->frame;
-            remains.frame = FRAME_NONE;
-        }
-        page->flags |= VM_PAGE_SUPERSEDED;
     }
     page->frame = FRAME_NONE;
-    page->committed_block = BLOCK_NONE;
-    page->flags &= (uint8_t)~VM_PAGE_QUARANTINED;
     page->state = VM_PAGE_NEW;
-    return remains;
+    return frame;
 }

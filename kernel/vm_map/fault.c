@@ -63,13 +63,6 @@ uint64_t vm_copies(void)
 
 /* The stop and its consequences ------------------------------------------------------------------------------------ */
 
-/* Blocks are the pager's business: no record here names one. */
-static void no_block(struct block block, void *context)
-{
-    (void)context;
-    ASSERT(block_is_none(block));
-}
-
 enum error vm_stop(void)
 {
     enum error error = vm_snapshot_splice(&object_space);
@@ -87,7 +80,7 @@ void vm_open_chunk(struct gpn page)
         if (policy->opening != NULL) {
             policy->opening(page);
         }
-        (void)vm_gather_chunk(&object_space, page, no_block, NULL);
+        (void)vm_gather_chunk(&object_space, page);
         pmap_open(page);
     }
 }
@@ -307,9 +300,9 @@ static void discard_page(struct vm_page *page)
     if (pmap_query(gpn, NULL)) {
         (void)pmap_remove(gpn);
     }
-    struct vm_remains remains = vm_page_detach(&object_space, page);
-    if (!frame_is_none(remains.frame)) {
-        frame_free(remains.frame);
+    struct frame frame = vm_page_detach(&object_space, page);
+    if (!frame_is_none(frame)) {
+        frame_free(frame);
     }
     vm_page_unlock(page);
     page_in_forget(&object_space, gpn);
@@ -351,8 +344,7 @@ static void unmap_keeping_dirtiness(struct gpn gpn)
 
     ASSERT(page != NULL);
     if (pmap_remove(gpn) && page->state == VM_PAGE_CLEAN) {
-        struct block old = vm_page_mark_dirty(&object_space, page);
-        no_block(old, NULL);
+        vm_page_mark_dirty(&object_space, page);
     }
 }
 

@@ -7,7 +7,7 @@
  * In a chunk that is closed since a stop, nothing can have been written after the stop, so all it finds belongs to the
  * running snapshot. Those pages lose write access one by one, the rest of the chunk is opened again. The D bit stays
  * until the page is written: a page that is known dirty keeps it, so that the next stop finds the page again
- * wherever it was put on a list (VM-12).
+ * wherever it was put on a list (VM-9).
  */
 #include "internal.h"
 #include "arch/pmap.h"
@@ -17,21 +17,17 @@ struct gathering {
     bool for_snapshot;
     bool found;
     struct gpn page; /* one of those found */
-    vm_release_block *release;
-    void *context;
 };
 
-static void list_page(struct gathering *gathering, struct vm_page *page)
+static void list_page(const struct gathering *gathering, struct vm_page *page)
 {
-    struct vm_map *map = gathering->map;
-    struct block released;
-
     if (page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING) {
         return;
     }
-    released = gathering->for_snapshot ? vm_snapshot_add(map, page) : vm_page_mark_dirty(map, page);
-    if (!block_is_none(released)) {
-        gathering->release(released, gathering->context);
+    if (gathering->for_snapshot) {
+        vm_snapshot_add(gathering->map, page);
+    } else {
+        vm_page_mark_dirty(gathering->map, page);
     }
 }
 
@@ -49,10 +45,9 @@ static void visit_dirty(struct gpn gpn, void *context)
     gathering->page = gpn;
 }
 
-uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first, vm_release_block *release, void *context)
+uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first)
 {
-    struct gathering gathering = {
-        .map = map, .for_snapshot = pmap_is_closed(first), .release = release, .context = context};
+    struct gathering gathering = {.map = map, .for_snapshot = pmap_is_closed(first)};
     uint32_t scanned = pmap_gather_chunk(first, visit_dirty, &gathering);
 
     if (gathering.for_snapshot) {

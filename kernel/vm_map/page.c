@@ -56,7 +56,7 @@ void vm_page_unwire(struct vm_page *page)
 void vm_page_begin_read(struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(page->state == VM_PAGE_NEW || page->state == VM_PAGE_OUT);
+    ASSERT(page->state == VM_PAGE_NEW);
     page->state = VM_PAGE_READING;
 }
 
@@ -64,7 +64,7 @@ void vm_page_fail_read(struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state == VM_PAGE_READING);
-    page->state = vm_page_written_is_content(page) ? VM_PAGE_OUT : VM_PAGE_NEW;
+    page->state = VM_PAGE_NEW;
 }
 
 void vm_page_make_resident(struct vm_page *page, struct frame frame)
@@ -90,13 +90,6 @@ void vm_page_fail_write(struct vm_page *page)
     page->state = VM_PAGE_DIRTY;
 }
 
-struct generation vm_page_written_generation(const struct vm_page *page, struct generation near)
-{
-    int8_t distance = (int8_t)(uint8_t)(page->written_generation - (uint8_t)near.number);
-
-    return (struct generation){near.number + (uint64_t)(int64_t)distance};
-}
-
 enum error vm_page_drop(struct vm_page *page, struct frame *out)
 {
     ASSERT(vm_page_is_mine(page));
@@ -106,6 +99,6 @@ enum error vm_page_drop(struct vm_page *page, struct frame *out)
     }
     *out = page->frame;
     page->frame = FRAME_NONE;
-    page->state = vm_page_written_is_content(page) ? VM_PAGE_OUT : VM_PAGE_NEW;
+    page->state = VM_PAGE_NEW;
     return OK;
 }

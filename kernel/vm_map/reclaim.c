@@ -2,8 +2,8 @@
  * Reclaiming frames: second chance over the pages in the map.
  *
  * Only clean pages are dropped, which costs nothing; dirty ones become clean by being committed, so that being short of
- * memory asks for a snapshot. The hand of the clock is a cursor of the map, whose order is that of the hash. A page whose
- * A bit is set has it cleared and stays for another round.
+ * memory asks for a snapshot. The hand of the clock is a cursor of the map, whose order is that of the hash. A page
+ * whose A bit is set has it cleared and stays for another round.
  */
 #include "vm_reclaim.h"
 #include "arch/clock.h"
@@ -18,7 +18,7 @@
 #define RESERVE_FRAMES_MIN 512u /* 2 MiB */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
 #define DISK_FULL_WAIT_NS  250000000u
-#define WAITS_MAX          8u   /* snapshots without a gain or that failed, before memory counts as full */
+#define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
 
 static struct vm_map_cursor hand;
 static uint64_t dropped;

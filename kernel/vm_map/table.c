@@ -127,9 +127,9 @@ static void merge(struct vm_map *map)
 }
 
 /*
- * Bring in what the next splits will look at. They go through the table in order: the first page of a chain can be asked
- * for six creates ahead, and three ahead, when that has arrived, the one behind it. Inlined by force: a compiler may take
- * a function that only prefetches for one without an effect.
+ * Bring in what the next splits will look at. They go through the table in order: the first page of a chain can be
+ * asked for six creates ahead, and three ahead, when that has arrived, the one behind it. Inlined by force: a compiler
+ * may take a function that only prefetches for one without an effect.
  */
 static inline __attribute__((always_inline)) void prefetch_splits(const struct vm_map *map)
 {
