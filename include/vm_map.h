@@ -17,7 +17,7 @@
  *     [o]  whoever uses the field states its lock: kernel/vm_map/ replacement
  *
  * Invariants, all verified by vm_map_check():
- *     VM-1  Every page is on the chain of the bucket its gpn hashes to, and on no other.
+ *     VM-1  Every page is on the chain of the bucket its gpn hashes to, and on no other, and in that head's filter.
  *     VM-2  No two pages have the same gpn.
  *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
  *     VM-4  Every bucket head in use lies in committed memory, and mask_high covers bucket_count.
@@ -97,6 +97,32 @@ struct vm_page {
 
 _Static_assert(sizeof(void *) != 4 || sizeof(struct vm_page) == 48, "a page's record is as small as it can be");
 
+/*
+ * The head of a chain: its first page, and in the bits that the alignment of records leaves a filter of the whole chain.
+ * Bit n of it is set if a page on the chain has a hash whose top two bits are n. So three misses of four end at the head.
+ * - bits may be left over from pages that are gone; an empty chain has none.
+ */
+typedef uintptr_t vm_map_head;
+
+#define VM_MAP_FILTER 15u
+
+_Static_assert(sizeof(struct vm_page) % (VM_MAP_FILTER + 1) == 0, "records of a pool are aligned to the filter's bits");
+
+static inline struct vm_page *vm_map_head_first(vm_map_head head)
+{
+    return (struct vm_page *)(head & ~(vm_map_head)VM_MAP_FILTER);
+}
+
+static inline vm_map_head vm_map_filter_bit(uint32_t hash)
+{
+    return (vm_map_head)1 << (hash >> 30);
+}
+
+static inline bool vm_map_head_may_have(vm_map_head head, uint32_t hash)
+{
+    return (head >> (hash >> 30) & 1) != 0;
+}
+
 struct vm_list {
     struct vm_page *first, *last;
     uint32_t count;
@@ -112,7 +138,7 @@ struct vm_map_work {
 
 /* All fields [t]. Opaque to users but for the counters. */
 struct vm_map {
-    struct vm_page **heads;    /* of bucket_count chains */
+    vm_map_head *heads;        /* of bucket_count chains */
     uint32_t bucket_count;
     uint32_t mask_high;        /* 2^n - 1 with 2^(n-1) <= bucket_count <= 2^n, see table.c */
     uint32_t seed[4];
@@ -157,11 +183,19 @@ MUST_CHECK enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct v
  */
 static inline struct vm_page *vm_map_find(const struct vm_map *map, struct gpn gpn)
 {
-    uint32_t index = vm_map_hash(map->seed, gpn) & map->mask_high;
-    struct vm_page *page = map->heads[index < map->bucket_count ? index : index & map->mask_high >> 1];
+    uint32_t hash = vm_map_hash(map->seed, gpn);
+    uint32_t index = hash & map->mask_high;
+    vm_map_head head = map->heads[index < map->bucket_count ? index : index & map->mask_high >> 1];
 
-    while (page != NULL && page->gpn.number != gpn.number) {
+    if (__builtin_expect(!vm_map_head_may_have(head, hash), 0)) {
+        return NULL; /* a branch, so that the processor need not wait for the filter to go on with the page */
+    }
+    struct vm_page *page = vm_map_head_first(head); /* there is one: an empty chain has no filter bits */
+    while (page->gpn.number != gpn.number) {
         page = page->hash_next;
+        if (page == NULL) {
+            return NULL;
+        }
     }
     return page;
 }

@@ -26,7 +26,7 @@ extern "C" {
  * A page's record without any table's link, of the size that struct vm_page has without its own: what every page
  * needs anyway. Each table adds its link to it.
  */
-#define RECORD_BODY_BYTES (sizeof(void *) == 4 ? 60u : 88u)
+#define RECORD_BODY_BYTES (sizeof(void *) == 4 ? 44u : 72u)
 
 /* Records come from the kernel's pool, for all tables alike: zeroed, and given back. */
 void records_start(size_t record_bytes, uint32_t count_max);

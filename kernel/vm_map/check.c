@@ -63,14 +63,20 @@ static bool is_duplicate(const struct vm_page *first, const struct vm_page *page
 
 static enum error check_chain(const struct vm_map *map, uint32_t bucket, uint32_t *seen, struct vm_map_violation *out)
 {
-    for (const struct vm_page *page = map->heads[bucket]; page != NULL; page = page->hash_next) {
+    vm_map_head head = map->heads[bucket];
+
+    if (vm_map_head_first(head) == NULL && head != 0) {
+        return broken("VM-1", NULL, out);
+    }
+    for (const struct vm_page *page = vm_map_head_first(head); page != NULL; page = page->hash_next) {
+        uint32_t hash = vm_map_hash(map->seed, page->gpn);
         if (++*seen > map->count) {
             return broken("VM-3", page, out);
         }
-        if (vm_bucket(map, vm_map_hash(map->seed, page->gpn)) != bucket) {
+        if (vm_bucket(map, hash) != bucket || !vm_map_head_may_have(head, hash)) {
             return broken("VM-1", page, out);
         }
-        if (is_duplicate(map->heads[bucket], page)) {
+        if (is_duplicate(vm_map_head_first(head), page)) {
             return broken("VM-2", page, out);
         }
         const char *invariant = check_page(map, page);
@@ -83,7 +89,7 @@ static enum error check_chain(const struct vm_map *map, uint32_t bucket, uint32_
 
 static enum error check_shape(const struct vm_map *map, struct vm_map_violation *out)
 {
-    uint64_t room = (uint64_t)map->arena.committed_pages * PAGE_SIZE / sizeof(struct vm_page *);
+    uint64_t room = (uint64_t)map->arena.committed_pages * PAGE_SIZE / sizeof(vm_map_head);
 
     if (map->heads != map->arena.base || map->bucket_count > room || map->bucket_count == 0 ||
         (map->mask_high & (map->mask_high + 1)) != 0 || map->bucket_count - 1 > map->mask_high ||
@@ -135,7 +141,8 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
 
     for (uint32_t i = 0; error == OK && i < map->bucket_count; i++) {
         error = check_chain(map, i, &seen, out);
-        for (const struct vm_page *page = map->heads[i]; error == OK && page != NULL; page = page->hash_next) {
+        for (const struct vm_page *page = vm_map_head_first(map->heads[i]); error == OK && page != NULL;
+             page = page->hash_next) {
             listed[page->list]++;
         }
     }

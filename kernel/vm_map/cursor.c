@@ -40,7 +40,7 @@ struct vm_page *vm_map_next(const struct vm_map *map, struct vm_map_cursor *curs
         struct vm_page *best = NULL;
         uint64_t best_place = 0;
 
-        for (struct vm_page *page = map->heads[index]; page != NULL; page = page->hash_next) {
+        for (struct vm_page *page = vm_map_head_first(map->heads[index]); page != NULL; page = page->hash_next) {
             uint64_t place = place_of(map, page);
 
             if (place >= cursor->position && (best == NULL || place < best_place)) {

@@ -14,6 +14,11 @@
  * heads are one array in an arena, so growing copies nothing; memory for heads is asked for one frame at a time, and
  * when there is none the table goes on with longer chains and tries again with the next create.
  *
+ * Each head has a filter of its chain in the four low bits that
+ * aligned records leave (vm_map.h). A split writes both filters anew, from hashes it has to compute anyway. A delete
+ * leaves its page's bit, which may be another page's too; a create that the filter sends through the chain, whose every
+ * page it has to look at, makes the filter exact again.
+ *
  * Source of the idea: W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980.
  */
 #include "internal.h"
@@ -21,7 +26,7 @@
 #include <string.h>
 
 #define WORK_STEPS     2u /* splits or merges of one operation: one keeps up, the second catches up */
-#define HEADS_PER_PAGE ((uint32_t)(PAGE_SIZE / sizeof(struct vm_page *)))
+#define HEADS_PER_PAGE ((uint32_t)(PAGE_SIZE / sizeof(vm_map_head)))
 #define BUCKETS_MIN    HEADS_PER_PAGE
 #define SHRINK_SLACK   64u
 
@@ -77,7 +82,27 @@ enum error vm_map_destroy(struct vm_map *map)
     return OK;
 }
 
-/* Move the pages that belong to the new last bucket out of its sibling. The new head is zero and committed. */
+/* A chain while it is put together. */
+struct chain {
+    struct vm_page *first;
+    struct vm_page **end;
+    vm_map_head filter;
+};
+
+static inline void chain_add(struct chain *chain, struct vm_page *page, uint32_t hash)
+{
+    *chain->end = page;
+    chain->end = &page->hash_next;
+    chain->filter |= vm_map_filter_bit(hash);
+}
+
+static inline vm_map_head chain_finish(struct chain *chain)
+{
+    *chain->end = NULL;
+    return (vm_map_head)chain->first | chain->filter;
+}
+
+/* Move the pages that belong to the new last bucket out of its sibling. The new head is committed memory. */
 static void split(struct vm_map *map)
 {
     uint32_t new = map->bucket_count;
@@ -86,21 +111,20 @@ static void split(struct vm_map *map)
         map->mask_high = map->mask_high << 1 | 1;
     }
     uint32_t sibling = new & map->mask_high >> 1;
-    struct vm_page **keep = &map->heads[sibling];
-    struct vm_page **move = &map->heads[new];
+    struct chain keep = {.end = &keep.first};
+    struct chain move = {.end = &move.first};
 
-    for (struct vm_page *page = *keep; page != NULL; page = page->hash_next) {
-        if ((vm_map_hash(map->seed, page->gpn) & map->mask_high) == new) {
-            *move = page;
-            move = &page->hash_next;
+    for (struct vm_page *page = vm_map_head_first(map->heads[sibling]); page != NULL; page = page->hash_next) {
+        uint32_t hash = vm_map_hash(map->seed, page->gpn);
+        if ((hash & map->mask_high) == new) {
+            chain_add(&move, page, hash);
             map->work.moved++;
         } else {
-            *keep = page;
-            keep = &page->hash_next;
+            chain_add(&keep, page, hash);
         }
     }
-    *keep = NULL;
-    *move = NULL;
+    map->heads[sibling] = chain_finish(&keep);
+    map->heads[new] = chain_finish(&move);
     map->bucket_count = new + 1;
     map->work.splits++;
 }
@@ -109,16 +133,19 @@ static void split(struct vm_map *map)
 static void merge(struct vm_map *map)
 {
     uint32_t last = map->bucket_count - 1;
-    struct vm_page **sibling = &map->heads[last & map->mask_high >> 1];
-    struct vm_page **end = &map->heads[last];
+    vm_map_head *sibling = &map->heads[last & map->mask_high >> 1];
+    struct vm_page *page = vm_map_head_first(map->heads[last]);
 
-    while (*end != NULL) {
-        end = &(*end)->hash_next;
-        map->work.moved++;
+    if (page != NULL) {
+        vm_map_head filters = (map->heads[last] | *sibling) & VM_MAP_FILTER;
+        struct vm_page *first = page;
+        while (map->work.moved++, page->hash_next != NULL) {
+            page = page->hash_next;
+        }
+        page->hash_next = vm_map_head_first(*sibling);
+        *sibling = (vm_map_head)first | filters;
     }
-    *end = *sibling;
-    *sibling = map->heads[last];
-    map->heads[last] = NULL;
+    map->heads[last] = 0;
     map->bucket_count = last;
     if (last - 1 <= map->mask_high >> 1) {
         map->mask_high >>= 1;
@@ -133,11 +160,12 @@ static void merge(struct vm_map *map)
  */
 static inline __attribute__((always_inline)) void prefetch_splits(const struct vm_map *map)
 {
-    struct vm_page *const *sibling = &map->heads[map->bucket_count & map->mask_high >> 1];
+    const vm_map_head *sibling = &map->heads[map->bucket_count & map->mask_high >> 1];
+    const struct vm_page *near = vm_map_head_first(sibling[3]);
 
-    __builtin_prefetch(sibling[6]);
-    if (sibling[3] != NULL) {
-        __builtin_prefetch(sibling[3]->hash_next);
+    __builtin_prefetch(vm_map_head_first(sibling[6]));
+    if (near != NULL) {
+        __builtin_prefetch(near->hash_next);
     }
 }
 
@@ -167,9 +195,28 @@ static void shrink(struct vm_map *map)
     }
 }
 
+/*
+ * Whether a page is on the chain that the filter sends it to. If not, all of the chain was looked at, and the filter is
+ * made exact.
+ */
+static bool chain_has(struct vm_map *map, vm_map_head *head, struct gpn gpn)
+{
+    vm_map_head filter = 0;
+
+    for (const struct vm_page *page = vm_map_head_first(*head); page != NULL; page = page->hash_next) {
+        if (page->gpn.number == gpn.number) {
+            return true;
+        }
+        filter |= vm_map_filter_bit(vm_map_hash(map->seed, page->gpn));
+    }
+    *head = (*head & ~(vm_map_head)VM_MAP_FILTER) | filter;
+    return false;
+}
+
 enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **out)
 {
     uint32_t hash = vm_map_hash(map->seed, gpn);
+    vm_map_head *head = &map->heads[vm_bucket(map, hash)];
     void *record;
     enum error error;
 
@@ -177,10 +224,8 @@ enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **ou
         return ERROR_RANGE;
     }
     prefetch_splits(map);
-    for (struct vm_page *page = map->heads[vm_bucket(map, hash)]; page != NULL; page = page->hash_next) {
-        if (page->gpn.number == gpn.number) {
-            return ERROR_EXISTS;
-        }
+    if (vm_map_head_may_have(*head, hash) && chain_has(map, head, gpn)) {
+        return ERROR_EXISTS;
     }
     error = pool_allocate(&map->records, &record);
     if (error != OK) {
@@ -189,13 +234,13 @@ enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **ou
     map->count++;
     grow(map);
 
-    struct vm_page **head = &map->heads[vm_bucket(map, hash)];
     struct vm_page *page = record;
 
+    head = &map->heads[vm_bucket(map, hash)];
     page->gpn = gpn;
     page->state = VM_PAGE_NEW;
-    page->hash_next = *head;
-    *head = page;
+    page->hash_next = vm_map_head_first(*head);
+    *head = (vm_map_head)page | (*head & VM_MAP_FILTER) | vm_map_filter_bit(hash);
     *out = page;
     return OK;
 }
@@ -208,19 +253,27 @@ static bool can_be_deleted(const struct vm_page *page)
 
 enum error vm_map_delete(struct vm_map *map, struct gpn gpn)
 {
-    struct vm_page **link = &map->heads[vm_bucket(map, vm_map_hash(map->seed, gpn))];
+    vm_map_head *head = &map->heads[vm_bucket(map, vm_map_hash(map->seed, gpn))];
+    struct vm_page *page = vm_map_head_first(*head);
+    struct vm_page *before = NULL;
 
-    while (*link != NULL && (*link)->gpn.number != gpn.number) {
-        link = &(*link)->hash_next;
+    while (page != NULL && page->gpn.number != gpn.number) {
+        before = page;
+        page = page->hash_next;
     }
-    struct vm_page *page = *link;
     if (page == NULL) {
         return ERROR_NOT_FOUND;
     }
     if (!can_be_deleted(page)) {
         return ERROR_BUSY;
     }
-    *link = page->hash_next;
+    if (before != NULL) {
+        before->hash_next = page->hash_next;
+    } else if (page->hash_next != NULL) {
+        *head = (vm_map_head)page->hash_next | (*head & VM_MAP_FILTER);
+    } else {
+        *head = 0;
+    }
     map->count--;
     pool_free(&map->records, page);
     shrink(map);
@@ -240,7 +293,7 @@ void vm_map_measure(const struct vm_map *map, struct vm_map_chains *out)
     for (uint32_t i = 0; i < map->bucket_count; i++) {
         uint32_t length = 0;
 
-        for (const struct vm_page *page = map->heads[i]; page != NULL; page = page->hash_next) {
+        for (const struct vm_page *page = vm_map_head_first(map->heads[i]); page != NULL; page = page->hash_next) {
             length++;
             chains.probes += length;
         }
