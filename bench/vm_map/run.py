@@ -12,8 +12,12 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TABLES = {"vm_map": (64, 32), "boost": (64, 32), "uthash": (64, 32), "glib": (64,), "old": (64, 32)}
-FAMILIES = ("random", "dense", "strided")
+# The widths each is built for (Debian has the libraries for one only), and what else its compiler must be told.
+TABLES = {"vm_map": (64, 32), "boost": (64, 32), "uthash": (64, 32), "glib": (64,), "judy": (64,), "lfht": (64,),
+          "ck": (64,), "old": (64, 32), "flat": (64, 32)}
+LIBRARIES = {"judy": ["-lJudy"], "lfht": ["-lurcu-cds", "-lurcu-qsbr"], "ck": ["-lck"]}
+FAMILIES = ("random", "dense", "strided", "crafted")
+DENSE_ONLY = ("flat",)
 COUNTS = (65536, 1048576)
 PHASES = ("insert", "find", "find_sequential", "find_dependent", "miss", "iterate", "delete")
 PASSES = 3
@@ -33,7 +37,7 @@ def compile_tables(folder):
         for table in (name for name, widths in TABLES.items() if bits in widths):
             program = os.path.join(folder, f"bench_{table}_{bits}")
             extra = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0"], capture_output=True, text=True,
-                                   check=False).stdout.split() if table == "glib" else []
+                                   check=False).stdout.split() if table == "glib" else LIBRARIES.get(table, [])
             language = ["g++", "-std=c++17"] if table == "boost" else ["gcc", "-std=gnu11"]
             source = os.path.join(HERE, f"table_{table}.{'cpp' if table == 'boost' else 'c'}")
             done = subprocess.run([*language, *flags, source, *objects, *extra, "-o", program], check=False,
@@ -112,7 +116,8 @@ def main():
         for bits in (64, 32):
             for count in COUNTS:
                 for family in FAMILIES:
-                    chosen = {name: program for (name, width), program in programs.items() if width == bits}
+                    chosen = {name: program for (name, width), program in programs.items()
+                              if width == bits and (family == "dense" or name not in DENSE_ONLY)}
                     costs, lost = measure(chosen, family, count)
                     print(f"-m{bits}, {count} pages, {family} keys; ns an operation")
                     print(" " * 10 + "".join(f"{phase:>16}" for phase in PHASES) + f"{'lost':>10}")
