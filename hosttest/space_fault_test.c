@@ -14,6 +14,8 @@
 #include "snap.h"
 #include "vm_fault.h"
 #include "vm_map.h"
+#include "vm_reclaim.h"
+#include "vm_snapshot.h"
 
 static void protect_beside_snapshot(void)
 {
@@ -221,6 +223,57 @@ static void discard_wired(void)
 
 SPACE_CASE(space_wired_page_that_is_discarded_leaves_no_record, discard_wired)
 
+/* A program that writes to all that a snapshot owes gets a bounded number of copies, then waits for the pages. */
+#define OWED_PAGES 72u
+
+static void store_owed(void *unused)
+{
+    (void)unused;
+    space_store_pages(OWED_PAGES, 2);
+    space_world.programs--;
+}
+
+static void copy_at_the_limit(void)
+{
+    space_store_pages(OWED_PAGES, 1);
+    space_begin_snapshot();
+    SPACE_CHECK(vm_copies_max() < OWED_PAGES);
+    space_start(store_owed);
+    for (uint32_t i = 0; i < 100; i++) {
+        thread_yield();
+    }
+    SPACE_CHECK(space_world.programs == 1 && frame_count(FRAME_COPY) == vm_copies_max());
+    SPACE_CHECK(vm_copies() == vm_copies_max());
+    space_check();
+    space_finish_snapshot();
+    space_wait_programs();
+    space_reboot();
+    for (uint32_t i = 0; i < OWED_PAGES; i++) {
+        SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, space_first_page() + i, 0));
+    }
+}
+
+SPACE_CASE(space_copies_beyond_their_limit_wait_for_the_snapshot, copy_at_the_limit, .frames = 100)
+
+/* The same, and the disk refuses: whoever waits goes on when the snapshot has failed. */
+static void fail_at_the_limit(void)
+{
+    space_store_pages(OWED_PAGES, 1);
+    space_begin_snapshot();
+    space_start(store_owed);
+    space_world.has_faults = true;
+    space_world.slow.disk->fault =
+        (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = UINT64_MAX, .error = ERROR_IO};
+    space_world.slow.holds_writes = false;
+    space_wait_programs();
+    space_world.slow.disk->fault.armed = false;
+    space_world.has_faults = false;
+    space_reboot();
+    SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, space_first_page(), 0));
+}
+
+SPACE_CASE(space_copies_beyond_their_limit_survive_a_failed_snapshot, fail_at_the_limit, .frames = 100)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +287,8 @@ int main(void)
         cmocka_unit_test(space_discard_beside_lookup_leaves_no_neighbour),
         cmocka_unit_test(space_snapshot_of_page_that_is_locked_waits),
         cmocka_unit_test(space_wired_page_that_is_discarded_leaves_no_record),
+        cmocka_unit_test(space_copies_beyond_their_limit_wait_for_the_snapshot),
+        cmocka_unit_test(space_copies_beyond_their_limit_survive_a_failed_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,9 @@ MUST_CHECK enum error vm_reclaim_wait(void);
 /* Frames that only the kernel may take. Set once at boot, from the size of memory. */
 uint32_t vm_frame_reserve(void);
 
+/* Frames that copies for a running snapshot may take, apart from those of the kernel's own records. */
+uint32_t vm_copies_max(void);
+
 /* How often a page was dropped to get its frame. */
 uint64_t vm_reclaim_dropped(void);
 

@@ -17,6 +17,12 @@ MUST_CHECK enum error vm_stop(void);
 /* Hand the dirty pages of a chunk that is closed since the stop to the snapshot, and open it. Does not sleep. */
 void vm_open_chunk(struct gpn page);
 
+/*
+ * Pages have left the snapshot's list, written or given back: whoever waits for one of them looks again. Copies may take
+ * vm_copies_max() frames; a program that would need one more waits for the page it writes to, which is put first.
+ */
+void vm_snapshot_progressed(void);
+
 /* How often a page was copied because it was written before the snapshot had it. */
 uint64_t vm_copies(void);
 

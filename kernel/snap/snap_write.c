@@ -173,6 +173,7 @@ enum error snap_write_pages(struct store *store, struct snap_write_totals *total
     *totals = (struct snap_write_totals){0};
     while (error == OK && vm_snapshot_count(map) > 0) {
         error = write_batch(store, map, totals);
+        vm_snapshot_progressed();
         if (thread_should_yield()) {
             thread_yield();
         }
@@ -194,4 +195,5 @@ void snap_return_pages(void)
         }
         drop_record(map, page);
     }
+    vm_snapshot_progressed();
 }

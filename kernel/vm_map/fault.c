@@ -25,6 +25,7 @@ static const struct vm_pager *pager;
 static const struct vm_fault_policy *policy;
 static uint32_t stops;
 static uint64_t copies;
+static struct wait_queue progress; /* of the running snapshot: who must not copy any more sleeps here */
 
 struct vm_map *vm_object_space(void)
 {
@@ -43,6 +44,7 @@ enum error vm_fault_initialise(const struct vm_pager *page_source, const struct 
     policy = fault_policy;
     stops = 0;
     copies = 0;
+    progress = (struct wait_queue){0};
     return vm_map_init(&object_space, &options);
 }
 
@@ -94,15 +96,26 @@ void *vm_content_at_stop(struct gpn gpn)
     return frame_address(page->frame);
 }
 
+/* A frame to copy a page to. The kernel's own records must not wait for one, so they take of the reserve. */
+static enum error take_copy_frame(struct gpn gpn, struct frame *out)
+{
+    if (gpn_space(gpn).number == SPACE_SYSTEM.number) {
+        return frame_allocate(FRAME_PAGE, out);
+    }
+    if (frame_count(FRAME_COPY) >= vm_copies_max() || vm_frame_take(out) != OK) {
+        return ERROR_BUSY;
+    }
+    return OK;
+}
+
 /*
- * The page is about to be written while the running snapshot still needs its content. The kernel's own records must not
- * wait for a frame, so they take of the reserve.
+ * The page is about to be written while the running snapshot still needs its content.
+ * - ERROR_BUSY: there are as many copies as may be; wait_for_snapshot() then.
  */
 static enum error copy_for_snapshot(struct vm_page *page)
 {
-    bool is_record = gpn_space(page->gpn).number == SPACE_SYSTEM.number;
     struct frame fresh;
-    enum error error = is_record ? frame_allocate(FRAME_PAGE, &fresh) : vm_frame_take(&fresh);
+    enum error error = take_copy_frame(page->gpn, &fresh);
 
     if (error != OK) {
         return error;
@@ -241,12 +254,31 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access)
     return error;
 }
 
+/* The snapshot writes this page next, and then it need not be copied any more. */
+static enum error wait_for_snapshot(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+
+    if (page == NULL || !vm_snapshot_must_copy(&object_space, page)) {
+        return OK;
+    }
+    if (page->state != VM_PAGE_WRITING) {
+        vm_snapshot_expedite(&object_space, page);
+    }
+    return wait_queue_sleep(&progress, DEADLINE_NEVER, true);
+}
+
+void vm_snapshot_progressed(void)
+{
+    wait_queue_wake(&progress, UINT32_MAX);
+}
+
 enum error vm_fault(struct gpn gpn, enum pmap_access access)
 {
     enum error error = try_fault(gpn, access);
 
-    while (error == ERROR_NO_MEMORY) {
-        error = vm_reclaim_wait();
+    while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
+        error = error == ERROR_BUSY ? wait_for_snapshot(gpn) : vm_reclaim_wait();
         if (error != OK) {
             return error;
         }

@@ -16,6 +16,7 @@
 
 #define RESERVE_SHARE      16u  /* of all frames */
 #define RESERVE_FRAMES_MIN 512u /* 2 MiB */
+#define COPIES_SHARE       16u /* of all frames */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
@@ -33,6 +34,11 @@ uint32_t vm_frame_reserve(void)
     uint32_t share = frame_limit() / RESERVE_SHARE;
 
     return share > RESERVE_FRAMES_MIN ? share : RESERVE_FRAMES_MIN;
+}
+
+uint32_t vm_copies_max(void)
+{
+    return frame_limit() / COPIES_SHARE;
 }
 
 static bool is_candidate(const struct vm_page *page)
