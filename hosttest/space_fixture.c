@@ -12,6 +12,7 @@
 
 #include "arch/pmap.h"
 #include "snap.h"
+#include "snap_check.h"
 #include "snap_pager.h"
 #include "store.h"
 #include "vm_fault.h"
@@ -428,9 +429,9 @@ static void check_mapping(struct gpn gpn, uint32_t index)
 
 void space_check(void)
 {
-    struct vm_map_violation violation;
+    struct snap_violation violation;
 
-    if (vm_map_check(vm_object_space(), &violation) != OK) {
+    if (snap_check(&violation) != OK) {
         space_fail("%s is broken at page %08x", violation.invariant, violation.page.number);
     }
     for (uint32_t i = 0; i < space_world.model.page_count; i++) {

@@ -335,6 +335,8 @@ static void discard_page(struct vm_page *page)
     struct frame frame = vm_page_detach(&object_space, page);
     if (!frame_is_none(frame)) {
         frame_free(frame);
+    } else if (!frame_is_none(page->copy_frame)) {
+        frame_set_owner(page->copy_frame, FRAME_COPY);
     }
     vm_page_unlock(page);
     page_in_forget(&object_space, gpn);
