@@ -187,8 +187,8 @@ static inline struct vm_page *vm_map_find(const struct vm_map *map, struct gpn g
     uint32_t index = hash & map->mask_high;
     vm_map_head head = map->heads[index < map->bucket_count ? index : index & map->mask_high >> 1];
 
-    if (__builtin_expect(!vm_map_head_may_have(head, hash), 0)) {
-        return NULL; /* a branch, so that the processor need not wait for the filter to go on with the page */
+    if (!vm_map_head_may_have(head, hash)) {
+        return NULL;
     }
     struct vm_page *page = vm_map_head_first(head); /* there is one: an empty chain has no filter bits */
     while (page->gpn.number != gpn.number) {
