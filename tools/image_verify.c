@@ -32,11 +32,13 @@ static void print_bar(void *context, uint64_t done, uint64_t total)
     fflush(stderr);
 }
 
-static void print_result(const struct store_check_result *result)
+static void print_result(const struct store_check_result *result, struct generation newest)
 {
-    printf("%llu generations, %llu pages of content, %llu blocks of records, %llu of map, %llu of free-space map",
-           (unsigned long long)result->generations, (unsigned long long)result->pages,
-           (unsigned long long)result->records, (unsigned long long)result->nodes, (unsigned long long)result->chunks);
+    printf("%llu generations up to %llu, %llu pages of content, %llu blocks of records, %llu of map, %llu of "
+           "free-space map",
+           (unsigned long long)result->generations, (unsigned long long)newest.number,
+           (unsigned long long)result->pages, (unsigned long long)result->records, (unsigned long long)result->nodes,
+           (unsigned long long)result->chunks);
     if (result->retired > 0) {
         printf(", %llu retired", (unsigned long long)result->retired);
     }
@@ -76,7 +78,7 @@ int command_verify(int argc, char **argv)
         if (image.report.reason[0] != 0) {
             printf("note: %s\n", image.report.reason);
         }
-        print_result(&result);
+        print_result(&result, image.report.generation);
     }
     bool found = result.findings > 0 || image.report.fell_back;
     status = image_close(&image);
