@@ -4,3 +4,8 @@ foreach(test table growth cursor hash page snapshot)
         SOURCES vm_map_${test}_test.c vm_map_fixture.c
         LIBRARIES host_vm_map)
 endforeach()
+
+eidolon_host_test(vm_map_threads_test
+    SOURCES vm_map_threads_test.c vm_map_fixture.c
+    LIBRARIES host_vm_map
+    THREADS)
