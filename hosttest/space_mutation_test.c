@@ -111,6 +111,7 @@ MUTATION(protection_at_the_stop, no_protection = true)
 MUTATION(dirty_marks, no_marks = true)
 MUTATION(clearing, no_clearing = true)
 MUTATION(flushes, no_flushes = true)
+MUTATION(invalidation_at_activation, mmu_forget(MMU_ACTIVATE))
 MUTATION(invalidation_at_the_stop, mmu_forget(MMU_STOP))
 MUTATION(invalidation_of_removed_pages, mmu_forget(MMU_REMOVE))
 MUTATION(invalidation_of_protected_pages, mmu_forget(MMU_PROTECT))
@@ -124,6 +125,7 @@ int main(void)
         cmocka_unit_test(space_without_dirty_marks_is_noticed),
         cmocka_unit_test(space_without_clearing_is_noticed),
         cmocka_unit_test(space_without_flushes_is_noticed),
+        cmocka_unit_test(space_without_invalidation_at_activation_is_noticed),
         cmocka_unit_test(space_without_invalidation_at_the_stop_is_noticed),
         cmocka_unit_test(space_without_invalidation_of_removed_pages_is_noticed),
         cmocka_unit_test(space_without_invalidation_of_protected_pages_is_noticed),

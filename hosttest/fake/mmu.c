@@ -7,8 +7,9 @@
 
 #define CACHE_ENTRIES 256u
 
+/* Of an address, whatever space it belonged to when it was cached: activating another one must drop it. */
 struct translation {
-    struct gpn page;
+    uint32_t address_page;
     struct frame frame;
     bool present;
     bool writable; /* at both levels */
@@ -23,16 +24,23 @@ void mmu_forget(enum mmu_reason reason)
     forgotten = reason;
 }
 
+static uint32_t address_page(struct gpn page)
+{
+    return gpn_address(page).value >> PAGE_SHIFT;
+}
+
 static struct translation *slot_of(struct gpn page)
 {
-    return &cache[(page.number ^ page.number >> 10) % CACHE_ENTRIES];
+    uint32_t number = address_page(page);
+
+    return &cache[(number ^ number >> 10) % CACHE_ENTRIES];
 }
 
 void mmu_invalidate(struct gpn page, enum mmu_reason reason)
 {
     struct translation *slot = slot_of(page);
 
-    if (reason != forgotten && slot->page.number == page.number) {
+    if (reason != forgotten && slot->address_page == address_page(page)) {
         slot->present = false;
     }
 }
@@ -81,7 +89,7 @@ static bool walk(struct gpn page, bool write, struct translation *slot)
     }
     *directory_entry |= MMU_ACCESSED;
     *table_entry |= write ? MMU_ACCESSED | MMU_DIRTY : MMU_ACCESSED;
-    *slot = (struct translation){.page = page,
+    *slot = (struct translation){.address_page = address_page(page),
                                  .frame = {*table_entry >> PAGE_SHIFT},
                                  .present = true,
                                  .writable = writable,
@@ -97,7 +105,7 @@ static uint32_t *access(struct vaddr address, bool write)
         return NULL;
     }
     struct translation *slot = slot_of(page);
-    bool hit = slot->present && slot->page.number == page.number;
+    bool hit = slot->present && slot->address_page == address_page(page);
 
     if (hit && write && !slot->writable) {
         /* The processor drops the translation with the fault: a right that was given meanwhile is found next time. */

@@ -1,0 +1,446 @@
+/*
+ * The check of the invariants: each of VM-1 to VM-8 broken in every way a record or the table can break it, and each
+ * time the check names it, and the page where it shows. (VM-9 is about mappings: space_mutation_test breaks that.)
+ *
+ * The world: a page of each kind, see enum. What a case breaks is put back from a byte-wise copy of everything.
+ */
+#include "vm_map_fixture.h"
+
+#include "arch/frame.h"
+
+#include <string.h>
+
+enum { NEW, CLEAN, OPEN_A, OPEN_B, OPEN_C, OWED, COPIED, DISCARDED, PAGES };
+
+static struct vm_map map;
+static struct vm_page *pages[PAGES];
+
+struct copy {
+    struct vm_map map;
+    struct vm_page pages[PAGES];
+    vm_map_head heads[PAGE_SIZE / sizeof(vm_map_head)];
+};
+static struct copy before;
+
+static struct frame frame_new(void)
+{
+    struct frame frame;
+
+    assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
+    return frame;
+}
+
+static void frame_release(struct frame frame)
+{
+    if (!frame_is_none(frame)) {
+        frame_free(frame);
+    }
+}
+
+static void make_pages(void)
+{
+    for (uint32_t i = 0; i < PAGES; i++) {
+        pages[i] = map_create(&map, 0x00100000u + i);
+        vm_page_lock(pages[i]);
+        if (i != NEW) {
+            vm_page_make_resident(pages[i], frame_new());
+        }
+    }
+    for (uint32_t i = OWED; i <= DISCARDED; i++) {
+        vm_page_mark_dirty(&map, pages[i]);
+    }
+    assert_int_equal(vm_snapshot_splice(&map), OK);
+    vm_snapshot_give_frame(&map, pages[COPIED], frame_new());
+    assert_true(frame_is_none(vm_page_detach(&map, pages[DISCARDED])));
+    for (uint32_t i = OPEN_A; i <= OPEN_C; i++) {
+        vm_page_mark_dirty(&map, pages[i]);
+    }
+}
+
+static int start(void **unused)
+{
+    (void)unused;
+    map_start(&map, 256, 1);
+    make_pages();
+    map_check(&map);
+    before.map = map;
+    for (uint32_t i = 0; i < PAGES; i++) {
+        before.pages[i] = *pages[i];
+    }
+    memcpy(before.heads, map.heads, sizeof(before.heads));
+    return 0;
+}
+
+static void put_back(void)
+{
+    map = before.map;
+    for (uint32_t i = 0; i < PAGES; i++) {
+        *pages[i] = before.pages[i];
+    }
+    memcpy(map.heads, before.heads, sizeof(before.heads));
+}
+
+static int stop(void **unused)
+{
+    (void)unused;
+    for (uint32_t i = 0; i < PAGES; i++) {
+        frame_release(vm_page_detach(&map, pages[i]));
+        if (vm_snapshot_has(&map, pages[i])) {
+            frame_release(vm_snapshot_abort(&map, pages[i]));
+        }
+        vm_page_unlock(pages[i]);
+        map_delete(&map, pages[i]->gpn.number);
+    }
+    map_stop(&map);
+    return 0;
+}
+
+/* Chains ---------------------------------------------------------------------------------------------------------- */
+
+static vm_map_head *head_of(const struct vm_page *page)
+{
+    return &map.heads[vm_map_hash(map.seed, page->gpn) & map.mask_high];
+}
+
+/* Take a page off its chain. The chains of this world are short and their filters stay. */
+static void unchain(const struct vm_page *page)
+{
+    vm_map_head *head = head_of(page);
+    struct vm_page *other = vm_map_head_first(*head);
+
+    if (other == page) {
+        *head = page->hash_next == NULL ? 0 : (vm_map_head)page->hash_next | (*head & VM_MAP_FILTER);
+        return;
+    }
+    while (other->hash_next != page) {
+        other = other->hash_next;
+    }
+    other->hash_next = page->hash_next;
+}
+
+static void chain(struct vm_page *page, vm_map_head *head)
+{
+    page->hash_next = vm_map_head_first(*head);
+    *head = (vm_map_head)page | VM_MAP_FILTER;
+}
+
+static void put_on_another_chain(void)
+{
+    unchain(pages[CLEAN]);
+    chain(pages[CLEAN], head_of(pages[CLEAN]) == map.heads ? &map.heads[1] : map.heads);
+}
+
+static void lose_filter_bit(void)
+{
+    *head_of(pages[CLEAN]) &= ~vm_map_filter_bit(vm_map_hash(map.seed, pages[CLEAN]->gpn));
+}
+
+static void leave_filter_on_empty_chain(void)
+{
+    uint32_t empty = 0;
+
+    while (map.heads[empty] != 0) {
+        empty++;
+    }
+    map.heads[empty] = 1;
+}
+
+static void make_duplicate(void)
+{
+    unchain(pages[CLEAN]);
+    pages[CLEAN]->gpn = pages[NEW]->gpn;
+    chain(pages[CLEAN], head_of(pages[NEW]));
+}
+
+static void lose_page(void)
+{
+    unchain(pages[CLEAN]);
+}
+
+static void make_ring_of_chain(void)
+{
+    pages[CLEAN]->hash_next = pages[CLEAN];
+}
+
+static void count_too_many(void)
+{
+    map.count++;
+    map.records.objects_used++;
+}
+
+static void lose_record_of_pool(void)
+{
+    map.records.objects_used++;
+}
+
+static void count_no_buckets(void)
+{
+    map.bucket_count = 0;
+}
+
+static void count_more_buckets_than_memory(void)
+{
+    map.bucket_count++;
+    map.mask_high = map.mask_high << 1 | 1;
+}
+
+static void widen_mask(void)
+{
+    map.mask_high = map.mask_high << 1 | 1;
+}
+
+static void narrow_mask(void)
+{
+    map.mask_high >>= 1;
+}
+
+static void make_hole_in_mask(void)
+{
+    map.mask_high ^= 1;
+}
+
+static void move_heads(void)
+{
+    map.heads++;
+}
+
+/* Pages ----------------------------------------------------------------------------------------------------------- */
+
+static void clean_without_frame(void)
+{
+    pages[CLEAN]->frame = FRAME_NONE;
+}
+
+static void new_with_frame(void)
+{
+    pages[NEW]->frame = pages[CLEAN]->frame;
+}
+
+static void dirty_without_frame(void)
+{
+    pages[OPEN_B]->frame = FRAME_NONE;
+}
+
+static void unknown_state(void)
+{
+    pages[CLEAN]->state = VM_PAGE_WRITING + 1;
+}
+
+static void dirty_on_no_list(void)
+{
+    pages[CLEAN]->state = VM_PAGE_DIRTY;
+}
+
+static void writing_on_no_list(void)
+{
+    pages[CLEAN]->state = VM_PAGE_WRITING;
+}
+
+static void clean_on_open_list(void)
+{
+    pages[OPEN_B]->state = VM_PAGE_CLEAN;
+}
+
+static void copy_on_no_list(void)
+{
+    pages[CLEAN]->copy_frame = pages[CLEAN]->frame;
+}
+
+static void copy_on_open_list(void)
+{
+    pages[OPEN_B]->copy_frame = pages[CLEAN]->frame;
+}
+
+static void clean_owed_without_copy(void)
+{
+    pages[OWED]->state = VM_PAGE_CLEAN;
+}
+
+static void new_owed_without_copy(void)
+{
+    pages[DISCARDED]->copy_frame = FRAME_NONE;
+}
+
+/* Lists ----------------------------------------------------------------------------------------------------------- */
+
+static struct vm_list *open_list(void)
+{
+    return &map.lists[pages[OPEN_A]->list];
+}
+
+static void unknown_list(void)
+{
+    pages[OPEN_B]->list = VM_LISTS;
+}
+
+static void name_the_other_list(void)
+{
+    pages[OPEN_B]->list = pages[OWED]->list;
+}
+
+static void link_on_no_list(void)
+{
+    pages[CLEAN]->list_link.next = pages[OPEN_A];
+}
+
+static void cut_link_forwards(void)
+{
+    pages[OPEN_A]->list_link.next = NULL;
+}
+
+static void cut_link_backwards(void)
+{
+    pages[OPEN_B]->list_link.previous = NULL;
+}
+
+static void forget_first(void)
+{
+    open_list()->first = pages[OPEN_B];
+}
+
+static void forget_last(void)
+{
+    open_list()->last = pages[OPEN_B];
+}
+
+static void count_list_wrong(void)
+{
+    open_list()->count++;
+}
+
+/* Consistent in itself, but a ring that nobody gets into from the list's ends. */
+static void split_off_a_ring(void)
+{
+    open_list()->first = pages[OPEN_A];
+    open_list()->last = pages[OPEN_A];
+    open_list()->count = 1;
+    pages[OPEN_A]->list_link = (struct vm_page_link){NULL, NULL};
+    pages[OPEN_B]->list_link = (struct vm_page_link){.previous = pages[OPEN_C], .next = pages[OPEN_C]};
+    pages[OPEN_C]->list_link = (struct vm_page_link){.previous = pages[OPEN_B], .next = pages[OPEN_B]};
+}
+
+#define ANYWHERE (-1)
+
+static const struct breakage {
+    const char *name;
+    void (*make)(void);
+    const char *invariant;
+    int page;        /* index where it must be seen, or ANYWHERE */
+    bool whole_only; /* the step by buckets cannot see it */
+} breakages[] = {
+    {"put_on_another_chain", put_on_another_chain, "VM-1", CLEAN, false},
+    {"lose_filter_bit", lose_filter_bit, "VM-1", CLEAN, false},
+    {"leave_filter_on_empty_chain", leave_filter_on_empty_chain, "VM-1", ANYWHERE, false},
+    {"make_duplicate", make_duplicate, "VM-2", NEW, false},
+    {"lose_page", lose_page, "VM-3", ANYWHERE, true},
+    {"make_ring_of_chain", make_ring_of_chain, "VM-3", CLEAN, false},
+    {"count_too_many", count_too_many, "VM-3", ANYWHERE, true},
+    {"lose_record_of_pool", lose_record_of_pool, "VM-3", ANYWHERE, false},
+    {"count_no_buckets", count_no_buckets, "VM-4", ANYWHERE, false},
+    {"count_more_buckets_than_memory", count_more_buckets_than_memory, "VM-4", ANYWHERE, false},
+    {"widen_mask", widen_mask, "VM-4", ANYWHERE, false},
+    {"narrow_mask", narrow_mask, "VM-4", ANYWHERE, false},
+    {"make_hole_in_mask", make_hole_in_mask, "VM-4", ANYWHERE, false},
+    {"move_heads", move_heads, "VM-4", ANYWHERE, false},
+    {"clean_without_frame", clean_without_frame, "VM-5", CLEAN, false},
+    {"new_with_frame", new_with_frame, "VM-5", NEW, false},
+    {"dirty_without_frame", dirty_without_frame, "VM-5", OPEN_B, false},
+    {"unknown_state", unknown_state, "VM-5", CLEAN, false},
+    {"dirty_on_no_list", dirty_on_no_list, "VM-6", CLEAN, false},
+    {"writing_on_no_list", writing_on_no_list, "VM-6", CLEAN, false},
+    {"clean_on_open_list", clean_on_open_list, "VM-6", OPEN_B, false},
+    {"copy_on_no_list", copy_on_no_list, "VM-7", CLEAN, false},
+    {"copy_on_open_list", copy_on_open_list, "VM-7", OPEN_B, false},
+    {"clean_owed_without_copy", clean_owed_without_copy, "VM-7", OWED, false},
+    {"new_owed_without_copy", new_owed_without_copy, "VM-7", DISCARDED, false},
+    {"unknown_list", unknown_list, "VM-8", OPEN_B, false},
+    {"name_the_other_list", name_the_other_list, "VM-8", ANYWHERE, true},
+    {"link_on_no_list", link_on_no_list, "VM-8", CLEAN, false},
+    {"cut_link_forwards", cut_link_forwards, "VM-8", ANYWHERE, false},
+    {"cut_link_backwards", cut_link_backwards, "VM-8", ANYWHERE, false},
+    {"forget_first", forget_first, "VM-8", ANYWHERE, false},
+    {"forget_last", forget_last, "VM-8", ANYWHERE, false},
+    {"count_list_wrong", count_list_wrong, "VM-8", ANYWHERE, true},
+    {"split_off_a_ring", split_off_a_ring, "VM-8", ANYWHERE, true},
+};
+
+static enum error check_in_steps(struct vm_map_violation *violation)
+{
+    uint32_t position = 0;
+    enum error error;
+
+    do {
+        error = vm_map_check_step(&map, &position, 7, violation);
+    } while (error == OK && position != 0);
+    return error;
+}
+
+static void assert_names(const struct breakage *breakage, const struct vm_map_violation *violation)
+{
+    if (strcmp(violation->invariant, breakage->invariant) != 0) {
+        fail_msg("%s: the check names %s", breakage->name, violation->invariant);
+    }
+    if (breakage->page != ANYWHERE) {
+        assert_true(violation->has_page);
+        assert_int_equal(violation->page.number, before.pages[breakage->page].gpn.number);
+    }
+}
+
+static void check_names_each_broken_invariant(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(breakages) / sizeof(breakages[0]); i++) {
+        struct vm_map_violation violation;
+
+        breakages[i].make();
+        if (vm_map_check(&map, &violation) != ERROR_INVALID) {
+            fail_msg("%s is not noticed", breakages[i].name);
+        }
+        assert_names(&breakages[i], &violation);
+        put_back();
+        map_check(&map);
+    }
+}
+
+static void check_by_steps_names_what_a_bucket_shows(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(breakages) / sizeof(breakages[0]); i++) {
+        struct vm_map_violation violation;
+
+        breakages[i].make();
+        enum error error = check_in_steps(&violation);
+        if (!breakages[i].whole_only) {
+            if (error != ERROR_INVALID) {
+                fail_msg("%s is not noticed", breakages[i].name);
+            }
+            assert_names(&breakages[i], &violation);
+        }
+        put_back();
+        assert_int_equal(check_in_steps(&violation), OK);
+    }
+}
+
+static void check_covers_every_invariant(void **unused)
+{
+    (void)unused;
+    bool named[9] = {false};
+
+    for (size_t i = 0; i < sizeof(breakages) / sizeof(breakages[0]); i++) {
+        named[breakages[i].invariant[3] - '0'] = true;
+    }
+    for (uint32_t number = 1; number <= 8; number++) {
+        assert_true(named[number]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(check_names_each_broken_invariant, start, stop),
+        cmocka_unit_test_setup_teardown(check_by_steps_names_what_a_bucket_shows, start, stop),
+        cmocka_unit_test(check_covers_every_invariant),
+    };
+
+    return cmocka_run_group_tests_name("vm_map_check", tests, NULL, NULL);
+}
