@@ -370,7 +370,9 @@ static void abort_snapshot(struct world *world)
         return;
     }
     while ((page = vm_snapshot_first(&world->map)) != NULL) {
+        vm_page_lock(page);
         frame_release(vm_snapshot_abort(&world->map, page));
+        vm_page_unlock(page);
     }
     store_abort(world);
 }
@@ -508,88 +510,11 @@ static void snapshot_takes_the_lists_over_in_constant_time(void **unused)
     map_stop(&map);
 }
 
-/* A DIRTY page on the snapshot's list, locked. */
-static struct vm_page *owed_page(struct vm_map *map)
-{
-    struct vm_page *page = map_create(map, 1);
-
-    vm_page_lock(page);
-    vm_page_make_resident(page, frame_new());
-    vm_page_mark_dirty(map, page);
-    assert_int_equal(vm_snapshot_splice(map), OK);
-    return page;
-}
-
-static void snapshot_functions_refuse_pages_they_are_not_for(void **unused)
-{
-    (void)unused;
-    struct vm_map map;
-    struct frame frame;
-
-    map_start(&map, 64, 1);
-    struct vm_page *page = map_create(&map, 1);
-    vm_page_lock(page);
-    frame = frame_new();
-    /* on no list */
-    assert_true(fake_panics(vm_snapshot_defer(&map, page)));
-    assert_true(fake_panics(vm_snapshot_expedite(&map, page)));
-    assert_true(fake_panics((void)!vm_snapshot_abort(&map, page).number));
-    assert_true(fake_panics((void)!vm_snapshot_end_write(&map, page).number));
-    assert_true(fake_panics((void)vm_snapshot_begin_write(&map, page).number));
-    assert_true(fake_panics(vm_snapshot_fail_write(&map, page)));
-    assert_true(fake_panics(vm_snapshot_add(&map, page))); /* not CLEAN */
-    assert_true(fake_panics(vm_snapshot_give_frame(&map, page, frame)));
-    vm_page_unlock(page);
-    map_delete(&map, 1);
-
-    page = owed_page(&map);
-    assert_true(fake_panics(vm_page_end_write(&map, page)));
-    assert_true(fake_panics((void)!vm_snapshot_end_write(&map, page).number)); /* not begun */
-    assert_true(fake_panics(vm_snapshot_give_frame(&map, page, FRAME_NONE)));
-    assert_int_equal(vm_snapshot_begin_write(&map, page).number, page->frame.number);
-    assert_true(fake_panics((void)!vm_snapshot_abort(&map, page).number)); /* it is on its way to the disk */
-    vm_snapshot_give_frame(&map, page, frame);
-    assert_true(fake_panics(vm_snapshot_give_frame(&map, page, frame))); /* one copy is enough */
-    map_check(&map);
-    frame_release(vm_snapshot_abort(&map, page));
-    frame_release(vm_page_detach(&map, page));
-    vm_page_unlock(page);
-    map_delete(&map, 1);
-    map_stop(&map);
-}
-
-static void snapshot_adding_what_it_has_already_panics(void **unused)
-{
-    (void)unused;
-    struct vm_map map;
-
-    map_start(&map, 64, 1);
-    struct vm_page *page = owed_page(&map);
-    assert_true(fake_panics(vm_snapshot_add(&map, page)));
-    /* Discarded and brought back, it is CLEAN while the snapshot still has what it was. */
-    assert_true(frame_is_none(vm_page_detach(&map, page)));
-    vm_page_make_resident(page, frame_new());
-    map_check(&map);
-    assert_true(fake_panics(vm_snapshot_add(&map, page)));
-    struct frame copy = vm_snapshot_begin_write(&map, page);
-    assert_int_not_equal(copy.number, page->frame.number);
-    assert_int_equal(vm_snapshot_end_write(&map, page).number, copy.number);
-    frame_free(copy);
-    assert_int_equal(page->state, VM_PAGE_CLEAN);
-    assert_int_equal(page->list, VM_LIST_NONE);
-    frame_release(vm_page_detach(&map, page));
-    vm_page_unlock(page);
-    map_delete(&map, 1);
-    map_stop(&map);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(snapshot_of_random_histories_is_the_content_at_the_stop),
         cmocka_unit_test(snapshot_takes_the_lists_over_in_constant_time),
-        cmocka_unit_test(snapshot_functions_refuse_pages_they_are_not_for),
-        cmocka_unit_test(snapshot_adding_what_it_has_already_panics),
     };
 
     return cmocka_run_group_tests_name("vm_map_snapshot", tests, NULL, NULL);

@@ -43,7 +43,8 @@
 /*
  * States of a page. A page that was never touched, or whose content is in the store and nowhere in memory, needs no
  * record: its ticket or the store says what it is. The record does not say where on the disk its content is: the store's
- * layers answer for whatever was written, committed or not. All functions below need the page's mutex.
+ * layers answer for whatever was written, committed or not. All functions below need the page's mutex, but for
+ * vm_page_mark_dirty and vm_snapshot_add: gathering calls them, and what the hardware has noted cannot wait.
  *
  * | state   | guaranteed                                          | left by -> to                                       |
  * |---------|-----------------------------------------------------|-----------------------------------------------------|
@@ -59,7 +60,7 @@
  * |         | it                                                  | vm_page_fail_write, vm_snapshot_fail_write,         |
  * |         |                                                     | vm_snapshot_give_frame -> DIRTY                     |
  *
- * vm_page_detach takes a page to NEW from every state but READING.
+ * vm_page_detach takes a page to NEW from every state but READING, and but for WRITING in a page-out.
  */
 enum vm_page_state { VM_PAGE_NEW, VM_PAGE_READING, VM_PAGE_CLEAN, VM_PAGE_DIRTY, VM_PAGE_WRITING };
 
@@ -261,6 +262,8 @@ void vm_page_mark_dirty(struct vm_map *map, struct vm_page *page);
  * Page-out: DIRTY -> WRITING -> CLEAN, or back. The caller has seen to it that no mapping of the page can be written.
  * - for a page on the open dirty list, which it leaves when the store has been told where its content is. A page on the
  *   snapshot's list has functions of its own below, which know of copies.
+ * - the mutex is held from begin to end. A stop may come in between: then vm_snapshot_has() says that the page is the
+ *   snapshot's, what was written goes to the store's sealed layer, and vm_snapshot_end_write() ends it.
  */
 void vm_page_begin_write(struct vm_page *page);
 void vm_page_fail_write(struct vm_page *page);

@@ -79,7 +79,7 @@ void vm_page_make_resident(struct vm_page *page, struct frame frame)
 void vm_page_begin_write(struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(page->state == VM_PAGE_DIRTY);
+    ASSERT(page->state == VM_PAGE_DIRTY && frame_is_none(page->copy_frame));
     page->state = VM_PAGE_WRITING;
 }
 

@@ -114,6 +114,7 @@ struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page)
 
 struct frame vm_snapshot_abort(struct vm_map *map, struct vm_page *page)
 {
+    ASSERT(vm_page_is_mine(page));
     ASSERT(vm_snapshot_has(map, page) && page->state != VM_PAGE_WRITING);
     return let_go(map, page);
 }
