@@ -289,7 +289,7 @@ static void discard(struct world *world, uint32_t index)
 static void stop(struct world *world)
 {
     if (world->running) {
-        if (vm_snapshot_first(&world->map) != NULL) {
+        if (vm_snapshot_first(&world->map) != NULL || world->in_flight != NULL) {
             assert_int_equal(vm_snapshot_splice(&world->map), ERROR_BUSY);
         }
         return;
@@ -357,7 +357,7 @@ static void end_write(struct world *world)
 
 static void commit(struct world *world)
 {
-    if (world->running && vm_snapshot_first(&world->map) == NULL) {
+    if (world->running && vm_snapshot_first(&world->map) == NULL && world->in_flight == NULL) {
         store_commit(world);
     }
 }

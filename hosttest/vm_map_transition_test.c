@@ -13,19 +13,24 @@ static struct vm_map map;
 
 /* Where a page can stand: its state, and what the running snapshot still wants of it. */
 enum situation {
+    PANICS,
     NEW,
     READING,
     CLEAN,
     DIRTY,
     WRITING,
-    OWED_DIRTY,   /* on the snapshot's list, its own frame is to be written */
-    OWED_WRITING, /* and is on its way */
-    COPIED_NEW,   /* on the snapshot's list with a copy; the page itself goes its own way */
+    OWED_DIRTY,      /* on the snapshot's list, its own frame is to be written */
+    OWED_PAGING_OUT, /* and a page-out was under way at the stop */
+    OWED_WRITING,    /* and the snapshot writes it */
+    COPIED_NEW,      /* on the snapshot's list with a copy; the page itself goes its own way */
     COPIED_READING,
     COPIED_CLEAN,
     COPIED_DIRTY,
-    SITUATIONS,
-    PANICS
+    SENT_NEW, /* the snapshot writes the copy */
+    SENT_READING,
+    SENT_CLEAN,
+    SENT_DIRTY,
+    SITUATIONS
 };
 
 static struct frame frame_new(void)
@@ -45,16 +50,15 @@ static void frame_release(struct frame frame)
 
 static enum situation situation_of(const struct vm_page *page)
 {
-    static const enum situation copied[] = {COPIED_NEW, COPIED_READING, COPIED_CLEAN, COPIED_DIRTY, PANICS};
-
     assert_true(page->state <= VM_PAGE_WRITING);
     if (!vm_snapshot_has(&map, page)) {
-        return (enum situation)page->state;
+        return NEW + page->state;
     }
+    bool is_sent = page->list == VM_LIST_WRITING;
     if (vm_snapshot_must_copy(&map, page)) {
-        return page->state == VM_PAGE_DIRTY ? OWED_DIRTY : OWED_WRITING;
+        return page->state == VM_PAGE_DIRTY ? OWED_DIRTY : is_sent ? OWED_WRITING : OWED_PAGING_OUT;
     }
-    return copied[page->state];
+    return (is_sent ? SENT_NEW : COPIED_NEW) + page->state;
 }
 
 /* A locked page, taken to its situation by the functions that lead there. */
@@ -80,17 +84,24 @@ static struct vm_page *page_in(enum situation situation)
     if (situation <= WRITING) {
         return page;
     }
-    assert_int_equal(vm_snapshot_splice(&map), OK);
-    if (situation == OWED_WRITING) {
-        assert_int_equal(vm_snapshot_begin_write(&map, page).number, page->frame.number);
-    } else if (situation == COPIED_DIRTY) {
-        vm_snapshot_give_frame(&map, page, frame_new());
-    } else if (situation != OWED_DIRTY) {
-        assert_true(frame_is_none(vm_page_detach(&map, page)));
+    if (situation == OWED_PAGING_OUT) {
+        vm_page_begin_write(page);
     }
-    if (situation == COPIED_READING) {
+    assert_int_equal(vm_snapshot_splice(&map), OK);
+    if (situation == OWED_WRITING || situation >= SENT_NEW) {
+        assert_int_equal(vm_snapshot_begin_write(&map, page).number, page->frame.number);
+    }
+    if (situation < COPIED_NEW) {
+        return page;
+    }
+    if (situation == COPIED_DIRTY || situation == SENT_DIRTY) {
+        vm_snapshot_give_frame(&map, page, frame_new());
+        return page;
+    }
+    assert_true(frame_is_none(vm_page_detach(&map, page)));
+    if (situation == COPIED_READING || situation == SENT_READING) {
         vm_page_begin_read(page);
-    } else if (situation == COPIED_CLEAN) {
+    } else if (situation == COPIED_CLEAN || situation == SENT_CLEAN) {
         vm_page_make_resident(page, frame_new());
     }
     return page;
@@ -105,7 +116,10 @@ static void forget(struct vm_page *page)
     if (page->state == VM_PAGE_READING) {
         vm_page_fail_read(page);
     }
-    if (page->state == VM_PAGE_WRITING && !vm_snapshot_has(&map, page)) {
+    if (page->list == VM_LIST_WRITING) {
+        vm_snapshot_fail_write(&map, page);
+    }
+    if (page->state == VM_PAGE_WRITING) {
         vm_page_fail_write(page);
     }
     frame_release(vm_page_detach(&map, page));
@@ -230,9 +244,8 @@ static void snapshot_expedite(struct vm_page *page)
 
 /* The table ------------------------------------------------------------------------------------------------------- */
 
-#define P PANICS
-
-/* By where the page stands before: free; owed; copied. What gathering and the list's order need works without the lock.
+/* By where the page stands before; whatever is not named panics. What gathering and the list's order need works without
+ * the lock.
  */
 static const struct transition {
     const char *name;
@@ -240,35 +253,105 @@ static const struct transition {
     bool needs_lock;
     enum situation after[SITUATIONS];
 } transitions[] = {
-    {"begin_read", vm_page_begin_read, true, {READING, P, P, P, P, P, P, COPIED_READING, P, P, P}},
-    {"fail_read", vm_page_fail_read, true, {P, NEW, P, P, P, P, P, P, COPIED_NEW, P, P}},
-    {"make_resident", make_resident, true, {CLEAN, CLEAN, P, P, P, P, P, COPIED_CLEAN, COPIED_CLEAN, P, P}},
-    {"mark_dirty", mark_dirty, false, {P, P, DIRTY, DIRTY, P, OWED_DIRTY, P, P, P, COPIED_DIRTY, COPIED_DIRTY}},
-    {"begin_write", vm_page_begin_write, true, {P, P, P, WRITING, P, OWED_WRITING, P, P, P, P, P}},
-    {"fail_write", vm_page_fail_write, true, {P, P, P, P, DIRTY, P, OWED_DIRTY, P, P, P, P}},
-    {"end_write", end_write, true, {P, P, P, P, CLEAN, P, P, P, P, P, P}},
-    {"drop", drop, true, {P, P, NEW, P, P, P, P, P, P, COPIED_NEW, P}},
-    {"detach", detach, true, {NEW, P, NEW, NEW, P, COPIED_NEW, COPIED_NEW, COPIED_NEW, P, COPIED_NEW, COPIED_NEW}},
-    {"snapshot_add", snapshot_add, false, {P, P, OWED_DIRTY, P, P, P, P, P, P, P, P}},
-    {"snapshot_give_frame", snapshot_give_frame, true, {P, P, P, P, P, COPIED_DIRTY, COPIED_DIRTY, P, P, P, P}},
+    {"begin_read",
+     vm_page_begin_read,
+     true,
+     {[NEW] = READING, [COPIED_NEW] = COPIED_READING, [SENT_NEW] = SENT_READING}},
+    {"fail_read", vm_page_fail_read, true, {[READING] = NEW, [COPIED_READING] = COPIED_NEW, [SENT_READING] = SENT_NEW}},
+    {"make_resident",
+     make_resident,
+     true,
+     {[NEW] = CLEAN,
+      [READING] = CLEAN,
+      [COPIED_NEW] = COPIED_CLEAN,
+      [COPIED_READING] = COPIED_CLEAN,
+      [SENT_NEW] = SENT_CLEAN,
+      [SENT_READING] = SENT_CLEAN}},
+    {"mark_dirty",
+     mark_dirty,
+     false,
+     {[CLEAN] = DIRTY,
+      [DIRTY] = DIRTY,
+      [OWED_DIRTY] = OWED_DIRTY,
+      [COPIED_CLEAN] = COPIED_DIRTY,
+      [COPIED_DIRTY] = COPIED_DIRTY,
+      [SENT_CLEAN] = SENT_DIRTY,
+      [SENT_DIRTY] = SENT_DIRTY}},
+    {"begin_write", vm_page_begin_write, true, {[DIRTY] = WRITING, [OWED_DIRTY] = OWED_PAGING_OUT}},
+    {"fail_write", vm_page_fail_write, true, {[WRITING] = DIRTY, [OWED_PAGING_OUT] = OWED_DIRTY}},
+    {"end_write", end_write, true, {[WRITING] = CLEAN}},
+    {"drop", drop, true, {[CLEAN] = NEW, [COPIED_CLEAN] = COPIED_NEW, [SENT_CLEAN] = SENT_NEW}},
+    {"detach",
+     detach,
+     true,
+     {[NEW] = NEW,
+      [CLEAN] = NEW,
+      [DIRTY] = NEW,
+      [OWED_DIRTY] = COPIED_NEW,
+      [OWED_PAGING_OUT] = COPIED_NEW,
+      [OWED_WRITING] = SENT_NEW,
+      [COPIED_NEW] = COPIED_NEW,
+      [COPIED_CLEAN] = COPIED_NEW,
+      [COPIED_DIRTY] = COPIED_NEW,
+      [SENT_NEW] = SENT_NEW,
+      [SENT_CLEAN] = SENT_NEW,
+      [SENT_DIRTY] = SENT_NEW}},
+    {"snapshot_add", snapshot_add, false, {[CLEAN] = OWED_DIRTY}},
+    {"snapshot_give_frame",
+     snapshot_give_frame,
+     true,
+     {[OWED_DIRTY] = COPIED_DIRTY, [OWED_PAGING_OUT] = COPIED_DIRTY, [OWED_WRITING] = SENT_DIRTY}},
     {"snapshot_begin_write",
      snapshot_begin_write,
      true,
-     {P, P, P, P, P, OWED_WRITING, P, COPIED_NEW, COPIED_READING, COPIED_CLEAN, COPIED_DIRTY}},
-    {"snapshot_end_write", snapshot_end_write, true, {P, P, P, P, P, P, CLEAN, NEW, READING, CLEAN, DIRTY}},
+     {[OWED_DIRTY] = OWED_WRITING,
+      [COPIED_NEW] = SENT_NEW,
+      [COPIED_READING] = SENT_READING,
+      [COPIED_CLEAN] = SENT_CLEAN,
+      [COPIED_DIRTY] = SENT_DIRTY}},
+    {"snapshot_end_write",
+     snapshot_end_write,
+     true,
+     {[OWED_PAGING_OUT] = CLEAN,
+      [OWED_WRITING] = CLEAN,
+      [SENT_NEW] = NEW,
+      [SENT_READING] = READING,
+      [SENT_CLEAN] = CLEAN,
+      [SENT_DIRTY] = DIRTY}},
     {"snapshot_fail_write",
      snapshot_fail_write,
      true,
-     {P, P, P, P, P, P, OWED_DIRTY, COPIED_NEW, COPIED_READING, COPIED_CLEAN, COPIED_DIRTY}},
-    {"snapshot_abort", snapshot_abort, true, {P, P, P, P, P, DIRTY, P, NEW, READING, CLEAN, DIRTY}},
+     {[OWED_WRITING] = OWED_DIRTY,
+      [SENT_NEW] = COPIED_NEW,
+      [SENT_READING] = COPIED_READING,
+      [SENT_CLEAN] = COPIED_CLEAN,
+      [SENT_DIRTY] = COPIED_DIRTY}},
+    {"snapshot_abort",
+     snapshot_abort,
+     true,
+     {[OWED_DIRTY] = DIRTY,
+      [COPIED_NEW] = NEW,
+      [COPIED_READING] = READING,
+      [COPIED_CLEAN] = CLEAN,
+      [COPIED_DIRTY] = DIRTY}},
     {"snapshot_defer",
      snapshot_defer,
      false,
-     {P, P, P, P, P, OWED_DIRTY, OWED_WRITING, COPIED_NEW, COPIED_READING, COPIED_CLEAN, COPIED_DIRTY}},
+     {[OWED_DIRTY] = OWED_DIRTY,
+      [OWED_PAGING_OUT] = OWED_PAGING_OUT,
+      [COPIED_NEW] = COPIED_NEW,
+      [COPIED_READING] = COPIED_READING,
+      [COPIED_CLEAN] = COPIED_CLEAN,
+      [COPIED_DIRTY] = COPIED_DIRTY}},
     {"snapshot_expedite",
      snapshot_expedite,
      false,
-     {P, P, P, P, P, OWED_DIRTY, OWED_WRITING, COPIED_NEW, COPIED_READING, COPIED_CLEAN, COPIED_DIRTY}},
+     {[OWED_DIRTY] = OWED_DIRTY,
+      [OWED_PAGING_OUT] = OWED_PAGING_OUT,
+      [COPIED_NEW] = COPIED_NEW,
+      [COPIED_READING] = COPIED_READING,
+      [COPIED_CLEAN] = COPIED_CLEAN,
+      [COPIED_DIRTY] = COPIED_DIRTY}},
 };
 
 #define TRANSITIONS (sizeof(transitions) / sizeof(transitions[0]))
@@ -355,7 +438,7 @@ static void page_out_across_a_stop_ends_as_the_snapshots(void **unused)
     struct vm_page *page = page_in(WRITING);
 
     assert_int_equal(vm_snapshot_splice(&map), OK);
-    assert_int_equal(situation_of(page), OWED_WRITING);
+    assert_int_equal(situation_of(page), OWED_PAGING_OUT);
     map_check(&map);
     assert_true(run_panics(end_write, page));
     vm_page_fail_write(page);

@@ -22,9 +22,10 @@
  *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
  *     VM-4  Every bucket head in use lies in committed memory, and mask_high covers bucket_count.
  *     VM-5  A page has a frame if and only if it is CLEAN, DIRTY or WRITING.
- *     VM-6  A DIRTY or WRITING page is on the open dirty list or on the snapshot's, and every page on the open one is
+ *     VM-6  A DIRTY or WRITING page is on the open dirty list or the snapshot has it, and every page on the open one is
  *           DIRTY or WRITING: the list is exactly what is resident and known dirty.
- *     VM-7  Only pages on the snapshot's list have a copy frame. One without it is DIRTY or WRITING.
+ *     VM-7  Only pages that the snapshot has, on its list or the one of pages it is writing, have a copy frame. One without
+ *           it is DIRTY or WRITING, and WRITING if the snapshot is writing it.
  *     VM-8  A page on a list is linked there once, and `list` names it; the lists' counts are right.
  *
  * One rule binds the fault path (VM-9, not visible from here): a DIRTY page that is mapped writable has its D bit set and
@@ -69,12 +70,13 @@ enum vm_page_state { VM_PAGE_NEW, VM_PAGE_READING, VM_PAGE_CLEAN, VM_PAGE_DIRTY,
  *
  *     open dirty      resident, known dirty since the last stop
  *     snapshot dirty  was open dirty at the stop, or gathered for it: still to be written
+ *     writing         the snapshot is writing it
  *
- * The two change roles at a splice, which is why it takes constant time. A snapshot's claim on a page comes first: a page
- * that is dirtied again while it is on the snapshot's list stays there, and goes on the open list when the snapshot lets
- * it go.
+ * The first two change roles at a splice, which is why it takes constant time. A snapshot's claim on a page comes first: a page
+ * that is dirtied again while the snapshot has it stays where it is, and goes on the open list when the snapshot lets it
+ * go.
  */
-enum vm_list_id { VM_LIST_NONE, VM_LIST_DIRTY_0, VM_LIST_DIRTY_1, VM_LISTS };
+enum vm_list_id { VM_LIST_NONE, VM_LIST_DIRTY_0, VM_LIST_DIRTY_1, VM_LIST_WRITING, VM_LISTS };
 
 struct vm_page_link {
     struct vm_page *previous, *next;
@@ -306,7 +308,7 @@ uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first);
  */
 MUST_CHECK enum error vm_snapshot_splice(struct vm_map *map);
 
-/* The next page to write, or NULL; and how many there are. */
+/* The next page whose write is to begin, or NULL; and how many there are. */
 struct vm_page *vm_snapshot_first(const struct vm_map *map);
 uint32_t vm_snapshot_count(const struct vm_map *map);
 
@@ -330,12 +332,13 @@ void vm_snapshot_add(struct vm_map *map, struct vm_page *page);
 void vm_snapshot_give_frame(struct vm_map *map, struct vm_page *page, struct frame frame);
 
 /*
- * Write a page of the snapshot's list.
- * - begin returns the frame to write: the copy, or the page's own frame, which is WRITING then.
+ * Write a page of the snapshot's list. Any number may be on their way.
+ * - begin takes the page off the list and returns the frame to write: the copy, or the page's own frame, which is WRITING
+ *   then.
  * - the mutex may be released in between; a fault then finds WRITING and uses vm_snapshot_give_frame.
- * - end: the store has been told where the content is. The page leaves the list; one that was dirtied since goes on the
+ * - end: the store has been told where the content is. The page is let go; one that was dirtied since goes on the
  *   open list. A page that is NEW then can be deleted. Returns the copy frame for the caller to free, or FRAME_NONE.
- * - fail: back to where it was.
+ * - fail: back to the snapshot's list.
  */
 MUST_CHECK struct frame vm_snapshot_begin_write(struct vm_map *map, struct vm_page *page);
 MUST_CHECK struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page);

@@ -82,6 +82,16 @@ enum error pmap_create(struct space_id space)
     return OK;
 }
 
+struct space_id pmap_space_end(void)
+{
+    uint32_t end = SPACE_SYSTEM.number;
+
+    while (end > SPACE_SHARED.number + 1 && !fake_pmap.directories[end - 1].exists) {
+        end--;
+    }
+    return (struct space_id){end};
+}
+
 static void delete (struct fake_directory *directory, bool must_be_empty)
 {
     for (uint32_t i = 0; i < ENTRIES; i++) {

@@ -33,6 +33,9 @@ MUST_CHECK enum error pmap_create(struct space_id space);
 /* Forget a space and give its tables back. It must have no mappings (see pmap_remove) and no thread run in it. */
 void pmap_delete(struct space_id space);
 
+/* Private spaces that are known have ids below this. */
+struct space_id pmap_space_end(void);
+
 /* Let the processor see `space` in its private window from now on. SPACE_SYSTEM means: no private window. */
 void pmap_activate(struct space_id space);
 

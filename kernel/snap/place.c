@@ -48,31 +48,38 @@ static uint32_t run_length(const struct placement *placement, uint32_t first, ui
     return length;
 }
 
-/* Write what is not written yet. All requests are waited for, whatever becomes of one. Returns how many pages failed.
- */
-static uint32_t write_runs(struct store *store, struct placement *placement, uint32_t length_max)
+/* Begin to write what is not written yet. */
+static void submit_runs(struct store *store, struct placement *placement, uint32_t length_max)
 {
     struct block_device *device = store_device(store);
-    uint32_t requests = 0;
-    uint32_t failed = 0;
 
+    placement->run_count = 0;
     for (uint32_t at = 0; at < placement->count;) {
         uint32_t length = run_length(placement, at, length_max);
         if (length == 0) {
             at++;
             continue;
         }
-        placement->requests[requests] = (struct block_request){
+        struct block_request *request = &placement->requests[placement->run_count];
+        *request = (struct block_request){
             .operation = BLOCK_WRITE,
             .first = placement->blocks[at],
             .count = length,
             .pages = &placement->contents[at],
         };
-        placement->run_first[requests] = at;
-        block_submit(device, &placement->requests[requests++]);
+        placement->run_first[placement->run_count++] = at;
+        block_submit(device, request);
         at += length;
     }
-    for (uint32_t i = 0; i < requests; i++) {
+}
+
+/* Wait for all of that, whatever becomes of one. Returns how many pages failed. */
+static uint32_t await_runs(struct store *store, struct placement *placement)
+{
+    struct block_device *device = store_device(store);
+    uint32_t failed = 0;
+
+    for (uint32_t i = 0; i < placement->run_count; i++) {
         bool arrived = block_wait(device, &placement->requests[i]) == OK;
         for (uint32_t page = 0; page < placement->requests[i].count; page++) {
             placement->written[placement->run_first[i] + page] = arrived;
@@ -101,17 +108,12 @@ static void give_back(struct store *store, const struct placement *placement)
     }
 }
 
-static enum error try_to_place(struct store *store, struct placement *placement)
+/* Some runs failed: block by block it turns out which blocks are bad, and their pages go to others. */
+static enum error write_elsewhere(struct store *store, struct placement *placement)
 {
     for (uint32_t attempt = 0; attempt < ATTEMPTS; attempt++) {
-        enum error error = allocate(store, placement);
-        if (error != OK) {
-            return error;
-        }
-        if (write_runs(store, placement, PLACE_PAGES_MAX) == 0) {
-            return OK;
-        }
-        uint32_t bad = write_runs(store, placement, 1);
+        submit_runs(store, placement, 1);
+        uint32_t bad = await_runs(store, placement);
         if (bad == 0) {
             return OK;
         }
@@ -119,17 +121,33 @@ static enum error try_to_place(struct store *store, struct placement *placement)
             return ERROR_IO;
         }
         retire_unwritten(store, placement);
+        enum error error = allocate(store, placement);
+        if (error != OK) {
+            return error;
+        }
     }
     return ERROR_IO;
 }
 
-enum error place_write(struct store *store, struct placement *placement)
+enum error place_begin(struct store *store, struct placement *placement)
 {
     for (uint32_t i = 0; i < placement->count; i++) {
         placement->blocks[i] = BLOCK_NONE;
         placement->written[i] = false;
     }
-    enum error error = try_to_place(store, placement);
+    enum error error = allocate(store, placement);
+    if (error != OK) {
+        give_back(store, placement);
+        return error;
+    }
+    submit_runs(store, placement, PLACE_PAGES_MAX);
+    return OK;
+}
+
+enum error place_end(struct store *store, struct placement *placement)
+{
+    enum error error = await_runs(store, placement) == 0 ? OK : write_elsewhere(store, placement);
+
     if (error != OK) {
         give_back(store, placement);
     }

@@ -1,5 +1,6 @@
 /*
- * The write phase: listed pages go to fresh blocks in batches (place.c).
+ * The write phase: listed pages go to fresh blocks in batches (place.c). While one batch is on its way to the disk, the
+ * next is made ready, so that checksums and the disk take their time side by side.
  *
  * What is written is stable: a page's frame that nobody can write to (a fault swaps it for a copy and leaves it to us),
  * or the copy. A page of zeroes takes no block. A page becomes writable again, with its D bit clear, as soon as its
@@ -31,7 +32,7 @@ struct batch {
 };
 
 /* The snapshot thread's own; too large for its stack. */
-static struct batch batch;
+static struct batch batches[2];
 
 static bool is_zero(const void *content)
 {
@@ -45,34 +46,44 @@ static bool is_zero(const void *content)
     return true;
 }
 
-/* Take up to BATCH_PAGES pages from the list. Does not sleep. */
-static void begin_batch(struct store *store, struct vm_map *map)
+static void add_page(struct store *store, struct batch *batch, struct vm_page *page, void *content)
+{
+    struct store_entry *entry = &batch->entries[batch->count];
+
+    entry->generation = store_sealed_generation(store);
+    entry->checksum = store_checksum(store, page->gpn, entry->generation, content);
+    entry->block = BLOCK_NONE;
+    batch->pages[batch->count] = page;
+    batch->places[batch->count] = NO_CONTENT;
+    if (!is_zero(content)) {
+        batch->places[batch->count] = batch->placement.count;
+        batch->placement.contents[batch->placement.count++] = content;
+    }
+    batch->count++;
+}
+
+/* Take up to BATCH_PAGES pages from the list, but for those that others have locked. Programs get their turns. */
+static void collect(struct store *store, struct vm_map *map, struct batch *batch)
 {
     uint32_t room = vm_snapshot_count(map);
+    struct vm_page *page;
 
-    batch.count = 0;
-    batch.placement.count = 0;
-    for (uint32_t tried = 0; tried < room && batch.count < BATCH_PAGES; tried++) {
-        struct vm_page *page = vm_snapshot_first(map);
+    batch->count = 0;
+    batch->placement.count = 0;
+    for (uint32_t tried = 0; tried < room && batch->count < BATCH_PAGES; tried++) {
+        if ((page = vm_snapshot_first(map)) == NULL) {
+            return;
+        }
         if (!vm_page_try_lock(page)) {
             vm_snapshot_defer(map, page);
             continue;
         }
         struct frame frame = vm_snapshot_begin_write(map, page);
-        vm_snapshot_defer(map, page);
         vm_page_unlock(page);
-        void *content = frame_address(frame);
-        struct store_entry *entry = &batch.entries[batch.count];
-        entry->generation = store_sealed_generation(store);
-        entry->checksum = store_checksum(store, page->gpn, entry->generation, content);
-        entry->block = BLOCK_NONE;
-        batch.pages[batch.count] = page;
-        batch.places[batch.count] = NO_CONTENT;
-        if (!is_zero(content)) {
-            batch.places[batch.count] = batch.placement.count;
-            batch.placement.contents[batch.placement.count++] = content;
+        add_page(store, batch, page, frame_address(frame));
+        if (thread_should_yield()) {
+            thread_yield();
         }
-        batch.count++;
     }
 }
 
@@ -103,42 +114,66 @@ static void finish_page(struct vm_map *map, struct vm_page *page)
     drop_record(map, page);
 }
 
-static void fail_pages(struct vm_map *map, uint32_t from)
+static void fail_pages(struct vm_map *map, const struct batch *batch, uint32_t from)
 {
-    for (uint32_t i = from; i < batch.count; i++) {
-        vm_page_lock(batch.pages[i]);
-        vm_snapshot_fail_write(map, batch.pages[i]);
-        vm_page_unlock(batch.pages[i]);
+    for (uint32_t i = from; i < batch->count; i++) {
+        vm_page_lock(batch->pages[i]);
+        vm_snapshot_fail_write(map, batch->pages[i]);
+        vm_page_unlock(batch->pages[i]);
     }
 }
 
 /* Pages from this one on could not be put: what was written of them is of no use to anyone. */
-static void give_up_pages(struct store *store, struct vm_map *map, uint32_t from)
+static void give_up_pages(struct store *store, struct vm_map *map, const struct batch *batch, uint32_t from)
 {
-    for (uint32_t i = from; i < batch.count; i++) {
-        if (!block_is_none(batch.entries[i].block)) {
-            store_release(store, (struct extent){batch.entries[i].block, 1});
+    for (uint32_t i = from; i < batch->count; i++) {
+        if (!block_is_none(batch->entries[i].block)) {
+            store_release(store, (struct extent){batch->entries[i].block, 1});
         }
     }
-    fail_pages(map, from);
+    fail_pages(map, batch, from);
 }
 
-static enum error put_pages(struct store *store, struct vm_map *map, struct snap_write_totals *totals)
+static enum error put_pages(struct store *store, struct vm_map *map, struct batch *batch,
+                            struct snap_write_totals *totals)
 {
-    for (uint32_t i = 0; i < batch.count; i++) {
-        batch.entries[i].block = batch.places[i] == NO_CONTENT ? BLOCK_NONE : batch.placement.blocks[batch.places[i]];
+    for (uint32_t i = 0; i < batch->count; i++) {
+        uint32_t place = batch->places[i];
+        batch->entries[i].block = place == NO_CONTENT ? BLOCK_NONE : batch->placement.blocks[place];
     }
-    for (uint32_t i = 0; i < batch.count; i++) {
-        enum error error = store_snapshot_put(store, batch.pages[i]->gpn, &batch.entries[i]);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        enum error error = store_snapshot_put(store, batch->pages[i]->gpn, &batch->entries[i]);
         if (error != OK) {
-            give_up_pages(store, map, i);
+            give_up_pages(store, map, batch, i);
             return error;
         }
-        finish_page(map, batch.pages[i]);
+        finish_page(map, batch->pages[i]);
     }
-    totals->pages += batch.count;
-    totals->bytes += (uint64_t)batch.placement.count * PAGE_SIZE;
+    totals->pages += batch->count;
+    totals->bytes += (uint64_t)batch->placement.count * PAGE_SIZE;
     return OK;
+}
+
+static enum error begin_batch(struct store *store, struct vm_map *map, struct batch *batch)
+{
+    collect(store, map, batch);
+    enum error error = place_begin(store, &batch->placement);
+    if (error != OK) {
+        fail_pages(map, batch, 0);
+        batch->count = 0;
+    }
+    return error;
+}
+
+static enum error end_batch(struct store *store, struct vm_map *map, struct batch *batch,
+                            struct snap_write_totals *totals)
+{
+    enum error error = place_end(store, &batch->placement);
+    if (error != OK) {
+        fail_pages(map, batch, 0);
+        return error;
+    }
+    return put_pages(store, map, batch, totals);
 }
 
 /* All pages that are left are locked, by faults that sleep: wait for one of them. */
@@ -146,34 +181,35 @@ static void wait_for_page(struct vm_map *map)
 {
     struct vm_page *page = vm_snapshot_first(map);
 
-    vm_page_lock(page);
-    vm_page_unlock(page);
-}
-
-static enum error write_batch(struct store *store, struct vm_map *map, struct snap_write_totals *totals)
-{
-    begin_batch(store, map);
-    if (batch.count == 0) {
-        wait_for_page(map);
-        return OK;
+    if (page != NULL) {
+        vm_page_lock(page);
+        vm_page_unlock(page);
     }
-    enum error error = place_write(store, &batch.placement);
-    if (error != OK) {
-        fail_pages(map, 0);
-        return error;
-    }
-    return put_pages(store, map, totals);
 }
 
 enum error snap_write_pages(struct store *store, struct snap_write_totals *totals)
 {
     struct vm_map *map = vm_object_space();
+    struct batch *next = &batches[0], *under_way = &batches[1];
     enum error error = OK;
 
     *totals = (struct snap_write_totals){0};
-    while (error == OK && vm_snapshot_count(map) > 0) {
-        error = write_batch(store, map, totals);
+    under_way->count = 0;
+    while (under_way->count > 0 || (error == OK && vm_snapshot_count(map) > 0)) {
+        next->count = 0;
+        if (error == OK) {
+            error = begin_batch(store, map, next);
+        }
+        if (under_way->count > 0) {
+            enum error ended = end_batch(store, map, under_way, totals);
+            error = error == OK ? ended : error;
+        } else if (error == OK && next->count == 0) {
+            wait_for_page(map);
+        }
         vm_snapshot_progressed();
+        struct batch *ended_batch = under_way;
+        under_way = next;
+        next = ended_batch;
         if (thread_should_yield()) {
             thread_yield();
         }

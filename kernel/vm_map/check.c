@@ -39,6 +39,9 @@ static const char *check_page(const struct vm_map *map, const struct vm_page *pa
     if (vm_snapshot_has(map, page) ? !has_copy && !dirty : has_copy) {
         return "VM-7";
     }
+    if (page->list == VM_LIST_WRITING && !has_copy && page->state != VM_PAGE_WRITING) {
+        return "VM-7";
+    }
     return NULL;
 }
 

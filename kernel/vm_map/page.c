@@ -86,7 +86,7 @@ void vm_page_begin_write(struct vm_page *page)
 void vm_page_fail_write(struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(page->state == VM_PAGE_WRITING);
+    ASSERT(page->state == VM_PAGE_WRITING && page->list != VM_LIST_WRITING);
     page->state = VM_PAGE_DIRTY;
 }
 

@@ -10,7 +10,7 @@
 
 enum error vm_snapshot_splice(struct vm_map *map)
 {
-    if (map->lists[vm_list_snapshot(map)].count != 0) {
+    if (map->lists[vm_list_snapshot(map)].count != 0 || map->lists[VM_LIST_WRITING].count != 0) {
         return ERROR_BUSY;
     }
     map->open_half ^= 1;
@@ -29,21 +29,21 @@ uint32_t vm_snapshot_count(const struct vm_map *map)
 
 void vm_snapshot_defer(struct vm_map *map, struct vm_page *page)
 {
-    ASSERT(vm_snapshot_has(map, page));
+    ASSERT(page->list == vm_list_snapshot(map));
     vm_list_remove(map, page);
     vm_list_append(map, vm_list_snapshot(map), page);
 }
 
 void vm_snapshot_expedite(struct vm_map *map, struct vm_page *page)
 {
-    ASSERT(vm_snapshot_has(map, page));
+    ASSERT(page->list == vm_list_snapshot(map));
     vm_list_remove(map, page);
     vm_list_prepend(map, vm_list_snapshot(map), page);
 }
 
 bool vm_snapshot_has(const struct vm_map *map, const struct vm_page *page)
 {
-    return page->list == vm_list_snapshot(map);
+    return page->list == vm_list_snapshot(map) || page->list == VM_LIST_WRITING;
 }
 
 bool vm_snapshot_must_copy(const struct vm_map *map, const struct vm_page *page)
@@ -71,18 +71,21 @@ void vm_snapshot_give_frame(struct vm_map *map, struct vm_page *page, struct fra
 struct frame vm_snapshot_begin_write(struct vm_map *map, struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(vm_snapshot_has(map, page));
-    if (!frame_is_none(page->copy_frame)) {
-        return page->copy_frame;
+    ASSERT(page->list == vm_list_snapshot(map));
+    if (frame_is_none(page->copy_frame)) {
+        vm_page_begin_write(page);
     }
-    vm_page_begin_write(page);
-    return page->frame;
+    vm_list_remove(map, page);
+    vm_list_append(map, VM_LIST_WRITING, page);
+    return frame_is_none(page->copy_frame) ? page->frame : page->copy_frame;
 }
 
 void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(vm_snapshot_has(map, page));
+    ASSERT(page->list == VM_LIST_WRITING);
+    vm_list_remove(map, page);
+    vm_list_append(map, vm_list_snapshot(map), page);
     if (frame_is_none(page->copy_frame)) {
         vm_page_fail_write(page);
     }
@@ -105,8 +108,8 @@ struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
     ASSERT(vm_snapshot_has(map, page));
+    ASSERT(page->list == VM_LIST_WRITING || page->state == VM_PAGE_WRITING); /* by a page-out, under way at the stop */
     if (frame_is_none(page->copy_frame)) {
-        ASSERT(page->state == VM_PAGE_WRITING);
         page->state = VM_PAGE_CLEAN;
     }
     return let_go(map, page);
@@ -115,6 +118,6 @@ struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page)
 struct frame vm_snapshot_abort(struct vm_map *map, struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(vm_snapshot_has(map, page) && page->state != VM_PAGE_WRITING);
+    ASSERT(page->list == vm_list_snapshot(map) && page->state != VM_PAGE_WRITING);
     return let_go(map, page);
 }

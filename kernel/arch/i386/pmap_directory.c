@@ -34,6 +34,7 @@ struct space {
 };
 
 static struct space spaces[SPACES_MAX];
+static uint32_t spaces_end; /* all that are known have ids below */
 static uint32_t stops;
 
 /* SPACE_SYSTEM and boot_directory while there is no private window. */
@@ -116,6 +117,7 @@ enum error pmap_create(struct space_id id)
     memset(directory, 0, PRIVATE_CHUNKS * sizeof(*directory));
     memcpy(&directory[PRIVATE_CHUNKS], &active[PRIVATE_CHUNKS], (TABLE_ENTRIES - PRIVATE_CHUNKS) * sizeof(*directory));
     *space = (struct space){.directory = directory, .stops_seen = stops};
+    spaces_end = id.number < spaces_end ? spaces_end : id.number + 1;
     return OK;
 }
 
@@ -145,6 +147,14 @@ void pmap_delete(struct space_id id)
     }
     frame_free(frame_containing(space->directory));
     *space = (struct space){0};
+    while (spaces_end > 0 && spaces[spaces_end - 1].directory == NULL) {
+        spaces_end--;
+    }
+}
+
+struct space_id pmap_space_end(void)
+{
+    return (struct space_id){spaces_end};
 }
 
 void pmap_activate(struct space_id id)
