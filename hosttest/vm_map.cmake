@@ -1,5 +1,5 @@
 # vm_map: the table, the states of a page, gathering and snapshots, and the fake MMU they are tested with.
-foreach(test table growth cursor hash page transition snapshot check pmap)
+foreach(test table growth cursor hash page transition snapshot gather check pmap)
     eidolon_host_test(vm_map_${test}_test
         SOURCES vm_map_${test}_test.c vm_map_fixture.c
         LIBRARIES host_vm_map)
