@@ -5,6 +5,10 @@ foreach(test table growth cursor hash page transition snapshot gather check pmap
         LIBRARIES host_vm_map)
 endforeach()
 
+eidolon_host_test(vm_fault_test
+    SOURCES vm_fault_test.c vm_map_fixture.c
+    LIBRARIES host_vm_map)
+
 eidolon_host_test(vm_map_threads_test
     SOURCES vm_map_threads_test.c vm_map_fixture.c
     LIBRARIES host_vm_map

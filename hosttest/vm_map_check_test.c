@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { NEW, CLEAN, OPEN_A, OPEN_B, OPEN_C, OWED, COPIED, DISCARDED, PAGES };
+enum { NEW, CLEAN, OPEN_A, OPEN_B, OPEN_C, OWED, COPIED, DISCARDED, SENT, PAGES };
 
 static struct vm_map map;
 static struct vm_page *pages[PAGES];
@@ -46,12 +46,13 @@ static void make_pages(void)
             vm_page_make_resident(pages[i], frame_new());
         }
     }
-    for (uint32_t i = OWED; i <= DISCARDED; i++) {
+    for (uint32_t i = OWED; i <= SENT; i++) {
         vm_page_mark_dirty(&map, pages[i]);
     }
     assert_int_equal(vm_snapshot_splice(&map), OK);
     vm_snapshot_give_frame(&map, pages[COPIED], frame_new());
     assert_true(frame_is_none(vm_page_detach(&map, pages[DISCARDED])));
+    assert_int_equal(vm_snapshot_begin_write(&map, pages[SENT]).number, pages[SENT]->frame.number);
     for (uint32_t i = OPEN_A; i <= OPEN_C; i++) {
         vm_page_mark_dirty(&map, pages[i]);
     }
@@ -83,6 +84,7 @@ static void put_back(void)
 static int stop(void **unused)
 {
     (void)unused;
+    vm_snapshot_fail_write(&map, pages[SENT]);
     for (uint32_t i = 0; i < PAGES; i++) {
         frame_release(vm_page_detach(&map, pages[i]));
         if (vm_snapshot_has(&map, pages[i])) {
@@ -261,6 +263,17 @@ static void new_owed_without_copy(void)
     pages[DISCARDED]->copy_frame = FRAME_NONE;
 }
 
+static void dirty_while_the_snapshot_writes_it(void)
+{
+    pages[SENT]->state = VM_PAGE_DIRTY;
+}
+
+static void new_without_copy_while_the_snapshot_writes_it(void)
+{
+    pages[SENT]->state = VM_PAGE_NEW;
+    pages[SENT]->frame = FRAME_NONE;
+}
+
 /* Lists ----------------------------------------------------------------------------------------------------------- */
 
 static struct vm_list *open_list(void)
@@ -353,6 +366,9 @@ static const struct breakage {
     {"copy_on_open_list", copy_on_open_list, "VM-7", OPEN_B, false},
     {"clean_owed_without_copy", clean_owed_without_copy, "VM-7", OWED, false},
     {"new_owed_without_copy", new_owed_without_copy, "VM-7", DISCARDED, false},
+    {"dirty_while_the_snapshot_writes_it", dirty_while_the_snapshot_writes_it, "VM-7", SENT, false},
+    {"new_without_copy_while_the_snapshot_writes_it", new_without_copy_while_the_snapshot_writes_it, "VM-7", SENT,
+     false},
     {"unknown_list", unknown_list, "VM-8", OPEN_B, false},
     {"name_the_other_list", name_the_other_list, "VM-8", ANYWHERE, true},
     {"link_on_no_list", link_on_no_list, "VM-8", CLEAN, false},

@@ -7,8 +7,8 @@
  *
  * This interface keeps the books: who a page is, what state it is in, which list it is on. It calls pmap only to gather
  * dirty bits and never calls the store; a frame that a call lets go is returned to the caller, who frees it. Apart from
- * vm_page_lock() nothing here sleeps, so each call is atomic in the kernel (see thread.h); elsewhere the caller serialises
- * all calls on one map.
+ * vm_page_lock() nothing here sleeps, so each call is atomic in the kernel (see thread.h); elsewhere the caller
+ * serialises all calls on one map.
  *
  * Lock key of the fields below:
  *     [t]  the table: changed only by calls of this interface, which do not sleep
@@ -24,13 +24,13 @@
  *     VM-5  A page has a frame if and only if it is CLEAN, DIRTY or WRITING.
  *     VM-6  A DIRTY or WRITING page is on the open dirty list or the snapshot has it, and every page on the open one is
  *           DIRTY or WRITING: the list is exactly what is resident and known dirty.
- *     VM-7  Only pages that the snapshot has, on its list or the one of pages it is writing, have a copy frame. One without
- *           it is DIRTY or WRITING, and WRITING if the snapshot is writing it.
+ *     VM-7  Only pages that the snapshot has, on its list or the one of pages it is writing, have a copy frame. One
+ *           without it is DIRTY or WRITING, and WRITING if the snapshot is writing it.
  *     VM-8  A page on a list is linked there once, and `list` names it; the lists' counts are right.
  *
- * One rule binds the fault path (VM-9, not visible from here): a DIRTY page that is mapped writable has its D bit set and
- * its chunk noted as accessed, by the program's write or by pmap_mark_dirty(). Else a stop could not tell that the page
- * must be protected when its chunk is opened.
+ * One rule binds the fault path (VM-9, not visible from here): a DIRTY page that is mapped writable has its D bit set
+ * and its chunk noted as accessed, by the program's write or by pmap_mark_dirty(). Else a stop could not tell that the
+ * page must be protected when its chunk is opened.
  */
 #ifndef VM_MAP_H
 #define VM_MAP_H
@@ -43,23 +43,23 @@
 
 /*
  * States of a page. A page that was never touched, or whose content is in the store and nowhere in memory, needs no
- * record: its ticket or the store says what it is. The record does not say where on the disk its content is: the store's
- * layers answer for whatever was written, committed or not. All functions below need the page's mutex, but for
+ * record: its ticket or the store says what it is. The record does not say where on the disk its content is: the
+ * store's layers answer for whatever was written, committed or not. All functions below need the page's mutex, but for
  * vm_page_mark_dirty and vm_snapshot_add: gathering calls them, and what the hardware has noted cannot wait.
  *
- * | state   | guaranteed                                          | left by -> to                                       |
- * |---------|-----------------------------------------------------|-----------------------------------------------------|
- * | NEW     | no frame; content, if any, is known elsewhere       | vm_page_make_resident -> CLEAN (zeroes, copies)     |
- * |         |                                                     | vm_page_begin_read -> READING, vm_map_delete        |
- * | READING | no frame yet; content is on its way from the disk   | vm_page_make_resident -> CLEAN                      |
- * |         |                                                     | vm_page_fail_read -> NEW                            |
- * | CLEAN   | frame holds what the store or the ticket says       | vm_page_mark_dirty, vm_snapshot_add -> DIRTY        |
- * |         |                                                     | vm_page_drop -> NEW                                 |
- * | DIRTY   | frame is newer than what the store has              | vm_page_begin_write, vm_snapshot_begin_write ->     |
- * |         |                                                     | WRITING                                             |
- * | WRITING | frame is on its way to the disk, nobody writes to   | vm_page_end_write, vm_snapshot_end_write -> CLEAN   |
- * |         | it                                                  | vm_page_fail_write, vm_snapshot_fail_write,         |
- * |         |                                                     | vm_snapshot_give_frame -> DIRTY                     |
+ * | state   | guaranteed                                          | left by -> to                                     |
+ * |---------|-----------------------------------------------------|---------------------------------------------------|
+ * | NEW     | no frame; content, if any, is known elsewhere       | vm_page_make_resident -> CLEAN (zeroes, copies)   |
+ * |         |                                                     | vm_page_begin_read -> READING, vm_map_delete      |
+ * | READING | no frame yet; content is on its way from the disk   | vm_page_make_resident -> CLEAN                    |
+ * |         |                                                     | vm_page_fail_read -> NEW                          |
+ * | CLEAN   | frame holds what the store or the ticket says       | vm_page_mark_dirty, vm_snapshot_add -> DIRTY      |
+ * |         |                                                     | vm_page_drop -> NEW                               |
+ * | DIRTY   | frame is newer than what the store has              | vm_page_begin_write, vm_snapshot_begin_write ->   |
+ * |         |                                                     | WRITING                                           |
+ * | WRITING | frame is on its way to the disk, nobody writes to   | vm_page_end_write, vm_snapshot_end_write -> CLEAN |
+ * |         | it                                                  | vm_page_fail_write, vm_snapshot_fail_write,       |
+ * |         |                                                     | vm_snapshot_give_frame -> DIRTY                   |
  *
  * vm_page_detach takes a page to NEW from every state but READING, and but for WRITING in a page-out.
  */
@@ -72,9 +72,9 @@ enum vm_page_state { VM_PAGE_NEW, VM_PAGE_READING, VM_PAGE_CLEAN, VM_PAGE_DIRTY,
  *     snapshot dirty  was open dirty at the stop, or gathered for it: still to be written
  *     writing         the snapshot is writing it
  *
- * The first two change roles at a splice, which is why it takes constant time. A snapshot's claim on a page comes first: a page
- * that is dirtied again while the snapshot has it stays where it is, and goes on the open list when the snapshot lets it
- * go.
+ * The first two change roles at a splice, which is why it takes constant time. A snapshot's claim on a page comes
+ * first: a page that is dirtied again while the snapshot has it stays where it is, and goes on the open list when the
+ * snapshot lets it go.
  */
 enum vm_list_id { VM_LIST_NONE, VM_LIST_DIRTY_0, VM_LIST_DIRTY_1, VM_LIST_WRITING, VM_LISTS };
 
@@ -101,8 +101,9 @@ struct vm_page {
 _Static_assert(sizeof(void *) != 4 || sizeof(struct vm_page) == 48, "a page's record is as small as it can be");
 
 /*
- * The head of a chain: its first page, and in the bits that the alignment of records leaves a filter of the whole chain.
- * Bit n of it is set if a page on the chain has a hash whose top two bits are n. So three misses of four end at the head.
+ * The head of a chain: its first page, and in the bits that the alignment of records leaves a filter of the whole
+ * chain. Bit n of it is set if a page on the chain has a hash whose top two bits are n. So three misses of four end at
+ * the head.
  * - bits may be left over from pages that are gone; an empty chain has none.
  */
 typedef uintptr_t vm_map_head;
@@ -326,15 +327,15 @@ bool vm_snapshot_must_copy(const struct vm_map *map, const struct vm_page *page)
 void vm_snapshot_add(struct vm_map *map, struct vm_page *page);
 
 /*
- * A page that must be copied before it is written: `frame` holds its content and becomes the page's; the old one, possibly
- * on its way to the disk, becomes the copy. The page is DIRTY afterwards. The caller maps anew.
+ * A page that must be copied before it is written: `frame` holds its content and becomes the page's; the old one,
+ * possibly on its way to the disk, becomes the copy. The page is DIRTY afterwards. The caller maps anew.
  */
 void vm_snapshot_give_frame(struct vm_map *map, struct vm_page *page, struct frame frame);
 
 /*
  * Write a page of the snapshot's list. Any number may be on their way.
- * - begin takes the page off the list and returns the frame to write: the copy, or the page's own frame, which is WRITING
- *   then.
+ * - begin takes the page off the list and returns the frame to write: the copy, or the page's own frame, which is
+ *   WRITING then.
  * - the mutex may be released in between; a fault then finds WRITING and uses vm_snapshot_give_frame.
  * - end: the store has been told where the content is. The page is let go; one that was dirtied since goes on the
  *   open list. A page that is NEW then can be deleted. Returns the copy frame for the caller to free, or FRAME_NONE.
@@ -345,8 +346,8 @@ MUST_CHECK struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page
 void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page);
 
 /*
- * The snapshot failed. Takes a page back from its list, so that the next snapshot has its content: a page without a copy
- * is dirty as it was, and what a copy held is superseded by what the page is now.
+ * The snapshot failed. Takes a page back from its list, so that the next snapshot has its content: a page without a
+ * copy is dirty as it was, and what a copy held is superseded by what the page is now.
  * - returns the copy frame for the caller to free, or FRAME_NONE.
  */
 MUST_CHECK struct frame vm_snapshot_abort(struct vm_map *map, struct vm_page *page);
@@ -359,15 +360,15 @@ struct vm_map_violation {
 };
 
 /*
- * Verify the invariants of the whole map, or of the next `buckets` buckets of it (start with *position = 0; it is 0 again
- * after the last bucket).
+ * Verify the invariants of the whole map, or of the next `buckets` buckets of it (start with *position = 0; it is 0
+ * again after the last bucket).
  * - ERROR_INVALID: `out` says what is broken.
  */
 MUST_CHECK enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out);
 MUST_CHECK enum error vm_map_check_step(const struct vm_map *map, uint32_t *position, uint32_t buckets,
                                         struct vm_map_violation *out);
 
-/* The length of the longest chain, and the sum over pages of the probes it takes to find each. Walks the whole table. */
+/* The length of the longest chain, and the sum over pages of the probes to find each. Walks the whole table. */
 struct vm_map_chains {
     uint32_t longest;
     uint32_t buckets;
