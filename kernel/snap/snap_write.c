@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define BATCH_PAGES PLACE_PAGES_MAX
+#define BATCHES     4u /* on their way at a time */
 #define NO_CONTENT  UINT32_MAX
 
 struct batch {
@@ -32,7 +33,7 @@ struct batch {
 };
 
 /* The snapshot thread's own; too large for its stack. */
-static struct batch batches[2];
+static struct batch batches[BATCHES];
 
 static bool is_zero(const void *content)
 {
@@ -190,26 +191,25 @@ static void wait_for_page(struct vm_map *map)
 enum error snap_write_pages(struct store *store, struct snap_write_totals *totals)
 {
     struct vm_map *map = vm_object_space();
-    struct batch *next = &batches[0], *under_way = &batches[1];
+    uint32_t begun = 0, ended = 0; /* batches; those in between are on their way */
     enum error error = OK;
 
     *totals = (struct snap_write_totals){0};
-    under_way->count = 0;
-    while (under_way->count > 0 || (error == OK && vm_snapshot_count(map) > 0)) {
-        next->count = 0;
-        if (error == OK) {
-            error = begin_batch(store, map, next);
+    while (begun > ended || (error == OK && vm_snapshot_count(map) > 0)) {
+        bool begins = error == OK && begun - ended < BATCHES && vm_snapshot_count(map) > 0;
+        if (begins) {
+            error = begin_batch(store, map, &batches[begun % BATCHES]);
+            begins = batches[begun % BATCHES].count > 0;
         }
-        if (under_way->count > 0) {
-            enum error ended = end_batch(store, map, under_way, totals);
-            error = error == OK ? ended : error;
-        } else if (error == OK && next->count == 0) {
+        if (begins) {
+            begun++;
+        } else if (begun > ended) {
+            enum error end_error = end_batch(store, map, &batches[ended++ % BATCHES], totals);
+            error = error == OK ? end_error : error;
+            vm_snapshot_progressed();
+        } else if (error == OK) {
             wait_for_page(map);
         }
-        vm_snapshot_progressed();
-        struct batch *ended_batch = under_way;
-        under_way = next;
-        next = ended_batch;
         if (thread_should_yield()) {
             thread_yield();
         }
