@@ -64,6 +64,11 @@ struct store_open_options {
     uint64_t user;                /* random mark of this user of the image, so that a second one is noticed */
     const char *kernel_version;   /* noted in the image; NULL: none */
     struct store_tuning tuning;
+    /*
+     * Whether the caller can go on with the generation that is being opened, given its system record; asked before anything
+     * is written. What it returns but for OK is what store_open() returns. May be NULL; not called without a generation.
+     */
+    enum error (*accept)(const void *record, uint32_t length);
 };
 
 /* What was found while opening; filled in on failure as well, as far as it went. */

@@ -181,9 +181,17 @@ static void say_opened(const struct store_report *report)
     }
 }
 
+static char refused_because[128]; /* of the system record */
+
+static enum error accept_system_state(const void *record, uint32_t length)
+{
+    return system_state_adopt(record, length, refused_because, sizeof(refused_because));
+}
+
 static struct store_report open_image(struct block_device *disk)
 {
-    struct store_open_options options = {.user = clock_entropy(), .kernel_version = EIDOLON_VERSION};
+    struct store_open_options options = {
+        .user = clock_entropy(), .kernel_version = EIDOLON_VERSION, .accept = accept_system_state};
     struct store_report report;
 
     choose_generation(&options);
@@ -198,7 +206,8 @@ static struct store_report open_image(struct block_device *disk)
                         (unsigned long long)options.generation.number);
     }
     if (error != OK) {
-        refuse("image", report.reason[0] != 0 ? report.reason : error_text(error), remedy_for(error));
+        const char *reason = refused_because[0] != 0 ? refused_because : report.reason;
+        refuse("image", reason[0] != 0 ? reason : error_text(error), remedy_for(error));
     }
     say_opened(&report);
     return report;
@@ -246,24 +255,8 @@ static void begin_space(void)
     }
 }
 
-static void adopt_system_state(void)
-{
-    static uint8_t record[STORE_SYSTEM_RECORD_MAX];
-    uint32_t length = sizeof(record);
-    char reason[128] = "";
-    enum error error = store_system_record(store, record, &length);
-
-    if (error == OK) {
-        error = system_state_adopt(record, length, reason, sizeof(reason));
-    }
-    if (error != OK) {
-        refuse("image", reason[0] != 0 ? reason : error_text(error), remedy_for(error));
-    }
-}
-
 static void resume_space(void)
 {
-    adopt_system_state();
     time_resume();
     enum error error = record_resume(store);
     if (error == OK) {

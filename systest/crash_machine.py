@@ -125,15 +125,16 @@ class BareBoot(Boot):
     """One run of QEMU on a disk of the test's making.
 
     - disk: QEMU's arguments for it. words: the kernel's options. program: its path and arguments, or nothing.
+      kernel: another one than the one that ships.
     """
 
-    def __init__(self, image, disk, words=(), program=(), memory=128):
+    def __init__(self, image, disk, words=(), program=(), memory=128, kernel=KERNEL):
         number = len(image.boots)
         folder = image.folder
         self.pidfile = os.path.join(folder, f"boot{number}.pid")
         self.log_path = os.path.join(folder, f"boot{number}.log")
         line = launcher_program.command_line(program[0], program[1:]) if program else None
-        what = loader.Boot(KERNEL, list(words), program[0] if program else None, line)
+        what = loader.Boot(kernel, list(words), program[0] if program else None, line)
         self.links = os.path.join(folder, f"boot{number}")
         os.makedirs(self.links)
         arguments = ["-machine", "pc,accel=tcg", "-m", str(memory), "-nodefaults", "-no-reboot", "-display", "none",

@@ -53,6 +53,24 @@ static enum error mark_use(struct store *store, const struct store_open_options 
     return error;
 }
 
+static enum error ask_to_accept(struct store *store, const struct store_open_options *options)
+{
+    uint32_t length = STORE_SYSTEM_RECORD_MAX;
+    void *page;
+
+    if (options->accept == NULL || committed_generation(store) == 0) {
+        return OK;
+    }
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    error = store_system_record(store, page, &length);
+    error = error != OK ? error : options->accept(page, length);
+    memory_page_free(page);
+    return error;
+}
+
 static enum error recover(struct store *store, const struct store_open_options *options, struct store_report *report)
 {
     struct generation generation = options->generation;
@@ -80,6 +98,10 @@ static enum error recover(struct store *store, const struct store_open_options *
     report->wall_time_ns = store->state.record.wall_time_ns;
     if (store->read_only) {
         return OK;
+    }
+    error = ask_to_accept(store, options);
+    if (error != OK) {
+        return error;
     }
     bool is_branch = generation.number != 0 && store->branch_from != 0;
     if (is_branch) {
