@@ -16,9 +16,10 @@
  *     delete FIRST COUNT           in random order
  *     iterate                      all pages once
  *     bytes                        memory beyond the records
- *     lost                         how many of the keys created are not found
- *     worst_insert PASSES          the longest single create and delete while growing and shrinking, without whatever the
- *     worst_delete PASSES          machine did meanwhile: the least time of each over identical passes, of these the most
+ *     lost                         how many of the keys created are not found, or have another record's content
+ *     left                         how many are found after all have been deleted
+ *     worst_insert PASSES          the longest single create and delete while growing and shrinking; see worst.h
+ *     worst_delete PASSES
  */
 #ifndef BENCH_DRIVER_H
 #define BENCH_DRIVER_H
@@ -37,7 +38,6 @@
 
 #define HEAP_BYTES_A_KEY 120u
 
-
 static const struct timespec no_time = {0, 0};
 static volatile uint32_t sink;
 
@@ -47,7 +47,6 @@ struct bench {
     uint32_t *shuffled; /* the same keys in another order */
     uint64_t bytes_before;
     uint32_t dependent_key;
-    uint32_t lost;
     double ns_per_tick;
 };
 
@@ -68,26 +67,28 @@ static uint64_t bytes_in_use(void)
 
 static void do_open(struct bench *bench)
 {
-    bench->lost = 0;
     bench->bytes_before = bytes_in_use();
     table_open();
 }
 
-static void create(struct bench *bench, uint32_t key)
+static uint32_t content(uint32_t key)
+{
+    return key ^ 0x5Au;
+}
+
+static void create(uint32_t key)
 {
     struct record *record = table_create(key);
 
-    if (record == NULL) {
-        bench->lost++;
-    } else {
-        record->payload = key ^ 0x5Au;
+    if (record != NULL) {
+        record->payload = content(key);
     }
 }
 
 static void do_insert(struct bench *bench, uint32_t first, uint32_t count)
 {
     for (uint32_t i = first; i < first + count; i++) {
-        create(bench, bench->keys[i]);
+        create(bench->keys[i]);
     }
 }
 
@@ -141,47 +142,25 @@ static uint32_t count_lost(const struct bench *bench)
     uint32_t lost = 0;
 
     for (uint32_t i = 0; i < bench->count; i++) {
-        lost += table_find(bench->keys[i]) == NULL;
+        uint32_t key = bench->keys[i];
+        const struct record *record = table_find(key);
+
+        lost += record == NULL || record->key != key || record->payload != content(key);
     }
     return lost;
 }
 
-static void keep_least(uint32_t *least, uint64_t ticks)
+static uint32_t count_left(const struct bench *bench)
 {
-    *least = ticks < *least ? (uint32_t)ticks : *least;
-}
+    uint32_t left = 0;
 
-static double worst(struct bench *bench, uint32_t passes, bool of_delete)
-{
-    size_t bytes = (size_t)bench->count * sizeof(uint32_t);
-    uint32_t *least = (uint32_t *)malloc(bytes);
-    uint32_t most = 0;
-
-    memset(least, 0xFF, bytes);
-    for (uint32_t pass = 0; pass < passes; pass++) {
-        do_open(bench);
-        for (uint32_t i = 0; i < bench->count; i++) {
-            uint64_t start = __rdtsc();
-            create(bench, bench->keys[i]);
-            if (!of_delete) {
-                keep_least(&least[i], __rdtsc() - start);
-            }
-        }
-        for (uint32_t i = 0; i < bench->count; i++) {
-            uint64_t start = __rdtsc();
-            table_delete(bench->shuffled[i]);
-            if (of_delete) {
-                keep_least(&least[i], __rdtsc() - start);
-            }
-        }
-        table_close();
-    }
     for (uint32_t i = 0; i < bench->count; i++) {
-        most = least[i] > most ? least[i] : most;
+        left += table_find(bench->keys[i]) != NULL;
     }
-    free(least);
-    return most * bench->ns_per_tick;
+    return left;
 }
+
+#include "worst.h"
 
 static double calibrate(void)
 {
@@ -243,6 +222,9 @@ static double answer(struct bench *bench, const char *command, uint32_t first, u
     if (strcmp(command, "lost") == 0) {
         return count_lost(bench);
     }
+    if (strcmp(command, "left") == 0) {
+        return count_left(bench);
+    }
     if (strcmp(command, "link_bytes") == 0) {
         return (double)table_link_bytes;
     }
@@ -256,6 +238,7 @@ static double answer(struct bench *bench, const char *command, uint32_t first, u
 /* Have the heap in memory before anything is measured, and let it stay there. */
 static void fault_in_heap(size_t bytes)
 {
+    mallopt(M_ARENA_MAX, 1); /* so that mallinfo2 sees what other threads allocate */
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, 0x7FFFFFFF);
     mallopt(M_TOP_PAD, 64 << 20);

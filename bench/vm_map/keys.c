@@ -55,8 +55,8 @@ static uint32_t scatter(uint32_t x, uint64_t seed)
 }
 
 /*
- * Keys that collide under the unseeded golden-ratio multiplication (its high bits are mostly zero), every second one, and
- * under the seedless form of vm_map's hash (low bits zero), the others.
+ * Keys that collide under the unseeded golden-ratio multiplication (its high bits are mostly zero), every second one,
+ * and under the seedless form of vm_map's hash (low bits zero), the others.
  */
 static void make_crafted(uint32_t *keys, uint32_t count)
 {
@@ -76,7 +76,7 @@ static void make_crafted(uint32_t *keys, uint32_t count)
     for (uint32_t i = 1; i < count; i += 2) {
         do {
             key++;
-        } while ((vm_map_hash(seed, (struct gpn){key}) & mask & 0xFFFu) != 0 || key * 0x9E3779B9u <= count);
+        } while ((vm_map_hash(seed, (struct gpn){key}) & mask & 0xFFFu) != 0 || key * 0x9E3779B9u < 2 * count);
         keys[i] = key;
     }
 }

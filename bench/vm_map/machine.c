@@ -1,6 +1,7 @@
 /*
- * Just enough machine for vm_map and pools in a benchmark: frames and arenas out of memory that is faulted in beforehand.
- * Nothing here calls the host's kernel while something is measured.
+ * Just enough machine for vm_map and pools in a benchmark: frames and arenas out of memory that is faulted in
+ * beforehand. Nothing here calls the host's kernel while something is measured. Records lie in large pages of the host,
+ * as peers' heaps do; the arena in small ones, which is how a kernel maps one that grows by the frame.
  */
 #include "arch/arena.h"
 #include "log.h"
@@ -23,6 +24,7 @@ static uint32_t free_count;
 static uint32_t arena_pages;
 static char *arena_memory;
 static struct pool records;
+uint32_t records_max;
 
 static void *faulted_in(size_t bytes, bool large_pages)
 {
@@ -43,10 +45,11 @@ void records_start(size_t record_bytes, uint32_t count_max)
 {
     size_t each = (record_bytes + 7) & ~(size_t)7;
 
+    records_max = count_max;
     frames = (uint32_t)(count_max / (4000 / each) + 64);
-    memory = faulted_in((size_t)frames * PAGE_SIZE, getenv("BENCH_SMALL") == NULL);
+    memory = faulted_in((size_t)frames * PAGE_SIZE, true);
     free_frames = faulted_in((size_t)frames * sizeof(uint32_t), true);
-    arena_memory = faulted_in(ARENA_BYTES, getenv("BENCH_ARENA") != NULL);
+    arena_memory = faulted_in(ARENA_BYTES, false);
     pool_init(&records, (uint32_t)each, FRAME_RECORDS);
 }
 

@@ -1,139 +1,164 @@
-"""The page map beside other tables: ./eidolon bench vm_map, or run.py BUILD_FOLDER.
+"""The page map beside other tables, what each can lose included.
 
-Each table is compiled with the same driver (driver.h) and runs in a process of its own; the work is handed out in small
-pieces in turn, so that whatever else the machine does meets all of them alike. The least time of each piece over several
-passes counts. Writes results.csv and find.svg to BUILD_FOLDER/bench/vm_map. Quote ratios, not nanoseconds.
+    ./eidolon bench vm_map [--quick | --full] [--only WHAT]...
+
+Times are of the processor, in nanoseconds; quote the ratios within one run, which hold on other machines and while this
+one is busy. Writes a CSV for each table and plots (SVG) to build/bench/vm_map. Ends with an error if a table loses a
+page that should not. docs/performance.md says what came of it.
 """
 
-import csv
+import argparse
 import os
-import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-# The widths each is built for (Debian has the libraries for one only), and what else its compiler must be told.
-TABLES = {"vm_map": (64, 32), "boost": (64, 32), "uthash": (64, 32), "glib": (64,), "judy": (64,), "lfht": (64,),
-          "ck": (64,), "old": (64, 32), "flat": (64, 32)}
-LIBRARIES = {"judy": ["-lJudy"], "lfht": ["-lurcu-cds", "-lurcu-qsbr"], "ck": ["-lck"]}
+import measure
+import report as reports
+import tables
+
+BITS = (64, 32)
+MEASUREMENTS = ("operations", "worst", "memory", "hashes")
 FAMILIES = ("random", "dense", "strided", "crafted")
-DENSE_ONLY = ("flat",)
-COUNTS = (65536, 1048576)
-PHASES = ("insert", "find", "find_sequential", "find_dependent", "miss", "iterate", "delete")
-PASSES = 3
-PIECES = 16
-MAP_SOURCES = ("vm_map/table", "vm_map/cursor", "lib/pool")
+# Operations: (pages, families, passes); worst: (pages, passes); memory: where the curve ends; hashes: buckets.
+PLANS = {
+    "quick": {"operations": [(65536, FAMILIES, 3)], "worst": [(65536, 5)], "memory": 262144, "hashes": [65536]},
+    "default": {"operations": [(65536, FAMILIES, 3), (100000, ("random",), 3), (1048576, ("random",), 3)],
+                "worst": [(1048576, 3)], "memory": 1048576, "hashes": [65536]},
+    "full": {"operations": [(65536, FAMILIES, 3), (100000, ("random",), 3), (1048576, FAMILIES, 3),
+                            (1500000, ("random",), 3), (3000000, ("random",), 2), (4194304, FAMILIES, 2)],
+             "worst": [(1048576, 4), (4194304, 2)], "memory": 4194304, "hashes": [65536, 1048576]},
+}
+# What the map is to reach with random keys, for 32 and 64 bits: (name, column, peer, {bits: at most}).
+AIMS = [("find / boost", "find", "boost", {32: 0.85, 64: 1.0}),
+        ("find / uthash", "find", "uthash", {32: 0.5, 64: 0.45}),
+        ("insert / uthash", "insert", "uthash", {32: 0.55, 64: 0.5}),
+        ("miss / uthash", "miss", "uthash", {32: 0.5, 64: 0.45})]
+WORST_AIM = 1 / 5000
+BYTES_AIM = {32: 4.1, 64: 8.1}
 
 
-def compile_tables(folder):
-    """Returns {(table, bits): program} of what could be built; says what could not."""
-    programs = {}
-    for bits in (64, 32):
-        flags = ["-O2", f"-m{bits}", *(["-msse2"] if bits == 32 else []), f"-I{ROOT}/include", f"-I{HERE}"]
-        objects = []
-        for source in [f"{ROOT}/kernel/{name}.c" for name in MAP_SOURCES] + [f"{HERE}/machine.c", f"{HERE}/keys.c"]:
-            objects.append(os.path.join(folder, f"{os.path.basename(source)}.{bits}.o"))
-            subprocess.run(["gcc", "-std=gnu11", *flags, "-c", source, "-o", objects[-1]], check=True)
-        for table in (name for name, widths in TABLES.items() if bits in widths):
-            program = os.path.join(folder, f"bench_{table}_{bits}")
-            extra = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0"], capture_output=True, text=True,
-                                   check=False).stdout.split() if table == "glib" else LIBRARIES.get(table, [])
-            language = ["g++", "-std=c++17"] if table == "boost" else ["gcc", "-std=gnu11"]
-            source = os.path.join(HERE, f"table_{table}.{'cpp' if table == 'boost' else 'c'}")
-            done = subprocess.run([*language, *flags, source, *objects, *extra, "-o", program], check=False,
-                                  capture_output=True, text=True)
-            if done.returncode == 0:
-                programs[table, bits] = program
-            else:
-                print(f"{table}, -m{bits}: left out, it cannot be built here ({done.stderr.strip().splitlines()[0]})")
-    return programs
+def run_operations(report, programs, plan, progress):
+    for count, families, passes in plan["operations"]:
+        for bits in BITS:
+            for family in families:
+                rows = measure.operations(programs, bits, count, family, passes, progress)
+                report.add("operations", rows)
+                report.show(f"-m{bits}, {count} pages, {family} keys: ns an operation, and pages lost", rows,
+                            ["table", *measure.PHASES, "lost"])
+    counts = {count for count, _, _ in plan["operations"]}
+    for bits in BITS:
+        reports.plot_operations(report, bits, max(counts))
+        if len(counts) > 1:
+            reports.plot_sizes(report, bits)
 
 
-class Table:
-    """A running driver."""
-
-    def __init__(self, program, family, count):
-        self.process = subprocess.Popen([program, family, str(count), "7"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+def run_worst(report, programs, plan, progress):
+    for count, passes in plan["worst"]:
+        for bits in BITS:
+            rows = measure.worst(programs, bits, count, "random", passes, progress)
+            report.add("worst", rows)
+            report.show(f"-m{bits}, {count} pages, random keys: ns of the longest single operation", rows,
+                        ["table", "worst_insert", "worst_delete"])
+            reports.plot_worst(report, bits, count)
 
 
-def measure(programs, family, count):
-    """Nanoseconds an operation for each table and phase, and what each lost."""
-    tables = {name: Table(program, family, count) for name, program in programs.items()}
-    least = {}
-    lost = {}
-    for _ in range(PASSES):
-        for table in tables.values():
-            table.ask("open")
-        for phase in PHASES:
-            pieces = 1 if phase == "iterate" else PIECES
-            for piece in range(pieces):
-                for name, table in tables.items():
-                    command = "iterate" if phase == "iterate" else f"{phase} {piece * count // pieces} {count // pieces}"
-                    cost = table.ask(command)
-                    key = (name, phase, piece)
-                    least[key] = min(cost, least.get(key, cost))
-            if phase == "insert":
-                lost = {name: int(table.ask("lost")) for name, table in tables.items()}
-        for table in tables.values():
-            table.ask("close")
-    for table in tables.values():
-        table.end()
-    return {name: {phase: sum(cost for (who, what, _), cost in least.items() if (who, what) == (name, phase)) / count
-                   for phase in PHASES} for name in tables}, lost
+def run_memory(report, programs, plan, progress):
+    for bits in BITS:
+        rows = measure.memory(programs, bits, plan["memory"], progress)
+        report.add("memory", rows)
+        summary = []
+        for name in dict.fromkeys(row["table"] for row in rows):
+            values = [row["bytes"] for row in rows if row["table"] == name]
+            summary.append({"table": name, "least": min(values), "mean": round(sum(values) / len(values), 2),
+                            "most": max(values), "link": report.value("memory", "link_bytes", bits=bits, table=name)})
+        report.add("memory_summary", [{"bits": bits, **row} for row in summary])
+        report.show(f"-m{bits}: bytes a page beyond the record, {rows[0]['pages']} to {plan['memory']} pages", summary,
+                    ["table", "least", "mean", "most", "link"])
+        reports.plot_memory(report, bits)
 
 
-def plot(folder):
-    script = f"""set terminal svg size 900,420
-set output '{folder}/find.svg'
-set datafile separator ','
-set style data histograms
-set style fill solid
-set yrange [0:*]
-set ylabel 'ns an operation (random keys, 1,048,576 pages, -m64)'
-set key top left
-plot '{folder}/plot.csv' using 2:xtic(1) title 'insert', '' using 3 title 'find', '' using 4 title 'miss'
-"""
-    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+def run_hashes(report, folder, plan, progress):
+    for count in plan["hashes"]:
+        for bits in BITS:
+            rows = measure.hashes(folder, bits, count, progress)
+            report.add("hashes", rows)
+            report.show(f"-m{bits}, {count} pages in as many buckets: hashes (chains: worst of 100 seeds)", rows,
+                        ["keys", "hash", "longest", "probes", "hash_ns", "find_ns"])
+    for bits in BITS:
+        reports.plot_hashes(report, bits, plan["hashes"][0])
+
+
+def ratio(report, name, column, bits, count, peer):
+    ours = report.value(name, column, bits=bits, pages=count, keys="random", table="vm_map")
+    theirs = report.value(name, column, bits=bits, pages=count, keys="random", table=peer)
+    return ours / theirs if ours is not None and theirs else None
+
+
+def ratio_rows(report, plan):
+    """The aims and what this run has of them."""
+    rows = []
+
+    def add(aim_name, bits, count, measured, aim, digits=2):
+        if measured is not None:
+            rows.append({"ratio": aim_name, "bits": bits, "pages": count, "measured": f"{measured:.{digits}f}",
+                         "aim": f"{aim:.{digits}f}", "reached": "yes" if measured <= aim else "no"})
+
+    for name, column, peer, aims in AIMS:
+        for bits in BITS:
+            for count, _, _ in plan["operations"]:
+                add(name, bits, count, ratio(report, "operations", column, bits, count, peer), aims[bits])
+    for bits in BITS:
+        for count, _ in plan["worst"]:
+            add("worst insert / boost", bits, count, ratio(report, "worst", "worst_insert", bits, count, "boost"),
+                WORST_AIM, 6)
+        most = report.value("memory_summary", "most", bits=bits, table="vm_map")
+        add("bytes beyond record and link", bits, plan["memory"], most, BYTES_AIM[bits])
+    return rows
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="./eidolon bench vm_map", description=__doc__.partition("\n\n")[0],
+                                     epilog=__doc__.split("\n\n", 2)[2],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="BUILD_FOLDER", help=argparse.SUPPRESS)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="plan", action="store_const", const="quick", default="default",
+                      help="65,536 pages only, under a minute (the default: up to 1,048,576, a few minutes)")
+    size.add_argument("--full", dest="plan", action="store_const", const="full",
+                      help="up to 4,194,304 pages, all families of keys, half an hour; needs 12 GiB of memory")
+    parser.add_argument("--only", metavar="WHAT", action="append", choices=MEASUREMENTS,
+                        help=f"one of {', '.join(MEASUREMENTS)}; may be repeated")
+    return parser.parse_args()
 
 
 def main():
-    folder = os.path.join(os.path.abspath(sys.argv[1]), "bench", "vm_map")
+    chosen = options()
+    plan = PLANS[chosen.plan]
+    only = chosen.only or MEASUREMENTS
+    folder = os.path.join(os.path.abspath(chosen.folder), "bench", "vm_map")
     os.makedirs(folder, exist_ok=True)
-    programs = compile_tables(folder)
-    with open(os.path.join(folder, "results.csv"), "w", newline="", encoding="ascii") as file:
-        results = csv.writer(file)
-        results.writerow(["bits", "pages", "keys", "table", *PHASES, "lost"])
-        for bits in (64, 32):
-            for count in COUNTS:
-                for family in FAMILIES:
-                    chosen = {name: program for (name, width), program in programs.items()
-                              if width == bits and (family == "dense" or name not in DENSE_ONLY)}
-                    costs, lost = measure(chosen, family, count)
-                    print(f"-m{bits}, {count} pages, {family} keys; ns an operation")
-                    print(" " * 10 + "".join(f"{phase:>16}" for phase in PHASES) + f"{'lost':>10}")
-                    for name in chosen:
-                        print(f"{name:10}" + "".join(f"{costs[name][phase]:16.1f}" for phase in PHASES)
-                              + f"{lost[name]:10}", flush=True)
-                        results.writerow([bits, count, family, name, *(f"{costs[name][p]:.1f}" for p in PHASES),
-                                          lost[name]])
-                    if (bits, count, family) == (64, COUNTS[-1], "random"):
-                        with open(os.path.join(folder, "plot.csv"), "w", encoding="ascii") as rows:
-                            for name in chosen:
-                                rows.write(f"{name},{costs[name]['insert']:.1f},{costs[name]['find']:.1f},"
-                                           f"{costs[name]['miss']:.1f}\n")
-                        plot(folder)
-    print(f"tables and plot: {folder}")
+    progress = reports.Progress()
+    report = reports.Report(folder, progress)
+    try:
+        programs = tables.build(folder, progress) if set(only) != {"hashes"} else {}
+        if "hashes" in only:
+            run_hashes(report, folder, plan, progress)
+        if "memory" in only:
+            run_memory(report, programs, plan, progress)
+        if "worst" in only:
+            run_worst(report, programs, plan, progress)
+        if "operations" in only:
+            run_operations(report, programs, plan, progress)
+    except (measure.LostPages, RuntimeError) as failure:
+        progress.say("")
+        print(f"bench vm_map: {failure}", file=sys.stderr)
+        return 1
+    rows = ratio_rows(report, plan)
+    if rows:
+        report.add("ratios", rows)
+        report.show("what the map is to reach, with random keys", rows, list(rows[0]))
+    progress.say(f"\ntables and plots: {folder}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -30,6 +30,7 @@ extern "C" {
 
 /* Records come from the kernel's pool, for all tables alike: zeroed, and given back. */
 void records_start(size_t record_bytes, uint32_t count_max);
+extern uint32_t records_max; /* count_max */
 void *record_allocate(void);
 void record_free(void *record);
 

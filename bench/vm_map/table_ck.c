@@ -17,7 +17,7 @@ struct record {
 
 static const char table_name[] = "ck_ht";
 static const size_t table_link_bytes = 0;
-static const uint32_t seed[4] = {0x243F6A88u, 0x85A308D3u, 0x13198A2Eu, 0x83707345u};
+static const uint32_t hash_seed[4] = {0x243F6A88u, 0x85A308D3u, 0x13198A2Eu, 0x83707345u};
 static ck_ht_t table;
 
 static void *allocate(size_t bytes)
@@ -44,7 +44,7 @@ static ck_ht_hash_t hash(uint32_t key)
 {
     ck_ht_hash_t result;
 
-    result.value = (uint64_t)vm_map_hash(seed, (struct gpn){key}) * 0x100000001u; /* it looks at both halves */
+    result.value = (uint64_t)vm_map_hash(hash_seed, (struct gpn){key}) * 0x100000001u; /* it looks at both halves */
     return result;
 }
 

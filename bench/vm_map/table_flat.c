@@ -1,12 +1,12 @@
 /*
- * A flat array of pointers: the limit. It has a slot for every key from the least on, so it is for dense keys only.
+ * A flat array of pointers: the limit. It has a slot for every key from the least on, and for no others, so it is for
+ * dense keys only.
  */
 #include "table.h"
 
 #include <stdlib.h>
 
 #define KEY_FIRST 0x00100000u /* of the dense family */
-#define KEYS_MAX  (16u << 20)
 
 struct record {
     uint32_t key;
@@ -20,7 +20,7 @@ static struct record **slots;
 
 static void table_open(void)
 {
-    slots = calloc(KEYS_MAX, sizeof(*slots));
+    slots = calloc(records_max, sizeof(*slots));
     if (slots == NULL) {
         abort();
     }
@@ -42,7 +42,7 @@ static struct record *table_create(uint32_t key)
 
 static struct record *table_find(uint32_t key)
 {
-    return slots[key - KEY_FIRST];
+    return key - KEY_FIRST < records_max ? slots[key - KEY_FIRST] : NULL;
 }
 
 static void table_delete(uint32_t key)
@@ -55,7 +55,7 @@ static uint32_t table_iterate(void)
 {
     uint32_t sum = 0;
 
-    for (uint32_t i = 0; i < KEYS_MAX; i++) {
+    for (uint32_t i = 0; i < records_max; i++) {
         sum += slots[i] != NULL ? slots[i]->payload : 0;
     }
     return sum;

@@ -1,7 +1,7 @@
 /*
  * The table that vm_map replaces, written anew for comparison: a fixed number of buckets of eight slots, chosen by the
- * remainder of the key. A ninth page of a bucket pushes one out, whose reference is lost. (Its record leaked then; here it is
- * given back, so that the passes of a measurement begin alike. The count of lost pages is the same.)
+ * remainder of the key. A ninth page of a bucket pushes one out, whose reference is lost. (Its record leaked then; here
+ * it is given back, so that the passes of a measurement begin alike. The count of lost pages is the same.)
  */
 #include "table.h"
 
@@ -62,7 +62,8 @@ static struct record *table_find(uint32_t key)
     return NULL;
 }
 
-/* It had no delete; this is the obvious one. The hole it leaves ends the search of its bucket, so the last slot moves up. */
+/* It had no delete; this is the obvious one. The hole it leaves ends the search of its bucket, so the last slot moves
+ * up. */
 static void table_delete(uint32_t key)
 {
     struct record **bucket = slots[key % BUCKETS];

@@ -1,9 +1,10 @@
 """./eidolon bench: the benchmarks under bench/, each a folder with a program run.py of its own.
 
-A run.py is started with the build folder as its only argument, after what it needs has been built, and writes tables
-(CSV) and plots (SVG) to build/bench/NAME.
+A run.py is started with the build folder as its first argument and whatever options the user gave it behind that, after
+what it needs has been built, and writes tables (CSV) and plots (SVG) to build/bench/NAME.
 """
 
+import itertools
 import os
 import subprocess
 
@@ -11,7 +12,8 @@ from launcher import build, common
 from launcher.common import ROOT, UsageFailure, say
 
 DESCRIPTION = """\
-Run benchmarks, all or those named. Tables and plots go to build/bench; docs/performance.md says what they mean."""
+Run benchmarks, all or those named. Tables and plots go to build/bench; docs/performance.md says what they mean.
+Options behind a single NAME are the benchmark's own: `./eidolon bench NAME --help` tells which it has."""
 
 
 def names():
@@ -25,18 +27,34 @@ def add_options(parser):
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"one of: {', '.join(names()) or '(none yet)'}")
 
 
-def command(options):
-    """Returns 0 if every benchmark ran."""
+def split(arguments):
+    """Arguments for this command, and options for the benchmark named before them."""
+    first = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
+    return (first, arguments[len(first):]) if first else (arguments, [])
+
+
+def start(name, words):
+    """Run a benchmark; returns its status."""
+    run = os.path.join(ROOT, "bench", name, "run.py")
+    return subprocess.run(["/usr/bin/python3", run, common.BUILD, *words], stdin=subprocess.DEVNULL,
+                          check=False).returncode
+
+
+def command(options, words):
+    """Returns 0 if every benchmark ran. `words`: options for it, if one is named."""
     known = names()
     for name in options.names:
         if name not in known:
             raise UsageFailure(f"there is no benchmark {name!r}; there are: {', '.join(known) or 'none'}")
+    if words and len(options.names) > 1:
+        raise UsageFailure(f"{words[0]} is for one benchmark, but there are {len(options.names)}; run them one by one")
+    if "--help" in words or "-h" in words:
+        return start(options.names[0], ["--help"])
     build.build(["all"], groups=("build", "run", "bench"), again=True)
     status = 0
     for name in options.names or known:
         say(f"benchmark {name}")
-        run = os.path.join(ROOT, "bench", name, "run.py")
-        if subprocess.run(["/usr/bin/python3", run, common.BUILD], stdin=subprocess.DEVNULL, check=False).returncode:
+        if start(name, words):
             say(f"benchmark {name} failed")
             status = 1
     return status

@@ -12,7 +12,7 @@ usage: ./eidolon COMMAND [OPTIONS]
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
   image COMMAND FILE ...                look into an image, check it, name its generations
   test [host|system|all|coverage|soak]  run the tests
-  bench [NAME...]                       run benchmarks
+  bench [NAME...] [OPTIONS]             run benchmarks
   build                                 build everything
   setup                                 install everything that building, running and testing need
   clean                                 remove what was built
@@ -71,7 +71,8 @@ def command_test(arguments):
 def command_bench(arguments):
     options = parser("bench", bench.DESCRIPTION)
     bench.add_options(options)
-    return bench.command(options.parse_args(arguments))
+    own, words = bench.split(arguments)
+    return bench.command(options.parse_args(own), words)
 
 
 def command_build(arguments):
