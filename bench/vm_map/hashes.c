@@ -20,7 +20,8 @@
 #include <xxhash.h>
 
 #define SEEDS        100u
-#define ATTACKED     16u       /* buckets that an attack aims at */
+#define CHAIN_AIM    2048u /* an attack fills COUNT / CHAIN_AIM buckets */
+#define COUNT_MAX    (1u << 20)
 #define FIND_PROBES  50000000u /* of all finds that are timed, about */
 #define TIMED_PASSES 5u
 #define GOLDEN_RATIO 0x9E3779B9u
@@ -168,7 +169,10 @@ static void *allocate(size_t bytes)
     return memory;
 }
 
-/* Keys for the first ATTACKED buckets of an unseeded hash, in the order of their numbers. */
+/*
+ * Keys for the first few buckets of an unseeded hash, in the order of their numbers. One key in CHAIN_AIM is of use, so
+ * with up to 2^20 buckets there are enough of them.
+ */
 static void attack(const struct candidate *hash, uint32_t *keys, uint32_t count)
 {
     struct parameters p = parameters_make(count, 0);
@@ -181,7 +185,7 @@ static void attack(const struct candidate *hash, uint32_t *keys, uint32_t count)
         }
         hash->fill(&p, tried, 4096, buckets);
         for (uint32_t i = 0; i < 4096 && found < count; i++) {
-            if (buckets[i] < ATTACKED) {
+            if (buckets[i] < count / CHAIN_AIM) {
                 keys[found++] = tried[i];
             }
         }
@@ -255,8 +259,8 @@ int main(int argc, char **argv)
     uint32_t count = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 0) : 0;
     uint32_t *keys = NULL;
 
-    if (argc != 3 || count < 2 || (count & (count - 1)) != 0) {
-        fprintf(stderr, "usage: %s FAMILY COUNT; COUNT is a power of two\n", argv[0]);
+    if (argc != 3 || count < CHAIN_AIM || count > COUNT_MAX || (count & (count - 1)) != 0) {
+        fprintf(stderr, "usage: %s FAMILY COUNT; COUNT is a power of two, %u to %u\n", argv[0], CHAIN_AIM, COUNT_MAX);
         return 2;
     }
     for (int i = 0; i < KEY_FAMILIES; i++) {

@@ -92,21 +92,24 @@ def curve_points(count):
 
 
 def memory(programs, bits, count, progress):
-    """Bytes a page beyond the record, while a table grows over random keys (the flat array: dense ones, all of it)."""
+    """Bytes a page beyond the record, while a table grows and then shrinks (random keys; flat: dense ones)."""
     rows = []
     for name in [name for name, width in programs if width == bits]:
         progress.step(f"-m{bits}: bytes a page, {name}")
         dense_only = name in tables.DENSE_ONLY
-        points = [count] if dense_only else curve_points(count)
         with tables.Table(name, programs[name, bits], "dense" if dense_only else "random", count) as table:
             table.ask("open")
             link = int(table.ask("link_bytes"))
-            done = 0
-            for point in points:
-                table.ask("insert", done, point - done)
-                done = point
-                rows.append({"bits": bits, "pages": point, "table": name,
-                             "bytes": round(table.ask("bytes") / point, 2), "link_bytes": link})
+            held = 0
+            for direction, points in (("growing", curve_points(count)), ("shrinking", curve_points(count)[-2::-1])):
+                for point in points:
+                    if direction == "growing":
+                        table.ask("insert", held, point - held)
+                    else:
+                        table.ask("delete", count - held, held - point)
+                    held = point
+                    rows.append({"bits": bits, "pages": point, "table": name, "direction": direction,
+                                 "bytes": round(table.ask("bytes") / point, 2), "link_bytes": link})
     return rows
 
 

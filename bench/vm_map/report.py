@@ -83,13 +83,13 @@ set ylabel "ns an operation"
 plot """ + ", ".join(f"$rows using {i}:xtic(1) title '{phase}'" for i, phase in enumerate(phases, 2)))
 
 
-def plot_curves(report, name, rows, column, ylabel, bits):
+def plot_curves(report, name, rows, column, ylabel, bits, yrange="set yrange [0:*]"):
     """One line for each table over the number of pages."""
     names = list(dict.fromkeys(row["table"] for row in rows))
     data = "".join(block(who, [[row["pages"], row[column]] for row in rows if row["table"] == who]) for who in names)
     report.plot(f"{name}_{bits}", data + f"""\
 set logscale x 2
-set yrange [0:*]
+{yrange}
 set key outside right
 set xlabel "pages"
 set title "random keys, -m{bits}"
@@ -100,7 +100,11 @@ plot """ + ", ".join(f"${who} using 1:2 with linespoints pointsize 0.5 linewidth
 
 def plot_memory(report, bits):
     rows = [{**row, "total": row["bytes"] + row["link_bytes"]} for row in report.pick("memory", bits=bits)]
-    plot_curves(report, "memory", rows, "total", "bytes beyond the record, link included", bits)
+    growing = [row for row in rows if row["direction"] == "growing"]
+    shrinking = [row for row in rows if row["direction"] == "shrinking"]
+    plot_curves(report, "memory", growing, "total", "bytes beyond the record, link included", bits)
+    plot_curves(report, "memory_shrinking", shrinking, "total", "the same after having been as large as that", bits,
+                "set logscale y\nset yrange [1:*]")
 
 
 def plot_sizes(report, bits):

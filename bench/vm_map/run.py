@@ -32,6 +32,7 @@ AIMS = [("find / boost", "find", "boost", {32: 0.85, 64: 1.0}),
         ("find / uthash", "find", "uthash", {32: 0.5, 64: 0.45}),
         ("insert / uthash", "insert", "uthash", {32: 0.55, 64: 0.5}),
         ("miss / uthash", "miss", "uthash", {32: 0.5, 64: 0.45})]
+AIMS_FROM = 1048576    # pages
 WORST_AIM = 1 / 5000
 BYTES_AIM = {32: 4.1, 64: 8.1}
 
@@ -67,12 +68,15 @@ def run_memory(report, programs, plan, progress):
         report.add("memory", rows)
         summary = []
         for name in dict.fromkeys(row["table"] for row in rows):
-            values = [row["bytes"] for row in rows if row["table"] == name]
-            summary.append({"table": name, "least": min(values), "mean": round(sum(values) / len(values), 2),
-                            "most": max(values), "link": report.value("memory", "link_bytes", bits=bits, table=name)})
-        report.add("memory_summary", [{"bits": bits, **row} for row in summary])
-        report.show(f"-m{bits}: bytes a page beyond the record, {rows[0]['pages']} to {plan['memory']} pages", summary,
-                    ["table", "least", "mean", "most", "link"])
+            values = [row["bytes"] for row in report.pick("memory", bits=bits, table=name, direction="growing")]
+            shrinking = [row["bytes"] for row in report.pick("memory", bits=bits, table=name, direction="shrinking")]
+            summary.append({"bits": bits, "table": name, "least": min(values),
+                            "mean": round(sum(values) / len(values), 2), "most": max(values),
+                            "most_shrinking": max(shrinking),
+                            "link": report.value("memory", "link_bytes", bits=bits, table=name)})
+        report.add("memory_summary", summary)
+        report.show(f"-m{bits}, {measure.CURVE_FIRST} to {plan['memory']} pages and back: bytes a page beyond record and link",
+                    summary, ["table", "least", "mean", "most", "most_shrinking", "link"])
         reports.plot_memory(report, bits)
 
 
@@ -98,7 +102,7 @@ def ratio_rows(report, plan):
     rows = []
 
     def add(aim_name, bits, count, measured, aim, digits=2):
-        if measured is not None:
+        if measured is not None and count >= AIMS_FROM:
             rows.append({"ratio": aim_name, "bits": bits, "pages": count, "measured": f"{measured:.{digits}f}",
                          "aim": f"{aim:.{digits}f}", "reached": "yes" if measured <= aim else "no"})
 
@@ -110,8 +114,9 @@ def ratio_rows(report, plan):
         for count, _ in plan["worst"]:
             add("worst insert / boost", bits, count, ratio(report, "worst", "worst_insert", bits, count, "boost"),
                 WORST_AIM, 6)
-        most = report.value("memory_summary", "most", bits=bits, table="vm_map")
-        add("bytes beyond record and link", bits, plan["memory"], most, BYTES_AIM[bits])
+        for column, while_it in (("most", "growing"), ("most_shrinking", "shrinking")):
+            most = report.value("memory_summary", column, bits=bits, table="vm_map")
+            add(f"bytes beyond record and link, {while_it}", bits, plan["memory"], most, BYTES_AIM[bits])
     return rows
 
 
