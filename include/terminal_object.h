@@ -28,6 +28,8 @@
 #define TERMINAL_INPUT_MAX  4096u /* bytes typed and not yet read; a line has at most one less */
 #define TERMINAL_PARAMETERS 8u
 
+#define TERMINAL_OUTBOX_BYTES 16384u /* written and not yet allowed out, see console_stream.h */
+
 #define TERMINAL_ATTRIBUTE_NORMAL 0x07u /* light grey on black */
 
 /* A cell is a character of code page 437 below its attribute (foreground in bits 0-3, background in 4-6). */
@@ -53,6 +55,12 @@ struct terminal_cursor {
     uint8_t foreground, background, bold, inverse;
 };
 
+/* A ring. Positions count all bytes that ever went through; [released, written) are in it. */
+struct terminal_outbox {
+    uint64_t written, released;
+    uint8_t bytes[TERMINAL_OUTBOX_BYTES];
+};
+
 struct terminal {
     /* the line discipline */
     struct linux_termios settings;
@@ -74,6 +82,8 @@ struct terminal {
     uint32_t cursor_hidden;
     uint32_t code_point, code_bytes_left; /* a character of several bytes (UTF-8) that is not complete */
     uint16_t lines[TERMINAL_LINES][TERMINAL_COLUMNS];
+
+    struct terminal_outbox outbox;
 };
 
 #define TERMINAL_ALL_ROWS     ((1u << TERMINAL_ROWS) - 1u)

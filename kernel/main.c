@@ -15,6 +15,7 @@
 #include "boot_program.h"
 #include "image_check.h"
 #include "keyboard.h"
+#include "console_stream.h"
 #include "log.h"
 #include "pci.h"
 #include "program.h"
@@ -226,6 +227,7 @@ static void capture(void)
 {
     task_stop();
     time_capture();
+    stream_stop();
     system_state.programs = program_count();
 }
 
@@ -240,7 +242,7 @@ static void say_changed(enum error error)
 }
 
 static const struct snap_client snap_client = {
-    .capture = capture, .system_record = commit_system_record, .changed = say_changed};
+    .capture = capture, .system_record = commit_system_record, .durable = stream_durable, .changed = say_changed};
 
 static void begin_space(void)
 {
@@ -320,6 +322,7 @@ static uint32_t shell_status(uint32_t wait_status)
 
 static _Noreturn void shut_down(uint32_t wait_status)
 {
+    stream_finish();
     enum error error = snap_stop();
     if (error == OK) {
         error = store_close(store);
@@ -352,7 +355,14 @@ static _Noreturn void run(void)
     struct store_report report = open_image(disk);
     bring_to_life(&report);
     uint32_t interval_ms = (uint32_t)option_number("interval", INTERVAL_MS_DEFAULT, INTERVAL_MS_MAX);
-    enum error error = snap_start(store, &snap_client, interval_ms);
+    bool holds_output = option_is_set("external-sync");
+    if (holds_output && interval_ms == 0) {
+        refuse("external-sync", "output would wait for ever without snapshots", "give an interval above 0");
+    }
+    enum error error = stream_start(holds_output);
+    if (error == OK) {
+        error = snap_start(store, &snap_client, interval_ms);
+    }
     if (error != OK) {
         refuse("snapshot thread", error_text(error), remedy_for(error));
     }

@@ -12,6 +12,7 @@
 #include "record.h"
 #include "serial.h"
 #include "terminal.h"
+#include "console_stream.h"
 #include "terminal_console.h"
 
 #define CONSOLE   0u    /* the one terminal that is attached */
@@ -107,7 +108,7 @@ static void console_main(void *argument)
             terminal_scroll(terminal_object(CONSOLE), wish);
         }
         if (typed) {
-            enum error error = terminal_wait_for_room(ECHO_ROOM, false);
+            enum error error = stream_wait_for_room(ECHO_ROOM, false);
             ASSERT(error == OK);
             terminal_input(terminal_object(CONSOLE), &terminal_pending, byte);
             terminal_carry_out(CONSOLE);

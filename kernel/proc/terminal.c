@@ -5,11 +5,10 @@
  * (terminal_effects.c). What is typed comes from console.c.
  */
 #include "terminal.h"
-#include "arch/interrupt.h"
+#include "console_stream.h"
 #include "log.h"
 #include "program.h"
 #include "record.h"
-#include "serial.h"
 #include "terminal_console.h"
 
 #define STREAM_PER_BYTE   8u /* most bytes of stream that one byte of output makes */
@@ -68,7 +67,7 @@ static bool is_foreground(uint32_t terminal, uint32_t program)
 bool terminal_is_writable(uint32_t terminal)
 {
     (void)terminal;
-    return serial_write_room() >= STREAM_PER_BYTE;
+    return stream_room() >= STREAM_PER_BYTE;
 }
 
 uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length)
@@ -77,7 +76,7 @@ uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length
     uint32_t piece;
 
     do {
-        piece = serial_write_room() / STREAM_PER_BYTE;
+        piece = stream_room() / STREAM_PER_BYTE;
         piece = piece < length - taken ? piece : length - taken;
         for (uint32_t i = 0; i < piece; i++) {
             terminal_output(terminal_object(terminal), &terminal_pending, bytes[taken + i]);
@@ -89,22 +88,10 @@ uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length
     return taken;
 }
 
-enum error terminal_wait_for_room(uint32_t bytes, bool interruptible)
-{
-    bool enabled = interrupt_disable();
-    enum error error = OK;
-
-    while (serial_write_room() < bytes && error == OK) {
-        error = wait_queue_sleep(serial_room_queue(), DEADLINE_NEVER, interruptible);
-    }
-    interrupt_restore(enabled);
-    return error;
-}
-
 enum error terminal_wait_writable(uint32_t terminal)
 {
     (void)terminal;
-    return terminal_wait_for_room(STREAM_PER_BYTE, true);
+    return stream_wait_for_room(STREAM_PER_BYTE, true);
 }
 
 /* Input ------------------------------------------------------------------------------------------------------------ */

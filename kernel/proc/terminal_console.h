@@ -23,9 +23,6 @@ void terminal_show(const struct terminal *terminal);
 /* Show earlier (or later) lines, half a screen for each page. The next change ends that. */
 void terminal_scroll(const struct terminal *terminal, int32_t pages);
 
-/* Sleep until the serial line has room for `bytes`. ERROR_INTERRUPTED. */
-MUST_CHECK enum error terminal_wait_for_room(uint32_t bytes, bool interruptible);
-
 /* Let the console thread look again: the object may have room for input. Callable from interrupts. */
 void console_wake(void);
 

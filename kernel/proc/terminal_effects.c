@@ -2,6 +2,7 @@
  * What a change of a terminal object asks for outside: bytes for the serial line, rows for the screen, readers to wake,
  * signals; and messages of the kernel that are not part of the object.
  */
+#include "console_stream.h"
 #include "log.h"
 #include "program_signal.h"
 #include "serial.h"
@@ -12,22 +13,28 @@
 
 _Static_assert(TERMINAL_ROWS == VGA_ROWS && TERMINAL_COLUMNS == VGA_COLUMNS, "the object is as large as the screen");
 
-static void send_stream(const uint8_t *bytes, uint32_t length);
+static void send_of_object(const uint8_t *bytes, uint32_t length);
 
-struct terminal_effects terminal_pending = {.send = send_stream};
+struct terminal_effects terminal_pending = {.send = send_of_object};
 
 static uint32_t scrolled_back; /* lines of history the screen shows above the present */
 static bool mid_line;          /* the stream's last byte ended no line */
 
-/* Those who may wait have made sure of room before; for the others a full line is emptied by polling. */
-static void send_stream(const uint8_t *bytes, uint32_t length)
+static void send_of_object(const uint8_t *bytes, uint32_t length)
 {
-    uint32_t sent = serial_write(bytes, length);
-
     mid_line = length > 0 ? bytes[length - 1] != '\n' : mid_line;
+    stream_send(bytes, length);
+}
+
+/* What is not part of the object waits for nothing. */
+static void send_message(const char *text)
+{
+    uint32_t length = (uint32_t)strlen(text);
+    uint32_t sent = serial_write((const uint8_t *)text, length);
+
     if (sent < length) {
         serial_drain();
-        (void)serial_write(bytes + sent, length - sent);
+        (void)serial_write((const uint8_t *)text + sent, length - sent);
     }
 }
 
@@ -107,8 +114,9 @@ void console_say(const char *format, ...)
     va_end(arguments);
     log_line("%s", line);
     if (mid_line) {
-        send_stream((const uint8_t *)"\r\n", 2);
+        send_message("\r\n");
+        mid_line = false;
     }
-    send_stream((const uint8_t *)line, (uint32_t)strlen(line));
-    send_stream((const uint8_t *)"\r\n", 2);
+    send_message(line);
+    send_message("\r\n");
 }

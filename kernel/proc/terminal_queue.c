@@ -56,9 +56,16 @@ static bool input_is_sound(const struct terminal *terminal)
     return ends == terminal->line_ends;
 }
 
+static bool outbox_is_sound(const struct terminal_outbox *outbox)
+{
+    return outbox->released <= outbox->written && outbox->written - outbox->released <= TERMINAL_OUTBOX_BYTES;
+}
+
 enum error terminal_validate(const struct terminal *terminal)
 {
-    return input_is_sound(terminal) && terminal_screen_is_sound(terminal) ? OK : ERROR_FORMAT_DAMAGED;
+    bool is_sound = input_is_sound(terminal) && terminal_screen_is_sound(terminal) && outbox_is_sound(&terminal->outbox);
+
+    return is_sound ? OK : ERROR_FORMAT_DAMAGED;
 }
 
 /* The queue -------------------------------------------------------------------------------------------------------- */

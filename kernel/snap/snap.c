@@ -168,6 +168,9 @@ static void finish(enum error error)
         statistics.failures++;
     } else {
         stops_durable = stops_begun;
+        if (client->durable != NULL) {
+            client->durable();
+        }
     }
     if (last_error != error && client->changed != NULL) {
         client->changed(error);

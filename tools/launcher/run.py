@@ -79,6 +79,7 @@ def add_options(parser):
     add("--pidfile", metavar="FILE", help="write QEMU's process id there")
     add("--accel", choices=["tcg", "kvm"], default="tcg", help="emulation or virtualisation (default: %(default)s)")
     add("--icount", action="store_true", help="deterministic virtual time: one instruction, one nanosecond")
+    add("--external-sync", action="store_true", help="console output waits until the snapshot that covers it is durable")
     add("--policy", choices=POLICIES, help="page replacement")
     add("--kernel-options", metavar="WORDS", default="", help="passed on to the kernel")
     add("--log", metavar="FILE", help="keep the kernel's log there")
@@ -89,6 +90,8 @@ def check(options, words):
     """Everything that can be refused before anything is built. Returns whether the image exists."""
     if options.boot == "direct" and options.menu:
         raise UsageFailure("--menu is GRUB's: it does not go with --boot direct")
+    if options.external_sync and options.interval == 0:
+        raise UsageFailure("--external-sync: output would wait for ever without snapshots; give an --interval above 0")
     if options.fresh and options.generation:
         raise UsageFailure("--fresh discards what --generation asks for: give one of them")
     if options.accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -120,6 +123,8 @@ def kernel_options(options, program_given):
     words = [f"interval={options.interval}", f"start={'always' if program_given else 'new'}"]
     if options.generation:
         words.append(f"generation={image.generation_number(options.image, options.generation)}")
+    if options.external_sync:
+        words.append("external-sync")
     if options.policy:
         words.append(f"policy={options.policy}")
     if options.fresh:

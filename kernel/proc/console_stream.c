@@ -1,0 +1,179 @@
+/*
+ * See console_stream.h. The outbox is a ring in the terminal's object; positions in it count all bytes that ever went
+ * through, so that they never wrap in practice. A thread moves what may go out to the line.
+ */
+#include "console_stream.h"
+#include "arch/interrupt.h"
+#include "log.h"
+#include "program.h"
+#include "serial.h"
+#include "snap.h"
+#include "terminal.h"
+#include "terminal_console.h"
+
+#define TERMINAL_FIRST 0u
+#define KERNEL_RESERVE 1024u /* of the outbox, for messages of the kernel and echo */
+#define REQUEST_AT     (TERMINAL_OUTBOX_BYTES / 2)
+
+static bool is_held;       /* bytes wait for their generation */
+static uint64_t at_stop;   /* the position that the running snapshot covers */
+static uint64_t may_go_to; /* bytes up to this position are durable */
+static uint64_t handed_to; /* and up to this one they were handed to the line */
+
+static struct wait_queue pump_queue; /* the thread below sleeps here */
+static struct wait_queue room_queue; /* those who wait for room, and stream_finish() */
+
+static struct terminal_outbox *outbox(void)
+{
+    return &terminal_object(TERMINAL_FIRST)->outbox;
+}
+
+static uint32_t waiting(void)
+{
+    return (uint32_t)(outbox()->written - outbox()->released);
+}
+
+/* Hand a piece to the line, as far as it has room. Returns whether all that may go has been handed over. */
+static bool hand_piece(void)
+{
+    uint32_t start = (uint32_t)(handed_to % TERMINAL_OUTBOX_BYTES);
+    uint64_t count = may_go_to - handed_to;
+
+    count = count < TERMINAL_OUTBOX_BYTES - start ? count : TERMINAL_OUTBOX_BYTES - start;
+    handed_to += serial_write(&outbox()->bytes[start], (uint32_t)count);
+    return handed_to == may_go_to;
+}
+
+static void wait_for_line(uint32_t room)
+{
+    bool enabled = interrupt_disable();
+
+    while (serial_write_room() < room) {
+        enum error error = wait_queue_sleep(serial_room_queue(), DEADLINE_NEVER, false);
+        ASSERT(error == OK);
+    }
+    interrupt_restore(enabled);
+}
+
+/* What the line has sent is out of the outbox. */
+static void pump(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        while (handed_to == may_go_to) {
+            enum error error = wait_queue_sleep(&pump_queue, DEADLINE_NEVER, false);
+            ASSERT(error == OK);
+        }
+        while (!hand_piece()) {
+            wait_for_line(SERIAL_TRANSMIT_BYTES / 2);
+        }
+        wait_for_line(SERIAL_TRANSMIT_BYTES);
+        outbox()->released = handed_to;
+        wait_queue_wake(&room_queue, UINT32_MAX);
+    }
+}
+
+enum error stream_start(bool hold)
+{
+    struct thread *thread;
+
+    is_held = hold;
+    at_stop = may_go_to = outbox()->written;
+    handed_to = outbox()->released;
+    if (waiting() > 0) {
+        console_say("eidolon: the next %u bytes may have been seen before", waiting());
+    }
+    return thread_create("stream", pump, NULL, &thread);
+}
+
+uint32_t stream_room(void)
+{
+    if (!is_held) {
+        return serial_write_room();
+    }
+    uint32_t room = TERMINAL_OUTBOX_BYTES - waiting();
+    return room > KERNEL_RESERVE ? room - KERNEL_RESERVE : 0;
+}
+
+static void put_in_outbox(const uint8_t *bytes, uint32_t length)
+{
+    struct terminal_outbox *box = outbox();
+
+    for (uint32_t i = 0; i < length; i++) {
+        if (waiting() == TERMINAL_OUTBOX_BYTES) {
+            log_line("console: %u bytes of messages and echo are lost: the outbox is full", length - i);
+            break;
+        }
+        box->bytes[box->written++ % TERMINAL_OUTBOX_BYTES] = bytes[i];
+    }
+    if (waiting() >= REQUEST_AT) {
+        (void)snap_request();
+    }
+}
+
+/* Those who may wait have made sure of room before; for the others a full line is emptied by polling. */
+static void send_at_once(const uint8_t *bytes, uint32_t length)
+{
+    uint32_t sent = serial_write(bytes, length);
+
+    if (sent < length) {
+        serial_drain();
+        (void)serial_write(bytes + sent, length - sent);
+    }
+}
+
+void stream_send(const uint8_t *bytes, uint32_t length)
+{
+    if (is_held) {
+        put_in_outbox(bytes, length);
+    } else {
+        send_at_once(bytes, length);
+    }
+}
+
+static enum error wait_for_serial_room(uint32_t bytes, bool interruptible)
+{
+    bool enabled = interrupt_disable();
+    enum error error = OK;
+
+    while (serial_write_room() < bytes && error == OK) {
+        error = wait_queue_sleep(serial_room_queue(), DEADLINE_NEVER, interruptible);
+    }
+    interrupt_restore(enabled);
+    return error;
+}
+
+enum error stream_wait_for_room(uint32_t bytes, bool interruptible)
+{
+    enum error error = OK;
+
+    if (!is_held) {
+        return wait_for_serial_room(bytes, interruptible);
+    }
+    while (stream_room() < bytes && error == OK) {
+        error = wait_queue_sleep(&room_queue, DEADLINE_NEVER, interruptible);
+    }
+    return error;
+}
+
+void stream_stop(void)
+{
+    at_stop = outbox()->written;
+}
+
+void stream_durable(void)
+{
+    may_go_to = at_stop;
+    wait_queue_wake(&pump_queue, 1);
+}
+
+void stream_finish(void)
+{
+    if (waiting() == 0 || snap_sync() != OK) {
+        return;
+    }
+    while (waiting() > 0) {
+        enum error error = wait_queue_sleep(&room_queue, DEADLINE_NEVER, false);
+        ASSERT(error == OK);
+    }
+}
