@@ -86,8 +86,8 @@ static void live(uint32_t mib)
     for (uint32_t page = 0; page < mib * MIB_PAGES; page++) {
         write_page(memory, page, page + 1);
     }
+    uint64_t boots = information().boots; /* before the snapshot that is resumed */
     sync();
-    uint64_t boots = information().boots;
     printf("bench: live=%u\n", mib);
     fflush(stdout);
     for (;;) {
