@@ -13,6 +13,7 @@ foreach(test layer model fault cost crash mutation reuse)
         SOURCES store_${test}_test.c
         LIBRARIES store_fixture host_snap fake_disk)
 endforeach()
+set_tests_properties(store_crash_test PROPERTIES TIMEOUT 10800) # a soak takes long
 target_link_options(store_reuse_test PRIVATE -Wl,--wrap=record_append -Wl,--wrap=space_drop)
 
 eidolon_host_test(store_golden_test

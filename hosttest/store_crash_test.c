@@ -3,7 +3,8 @@
  *
  *     store_crash_test [--states N] [--seed FIRST_SCENARIO] [ID]
  *
- * The number of states can be set by EIDOLON_CRASH_STATES as well, the first scenario by EIDOLON_SEED.
+ * The number of states can be set by EIDOLON_CRASH_STATES as well, the first scenario by EIDOLON_SEED. EIDOLON_SOAK makes
+ * it five millions.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 
 #include "store_crash.h"
 
-static uint64_t states_wanted = 100000;
+#define STATES      100000u
+#define STATES_SOAK 5000000u
+
+static uint64_t states_wanted = STATES;
 static uint64_t first_seed = 1;
 static struct crash_run run;
 
@@ -39,6 +43,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"states", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    states_wanted = getenv("EIDOLON_SOAK") != NULL ? STATES_SOAK : STATES;
     states_wanted = number_from(getenv("EIDOLON_CRASH_STATES"), states_wanted);
     first_seed = number_from(getenv("EIDOLON_SEED"), first_seed);
     int option;
