@@ -189,8 +189,11 @@ static inline struct vm_page *vm_map_find(const struct vm_map *map, struct gpn g
 {
     uint32_t hash = vm_map_hash(map->seed, gpn);
     uint32_t index = hash & map->mask_high;
-    vm_map_head head = map->heads[index < map->bucket_count ? index : index & map->mask_high >> 1];
 
+    if (index >= map->bucket_count) { /* a branch: it is decided long before the head arrives */
+        index &= map->mask_high >> 1;
+    }
+    vm_map_head head = map->heads[index];
     if (!vm_map_head_may_have(head, hash)) {
         return NULL;
     }
