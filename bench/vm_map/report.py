@@ -91,6 +91,9 @@ def plot_curves(report, name, rows, column, ylabel, bits, yrange="set yrange [0:
 set logscale x 2
 {yrange}
 set key outside right
+set linetype cycle 9
+set linetype 9 linecolor rgb "gray50"
+set format x "%.0f"
 set xlabel "pages"
 set title "random keys, -m{bits}"
 set ylabel "{ylabel}"
@@ -103,7 +106,7 @@ def plot_memory(report, bits):
     growing = [row for row in rows if row["direction"] == "growing"]
     shrinking = [row for row in rows if row["direction"] == "shrinking"]
     plot_curves(report, "memory", growing, "total", "bytes beyond the record, link included", bits)
-    plot_curves(report, "memory_shrinking", shrinking, "total", "the same after having been as large as that", bits,
+    plot_curves(report, "memory_shrinking", shrinking, "total", "the same, after having been that large", bits,
                 "set logscale y\nset yrange [1:*]")
 
 
