@@ -2,8 +2,11 @@
  * Reclaiming frames: second chance over the pages in the map.
  *
  * Only clean pages are dropped, which costs nothing; dirty ones become clean by being committed, so that being short of
- * memory asks for a snapshot. The hand of the clock is a cursor of the map, whose order is that of the hash. A page
- * whose A bit is set has it cleared and stays for another round.
+ * memory asks for a snapshot. It does so when a search through all pages finds few clean ones, and not only when it finds
+ * none: else the last of them (a program's own text) would be dropped and read again with every fault, a search each.
+ *
+ * The hand of the clock is a cursor of the map, whose order is that of the hash. A page whose A bit is set has it cleared
+ * and stays for another round.
  */
 #include "vm_reclaim.h"
 #include "arch/clock.h"
@@ -18,6 +21,7 @@
 #define RESERVE_FRAMES_MIN 512u /* 2 MiB */
 #define COPIES_SHARE       16u /* of all frames */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
+#define BATCH_FRAMES_MIN   16u  /* with fewer it is dirty pages that fill memory: they are to become clean first */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
 
@@ -94,7 +98,7 @@ static uint32_t drop_some(struct vm_map *map)
 
 enum error vm_frame_take(struct frame *out)
 {
-    if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(vm_object_space()) == 0) {
+    if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(vm_object_space()) < BATCH_FRAMES_MIN) {
         return ERROR_NO_MEMORY;
     }
     return frame_allocate(FRAME_PAGE, out);
