@@ -431,18 +431,37 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
     uint64_t dropped = vm_reclaim_dropped();
 
     access_page(GROUP, PMAP_READ);
+    access_page(GROUP - 1, PMAP_READ);
     assert_int_equal(vm_wire(page_at(GROUP + 3), PMAP_READ), OK);
     access_page(GROUP + 4, PMAP_WRITE);
     leave_frames(vm_frame_reserve());
     assert_int_equal(vm_frame_take(&frame), OK);
     frame_free(frame);
-    assert_int_equal(vm_reclaim_dropped() - dropped, VM_CLUSTER_PAGES - 2);
+    assert_int_equal(vm_reclaim_dropped() - dropped, 2 * VM_CLUSTER_PAGES - 2);
     assert_true(is_resident(GROUP + 3)); /* wired */
     assert_non_null(find(GROUP + 4));    /* its D bit is set */
     assert_null(find(GROUP));            /* used, but no more in a second turn */
     assert_false(pmap_query(page_at(GROUP), NULL));
     give_frames_back();
     vm_unwire(page_at(GROUP + 3));
+    check_map();
+}
+
+/* A whole search for a few clean pages: what is dirty must become clean first, though those few are free now. */
+static void reclaim_of_a_few_pages_is_not_enough(void **unused)
+{
+    (void)unused;
+    struct frame frame;
+    uint64_t dropped = vm_reclaim_dropped();
+
+    access_page(GROUP, PMAP_READ);
+    access_page(GROUP + 4, PMAP_WRITE);
+    leave_frames(vm_frame_reserve());
+    assert_int_equal(vm_frame_take(&frame), ERROR_NO_MEMORY);
+    assert_int_equal(vm_reclaim_dropped() - dropped, VM_CLUSTER_PAGES - 1);
+    assert_int_equal(vm_frame_take(&frame), OK);
+    frame_free(frame);
+    give_frames_back();
     check_map();
 }
 
@@ -583,6 +602,7 @@ int main(void)
         FAULT_TEST(fault_without_any_memory_gives_up_after_some_snapshots),
         FAULT_TEST(fault_with_a_full_disk_waits_for_room),
         FAULT_TEST(reclaim_drops_what_is_clean_and_was_not_used),
+        FAULT_TEST(reclaim_of_a_few_pages_is_not_enough),
         FAULT_TEST(discard_by_number_and_by_walking_the_map_takes_the_same),
         FAULT_TEST(discard_that_the_store_refuses_says_so),
         FAULT_TEST(discard_of_a_wired_page_leaves_its_record_until_it_is_unwired),
