@@ -137,12 +137,15 @@ def test_flipped_bits_anywhere_are_found_and_never_believed(image, program, chan
 def boot_with_flip(image, words, pages, changes, where):
     """Whatever the machine does: what its program shows is right, and the kernel does not panic."""
     boot = BareBoot(image, plain_disk(image.path), ["interval=5", "start=new"], words)
-    boot.read_for(1.5)
+    try:
+        boot.expect(r"state \d+ [0-9a-f]+\.\s|eidolon: ")
+    except AssertionError as error:
+        raise AssertionError(f"{where}: {error}") from error
+    boot.read_for(1.0)
     if boot.is_running():
         boot.kill()
     said = boot.text() + boot.log()
     assert "panic" not in said and "CORRUPT" not in said, f"{where}\n{said}"
-    assert re.search(r"state \d+|eidolon: ", said), f"{where}: nothing was said"
     Witness(History(pages, changes)).judge(boot.text(), True)
 
 
