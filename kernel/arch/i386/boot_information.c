@@ -197,7 +197,6 @@ void boot_memory_initialise(void)
         log_refuse("eidolon: not enough memory: %llu MiB found, at least %u MiB needed: run with --memory %u or more",
                    memory_bytes >> 20, MEMORY_BYTES_MIN >> 20, MEMORY_BYTES_MIN >> 20);
     }
-    frame_boot_finish();
 }
 
 const char *boot_command_line(void)

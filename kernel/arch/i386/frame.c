@@ -3,7 +3,8 @@
  *
  * The list is doubly linked through the free frames themselves, so it costs no memory, and any frame can leave it
  * when a physically adjacent run is wanted. The frame freed last is handed out first: it may still be in the
- * processor's caches. Interrupt handlers take and give no frames.
+ * processor's caches. Frames that were never handed out are not on the list: they begin at `untouched`, so that booting
+ * does not write to all of memory. Interrupt handlers take and give no frames.
  */
 #include "arch/frame.h"
 #include "log.h"
@@ -18,6 +19,7 @@ static uint8_t owners[FRAMES_MAX];
 static uint32_t counts[FRAME_OWNERS];
 static uint32_t limit;
 static uint32_t first_free;
+static uint32_t untouched = 1; /* no free frame from here on is on the list */
 
 static struct free_frame *free_frame(uint32_t number)
 {
@@ -73,19 +75,28 @@ void frame_boot_set(uint32_t first, uint32_t end, enum frame_owner owner)
     }
 }
 
-void frame_boot_finish(void)
+/* Put the free frames below `end` on the list. */
+static void touch_below(uint32_t end)
 {
-    /* Downwards, so that the lowest frames are handed out first. */
-    for (uint32_t number = limit; number-- > 1;) {
-        if (owners[number] == FRAME_FREE) {
-            list_add(number);
+    for (; untouched < end; untouched++) {
+        if (owners[untouched] == FRAME_FREE) {
+            list_add(untouched);
         }
+    }
+}
+
+/* Put the lowest frame that was never handed out on the list, if there is one. */
+static void touch_next(void)
+{
+    while (first_free == 0 && untouched < limit) {
+        touch_below(untouched + 1);
     }
 }
 
 enum error frame_allocate(enum frame_owner owner, struct frame *out)
 {
     ASSERT(owner > FRAME_FIRMWARE && owner < FRAME_OWNERS);
+    touch_next();
     uint32_t number = first_free;
     if (number == 0) {
         return ERROR_NO_MEMORY;
@@ -117,6 +128,7 @@ enum error frame_allocate_run(enum frame_owner owner, uint32_t count, struct fra
     if (start == 0) {
         return ERROR_NO_MEMORY;
     }
+    touch_below(start + count);
     for (uint32_t number = start; number < start + count; number++) {
         list_remove(number);
         set_owner(number, owner);
@@ -130,7 +142,9 @@ void frame_free(struct frame frame)
     ASSERT(frame.number > 0 && frame.number < limit);
     ASSERT(owners[frame.number] > FRAME_FIRMWARE);
     set_owner(frame.number, FRAME_FREE);
-    list_add(frame.number);
+    if (frame.number < untouched) {
+        list_add(frame.number);
+    }
 }
 
 void frame_free_run(struct frame first, uint32_t count)

@@ -44,9 +44,8 @@ void boot_memory_initialise(void);
 
 /*
  * Used once, before frame_allocate(): all frames start as FRAME_FIRMWARE; ranges are made free or given an owner, in
- * any number of calls, parts above FRAMES_MAX ignored; then the free ones are put on the list.
+ * any number of calls, parts above FRAMES_MAX ignored.
  */
 void frame_boot_set(uint32_t first, uint32_t end, enum frame_owner owner);
-void frame_boot_finish(void);
 
 #endif
