@@ -43,6 +43,25 @@ SELFTEST(string_overlapping_moves_keep_content)
     SELFTEST_EXPECT(strcmp(text, "ababcdef") == 0);
     memmove(text, text + 2, 6);
     SELFTEST_EXPECT(strcmp(text, "abcdefef") == 0);
+
+    /* Every length and distance of some words, so that every remainder occurs, up and down. */
+    for (uint32_t length = 0; length <= 19; length++) {
+        for (uint32_t distance = 0; distance <= 9; distance++) {
+            uint8_t bytes[32];
+            for (uint32_t i = 0; i < sizeof(bytes); i++) {
+                bytes[i] = (uint8_t)i;
+            }
+            SELFTEST_EXPECT(memmove(bytes + 1 + distance, bytes + 1, length) == bytes + 1 + distance);
+            for (uint32_t i = 0; i < sizeof(bytes); i++) {
+                bool is_moved = i - 1 - distance < length;
+                SELFTEST_EXPECT(bytes[i] == (is_moved ? i - distance : i));
+            }
+            memmove(bytes + 1, bytes + 1 + distance, length);
+            for (uint32_t i = 1; i <= length; i++) {
+                SELFTEST_EXPECT(bytes[i] == i);
+            }
+        }
+    }
 }
 
 SELFTEST(pool_objects_are_distinct_zeroed_and_given_back)

@@ -28,10 +28,20 @@ void *memmove(void *destination, const void *source, size_t length)
     if ((uintptr_t)destination - (uintptr_t)source >= length) {
         return memcpy(destination, source, length);
     }
-    /* The end of the source lies inside the destination: copy from the end. */
+    /* The end of the source lies inside the destination: copy from the end, the odd bytes first, then by words. */
     void *to = (char *)destination + length - 1;
     const void *from = (const char *)source + length - 1;
-    __asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(length) : : "memory");
+    size_t bytes = length & 3;
+    __asm__ volatile("std\n\t"
+                     "rep movsb\n\t"
+                     "subl $3, %%esi\n\t"
+                     "subl $3, %%edi\n\t"
+                     "movl %[words], %%ecx\n\t"
+                     "rep movsl\n\t"
+                     "cld"
+                     : "+D"(to), "+S"(from), "+c"(bytes)
+                     : [words] "r"(length / 4)
+                     : "memory");
     return destination;
 }
 
