@@ -153,16 +153,33 @@ static enum error node_new(struct index *index, uint32_t level, struct index_nod
     return OK;
 }
 
-/* Move the upper half of a node into a new right neighbour; of the last leaf only the last slot, as pages ascend. */
-static enum error node_split(struct index *index, struct index_node *node, struct index_node **out)
+/*
+ * Where a full node is split to make room for `page`. A leaf is split near the place of the page, so that what follows
+ * in ascending order is appended: behind the end, which makes full leaves, as well as in between, where each slot
+ * would push those after it to the right. A record read back gives such runs, its last ones first.
+ */
+static uint32_t split_position(const struct index_node *node, uint32_t page)
+{
+    if (node->level > 0) {
+        return node->count / 2;
+    }
+    uint32_t position = leaf_position(node, page);
+    if (position == node->count) {
+        return node->count - 1;
+    }
+    uint32_t least = LEAF_MAX / 16;
+    return position < least ? least : position;
+}
+
+/* Move a part of a full node into a new right neighbour, to make room for `page`. */
+static enum error node_split(struct index *index, struct index_node *node, uint32_t page, struct index_node **out)
 {
     struct index_node *right;
     enum error error = node_new(index, node->level, &right);
     if (error != OK) {
         return error;
     }
-    bool is_last_leaf = node->level == 0 && node->next == NULL;
-    uint32_t keep = is_last_leaf ? node->count - 1 : node->count / 2;
+    uint32_t keep = split_position(node, page);
     right->count = node->count - keep;
     node->count = keep;
     if (node->level == 0) {
@@ -181,10 +198,10 @@ static enum error node_split(struct index *index, struct index_node *node, struc
 }
 
 /* Split the full child at `position` of an inner node that has room. */
-static enum error child_split(struct index *index, struct index_node *inner, uint32_t position)
+static enum error child_split(struct index *index, struct index_node *inner, uint32_t position, uint32_t page)
 {
     struct index_node *right;
-    enum error error = node_split(index, inner->of.children[position].node, &right);
+    enum error error = node_split(index, inner->of.children[position].node, page, &right);
     if (error != OK) {
         return error;
     }
@@ -215,37 +232,68 @@ static enum error root_prepare(struct index *index)
     return OK;
 }
 
-enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry **out)
+/* Go down to the leaf that serves `page`, making room on the way; the finger points to it. */
+static enum error leaf_prepare(struct index *index, uint32_t page)
 {
-    struct disk_map_entry *found = index_find(index, page);
-    if (found != NULL) {
-        *out = found;
-        return OK;
-    }
+    index->finger = NULL;
     enum error error = root_prepare(index);
     if (error != OK) {
         return error;
     }
     struct index_node *node = index->root;
+    index->finger_end = (uint64_t)UINT32_MAX + 1;
     while (node->level > 0) {
         uint32_t position = inner_position(node, page);
         if (node_is_full(node->of.children[position].node)) {
-            error = child_split(index, node, position);
+            error = child_split(index, node, position, page);
             if (error != OK) {
                 return error;
             }
             position = inner_position(node, page);
         }
+        if (position + 1 < node->count) {
+            index->finger_end = node->of.children[position + 1].page;
+        }
         node = node->of.children[position].node;
     }
-    uint32_t position = leaf_position(node, page);
-    struct disk_map_entry *place = &node->of.entries[position];
-    memmove(place + 1, place, (node->count - position) * sizeof(*place));
-    *place = (struct disk_map_entry){.page = page};
-    node->count++;
-    index->slots++;
-    *out = place;
+    index->finger = node;
     return OK;
+}
+
+static struct disk_map_entry *slot_insert(struct index *index, uint32_t position, uint32_t page)
+{
+    struct index_node *leaf = index->finger;
+    struct disk_map_entry *place = &leaf->of.entries[position];
+    memmove(place + 1, place, (leaf->count - position) * sizeof(*place));
+    *place = (struct disk_map_entry){.page = page};
+    leaf->count++;
+    index->slots++;
+    return place;
+}
+
+/* Whether the next slot in ascending order goes where the last one went. */
+static bool finger_serves(const struct index *index, uint32_t page)
+{
+    const struct index_node *leaf = index->finger;
+    return leaf != NULL && leaf->count > 0 && leaf->count < LEAF_MAX && page < index->finger_end &&
+           page > leaf->of.entries[leaf->count - 1].page;
+}
+
+enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry **out)
+{
+    if (finger_serves(index, page)) {
+        *out = slot_insert(index, index->finger->count, page);
+        return OK;
+    }
+    *out = index_find(index, page);
+    if (*out != NULL) {
+        return OK;
+    }
+    enum error error = leaf_prepare(index, page);
+    if (error == OK) {
+        *out = slot_insert(index, leaf_position(index->finger, page), page);
+    }
+    return error;
 }
 
 void index_remove(struct index *index, uint32_t page)
@@ -305,5 +353,10 @@ void index_check(const struct index *index)
         const struct index_node *last_leaf = NULL;
         node_check(index->root, &last, &last_leaf);
         ASSERT(last_leaf->next == NULL);
+    }
+    const struct index_node *finger = index->finger;
+    if (finger != NULL && finger->count > 0 && finger->of.entries[finger->count - 1].page + 1ull < index->finger_end) {
+        ASSERT(leaf_of(index, finger->of.entries[finger->count - 1].page + 1) == finger);
+        ASSERT(leaf_of(index, (uint32_t)(index->finger_end - 1)) == finger);
     }
 }

@@ -6,6 +6,7 @@
  *
  *     INDEX-1  Slots are in ascending order of page, one slot a page.
  *     INDEX-2  All leaves are at the same depth and linked in order, left and right.
+ *     INDEX-3  Pages after the last of `finger` and below `finger_end` belong into that leaf.
  */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
@@ -20,6 +21,8 @@ struct index {
     struct index_node *root;
     uint32_t slots;
     uint32_t frames;
+    struct index_node *finger; /* the leaf that got the newest slot, which serves pages below finger_end; or NULL */
+    uint64_t finger_end;
 };
 
 static inline bool entry_is_empty(const struct disk_map_entry *entry)
@@ -45,7 +48,7 @@ void index_remove(struct index *index, uint32_t page);
 
 void index_clear(struct index *index);
 
-/* Panics unless INDEX-1 and INDEX-2 hold. For tests. */
+/* Panics unless INDEX-1 to INDEX-3 hold. For tests. */
 void index_check(const struct index *index);
 
 #endif

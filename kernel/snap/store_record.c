@@ -238,12 +238,56 @@ static enum error items_visit(const struct disk_head *head, const uint8_t *bytes
     return OK;
 }
 
-static enum error bodies_visit(struct store *store, const struct disk_head *head, struct disk_body *body,
-                               const struct record_visitor *visitor)
+/*
+ * Some bodies of a chain. They are read last items first and visited the other way round, so that what a visitor hears
+ * is in ascending order for as long as memory for bodies lasts.
+ */
+#define BODIES_MAX 64u
+
+struct body_group {
+    uint32_t room, count;
+    struct place places[BODIES_MAX];
+    struct disk_body *bodies[BODIES_MAX];
+};
+
+_Static_assert(sizeof(struct body_group) <= PAGE_SIZE, "a group of bodies is one page");
+
+static void group_free(struct body_group *group)
 {
-    struct place place = {head->next_block, head->next_copy, head->generation, head->next_checksum};
-    for (uint32_t i = 1; i < head->chain_blocks; i++) {
-        enum error error = place_read(store, &place, body);
+    for (uint32_t i = 0; group != NULL && i < group->room; i++) {
+        memory_page_free(group->bodies[i]);
+    }
+    memory_page_free(group);
+}
+
+/* A group with room for `wanted` bodies, or as many as there is memory for, which is at least one. */
+static enum error group_new(uint32_t wanted, struct body_group **out)
+{
+    void *page;
+    enum error error = memory_page_new(&page);
+    if (error != OK) {
+        return error;
+    }
+    struct body_group *group = page;
+    while (group->room < wanted && group->room < BODIES_MAX && memory_page_new(&page) == OK) {
+        group->bodies[group->room++] = page;
+    }
+    if (group->room == 0) {
+        group_free(group);
+        return ERROR_NO_MEMORY;
+    }
+    *out = group;
+    return OK;
+}
+
+/* Read as many of the `left` bodies from `place` on as there is room for; `place` moves on. */
+static enum error group_read(struct store *store, const struct disk_head *head, uint32_t left, struct place *place,
+                             struct body_group *group)
+{
+    group->count = 0;
+    while (group->count < group->room && group->count < left) {
+        struct disk_body *body = group->bodies[group->count];
+        enum error error = place_read(store, place, body);
         if (error != OK) {
             return error;
         }
@@ -251,32 +295,54 @@ static enum error bodies_visit(struct store *store, const struct disk_head *head
             body->item_bytes > sizeof(body->bytes)) {
             return ERROR_FORMAT_DAMAGED;
         }
-        error = visitor->block == NULL ? OK : visitor->block(visitor->context, &place);
-        error = error != OK ? error : items_visit(head, body->bytes, body->item_bytes, visitor);
-        if (error != OK) {
-            return error;
-        }
-        place = (struct place){body->next_block, body->next_copy, head->generation, body->next_checksum};
+        group->places[group->count++] = *place;
+        *place = (struct place){body->next_block, body->next_copy, head->generation, body->next_checksum};
     }
-    return place.block == 0 ? OK : ERROR_FORMAT_DAMAGED;
+    return OK;
+}
+
+static enum error group_visit(const struct disk_head *head, const struct body_group *group,
+                              const struct record_visitor *visitor)
+{
+    enum error error = OK;
+    for (uint32_t i = group->count; error == OK && i-- > 0;) {
+        const struct disk_body *body = group->bodies[i];
+        error = visitor->block == NULL ? OK : visitor->block(visitor->context, &group->places[i]);
+        error = error != OK ? error : items_visit(head, body->bytes, body->item_bytes, visitor);
+    }
+    return error;
+}
+
+static enum error bodies_visit(struct store *store, const struct disk_head *head, const struct record_visitor *visitor)
+{
+    struct place place = {head->next_block, head->next_copy, head->generation, head->next_checksum};
+    struct body_group *group = NULL;
+    uint32_t left = head->chain_blocks - 1;
+    enum error error = left == 0 ? OK : group_new(left, &group);
+    while (error == OK && left > 0) {
+        error = group_read(store, head, left, &place, group);
+        error = error != OK ? error : group_visit(head, group, visitor);
+        left -= error == OK ? group->count : 0;
+    }
+    group_free(group);
+    return error == OK && place.block != 0 ? ERROR_FORMAT_DAMAGED : error;
 }
 
 enum error record_read(struct store *store, const struct disk_record_ref *ref, const struct record_visitor *visitor)
 {
-    void *head = NULL, *body = NULL;
+    void *head = NULL;
     struct place place = head_place(ref);
     enum error error = memory_page_new(&head);
-    error = error != OK ? error : memory_page_new(&body);
     error = error != OK ? error : record_read_head(store, ref, head);
     if (error == OK && visitor->block != NULL) {
         error = visitor->block(visitor->context, &place);
     }
+    error = error != OK ? error : bodies_visit(store, head, visitor);
     if (error == OK) {
+        /* Last, because its items were the first, and what comes before is read from the end. */
         const struct disk_head *found = head;
         error = items_visit(found, found->bytes + padded(found->system_bytes), found->item_bytes, visitor);
     }
-    error = error != OK ? error : bodies_visit(store, head, body, visitor);
-    memory_page_free(body);
     memory_page_free(head);
     return error;
 }

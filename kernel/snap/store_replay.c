@@ -15,14 +15,32 @@ struct replaying {
     struct store *store;
     bool with_space;
     uint64_t space_base;
+    struct extent used; /* of the newest marks, not in the free-space map yet; pages mostly lie block by block */
 };
+
+static enum error marks_finish(struct replaying *replaying)
+{
+    struct extent used = replaying->used;
+    replaying->used.count = 0;
+    return used.count == 0 ? OK : space_mark(&replaying->store->space, used, true);
+}
 
 static enum error mark(struct replaying *replaying, uint32_t first, uint32_t count, bool is_used)
 {
+    struct extent *used = &replaying->used;
     if (first < DISK_RESERVED) {
         return ERROR_FORMAT_DAMAGED;
     }
-    return space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used);
+    if (is_used && count == 1 && used->count > 0 && used->first.number + used->count == first) {
+        used->count++;
+        return OK;
+    }
+    enum error error = marks_finish(replaying);
+    if (error == OK && is_used) {
+        *used = (struct extent){{first}, count};
+        return OK;
+    }
+    return error != OK ? error : space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used);
 }
 
 static enum error space_item(struct replaying *replaying, enum disk_item_type type, const void *item)
@@ -107,7 +125,7 @@ static void state_forget(struct store *store)
 
 static enum error log_apply(struct store *store, const struct disk_head *head, bool with_space)
 {
-    struct replaying replaying = {store, with_space, head->space_base};
+    struct replaying replaying = {.store = store, .with_space = with_space, .space_base = head->space_base};
     struct ref_cursor cursor = {0};
     const struct disk_record_ref *ref;
     while ((ref = ref_list_next(&store->log, &cursor)) != NULL) {
@@ -115,6 +133,7 @@ static enum error log_apply(struct store *store, const struct disk_head *head, b
         bool in_space_log = ref->generation > head->space_base;
         struct record_visitor visitor = {&replaying, in_space_log ? replay_block : NULL, replay_item};
         enum error error = chain_apply(store, ref, layer, &visitor);
+        error = error != OK ? error : marks_finish(&replaying);
         if (error != OK) {
             return error;
         }
