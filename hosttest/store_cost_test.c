@@ -180,6 +180,54 @@ static void store_recovery_takes_as_much_whatever_the_size(void **state)
     }
 }
 
+/* Writes until nothing is left to merge, as an idle system does. Returns the number of commits. */
+static uint32_t settle(void)
+{
+    uint32_t commits = 0;
+    while (!store_is_settled(store) && commits < 1000) {
+        assert_int_equal(store_settle(store, 1), OK);
+        commits++;
+    }
+    return commits;
+}
+
+/*
+ * Pages that were put all at once or one by one, side by side or scattered: few commits of nothing later a recovery
+ * reads next to nothing, and every page is where it was.
+ */
+static void store_settles_in_few_commits(void **state)
+{
+    (void)state;
+    for (uint32_t pages = 4096; pages <= 524288; pages *= 128) {
+        start(4 * pages + 50000);
+        (void)commit(0, pages / 2, 0);
+        fill(pages);
+        (void)commit(0, pages / 16, pages);
+        assert_false(store_is_settled(store));
+        uint32_t commits = settle();
+        assert_in_range(commits, 1, 64);
+        assert_true(store_is_settled(store));
+        expect_sound();
+        assert_int_equal(store_close(store), OK);
+        uint64_t before = disk.requests;
+        open_store();
+        uint64_t requests = disk.requests - before;
+        struct store_statistics statistics;
+        store_statistics(store, &statistics);
+        printf("%u pages: settled in %u commits, then recovery takes %llu requests and finds %llu pages in the log\n",
+               pages, commits, (unsigned long long)requests, (unsigned long long)statistics.log_entries);
+        assert_in_range(statistics.log_entries, 0, 1024);
+        assert_in_range(requests, 1, 100);
+        assert_int_equal(statistics.pages, pages);
+        struct store_entry entry;
+        for (uint32_t page = 0; page < pages; page++) {
+            assert_int_equal(store_find(store, (struct gpn){page}, &entry), OK);
+            assert_int_equal(entry.checksum, page);
+        }
+        stop();
+    }
+}
+
 static void store_ten_thousand_snapshots_leave_nothing_behind(void **state)
 {
     (void)state;
@@ -212,6 +260,7 @@ int main(void)
         cmocka_unit_test(store_scattered_pages_add_less_than_15_percent_with_merging),
         cmocka_unit_test(store_commit_of_one_page_writes_a_handful),
         cmocka_unit_test(store_recovery_takes_as_much_whatever_the_size),
+        cmocka_unit_test(store_settles_in_few_commits),
         cmocka_unit_test(store_ten_thousand_snapshots_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,6 +319,21 @@ enum error world_snapshot(struct world *world, bool busy)
     return error;
 }
 
+enum error world_settle(struct world *world)
+{
+    struct world_generation last = world->generations[world->generation_count - 1];
+    memcpy(world->sealed, last.pages, world->page_count * sizeof(content_id));
+    uint64_t number = store_open_generation(world->store).number;
+    generation_add(world, number, world->disk->event_count);
+    struct world_generation *generation = &world->generations[world->generation_count - 1];
+    generation->record = last.record;
+    enum error error = store_settle(world->store, number * 1000);
+    if (error == OK) {
+        generation->confirmed_at = world->disk->event_count;
+    }
+    return error;
+}
+
 static bool record_equals(struct store *store, uint32_t seed)
 {
     uint8_t expected[STORE_SYSTEM_RECORD_MAX], found[STORE_SYSTEM_RECORD_MAX];

@@ -128,6 +128,9 @@ struct generation store_sealed_generation(const struct store *store);
 /* Whether the sealed layer has no puts and no deletes. */
 bool store_sealed_is_empty(const struct store *store);
 
+/* Pages put and ranges deleted in the sealed layer so far. */
+uint32_t store_sealed_changes(const struct store *store);
+
 /* The device under a store, for page content. */
 struct block_device *store_device(const struct store *store);
 
@@ -191,6 +194,15 @@ void store_snapshot_note_stop(struct store *store, uint64_t stop_ns);
  * they were written in.
  */
 void store_snapshot_abort(struct store *store);
+
+/*
+ * What recovery has to read is merged into the page map little by little, with every snapshot. Where those
+ * have become small or rare, store_settle() commits a generation that is as the one before, only to merge: at most 512
+ * blocks of the map at a time. It has little to gain when store_is_settled().
+ * - ERROR_BUSY: a snapshot is sealed. Otherwise as store_snapshot_commit.
+ */
+bool store_is_settled(const struct store *store);
+MUST_CHECK enum error store_settle(struct store *store, uint64_t wall_time_ns);
 
 /* A generation that is kept: one of the last 16, or pinned. */
 struct store_kept {

@@ -24,7 +24,9 @@
 #include "vm_map.h"
 #include "vm_snapshot.h"
 
-#define NS_PER_MS 1000000ull
+#define NS_PER_MS     1000000ull
+#define QUIET_CHANGES 64u /* a snapshot of at most so many leaves time for settling */
+#define SETTLING_MAX  64u /* commits after a larger one; so an idle system writes nothing in the end */
 
 static struct store *backing;
 static const struct snap_client *client;
@@ -38,6 +40,8 @@ static uint64_t stops_durable;           /* all up to here are durable, by the n
 static uint64_t wanted;                  /* newest ticket given out */
 static enum error last_error;            /* of the newest attempt */
 static bool stopping;                    /* none beyond those that are asked for */
+static uint32_t changes;                 /* that the newest snapshot committed; 0 if it committed nothing */
+static uint32_t settling_left;           /* commits that a quiet system may still spend on settling */
 static struct snap_statistics statistics;
 
 /* A snapshot ------------------------------------------------------------------------------------------------------- */
@@ -119,6 +123,7 @@ static enum error write_and_commit(const uint8_t *record, uint32_t record_bytes)
         return error;
     }
     check_health();
+    changes = store_sealed_changes(backing);
     error = store_snapshot_commit(backing, record, record_bytes, clock_wall_ns());
     if (error == OK) {
         statistics.pages_written += totals.pages;
@@ -152,6 +157,7 @@ static enum error try_snapshot(void)
 
 static enum error take_snapshot(void)
 {
+    changes = 0;
     enum error error = try_snapshot();
 
     if (error == ERROR_NO_SPACE && make_room() == OK) {
@@ -180,6 +186,17 @@ static void finish(enum error error)
     wait_queue_wake(&finished_queue, UINT32_MAX);
 }
 
+/* When little changes any more, what the next recovery has to read is shortened. Nobody waits for this. */
+static void settle(void)
+{
+    if (changes > QUIET_CHANGES) {
+        settling_left = SETTLING_MAX;
+    } else if (interval_ns != 0 && settling_left > 0 && !stopping && !store_is_settled(backing)) {
+        settling_left = store_settle(backing, clock_wall_ns()) == OK ? settling_left - 1 : 0;
+        statistics.committed = store_committed(backing);
+    }
+}
+
 static void snapshot_thread(void *unused)
 {
     uint64_t next_ns = clock_boot_ns() + interval_ns;
@@ -193,6 +210,7 @@ static void snapshot_thread(void *unused)
         }
         next_ns = clock_boot_ns() + interval_ns;
         finish(take_snapshot());
+        settle();
     }
 }
 
@@ -205,6 +223,7 @@ enum error snap_start(struct store *store, const struct snap_client *snap_client
     interval_ns = interval_ms * NS_PER_MS;
     stops_begun = stops_finished = stops_durable = wanted = 0;
     last_error = OK;
+    settling_left = SETTLING_MAX; /* of what was left when the power went */
     stopping = false;
     statistics = (struct snap_statistics){.committed = store_committed(store)};
     return thread_create("snapshot", snapshot_thread, NULL, &thread);

@@ -213,6 +213,11 @@ bool store_sealed_is_empty(const struct store *store)
     return layer_is_empty(&store->sealed);
 }
 
+uint32_t store_sealed_changes(const struct store *store)
+{
+    return store->sealed.pages.slots + store->sealed.deleted.slots;
+}
+
 struct block_device *store_device(const struct store *store)
 {
     return store->device;

@@ -436,7 +436,7 @@ static enum error commit_attempt(struct commit *commit, const void *system, uint
     if (error != OK) {
         return error;
     }
-    merge_begin(store);
+    merge_begin(store, commit->is_settling);
     error = commit_begin(commit);
     if (error != OK) {
         return error;
@@ -452,11 +452,12 @@ static enum error commit_attempt(struct commit *commit, const void *system, uint
 }
 
 enum error commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
-                        const void *system, uint32_t bytes, uint64_t wall_time_ns)
+                        bool is_settling, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     enum error error = OK;
     for (uint32_t i = 0; i < ATTEMPTS_MAX; i++) {
-        struct commit commit = {.store = store, .sealed = sealed, .generation = generation, .history = history};
+        struct commit commit = {
+            .store = store, .sealed = sealed, .generation = generation, .history = history, .is_settling = is_settling};
         error = commit_attempt(&commit, system, bytes, wall_time_ns);
         if (!is_damage(error) || store->in_doubt) {
             break; /* other blocks, or a free-space map made anew, would not help */

@@ -25,6 +25,7 @@ struct commit {
     struct run_list chunks;                             /* numbers of chunks that no longer count as changed */
     uint32_t history;                                   /* generations to keep */
     uint64_t pages_changed;                             /* put or deleted */
+    bool is_settling;                                   /* it commits nothing, and merges as much as it may */
     bool merge_ends;                                    /* with this commit */
     bool map_is_whole;                                  /* it writes the whole free-space map */
     bool bad_is_in_tree; /* every retired block known before it is in the free-space tree */
@@ -33,16 +34,20 @@ struct commit {
 /*
  * store_commit.c: make a layer the next generation. On success the layer is empty.
  * - history: generations to keep, pinned ones aside.
+ * - is_settling: use it to merge as much of the log as one commit may.
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IN_USE, damage: nothing was committed, the layer is as it was.
  */
 MUST_CHECK enum error commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
-                                   const void *system, uint32_t bytes, uint64_t wall_time_ns);
+                                   bool is_settling, const void *system, uint32_t bytes, uint64_t wall_time_ns);
 
 /* store_merge.c: take up to so many entries of the log into the trees. Damage is stepped around. ERROR_NO_MEMORY. */
 MUST_CHECK enum error merge_step(struct commit *commit);
 
-/* Begin a merge if it is time; changes only how the committed state is held in memory. */
-void merge_begin(struct store *store);
+/* Whether merging what the log holds would shorten a recovery by more than it is worth noticing. */
+bool merge_would_help(const struct store *store);
+
+/* Begin a merge if it is time, or if the log could be shorter; changes only how the committed state is held in memory. */
+void merge_begin(struct store *store, bool is_settling);
 
 /*
  * store_history.c: fill in the kept generations of commit->root, and free what the dropped ones alone needed: items in

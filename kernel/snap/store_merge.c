@@ -18,6 +18,7 @@
 #define PAGES_PER_ENTRY   16u  /* ... or, with about 128 pages a leaf, 8 entries a leaf */
 #define COMMITS_PER_MERGE 192u /* a merge takes at most about so many commits */
 #define FEW_CHANGES       8u   /* a commit of so few takes no more of a merge than it must */
+#define CHANGES_PER_CHUNK 64u  /* a commit of many writes a chunk of the free-space map for so many */
 #define DIRTY_MAX         512u /* nodes a commit may hold dirty */
 #define MAP_DONE          (UINT64_C(1) << 32)
 
@@ -31,11 +32,22 @@ static uint64_t entries_limit(const struct store *store)
     return limit > ENTRIES_MAX ? ENTRIES_MAX : limit;
 }
 
-void merge_begin(struct store *store)
+static uint64_t layer_slots(const struct layer *layer)
+{
+    return (uint64_t)layer->pages.slots + layer->deleted.slots;
+}
+
+bool merge_would_help(const struct store *store)
+{
+    uint64_t few = store->tuning.log_entries != 0 ? store->tuning.log_entries : ENTRIES_MIN;
+    return layer_slots(&store->recent) + layer_slots(&store->merging) > few;
+}
+
+void merge_begin(struct store *store, bool is_settling)
 {
     struct state *state = &store->state;
-    bool is_time = store->log.count >= store->tuning.log_records ||
-                   (uint64_t)store->recent.pages.slots + store->recent.deleted.slots >= entries_limit(store);
+    bool is_time = store->log.count >= store->tuning.log_records || layer_slots(&store->recent) >= entries_limit(store);
+    is_time = is_time || (is_settling && merge_would_help(store));
     if (state->merge_end != 0 || state->record.block == 0 || !is_time) {
         return;
     }
@@ -106,12 +118,17 @@ static enum error merge_one(struct commit *commit, uint64_t *at)
     return error;
 }
 
+static uint32_t change_count(const struct commit *commit)
+{
+    return (uint32_t)layer_slots(commit->sealed);
+}
+
 static enum error map_step(struct commit *commit)
 {
     const struct layer *merging = &commit->store->merging;
-    uint32_t all = merging->pages.slots + merging->deleted.slots;
-    uint32_t changes = commit->sealed->pages.slots + commit->sealed->deleted.slots;
-    uint32_t budget = (all + COMMITS_PER_MERGE - 1) / COMMITS_PER_MERGE;
+    uint32_t all = (uint32_t)layer_slots(merging);
+    uint32_t changes = change_count(commit);
+    uint32_t budget = commit->is_settling ? UINT32_MAX : (all + COMMITS_PER_MERGE - 1) / COMMITS_PER_MERGE;
     if (changes > FEW_CHANGES && budget < 2 * changes) {
         budget = 2 * changes; /* so that a merge ends before the log has doubled */
     }
@@ -163,7 +180,8 @@ static enum error space_step(struct commit *commit)
 {
     const struct space *space = &commit->store->space;
     uint32_t chunks = space_chunk_count(space);
-    uint32_t budget = chunks / COMMITS_PER_MERGE + 1;
+    uint32_t budget = chunks / COMMITS_PER_MERGE + 1 + change_count(commit) / CHANGES_PER_CHUNK;
+    budget = commit->is_settling ? chunks : budget;
     uint32_t chunk = (uint32_t)(commit->next.merge_next - MAP_DONE);
     enum error error = OK;
     for (chunk = space_next_changed(space, chunk); error == OK && budget > 0 && chunk < chunks; budget--) {
@@ -206,9 +224,7 @@ enum error merge_step(struct commit *commit)
     if (store->state.merge_end == 0) {
         return OK;
     }
-    bool map_was_done = commit->next.merge_next >= MAP_DONE;
-    if (!map_was_done) {
-        return map_step(commit);
-    }
-    return commit->map_is_whole ? OK : space_step(commit);
+    enum error error = commit->next.merge_next < MAP_DONE ? map_step(commit) : OK;
+    bool map_is_done = error == OK && commit->next.merge_next >= MAP_DONE;
+    return map_is_done && !commit->map_is_whole ? space_step(commit) : error;
 }

@@ -74,8 +74,8 @@ enum error store_snapshot_commit(struct store *store, const void *record, uint32
         return ERROR_INVALID;
     }
     mutex_lock(&store->commit_lock);
-    enum error error = commit_layer(store, &store->sealed, store->sealed_generation, store->tuning.history, record,
-                                    length, wall_time_ns);
+    enum error error = commit_layer(store, &store->sealed, store->sealed_generation, store->tuning.history, false,
+                                    record, length, wall_time_ns);
     if (error == OK) {
         store->is_sealed = false;
     }
@@ -83,6 +83,34 @@ enum error store_snapshot_commit(struct store *store, const void *record, uint32
     if (error != OK) {
         store_snapshot_abort(store);
     }
+    return error;
+}
+
+/* The next generation is as the last one; what it is made for happens beside. The caller holds commit_lock. */
+static enum error commit_nothing(struct store *store, uint32_t history, bool is_settling, uint64_t wall_time_ns)
+{
+    struct layer nothing = {0};
+    store->stop_ns = 0;
+    return commit_layer(store, &nothing, store->open_generation++, history, is_settling, store->system,
+                        store->system_bytes, wall_time_ns);
+}
+
+bool store_is_settled(const struct store *store)
+{
+    return !merge_would_help(store);
+}
+
+enum error store_settle(struct store *store, uint64_t wall_time_ns)
+{
+    if (store->read_only) {
+        return ERROR_READ_ONLY;
+    }
+    if (store->is_sealed) {
+        return ERROR_BUSY;
+    }
+    mutex_lock(&store->commit_lock);
+    enum error error = commit_nothing(store, store->tuning.history, true, wall_time_ns);
+    mutex_unlock(&store->commit_lock);
     return error;
 }
 
@@ -98,10 +126,7 @@ enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
         return ERROR_NO_SPACE;
     }
     mutex_lock(&store->commit_lock);
-    struct layer nothing = {0};
-    store->stop_ns = 0;
-    enum error error = commit_layer(store, &nothing, store->open_generation++, HISTORY_MIN, store->system,
-                                    store->system_bytes, wall_time_ns);
+    enum error error = commit_nothing(store, HISTORY_MIN, false, wall_time_ns);
     mutex_unlock(&store->commit_lock);
     return error;
 }
