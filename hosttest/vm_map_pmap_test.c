@@ -123,6 +123,21 @@ static bool write_after_gathering_is_found_by_the_next(void)
     return kept && pmap_gather_chunk(page, count_visit, &visits) == PMAP_CHUNK_PAGES && visits == 2;
 }
 
+static bool use_after_sampling_is_found_by_the_next(void)
+{
+    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct pmap_sample sample;
+    bool kept = loads(ADDRESS, CONTENT_ONE);
+
+    pmap_sample_chunk(page, &sample);
+    kept &= sample.mapped == 1 && sample.accessed == 1;
+    pmap_sample_chunk(page, &sample);
+    kept &= sample.mapped == 1 && sample.accessed == 0;
+    kept &= loads(ADDRESS, CONTENT_ONE);
+    pmap_sample_chunk(page, &sample);
+    return kept && sample.accessed == 1;
+}
+
 static bool stop_closes_what_is_seen(void)
 {
     struct gpn page = page_at(SPACE_ONE, ADDRESS);
@@ -143,6 +158,7 @@ static const struct promise {
     {MMU_PROTECT, protected_page_is_not_written},
     {MMU_CLEAR_DIRTY, write_after_clearing_is_noted_again},
     {MMU_GATHER, write_after_gathering_is_found_by_the_next},
+    {MMU_SAMPLE, use_after_sampling_is_found_by_the_next},
     {MMU_STOP, stop_closes_what_is_seen},
 };
 
@@ -259,6 +275,23 @@ static void pmap_notes_use_and_finds_chunks(void **unused)
     end();
 }
 
+static void pmap_sampling_is_not_noticed_by_who_clears_the_accessed_bit(void **unused)
+{
+    (void)unused;
+    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct pmap_sample sample;
+
+    begin();
+    assert_true(loads(ADDRESS, CONTENT_ONE));
+    pmap_sample_chunk(page, &sample);
+    pmap_sample_chunk(page, &sample);
+    assert_true(pmap_clear_accessed(page));
+    assert_false(pmap_clear_accessed(page));
+    pmap_sample_chunk(page_at(SPACE_ONE, OTHER_CHUNK), &sample);
+    assert_int_equal(sample.mapped, 0);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +301,7 @@ int main(void)
         cmocka_unit_test(pmap_stop_reaches_the_other_spaces_when_they_are_activated_or_opened),
         cmocka_unit_test(pmap_entering_what_is_mapped_or_without_memory_changes_nothing),
         cmocka_unit_test(pmap_notes_use_and_finds_chunks),
+        cmocka_unit_test(pmap_sampling_is_not_noticed_by_who_clears_the_accessed_bit),
     };
 
     return cmocka_run_group_tests_name("vm_map_pmap", tests, NULL, NULL);

@@ -16,7 +16,16 @@ bool mmu_load(struct vaddr address, uint32_t *value);
 bool mmu_store(struct vaddr address, uint32_t value);
 
 /* Why an invalidation is made: what pmap function asks for it. */
-enum mmu_reason { MMU_ACTIVATE, MMU_REMOVE, MMU_PROTECT, MMU_CLEAR_DIRTY, MMU_GATHER, MMU_STOP, MMU_REASONS };
+enum mmu_reason {
+    MMU_ACTIVATE,
+    MMU_REMOVE,
+    MMU_PROTECT,
+    MMU_CLEAR_DIRTY,
+    MMU_GATHER,
+    MMU_SAMPLE,
+    MMU_STOP,
+    MMU_REASONS
+};
 
 /* From now on forget the invalidations made for this reason, as a faulty pmap would. MMU_REASONS: forget none. */
 void mmu_forget(enum mmu_reason reason);
@@ -28,6 +37,7 @@ void mmu_forget(enum mmu_reason reason);
 #define MMU_WRITABLE 0x002u
 #define MMU_ACCESSED 0x020u
 #define MMU_DIRTY    0x040u
+#define MMU_SEEN     0x200u /* of pmap.c: a sample has found A set and cleared it */
 
 /* The word that maps a page: of the directory (a table's frame) or of the table, or NULL. */
 uint32_t *mmu_directory_entry(struct gpn page);

@@ -237,9 +237,28 @@ bool pmap_clear_accessed(struct gpn page)
     uint32_t *entry = mapped_entry(page);
 
     ASSERT(entry != NULL);
-    bool accessed = (*entry & MMU_ACCESSED) != 0;
-    *entry &= ~MMU_ACCESSED;
+    bool accessed = (*entry & (MMU_ACCESSED | MMU_SEEN)) != 0;
+    *entry &= ~(MMU_ACCESSED | MMU_SEEN);
     return accessed;
+}
+
+void pmap_sample_chunk(struct gpn first, struct pmap_sample *out)
+{
+    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+
+    *out = (struct pmap_sample){0};
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++) {
+        uint32_t *entry = mapped_entry((struct gpn){page.number + i});
+        if (entry == NULL) {
+            continue;
+        }
+        out->mapped++;
+        if ((*entry & MMU_ACCESSED) != 0) {
+            out->accessed++;
+            *entry = (*entry & ~MMU_ACCESSED) | MMU_SEEN;
+        }
+    }
+    mmu_invalidate_chunk(page, MMU_SAMPLE);
 }
 
 uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *context)

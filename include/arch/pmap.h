@@ -64,6 +64,18 @@ void pmap_mark_dirty(struct gpn page);
 /* Clear the A bit of a mapped page and return what it was. For sampling: a stale translation may hide an access. */
 bool pmap_clear_accessed(struct gpn page);
 
+/* What is found in a chunk: pages that are mapped, and those of them that were accessed since the last sample. */
+struct pmap_sample {
+    uint32_t mapped, accessed;
+};
+
+/*
+ * Count the mappings of a chunk and their use since this was last called for it.
+ * - first: any page of the chunk; one without mappings has zeroes. Bounded by one table.
+ * - pmap_clear_accessed() answers as if it had not been called; no stale translation hides an access from the next sample.
+ */
+void pmap_sample_chunk(struct gpn first, struct pmap_sample *out);
+
 /* Called for each page whose D bit is set. It may call pmap_protect() and pmap_clear_dirty() on that page. */
 typedef void pmap_visit_dirty(struct gpn page, void *context);
 

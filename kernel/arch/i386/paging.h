@@ -24,6 +24,7 @@
 #define ENTRY_ACCESSED 0x020u
 #define ENTRY_DIRTY    0x040u
 #define ENTRY_LARGE    0x080u
+#define ENTRY_SEEN     0x200u /* the processor ignores it: a sample has found A set and cleared it */
 
 #define TABLE_ENTRIES 1024u
 #define CHUNK_SHIFT   22u

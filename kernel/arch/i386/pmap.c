@@ -142,9 +142,30 @@ void pmap_mark_dirty(struct gpn page)
 bool pmap_clear_accessed(struct gpn page)
 {
     uint32_t *entry = mapped_entry(page);
-    bool accessed = (*entry & ENTRY_ACCESSED) != 0;
-    *entry &= ~ENTRY_ACCESSED;
+    bool accessed = (*entry & (ENTRY_ACCESSED | ENTRY_SEEN)) != 0;
+    *entry &= ~(ENTRY_ACCESSED | ENTRY_SEEN);
     return accessed;
+}
+
+void pmap_sample_chunk(struct gpn page, struct pmap_sample *out)
+{
+    const uint32_t *chunk = pmap_chunk_entry(page);
+
+    *out = (struct pmap_sample){0};
+    if (chunk == NULL || *chunk == 0) {
+        return;
+    }
+    uint32_t *table = entry_table(*chunk);
+    for (uint32_t i = 0; i < TABLE_ENTRIES; i++) {
+        out->mapped += table[i] != 0;
+        if ((table[i] & ENTRY_ACCESSED) != 0) {
+            out->accessed++;
+            table[i] = (table[i] & ~ENTRY_ACCESSED) | ENTRY_SEEN;
+        }
+    }
+    if (out->accessed > 0 && pmap_is_visible(gpn_space(page))) {
+        processor_write_cr3(processor_read_cr3());
+    }
 }
 
 #define SCAN_GROUP 8u

@@ -128,6 +128,31 @@ SELFTEST(pmap_dirty_bit_is_set_again_after_it_was_cleared)
     end_space(FIRST_SPACE);
 }
 
+SELFTEST(pmap_sampling_finds_what_was_used_since_the_last_sample)
+{
+    uint32_t value;
+    struct pmap_sample sample;
+    begin_space(FIRST_SPACE);
+    struct gpn page = first_page(ADDRESS);
+    struct frame used = enter(page, PMAP_READ);
+    struct frame unused = enter(first_page(ADDRESS + PAGE_SIZE), PMAP_WRITE);
+    pmap_sample_chunk(page, &sample);
+    SELFTEST_EXPECT(sample.mapped == 2 && sample.accessed == 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        SELFTEST_EXPECT(can_read(ADDRESS, &value));
+        pmap_sample_chunk(page, &sample);
+        SELFTEST_EXPECT(sample.mapped == 2 && sample.accessed == 1);
+        pmap_sample_chunk(page, &sample);
+        SELFTEST_EXPECT(sample.mapped == 2 && sample.accessed == 0);
+    }
+    SELFTEST_EXPECT(pmap_clear_accessed(page) && !pmap_clear_accessed(page));
+    pmap_sample_chunk(first_page(OTHER_CHUNK), &sample);
+    SELFTEST_EXPECT(sample.mapped == 0);
+    leave(page, used);
+    leave(first_page(ADDRESS + PAGE_SIZE), unused);
+    end_space(FIRST_SPACE);
+}
+
 SELFTEST(pmap_gathering_visits_what_was_written)
 {
     uint32_t value;
