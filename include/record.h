@@ -12,6 +12,7 @@
 #define RECORD_H
 
 #include "arch/cpu.h"
+#include "eidolon/memory.h"
 #include "error.h"
 #include "types.h"
 #include "vm_region.h"
@@ -69,7 +70,7 @@ struct signal_action {
 
 /* A program: an address space and what its tasks share. Exactly one page. */
 struct program_record {
-    uint64_t counters[32]; /* accounting */
+    uint64_t counters[32]; /* by enum eidolon_count, when its last task ended (program_account.h) */
     uint32_t state;        /* enum program_state */
     uint32_t parent;       /* program index; 0: the kernel */
     uint32_t region_root;  /* its tree of regions */
@@ -113,10 +114,12 @@ struct task_record {
     uint32_t signal_stack[3];      /* sigaltstack: base, flags, size */
     uint32_t signal_mask_saved;    /* the next handler returns to the mask below instead of the present one */
     uint32_t signal_saved_mask[2];
-    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 24];
+    uint64_t counters[EIDOLON_COUNTS]; /* of its program, when the task was captured (program_account.h) */
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 24 - 8 * EIDOLON_COUNTS];
     struct cpu_fpu fpu;
 };
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");
+_Static_assert(offsetof(struct task_record, counters) % 8 == 0, "task records are laid out without holes");
 
 enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_KINDS };
 

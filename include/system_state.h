@@ -2,7 +2,8 @@
  * What the object space knows of itself. It is no page: it is committed with each generation as the store's system
  * record, so that it can be read before anything else, and so that time passing makes no page dirty.
  *
- * Layout is part of the disk format (version SYSTEM_STATE_VERSION), little-endian, the same on 32 and 64 bits.
+ * Layout is part of the disk format (version SYSTEM_STATE_VERSION), little-endian, the same on 32 and 64 bits. It may grow at
+ * its end: a kernel takes what it knows of a longer record, and zeroes for what a shorter one lacks.
  */
 #ifndef SYSTEM_STATE_H
 #define SYSTEM_STATE_H
@@ -29,8 +30,12 @@ struct system_state {
         uint32_t version;
         uint32_t bytes;
     } records[SYSTEM_RECORDS_MAX]; /* by enum record_type: what this kernel wrote */
+    uint64_t counters[EIDOLON_COUNTS]; /* by enum eidolon_count: of the whole system, programs that have ended included */
 };
-_Static_assert(sizeof(struct system_state) == 208, "the system record's layout is part of the disk format");
+#define SYSTEM_STATE_BYTES_MIN 208u /* images from before the counters end here */
+_Static_assert(offsetof(struct system_state, counters) == SYSTEM_STATE_BYTES_MIN &&
+                   sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS,
+               "the system record's layout is part of the disk format");
 
 /* The one of the running kernel. Changed without sleeping; committed as it is at the stop. */
 extern struct system_state system_state;

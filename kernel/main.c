@@ -19,6 +19,7 @@
 #include "log.h"
 #include "pci.h"
 #include "program.h"
+#include "program_account.h"
 #include "program_time.h"
 #include "record.h"
 #include "selftest.h"
@@ -34,6 +35,7 @@
 #include "vga.h"
 #include "virtio_blk.h"
 #include "vm_fault.h"
+#include "vm_working_set.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +231,7 @@ static void capture(void)
     time_capture();
     stream_stop();
     system_state.programs = program_count();
+    program_account_save_system();
 }
 
 /* People should know when what they see is not durable, and when it is again. */
@@ -260,6 +263,7 @@ static void begin_space(void)
 static void resume_space(void)
 {
     time_resume();
+    program_account_restore_system();
     enum error error = record_resume(store);
     if (error == OK) {
         error = terminal_start(true);
@@ -360,6 +364,9 @@ static _Noreturn void run(void)
         refuse("external-sync", "output would wait for ever without snapshots", "give an interval above 0");
     }
     enum error error = stream_start(holds_output);
+    if (error == OK) {
+        error = vm_working_set_start();
+    }
     if (error == OK) {
         error = snap_start(store, &snap_client, interval_ms);
     }

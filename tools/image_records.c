@@ -12,7 +12,8 @@
 
 static bool state_is_known(const struct system_state *state, uint32_t length)
 {
-    return length >= sizeof(*state) && state->magic == SYSTEM_STATE_MAGIC && state->version == SYSTEM_STATE_VERSION;
+    return length >= SYSTEM_STATE_BYTES_MIN && state->magic == SYSTEM_STATE_MAGIC &&
+           state->version == SYSTEM_STATE_VERSION;
 }
 
 int records_check(const struct image *image)

@@ -1,5 +1,6 @@
 /*
- * The shell's parts: the loop that reads lines (shell.c), the commands (shell_commands.c), the notes (shell_notes.c).
+ * The shell's parts: the loop that reads lines (shell.c), the commands (shell_commands.c), the notes (shell_notes.c),
+ * what memory costs (shell_accounts.c).
  */
 #ifndef SHELL_H
 #define SHELL_H
@@ -7,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct eidolon_account;
 struct eidolon_information;
 
 /* Ask the kernel about itself. False on Linux, or on a kernel that does not know the call. */
@@ -23,5 +25,10 @@ void notes_add(const char *text);
 void notes_print(void);
 bool notes_forget(const char *which); /* a number, or "all" */
 size_t notes_count(void);
+
+/* The account of a program, or of the system: 0. False: there is no such program, or this is not Eidolon. */
+bool shell_account(unsigned long program, struct eidolon_account *out);
+void accounts_print_all(void);
+void accounts_print_one(const struct eidolon_account *account);
 
 #endif

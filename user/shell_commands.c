@@ -2,6 +2,7 @@
  * The commands of the shell: a table, and a function for each.
  */
 #include "eidolon/eidolon.h"
+#include "eidolon/memory.h"
 #include "shell.h"
 #include <errno.h>
 #include <signal.h>
@@ -242,6 +243,37 @@ static void command_status(char *rest)
            (unsigned long long)(information.stop_ns_last / 1000), (unsigned long long)(information.stop_ns_max / 1000));
 }
 
+/* Look a program up by its number. False after a message. */
+static bool find_program(const char *text, struct eidolon_account *out)
+{
+    unsigned long program;
+
+    if (!parse_number(text, 0, 0, &program)) {
+        return false;
+    }
+    if (shell_account(program, out)) {
+        return true;
+    }
+    printf(shell_account(0, out) ? "There is no program %lu. \"accounts\" lists them.\n"
+                                 : "Only Eidolon can tell, and this is another kernel.\n",
+           program);
+    return false;
+}
+
+static void command_accounts(char *rest)
+{
+    struct eidolon_account account;
+
+    if (!find_program(rest, &account)) {
+        return;
+    }
+    if (*rest == 0) {
+        accounts_print_all();
+    } else {
+        accounts_print_one(&account);
+    }
+}
+
 static void command_sync(char *rest)
 {
     uint64_t generation = 0;
@@ -278,6 +310,7 @@ static const struct {
     {"sleep", "[SECONDS]", "sleep; power cuts do not make it longer", command_sleep},
     {"time", "", "the clocks", command_time},
     {"status", "", "generations, snapshots, and what they cost", command_status},
+    {"accounts", "[PROGRAM]", "page faults and their kin, of all or of one (0: the system)", command_accounts},
     {"sync", "", "wait until everything up to here is durable", command_sync},
     {"clear", "", "clear the screen", command_clear},
     {"exit", "[STATUS]", "end for good", NULL},

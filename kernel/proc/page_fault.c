@@ -7,6 +7,7 @@
 #include "log.h"
 #include "program.h"
 #include "program_signal.h"
+#include "vm_account.h"
 #include "vm_fault.h"
 
 static struct gpn page_at(const struct task *task, struct vaddr address)
@@ -44,6 +45,7 @@ static bool fault_of_kernel(struct vaddr address, enum trap_fault_access access,
 static enum error fault_of_program(const struct task *task, struct vaddr address, enum trap_fault_access access)
 {
     if (address.value < USER_START || address.value >= SHARED_END) {
+        vm_account_count(page_at(task, (struct vaddr){0}), EIDOLON_FAULT_DENIED);
         return ERROR_DENIED;
     }
     return vm_fault(page_at(task, address), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);

@@ -10,6 +10,7 @@
 #include "arch/pmap.h"
 #include "file.h"
 #include "log.h"
+#include "program_account.h"
 #include "task.h"
 #include "vm_fault.h"
 #include "vm_region.h"
@@ -121,6 +122,11 @@ enum error program_create(const char *name, uint32_t parent, uint32_t *out_index
     if (error != OK) {
         return error;
     }
+    error = program_account_open(index);
+    if (error != OK) {
+        pmap_delete((struct space_id){index});
+        return error;
+    }
     struct program_record *program = program_at(index);
     memset(program, 0, sizeof(*program));
     program->state = PROGRAM_RUNNING;
@@ -163,6 +169,7 @@ void program_destroy(uint32_t index)
     file_close_all(program);
     release_memory(index);
     pmap_delete((struct space_id){index});
+    program_account_close(index);
     last_exit_status = program->exit_status;
     if (program->region_root == 0) {
         program->state = PROGRAM_FREE;
@@ -247,6 +254,10 @@ enum error program_resume_all(void)
             error = pmap_create((struct space_id){index});
         }
         if (error == OK) {
+            error = program_account_open(index);
+        }
+        if (error == OK) {
+            program_account_restore(index, program_at(index)->counters);
             programs_alive++;
         }
     }

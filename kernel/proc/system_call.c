@@ -7,6 +7,7 @@
 #include "system_call.h"
 #include "calls.h"
 #include "eidolon/eidolon.h"
+#include "eidolon/memory.h"
 #include "program_signal.h"
 #include "program_time.h"
 #include "signals.h"
@@ -146,6 +147,7 @@ static const struct system_call_entry linux_calls[] = {
 static const struct system_call_entry own_calls[] = {
     [EIDOLON_CALL_INFORMATION - EIDOLON_CALL_FIRST] = {"eidolon_information", call_eidolon_information},
     [EIDOLON_CALL_SYNC - EIDOLON_CALL_FIRST] = {"eidolon_sync", call_eidolon_sync},
+    [EIDOLON_CALL_ACCOUNT - EIDOLON_CALL_FIRST] = {"eidolon_account", call_eidolon_account},
 };
 
 #define LINUX_CALLS (sizeof(linux_calls) / sizeof(linux_calls[0]))

@@ -65,13 +65,13 @@ static enum error judge_processor(const struct system_state *found, char *reason
 
 enum error system_state_adopt(const void *record, uint32_t length, char *reason, size_t reason_size)
 {
-    struct system_state found;
+    struct system_state found = {0};
 
-    if (length < sizeof(found)) {
+    if (length < SYSTEM_STATE_BYTES_MIN) {
         kernel_snprintf(reason, reason_size, "its system record has %u bytes", length);
         return ERROR_FORMAT_DAMAGED;
     }
-    memcpy(&found, record, sizeof(found));
+    memcpy(&found, record, length < sizeof(found) ? length : sizeof(found));
     if (found.magic != SYSTEM_STATE_MAGIC) {
         kernel_snprintf(reason, reason_size, "its system record is none");
         return ERROR_FORMAT_DAMAGED;

@@ -13,6 +13,7 @@
 #include "arch/pmap.h"
 #include "log.h"
 #include "pool.h"
+#include "program_account.h"
 #include "program_signal.h"
 #include "thread.h"
 #include "vm_fault.h"
@@ -54,6 +55,7 @@ static void capture(const struct task *task)
 
     record->fpu = task->context.fpu;
     memcpy(record->tls, task->context.tls, sizeof(record->tls));
+    program_account_save(task->program_index, record->counters);
     if (task->registers == NULL) {
         return;
     }
@@ -214,6 +216,7 @@ _Noreturn void task_exit(void)
     tasks[index_of(task)] = NULL;
     task->record->state = TASK_FREE;
     task->program->task_count--;
+    program_account_save(program, task->program->counters);
     thread_set_user_context(thread_current(), NULL);
     pmap_activate(SPACE_SYSTEM);
     pool_free(&task_pool, task);
@@ -263,6 +266,7 @@ enum error task_resume_all(void)
         }
         tasks[i]->dying = tasks[i]->program->state == PROGRAM_ZOMBIE;
         tasks[i]->program->task_count++;
+        program_account_restore(tasks[i]->program_index, tasks[i]->record->counters);
     }
     return OK;
 }

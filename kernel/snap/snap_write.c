@@ -15,6 +15,7 @@
 #include "place.h"
 #include "store.h"
 #include "thread.h"
+#include "vm_account.h"
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
@@ -148,6 +149,7 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct batc
             give_up_pages(store, map, batch, i);
             return error;
         }
+        vm_account_count(batch->pages[i]->gpn, EIDOLON_PAGES_WRITTEN);
         finish_page(map, batch->pages[i]);
     }
     totals->pages += batch->count;

@@ -13,12 +13,14 @@
 #include "arch/clock.h"
 #include "log.h"
 #include "page_in.h"
+#include "vm_account.h"
 #include "vm_map.h"
 #include "vm_reclaim.h"
 #include "vm_snapshot.h"
 #include <string.h>
 
 #define MAP_BUCKETS_MAX (4u * 1024u * 1024u)
+#define NO_FAULT        EIDOLON_COUNTS_KNOWN /* the access would have succeeded: nothing to account for */
 
 static struct vm_map object_space;
 static const struct vm_pager *pager;
@@ -138,20 +140,24 @@ static enum error copy_for_snapshot(struct vm_page *page)
 
 /*
  * Map a resident page so that the access succeeds. The caller has its mutex; does not sleep.
+ * - kind: what was to be done, or NO_FAULT.
  *
  * A page that is known dirty and can be written has its D bit set, always: the next stop finds what it must protect by
  * that bit alone.
  */
-static enum error map_resident(struct vm_page *page, enum pmap_access access, bool may_write)
+static enum error map_resident(struct vm_page *page, enum pmap_access access, bool may_write, enum eidolon_count *kind)
 {
     enum pmap_access present;
 
-    if (access == PMAP_WRITE) {
+    *kind = NO_FAULT;
+    if (access == PMAP_WRITE && pmap_is_closed(page->gpn)) {
         vm_open_chunk(page->gpn);
+        *kind = EIDOLON_FAULT_PROTECTION;
     }
     bool must_copy = vm_snapshot_must_copy(&object_space, page);
     enum pmap_access wanted = may_write && !must_copy ? PMAP_WRITE : PMAP_READ;
     if (access == PMAP_WRITE && must_copy) {
+        *kind = EIDOLON_FAULT_SNAPSHOT_COPY;
         return copy_for_snapshot(page);
     }
     if (!pmap_query(page->gpn, &present)) {
@@ -159,8 +165,10 @@ static enum error map_resident(struct vm_page *page, enum pmap_access access, bo
         if (error != OK) {
             return error;
         }
+        *kind = EIDOLON_FAULT_MAP;
     } else if (present == PMAP_READ && wanted == PMAP_WRITE) {
         pmap_protect(page->gpn, PMAP_WRITE);
+        *kind = EIDOLON_FAULT_PROTECTION;
     } else {
         return OK;
     }
@@ -204,12 +212,14 @@ static enum error lock_page(struct gpn gpn, struct vm_page **out, bool *slept)
 }
 
 /* Make a page resident. Each step may sleep, so what the region allows is looked at again after it. */
-static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance)
+static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
+                        enum eidolon_count *kind)
 {
     struct vm_cluster_extent extent;
     enum error error = page_in_measure(pager, page, allowance, &extent);
 
     if (error == OK) {
+        *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
         error = policy->check(page->gpn, access, allowance);
     }
     if (error == OK) {
@@ -221,6 +231,13 @@ static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm
     return error;
 }
 
+static void account_for(struct gpn gpn, enum eidolon_count kind)
+{
+    if (kind != NO_FAULT) {
+        vm_account_count(gpn, kind);
+    }
+}
+
 /*
  * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting
  * go of it to start over would hand it to the next one who waits, round and round.
@@ -230,6 +247,7 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access)
     struct vm_allowance allowance;
     struct vm_page *page;
     bool slept;
+    enum eidolon_count fetched = NO_FAULT, mapped = NO_FAULT;
     enum error error = policy->check(gpn, access, &allowance);
 
     if (error == OK) {
@@ -242,14 +260,16 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access)
         error = policy->check(gpn, access, &allowance);
     }
     if (error == OK && !is_resident(page)) {
-        error = fetch(page, access, &allowance);
+        error = fetch(page, access, &allowance, &fetched);
     }
     if (error == OK) {
-        error = map_resident(page, access, allowance.may_write);
+        error = map_resident(page, access, allowance.may_write, &mapped);
     }
     vm_page_unlock(page);
     if (error != OK) {
         page_in_forget(&object_space, gpn);
+    } else {
+        account_for(gpn, fetched != NO_FAULT ? fetched : mapped);
     }
     return error;
 }
@@ -284,6 +304,9 @@ enum error vm_fault(struct gpn gpn, enum pmap_access access)
         }
         error = try_fault(gpn, access);
     }
+    if (error == ERROR_DENIED) {
+        vm_account_count(gpn, EIDOLON_FAULT_DENIED);
+    }
     return error;
 }
 
@@ -297,8 +320,10 @@ bool vm_fault_record(struct gpn gpn)
     if (!vm_page_try_lock(page)) {
         return false;
     }
-    enum error error = map_resident(page, PMAP_WRITE, true);
+    enum eidolon_count kind;
+    enum error error = map_resident(page, PMAP_WRITE, true, &kind);
     vm_page_unlock(page);
+    account_for(gpn, kind);
     return error == OK;
 }
 

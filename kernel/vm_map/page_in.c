@@ -13,6 +13,7 @@
 #include "page_in.h"
 #include "arch/frame.h"
 #include "log.h"
+#include "vm_account.h"
 #include "vm_reclaim.h"
 #include <string.h>
 
@@ -89,6 +90,7 @@ static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, 
 
     if (cluster->good[i]) {
         vm_page_make_resident(page, cluster->frames[i]);
+        vm_account_count(gpn, EIDOLON_PAGES_IN);
     } else {
         vm_page_fail_read(page);
         frame_free(cluster->frames[i]);
@@ -153,6 +155,7 @@ static enum error finish_wanted(const struct vm_pager *pager, const struct clust
         return error;
     }
     vm_page_make_resident(page, frame);
+    vm_account_count(page->gpn, EIDOLON_PAGES_IN);
     return OK;
 }
 

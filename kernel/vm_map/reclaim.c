@@ -13,6 +13,7 @@
 #include "arch/pmap.h"
 #include "log.h"
 #include "thread.h"
+#include "vm_account.h"
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
@@ -75,6 +76,7 @@ static bool try_drop(struct vm_map *map, struct vm_page *page)
     error = vm_map_delete(map, gpn);
     ASSERT(error == OK);
     dropped++;
+    vm_account_count(gpn, EIDOLON_PAGES_OUT);
     return true;
 }
 

@@ -1,0 +1,34 @@
+/*
+ * The accounts of programs (vm_account.h) and how they outlive a reboot.
+ *
+ * Counting dirties nothing: it happens in volatile memory. What is counted becomes persistent where something is written
+ * anyway. A program's counts go into the record of each task of it that is captured after a stop, and a task is captured
+ * only if it ran; one that does not run has no faults. When a task ends, they go into its program's record, which changes
+ * then. The system's counts are a part of the system record, which is no page and goes with every commit. So an idle
+ * system writes nothing, and a program that only reads writes no page more than it would without accounts.
+ *
+ * After a cut, counts are those of the generation resumed, give or take what others did to a program while it slept (its
+ * pages written or taken away): that becomes persistent when it runs again.
+ */
+#ifndef PROGRAM_ACCOUNT_H
+#define PROGRAM_ACCOUNT_H
+
+#include "eidolon/memory.h"
+#include "error.h"
+#include "types.h"
+
+/* Begin the account of a program, with nothing in it. ERROR_NO_MEMORY. Does not sleep. */
+MUST_CHECK enum error program_account_open(uint32_t program);
+
+/* The program has no pages any more. Closing what is not open does nothing. */
+void program_account_close(uint32_t program);
+
+/* Put the counts of a program into a record, or take them from one that was kept. Neither sleeps. */
+void program_account_save(uint32_t program, uint64_t counters[EIDOLON_COUNTS]);
+void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_COUNTS]);
+
+/* The system's counts, to and from the system record (system_state.h). */
+void program_account_save_system(void);
+void program_account_restore_system(void);
+
+#endif

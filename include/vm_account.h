@@ -1,0 +1,44 @@
+/*
+ * Accounting: what faults, page-ins and page-outs there were, for the system and for each space.
+ *
+ * Counting is an addition in volatile memory and nothing else, so it can stand on any path. Who keeps the accounts over
+ * a reboot, and when, is decided by kernel/proc (program_account.c): counting must never be what makes a page dirty.
+ */
+#ifndef VM_ACCOUNT_H
+#define VM_ACCOUNT_H
+
+#include "eidolon/memory.h"
+#include "error.h"
+#include "types.h"
+
+/* By enum eidolon_count. */
+struct vm_account {
+    uint64_t counts[EIDOLON_COUNTS];
+};
+
+/* Everything that happens anywhere goes in here; zero at boot, or what the caller puts in. */
+struct vm_account *vm_account_system(void);
+
+/*
+ * From now on what happens to pages of a space goes in its account as well, until it is detached with NULL.
+ * - account: owned by the caller. SPACE_SYSTEM and SPACE_SHARED may be without one, like any other.
+ */
+void vm_account_attach(struct space_id space, struct vm_account *account);
+
+/* The account of a space, or NULL. */
+struct vm_account *vm_account_of(struct space_id space);
+
+/* Something happened to a page, or to several of one space. Neither sleeps. */
+void vm_account_add(struct gpn page, enum eidolon_count count, uint32_t times);
+static inline void vm_account_count(struct gpn page, enum eidolon_count count)
+{
+    vm_account_add(page, count, 1);
+}
+
+/*
+ * Take over counts that were kept: each becomes the larger of the two. All that is kept of one account are copies of the
+ * same counts at different times, and counts only grow, so the larger is the newer.
+ */
+void vm_account_restore(struct vm_account *account, const uint64_t counts[EIDOLON_COUNTS]);
+
+#endif
