@@ -92,9 +92,11 @@ def kept_generations(path):
 
 
 def generation_number(path, text):
-    """The number of a generation given by number or name."""
+    """The number of a generation given by number or name; of an image that is served, the kernel looks the name up."""
     if text.isdigit():
         return int(text)
+    if "://" in path:
+        return text
     for kept in kept_generations(path):
         if kept.name == text:
             return kept.number
@@ -103,5 +105,9 @@ def generation_number(path, text):
 
 def command(arguments):
     """./eidolon image ...: the image tool, built when needed. Its exit status is ours."""
+    served = [argument for argument in arguments if argument.startswith(("nbd://", "nbd+unix://"))]
+    if served:
+        raise UsageFailure(f"{served[0]}: the image tool reads files; look at the file on the machine that serves it, or "
+                           f"at a copy: qemu-img convert -O raw {served[0]} FILE")
     build.build(["image_tool"])
     os.execv(tool_path(), ["eidolon image", *arguments])

@@ -5,8 +5,9 @@ When it is done it writes `eidolon: exit N` or `panic: ...` there as its last li
 isa-debug-exit, which makes QEMU's own exit status STATUS_ENDED or STATUS_STOPPED. Seven bits fit into that status, which
 is why the program's own eight are in the log. Anything else means that the machine was ended from outside.
 
-The image is opened with QEMU's file locking, so a second machine on it is refused before anything is written, and
-with a cache that turns the guest's flush into fdatasync().
+An image's file is opened with QEMU's file locking, so a second machine on it is refused before anything is written, and
+with a cache that turns the guest's flush into fdatasync(). One that a server has (launcher.remote) is opened by QEMU's NBD
+client, which turns it into the server's flush.
 """
 
 import ctypes
@@ -17,7 +18,7 @@ import signal
 import subprocess
 import threading
 
-from launcher import console
+from launcher import console, remote
 from launcher.common import Failure
 
 EMULATOR = "qemu-system-i386"
@@ -41,9 +42,12 @@ def has_display():
 
 
 def disk_arguments(path, kind):
-    blockdev = {"driver": "raw", "node-name": "image", "cache": {"direct": False, "no-flush": False},
-                "file": {"driver": "file", "filename": os.path.abspath(path), "locking": "on", "aio": "threads",
-                         "cache": {"direct": False, "no-flush": False}}}
+    if remote.is_remote(path):
+        file = remote.node(path)
+    else:
+        file = {"driver": "file", "filename": os.path.abspath(path), "locking": "on", "aio": "threads",
+                "cache": {"direct": False, "no-flush": False}}
+    blockdev = {"driver": "raw", "node-name": "image", "cache": {"direct": False, "no-flush": False}, "file": file}
     device = {"virtio": "virtio-blk-pci,drive=image", "ata": "ide-hd,drive=image,bus=ide.0,unit=0"}[kind]
     return ["-blockdev", json.dumps(blockdev), "-device", device]
 

@@ -15,8 +15,9 @@ GROUPS = {
     "build": ["gcc", "gcc-multilib", "binutils", "cmake", "ninja-build", "libxxhash-dev"],
     "run": ["qemu-system-x86", "grub-common", "grub-pc-bin", "xorriso", "mtools"],
     "window": ["qemu-system-gui"],
+    "remote": ["qemu-utils"],
     "test": ["libcmocka-dev", "python3-pytest", "python3-pexpect", "python3-pytest-xdist",
-             "python3-xxhash", "clang", "libclang-rt-dev"],
+             "python3-xxhash", "qemu-utils", "clang", "libclang-rt-dev"],
     "bench": ["g++", "g++-multilib", "gnuplot-nox", "uthash-dev", "libglib2.0-dev", "libjudy-dev", "liburcu-dev",
               "libck-dev", "libboost1.81-dev"],
 }

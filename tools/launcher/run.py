@@ -10,7 +10,7 @@ import shlex
 import sys
 import tempfile
 
-from launcher import boot, build, image, machine, program
+from launcher import boot, build, image, machine, program, remote
 from launcher.common import Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
@@ -30,6 +30,10 @@ examples:
   gcc -m32 -static prog.c -o prog
   ./eidolon run --image t.img -- ./prog 1 2      a program of yours
   ./eidolon run --image t.img                    after a power cut: it goes on where it was
+
+An image may be on another machine, which then answers the page faults: there, qemu-nbd --persistent -f raw -x disk FILE
+serves a file, and here --image nbd://HOST/disk uses it. A FILE of zeroes (truncate -s 1G FILE) becomes a new image. Serve
+it to one machine at a time. If the connection is lost, no more snapshots can be taken: end the machine and run it again.
 
 At a terminal, Ctrl-] x pulls the plug; kill -9 of the process in --pidfile does so from elsewhere. The exit status is
 that of the last program to end, 1 after a refusal or a panic, and 137 if QEMU was killed."""
@@ -61,7 +65,8 @@ def shell_words(text):
 
 def add_options(parser):
     add = parser.add_argument
-    add("--image", metavar="FILE", default="eidolon.img", help="the image (default: %(default)s)")
+    add("--image", metavar="FILE", default="eidolon.img",
+        help="the image (default: %(default)s), or where it is served: nbd://HOST[:PORT]/EXPORT")
     add("--size", metavar="MIB", type=whole_number(image.SIZE_MIB_MIN, image.SIZE_MIB_MAX),
         help=f"of a new image (default: {image.SIZE_MIB_DEFAULT}, sparse)")
     add("--memory", metavar="MIB", type=whole_number(MEMORY_MIB_MIN, MEMORY_MIB_MAX), default=128,
@@ -103,6 +108,8 @@ def check(options, words):
     for path in filter(None, (options.pidfile, options.log)):
         if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
             raise Failure(f"{path}: there is no such folder; make it first")
+    if remote.is_remote(options.image):
+        return not remote.check(options.image, options.size, options.generation)
     exists = image.check(options.image, options.size)
     if not exists and options.generation:
         raise Failure(f"{options.image} does not exist, so it has no generation {options.generation}")
@@ -163,7 +170,9 @@ def command(options, words):
     options.fresh = options.fresh and exists
     groups = ("build", "run") if options.headless else ("build", "run", "window")
     build.build(["bootable"], groups)
-    if not exists:
+    if not exists and remote.is_remote(options.image):
+        remote.prepare(options.image)
+    elif not exists:
         image.create(options.image, options.size or image.SIZE_MIB_DEFAULT)
         say(f"created {options.image}")
     # Boot loaders split their command lines at blanks.
