@@ -4,6 +4,7 @@
 #include "store_internal.h"
 #include "log.h"
 #include "store_checksum.h"
+#include "store_space_tree.h"
 
 #include <string.h>
 
@@ -71,6 +72,18 @@ static enum error ask_to_accept(struct store *store, const struct store_open_opt
     return error;
 }
 
+/*
+ * What is retired stays so on a branch, which goes on from a state that may not know of it yet: its first record names
+ * again what the newest generation knows. What damage hides is found again when writing it fails.
+ */
+static enum error retired_inherit(struct store *store)
+{
+    struct disk_tree_ref newest = store->space_source;
+    run_list_join(&store->new_bad, &store->bad);
+    enum error error = space_tree_retired(store, &newest, &store->new_bad);
+    return is_damage(error) ? OK : error;
+}
+
 static enum error recover(struct store *store, const struct store_open_options *options, struct store_report *report)
 {
     struct generation generation = options->generation;
@@ -107,6 +120,10 @@ static enum error recover(struct store *store, const struct store_open_options *
     if (is_branch) {
         report_say(report, "the next commit replaces generations %llu to %llu",
                    (unsigned long long)committed_generation(store) + 1, (unsigned long long)newest);
+        error = retired_inherit(store);
+        if (error != OK) {
+            return error;
+        }
     }
     error = store->wants_rebuild && !is_branch ? rebuild(store) : OK;
     return error != OK ? error : mark_use(store, options);

@@ -273,6 +273,9 @@ static enum error root_write(struct commit *commit)
 static enum error commit_prepare(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     enum error error = merge_step(commit);
+    if (is_damage(error)) {
+        commit->store->map_is_stale = true; /* its tree cannot be read: the next attempt writes a new one */
+    }
     error = error != OK ? error : record_write(commit, system, bytes, wall_time_ns);
     return error != OK ? error : commit_reserve(commit);
 }
@@ -460,7 +463,7 @@ enum error commit_layer(struct store *store, struct layer *sealed, uint64_t gene
             .store = store, .sealed = sealed, .generation = generation, .history = history, .is_settling = is_settling};
         error = commit_attempt(&commit, system, bytes, wall_time_ns);
         if (!is_damage(error) || store->in_doubt) {
-            break; /* other blocks, or a free-space map made anew, would not help */
+            break; /* other blocks, or a new free-space tree, would not help */
         }
     }
     return error;

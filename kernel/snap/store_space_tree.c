@@ -105,3 +105,14 @@ enum error space_tree_restart(struct tree_edit *edit)
     edit->root = (struct disk_tree_ref){0};
     return tree_walk(edit->store, &old, &visitor);
 }
+
+enum error space_tree_retired(struct store *store, const struct disk_tree_ref *root, struct run_list *out)
+{
+    struct disk_map_entry entry = {.page = DISK_SPACE_BAD - 1};
+    enum error error = OK;
+    while (error == OK && entry.page != UINT32_MAX) {
+        error = tree_next(store, root, entry.page + 1, &entry);
+        error = error != OK ? error : run_list_append(out, entry.page - DISK_SPACE_BAD, 1, 0);
+    }
+    return error == ERROR_NOT_FOUND ? OK : error;
+}

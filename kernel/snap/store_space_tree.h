@@ -16,4 +16,7 @@ MUST_CHECK enum error space_tree_write(struct tree_edit *edit, uint32_t chunk, s
 /* Begin a new tree: everything the old one consists of, as far as it can be read, is dead. ERROR_NO_MEMORY. */
 MUST_CHECK enum error space_tree_restart(struct tree_edit *edit);
 
+/* Append the retired blocks that a tree names. ERROR_NO_MEMORY, and damage: some may be missing. May sleep. */
+MUST_CHECK enum error space_tree_retired(struct store *store, const struct disk_tree_ref *root, struct run_list *out);
+
 #endif
