@@ -173,22 +173,29 @@ static enum error chunk_compare(struct checking *checking, struct space *reached
     return error;
 }
 
+/* Retired blocks that the free-space tree does not name yet. */
+static enum error retired_reach(struct checking *checking, struct space *reached, const struct run_list *list)
+{
+    struct run_cursor cursor = {0};
+    struct run run;
+    uint32_t used_before = reached->used;
+    enum error error = OK;
+    while (error == OK && run_list_next(list, &cursor, &run)) {
+        error = space_mark(reached, (struct extent){{run.first}, run.count}, true);
+    }
+    checking->result->retired += reached->used - used_before;
+    return error;
+}
+
 static enum error map_compare(struct checking *checking, struct space *reached)
 {
     struct store *store = checking->store;
-    struct run_list *const lists[] = {&store->bad, &store->new_bad};
-    for (uint32_t i = 0; i < 2; i++) {
-        struct run_cursor cursor = {0};
-        struct run run;
-        while (run_list_next(lists[i], &cursor, &run)) {
-            enum error error = space_mark(reached, (struct extent){{run.first}, run.count}, true);
-            if (error != OK) {
-                return error;
-            }
-        }
+    enum error error = retired_reach(checking, reached, &store->bad);
+    error = error != OK ? error : retired_reach(checking, reached, &store->new_bad);
+    if (error != OK) {
+        return error;
     }
     checking->result->map_is_due = store->wants_rebuild || (store->root->flags & DISK_ROOT_REBUILD) != 0;
-    enum error error = OK;
     for (uint32_t i = 0; error == OK && !checking->result->map_is_due && i < space_chunk_count(&store->space); i++) {
         error = chunk_compare(checking, reached, i);
     }
@@ -210,20 +217,40 @@ static enum error reserved_only(struct store *store, uint32_t chunk, void *bits)
     return OK;
 }
 
+/* Either copy of the label will do to open the image; both have to be whole. */
+static void labels_check(struct checking *checking)
+{
+    static const uint32_t places[] = {DISK_LABEL_BLOCK, DISK_LABEL_COPY};
+    const struct disk_label *label = checking->content;
+    for (uint32_t i = 0; i < 2; i++) {
+        enum error error = block_read(checking->store->device, (struct block){places[i]}, checking->content);
+        bool sound = error == OK && label->magic == DISK_LABEL_MAGIC &&
+                     label->checksum == checksum_self(places[i], label) &&
+                     memcmp(label->space_id, checking->store->space_id, sizeof(label->space_id)) == 0;
+        if (!sound) {
+            find(checking, "label, block %u: %s", places[i], error_text(error != OK ? error : ERROR_CHECKSUM));
+        }
+    }
+}
+
+/* A generation may have several names, and be in the window as well. */
+static uint32_t generations_count(struct store *store)
+{
+    struct store_kept kept = {0};
+    uint32_t count = 0;
+    while (store_kept_before(store, kept.generation, &kept) == OK) {
+        count++;
+    }
+    return count;
+}
+
 static enum error check(struct checking *checking, struct space *reached)
 {
     struct store *store = checking->store;
     struct reach_visitor visitor = {checking, item_check, again_check, damage_check};
-    const struct disk_root *root = store->root;
-    checking->result->generations = root->window_count;
-    for (uint32_t i = 0; i < root->pin_count; i++) {
-        bool in_window = false;
-        for (uint32_t k = 0; k < root->window_count; k++) {
-            in_window = in_window || root->window[k].generation == root->pins[i].record.generation;
-        }
-        checking->result->generations += !in_window;
-    }
-    enum error error = reach(store, root, UINT64_MAX, reached, &visitor);
+    labels_check(checking);
+    checking->result->generations = generations_count(store);
+    enum error error = reach(store, store->root, UINT64_MAX, reached, &visitor);
     return error != OK ? error : map_compare(checking, reached);
 }
 
