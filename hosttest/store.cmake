@@ -20,3 +20,7 @@ eidolon_host_test(store_golden_test
     SOURCES store_golden_test.c
     LIBRARIES store_fixture host_snap fake_disk
     ARGUMENTS ${CMAKE_CURRENT_SOURCE_DIR}/golden/format-1.txt)
+
+# Makes images for the reader of systest/format_reader.py.
+add_executable(store_world store_world.c)
+target_link_libraries(store_world PRIVATE store_fixture host_snap fake_disk host_lib)
