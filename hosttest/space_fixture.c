@@ -298,7 +298,7 @@ void space_boot(void)
         space_fail("open: %s (%s)", error_text(error), report.reason);
     }
     resume();
-    SPACE_CHECK(vm_fault_initialise(slow_pager(), &policy) == OK);
+    SPACE_CHECK(vm_fault_initialise(slow_pager(), &policy, NULL) == OK);
     for (uint32_t space = 1; space <= SPACE_PROGRAMS; space++) {
         SPACE_CHECK(pmap_create((struct space_id){space}) == OK);
     }

@@ -87,7 +87,7 @@ static int start(void **unused)
     (void)unused;
     may_write = true;
     fake_machine_start(FRAMES_PLENTY);
-    assert_int_equal(vm_fault_initialise(&pager, &policy), OK);
+    assert_int_equal(vm_fault_initialise(&pager, &policy, NULL), OK);
     assert_int_equal(pmap_create(SPACE), OK);
     assert_int_equal(pmap_create(OTHER_SPACE), OK);
     pmap_activate(SPACE);

@@ -118,7 +118,7 @@ static void start_with(uint32_t frames)
     model.may_write = true;
     model.zero_page = model.moved_page = model.bad_page = NOWHERE;
     fake_machine_start(frames);
-    assert_int_equal(vm_fault_initialise(&pager, &policy), OK);
+    assert_int_equal(vm_fault_initialise(&pager, &policy, NULL), OK);
     assert_int_equal(pmap_create(SPACE), OK);
     pmap_activate(SPACE);
 }

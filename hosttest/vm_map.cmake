@@ -13,6 +13,10 @@ eidolon_host_test(vm_account_test
     SOURCES vm_account_test.c vm_map_fixture.c
     LIBRARIES host_vm_map)
 
+eidolon_host_test(vm_policy_test
+    SOURCES vm_policy_test.c vm_map_fixture.c
+    LIBRARIES host_vm_map)
+
 eidolon_host_test(vm_map_threads_test
     SOURCES vm_map_threads_test.c vm_map_fixture.c
     LIBRARIES host_vm_map

@@ -43,7 +43,7 @@ static void make_pages(void)
         pages[i] = map_create(&map, 0x00100000u + i);
         vm_page_lock(pages[i]);
         if (i != NEW) {
-            vm_page_make_resident(pages[i], frame_new());
+            vm_page_make_resident(&map, pages[i], frame_new());
         }
     }
     for (uint32_t i = OWED; i <= SENT; i++) {
@@ -332,6 +332,46 @@ static void split_off_a_ring(void)
     pages[OPEN_C]->list_link = (struct vm_page_link){.previous = pages[OPEN_B], .next = pages[OPEN_B]};
 }
 
+static void leave_ring(void)
+{
+    vm_replacement_remove(&map.replacement, pages[CLEAN]);
+}
+
+static void new_in_ring(void)
+{
+    vm_replacement_insert(&map.replacement, pages[NEW]);
+}
+
+static void cut_ring(void)
+{
+    pages[CLEAN]->replacement_link.next->replacement_link.previous = NULL;
+}
+
+static void cut_ring_backwards(void)
+{
+    pages[CLEAN]->replacement_link.previous->replacement_link.next = pages[CLEAN]->replacement_link.next;
+}
+
+static void count_ring_wrong(void)
+{
+    map.replacement.count++;
+}
+
+static void forget_ring(void)
+{
+    map.replacement.first = NULL;
+}
+
+/* Two rings, each whole in itself. */
+static void split_ring(void)
+{
+    struct vm_page *last = map.replacement.first->replacement_link.previous;
+
+    vm_replacement_remove(&map.replacement, last);
+    map.replacement.count++;
+    last->replacement_link = (struct vm_page_link){last, last};
+}
+
 #define ANYWHERE (-1)
 
 static const struct breakage {
@@ -378,6 +418,13 @@ static const struct breakage {
     {"forget_last", forget_last, "VM-8", ANYWHERE, false},
     {"count_list_wrong", count_list_wrong, "VM-8", ANYWHERE, true},
     {"split_off_a_ring", split_off_a_ring, "VM-8", ANYWHERE, true},
+    {"leave_ring", leave_ring, "VM-10", CLEAN, false},
+    {"new_in_ring", new_in_ring, "VM-10", NEW, false},
+    {"cut_ring", cut_ring, "VM-10", ANYWHERE, false},
+    {"cut_ring_backwards", cut_ring_backwards, "VM-10", CLEAN, false},
+    {"count_ring_wrong", count_ring_wrong, "VM-10", ANYWHERE, true},
+    {"forget_ring", forget_ring, "VM-10", ANYWHERE, true},
+    {"split_ring", split_ring, "VM-10", ANYWHERE, true},
 };
 
 static enum error check_in_steps(struct vm_map_violation *violation)

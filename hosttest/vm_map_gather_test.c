@@ -37,7 +37,7 @@ static int start(void **unused)
         pages[i] = map_create(&map, gpn_of(i).number);
         assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
         vm_page_lock(pages[i]);
-        vm_page_make_resident(pages[i], frame);
+        vm_page_make_resident(&map, pages[i], frame);
         vm_page_unlock(pages[i]);
         assert_int_equal(pmap_enter(gpn_of(i), frame, PMAP_WRITE), OK);
     }

@@ -72,7 +72,7 @@ static struct vm_page *page_in(enum vm_page_state state)
         vm_page_begin_read(page);
         return page;
     }
-    vm_page_make_resident(page, frame_new());
+    vm_page_make_resident(&map, page, frame_new());
     if (state == VM_PAGE_CLEAN) {
         return page;
     }
@@ -87,7 +87,7 @@ static void do_drop(struct vm_page *page)
 {
     struct frame frame;
 
-    assert_int_equal(vm_page_drop(page, &frame), OK);
+    assert_int_equal(vm_page_drop(&map, page, &frame), OK);
     frame_free(frame);
 }
 
@@ -124,7 +124,7 @@ static void page_detached_gives_up_its_frame(void **unused)
     struct vm_page *page = page_in(VM_PAGE_NEW);
     struct frame frame = frame_new();
 
-    vm_page_make_resident(page, frame);
+    vm_page_make_resident(&map, page, frame);
     vm_page_mark_dirty(&map, page);
     assert_int_equal(vm_page_detach(&map, page).number, frame.number);
     assert_int_equal(page->list, VM_LIST_NONE);
@@ -141,10 +141,10 @@ static void page_wired_is_not_dropped(void **unused)
 
     assert_int_equal(vm_page_wire(page), OK);
     assert_int_equal(vm_page_wire(page), OK);
-    assert_int_equal(vm_page_drop(page, &frame), ERROR_BUSY);
+    assert_int_equal(vm_page_drop(&map, page, &frame), ERROR_BUSY);
     assert_int_equal(frame.number, 4711);
     vm_page_unwire(page);
-    assert_int_equal(vm_page_drop(page, &frame), ERROR_BUSY);
+    assert_int_equal(vm_page_drop(&map, page, &frame), ERROR_BUSY);
     vm_page_unwire(page);
     assert_true(fake_panics(vm_page_unwire(page)));
     forget(page);

@@ -102,6 +102,14 @@ static bool protected_page_is_not_written(void)
     return kept && stores_by_now(ADDRESS);
 }
 
+static bool access_after_clearing_is_noted_again(void)
+{
+    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    bool kept = loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(page) && !pmap_clear_accessed(page);
+
+    return kept && loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(page);
+}
+
 static bool write_after_clearing_is_noted_again(void)
 {
     struct gpn page = page_at(SPACE_ONE, ADDRESS);
@@ -157,6 +165,7 @@ static const struct promise {
     {MMU_REMOVE, removed_page_is_gone},
     {MMU_PROTECT, protected_page_is_not_written},
     {MMU_CLEAR_DIRTY, write_after_clearing_is_noted_again},
+    {MMU_CLEAR_ACCESSED, access_after_clearing_is_noted_again},
     {MMU_GATHER, write_after_gathering_is_found_by_the_next},
     {MMU_SAMPLE, use_after_sampling_is_found_by_the_next},
     {MMU_STOP, stop_closes_what_is_seen},

@@ -182,7 +182,7 @@ static struct vm_page *fault_in(struct world *world, uint32_t index)
             vm_page_begin_read(page);
         }
         *word(frame) = store_content(world, index);
-        vm_page_make_resident(page, frame);
+        vm_page_make_resident(&world->map, page, frame);
     }
     return page;
 }
@@ -254,7 +254,7 @@ static void drop(struct world *world, uint32_t index)
     vm_page_lock(page);
     look_at_hardware(world, page);
     if (page->state == VM_PAGE_CLEAN) {
-        assert_int_equal(vm_page_drop(page, &frame), OK);
+        assert_int_equal(vm_page_drop(&world->map, page, &frame), OK);
         frame_free(frame);
     }
     vm_page_unlock(page);
@@ -488,7 +488,7 @@ static void snapshot_takes_the_lists_over_in_constant_time(void **unused)
     for (uint32_t i = 0; i < count; i++) {
         struct vm_page *page = map_create(&map, i);
         vm_page_lock(page);
-        vm_page_make_resident(page, frame_new());
+        vm_page_make_resident(&map, page, frame_new());
         vm_page_mark_dirty(&map, page);
         vm_page_unlock(page);
     }

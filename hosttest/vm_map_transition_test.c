@@ -73,7 +73,7 @@ static struct vm_page *page_in(enum situation situation)
     if (situation <= READING) {
         return page;
     }
-    vm_page_make_resident(page, frame_new());
+    vm_page_make_resident(&map, page, frame_new());
     if (situation == CLEAN) {
         return page;
     }
@@ -102,7 +102,7 @@ static struct vm_page *page_in(enum situation situation)
     if (situation == COPIED_READING || situation == SENT_READING) {
         vm_page_begin_read(page);
     } else if (situation == COPIED_CLEAN || situation == SENT_CLEAN) {
-        vm_page_make_resident(page, frame_new());
+        vm_page_make_resident(&map, page, frame_new());
     }
     return page;
 }
@@ -136,7 +136,7 @@ static void make_resident(struct vm_page *page)
 {
     struct frame frame = frame_new();
 
-    if (fake_panics(vm_page_make_resident(page, frame))) {
+    if (fake_panics(vm_page_make_resident(&map, page, frame))) {
         frame_free(frame);
         panic("test", "passed on");
     }
@@ -145,7 +145,7 @@ static void make_resident(struct vm_page *page)
 
 static void make_resident_without_frame(struct vm_page *page)
 {
-    vm_page_make_resident(page, FRAME_NONE);
+    vm_page_make_resident(&map, page, FRAME_NONE);
 }
 
 static void mark_dirty(struct vm_page *page)
@@ -163,7 +163,7 @@ static void drop(struct vm_page *page)
     struct frame had = page->frame;
     struct frame frame;
 
-    assert_int_equal(vm_page_drop(page, &frame), OK);
+    assert_int_equal(vm_page_drop(&map, page, &frame), OK);
     assert_int_equal(frame.number, had.number);
     frame_free(frame);
 }

@@ -12,6 +12,7 @@
 #include "types.h"
 
 struct vm_map;
+struct vm_policy;
 
 /* What a region allows of a page. */
 struct vm_allowance {
@@ -62,8 +63,13 @@ struct vm_pager {
     enum error (*clean)(void);
 };
 
-/* The one object space of the running kernel. ERROR_NO_MEMORY. */
-MUST_CHECK enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fault_policy *policy);
+/*
+ * The one object space of the running kernel.
+ * - replacement: which pages go when frames run short (vm_policy.h); NULL: the default.
+ * - ERROR_NO_MEMORY.
+ */
+MUST_CHECK enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fault_policy *policy,
+                                          const struct vm_policy *replacement);
 struct vm_map *vm_object_space(void);
 
 /*

@@ -14,9 +14,9 @@
  *     [t]  the table: changed only by calls of this interface, which do not sleep
  *     [p]  the page's mutex: changed by its holder, or by anyone before the page is locked for the first time
  *     [c]  constant from create to delete
- *     [o]  whoever uses the field states its lock: kernel/vm_map/ replacement
+ *     [r]  the policy's, and [t]: see vm_policy.h
  *
- * Invariants, all verified by vm_map_check():
+ * Invariants, all verified by vm_map_check(), VM-10 by its counts only in the whole check:
  *     VM-1  Every page is on the chain of the bucket its gpn hashes to, and on no other, and in that head's filter.
  *     VM-2  No two pages have the same gpn.
  *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
@@ -27,6 +27,8 @@
  *     VM-7  Only pages that the snapshot has, on its list or the one of pages it is writing, have a copy frame. One
  *           without it is DIRTY or WRITING, and WRITING if the snapshot is writing it.
  *     VM-8  A page on a list is linked there once, and `list` names it; the lists' counts are right.
+ *     VM-10 The ring of replacement holds every page that has a frame, once, and no other, but for those of the system
+ *           window, which are the kernel's own and stay. Its count is right.
  *
  * One rule binds the fault path (VM-9, not visible from here): a DIRTY page that is mapped writable has its D bit set
  * and its chunk noted as accessed, by the program's write or by pmap_mark_dirty(). Else a stop could not tell that the
@@ -40,6 +42,7 @@
 #include "thread.h"
 #include "types.h"
 #include "vm_map_hash.h"
+#include "vm_policy.h"
 
 /*
  * States of a page. A page that was never touched, or whose content is in the store and nowhere in memory, needs no
@@ -89,11 +92,11 @@ struct vm_page {
     struct frame frame;                   /* [p] FRAME_NONE when not resident */
     struct frame copy_frame;              /* [p] content as the running snapshot must write it, or FRAME_NONE */
     struct vm_page_link list_link;        /* [t] */
-    struct vm_page_link replacement_link; /* [o] */
+    struct vm_page_link replacement_link; /* [r] */
     struct mutex mutex;                   /*     see vm_page_lock() */
     uint8_t state;                        /* [p] enum vm_page_state */
     uint8_t list;                         /* [t] enum vm_list_id */
-    uint16_t age;                         /* [o] */
+    uint16_t age;                         /* [r] */
     uint16_t wire_count;                  /* [t] while above 0 the page is not dropped */
     uint16_t reference_count;             /* [t] while above 0 the record is not deleted */
 };
@@ -153,6 +156,7 @@ struct vm_map {
     bool (*gpn_valid)(struct gpn page);
     uint32_t open_half;        /* which of the halves is open: 0 or 1 */
     struct vm_list lists[VM_LISTS];
+    struct vm_replacement replacement;
     struct vm_map_work work;
 };
 
@@ -160,6 +164,7 @@ struct vm_map_options {
     uint64_t seed[2];                   /* of the hash: unpredictable, so that nobody can choose colliding pages */
     uint32_t buckets_max;               /* address space to reserve, in buckets; growth ends there, creation does not */
     bool (*gpn_valid)(struct gpn page); /* NULL: the whole 32-bit space */
+    const struct vm_policy *policy;     /* of replacement; NULL: the default */
 };
 
 /* Whether a page lies in the window of its space: private, shared or system (types.h). For options.gpn_valid. */
@@ -259,7 +264,7 @@ void vm_page_unwire(struct vm_page *page);
  */
 void vm_page_begin_read(struct vm_page *page);
 void vm_page_fail_read(struct vm_page *page);
-void vm_page_make_resident(struct vm_page *page, struct frame frame);
+void vm_page_make_resident(struct vm_map *map, struct vm_page *page, struct frame frame);
 
 /* CLEAN -> DIRTY. A page that is DIRTY already stays so. */
 void vm_page_mark_dirty(struct vm_map *map, struct vm_page *page);
@@ -279,7 +284,7 @@ void vm_page_end_write(struct vm_map *map, struct vm_page *page);
  * CLEAN -> NEW. Returns the frame, which the caller unmaps first.
  * - ERROR_BUSY: wired.
  */
-MUST_CHECK enum error vm_page_drop(struct vm_page *page, struct frame *out);
+MUST_CHECK enum error vm_page_drop(struct vm_map *map, struct vm_page *page, struct frame *out);
 
 /*
  * The page's content is given up (its region is gone): any state but READING -> NEW. What a running snapshot still

@@ -6,7 +6,7 @@
  *     bring_to_life  adopt the records and resume, or begin a new object space; start the boot loader's program if asked
  *     snapshots run until the last program has ended; one last snapshot; power off with that program's status
  *
- * Options on the command line: interval=MS, start=always|new, generation=N, fresh, check, selftest.
+ * Options on the command line: interval=MS, start=always|new, generation=N, policy=NAME, fresh, check, selftest.
  */
 #include "arch/boot.h"
 #include "arch/clock.h"
@@ -35,6 +35,7 @@
 #include "vga.h"
 #include "virtio_blk.h"
 #include "vm_fault.h"
+#include "vm_policy.h"
 #include "vm_working_set.h"
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,27 @@ static uint64_t option_number(const char *name, uint64_t fallback, uint64_t most
         refuse(name, "not a whole number in range", "give one on the kernel's command line");
     }
     return number;
+}
+
+/* `policy=`: of page replacement. A name that is none is refused with those that are. */
+static const struct vm_policy *choose_policy(void)
+{
+    char name[32], reason[64], remedy[96] = "give one of:";
+    uint32_t length = (uint32_t)strlen(remedy);
+    const struct vm_policy *policy;
+
+    if (!boot_option("policy", name, sizeof(name))) {
+        return vm_policy_default();
+    }
+    for (uint32_t i = 0; (policy = vm_policy_at(i)) != NULL; i++) {
+        if (strcmp(policy->name, name) == 0) {
+            return policy;
+        }
+        length += (uint32_t)kernel_snprintf(remedy + length, sizeof(remedy) - length, " %s", policy->name);
+        ASSERT(length < sizeof(remedy));
+    }
+    kernel_snprintf(reason, sizeof(reason), "'%s' is no page replacement policy", name);
+    refuse("policy", reason, remedy);
 }
 
 /* The image --------------------------------------------------------------------------------------------------------- */
@@ -286,9 +308,9 @@ static void say_resumed(const struct store_report *report)
                 (unsigned long long)(age_ms / 1000), (unsigned long long)(age_ms % 1000 / 100));
 }
 
-static void bring_to_life(const struct store_report *report)
+static void bring_to_life(const struct store_report *report, const struct vm_policy *policy)
 {
-    enum error error = vm_fault_initialise(snap_pager(store), &program_fault_policy);
+    enum error error = vm_fault_initialise(snap_pager(store), &program_fault_policy, policy);
     if (error != OK) {
         refuse("memory", error_text(error), remedy_for(ERROR_NO_MEMORY));
     }
@@ -349,6 +371,7 @@ static _Noreturn void check_image(struct block_device *disk)
 static _Noreturn void run(void)
 {
     struct block_device *disk = find_disk();
+    const struct vm_policy *policy = choose_policy();
 
     if (option_is_set("check")) {
         check_image(disk);
@@ -357,7 +380,7 @@ static _Noreturn void run(void)
         discard_image(disk);
     }
     struct store_report report = open_image(disk);
-    bring_to_life(&report);
+    bring_to_life(&report, policy);
     uint32_t interval_ms = (uint32_t)option_number("interval", INTERVAL_MS_DEFAULT, INTERVAL_MS_MAX);
     bool holds_output = option_is_set("external-sync");
     if (holds_output && interval_ms == 0) {

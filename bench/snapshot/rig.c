@@ -120,7 +120,7 @@ void rig_begin(bool with_programs)
     counted_disk.block_count = real_disk->block_count;
     RIG_OK(store_format(&counted_disk, &format));
     RIG_OK(store_open(&counted_disk, &open, &store, &report));
-    RIG_OK(vm_fault_initialise(snap_pager(store), with_programs ? &program_fault_policy : &allow_all));
+    RIG_OK(vm_fault_initialise(snap_pager(store), with_programs ? &program_fault_policy : &allow_all, NULL));
     system_state_create();
     time_resume();
     if (with_programs) {

@@ -21,6 +21,7 @@ enum mmu_reason {
     MMU_REMOVE,
     MMU_PROTECT,
     MMU_CLEAR_DIRTY,
+    MMU_CLEAR_ACCESSED,
     MMU_GATHER,
     MMU_SAMPLE,
     MMU_STOP,

@@ -239,6 +239,7 @@ bool pmap_clear_accessed(struct gpn page)
     ASSERT(entry != NULL);
     bool accessed = (*entry & (MMU_ACCESSED | MMU_SEEN)) != 0;
     *entry &= ~(MMU_ACCESSED | MMU_SEEN);
+    mmu_invalidate(page, MMU_CLEAR_ACCESSED);
     return accessed;
 }
 

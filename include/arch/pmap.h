@@ -61,7 +61,7 @@ bool pmap_clear_dirty(struct gpn page);
 /* Set D in a mapped page's entry and A in its directory entry, as a write would: pmap_gather_chunk() will visit it. */
 void pmap_mark_dirty(struct gpn page);
 
-/* Clear the A bit of a mapped page and return what it was. For sampling: a stale translation may hide an access. */
+/* Clear the A bit of a mapped page and return what it was. The next access sets it again. */
 bool pmap_clear_accessed(struct gpn page);
 
 /* What is found in a chunk: pages that are mapped, and those of them that were accessed since the last sample. */

@@ -1,9 +1,9 @@
 /*
- * Verification of the invariants VM-1 to VM-8.
+ * Verification of the invariants VM-1 to VM-8 and VM-10.
  *
  * The step looks at chains and at each page on them, its list neighbours included, and costs what it visits: the kernel
- * runs it before a commit. The whole check also walks the lists from end to end and compares all counts. Both stop at
- * the first violation. They trust pointers to point to records, and nothing else.
+ * runs it before a commit. The whole check also walks the lists and the ring of replacement from end to end and
+ * compares all counts. Both stop at the first violation. They trust pointers to point to records, and nothing else.
  */
 #include "internal.h"
 
@@ -20,7 +20,19 @@ static bool is_listed(const struct vm_map *map, const struct vm_page *page)
            (next == NULL ? list->last : next->list_link.previous) == page;
 }
 
-/* VM-5 .. VM-8 as far as this page goes. Returns the invariant that is broken or NULL. */
+/* VM-10 as far as this page goes. */
+static bool is_in_ring_if_it_should(const struct vm_page *page)
+{
+    const struct vm_page_link *link = &page->replacement_link;
+
+    if (frame_is_none(page->frame) || !vm_is_replaceable(page)) {
+        return link->next == NULL && link->previous == NULL;
+    }
+    return link->next != NULL && link->previous != NULL && link->next->replacement_link.previous == page &&
+           link->previous->replacement_link.next == page;
+}
+
+/* VM-5 .. VM-8 and VM-10 as far as this page goes. Returns the invariant that is broken or NULL. */
 static const char *check_page(const struct vm_map *map, const struct vm_page *page)
 {
     bool has_frame = !frame_is_none(page->frame);
@@ -42,7 +54,7 @@ static const char *check_page(const struct vm_map *map, const struct vm_page *pa
     if (page->list == VM_LIST_WRITING && !has_copy && page->state != VM_PAGE_WRITING) {
         return "VM-7";
     }
-    return NULL;
+    return is_in_ring_if_it_should(page) ? NULL : "VM-10";
 }
 
 static enum error broken(const char *invariant, const struct vm_page *page, struct vm_map_violation *out)
@@ -136,9 +148,24 @@ static enum error check_list(const struct vm_map *map, enum vm_list_id id, struc
     return count == list->count && list->last == last ? OK : broken("VM-8", NULL, out);
 }
 
+/* Each page of the ring has a frame and is there once, so the ring is whole if it is as long as there are such pages.
+ */
+static enum error check_ring(const struct vm_map *map, uint32_t resident, struct vm_map_violation *out)
+{
+    const struct vm_page *page = map->replacement.first;
+    uint32_t count = 0;
+
+    while (page != NULL && count < resident) {
+        count++;
+        page = page->replacement_link.next == map->replacement.first ? NULL : page->replacement_link.next;
+    }
+    return page == NULL && count == resident && count == map->replacement.count ? OK : broken("VM-10", NULL, out);
+}
+
 enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
 {
     uint32_t listed[VM_LISTS] = {0};
+    uint32_t resident = 0;
     uint32_t seen = 0;
     enum error error = check_shape(map, out);
 
@@ -147,6 +174,7 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
         for (const struct vm_page *page = vm_map_head_first(map->heads[i]); error == OK && page != NULL;
              page = page->hash_next) {
             listed[page->list]++;
+            resident += !frame_is_none(page->frame) && vm_is_replaceable(page);
         }
     }
     if (error == OK && seen != map->count) {
@@ -157,6 +185,9 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
         if (error == OK && listed[id] != map->lists[id].count) {
             error = broken("VM-8", NULL, out);
         }
+    }
+    if (error == OK) {
+        error = check_ring(map, resident, out);
     }
     return error;
 }

@@ -88,6 +88,9 @@ struct frame vm_page_detach(struct vm_map *map, struct vm_page *page)
         ASSERT(page->state != VM_PAGE_WRITING);
         vm_list_remove(map, page);
     }
+    if (!frame_is_none(page->frame) && vm_is_replaceable(page)) {
+        vm_replacement_remove(&map->replacement, page);
+    }
     page->frame = FRAME_NONE;
     page->state = VM_PAGE_NEW;
     return frame;

@@ -34,12 +34,14 @@ struct vm_map *vm_object_space(void)
     return &object_space;
 }
 
-enum error vm_fault_initialise(const struct vm_pager *page_source, const struct vm_fault_policy *fault_policy)
+enum error vm_fault_initialise(const struct vm_pager *page_source, const struct vm_fault_policy *fault_policy,
+                               const struct vm_policy *replacement)
 {
     struct vm_map_options options = {
         .seed = {clock_entropy(), clock_entropy()},
         .buckets_max = MAP_BUCKETS_MAX,
         .gpn_valid = vm_map_gpn_in_window,
+        .policy = replacement,
     };
 
     pager = page_source;

@@ -26,6 +26,12 @@ static inline enum vm_list_id vm_list_snapshot(const struct vm_map *map)
     return VM_LIST_DIRTY_1 - map->open_half;
 }
 
+/* Whether replacement is about the page while it is resident. The kernel's own records are wired for good. */
+static inline bool vm_is_replaceable(const struct vm_page *page)
+{
+    return gpn_space(page->gpn).number != SPACE_SYSTEM.number;
+}
+
 /* Put a page that is on no list at the end or at the front of one; take it off the one it is on, if any. */
 void vm_list_append(struct vm_map *map, enum vm_list_id id, struct vm_page *page);
 void vm_list_prepend(struct vm_map *map, enum vm_list_id id, struct vm_page *page);

@@ -67,13 +67,16 @@ void vm_page_fail_read(struct vm_page *page)
     page->state = VM_PAGE_NEW;
 }
 
-void vm_page_make_resident(struct vm_page *page, struct frame frame)
+void vm_page_make_resident(struct vm_map *map, struct vm_page *page, struct frame frame)
 {
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state == VM_PAGE_NEW || page->state == VM_PAGE_READING);
     ASSERT(!frame_is_none(frame));
     page->frame = frame;
     page->state = VM_PAGE_CLEAN;
+    if (vm_is_replaceable(page)) {
+        vm_replacement_insert(&map->replacement, page);
+    }
 }
 
 void vm_page_begin_write(struct vm_page *page)
@@ -90,12 +93,15 @@ void vm_page_fail_write(struct vm_page *page)
     page->state = VM_PAGE_DIRTY;
 }
 
-enum error vm_page_drop(struct vm_page *page, struct frame *out)
+enum error vm_page_drop(struct vm_map *map, struct vm_page *page, struct frame *out)
 {
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state == VM_PAGE_CLEAN);
     if (page->wire_count > 0) {
         return ERROR_BUSY;
+    }
+    if (vm_is_replaceable(page)) {
+        vm_replacement_remove(&map->replacement, page);
     }
     *out = page->frame;
     page->frame = FRAME_NONE;

@@ -89,7 +89,7 @@ static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, 
     struct gpn gpn = page->gpn;
 
     if (cluster->good[i]) {
-        vm_page_make_resident(page, cluster->frames[i]);
+        vm_page_make_resident(map, page, cluster->frames[i]);
         vm_account_count(gpn, EIDOLON_PAGES_IN);
     } else {
         vm_page_fail_read(page);
@@ -139,7 +139,7 @@ static void cluster_finish(struct vm_map *map, const struct cluster *cluster)
 }
 
 /* The page that was asked for; if it was not good in its cluster, it is tried alone, and judged for good. */
-static enum error finish_wanted(const struct vm_pager *pager, const struct cluster *cluster)
+static enum error finish_wanted(struct vm_map *map, const struct vm_pager *pager, const struct cluster *cluster)
 {
     struct vm_page *page = cluster->pages[cluster->wanted];
     struct frame frame = cluster->frames[cluster->wanted];
@@ -154,7 +154,7 @@ static enum error finish_wanted(const struct vm_pager *pager, const struct clust
         frame_free(frame);
         return error;
     }
-    vm_page_make_resident(page, frame);
+    vm_page_make_resident(map, page, frame);
     vm_account_count(page->gpn, EIDOLON_PAGES_IN);
     return OK;
 }
@@ -185,11 +185,11 @@ enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_p
     if (extent->is_zero) {
         memset(frame_address(frame), 0, PAGE_SIZE);
         vm_page_begin_read(page);
-        vm_page_make_resident(page, frame);
+        vm_page_make_resident(map, page, frame);
         return OK;
     }
     cluster_build(map, &cluster, page, frame, &allowed);
     pager->read(cluster.pages[0]->gpn, cluster.count, cluster.contents, cluster.good);
     cluster_finish(map, &cluster);
-    return finish_wanted(pager, &cluster);
+    return finish_wanted(map, pager, &cluster);
 }

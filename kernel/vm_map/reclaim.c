@@ -1,12 +1,10 @@
 /*
- * Reclaiming frames: second chance over the pages in the map.
+ * Reclaiming frames from the pages that the policy of replacement names (policy.c).
  *
  * Only clean pages are dropped, which costs nothing; dirty ones become clean by being committed, so that being short of
- * memory asks for a snapshot. It does so when a search through all pages finds few clean ones, and not only when it finds
- * none: else the last of them (a program's own text) would be dropped and read again with every fault, a search each.
- *
- * The hand of the clock is a cursor of the map, whose order is that of the hash. A page whose A bit is set has it cleared
- * and stays for another round.
+ * memory asks for a snapshot. It does so when a search through all pages finds few clean ones, and not only when it
+ * finds none: else the last of them (a program's own text) would be dropped and read again with every fault, a search
+ * each.
  */
 #include "vm_reclaim.h"
 #include "arch/clock.h"
@@ -20,13 +18,12 @@
 
 #define RESERVE_SHARE      16u  /* of all frames */
 #define RESERVE_FRAMES_MIN 512u /* 2 MiB */
-#define COPIES_SHARE       16u /* of all frames */
+#define COPIES_SHARE       16u  /* of all frames */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
 #define BATCH_FRAMES_MIN   16u  /* with fewer it is dirty pages that fill memory: they are to become clean first */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
 
-static struct vm_map_cursor hand;
 static uint64_t dropped;
 
 uint64_t vm_reclaim_dropped(void)
@@ -46,30 +43,25 @@ uint32_t vm_copies_max(void)
     return frame_limit() / COPIES_SHARE;
 }
 
-static bool is_candidate(const struct vm_page *page)
+/* Clean beyond doubt, and nobody has to do with it. */
+static bool may_drop(const struct vm_page *page)
 {
     return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
-           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex);
+           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) &&
+           !(pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn));
 }
 
-/* Drop a page if it is clean beyond doubt and was not used lately. */
-static bool try_drop(struct vm_map *map, struct vm_page *page)
+static void drop(struct vm_map *map, struct vm_page *page)
 {
     struct gpn gpn = page->gpn;
     struct frame frame;
 
-    if (!is_candidate(page)) {
-        return false;
-    }
     if (pmap_query(gpn, NULL)) {
-        if (pmap_is_dirty(gpn) || pmap_clear_accessed(gpn)) {
-            return false;
-        }
         (void)pmap_remove(gpn);
     }
     bool locked = vm_page_try_lock(page);
     ASSERT(locked);
-    enum error error = vm_page_drop(page, &frame);
+    enum error error = vm_page_drop(map, page, &frame);
     ASSERT(error == OK);
     vm_page_unlock(page);
     frame_free(frame);
@@ -77,23 +69,16 @@ static bool try_drop(struct vm_map *map, struct vm_page *page)
     ASSERT(error == OK);
     dropped++;
     vm_account_count(gpn, EIDOLON_PAGES_OUT);
-    return true;
 }
 
-/* One look at every page, twice at most: the second finds the A bits that the first cleared. */
 static uint32_t drop_some(struct vm_map *map)
 {
     uint32_t got = 0;
+    struct vm_page *page;
 
-    for (uint32_t turns = 0; turns < 3 && got < BATCH_FRAMES;) {
-        struct vm_page *page = vm_map_next(map, &hand);
-        if (page != NULL && try_drop(map, page)) {
-            got++;
-        }
-        if (hand.done) {
-            hand = (struct vm_map_cursor){0};
-            turns++;
-        }
+    while (got < BATCH_FRAMES && (page = vm_replacement_victim(&map->replacement, may_drop)) != NULL) {
+        drop(map, page);
+        got++;
     }
     return got;
 }

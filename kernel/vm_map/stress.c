@@ -216,7 +216,7 @@ static struct vm_page *fault_in(uint32_t index)
         vm_page_fail_read(page);
         frame_free(frame);
     } else {
-        vm_page_make_resident(page, frame);
+        vm_page_make_resident(&world.map, page, frame);
     }
     return page;
 }
@@ -362,7 +362,7 @@ static void drop(uint32_t index)
     lock(page);
     if (page->state == VM_PAGE_CLEAN) {
         bool wired = page->wire_count > 0;
-        enum error error = vm_page_drop(page, &frame);
+        enum error error = vm_page_drop(&world.map, page, &frame);
         EXPECT(error == (wired ? ERROR_BUSY : OK));
         if (error == OK) {
             frame_free(frame);

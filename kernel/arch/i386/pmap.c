@@ -143,7 +143,10 @@ bool pmap_clear_accessed(struct gpn page)
 {
     uint32_t *entry = mapped_entry(page);
     bool accessed = (*entry & (ENTRY_ACCESSED | ENTRY_SEEN)) != 0;
-    *entry &= ~(ENTRY_ACCESSED | ENTRY_SEEN);
+    if (accessed) {
+        *entry &= ~(ENTRY_ACCESSED | ENTRY_SEEN);
+        invalidate(page); /* or the processor would not set A again */
+    }
     return accessed;
 }
 

@@ -1,0 +1,67 @@
+/*
+ * Random, FIFO and second chance: a clock. The ring's first page is where the hand points, and a page that the hand has
+ * passed is the last one, with newcomers behind it.
+ *
+ *     fifo           takes what the hand points at
+ *     second-chance  clears the A bit of what the hand points at, and takes it if it was clear (Corbato 1968)
+ *     random         moves the hand by a random number of pages and takes what it points at then. The hand comes by
+ * every page once in a round and stops at one of RANDOM_STEPS_MAX / 2 of them on average, so each page goes with the
+ * same chance, at a cost that does not depend on how many there are
+ */
+#include "policy.h"
+
+#define RANDOM_STEPS_MAX 64u /* a power of two */
+
+static struct vm_page *pass(struct vm_replacement *replacement)
+{
+    struct vm_page *page = replacement->first;
+
+    replacement->first = page->replacement_link.next;
+    return page;
+}
+
+static struct vm_page *choose_fifo(struct vm_replacement *replacement, vm_may_go *may_go)
+{
+    for (uint32_t looks = replacement->count; looks > 0; looks--) {
+        struct vm_page *page = pass(replacement);
+        if (may_go(page)) {
+            return page;
+        }
+    }
+    return NULL;
+}
+
+/* Two rounds at most: the second finds the A bits that the first cleared. */
+static struct vm_page *choose_second_chance(struct vm_replacement *replacement, vm_may_go *may_go)
+{
+    for (uint64_t looks = 2 * (uint64_t)replacement->count; looks > 0; looks--) {
+        struct vm_page *page = pass(replacement);
+        if (may_go(page) && !policy_take_accessed(page)) {
+            return page;
+        }
+    }
+    return NULL;
+}
+
+/* xorshift32, Marsaglia 2003. */
+static uint32_t next_random(struct vm_replacement *replacement)
+{
+    uint32_t x = replacement->random;
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return replacement->random = x;
+}
+
+static struct vm_page *choose_random(struct vm_replacement *replacement, vm_may_go *may_go)
+{
+    for (uint32_t steps = next_random(replacement) / (UINT32_MAX / RANDOM_STEPS_MAX + 1); steps > 0; steps--) {
+        (void)pass(replacement);
+    }
+    return choose_fifo(replacement, may_go);
+}
+
+const struct vm_policy vm_policy_random = {.name = "random", .choose = choose_random};
+const struct vm_policy vm_policy_fifo = {.name = "fifo", .choose = choose_fifo};
+const struct vm_policy vm_policy_second_chance = {.name = "second-chance", .choose = choose_second_chance};

@@ -1,0 +1,37 @@
+/*
+ * SIEVE (Zhang, Yang, Yue, Vigfusson and Rashmi, NSDI 2024), with A bits for its bits of visits.
+ *
+ * The ring is in order of arrival and stays so. The hand goes from the oldest page to the newest and then starts over.
+ * A page that was used is spared and keeps its place; the first that was not goes, and the hand stays there. So while
+ * old pages that are used lie behind the hand, what came lately and was used once goes soon.
+ *
+ * A visit is a use after the one that brought the page in. The processor cannot tell them apart: it sets A when the
+ * access that faulted is made again. So the A bit of a newcomer is cleared when the next page arrives, and what happens
+ * to a page until then counts as one use.
+ */
+#include "policy.h"
+
+static void inserted(struct vm_replacement *replacement, struct vm_page *page)
+{
+    if (replacement->newcomer != NULL) {
+        (void)policy_take_accessed(replacement->newcomer);
+    }
+    replacement->newcomer = page;
+}
+
+static struct vm_page *choose(struct vm_replacement *replacement, vm_may_go *may_go)
+{
+    struct vm_page *page = replacement->hand != NULL ? replacement->hand : replacement->first;
+
+    for (uint64_t looks = 2 * (uint64_t)replacement->count; looks > 0; looks--) {
+        bool goes = may_go(page) && !policy_take_accessed(page);
+        replacement->hand = page->replacement_link.next;
+        if (goes) {
+            return page;
+        }
+        page = replacement->hand;
+    }
+    return NULL;
+}
+
+const struct vm_policy vm_policy_sieve = {.name = "sieve", .inserted = inserted, .choose = choose};
