@@ -11,9 +11,9 @@
  *     lru            the page whose last use is longest ago, as far as sampled A bits tell
  *     sieve          as second-chance, but a page keeps its place: newcomers are looked at first, and go first
  *
- * Policies are portable: they know struct vm_page, and of the machine only the A bit of a mapping (pmap_query,
- * pmap_clear_accessed). They decide from the order of calls, the A bits and a seed, so the same history gives the same
- * victims anywhere; bench/paging/ rests on that.
+ * Policies are portable: they know struct vm_page, and of the machine only the A bit, through a function that is given
+ * to them. They decide from the order of calls, the A bits and a seed, so the same history gives the same victims
+ * anywhere: the simulator in bench/paging/ uses the very objects of the kernel.
  *
  * None of these functions sleeps. The caller serialises all calls on one ring, as for the map it belongs to.
  */
@@ -28,6 +28,9 @@ struct vm_replacement;
 /* Whether a page could be taken now: not wired, not locked, and so on. Must not change anything. */
 typedef bool vm_may_go(const struct vm_page *page);
 
+/* Whether the page was used since it was mapped or since the last call, which starts anew. */
+typedef bool vm_take_accessed(const struct vm_page *page);
+
 struct vm_policy {
     const char *name;
     /* A page has been put at the end of the ring. May be NULL. */
@@ -39,6 +42,7 @@ struct vm_policy {
 /* All fields belong to kernel/vm_map/policy*.c; `count` may be read. */
 struct vm_replacement {
     const struct vm_policy *policy;
+    vm_take_accessed *take_accessed;
     struct vm_page *first;    /* the oldest, as the policy orders them; the ring's last is the one before it */
     struct vm_page *hand;     /* sieve: the next to look at; lru: the next to sample; NULL: `first` */
     struct vm_page *newcomer; /* sieve: inserted last */
@@ -59,7 +63,8 @@ const struct vm_policy *vm_policy_default(void);
  * - policy: NULL for the default.
  * - seed: of random decisions; the same seed makes the same ones.
  */
-void vm_replacement_init(struct vm_replacement *replacement, const struct vm_policy *policy, uint32_t seed);
+void vm_replacement_init(struct vm_replacement *replacement, const struct vm_policy *policy,
+                         vm_take_accessed *take_accessed, uint32_t seed);
 
 /* A page becomes resident; it is in no ring. It stops being so; it is in this ring. Constant time. */
 void vm_replacement_insert(struct vm_replacement *replacement, struct vm_page *page);

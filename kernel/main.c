@@ -97,7 +97,7 @@ static uint64_t option_number(const char *name, uint64_t fallback, uint64_t most
 /* `policy=`: of page replacement. A name that is none is refused with those that are. */
 static const struct vm_policy *choose_policy(void)
 {
-    char name[32], reason[64], remedy[96] = "give one of:";
+    char name[128], reason[192], remedy[96] = "give one of:";
     uint32_t length = (uint32_t)strlen(remedy);
     const struct vm_policy *policy;
 

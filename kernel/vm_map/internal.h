@@ -32,6 +32,9 @@ static inline bool vm_is_replaceable(const struct vm_page *page)
     return gpn_space(page->gpn).number != SPACE_SYSTEM.number;
 }
 
+/* The hardware's note of use, for replacement. */
+bool vm_page_take_accessed(const struct vm_page *page);
+
 /* Put a page that is on no list at the end or at the front of one; take it off the one it is on, if any. */
 void vm_list_append(struct vm_map *map, enum vm_list_id id, struct vm_page *page);
 void vm_list_prepend(struct vm_map *map, enum vm_list_id id, struct vm_page *page);

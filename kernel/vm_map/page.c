@@ -3,6 +3,7 @@
  * (snapshot.c has those). The table of states is in vm_map.h.
  */
 #include "internal.h"
+#include "arch/pmap.h"
 
 void vm_page_lock(struct vm_page *page)
 {
@@ -91,6 +92,11 @@ void vm_page_fail_write(struct vm_page *page)
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state == VM_PAGE_WRITING && page->list != VM_LIST_WRITING);
     page->state = VM_PAGE_DIRTY;
+}
+
+bool vm_page_take_accessed(const struct vm_page *page)
+{
+    return pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
 }
 
 enum error vm_page_drop(struct vm_map *map, struct vm_page *page, struct frame *out)

@@ -34,10 +34,12 @@ const struct vm_policy *vm_policy_default(void)
     return &vm_policy_second_chance;
 }
 
-void vm_replacement_init(struct vm_replacement *replacement, const struct vm_policy *policy, uint32_t seed)
+void vm_replacement_init(struct vm_replacement *replacement, const struct vm_policy *policy,
+                         vm_take_accessed *take_accessed, uint32_t seed)
 {
     *replacement = (struct vm_replacement){
         .policy = policy != NULL ? policy : vm_policy_default(),
+        .take_accessed = take_accessed,
         .random = seed != 0 ? seed : RANDOM_SEED_DEFAULT,
     };
 }

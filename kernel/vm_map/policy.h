@@ -1,20 +1,13 @@
 /*
- * What the replacement policies share: the ring and the A bit. For kernel/vm_map/policy*.c.
+ * What the replacement policies share: the ring. For kernel/vm_map/policy*.c.
  */
 #ifndef VM_MAP_POLICY_H
 #define VM_MAP_POLICY_H
 
-#include "arch/pmap.h"
 #include "vm_map.h"
 #include "vm_policy.h"
 
 extern const struct vm_policy vm_policy_random, vm_policy_fifo, vm_policy_second_chance, vm_policy_lru, vm_policy_sieve;
-
-/* Whether the page was used since it was mapped or since the last call. */
-static inline bool policy_take_accessed(const struct vm_page *page)
-{
-    return pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
-}
 
 /* Link a page that is in no ring at the end, before `first`; take it out again. The count and the hand are the
  * caller's. */

@@ -36,7 +36,7 @@ static struct vm_page *choose_second_chance(struct vm_replacement *replacement, 
 {
     for (uint64_t looks = 2 * (uint64_t)replacement->count; looks > 0; looks--) {
         struct vm_page *page = pass(replacement);
-        if (may_go(page) && !policy_take_accessed(page)) {
+        if (may_go(page) && !replacement->take_accessed(page)) {
             return page;
         }
     }

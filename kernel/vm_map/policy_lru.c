@@ -32,7 +32,7 @@ static void sample(struct vm_replacement *replacement)
     }
     replacement->hand = page->replacement_link.next;
     page->age = replacement->sweep;
-    if (policy_take_accessed(page)) {
+    if (replacement->take_accessed(page)) {
         touch(replacement, page);
     }
 }
@@ -49,7 +49,7 @@ static struct vm_page *choose(struct vm_replacement *replacement, vm_may_go *may
     }
     for (uint64_t looks = 2 * (uint64_t)replacement->count; looks > 0; looks--) {
         struct vm_page *page = replacement->first;
-        bool goes = may_go(page) && !policy_take_accessed(page);
+        bool goes = may_go(page) && !replacement->take_accessed(page);
         touch(replacement, page);
         if (goes) {
             return page;

@@ -14,7 +14,7 @@
 static void inserted(struct vm_replacement *replacement, struct vm_page *page)
 {
     if (replacement->newcomer != NULL) {
-        (void)policy_take_accessed(replacement->newcomer);
+        (void)replacement->take_accessed(replacement->newcomer);
     }
     replacement->newcomer = page;
 }
@@ -24,7 +24,7 @@ static struct vm_page *choose(struct vm_replacement *replacement, vm_may_go *may
     struct vm_page *page = replacement->hand != NULL ? replacement->hand : replacement->first;
 
     for (uint64_t looks = 2 * (uint64_t)replacement->count; looks > 0; looks--) {
-        bool goes = may_go(page) && !policy_take_accessed(page);
+        bool goes = may_go(page) && !replacement->take_accessed(page);
         replacement->hand = page->replacement_link.next;
         if (goes) {
             return page;

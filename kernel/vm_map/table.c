@@ -68,7 +68,7 @@ enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options)
     new.mask_high = BUCKETS_MIN - 1;
     new.buckets_max = pages *HEADS_PER_PAGE;
     vm_map_hash_seed(new.seed, options->seed);
-    vm_replacement_init(&new.replacement, options->policy, new.seed[0]);
+    vm_replacement_init(&new.replacement, options->policy, vm_page_take_accessed, new.seed[0]);
     pool_init(&new.records, sizeof(struct vm_page), FRAME_RECORDS);
     *map = new;
     return OK;
