@@ -61,7 +61,7 @@ static enum error discard(struct gpn first, uint32_t count)
 
 static enum error clean(void)
 {
-    return ERROR_NO_LAB_SPACE; /* not asked for: memory is not short */
+    return ERROR_NO_SPACE; /* not asked for: memory is not short */
 }
 
 static const struct vm_pager pager = {
