@@ -1,6 +1,6 @@
 /*
  * The shell's parts: the loop that reads lines (shell.c), the commands (shell_commands.c), the notes (shell_notes.c),
- * what memory costs (shell_accounts.c).
+ * what memory costs (shell_accounts.c) and where it is (shell_memory.c, shell_window.c).
  */
 #ifndef SHELL_H
 #define SHELL_H
@@ -30,5 +30,12 @@ size_t notes_count(void);
 bool shell_account(unsigned long program, struct eidolon_account *out);
 void accounts_print_all(void);
 void accounts_print_one(const struct eidolon_account *account);
+
+/*
+ * Draw who has physical memory, or what the window of a program holds.
+ * - is_alone: the picture takes the whole screen, to be drawn again. False: the kernel would not say.
+ */
+bool memory_draw(bool is_alone);
+bool window_draw(const struct eidolon_account *program, bool is_alone);
 
 #endif

@@ -274,6 +274,72 @@ static void command_accounts(char *rest)
     }
 }
 
+/* Cut the word "live" off the end of a line: a picture is then drawn once a second, until ^C. */
+static bool wants_live(char *rest)
+{
+    char *last = strrchr(rest, ' ');
+
+    last = last == NULL ? rest : last + 1;
+    if (strcmp(last, "live") != 0) {
+        return false;
+    }
+    *last = 0;
+    rest[strcspn(rest, " ")] = 0;
+    return true;
+}
+
+static void draw_live(bool (*draw)(const struct eidolon_account *program, bool is_alone),
+                      const struct eidolon_account *program)
+{
+    const struct timespec pause = {1, 0};
+
+    begin_interruptible();
+    fputs("\033[2J", stdout);
+    while (!interrupted && draw(program, true)) {
+        nanosleep(&pause, NULL);
+    }
+    end_interruptible();
+}
+
+static bool draw_memory(const struct eidolon_account *unused, bool is_alone)
+{
+    (void)unused;
+    return memory_draw(is_alone);
+}
+
+static void command_memory(char *rest)
+{
+    struct eidolon_account system;
+
+    if (!find_program("0", &system)) {
+        return;
+    }
+    if (wants_live(rest)) {
+        draw_live(draw_memory, NULL);
+    } else if (*rest != 0) {
+        puts("memory, or: memory live");
+    } else if (!memory_draw(false)) {
+        puts("There is no memory for the picture.");
+    }
+}
+
+static void command_window(char *rest)
+{
+    struct eidolon_account program;
+    bool live = wants_live(rest);
+
+    if (!find_program(*rest == 0 ? "1" : rest, &program)) {
+        return;
+    }
+    if (program.program == 0) {
+        puts("The system has no window. window PROGRAM");
+    } else if (live) {
+        draw_live(window_draw, &program);
+    } else if (!window_draw(&program, false)) {
+        puts("It ended, or its part of the disk cannot be read.");
+    }
+}
+
 static void command_sync(char *rest)
 {
     uint64_t generation = 0;
@@ -311,6 +377,8 @@ static const struct {
     {"time", "", "the clocks", command_time},
     {"status", "", "generations, snapshots, and what they cost", command_status},
     {"accounts", "[PROGRAM]", "page faults and their kin, of all or of one (0: the system)", command_accounts},
+    {"memory", "[live]", "who has physical memory, as a picture; live: each second until ^C", command_memory},
+    {"window", "[N] [live]", "what program N (1) has in memory and on disk, as a picture", command_window},
     {"sync", "", "wait until everything up to here is durable", command_sync},
     {"clear", "", "clear the screen", command_clear},
     {"exit", "[STATUS]", "end for good", NULL},

@@ -54,4 +54,71 @@ struct eidolon_account {
  * Returns the size the kernel knows. ESRCH: there is no such program. EFAULT.
  */
 
+/* Who has a frame of physical memory. From EIDOLON_FRAME_CLEAN on it holds, or will hold, a page of a program. */
+enum eidolon_frame_kind {
+    EIDOLON_FRAME_FREE,
+    EIDOLON_FRAME_FIRMWARE,   /* not memory the kernel may use */
+    EIDOLON_FRAME_KERNEL,     /* text, data, stacks, rings of devices */
+    EIDOLON_FRAME_PAGE_TABLE, /* of the processor */
+    EIDOLON_FRAME_RECORDS,    /* records of pages, and what else the kernel makes of the same size */
+    EIDOLON_FRAME_TABLE,      /* buckets of the inverted page table */
+    EIDOLON_FRAME_STORE,      /* cached metadata of the disk */
+    EIDOLON_FRAME_CLEAN,      /* as on the disk, or zeroes */
+    EIDOLON_FRAME_DIRTY,      /* newer than on the disk */
+    EIDOLON_FRAME_WRITING,    /* on its way to the disk */
+    EIDOLON_FRAME_WIRED,      /* clean or dirty, and not to be taken away */
+    EIDOLON_FRAME_COPY,       /* what the running snapshot has yet to write of a page that has changed since */
+    EIDOLON_FRAME_ARRIVING,   /* on its way from the disk, or being given up; whose it is, is not said */
+    EIDOLON_FRAME_KINDS       /* at most 16 */
+};
+
+/* A frame in 16 bits: the kind above, and below it the program; 4095: the kernel's own records. */
+#define EIDOLON_FRAME(kind, program) ((uint16_t)((kind) << 12 | (program)))
+#define EIDOLON_FRAME_KIND_OF(frame) ((enum eidolon_frame_kind)((frame) >> 12))
+#define EIDOLON_FRAME_PROGRAM_OF(frame) ((frame) & 0xFFFu)
+#define EIDOLON_PROGRAM_KERNEL 4095u
+
+#define EIDOLON_FRAMES_MAX  32768u /* one call describes that many frames at most, */
+#define EIDOLON_REGIONS_MAX 32u    /* regions, */
+#define EIDOLON_PAGES_MAX   65536u /* and pages */
+
+/*
+ * syscall(EIDOLON_CALL_FRAMES, uint32_t first, uint32_t count, uint16_t *out): describe the frames of physical memory
+ * from `first` on. Memory goes on changing while it is looked at: this is a picture and no snapshot.
+ * Returns how many there are of those asked for, 0 behind the last. EINVAL: more than EIDOLON_FRAMES_MAX. EFAULT.
+ */
+
+/* A range of a program's window. */
+struct eidolon_region {
+    uint32_t first_page, page_count;
+    uint8_t protection; /* 1 read, 2 write, 4 execute */
+    uint8_t flags;      /* 1: a stack, it grows down; 2: the heap */
+    uint8_t ticket;     /* what an untouched page of it is: 0 nothing, a guard; 1 zeroes; 2 an image's; 3 another's */
+    uint8_t reserved;
+};
+
+/*
+ * syscall(EIDOLON_CALL_REGIONS, uint32_t program, uint32_t page, struct eidolon_region *out, uint32_t count): the regions
+ * that end above a page, in order of address.
+ * Returns how many were put there, fewer than asked for behind the last. ESRCH. EINVAL: more than EIDOLON_REGIONS_MAX. EFAULT.
+ */
+
+/* What a page of a program is. */
+enum eidolon_page_state {
+    EIDOLON_PAGE_NOTHING,   /* no region, or a guard */
+    EIDOLON_PAGE_UNTOUCHED, /* there is nothing of it anywhere */
+    EIDOLON_PAGE_OUT,       /* on the disk only */
+    EIDOLON_PAGE_CLEAN,     /* in memory, as on the disk */
+    EIDOLON_PAGE_DIRTY,     /* in memory, newer than on the disk */
+    EIDOLON_PAGE_STATES
+};
+#define EIDOLON_PAGE_STATE 0x0Fu /* of a page's byte */
+#define EIDOLON_PAGE_WIRED 0x10u /* it must not be taken away */
+#define EIDOLON_PAGE_OWED  0x20u /* the running snapshot has yet to write it, or a copy */
+
+/*
+ * syscall(EIDOLON_CALL_PAGES, uint32_t program, uint32_t first, uint32_t count, uint8_t *out): a byte for each page.
+ * Returns `count`. ESRCH. EINVAL: more than EIDOLON_PAGES_MAX, or beyond a window of 2^20 pages. EIO. EFAULT.
+ */
+
 #endif

@@ -107,7 +107,7 @@ system_call_handler call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, 
 /* system_call_snapshot.c: durability, and the calls of Eidolon's own */
 system_call_handler call_sync, call_fsync, call_msync, call_eidolon_information, call_eidolon_sync;
 
-/* program_account.c */
-system_call_handler call_eidolon_account;
+/* program_account.c and memory_picture.c: what memory costs, and where it is */
+system_call_handler call_eidolon_account, call_eidolon_frames, call_eidolon_regions, call_eidolon_pages;
 
 #endif

@@ -148,6 +148,9 @@ static const struct system_call_entry own_calls[] = {
     [EIDOLON_CALL_INFORMATION - EIDOLON_CALL_FIRST] = {"eidolon_information", call_eidolon_information},
     [EIDOLON_CALL_SYNC - EIDOLON_CALL_FIRST] = {"eidolon_sync", call_eidolon_sync},
     [EIDOLON_CALL_ACCOUNT - EIDOLON_CALL_FIRST] = {"eidolon_account", call_eidolon_account},
+    [EIDOLON_CALL_FRAMES - EIDOLON_CALL_FIRST] = {"eidolon_frames", call_eidolon_frames},
+    [EIDOLON_CALL_REGIONS - EIDOLON_CALL_FIRST] = {"eidolon_regions", call_eidolon_regions},
+    [EIDOLON_CALL_PAGES - EIDOLON_CALL_FIRST] = {"eidolon_pages", call_eidolon_pages},
 };
 
 #define LINUX_CALLS (sizeof(linux_calls) / sizeof(linux_calls[0]))

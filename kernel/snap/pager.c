@@ -100,3 +100,10 @@ const struct vm_pager *snap_pager(struct store *store)
     backing = store;
     return &store_pager;
 }
+
+enum error snap_pager_next(struct gpn from, struct gpn *out)
+{
+    struct store_entry entry;
+
+    return store_next(backing, from, out, &entry);
+}
