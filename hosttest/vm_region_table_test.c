@@ -34,7 +34,7 @@ static void clone_copies_every_region(void **state)
     for (uint32_t i = 0; i < 12; i++) {
         assert_int_equal(fixture_insert(fixture, i * 3, 2, image(VM_READ, 1, i * 5)), OK);
     }
-    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), OK);
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0], 1), OK);
     assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1], NULL, NULL), OK);
     fixture_validate(fixture);
     assert_int_equal(vm_region_count(&fixture->table), 24);
@@ -70,7 +70,7 @@ static void clone_of_an_empty_tree_is_empty(void **state)
     struct fixture *fixture = *state;
 
     fixture->roots[1] = 77;
-    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), OK);
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0], 1), OK);
     assert_int_equal(vm_region_clone(&fixture->table, 0, &fixture->roots[1], NULL, NULL), OK);
     assert_int_equal(fixture->roots[1], 0);
 }
@@ -85,7 +85,7 @@ static void clone_that_fails_leaves_nothing_behind(void **state)
     }
     assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, become_invalid, &calls), ERROR_INVALID);
     assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);
-    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0]), ERROR_NO_MEMORY);
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0], 1), ERROR_NO_MEMORY);
     assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, NULL, NULL), ERROR_NO_MEMORY);
     assert_int_equal(copy, 77);
     assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);

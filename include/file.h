@@ -34,6 +34,9 @@ MUST_CHECK enum error file_install(struct program_record *program, uint32_t lowe
 void file_close(struct program_record *program, uint32_t descriptor);
 void file_close_all(struct program_record *program);
 
+/* A new program gets all descriptors of another one; the open files are shared. */
+void file_share_all(struct program_record *program, const struct program_record *from);
+
 /* Descriptors 0, 1 and 2 of a new program: the terminal. May sleep. ERROR_NO_MEMORY. */
 MUST_CHECK enum error file_open_terminal(struct program_record *program, uint32_t terminal);
 

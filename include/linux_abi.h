@@ -220,6 +220,7 @@ struct linux_user_desc {
 #define SIG_UNBLOCK 1u
 #define SIG_SETMASK 2u
 
+#define SA_NOCLDWAIT 0x00000002u
 #define SA_SIGINFO   0x00000004u
 #define SA_RESTORER  0x04000000u
 #define SA_ONSTACK   0x08000000u
@@ -234,6 +235,21 @@ struct linux_user_desc {
 #define SI_USER   0
 #define SI_KERNEL 0x80
 #define SI_TKILL  (-6)
+
+/* clone(): the lowest byte is the signal for the end */
+#define CLONE_SIGNAL         0x000000FFu
+#define CLONE_VM             0x00000100u
+#define CLONE_VFORK          0x00004000u
+#define CLONE_SETTLS         0x00080000u
+#define CLONE_PARENT_SETTID  0x00100000u
+#define CLONE_CHILD_CLEARTID 0x00200000u
+#define CLONE_CHILD_SETTID   0x01000000u
+
+/* wait4() */
+#define WAIT_NO_HANG   0x00000001u
+#define WAIT_STOPPED   0x00000002u
+#define WAIT_CONTINUED 0x00000008u
+#define WAIT_ALL       0xE0000000u /* and __WCLONE, __WNOTHREAD: there are no other children */
 
 /* The auxiliary vector */
 #define AT_NULL     0u

@@ -37,9 +37,45 @@ MUST_CHECK enum error program_create(const char *name, uint32_t parent, uint32_t
 struct program_record *program_at(uint32_t index);
 
 /*
+ * The same in two steps, for who has more to prepare: the first may sleep, unless there is a record already; the second
+ * does not sleep. The program owns the space.
+ */
+MUST_CHECK enum error program_reserve(void);
+MUST_CHECK enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index);
+
+/* Undo program_create_in(). The space is the caller's again. */
+void program_create_undo(uint32_t index);
+
+/* Forget a program that has ended: somebody has got its status, or nobody will. */
+void program_forget(uint32_t index);
+
+/* A parent that was held until the program is another one or has ended goes on. */
+void program_release_parent(struct program_record *program);
+
+/* Sleep until a program has ended or released its parent. ERROR_INTERRUPTED. */
+MUST_CHECK enum error program_wait_for_change(void);
+
+/*
+ * A clone of the current task's program: the same memory and files, and one task, which goes on where the current one
+ * does, with result 0. What the two write from now on the other does not see.
+ * - stack_pointer: of the clone, or 0: the same. tls: its segments, or NULL: the same. tid_address: where it leaves its
+ *   tid in its own memory before it goes on, or 0.
+ * - holds_parent: the caller is going to wait until the clone is another program or ends (parent_waits).
+ * - may sleep first; nothing has changed after an error. ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED.
+ */
+struct program_clone_options {
+    uint32_t stack_pointer;
+    const struct cpu_tls *tls;
+    uint32_t tid_address;
+    bool holds_parent;
+};
+MUST_CHECK enum error program_clone(const struct program_clone_options *options, uint32_t *out_index);
+
+/*
  * Create a task of a program that starts with these registers; it runs once it is scheduled.
  * - ERROR_NO_MEMORY. May sleep.
  */
+MUST_CHECK enum error task_reserve(void); /* what task_create() may have to sleep for, otherwise */
 MUST_CHECK enum error task_create(uint32_t program, const struct registers *registers, const struct cpu_fpu *fpu,
                                   const struct cpu_tls *tls, uint32_t *out_tid);
 

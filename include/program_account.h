@@ -20,7 +20,10 @@
 /* Begin the account of a program, with nothing in it. ERROR_NO_MEMORY. Does not sleep. */
 MUST_CHECK enum error program_account_open(uint32_t program);
 
-/* The program has no pages any more. Closing what is not open does nothing. */
+/* The program lives in this space from now on; program 0, which has no account: nobody does. Does not sleep. */
+void program_account_enter(uint32_t program, struct space_id space);
+
+/* The program has no pages and no space any more. Closing what is not open does nothing. */
 void program_account_close(uint32_t program);
 
 /* Put the counts of a program into a record, or take them from one that was kept. Neither sleeps. */

@@ -23,6 +23,7 @@ enum record_type {
     RECORD_FILE,     /* struct file_record: an open file description */
     RECORD_REGION,   /* struct vm_region */
     RECORD_TERMINAL, /* struct terminal */
+    RECORD_SPACE,    /* struct space_record */
     RECORD_TYPES
 };
 
@@ -53,7 +54,7 @@ uint32_t record_committed(enum record_type type);
 struct store;
 MUST_CHECK enum error record_resume(struct store *store);
 
-#define PROGRAMS_MAX       4094u /* a program's index is its space id and its process id: 1 .. PROGRAMS_MAX */
+#define PROGRAMS_MAX       4094u /* a program's index is its process id: 1 .. PROGRAMS_MAX */
 #define TASKS_MAX          4096u
 #define FILES_MAX          4096u
 #define TERMINALS_MAX      4u
@@ -61,7 +62,12 @@ MUST_CHECK enum error record_resume(struct store *store);
 #define PROGRAM_NAME_MAX   32u
 #define SIGNALS_MAX        65u
 
-enum program_state { PROGRAM_FREE, PROGRAM_RUNNING, PROGRAM_ZOMBIE };
+enum program_state {
+    PROGRAM_FREE,
+    PROGRAM_RUNNING,
+    PROGRAM_ZOMBIE, /* on its way out */
+    PROGRAM_ENDED   /* has nothing but its status any more, which its parent has yet to ask for */
+};
 
 struct signal_action {
     uint32_t handler, flags, restorer;
@@ -82,11 +88,13 @@ struct program_record {
     uint32_t process_group, session;
     uint32_t terminal;     /* index of the controlling terminal */
     uint32_t image_end;    /* first address above the image: where the heap region begins */
+    uint32_t parent_waits; /* its parent is held (vfork) until it is another program or ends */
+    uint32_t space;        /* it lives in; changes when it is cloned; 0: an ended one has none any more */
     char name[PROGRAM_NAME_MAX];
     uint32_t files[PROGRAM_FILES_MAX];      /* file record indices; 0: closed */
     uint8_t file_flags[PROGRAM_FILES_MAX];  /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
-    uint8_t reserved[4096 - 48 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - 20 * SIGNALS_MAX - 32 * 8];
+    uint8_t reserved[4096 - 56 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - 20 * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 
@@ -115,11 +123,27 @@ struct task_record {
     uint32_t signal_mask_saved;    /* the next handler returns to the mask below instead of the present one */
     uint32_t signal_saved_mask[2];
     uint64_t counters[EIDOLON_COUNTS]; /* of its program, when the task was captured (program_account.h) */
-    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 24 - 8 * EIDOLON_COUNTS];
+    uint32_t child_tid;                /* user address where a new task still has to leave its tid, or 0 */
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 28 - 8 * EIDOLON_COUNTS];
     struct cpu_fpu fpu;
 };
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");
 _Static_assert(offsetof(struct task_record, counters) % 8 == 0, "task records are laid out without holes");
+
+enum space_state {
+    SPACE_FREE,
+    SPACE_OWNED, /* a program's; its regions are in the program's record */
+    SPACE_SOURCE /* what clones of it have in common: nobody writes to it */
+};
+
+/* A private window. Its index is the space id. */
+struct space_record {
+    uint32_t state;       /* enum space_state */
+    uint32_t source;      /* whose pages its regions of VM_TICKET_COPY show; 0: none */
+    uint32_t region_root; /* of a source */
+    uint8_t reserved[52];
+};
+_Static_assert(sizeof(struct space_record) == 64, "space records are 64 bytes");
 
 enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_KINDS };
 

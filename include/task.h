@@ -10,6 +10,9 @@
 /* The task of a record, or NULL when none lives there; index below TASKS_MAX. */
 struct task *task_at(uint32_t index);
 
+/* The one with a task number, or NULL. */
+struct task *task_find(uint32_t tid);
+
 /* Make every other task of the current one's program leave at its next return to user mode. */
 void task_end_others(const struct task *task);
 
@@ -27,6 +30,9 @@ void task_touch(struct task *task);
 
 /* Capture what the last stop has not got yet. Part of program_fault_policy: a closed chunk of records is about to open. */
 void task_capture_due(void);
+
+/* The tasks of a program run in another space from now on. Does not sleep. */
+void task_move_program(uint32_t program, struct space_id space);
 
 /* A program without tasks gives back all it has. May sleep. */
 void program_destroy(uint32_t index);

@@ -2,7 +2,7 @@
  * Faults: making a page of the object space present.
  *
  * What a page should be is decided in this order: the resident frame; the block a page-out wrote; the store's page
- * map; the ticket of its region. Access is checked against the region before any I/O.
+ * map; the ticket of its region, which may be the same page of another space (vm_lineage.h). Access is checked against the region before any I/O.
  */
 #ifndef VM_FAULT_H
 #define VM_FAULT_H
@@ -33,6 +33,11 @@ struct vm_fault_policy {
      * at the stop. May be NULL. Does not sleep.
      */
     void (*opening)(struct gpn chunk);
+    /*
+     * The space whose page at the same address an untouched page is a copy of; space 0: none, it is zeroes. What the
+     * answer is for pages of a space without regions does not matter. May be NULL: there are no copies. Does not sleep.
+     */
+    struct space_id (*source)(struct gpn page);
 };
 
 #define VM_CLUSTER_PAGES 16u /* read with one request at most */
@@ -40,6 +45,7 @@ struct vm_fault_policy {
 /* The neighbours of a page that one request gets together with it. */
 struct vm_cluster_extent {
     bool is_zero;             /* the page itself holds nothing but zeroes: nothing is to be read */
+    bool is_absent;           /* and that is because it has never been written; is_zero then too */
     uint32_t before, after;   /* pages below and above it */
 };
 
@@ -59,6 +65,8 @@ struct vm_pager {
     enum error (*read_one)(struct gpn page, void *content);
     /* Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed. */
     enum error (*discard)(struct gpn first, uint32_t count);
+    /* The first page at or after `from` that has been written. ERROR_NOT_FOUND: none; ERROR_IO, ERROR_CHECKSUM. */
+    enum error (*next)(struct gpn from, struct gpn *out);
     /* Make every page clean that is dirty now. Interruptible: ERROR_INTERRUPTED; ERROR_IO, ERROR_NO_SPACE. */
     enum error (*clean)(void);
 };
@@ -108,6 +116,25 @@ uint32_t vm_stops(void);
  * - ERROR_NO_MEMORY, ERROR_IO from the pager: pages handled so far stay discarded.
  */
 MUST_CHECK enum error vm_discard(struct gpn first, uint32_t count);
+
+/*
+ * All that a space has of its own becomes its source's, in place of what that has there; the space is as it was, and has
+ * nothing of its own any more. The cost follows its pages.
+ * - the source has no other child, and no program runs in the space. Every region of the space is a copy of the source.
+ * - may sleep, and can be called again after a failure or a boot: each page is in one place or the other.
+ * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED.
+ */
+MUST_CHECK enum error vm_give_to_source(struct space_id space);
+
+/*
+ * The other way round, for a space that is to do without its source: it gets a page of its own for each that it has
+ * borrowed of that source or could, and all its own pages count as dirty. The source stays as it is.
+ * - no program runs in the space. May sleep, and can be called again. Errors as vm_give_to_source().
+ */
+MUST_CHECK enum error vm_take_from_source(struct space_id space);
+
+/* How often a page was copied because a clone, or the program that was cloned, wrote to it. */
+uint64_t vm_borrowed_copies(void);
 
 /*
  * The regions of pages [first, first + count) now allow less: take away what mappings there are allow beyond that.

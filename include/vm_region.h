@@ -166,8 +166,12 @@ uint32_t vm_region_count(const struct vm_region_table *table);
 #define VM_REGION_RESERVE 4u
 MUST_CHECK enum error vm_region_reserve(struct vm_region_table *table);
 
-/* The same for vm_region_clone() of the tree at *root, as that tree is on return. */
-MUST_CHECK enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t *root);
+/* The same for `copies` calls of vm_region_clone() of the tree at *root, as that tree is on return. */
+MUST_CHECK enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t *root, uint32_t copies);
+
+/* The same for vm_region_compose() of the trees at *root and *source, as they are on return. */
+MUST_CHECK enum error vm_region_reserve_compose(struct vm_region_table *table, const uint32_t *root,
+                                                const uint32_t *source);
 
 /* Lookup ---------------------------------------------------------------------------------------- */
 
@@ -239,6 +243,15 @@ MUST_CHECK enum error vm_region_grow_down(struct vm_region_table *table, uint32_
 MUST_CHECK enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_t *out_root,
                                       void (*convert)(struct vm_region_attributes *attributes, void *context),
                                       void *context);
+
+/*
+ * What a tree means when its VM_TICKET_COPY regions are looked up in the tree of their source: a new tree with the ranges,
+ * protection and flags of the first, and for the copies with the source's tickets; zeroes where the source has nothing.
+ * Does not sleep: see vm_region_reserve_compose(). O(m log m) for m regions in both.
+ * - ERROR_NO_MEMORY: nothing is left behind.
+ */
+MUST_CHECK enum error vm_region_compose(struct vm_region_table *table, uint32_t root, uint32_t source,
+                                        uint32_t *out_root);
 
 /* Remove all regions of a tree; *root becomes 0. O(n). */
 void vm_region_clear(struct vm_region_table *table, uint32_t *root);

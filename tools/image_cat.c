@@ -19,14 +19,15 @@ static bool number_parse(const char *text, uint64_t max, uint64_t *out)
     return errno == 0 && end != text && *end == 0 && text[0] != '-' && *out <= max;
 }
 
-static int copy_out(const struct image *image, uint32_t program, uint32_t address, uint64_t length)
+static int copy_out(const struct image *image, uint32_t index, const struct program_record *program, uint32_t address,
+                    uint64_t length)
 {
     static uint8_t piece[PIECE];
     while (length > 0) {
         uint32_t part = length < PIECE ? (uint32_t)length : PIECE;
-        enum error error = image_space_read(image, (struct space_id){program}, address, part, piece);
+        enum error error = image_program_read(image, program, address, part, piece);
         if (error != OK) {
-            complain("%s: program %u at 0x%08x: %s", image->path, program, address, error_text(error));
+            complain("%s: program %u at 0x%08x: %s", image->path, index, address, error_text(error));
             return STATUS_FOUND;
         }
         if (fwrite(piece, 1, part, stdout) != part) {
@@ -64,7 +65,7 @@ int command_cat(int argc, char **argv)
     struct program_record program;
     status = records_check(&image);
     status = status == STATUS_SOUND ? program_named(&image, argv[2], &index, &program) : status;
-    status = status == STATUS_SOUND ? copy_out(&image, index, (uint32_t)address, length) : status;
+    status = status == STATUS_SOUND ? copy_out(&image, index, &program, (uint32_t)address, length) : status;
     int closed = image_close(&image);
     return status != STATUS_SOUND ? status : closed;
 }

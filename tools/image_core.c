@@ -86,8 +86,8 @@ static void add_program(struct core *core)
 {
     const struct program_record *program = &core->program;
     struct core_program info = {
-        .letter = program->state == PROGRAM_ZOMBIE ? 'Z' : 'R',
-        .is_zombie = program->state == PROGRAM_ZOMBIE,
+        .letter = program->state == PROGRAM_RUNNING ? 'R' : 'Z',
+        .is_zombie = program->state != PROGRAM_RUNNING,
         .pid = core->index,
         .parent = program->parent,
         .group = program->process_group,
@@ -216,38 +216,36 @@ static bool put_heads(struct core *core)
            put(core, core->segments[0].p_offset, core->notes, core->notes_bytes);
 }
 
-/* The pages of a segment that have content; the file has holes for the others. */
-static int put_pages(struct core *core, const Elf32_Phdr *segment)
+/* A page of a segment, if it has content; the file has a hole for it otherwise. */
+static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index)
 {
-    bool is_shared = segment->p_vaddr >= SHARED_START;
-    struct space_id space = is_shared ? SPACE_SHARED : (struct space_id){core->index};
-    uint32_t first = gpn_make(space, (struct vaddr){segment->p_vaddr}).number;
-    uint32_t end = first + (segment->p_memsz >> PAGE_SHIFT);
-    struct gpn page;
+    struct space_id space = segment->p_vaddr >= SHARED_START ? SPACE_SHARED : (struct space_id){core->program.space};
+    struct vaddr address = {segment->p_vaddr + (index << PAGE_SHIFT)};
+    struct gpn page = gpn_make(space, address);
     struct store_entry entry;
-    enum error error = OK;
+    uint8_t content[PAGE_SIZE];
+    enum error error = image_page_find(core->image, &core->program, &page, &entry);
 
-    for (uint32_t from = first; from < end; from = page.number + 1) {
-        uint8_t content[PAGE_SIZE];
-        error = store_next(core->image->store, (struct gpn){from}, &page, &entry);
-        if (error != OK || page.number >= end) {
-            break;
-        }
-        error = block_is_none(entry.block) ? OK : store_read(core->image->store, page, &entry, content);
-        if (error != OK) {
-            break;
-        }
-        uint64_t position = segment->p_offset + ((uint64_t)(page.number - first) << PAGE_SHIFT);
-        if (!block_is_none(entry.block) && !put(core, position, content, sizeof(content))) {
-            return STATUS_NOT_RUN;
-        }
+    if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
+        return STATUS_SOUND;
     }
-    if (error != OK && error != ERROR_NOT_FOUND) {
-        complain("%s: program %u at 0x%08x: %s", core->image->path, core->index, gpn_address(page).value,
-                 error_text(error));
+    error = error == OK ? store_read(core->image->store, page, &entry, content) : error;
+    if (error != OK) {
+        complain("%s: program %u at 0x%08x: %s", core->image->path, core->index, address.value, error_text(error));
         return STATUS_FOUND;
     }
-    return STATUS_SOUND;
+    uint64_t position = segment->p_offset + ((uint64_t)index << PAGE_SHIFT);
+    return put(core, position, content, sizeof(content)) ? STATUS_SOUND : STATUS_NOT_RUN;
+}
+
+static int put_pages(struct core *core, const Elf32_Phdr *segment)
+{
+    int status = STATUS_SOUND;
+
+    for (uint32_t i = 0; status == STATUS_SOUND && i < segment->p_memsz >> PAGE_SHIFT; i++) {
+        status = put_page(core, segment, i);
+    }
+    return status;
 }
 
 static int put_memory(struct core *core)

@@ -19,14 +19,14 @@ static enum error add_region(const struct vm_region *region, void *context)
     return OK;
 }
 
-/* Pages of a space that have content in the image. */
+/* Pages of a space that have content in the image; 0 is none. */
 static enum error count_content(const struct image *image, uint32_t space, uint64_t *out)
 {
     struct gpn from = {space << 20}, page;
     struct store_entry entry;
-    enum error error;
+    enum error error = OK;
     *out = 0;
-    while ((error = store_next(image->store, from, &page, &entry)) == OK && page.number >> 20 == space) {
+    while (space != 0 && (error = store_next(image->store, from, &page, &entry)) == OK && page.number >> 20 == space) {
         (*out)++;
         if (page.number == UINT32_MAX) {
             break;
@@ -41,10 +41,10 @@ static enum error print_program(const struct image *image, uint32_t index, const
     struct extent_of_program sum = {0};
     uint64_t content;
     enum error error = regions_walk(image, program, add_region, &sum);
-    error = error == OK ? count_content(image, index, &content) : error;
+    error = error == OK ? count_content(image, program->space, &content) : error;
     if (error == OK) {
         printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent,
-               program->state == PROGRAM_ZOMBIE ? "ended" : "alive", program->task_count, sum.regions,
+               program->state == PROGRAM_RUNNING ? "alive" : "ended", program->task_count, sum.regions,
                bytes_text(sum.pages * PAGE_SIZE));
         printf("  %10s  %.*s\n", bytes_text(content * PAGE_SIZE), (int)PROGRAM_NAME_MAX, program->name);
     }

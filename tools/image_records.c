@@ -44,10 +44,69 @@ int records_check(const struct image *image)
     return STATUS_SOUND;
 }
 
-static enum error page_read(const struct image *image, struct gpn page, void *content)
+/* The region of a tree that holds a page. ERROR_NOT_FOUND: none does. */
+static enum error region_find(const struct image *image, uint32_t root, uint32_t number, struct vm_region *out)
+{
+    for (uint32_t index = root, depth = 0; index != 0; depth++) {
+        enum error error =
+            depth < TREE_DEPTH_MAX ? image_record_read(image, RECORD_REGION, index, out) : ERROR_FORMAT_DAMAGED;
+        if (error != OK) {
+            return error == ERROR_RANGE ? ERROR_FORMAT_DAMAGED : error;
+        }
+        if (number - out->first_page < out->page_count) {
+            return OK;
+        }
+        index = out->child[number < out->first_page ? VM_REGION_BELOW : VM_REGION_ABOVE];
+    }
+    return ERROR_NOT_FOUND;
+}
+
+/* The space whose page an untouched one of a space with these regions shows; 0: none. */
+static enum error source_of(const struct image *image, uint32_t root, struct gpn page, struct space_id *out)
+{
+    struct vm_region region;
+    enum error error = region_find(image, root, gpn_address(page).value >> PAGE_SHIFT, &region);
+
+    *out = SPACE_SHARED;
+    if (error == OK && region.ticket.kind == VM_TICKET_COPY && region.ticket.object < SPACES_MAX) {
+        out->number = region.ticket.object;
+    }
+    return error == ERROR_NOT_FOUND ? OK : error;
+}
+
+enum error image_page_find(const struct image *image, const struct program_record *program, struct gpn *page,
+                           struct store_entry *entry)
+{
+    uint32_t root = program->region_root;
+
+    for (uint32_t sources = 0; sources < SPACES_MAX; sources++) {
+        struct space_record record;
+        struct space_id source;
+        enum error error = store_find(image->store, *page, entry);
+        if (error != ERROR_NOT_FOUND || gpn_space(*page).number == SPACE_SHARED.number) {
+            return error;
+        }
+        error = source_of(image, root, *page, &source);
+        if (error != OK || source.number == SPACE_SHARED.number) {
+            return error != OK ? error : ERROR_NOT_FOUND;
+        }
+        error = image_record_read(image, RECORD_SPACE, source.number, &record);
+        if (error != OK) {
+            return error;
+        }
+        *page = gpn_make(source, gpn_address(*page));
+        root = record.region_root;
+    }
+    return ERROR_FORMAT_DAMAGED;
+}
+
+/* Of a program, or of the kernel's own records if `program` is NULL. */
+static enum error page_read(const struct image *image, const struct program_record *program, struct gpn page,
+                            void *content)
 {
     struct store_entry entry;
-    enum error error = store_find(image->store, page, &entry);
+    enum error error =
+        program != NULL ? image_page_find(image, program, &page, &entry) : store_find(image->store, page, &entry);
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         memset(content, 0, PAGE_SIZE);
         return OK;
@@ -55,9 +114,11 @@ static enum error page_read(const struct image *image, struct gpn page, void *co
     return error == OK ? store_read(image->store, page, &entry, content) : error;
 }
 
-enum error image_space_read(const struct image *image, struct space_id space, uint32_t address, uint32_t length,
-                            void *out)
+static enum error space_read(const struct image *image, const struct program_record *program, uint32_t address,
+                             uint32_t length, void *out)
 {
+    struct space_id space = program != NULL ? (struct space_id){program->space} : SPACE_SYSTEM;
+
     if ((uint64_t)address + length > (uint64_t)1 << 32) {
         return ERROR_RANGE;
     }
@@ -68,7 +129,7 @@ enum error image_space_read(const struct image *image, struct space_id space, ui
         uint32_t part = PAGE_SIZE - offset < length ? PAGE_SIZE - offset : length;
         bool is_shared = address >= SHARED_START && address < SHARED_END;
         struct gpn page = gpn_make(is_shared ? SPACE_SHARED : space, (struct vaddr){address});
-        enum error error = page_read(image, page, content);
+        enum error error = page_read(image, program, page, content);
         if (error != OK) {
             return error;
         }
@@ -80,13 +141,19 @@ enum error image_space_read(const struct image *image, struct space_id space, ui
     return OK;
 }
 
+enum error image_program_read(const struct image *image, const struct program_record *program, uint32_t address,
+                              uint32_t length, void *out)
+{
+    return space_read(image, program, address, length, out);
+}
+
 enum error image_record_read(const struct image *image, enum record_type type, uint32_t index, void *out)
 {
     const struct record_layout *layout = &record_layouts[type];
     if (index >= layout->count) {
         return ERROR_RANGE;
     }
-    return image_space_read(image, SPACE_SYSTEM, layout->start + index * layout->bytes, layout->bytes, out);
+    return space_read(image, NULL, layout->start + index * layout->bytes, layout->bytes, out);
 }
 
 /* Where a walk through a tree is: the regions whose own turn and whose upper subtree are still to come. */

@@ -17,13 +17,22 @@
 int records_check(const struct image *image);
 
 /*
- * Copy bytes of a space, as its program sees it (the shared window included); pages without content are zeroes.
- * - ERROR_CHECKSUM, ERROR_IO: of the page or the map. ERROR_RANGE: beyond the window.
+ * Where the content of a program's page is: in its own space, or in the one it is a copy of.
+ * - page: of the program's space, or a shared one; becomes the page that has it, which is what its checksum is bound
+ * to.
+ * - ERROR_NOT_FOUND: nowhere, it is zeroes. ERROR_FORMAT_DAMAGED: the records make no sense. ERROR_CHECKSUM, ERROR_IO.
  */
-MUST_CHECK enum error image_space_read(const struct image *image, struct space_id space, uint32_t address,
-                                       uint32_t length, void *out);
+MUST_CHECK enum error image_page_find(const struct image *image, const struct program_record *program, struct gpn *page,
+                                      struct store_entry *entry);
 
-/* Read one record. ERROR_RANGE: no such index; and those of image_space_read(). */
+/*
+ * Copy bytes of a program's memory, as it sees it (the shared window included); pages without content are zeroes.
+ * - ERROR_RANGE: beyond the window; and those of image_page_find().
+ */
+MUST_CHECK enum error image_program_read(const struct image *image, const struct program_record *program,
+                                         uint32_t address, uint32_t length, void *out);
+
+/* Read one record. ERROR_RANGE: no such index; and those of image_page_find(). */
 MUST_CHECK enum error image_record_read(const struct image *image, enum record_type type, uint32_t index, void *out);
 
 /*

@@ -72,7 +72,7 @@ enum eidolon_frame_kind {
     EIDOLON_FRAME_KINDS       /* at most 16 */
 };
 
-/* A frame in 16 bits: the kind above, and below it the program; 4095: the kernel's own records. */
+/* A frame in 16 bits: the kind above, and below it the program; 0: programs share it; 4095: the kernel's own records. */
 #define EIDOLON_FRAME(kind, program) ((uint16_t)((kind) << 12 | (program)))
 #define EIDOLON_FRAME_KIND_OF(frame) ((enum eidolon_frame_kind)((frame) >> 12))
 #define EIDOLON_FRAME_PROGRAM_OF(frame) ((frame) & 0xFFFu)

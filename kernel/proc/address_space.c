@@ -10,7 +10,9 @@
 
 struct address_space address_space_of(uint32_t program)
 {
-    return (struct address_space){.program = program, .record = program_at(program)};
+    struct program_record *record = program_at(program);
+
+    return (struct address_space){.id = {record->space}, .record = record};
 }
 
 bool address_space_contains(uint32_t first, uint32_t count)
@@ -25,7 +27,7 @@ struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t fla
 
 static struct gpn page_of(struct address_space space, uint32_t page)
 {
-    return gpn_make((struct space_id){space.program}, (struct vaddr){page << PAGE_SHIFT});
+    return gpn_make(space.id, (struct vaddr){page << PAGE_SHIFT});
 }
 
 static bool is_empty(struct address_space space, uint32_t first, uint32_t count)

@@ -26,7 +26,7 @@
 #define MAPPING_END_PAGE (USER_END_PAGE - 2u * STACK_PAGES_MAX)
 
 struct address_space {
-    uint32_t program; /* index: also the space's number */
+    struct space_id id;
     struct program_record *record;
 };
 

@@ -98,7 +98,13 @@ system_call_handler call_getpid, call_getppid, call_gettid, call_zero, call_getp
 
 /* system_call_task.c: a task, its end, and its thread-local storage */
 system_call_handler call_exit, call_exit_group, call_set_thread_area, call_get_thread_area, call_set_tid_address,
-    call_set_robust_list, call_futex, call_wait4;
+    call_set_robust_list, call_futex;
+
+/* system_call_process.c: making programs, and hearing of their end */
+system_call_handler call_fork, call_vfork, call_clone, call_waitpid, call_wait4;
+
+/* A descriptor of a segment as what the processor is given; system_call_task.c. */
+struct cpu_tls call_segment(const struct linux_user_desc *description);
 
 /* system_call_signal.c */
 system_call_handler call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_rt_sigsuspend, call_sigaltstack,

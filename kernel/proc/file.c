@@ -91,6 +91,17 @@ void file_close_all(struct program_record *program)
     terminal_wake_readers();
 }
 
+void file_share_all(struct program_record *program, const struct program_record *from)
+{
+    memcpy(program->files, from->files, sizeof(program->files));
+    memcpy(program->file_flags, from->file_flags, sizeof(program->file_flags));
+    for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
+        if (program->files[descriptor] != 0) {
+            record(program->files[descriptor])->references++;
+        }
+    }
+}
+
 enum error file_open_terminal(struct program_record *program, uint32_t terminal)
 {
     uint32_t file, descriptor;

@@ -10,7 +10,7 @@
  */
 #include "calls.h"
 #include "snap_pager.h"
-#include "vm_account.h"
+#include "space.h"
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_region.h"
@@ -20,7 +20,7 @@
 
 static bool is_program(uint32_t index)
 {
-    return index > 0 && index <= PROGRAMS_MAX && vm_account_of((struct space_id){index}) != NULL;
+    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->space != 0;
 }
 
 /* Whether memory holds something newer than the store. The processor may be the only one who knows yet. */
@@ -48,13 +48,21 @@ struct frame_picture {
     uint32_t first, count;
 };
 
+/* The program whose page it is; 0: clones share it, or all do. */
+static uint32_t program_of(struct gpn page)
+{
+    uint32_t space = gpn_space(page).number;
+
+    return space == SPACE_SYSTEM.number ? space : space_owner((struct space_id){space});
+}
+
 static void set_frame(const struct frame_picture *picture, struct frame frame, enum eidolon_frame_kind kind,
                       struct gpn page)
 {
     uint16_t *out = picture->range.address;
 
     if (frame.number - picture->first < picture->count) {
-        out[frame.number - picture->first] = EIDOLON_FRAME(kind, gpn_space(page).number);
+        out[frame.number - picture->first] = EIDOLON_FRAME(kind, program_of(page));
     }
 }
 
@@ -187,18 +195,19 @@ struct piece {
 
 static struct gpn page_of(const struct piece *piece, uint32_t i)
 {
-    return gpn_make((struct space_id){piece->program}, (struct vaddr){(piece->first + i) << PAGE_SHIFT});
+    return gpn_make((struct space_id){program_at(piece->program)->space},
+                    (struct vaddr){(piece->first + i) << PAGE_SHIFT});
 }
 
 /* What the store has, as EIDOLON_PAGE_OUT; the rest becomes 0. Sleeps. */
 static enum error ask_store(struct piece *piece)
 {
-    struct gpn page = page_of(piece, 0);
+    struct gpn page = page_of(piece, 0), first = page;
     enum error error;
 
     memset(piece->states, 0, sizeof(piece->states));
-    while ((error = snap_pager_next(page, &page)) == OK && page.number - page_of(piece, 0).number < piece->count) {
-        piece->states[page.number - page_of(piece, 0).number] = EIDOLON_PAGE_OUT;
+    while ((error = snap_pager_next(page, &page)) == OK && page.number - first.number < piece->count) {
+        piece->states[page.number - first.number] = EIDOLON_PAGE_OUT;
         page.number++;
     }
     return error == ERROR_NOT_FOUND ? OK : error;
@@ -223,6 +232,8 @@ static void ask_memory(struct piece *piece)
         const struct vm_page *page = vm_map_find(vm_object_space(), page_of(piece, i));
         if (page != NULL && !frame_is_none(page->frame)) {
             piece->states[i] = state_in_memory(page);
+        } else if (piece->states[i] == 0 && pmap_query(page_of(piece, i), NULL)) {
+            piece->states[i] = EIDOLON_PAGE_CLEAN; /* a clone's, shared */
         }
         if (page != NULL && is_owed(page)) {
             piece->states[i] |= EIDOLON_PAGE_OWED;

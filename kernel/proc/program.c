@@ -1,21 +1,25 @@
 /*
- * Programs: address space, regions and files that tasks share; their creation, their end, and their return after a boot.
+ * Programs: address space, regions and files that tasks share; their creation, their end, and their return after a
+ * boot.
  *
- * A program's index is its space id and its process id. The record persists; the space's page tables are volatile and
- * fill by faults. A program ends when its last task has left: its files are closed, its pages discarded, its regions
- * released, in that order, so that an end which a power cut interrupts can be taken up again from the record.
+ * A program's index is its process id. The record persists; the page tables of its space are volatile and fill by
+ * faults. A program ends when its last task has left: its files are closed, its space is given up (space.c), and its
+ * parent is told, who may ask for its status; in that order, so that an end which a power cut interrupts can be taken
+ * up again from the record.
  */
 #include "program.h"
 #include "address_space.h"
 #include "arch/pmap.h"
 #include "file.h"
+#include "linux_abi.h"
 #include "log.h"
 #include "program_account.h"
+#include "program_signal.h"
+#include "space.h"
 #include "task.h"
 #include "vm_fault.h"
 #include "vm_region.h"
 #include <string.h>
-
 
 struct vm_region_table region_table;
 
@@ -46,7 +50,8 @@ static bool program_exists(uint32_t index)
     return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state != PROGRAM_FREE;
 }
 
-/* Faults ------------------------------------------------------------------------------------------------------------ */
+/* Faults ------------------------------------------------------------------------------------------------------------
+ */
 
 static uint8_t protection_for(enum pmap_access access)
 {
@@ -55,21 +60,21 @@ static uint8_t protection_for(enum pmap_access access)
 
 static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {
-    uint32_t index = gpn_space(page).number;
+    uint32_t index = space_owner(gpn_space(page));
     uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
 
-    if (index == SPACE_SYSTEM.number) {
+    if (gpn_space(page).number == SPACE_SYSTEM.number) {
         *out = (struct vm_allowance){.may_write = true};
         return OK;
     }
-    if (!program_exists(index)) {
+    if (index == 0) {
         return ERROR_DENIED;
     }
     struct program_record *program = program_at(index);
     const struct vm_region *region = vm_region_find(&region_table, program->region_root, number);
     if (region == NULL) {
-        enum error error = vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX,
-                                               STACK_GAP_PAGES);
+        enum error error =
+            vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
         if (error != OK) {
             return ERROR_DENIED;
         }
@@ -84,6 +89,20 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
     return OK;
 }
 
+/* The space whose page an untouched one shows. */
+static struct space_id source_of(struct gpn page)
+{
+    struct space_id space = gpn_space(page);
+
+    if (space.number == SPACE_SHARED.number || space.number == SPACE_SYSTEM.number) {
+        return SPACE_SHARED;
+    }
+    const struct vm_region *region =
+        vm_region_find(&region_table, *space_regions(space), gpn_address(page).value >> PAGE_SHIFT);
+    bool is_copy = region != NULL && region->ticket.kind == VM_TICKET_COPY;
+    return is_copy ? (struct space_id){region->ticket.object} : SPACE_SHARED;
+}
+
 static void opening(struct gpn chunk)
 {
     if (gpn_space(chunk).number == SPACE_SYSTEM.number) {
@@ -91,74 +110,155 @@ static void opening(struct gpn chunk)
     }
 }
 
-const struct vm_fault_policy program_fault_policy = {.check = check_access, .opening = opening};
+const struct vm_fault_policy program_fault_policy = {.check = check_access, .opening = opening, .source = source_of};
 
-/* Creation ---------------------------------------------------------------------------------------------------------- */
+/* Creation ----------------------------------------------------------------------------------------------------------
+ */
 
-static enum error find_free_index(uint32_t *out)
+static uint32_t find_free(void)
 {
-    for (uint32_t index = 1; index <= PROGRAMS_MAX; index++) {
-        enum error error = record_commit(RECORD_PROGRAM, index + 1);
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        if (program_at(index)->state == PROGRAM_FREE) {
+            return index;
+        }
+    }
+    return 0;
+}
+
+enum error program_reserve(void)
+{
+    while (find_free() == 0) {
+        uint32_t committed = record_committed(RECORD_PROGRAM);
+        enum error error = record_commit(RECORD_PROGRAM, committed < 2 ? 2 : committed + 1);
         if (error != OK) {
             return error;
         }
-        if (program_at(index)->state == PROGRAM_FREE) {
-            *out = index;
-            return OK;
-        }
     }
-    return ERROR_NO_MEMORY;
+    return OK;
 }
 
-enum error program_create(const char *name, uint32_t parent, uint32_t *out_index)
+enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index)
 {
-    uint32_t index;
-    enum error error = find_free_index(&index);
+    uint32_t index = find_free();
 
-    if (error != OK) {
-        return error;
+    if (index == 0) {
+        return ERROR_NO_MEMORY;
     }
-    error = pmap_create((struct space_id){index});
+    enum error error = program_account_open(index);
     if (error != OK) {
-        return error;
-    }
-    error = program_account_open(index);
-    if (error != OK) {
-        pmap_delete((struct space_id){index});
         return error;
     }
     struct program_record *program = program_at(index);
     memset(program, 0, sizeof(*program));
     program->state = PROGRAM_RUNNING;
     program->parent = parent;
+    program->space = space.number;
     program->umask = 022;
     program->process_group = index;
     program->session = index;
     kernel_snprintf(program->name, sizeof(program->name), "%s", name);
+    space_set_owner(space, index);
     programs_alive++;
     *out_index = index;
     return OK;
 }
 
-/* End --------------------------------------------------------------------------------------------------------------- */
+void program_create_undo(uint32_t index)
+{
+    space_set_owner((struct space_id){program_at(index)->space}, 0);
+    program_account_close(index);
+    program_forget(index);
+    programs_alive--;
+}
 
-/* Discard the memory of a program region by region. A region leaves the tree only after its pages are gone. */
-static void release_memory(uint32_t index)
+enum error program_create(const char *name, uint32_t parent, uint32_t *out_index)
+{
+    struct space_id space;
+    enum error error = program_reserve();
+
+    if (error == OK) {
+        error = space_reserve(1);
+    }
+    if (error == OK) {
+        error = space_create(&space);
+    }
+    if (error != OK) {
+        return error;
+    }
+    error = program_create_in(name, parent, space, out_index);
+    if (error != OK) {
+        space_forget(space);
+    }
+    return error;
+}
+
+/* End ---------------------------------------------------------------------------------------------------------------
+ */
+
+/* Whoever waits for something about the programs it made. */
+static struct wait_queue parents;
+
+enum error program_wait_for_change(void)
+{
+    return wait_queue_sleep(&parents, DEADLINE_NEVER, true);
+}
+
+void program_release_parent(struct program_record *program)
+{
+    program->parent_waits = 0;
+    wait_queue_wake(&parents, UINT32_MAX);
+}
+
+void program_forget(uint32_t index)
+{
+    memset(program_at(index), 0, sizeof(struct program_record));
+}
+
+/* Whether anybody will ask for the status of a program. */
+static bool has_interested_parent(const struct program_record *program)
+{
+    if (!program_exists(program->parent) || program_at(program->parent)->state != PROGRAM_RUNNING) {
+        return false;
+    }
+    const struct signal_action *action = &program_at(program->parent)->actions[SIGCHLD];
+    return action->handler != SIG_IGN && (action->flags & SA_NOCLDWAIT) == 0;
+}
+
+static void disown_children(uint32_t parent)
+{
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        struct program_record *child = program_at(index);
+        if (child->state == PROGRAM_FREE || child->parent != parent) {
+            continue;
+        }
+        child->parent = 0;
+        if (child->state == PROGRAM_ENDED) {
+            program_forget(index);
+        }
+    }
+}
+
+/* The last step: nothing sleeps. */
+static void end(uint32_t index)
 {
     struct program_record *program = program_at(index);
-    const struct vm_region *region;
+    uint32_t parent = program->parent;
 
-    while ((region = vm_region_next(&region_table, program->region_root, 0)) != NULL) {
-        uint32_t first = region->first_page;
-        uint32_t count = region->page_count;
-        enum error error = vm_discard((struct gpn){index << 20 | first}, count);
-        if (error == OK) {
-            error = vm_region_release(&region_table, &program->region_root, first, count);
-        }
-        if (error != OK) {
-            log_line("program: memory of %s is not released for now: %s", program->name, error_text(error));
-            return;
-        }
+    last_exit_status = program->exit_status;
+    disown_children(index);
+    if (has_interested_parent(program)) {
+        program->state = PROGRAM_ENDED;
+    } else {
+        program_forget(index);
+    }
+    if (program_exists(parent)) {
+        enum error error = signal_send(parent, SIGCHLD);
+        ASSERT(error == OK || error == ERROR_NOT_FOUND);
+    }
+    wait_queue_wake(&parents, UINT32_MAX);
+    programs_alive--;
+    if (programs_alive == 0) {
+        wait_queue_wake(&all_ended, UINT32_MAX);
     }
 }
 
@@ -167,17 +267,10 @@ void program_destroy(uint32_t index)
     struct program_record *program = program_at(index);
 
     file_close_all(program);
-    release_memory(index);
-    pmap_delete((struct space_id){index});
+    program_release_parent(program);
+    space_collect(space_abandon(program));
     program_account_close(index);
-    last_exit_status = program->exit_status;
-    if (program->region_root == 0) {
-        program->state = PROGRAM_FREE;
-    }
-    programs_alive--;
-    if (programs_alive == 0) {
-        wait_queue_wake(&all_ended, UINT32_MAX);
-    }
+    end(index);
 }
 
 uint32_t program_count(void)
@@ -206,7 +299,8 @@ _Noreturn void program_exit(uint32_t status)
     task_exit();
 }
 
-/* After a boot ------------------------------------------------------------------------------------------------------ */
+/* After a boot ------------------------------------------------------------------------------------------------------
+ */
 
 enum error program_start_empty(void)
 {
@@ -225,7 +319,7 @@ static enum error program_adopt(uint32_t index)
     const struct program_record *program = program_at(index);
     enum error error = vm_region_adopt(&region_table, program->region_root);
 
-    if (program->state > PROGRAM_ZOMBIE || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
+    if (program->state > PROGRAM_ENDED || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
         program->break_start > program->break_end || program->break_end > USER_END) {
         error = ERROR_FORMAT_DAMAGED;
     }
@@ -234,8 +328,30 @@ static enum error program_adopt(uint32_t index)
             error = ERROR_FORMAT_DAMAGED;
         }
     }
+    if (program->space >= record_committed(RECORD_SPACE) || program->parent >= record_committed(RECORD_PROGRAM) ||
+        (program->space == 0 ? program->region_root != 0 || program->state == PROGRAM_RUNNING
+                             : space_at((struct space_id){program->space})->state != SPACE_OWNED ||
+                                   space_owner((struct space_id){program->space}) != 0)) {
+        error = ERROR_FORMAT_DAMAGED;
+    }
     if (error != OK) {
         log_line("program: record %u is not sound: %s", index, error_text(error));
+        return error;
+    }
+    return OK;
+}
+
+static enum error program_revive(uint32_t index)
+{
+    struct program_record *program = program_at(index);
+    enum error error = program_account_open(index);
+
+    if (error == OK) {
+        program_account_restore(index, program->counters);
+        if (program->space != 0) {
+            space_set_owner((struct space_id){program->space}, index);
+        }
+        programs_alive++;
     }
     return error;
 }
@@ -250,31 +366,30 @@ enum error program_resume_all(void)
             continue;
         }
         error = program_adopt(index);
-        if (error == OK) {
-            error = pmap_create((struct space_id){index});
+        if (error == OK && program_at(index)->state != PROGRAM_ENDED) {
+            error = program_revive(index);
         }
-        if (error == OK) {
-            error = program_account_open(index);
-        }
-        if (error == OK) {
-            program_account_restore(index, program_at(index)->counters);
-            programs_alive++;
-        }
+    }
+    if (error == OK) {
+        error = space_resume();
     }
     if (error == OK) {
         error = file_resume();
     }
     if (error == OK && !vm_region_table_is_whole(&region_table)) {
-        log_line("program: regions that belong to no program");
+        log_line("program: regions that belong to no space");
         error = ERROR_FORMAT_DAMAGED;
     }
     if (error == OK) {
         error = task_resume_all();
     }
     for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
-        if (program_exists(index) && program_at(index)->task_count == 0) {
+        if (program_exists(index) && program_at(index)->state != PROGRAM_ENDED && program_at(index)->task_count == 0) {
             program_destroy(index);
         }
+    }
+    if (error == OK) {
+        space_collect_all();
     }
     return error;
 }

@@ -11,6 +11,7 @@
 _Static_assert(sizeof(((struct program_record *)0)->counters) >= sizeof(struct vm_account), "a record has the room");
 
 static struct pool accounts = {.object_bytes = 0};
+static struct vm_account *of_program[PROGRAMS_MAX + 1];
 
 enum error program_account_open(uint32_t program)
 {
@@ -21,24 +22,28 @@ enum error program_account_open(uint32_t program)
     }
     enum error error = pool_allocate(&accounts, &account);
     if (error == OK) {
-        vm_account_attach((struct space_id){program}, account);
+        of_program[program] = account;
     }
     return error;
 }
 
+void program_account_enter(uint32_t program, struct space_id space)
+{
+    vm_account_attach(space, NULL);
+    vm_account_attach(space, of_program[program]);
+}
+
 void program_account_close(uint32_t program)
 {
-    struct vm_account *account = vm_account_of((struct space_id){program});
-
-    if (account != NULL) {
-        vm_account_attach((struct space_id){program}, NULL);
-        pool_free(&accounts, account);
+    if (of_program[program] != NULL) {
+        pool_free(&accounts, of_program[program]);
+        of_program[program] = NULL;
     }
 }
 
 void program_account_save(uint32_t program, uint64_t counters[EIDOLON_COUNTS])
 {
-    const struct vm_account *account = vm_account_of((struct space_id){program});
+    const struct vm_account *account = of_program[program];
 
     if (account != NULL) {
         memcpy(counters, account->counts, sizeof(account->counts));
@@ -47,7 +52,7 @@ void program_account_save(uint32_t program, uint64_t counters[EIDOLON_COUNTS])
 
 void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_COUNTS])
 {
-    vm_account_restore(vm_account_of((struct space_id){program}), counters);
+    vm_account_restore(of_program[program], counters);
 }
 
 void program_account_save_system(void)
@@ -67,7 +72,7 @@ void program_account_restore_system(void)
 static uint32_t next_program(uint32_t index)
 {
     while (++index <= PROGRAMS_MAX) {
-        if (vm_account_of((struct space_id){index}) != NULL) {
+        if (of_program[index] != NULL) {
             return index;
         }
     }
@@ -88,7 +93,7 @@ int32_t call_eidolon_account(const struct system_call *call)
     uint32_t index = call->arguments[0];
     struct eidolon_account account = {.program = index, .name = "system"};
 
-    if (index > PROGRAMS_MAX || (index > 0 && vm_account_of((struct space_id){index}) == NULL)) {
+    if (index > PROGRAMS_MAX || (index > 0 && of_program[index] == NULL)) {
         return -ESRCH;
     }
     account.next = next_program(index);

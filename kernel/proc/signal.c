@@ -162,11 +162,15 @@ enum error signal_send_group(uint32_t process_group, uint32_t signal)
 
 /* Delivery --------------------------------------------------------------------------------------------------------- */
 
+/* Who has made the program hears of it by wait(), and says what there is to say, unless it was a mistake of its own. */
 static _Noreturn void end_program(const struct signal_fault *fault)
 {
+    const struct program_record *program = task_current()->program;
     const char *text = fault->detail[0] != 0 ? fault->detail : signal_text(fault->signal);
 
-    terminal_say(task_current()->program->terminal, "eidolon: %s: %s", task_current()->program->name, text);
+    if (program->parent == 0 || fault->detail[0] != 0) {
+        terminal_say(program->terminal, "eidolon: %s: %s", program->name, text);
+    }
     program_exit(fault->signal);
 }
 

@@ -141,7 +141,7 @@ static enum error fill_space(uint32_t program, const struct program_image *image
     struct address_space space = address_space_of(program);
     struct task loader = {.program = space.record, .program_index = program};
 
-    loader.context.space = (struct space_id){program};
+    loader.context.space = space.id;
     cpu_fpu_initialise(&loader.context.fpu);
     thread_set_user_context(thread_current(), &loader.context);
     enum error error = load_image(space, image, plan);

@@ -178,7 +178,7 @@ int32_t call_madvise(const struct system_call *call)
     if (call->arguments[2] != MADV_DONTNEED) {
         return 0;
     }
-    struct gpn page = gpn_make((struct space_id){space.program}, (struct vaddr){first << PAGE_SHIFT});
+    struct gpn page = gpn_make(space.id, (struct vaddr){first << PAGE_SHIFT});
     return system_call_errno(vm_discard(page, count));
 }
 

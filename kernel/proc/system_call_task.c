@@ -20,12 +20,6 @@ int32_t call_exit_group(const struct system_call *call)
     program_exit((call->arguments[0] & 0xFFu) << 8);
 }
 
-int32_t call_wait4(const struct system_call *call)
-{
-    (void)call;
-    return -ECHILD;
-}
-
 int32_t call_set_tid_address(const struct system_call *call)
 {
     call->record->clear_child_tid = call->arguments[0];
@@ -47,6 +41,20 @@ static bool describes_nothing(const struct linux_user_desc *description)
 {
     return description->base == 0 && description->limit == 0 &&
            description->flags == (USER_DESC_READ_ONLY | USER_DESC_NOT_PRESENT);
+}
+
+struct cpu_tls call_segment(const struct linux_user_desc *description)
+{
+    if (describes_nothing(description)) {
+        return (struct cpu_tls){0};
+    }
+    return (struct cpu_tls){
+        .base = description->base,
+        .limit = description->limit,
+        .limit_in_pages = (description->flags & USER_DESC_LIMIT_IN_PAGES) != 0,
+        .read_only = (description->flags & USER_DESC_READ_ONLY) != 0,
+        .present = (description->flags & USER_DESC_NOT_PRESENT) == 0,
+    };
 }
 
 static int32_t find_entry(const struct task *task, uint32_t *entry)
@@ -78,16 +86,8 @@ int32_t call_set_thread_area(const struct system_call *call)
     if (result != 0) {
         return result;
     }
-    struct cpu_tls *entry = &task->context.tls[description.entry_number - CPU_TLS_FIRST_ENTRY];
     task_touch(task);
-    memset(entry, 0, sizeof(*entry));
-    if (!describes_nothing(&description)) {
-        entry->base = description.base;
-        entry->limit = description.limit;
-        entry->limit_in_pages = (description.flags & USER_DESC_LIMIT_IN_PAGES) != 0;
-        entry->read_only = (description.flags & USER_DESC_READ_ONLY) != 0;
-        entry->present = (description.flags & USER_DESC_NOT_PRESENT) == 0;
-    }
+    task->context.tls[description.entry_number - CPU_TLS_FIRST_ENTRY] = call_segment(&description);
     cpu_load_tls(&task->context);
     return 0;
 }

@@ -1,13 +1,13 @@
 /*
  * Tasks: threads of programs, their life and their capture.
  *
- * While a task runs, its registers are on its kernel stack and its FPU state in its context; its record is brought up to
- * date for a snapshot only, and only if it ran since the last one. The stop itself does no more than turn two lists round: the
- * tasks that ran become those that are due. A due task is captured before it runs on, the others before the first chunk of
- * records opens; until then that chunk is closed, so nothing in it has changed since the stop, and the capture
- * completes it by writing to the frames behind the protection. A task captured in the middle of a system call goes on,
- * after a boot, by issuing that call again: its program counter is put back over the two bytes of `int 0x80`, and what the
- * call had achieved stands in record->call.
+ * While a task runs, its registers are on its kernel stack and its FPU state in its context; its record is brought up
+ * to date for a snapshot only, and only if it ran since the last one. The stop itself does no more than turn two lists
+ * round: the tasks that ran become those that are due. A due task is captured before it runs on, the others before the
+ * first chunk of records opens; until then that chunk is closed, so nothing in it has changed since the stop, and the
+ * capture completes it by writing to the frames behind the protection. A task captured in the middle of a system call
+ * goes on, after a boot, by issuing that call again: its program counter is put back over the two bytes of `int 0x80`,
+ * and what the call had achieved stands in record->call.
  */
 #include "task.h"
 #include "arch/pmap.h"
@@ -16,6 +16,7 @@
 #include "program_account.h"
 #include "program_signal.h"
 #include "thread.h"
+#include "user_memory.h"
 #include "vm_fault.h"
 #include <string.h>
 
@@ -39,12 +40,23 @@ struct task *task_at(uint32_t index)
     return tasks[index];
 }
 
+struct task *task_find(uint32_t tid)
+{
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        if (tasks[i] != NULL && tasks[i]->record->tid == tid) {
+            return tasks[i];
+        }
+    }
+    return NULL;
+}
+
 static struct task_record *task_record_at(uint32_t index)
 {
     return record_at(RECORD_TASK, index);
 }
 
-/* Capture ----------------------------------------------------------------------------------------------------------- */
+/* Capture -----------------------------------------------------------------------------------------------------------
+ */
 
 /* Complete the record of a due task as of the stop. Its chunk is closed, so the record is reached through its frame. */
 static void capture(const struct task *task)
@@ -119,7 +131,22 @@ static void unlist(struct task *task)
     }
 }
 
-/* Life -------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------------------
+ */
+
+/* A new task leaves its number where its maker wished, as the first thing that its own memory sees of it. */
+static void leave_tid(struct task *task)
+{
+    uint32_t address = task->record->child_tid;
+
+    if (address != 0) {
+        enum error error = user_copy_out((struct vaddr){address}, &task->record->tid, sizeof(task->record->tid));
+        task->record->child_tid = 0;
+        if (error != OK) {
+            log_line("%s: no place for its number at 0x%x", task->program->name, address);
+        }
+    }
+}
 
 static void task_main(void *argument)
 {
@@ -127,6 +154,7 @@ static void task_main(void *argument)
     struct registers registers = task->record->registers;
 
     thread_set_user_context(task->thread, &task->context);
+    leave_tid(task);
     cpu_sanitise(&registers);
     trap_return(&registers);
     cpu_enter_user(&registers);
@@ -148,7 +176,7 @@ static enum error task_revive(uint32_t index)
     task->record = record;
     task->program_index = record->program;
     task->program = program_at(record->program);
-    task->context.space = (struct space_id){record->program};
+    task->context.space = (struct space_id){task->program->space};
     task->context.fpu = record->fpu;
     memcpy(task->context.tls, record->tls, sizeof(record->tls));
     error = thread_create(task->program->name, task_main, task, &task->thread);
@@ -173,6 +201,13 @@ static enum error find_free_record(uint32_t *out)
         }
     }
     return ERROR_NO_MEMORY;
+}
+
+enum error task_reserve(void)
+{
+    uint32_t index;
+
+    return find_free_record(&index);
 }
 
 enum error task_create(uint32_t program, const struct registers *registers, const struct cpu_fpu *fpu,
@@ -236,12 +271,24 @@ void task_end_others(const struct task *task)
     }
 }
 
+void task_move_program(uint32_t program, struct space_id space)
+{
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        if (tasks[i] != NULL && tasks[i]->program_index == program) {
+            tasks[i]->context.space = space;
+        }
+    }
+    if (task_current() != NULL && task_current()->program_index == program) {
+        pmap_activate(space);
+    }
+}
+
 static enum error task_validate(uint32_t index)
 {
     const struct task_record *record = task_record_at(index);
 
     if (record->state > TASK_ALIVE || record->program == 0 || record->program >= record_committed(RECORD_PROGRAM) ||
-        program_at(record->program)->state == PROGRAM_FREE) {
+        program_at(record->program)->state == PROGRAM_FREE || program_at(record->program)->space == 0) {
         log_line("task: record %u is not sound", index);
         return ERROR_FORMAT_DAMAGED;
     }
@@ -271,7 +318,8 @@ enum error task_resume_all(void)
     return OK;
 }
 
-/* System calls and returns ------------------------------------------------------------------------------------------ */
+/* System calls and returns ------------------------------------------------------------------------------------------
+ */
 
 void program_call_begin(struct registers *registers)
 {

@@ -40,13 +40,14 @@ static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_m
     enum error error = store_find(backing, page, &entry);
 
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
-        *out = (struct vm_cluster_extent){.is_zero = true};
+        *out = (struct vm_cluster_extent){.is_zero = true, .is_absent = error == ERROR_NOT_FOUND};
         return OK;
     }
     if (error == OK) {
-        out->is_zero = false;
-        out->before = count_followers(page, entry.block, -1, before_max);
-        out->after = count_followers(page, entry.block, 1, after_max);
+        *out = (struct vm_cluster_extent){
+            .before = count_followers(page, entry.block, -1, before_max),
+            .after = count_followers(page, entry.block, 1, after_max),
+        };
     }
     return error;
 }
@@ -92,18 +93,22 @@ static enum error discard_pages(struct gpn first, uint32_t count)
     return store_delete(backing, first, count);
 }
 
-static const struct vm_pager store_pager = {
-    .measure = measure, .read = read_cluster, .read_one = read_one, .discard = discard_pages, .clean = snap_sync};
-
-const struct vm_pager *snap_pager(struct store *store)
-{
-    backing = store;
-    return &store_pager;
-}
-
 enum error snap_pager_next(struct gpn from, struct gpn *out)
 {
     struct store_entry entry;
 
     return store_next(backing, from, out, &entry);
+}
+
+static const struct vm_pager store_pager = {.measure = measure,
+                                            .read = read_cluster,
+                                            .read_one = read_one,
+                                            .discard = discard_pages,
+                                            .next = snap_pager_next,
+                                            .clean = snap_sync};
+
+const struct vm_pager *snap_pager(struct store *store)
+{
+    backing = store;
+    return &store_pager;
 }

@@ -11,16 +11,17 @@
  */
 #include "vm_fault.h"
 #include "arch/clock.h"
+#include "borrow.h"
 #include "log.h"
 #include "page_in.h"
 #include "vm_account.h"
+#include "vm_lineage.h"
 #include "vm_map.h"
 #include "vm_reclaim.h"
 #include "vm_snapshot.h"
 #include <string.h>
 
 #define MAP_BUCKETS_MAX (4u * 1024u * 1024u)
-#define NO_FAULT        EIDOLON_COUNTS_KNOWN /* the access would have succeeded: nothing to account for */
 
 static struct vm_map object_space;
 static const struct vm_pager *pager;
@@ -49,7 +50,18 @@ enum error vm_fault_initialise(const struct vm_pager *page_source, const struct 
     stops = 0;
     copies = 0;
     progress = (struct wait_queue){0};
+    vm_lineage_clear();
     return vm_map_init(&object_space, &options);
+}
+
+const struct vm_pager *vm_fault_pager(void)
+{
+    return pager;
+}
+
+const struct vm_fault_policy *vm_fault_policy(void)
+{
+    return policy;
 }
 
 enum error vm_clean_pages(void)
@@ -141,13 +153,10 @@ static enum error copy_for_snapshot(struct vm_page *page)
 /* Mapping ---------------------------------------------------------------------------------------------------------- */
 
 /*
- * Map a resident page so that the access succeeds. The caller has its mutex; does not sleep.
- * - kind: what was to be done, or NO_FAULT.
- *
  * A page that is known dirty and can be written has its D bit set, always: the next stop finds what it must protect by
  * that bit alone.
  */
-static enum error map_resident(struct vm_page *page, enum pmap_access access, bool may_write, enum eidolon_count *kind)
+enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_write, enum eidolon_count *kind)
 {
     enum pmap_access present;
 
@@ -194,10 +203,10 @@ static bool is_resident(const struct vm_page *page)
     return !frame_is_none(page->frame);
 }
 
-/* The page's record, made if there is none, with its mutex. */
-static enum error lock_page(struct gpn gpn, struct vm_page **out, bool *slept)
+enum error vm_fault_lock_page(struct gpn gpn, struct vm_page **out, bool *slept)
 {
     struct vm_page *page = vm_map_find(&object_space, gpn);
+    bool is_free;
 
     if (page == NULL) {
         enum error error = vm_map_create(&object_space, gpn, &page);
@@ -205,24 +214,33 @@ static enum error lock_page(struct gpn gpn, struct vm_page **out, bool *slept)
             return error;
         }
     }
-    *slept = !vm_page_try_lock(page);
-    if (*slept) {
+    is_free = vm_page_try_lock(page);
+    if (!is_free) {
         vm_page_lock(page);
+    }
+    if (slept != NULL) {
+        *slept = !is_free;
     }
     *out = page;
     return OK;
 }
 
-/* Make a page resident. Each step may sleep, so what the region allows is looked at again after it. */
+/*
+ * Make a page resident, or borrow it. Each step may sleep, so what the region allows is looked at again after it. A
+ * page that is borrowed already is known to have nothing of its own.
+ */
 static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
                         enum eidolon_count *kind)
 {
-    struct vm_cluster_extent extent;
-    enum error error = page_in_measure(pager, page, allowance, &extent);
+    struct vm_cluster_extent extent = {.is_absent = borrow_is_mapped(page)};
+    enum error error = extent.is_absent ? OK : page_in_measure(pager, page, allowance, &extent);
 
     if (error == OK) {
         *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
         error = policy->check(page->gpn, access, allowance);
+    }
+    if (error == OK && extent.is_absent && borrow_is_due(page->gpn)) {
+        return borrow(page, access, allowance, kind);
     }
     if (error == OK) {
         error = page_in(&object_space, pager, page, &extent, allowance);
@@ -240,20 +258,37 @@ static void account_for(struct gpn gpn, enum eidolon_count kind)
     }
 }
 
+/* A page whose mutex the caller has, and which may be accessed so. */
+static enum error make_present(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
+                               enum eidolon_count *kind)
+{
+    enum eidolon_count fetched = NO_FAULT, mapped = NO_FAULT;
+    enum error error = OK;
+
+    if (!is_resident(page) && (access == PMAP_WRITE || !borrow_is_mapped(page))) {
+        error = fetch(page, access, allowance, &fetched);
+    }
+    if (error == OK && is_resident(page)) {
+        error = vm_fault_map(page, access, allowance->may_write, &mapped);
+    }
+    *kind = fetched != NO_FAULT ? fetched : mapped;
+    return error;
+}
+
 /*
  * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting
  * go of it to start over would hand it to the next one who waits, round and round.
  */
-static enum error try_fault(struct gpn gpn, enum pmap_access access)
+static enum error try_fault(struct gpn gpn, enum pmap_access access, bool wire)
 {
     struct vm_allowance allowance;
     struct vm_page *page;
     bool slept;
-    enum eidolon_count fetched = NO_FAULT, mapped = NO_FAULT;
+    enum eidolon_count kind = NO_FAULT;
     enum error error = policy->check(gpn, access, &allowance);
 
     if (error == OK) {
-        error = lock_page(gpn, &page, &slept);
+        error = vm_fault_lock_page(gpn, &page, &slept);
     }
     if (error != OK) {
         return error;
@@ -261,23 +296,22 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access)
     if (slept) {
         error = policy->check(gpn, access, &allowance);
     }
-    if (error == OK && !is_resident(page)) {
-        error = fetch(page, access, &allowance, &fetched);
-    }
     if (error == OK) {
-        error = map_resident(page, access, allowance.may_write, &mapped);
+        error = make_present(page, access, &allowance, &kind);
+    }
+    if (error == OK && wire) {
+        error = vm_page_wire(page);
     }
     vm_page_unlock(page);
-    if (error != OK) {
-        page_in_forget(&object_space, gpn);
-    } else {
-        account_for(gpn, fetched != NO_FAULT ? fetched : mapped);
+    page_in_forget(&object_space, gpn); /* if there is nothing, or what there is is borrowed */
+    if (error == OK) {
+        account_for(gpn, kind);
     }
     return error;
 }
 
 /* The snapshot writes this page next, and then it need not be copied any more. */
-static enum error wait_for_snapshot(struct gpn gpn)
+enum error vm_fault_wait_for_snapshot(struct gpn gpn)
 {
     struct vm_page *page = vm_map_find(&object_space, gpn);
 
@@ -295,21 +329,26 @@ void vm_snapshot_progressed(void)
     wait_queue_wake(&progress, UINT32_MAX);
 }
 
-enum error vm_fault(struct gpn gpn, enum pmap_access access)
+static enum error fault(struct gpn gpn, enum pmap_access access, bool wire)
 {
-    enum error error = try_fault(gpn, access);
+    enum error error = try_fault(gpn, access, wire);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
-        error = error == ERROR_BUSY ? wait_for_snapshot(gpn) : vm_reclaim_wait();
+        error = error == ERROR_BUSY ? vm_fault_wait_for_snapshot(gpn) : vm_reclaim_wait();
         if (error != OK) {
             return error;
         }
-        error = try_fault(gpn, access);
+        error = try_fault(gpn, access, wire);
     }
     if (error == ERROR_DENIED) {
         vm_account_count(gpn, EIDOLON_FAULT_DENIED);
     }
     return error;
+}
+
+enum error vm_fault(struct gpn gpn, enum pmap_access access)
+{
+    return fault(gpn, access, false);
 }
 
 bool vm_fault_record(struct gpn gpn)
@@ -323,7 +362,7 @@ bool vm_fault_record(struct gpn gpn)
         return false;
     }
     enum eidolon_count kind;
-    enum error error = map_resident(page, PMAP_WRITE, true, &kind);
+    enum error error = vm_fault_map(page, PMAP_WRITE, true, &kind);
     vm_page_unlock(page);
     account_for(gpn, kind);
     return error == OK;
@@ -331,9 +370,7 @@ bool vm_fault_record(struct gpn gpn)
 
 enum error vm_wire(struct gpn gpn, enum pmap_access access)
 {
-    enum error error = vm_fault(gpn, access);
-
-    return error == OK ? vm_page_wire(vm_map_find(&object_space, gpn)) : error;
+    return fault(gpn, access, true);
 }
 
 void vm_unwire(struct gpn gpn)
@@ -349,12 +386,45 @@ void vm_unwire(struct gpn gpn)
 
 /* Taking away ------------------------------------------------------------------------------------------------------ */
 
-/* A stop may have come before the mutex did: what was written before it is the snapshot's, and its chunk says so. */
-static void discard_page(struct vm_page *page)
+static bool in_range(struct gpn page, struct gpn first, uint32_t count)
+{
+    return page.number - first.number < count;
+}
+
+/* Every page of the range that is mapped; the cost follows the chunks that have page tables. */
+static void visit_mapped(struct gpn first, uint32_t count, void (*visit)(struct gpn page))
+{
+    struct gpn chunk = first;
+
+    while (in_range(chunk, first, count) && pmap_next_chunk(chunk, &chunk)) {
+        struct gpn end = {(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
+        struct gpn page = chunk.number < first.number ? first : chunk;
+        for (; page.number != end.number && in_range(page, first, count); page.number++) {
+            if (pmap_query(page, NULL)) {
+                visit(page);
+            }
+        }
+        chunk = end;
+    }
+}
+
+static void unmap_borrowed(struct gpn gpn)
+{
+    const struct vm_page *page = vm_map_find(&object_space, gpn);
+
+    if (page == NULL || frame_is_none(page->frame)) {
+        (void)pmap_remove(gpn);
+    }
+}
+
+/*
+ * The caller has the page's mutex, and loses it. A stop may have come before the mutex did: what was written before it
+ * is the snapshot's, and its chunk says so.
+ */
+void vm_fault_discard_page(struct vm_page *page)
 {
     struct gpn gpn = page->gpn;
 
-    vm_page_lock(page);
     vm_open_chunk(gpn);
     if (pmap_query(gpn, NULL)) {
         (void)pmap_remove(gpn);
@@ -369,13 +439,23 @@ static void discard_page(struct vm_page *page)
     page_in_forget(&object_space, gpn);
 }
 
-static bool in_range(struct gpn page, struct gpn first, uint32_t count)
+static void discard_page(struct vm_page *page)
 {
-    return page.number - first.number < count;
+    vm_page_lock(page);
+    vm_fault_discard_page(page);
+}
+
+/* Frames that the range has borrowed; no record tells of them. */
+static void give_back_borrowed(struct gpn first, uint32_t count)
+{
+    if (vm_lineage_source(gpn_space(first)).number != 0) {
+        visit_mapped(first, count, unmap_borrowed);
+    }
 }
 
 enum error vm_discard(struct gpn first, uint32_t count)
 {
+    give_back_borrowed(first, count);
     if (count > vm_map_count(&object_space)) {
         struct vm_map_cursor cursor = {0};
         while (!cursor.done) {
@@ -397,41 +477,37 @@ enum error vm_discard(struct gpn first, uint32_t count)
 
 /*
  * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on
- * its way to the disk has already.
+ * its way to the disk has already. A borrowed page is never dirty.
  */
 static void unmap_keeping_dirtiness(struct gpn gpn)
 {
     struct vm_page *page = vm_map_find(&object_space, gpn);
 
-    ASSERT(page != NULL);
-    if (pmap_remove(gpn) && page->state == VM_PAGE_CLEAN) {
-        vm_page_mark_dirty(&object_space, page);
+    if (pmap_remove(gpn)) {
+        ASSERT(page != NULL);
+        if (page->state == VM_PAGE_CLEAN) {
+            vm_page_mark_dirty(&object_space, page);
+        }
     }
 }
 
-static void restrict_page(struct gpn gpn, bool readable, bool writable)
+static void forbid_access(struct gpn gpn)
 {
-    if (!pmap_query(gpn, NULL)) {
-        return;
-    }
     vm_open_chunk(gpn);
-    if (!readable) {
-        unmap_keeping_dirtiness(gpn);
-    } else if (!writable) {
-        pmap_protect(gpn, PMAP_READ);
-    }
+    unmap_keeping_dirtiness(gpn);
+}
+
+static void forbid_writing(struct gpn gpn)
+{
+    vm_open_chunk(gpn);
+    pmap_protect(gpn, PMAP_READ);
 }
 
 void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable)
 {
-    struct gpn chunk = first;
-
-    while (in_range(chunk, first, count) && pmap_next_chunk(chunk, &chunk)) {
-        struct gpn end = {(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
-        struct gpn page = chunk.number < first.number ? first : chunk;
-        for (; page.number != end.number && in_range(page, first, count); page.number++) {
-            restrict_page(page, readable, writable);
-        }
-        chunk = end;
+    if (!readable) {
+        visit_mapped(first, count, forbid_access);
+    } else if (!writable) {
+        visit_mapped(first, count, forbid_writing);
     }
 }

@@ -32,7 +32,7 @@ static inline bool vm_is_replaceable(const struct vm_page *page)
     return gpn_space(page->gpn).number != SPACE_SYSTEM.number;
 }
 
-/* The hardware's note of use, for replacement. */
+/* The hardware's note of use, for replacement: by the page's own space or by one that borrows its frame. */
 bool vm_page_take_accessed(const struct vm_page *page);
 
 /* Put a page that is on no list at the end or at the front of one; take it off the one it is on, if any. */

@@ -2,8 +2,10 @@
  * One page: its mutex, references, wiring, and the transitions that do not involve a running snapshot
  * (snapshot.c has those). The table of states is in vm_map.h.
  */
-#include "internal.h"
 #include "arch/pmap.h"
+#include "borrow.h"
+#include "internal.h"
+#include "vm_lineage.h"
 
 void vm_page_lock(struct vm_page *page)
 {
@@ -96,7 +98,12 @@ void vm_page_fail_write(struct vm_page *page)
 
 bool vm_page_take_accessed(const struct vm_page *page)
 {
-    return pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
+    bool accessed = pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
+
+    if (vm_lineage_children(gpn_space(page->gpn)) > 0) {
+        accessed |= borrowers_take_accessed(page->gpn);
+    }
+    return accessed;
 }
 
 enum error vm_page_drop(struct vm_map *map, struct vm_page *page, struct frame *out)

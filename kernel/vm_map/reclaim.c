@@ -9,6 +9,7 @@
 #include "vm_reclaim.h"
 #include "arch/clock.h"
 #include "arch/pmap.h"
+#include "borrow.h"
 #include "log.h"
 #include "thread.h"
 #include "vm_account.h"
@@ -48,7 +49,7 @@ static bool may_drop(const struct vm_page *page)
 {
     return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
            page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) &&
-           !(pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn));
+           !(pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn)) && !borrowers_hold(page->gpn);
 }
 
 static void drop(struct vm_map *map, struct vm_page *page)
@@ -59,6 +60,7 @@ static void drop(struct vm_map *map, struct vm_page *page)
     if (pmap_query(gpn, NULL)) {
         (void)pmap_remove(gpn);
     }
+    borrowers_unmap(gpn);
     bool locked = vm_page_try_lock(page);
     ASSERT(locked);
     enum error error = vm_page_drop(map, page, &frame);

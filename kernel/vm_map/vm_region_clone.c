@@ -1,5 +1,5 @@
 /*
- * Whole trees: copying one for a new space, and taking one apart when its space ends.
+ * Whole trees: copying one for a new space, looking one through another, and taking one apart when its space ends.
  *
  * A copy is built by insertion in order, so that regions which the conversion made alike are merged as they arrive. The
  * records it takes are reserved before, because memory for them may have to be waited for, and the tree may change
@@ -27,11 +27,24 @@ static uint32_t tree_size(const struct vm_region_table *table, uint32_t root)
     return size;
 }
 
-enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t *root)
+enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t *root, uint32_t copies)
 {
     uint32_t size;
 
-    while ((size = tree_size(table, *root)) > vm_region_records_available(table)) {
+    while ((size = copies * tree_size(table, *root)) > vm_region_records_available(table)) {
+        enum error error = vm_region_records_reserve(table, size);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+enum error vm_region_reserve_compose(struct vm_region_table *table, const uint32_t *root, const uint32_t *source)
+{
+    uint32_t size;
+
+    while ((size = tree_size(table, *root) + tree_size(table, *source)) > vm_region_records_available(table)) {
         enum error error = vm_region_records_reserve(table, size);
         if (error != OK) {
             return error;
@@ -59,6 +72,53 @@ enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_
         }
     }
     *out_root = copy;
+    return OK;
+}
+
+/* Pages [first, end) of a copy, with the tickets of the source. */
+static enum error look_through(struct vm_region_table *table, const struct vm_region_attributes *copy, uint32_t first,
+                               uint32_t end, uint32_t source, uint32_t *out_root)
+{
+    enum error error = OK;
+
+    while (error == OK && first < end) {
+        const struct vm_region *below = vm_region_next(table, source, first);
+        struct vm_region_attributes attributes = *copy;
+        uint32_t stop = end;
+        attributes.ticket = (struct vm_ticket){.kind = VM_TICKET_ZERO};
+        if (below != NULL && below->first_page <= first) {
+            stop = vm_region_end(below);
+            if (below->ticket.kind != VM_TICKET_NONE) {
+                attributes.ticket = vm_region_ticket(below, first);
+            }
+        } else if (below != NULL) {
+            stop = below->first_page;
+        }
+        stop = stop < end ? stop : end;
+        error = vm_region_insert(table, out_root, first, stop - first, &attributes);
+        first = stop;
+    }
+    return error;
+}
+
+enum error vm_region_compose(struct vm_region_table *table, uint32_t root, uint32_t source, uint32_t *out_root)
+{
+    uint32_t composed = 0;
+
+    for (uint32_t index = first_of(table, root); index != 0; index = next_of(table, index)) {
+        const struct vm_region *region = vm_region_at(table, index);
+        struct vm_region_attributes attributes = {
+            .protection = region->protection, .flags = region->flags, .ticket = region->ticket};
+        uint32_t first = region->first_page, end = vm_region_end(region);
+        enum error error = region->ticket.kind == VM_TICKET_COPY
+                               ? look_through(table, &attributes, first, end, source, &composed)
+                               : vm_region_insert(table, &composed, first, end - first, &attributes);
+        if (error != OK) {
+            vm_region_clear(table, &composed);
+            return error;
+        }
+    }
+    *out_root = composed;
     return OK;
 }
 

@@ -1,0 +1,236 @@
+/*
+ * Spaces: records, owners, and the end of those that nobody needs. (Settling is in space_settle.c, cloning in clone.c.)
+ *
+ * The end of a space is one step for whoever looks: it becomes a source without children. Its pages and regions are
+ * then taken back at leisure, which may sleep or fail, and after a cut whoever boots finds it so and goes on.
+ */
+#include "space.h"
+#include "arch/pmap.h"
+#include "log.h"
+#include "program.h"
+#include "program_account.h"
+#include "vm_fault.h"
+#include "vm_lineage.h"
+#include "vm_region.h"
+#include <string.h>
+
+static uint16_t owners[SPACES_MAX]; /* programs, by space */
+
+struct space_record *space_at(struct space_id space)
+{
+    return record_at(RECORD_SPACE, space.number);
+}
+
+uint32_t space_owner(struct space_id space)
+{
+    return owners[space.number];
+}
+
+void space_set_owner(struct space_id space, uint32_t program)
+{
+    owners[space.number] = (uint16_t)program;
+    program_account_enter(program, space);
+}
+
+uint32_t *space_regions(struct space_id space)
+{
+    uint32_t owner = space_owner(space);
+
+    return owner != 0 ? &program_at(owner)->region_root : &space_at(space)->region_root;
+}
+
+/* Creation ----------------------------------------------------------------------------------------------------------
+ */
+
+static uint32_t count_free(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        count += space_at((struct space_id){i})->state == SPACE_FREE;
+    }
+    return count;
+}
+
+enum error space_reserve(uint32_t count)
+{
+    uint32_t free_count;
+
+    while ((free_count = count_free()) < count) {
+        uint32_t committed = record_committed(RECORD_SPACE);
+        enum error error = record_commit(RECORD_SPACE, committed + (count - free_count) + (committed == 0 ? 1u : 0u));
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+enum error space_create(struct space_id *out)
+{
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        struct space_id space = {i};
+        if (space_at(space)->state != SPACE_FREE) {
+            continue;
+        }
+        enum error error = pmap_create(space);
+        if (error == OK) {
+            *space_at(space) = (struct space_record){.state = SPACE_OWNED};
+            *out = space;
+        }
+        return error;
+    }
+    return ERROR_NO_MEMORY;
+}
+
+void space_forget(struct space_id space)
+{
+    vm_lineage_set_source(space, SPACE_SHARED);
+    pmap_delete(space);
+    memset(space_at(space), 0, sizeof(struct space_record));
+    space_set_owner(space, 0);
+}
+
+void space_set_source(struct space_id space, struct space_id source)
+{
+    space_at(space)->source = source.number;
+    vm_lineage_set_source(space, source);
+}
+
+/* The end ------------------------------------------------------------------------------------------------------------
+ */
+
+struct space_id space_abandon(struct program_record *program)
+{
+    struct space_id space = {program->space};
+
+    if (space.number != 0) {
+        space_set_owner(space, 0);
+        space_at(space)->region_root = program->region_root;
+        space_at(space)->state = SPACE_SOURCE;
+        program->region_root = 0;
+        program->space = 0;
+    }
+    return space;
+}
+
+/* Discard the memory of a space region by region. A region leaves the tree only after its pages are gone. */
+static enum error empty(struct space_id space)
+{
+    struct space_record *record = space_at(space);
+    const struct vm_region *region;
+    enum error error = OK;
+
+    while (error == OK && (region = vm_region_next(&region_table, record->region_root, 0)) != NULL) {
+        uint32_t first = region->first_page;
+        uint32_t count = region->page_count;
+        error = vm_discard((struct gpn){space.number << 20 | first}, count);
+        if (error == OK) {
+            error = vm_region_release(&region_table, &record->region_root, first, count);
+        }
+    }
+    return error;
+}
+
+static bool is_leaving(struct space_id space)
+{
+    return space.number != 0 && space_at(space)->state == SPACE_SOURCE && vm_lineage_children(space) == 0;
+}
+
+void space_collect(struct space_id space)
+{
+    while (is_leaving(space)) {
+        struct space_id source = vm_lineage_source(space);
+        enum error error = empty(space);
+        if (error != OK) {
+            log_line("space: the memory of space %u is not released for now: %s", space.number, error_text(error));
+            return;
+        }
+        space_forget(space);
+        space = source;
+    }
+}
+
+/* After a boot -------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_sound(uint32_t index)
+{
+    const struct space_record *record = space_at((struct space_id){index});
+
+    if (record->state > SPACE_SOURCE || record->source >= record_committed(RECORD_SPACE)) {
+        return false;
+    }
+    return record->source == 0 || space_at((struct space_id){record->source})->state == SPACE_SOURCE;
+}
+
+/* Whether the sources above a space end. */
+static bool ends(uint32_t index)
+{
+    uint32_t steps = 0;
+
+    while (index != 0 && ++steps < SPACES_MAX) {
+        index = space_at((struct space_id){index})->source;
+    }
+    return index == 0;
+}
+
+/* Each of a space's copies is one of its source (SPACE-1). */
+static bool copies_are_sound(uint32_t index)
+{
+    struct space_id space = {index};
+    const struct vm_region *region;
+
+    for (uint32_t page = 0; (region = vm_region_next(&region_table, *space_regions(space), page)) != NULL;
+         page = vm_region_end(region)) {
+        if (region->ticket.kind == VM_TICKET_COPY && region->ticket.object != space_at(space)->source) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum error adopt(uint32_t index)
+{
+    struct space_record *record = space_at((struct space_id){index});
+    enum error error = is_sound(index) && ends(index) ? OK : ERROR_FORMAT_DAMAGED;
+
+    if (error == OK && record->state == SPACE_SOURCE) {
+        error = vm_region_adopt(&region_table, record->region_root);
+    } else if (error == OK && (space_owner((struct space_id){index}) == 0 || record->region_root != 0)) {
+        error = ERROR_FORMAT_DAMAGED; /* owned by nobody */
+    }
+    if (error == OK && !copies_are_sound(index)) {
+        error = ERROR_FORMAT_DAMAGED;
+    }
+    return error == OK ? pmap_create((struct space_id){index}) : error;
+}
+
+enum error space_resume(void)
+{
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        if (space_at((struct space_id){i})->state == SPACE_FREE) {
+            continue;
+        }
+        enum error error = adopt(i);
+        if (error != OK) {
+            log_line("space: record %u is not sound: %s", i, error_text(error));
+            return error;
+        }
+    }
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        if (space_at((struct space_id){i})->state != SPACE_FREE) {
+            vm_lineage_set_source((struct space_id){i}, (struct space_id){space_at((struct space_id){i})->source});
+        }
+    }
+    return OK;
+}
+
+void space_collect_all(void)
+{
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        if (is_leaving((struct space_id){i})) {
+            space_collect((struct space_id){i});
+        }
+    }
+}

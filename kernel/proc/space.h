@@ -1,0 +1,74 @@
+/*
+ * Inside kernel/proc: the private windows that programs live in, and the sources that clones have in common.
+ *
+ * A program owns one space. When it is cloned, its space becomes a source with the regions as they are; the program and
+ * its clone get new spaces whose regions are copies of it (vm_lineage.h). So cloning costs what the regions cost,
+ * whatever is in them. A source ends with its last child. A space that is the only child its source has left is
+ * settled: it gives the source what it has written since, and the program lives in that space again, as if nothing had
+ * been.
+ *
+ *     SPACE-1  A space has at most one source, and all its regions of VM_TICKET_COPY name it.
+ *     SPACE-2  An owned space has no children. Its regions are in the program's record, those of a source in its own.
+ *     SPACE-3  A source has children; one that has none is on its way out, and the next boot finishes that.
+ *     SPACE-4  A program's space has at most SOURCES_MAX sources above it that have other children: a clone beyond that
+ *              makes the program copy what it borrows of the nearest ones first.
+ */
+#ifndef SPACE_H
+#define SPACE_H
+
+#include "error.h"
+#include "record.h"
+#include "types.h"
+
+#define SOURCES_MAX 8u
+
+struct space_record *space_at(struct space_id space);
+
+/* The program that owns a space; 0: none. */
+uint32_t space_owner(struct space_id space);
+void space_set_owner(struct space_id space, uint32_t program);
+
+/* The regions of any space that is in use. */
+uint32_t *space_regions(struct space_id space);
+
+/* Make sure of `count` free records. May sleep, unless they are there. ERROR_NO_MEMORY. */
+MUST_CHECK enum error space_reserve(uint32_t count);
+
+/* An empty space without an owner or a source. Does not sleep: see space_reserve(). ERROR_NO_MEMORY. */
+MUST_CHECK enum error space_create(struct space_id *out);
+
+/* Undo space_create(): nothing is in it. Does not sleep. */
+void space_forget(struct space_id space);
+
+/* Give a space a source. Its regions are the caller's business. Does not sleep. */
+void space_set_source(struct space_id space, struct space_id source);
+
+/*
+ * The program has no use for its space any more, and no space from now on. Does not sleep; space_collect() takes back
+ * what was in it, or else the next boot.
+ */
+struct space_id space_abandon(struct program_record *program);
+
+/*
+ * Take back what a source without children has: pages, regions, the space; and go on with its source if that has no
+ * other children. Does nothing to other spaces. May sleep. What cannot be taken back now stays for the next boot.
+ */
+void space_collect(struct space_id space);
+
+/*
+ * Before a program is cloned, or when it hears that a clone has ended: make its space one with its source as long as it
+ * has no other child, and bound the number of sources (SPACE-4).
+ * - the current task is the program's only one. May sleep; can be called again after a failure or a boot.
+ * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED: the program goes on as it was.
+ */
+MUST_CHECK enum error space_settle(uint32_t program);
+MUST_CHECK enum error space_bound_sources(uint32_t program);
+
+/* After a boot: the lineage, from the records, whose regions are adopted. ERROR_FORMAT_DAMAGED is explained in the log.
+ */
+MUST_CHECK enum error space_resume(void);
+
+/* And once all programs are there: what was on its way out. May sleep. */
+void space_collect_all(void);
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * Settling: the space of a program and its source become one again when nobody else needs the source.
+ *
+ * The regions first: where the program has something else than a copy of the source, the source's pages are of no use
+ * to anyone; they go, the source gets the region, and the program a copy of that. Each step leaves both in order, so a
+ * cut or a failure in between changes nothing that the program could see. Then the pages: the space gives them to its
+ * source. Then, in one step, the program moves: it gets the source's regions with the rights of its own, and the
+ * source's space.
+ */
+#include "address_space.h"
+#include "log.h"
+#include "space.h"
+#include "task.h"
+#include "vm_fault.h"
+#include "vm_lineage.h"
+
+static struct gpn page_in(struct space_id space, uint32_t page)
+{
+    return (struct gpn){space.number << 20 | page};
+}
+
+/* The program sees nothing of the source's pages [first, end): they go. */
+static enum error clear_source(struct space_id source, uint32_t first, uint32_t end)
+{
+    uint32_t *regions = space_regions(source);
+    const struct vm_region *region = vm_region_next(&region_table, *regions, first);
+
+    if (region == NULL || region->first_page >= end) {
+        return OK;
+    }
+    enum error error = vm_discard(page_in(source, first), end - first);
+    if (error == OK) {
+        error = vm_region_reserve(&region_table);
+    }
+    return error == OK ? vm_region_release(&region_table, regions, first, end - first) : error;
+}
+
+/* A region of the program's own becomes the source's, and the program's a copy of it. */
+static enum error hand_over(struct program_record *program, struct space_id source, const struct vm_region *region)
+{
+    uint32_t first = region->first_page, count = region->page_count;
+    struct vm_region_attributes attributes = {region->protection, region->flags, region->ticket};
+    enum error error = clear_source(source, first, first + count);
+
+    if (error == OK) {
+        error = vm_region_reserve(&region_table);
+    }
+    if (error == OK) {
+        error = vm_region_insert(&region_table, space_regions(source), first, count, &attributes);
+    }
+    if (error != OK) {
+        return error;
+    }
+    attributes.ticket = (struct vm_ticket){.kind = VM_TICKET_COPY, .object = source.number};
+    error = vm_region_release(&region_table, &program->region_root, first, count);
+    ASSERT(error == OK);
+    error = vm_region_insert(&region_table, &program->region_root, first, count, &attributes);
+    ASSERT(error == OK);
+    return OK;
+}
+
+/* The source ends up with what the program has, and nothing else. */
+static enum error settle_regions(struct program_record *program, struct space_id source)
+{
+    enum error error = OK;
+
+    for (uint32_t page = USER_FIRST_PAGE; error == OK && page < USER_END_PAGE;) {
+        const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+        uint32_t first = region != NULL ? region->first_page : USER_END_PAGE;
+        uint32_t end = region != NULL ? vm_region_end(region) : USER_END_PAGE;
+        error = clear_source(source, page, first);
+        region = vm_region_find(&region_table, program->region_root, first);
+        if (error != OK || region == NULL) {
+            return error;
+        }
+        if (region->ticket.kind == VM_TICKET_NONE) {
+            error = clear_source(source, first, end);
+        } else if (region->ticket.kind != VM_TICKET_COPY) {
+            error = hand_over(program, source, region);
+        }
+        page = end;
+    }
+    return error;
+}
+
+/* Nothing sleeps in here but the reserving: one instant for everybody. */
+static enum error become_source(uint32_t index, struct space_id source)
+{
+    struct program_record *program = program_at(index);
+    struct space_id space = {program->space};
+    uint32_t root;
+    enum error error = vm_region_reserve_compose(&region_table, &program->region_root, space_regions(source));
+
+    if (error == OK) {
+        error = vm_region_compose(&region_table, program->region_root, *space_regions(source), &root);
+    }
+    if (error != OK) {
+        return error;
+    }
+    vm_region_clear(&region_table, &program->region_root);
+    vm_region_clear(&region_table, space_regions(source));
+    space_at(source)->state = SPACE_OWNED;
+    space_set_owner(source, index);
+    program->region_root = root;
+    program->space = source.number;
+    task_move_program(index, source);
+    space_forget(space);
+    return OK;
+}
+
+static bool is_only_child(struct space_id space)
+{
+    struct space_id source = vm_lineage_source(space);
+
+    return source.number != 0 && vm_lineage_children(source) == 1;
+}
+
+enum error space_settle(uint32_t index)
+{
+    struct program_record *program = program_at(index);
+    enum error error = OK;
+
+    while (error == OK && is_only_child((struct space_id){program->space})) {
+        struct space_id space = {program->space};
+        struct space_id source = vm_lineage_source(space);
+        error = settle_regions(program, source);
+        if (error == OK) {
+            error = vm_give_to_source(space);
+        }
+        if (error == OK) {
+            error = vm_discard(page_in(space, 0), USER_END_PAGE); /* what it had borrowed */
+        }
+        if (error == OK) {
+            error = become_source(index, source);
+        }
+    }
+    return error;
+}
+
+/* Sources ------------------------------------------------------------------------------------------------------------
+ */
+
+static uint32_t count_sources(struct space_id space)
+{
+    uint32_t count = 0;
+
+    while ((space = vm_lineage_source(space)).number != 0) {
+        count++;
+    }
+    return count;
+}
+
+/* The program does without its nearest source, all of whose pages it has copied. */
+static enum error leave_source(struct program_record *program)
+{
+    struct space_id space = {program->space};
+    struct space_id source = vm_lineage_source(space);
+    uint32_t root;
+    enum error error = vm_region_reserve_compose(&region_table, &program->region_root, space_regions(source));
+
+    if (error == OK) {
+        error = vm_region_compose(&region_table, program->region_root, *space_regions(source), &root);
+    }
+    if (error == OK) {
+        vm_region_clear(&region_table, &program->region_root);
+        program->region_root = root;
+        space_set_source(space, vm_lineage_source(source));
+    }
+    return error;
+}
+
+enum error space_bound_sources(uint32_t index)
+{
+    struct program_record *program = program_at(index);
+    struct space_id space = {program->space};
+    enum error error = OK;
+
+    if (count_sources(space) < SOURCES_MAX) {
+        return OK;
+    }
+    while (error == OK && vm_lineage_source(space).number != 0) {
+        error = vm_take_from_source(space);
+        if (error == OK) {
+            error = leave_source(program);
+        }
+    }
+    return error;
+}

@@ -1,0 +1,213 @@
+/*
+ * System calls that make programs, and that hear of their end.
+ *
+ * A call that has made a program keeps its number in record->call at the same instant, so that it does not make another
+ * one when it is issued again after a boot. A wait takes the status of a program only when there is a place for it, in
+ * one step.
+ */
+#include "calls.h"
+#include "program_signal.h"
+#include "space.h"
+#include "task.h"
+#include <string.h>
+
+#define CHILD 0 /* of record->call.words */
+
+/* Making ----------------------------------------------------------------------------------------------------------- */
+
+/* Wait until the child has memory of its own, as vfork() promises. A signal that ends the caller ends the wait. */
+static void wait_until_released(const struct system_call *call, uint32_t child)
+{
+    const struct program_record *program = program_at(child);
+
+    while (!call->task->dying && program->parent == call->task->program_index && program->parent_waits != 0) {
+        if (program_wait_for_change() != OK) {
+            continue; /* a signal: it is looked at when the call is over */
+        }
+    }
+}
+
+static int32_t make(const struct system_call *call, const struct program_clone_options *options)
+{
+    uint32_t *child = &call->record->call.words[CHILD];
+
+    if (*child == 0) {
+        uint32_t made;
+        enum error error = program_clone(options, &made);
+        if (error != OK) {
+            return error == ERROR_INTERRUPTED ? call_interrupted(call) : system_call_errno(error);
+        }
+        *child = made;
+    }
+    if (options->holds_parent) {
+        wait_until_released(call, *child);
+    }
+    return (int32_t)*child;
+}
+
+int32_t call_fork(const struct system_call *call)
+{
+    return make(call, &(struct program_clone_options){0});
+}
+
+int32_t call_vfork(const struct system_call *call)
+{
+    return make(call, &(struct program_clone_options){.holds_parent = true});
+}
+
+#define CLONE_KNOWN                                                                                                    \
+    (CLONE_SIGNAL | CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |               \
+     CLONE_CHILD_SETTID)
+
+/* Memory can be lent to a child as vfork() does, where it makes no difference that the child has a copy. */
+static int32_t check_clone(uint32_t flags)
+{
+    if ((flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) == 0) {
+        return -ENOSYS; /* a thread */
+    }
+    return (flags & ~CLONE_KNOWN) != 0 || (flags & CLONE_SIGNAL) > SIGNAL_MAX ? -EINVAL : 0;
+}
+
+static int32_t segments_of(const struct system_call *call, uint32_t address, struct cpu_tls segments[CPU_TLS_ENTRIES])
+{
+    struct linux_user_desc description;
+    int32_t result = copy_in(&description, address, sizeof(description));
+
+    if (result != 0) {
+        return result;
+    }
+    if (description.entry_number - CPU_TLS_FIRST_ENTRY >= CPU_TLS_ENTRIES) {
+        return -EINVAL;
+    }
+    memcpy(segments, call->task->context.tls, sizeof(call->task->context.tls));
+    segments[description.entry_number - CPU_TLS_FIRST_ENTRY] = call_segment(&description);
+    return 0;
+}
+
+/* clone(flags, stack, parent_tid, tls, child_tid) */
+int32_t call_clone(const struct system_call *call)
+{
+    const uint32_t *arguments = call->arguments;
+    uint32_t flags = arguments[0];
+    struct cpu_tls segments[CPU_TLS_ENTRIES];
+    struct program_clone_options options = {
+        .stack_pointer = arguments[1],
+        .tls = (flags & CLONE_SETTLS) != 0 ? segments : NULL,
+        .tid_address = (flags & CLONE_CHILD_SETTID) != 0 ? arguments[4] : 0,
+        .holds_parent = (flags & CLONE_VFORK) != 0,
+    };
+    int32_t result = check_clone(flags);
+
+    if (result == 0 && options.tls != NULL) {
+        result = segments_of(call, arguments[3], segments);
+    }
+    if (result == 0) {
+        result = make(call, &options);
+    }
+    if (result > 0 && (flags & CLONE_PARENT_SETTID) != 0) {
+        int32_t told = copy_out(arguments[2], &result, sizeof(result));
+        result = told == 0 ? result : told;
+    }
+    return result;
+}
+
+/* The end of children ---------------------------------------------------------------------------------------------- */
+
+/* Whether wait4(`wish`) of the caller is about this program. */
+static bool is_meant(const struct system_call *call, uint32_t index, int32_t wish)
+{
+    const struct program_record *program = program_at(index);
+
+    if (program->state == PROGRAM_FREE || program->parent != call->task->program_index) {
+        return false;
+    }
+    if (wish > 0) {
+        return index == (uint32_t)wish;
+    }
+    uint32_t group = wish == 0 ? call->program->process_group : 0u - (uint32_t)wish;
+    return wish == -1 || program->process_group == group;
+}
+
+/* One that has ended; else 0, and `any` says whether there are others to wait for. */
+static uint32_t find_ended(const struct system_call *call, int32_t wish, bool *any)
+{
+    *any = false;
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        if (!is_meant(call, index, wish)) {
+            continue;
+        }
+        *any = true;
+        if (program_at(index)->state == PROGRAM_ENDED) {
+            return index;
+        }
+    }
+    return 0;
+}
+
+/* Take note of an end: the status goes out and the program's record is free, in one step. */
+static int32_t take_status(const struct system_call *call, uint32_t index, uint32_t usage_address)
+{
+    static const struct linux_rusage no_usage;
+    struct user_range range = {0};
+    uint32_t status_address = call->arguments[1];
+
+    if (usage_address != 0) {
+        int32_t result = copy_out(usage_address, &no_usage, sizeof(no_usage));
+        if (result != 0) {
+            return result;
+        }
+    }
+    if (status_address != 0) {
+        enum error error =
+            user_prepare(&range, (struct vaddr){status_address}, sizeof(program_at(index)->exit_status), PMAP_WRITE);
+        if (error != OK) {
+            return system_call_errno(error);
+        }
+        memcpy(range.address, &program_at(index)->exit_status, sizeof(program_at(index)->exit_status));
+        user_release(&range);
+    }
+    program_forget(index);
+    return (int32_t)index;
+}
+
+static int32_t wait_for_end(const struct system_call *call, uint32_t usage_address)
+{
+    int32_t wish = (int32_t)call->arguments[0];
+    uint32_t options = call->arguments[2];
+    bool any;
+
+    if ((options & ~(WAIT_NO_HANG | WAIT_STOPPED | WAIT_CONTINUED | WAIT_ALL)) != 0 || wish == INT32_MIN) {
+        return wish == INT32_MIN ? -ESRCH : -EINVAL;
+    }
+    for (;;) {
+        uint32_t ended = find_ended(call, wish, &any);
+        if (ended != 0) {
+            /* What it alone shared with the caller can be the caller's own again. If not now, before the next clone. */
+            (void)!space_settle(call->task->program_index);
+            return take_status(call, ended, usage_address);
+        }
+        if (!any) {
+            return -ECHILD;
+        }
+        if ((options & WAIT_NO_HANG) != 0) {
+            return 0;
+        }
+        if (signal_is_pending(call->task)) {
+            return call_interrupted(call);
+        }
+        enum error error = program_wait_for_change();
+        if (error != OK && error != ERROR_INTERRUPTED) {
+            return system_call_errno(error);
+        }
+    }
+}
+
+int32_t call_wait4(const struct system_call *call)
+{
+    return wait_for_end(call, call->arguments[3]);
+}
+
+int32_t call_waitpid(const struct system_call *call)
+{
+    return wait_for_end(call, 0);
+}

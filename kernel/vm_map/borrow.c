@@ -1,0 +1,228 @@
+/*
+ * Borrowing: a page that nobody has written since its space was cloned is its source's, and shares the source's frame.
+ *
+ * The lender is looked for from the space upwards, one page mutex after the other, and is kept locked until its frame
+ * is mapped or copied; so it cannot be dropped meanwhile. Content moves in one direction only, from a space to its
+ * source (settle.c), so whoever looks upwards does not miss it. What may happen while one sleeps is that a space on the
+ * way ends and its number is given to another one: therefore the way is looked at again afterwards, and gone once more
+ * if it leads elsewhere.
+ *
+ * A borrowed frame has no record of its borrowers. They are the descendants of its space that have no page of their own
+ * there, at the same address: the tree says who they are.
+ */
+#include "borrow.h"
+#include "arch/frame.h"
+#include "page_in.h"
+#include "vm_lineage.h"
+#include "vm_reclaim.h"
+#include <string.h>
+
+static uint64_t copied;
+
+uint64_t vm_borrowed_copies(void)
+{
+    return copied;
+}
+
+static struct gpn in_space(struct gpn gpn, struct space_id space)
+{
+    return gpn_make(space, gpn_address(gpn));
+}
+
+/* The page that an untouched one is a copy of. False: none, and `out` is as it was. */
+static bool source_of(struct gpn gpn, struct gpn *out)
+{
+    const struct vm_fault_policy *policy = vm_fault_policy();
+    struct space_id source = policy->source != NULL ? policy->source(gpn) : SPACE_SHARED;
+
+    if (source.number == SPACE_SHARED.number) {
+        return false;
+    }
+    *out = in_space(gpn, source);
+    return true;
+}
+
+bool borrow_is_due(struct gpn gpn)
+{
+    struct gpn source;
+
+    return source_of(gpn, &source);
+}
+
+bool borrow_is_mapped(const struct vm_page *page)
+{
+    return frame_is_none(page->frame) && pmap_query(page->gpn, NULL);
+}
+
+/* Whether `above` is where one looks, sooner or later, for the content of `gpn`. */
+static bool is_on_the_way(struct gpn gpn, struct gpn above)
+{
+    while (gpn.number != above.number) {
+        if (!source_of(gpn, &gpn)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Bring in a page of a source, if it has content of its own. The caller has its mutex. */
+static enum error bring_in(struct vm_page *page, const struct vm_allowance *allowance, enum eidolon_count *kind)
+{
+    struct vm_cluster_extent extent;
+    enum error error = page_in_measure(vm_fault_pager(), page, allowance, &extent);
+
+    if (error != OK || extent.is_absent) {
+        return error;
+    }
+    *kind = EIDOLON_FAULT_PAGE_IN;
+    return page_in(vm_object_space(), vm_fault_pager(), page, &extent, allowance);
+}
+
+/*
+ * The nearest source's page that has content, resident and locked. `*lender` NULL: none has; *last is then the page of
+ * the last source that was asked.
+ */
+static enum error find_lender(struct gpn gpn, const struct vm_allowance *allowance, struct vm_page **lender,
+                              struct gpn *last, enum eidolon_count *kind)
+{
+    struct vm_page *page;
+
+    *lender = NULL;
+    *last = gpn;
+    while (source_of(*last, last)) {
+        enum error error = vm_fault_lock_page(*last, &page, NULL);
+        if (error == OK && frame_is_none(page->frame)) {
+            error = bring_in(page, allowance, kind);
+            if (error != OK || frame_is_none(page->frame)) {
+                vm_page_unlock(page);
+                page_in_forget(vm_object_space(), *last);
+                page = NULL;
+            }
+        }
+        if (error != OK || page != NULL) {
+            *lender = error == OK ? page : NULL;
+            return error;
+        }
+    }
+    return OK;
+}
+
+enum error borrow_copy(struct vm_page *page, const struct vm_page *lender)
+{
+    struct frame frame;
+    enum error error = vm_frame_take(&frame);
+
+    if (error != OK) {
+        return error;
+    }
+    if (lender != NULL) {
+        memcpy(frame_address(frame), frame_address(lender->frame), PAGE_SIZE);
+        copied++;
+    } else {
+        memset(frame_address(frame), 0, PAGE_SIZE);
+    }
+    if (pmap_query(page->gpn, NULL)) {
+        (void)pmap_remove(page->gpn);
+    }
+    vm_page_make_resident(vm_object_space(), page, frame);
+    return OK;
+}
+
+static enum error share(const struct vm_page *page, const struct vm_page *lender)
+{
+    return pmap_query(page->gpn, NULL) ? OK : pmap_enter(page->gpn, lender->frame, PMAP_READ);
+}
+
+/* `kind` is what it took to find the lender, or NO_FAULT. */
+static enum error take(struct vm_page *page, const struct vm_page *lender, enum pmap_access access,
+                       enum eidolon_count *kind)
+{
+    if (lender != NULL && access == PMAP_READ) {
+        *kind = *kind == NO_FAULT ? EIDOLON_FAULT_MAP : *kind;
+        return share(page, lender);
+    }
+    *kind = lender != NULL ? EIDOLON_FAULT_COPY : EIDOLON_FAULT_ZERO;
+    return borrow_copy(page, lender);
+}
+
+enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
+                  enum eidolon_count *kind)
+{
+    const struct vm_fault_policy *policy = vm_fault_policy();
+    struct vm_page *lender;
+    struct gpn last;
+    enum error error;
+
+    *kind = NO_FAULT;
+    for (;;) {
+        error = find_lender(page->gpn, allowance, &lender, &last, kind);
+        if (error == OK) {
+            error = policy->check(page->gpn, access, allowance);
+        }
+        bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !borrow_is_due(last));
+        if (error == OK && holds) {
+            error = take(page, lender, access, kind);
+        }
+        if (lender != NULL) {
+            vm_page_unlock(lender);
+        }
+        if (error != OK || holds) {
+            return error;
+        }
+    }
+}
+
+/* Borrowers -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * The next descendant whose page borrows the frame of `lender`; none: no more. One that has a page of its own lends to
+ * those below it itself.
+ */
+static struct space_id next_borrower(struct gpn lender, struct space_id at)
+{
+    struct space_id root = gpn_space(lender);
+    bool descend = true;
+
+    while ((at = vm_lineage_next(root, at, descend)).number != 0) {
+        struct gpn gpn = in_space(lender, at);
+        const struct vm_page *page = vm_map_find(vm_object_space(), gpn);
+        descend = page == NULL || frame_is_none(page->frame);
+        if (descend && pmap_query(gpn, NULL)) {
+            return at;
+        }
+    }
+    return at;
+}
+
+bool borrowers_hold(struct gpn gpn)
+{
+    struct space_id at = gpn_space(gpn);
+
+    while ((at = next_borrower(gpn, at)).number != 0) {
+        const struct vm_page *page = vm_map_find(vm_object_space(), in_space(gpn, at));
+        if (page != NULL && page->wire_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool borrowers_take_accessed(struct gpn gpn)
+{
+    struct space_id at = gpn_space(gpn);
+    bool accessed = false;
+
+    while ((at = next_borrower(gpn, at)).number != 0) {
+        accessed |= pmap_clear_accessed(in_space(gpn, at));
+    }
+    return accessed;
+}
+
+void borrowers_unmap(struct gpn gpn)
+{
+    struct space_id at = gpn_space(gpn);
+
+    while ((at = next_borrower(gpn, at)).number != 0) {
+        (void)pmap_remove(in_space(gpn, at));
+    }
+}

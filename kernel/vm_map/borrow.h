@@ -1,0 +1,63 @@
+/*
+ * Inside kernel/vm_map: pages that are their source's until they are written (vm_lineage.h), and what they share with
+ * the fault path.
+ */
+#ifndef BORROW_H
+#define BORROW_H
+
+#include "vm_account.h"
+#include "vm_fault.h"
+#include "vm_map.h"
+
+/* The fault path's own, for its other files (fault.c). */
+const struct vm_pager *vm_fault_pager(void);
+const struct vm_fault_policy *vm_fault_policy(void);
+
+/* The page's record, made if there is none, with its mutex; `slept` may be NULL. ERROR_RANGE, ERROR_NO_MEMORY. */
+MUST_CHECK enum error vm_fault_lock_page(struct gpn gpn, struct vm_page **out, bool *slept);
+
+/*
+ * Map a resident page so that the access succeeds; the caller has its mutex. Does not sleep.
+ * - kind: what was to be done, or NO_FAULT. ERROR_NO_MEMORY; ERROR_BUSY: see vm_fault_wait_for_snapshot().
+ */
+#define NO_FAULT EIDOLON_COUNTS_KNOWN
+MUST_CHECK enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_write,
+                                   enum eidolon_count *kind);
+
+/* What vm_discard() does to a page that has a record, but for what the pager has. The caller has its mutex, and loses
+ * it. */
+void vm_fault_discard_page(struct vm_page *page);
+
+/* A page that is to be copied for the running snapshot, and may not yet: wait. ERROR_INTERRUPTED. */
+MUST_CHECK enum error vm_fault_wait_for_snapshot(struct gpn gpn);
+
+/* Whether an untouched page is a source's. */
+bool borrow_is_due(struct gpn gpn);
+
+/* Whether a page without a frame is mapped: then it is its lender's frame, and the page has no content of its own. */
+bool borrow_is_mapped(const struct vm_page *page);
+
+/*
+ * A page that has no content of its own and a source: for PMAP_READ it is mapped to its lender's frame, for PMAP_WRITE
+ * it gets a frame with a copy. It becomes a page of zeroes if no source has it.
+ * - kind: what kind of fault that was. The caller has its mutex; the state is NEW. Sleeps; the region has been looked
+ * at since the last sleep on return.
+ * - ERROR_DENIED, ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM.
+ */
+MUST_CHECK enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
+                             enum eidolon_count *kind);
+
+/*
+ * A frame of its own for a page that has none: with what the lender holds, or zeroes if that is NULL. The caller has
+ * both mutexes. Does not sleep. ERROR_NO_MEMORY.
+ */
+MUST_CHECK enum error borrow_copy(struct vm_page *page, const struct vm_page *lender);
+
+/* Whether one of those who borrow a page's frame has wired it; and whether one has used it since the last call. */
+bool borrowers_hold(struct gpn gpn);
+bool borrowers_take_accessed(struct gpn gpn);
+
+/* Take the frame from those who borrow it. */
+void borrowers_unmap(struct gpn gpn);
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * Settling: a space that is the only child of its source gives it all it has written since, and can be one with it
+ * again; a space whose sources have become too many copies what it borrows of the nearest, and can do without it.
+ *
+ * Page by page: to give, the content is written into the source's page, as any program would write it (a running
+ * snapshot may need what was there), and then the space has no page of its own there. A reader from below finds it in
+ * one place or the other. First come the pages in memory, then those that only the store has.
+ */
+#include "borrow.h"
+#include "page_in.h"
+#include "log.h"
+#include "vm_lineage.h"
+#include "vm_reclaim.h"
+#include "vm_snapshot.h"
+#include <string.h>
+
+static struct gpn source_page(struct gpn gpn)
+{
+    return gpn_make(vm_lineage_source(gpn_space(gpn)), gpn_address(gpn));
+}
+
+/* Make a locked page resident if it has content of its own. */
+static enum error bring_in(struct vm_page *page)
+{
+    const struct vm_allowance alone = {.may_write = true};
+    struct vm_cluster_extent extent;
+
+    if (!frame_is_none(page->frame)) {
+        return OK;
+    }
+    enum error error = page_in_measure(vm_fault_pager(), page, &alone, &extent);
+    if (error == OK && !extent.is_absent) {
+        error = page_in(vm_object_space(), vm_fault_pager(), page, &extent, &alone);
+    }
+    return error;
+}
+
+/* Giving ----------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Write a page over another one, which is locked. What that held before need not be read. Nothing has changed after an
+ * error.
+ */
+static enum error write_over(struct vm_page *target, const struct vm_page *content)
+{
+    const void *bytes = frame_address(content->frame);
+    enum eidolon_count kind;
+    struct frame frame;
+    enum error error;
+
+    borrowers_unmap(target->gpn);
+    if (frame_is_none(target->frame)) {
+        error = vm_frame_take(&frame);
+        if (error == OK) {
+            memcpy(frame_address(frame), bytes, PAGE_SIZE);
+            vm_page_make_resident(vm_object_space(), target, frame);
+            vm_page_mark_dirty(vm_object_space(), target);
+        }
+        return error;
+    }
+    error = vm_fault_map(target, PMAP_WRITE, true, &kind);
+    if (error == OK) {
+        memcpy(frame_address(target->frame), bytes, PAGE_SIZE);
+        vm_page_mark_dirty(vm_object_space(), target);
+        pmap_mark_dirty(target->gpn);
+    }
+    return error;
+}
+
+/*
+ * The source has what the page holds: it ends. What the pager knows of it goes first, since that can fail, and once
+ * more if a stop came meanwhile: the snapshot would have brought it back.
+ */
+static enum error end_page(struct vm_page *page)
+{
+    enum error error;
+    uint32_t stops;
+
+    do {
+        stops = vm_stops();
+        error = vm_fault_pager()->discard(page->gpn, 1);
+    } while (error == OK && stops != vm_stops());
+    if (error == OK) {
+        vm_fault_discard_page(page);
+    } else {
+        vm_page_unlock(page);
+    }
+    return error;
+}
+
+static enum error copy_to_source(const struct vm_page *page)
+{
+    struct vm_page *target;
+    enum error error = vm_fault_lock_page(source_page(page->gpn), &target, NULL);
+
+    if (error == OK) {
+        error = write_over(target, page);
+        vm_page_unlock(target);
+        page_in_forget(vm_object_space(), source_page(page->gpn));
+    }
+    return error;
+}
+
+static enum error try_give_page(struct space_id space, struct gpn gpn)
+{
+    struct vm_page *page;
+    (void)space;
+    enum error error = vm_fault_lock_page(gpn, &page, NULL);
+
+    if (error != OK) {
+        return error;
+    }
+    error = bring_in(page);
+    bool has_content = !frame_is_none(page->frame);
+    if (error == OK && has_content) {
+        error = copy_to_source(page);
+    }
+    if (error == OK && has_content) {
+        return end_page(page);
+    }
+    vm_page_unlock(page);
+    page_in_forget(vm_object_space(), gpn);
+    return error;
+}
+
+/* Taking ----------------------------------------------------------------------------------------------------------- */
+
+/* A page of one's own no longer is what its ticket says, whether or not it was written. */
+static void mark_dirty(struct vm_page *page)
+{
+    vm_open_chunk(page->gpn);
+    if (page->state == VM_PAGE_CLEAN) {
+        vm_page_mark_dirty(vm_object_space(), page);
+    }
+    if (page->state == VM_PAGE_DIRTY && pmap_query(page->gpn, NULL)) {
+        pmap_mark_dirty(page->gpn);
+    }
+}
+
+static enum error copy_from_source(struct vm_page *page)
+{
+    struct vm_page *lender;
+    enum error error = vm_fault_lock_page(source_page(page->gpn), &lender, NULL);
+
+    if (error != OK) {
+        return error;
+    }
+    error = bring_in(lender);
+    if (error == OK && !frame_is_none(lender->frame)) {
+        error = borrow_copy(page, lender);
+    }
+    vm_page_unlock(lender);
+    page_in_forget(vm_object_space(), source_page(page->gpn));
+    return error;
+}
+
+/* `gpn` is a page of the source. */
+static enum error try_take_page(struct space_id space, struct gpn gpn)
+{
+    struct gpn own = gpn_make(space, gpn_address(gpn));
+    struct vm_page *page;
+
+    if (!borrow_is_due(own)) {
+        return OK;
+    }
+    enum error error = vm_fault_lock_page(own, &page, NULL);
+    if (error != OK) {
+        return error;
+    }
+    if (frame_is_none(page->frame)) {
+        const struct vm_allowance alone = {.may_write = true};
+        struct vm_cluster_extent extent;
+        error = page_in_measure(vm_fault_pager(), page, &alone, &extent);
+        if (error == OK && extent.is_absent) {
+            error = copy_from_source(page);
+        }
+    }
+    if (error == OK && !frame_is_none(page->frame)) {
+        mark_dirty(page);
+    }
+    vm_page_unlock(page);
+    page_in_forget(vm_object_space(), own);
+    return error;
+}
+
+/* All pages of a space -----------------------------------------------------------------------------------------------
+ */
+
+/* Do something to a page of `from`, for `space`. ERROR_NO_MEMORY, ERROR_BUSY: again, after a wait. */
+typedef enum error settle_page(struct space_id space, struct gpn gpn);
+
+static enum error persist(settle_page *settle, struct space_id space, struct gpn gpn)
+{
+    enum error error = settle(space, gpn);
+
+    while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
+        error = error == ERROR_BUSY ? vm_fault_wait_for_snapshot(source_page(gpn)) : vm_reclaim_wait();
+        if (error != OK) {
+            return error;
+        }
+        error = settle(space, gpn);
+    }
+    return error;
+}
+
+static enum error settle_resident(settle_page *settle, struct space_id space, struct space_id from)
+{
+    struct vm_map_cursor cursor = {0};
+    enum error error = OK;
+
+    while (error == OK && !cursor.done) {
+        const struct vm_page *page = vm_map_next(vm_object_space(), &cursor);
+        if (page != NULL && gpn_space(page->gpn).number == from.number) {
+            error = persist(settle, space, page->gpn);
+        }
+    }
+    return error;
+}
+
+static enum error settle_stored(settle_page *settle, struct space_id space, struct space_id from)
+{
+    struct gpn page = gpn_make(from, (struct vaddr){0});
+    enum error error;
+
+    while ((error = vm_fault_pager()->next(page, &page)) == OK && gpn_space(page).number == from.number) {
+        error = persist(settle, space, page);
+        if (error != OK) {
+            return error;
+        }
+        page.number++;
+    }
+    return error == ERROR_NOT_FOUND ? OK : error;
+}
+
+enum error vm_give_to_source(struct space_id space)
+{
+    ASSERT(vm_lineage_children(vm_lineage_source(space)) == 1 && vm_lineage_children(space) == 0);
+    enum error error = settle_resident(try_give_page, space, space);
+
+    return error == OK ? settle_stored(try_give_page, space, space) : error;
+}
+
+enum error vm_take_from_source(struct space_id space)
+{
+    struct space_id source = vm_lineage_source(space);
+
+    ASSERT(source.number != 0 && vm_lineage_children(space) == 0);
+    enum error error = settle_resident(try_take_page, space, source);
+    return error == OK ? settle_stored(try_take_page, space, source) : error;
+}
