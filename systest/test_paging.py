@@ -1,6 +1,10 @@
-"""Page replacement: the policy is chosen at boot, and a name that is none is refused before anything is touched."""
+"""Page replacement: the policy is chosen at boot, a name that is none is refused before anything is touched, and what the
+laboratory measures on the real machine is what the simulator says, exactly.
+"""
 
 import pytest
+
+from machine import eidolon
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
 
@@ -21,3 +25,20 @@ def test_policy_that_does_not_exist_is_refused_by_the_kernel(used_image):
     boot.expect("policy: 'mru' is no page replacement policy; give one of: " + " ".join(POLICIES))
     assert boot.end() == 1
     assert used_image.content() == before
+
+
+def test_laboratory_and_simulator_agree():
+    result = eidolon("bench", "paging", "--quick", status=0, timeout=120)
+    assert "50 runs of the kernel and the simulator agree in every count and victim" in result.stdout
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--policy", "mru"], "'mru'"),
+    (["--program", "tetris"], "'tetris'"),
+    (["--pages", "7"], "8 to 1024"),
+    (["--frames", "65"], "only 64 pages"),
+    (["--frames", "0"], "1 to 1024"),
+])
+def test_wrong_option_of_the_laboratory_is_named(arguments, words):
+    result = eidolon("bench", "paging", *arguments)
+    assert result.returncode != 0 and words in result.stderr
