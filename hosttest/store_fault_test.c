@@ -198,80 +198,6 @@ static void store_blocks_that_cannot_be_written_are_retired(void **state)
     stop();
 }
 
-static uint64_t retired_count(void)
-{
-    struct store_check_options options = {.read_pages = false};
-    struct store_check_result result;
-    assert_int_equal(store_check(world.store, &options, &result), OK);
-    assert_int_equal(result.findings, 0);
-    return result.retired;
-}
-
-/* One that goes on from a generation before the block was retired, which the newest has in its log, or in its tree. */
-static void store_branch_keeps_blocks_retired(void **state)
-{
-    (void)state;
-    for (uint32_t later = 1; later < 30; later += 4) {
-        start(STORE_BLOCKS_MIN, PAGES, 60 + later);
-        world.tuning.history = 16;
-        world_open(&world);
-        some_snapshots(2);
-        assert_int_equal(store_pin(world.store, store_committed(world.store), "before"), OK);
-        uint64_t before = store_committed(world.store).number;
-        struct extent extent;
-        assert_int_equal(store_allocate(world.store, 1, &extent), OK);
-        store_retire(world.store, extent);
-        some_snapshots(later);
-        assert_int_equal(retired_count(), 1);
-        world_branch(&world, before);
-        assert_int_equal(retired_count(), 1);
-        some_snapshots(1);
-        assert_int_equal(retired_count(), 1);
-        world_close(&world);
-        world_open(&world);
-        some_snapshots(20);
-        assert_int_equal(retired_count(), 1);
-        expect_state("on a branch with a retired block");
-        world_close(&world);
-        stop();
-    }
-}
-
-/* The head of the newest record, as the disk has it. */
-static void newest_head(struct disk_head *head)
-{
-    struct disk_root root, other;
-    memcpy(&root, fake_disk_block(&disk, DISK_ROOT_BLOCK), sizeof(root));
-    memcpy(&other, fake_disk_block(&disk, DISK_ROOT_BLOCK + 1), sizeof(other));
-    root = other.sequence > root.sequence ? other : root;
-    memcpy(head, fake_disk_block(&disk, root.window[0].block), sizeof(*head));
-}
-
-/* A merge is about to change the free-space tree in the first commit of the branch, and cannot read it. */
-static void store_branch_with_a_damaged_free_space_tree_lives_on(void **state)
-{
-    (void)state;
-    struct disk_head head;
-    start(STORE_BLOCKS_MIN, PAGES, 8);
-    world_open(&world);
-    do {
-        some_snapshots(1);
-        newest_head(&head);
-    } while (head.merge_next < UINT64_C(1) << 32 || head.space_tree.block == 0);
-    assert_int_equal(store_pin(world.store, store_committed(world.store), "before"), OK);
-    some_snapshots(20);
-    world_close(&world);
-    fake_disk_flip(&disk, head.space_tree.block, 100, 1);
-    world_open(&world);
-    world_branch(&world, head.generation);
-    some_snapshots(40);
-    assert_int_equal(store_unpin(world.store, "before"), OK);
-    some_snapshots(2);
-    expect_state("with a new free-space tree");
-    world_close(&world);
-    stop();
-}
-
 static void store_full_disk_keeps_what_is_committed(void **state)
 {
     (void)state;
@@ -510,8 +436,6 @@ int main(void)
         cmocka_unit_test(store_each_flush_failing_loses_nothing),
         cmocka_unit_test(store_each_read_failing_once_loses_nothing),
         cmocka_unit_test(store_blocks_that_cannot_be_written_are_retired),
-        cmocka_unit_test(store_branch_keeps_blocks_retired),
-        cmocka_unit_test(store_branch_with_a_damaged_free_space_tree_lives_on),
         cmocka_unit_test(store_full_disk_keeps_what_is_committed),
         cmocka_unit_test(store_second_user_is_noticed),
         cmocka_unit_test(store_damage_anywhere_is_noticed_and_survived),

@@ -94,8 +94,8 @@ MUST_CHECK enum error store_format(struct block_device *device, const struct sto
  * - out: owned by the caller until store_close(). report: filled in on success and on failure.
  * - ERROR_FORMAT_FOREIGN, ERROR_FORMAT_VERSION, ERROR_FORMAT_DAMAGED, ERROR_NOT_FOUND (no such generation),
  *   ERROR_TOO_SMALL (the device is shorter than the image), ERROR_IO, ERROR_NO_MEMORY, ERROR_READ_ONLY.
- * - an earlier generation opened for writing becomes a branch: the first commit drops all newer ones, the pinned among
- *   them too. Until then they are as they were. The report says so.
+ * - an earlier generation opened for writing becomes a branch: the first commit drops all newer ones but the pinned. Until
+ *   then they are as they were. The report says so.
  */
 MUST_CHECK enum error store_open(struct block_device *device, const struct store_open_options *options,
                                  struct store **out, struct store_report *report);

@@ -3,8 +3,8 @@
  *
  *     kernel_main    devices up, the boot code becomes the first thread
  *     open_image     recognise and recover, or refuse and say why; nothing has been written by then
- *     bring_to_life  adopt the records and resume, or begin a new object space; start the boot loader's program if asked
- *     snapshots run until the last program has ended; one last snapshot; power off with that program's status
+ *     bring_to_life  adopt the records and resume, or begin a new object space; start the boot loader's program if
+ * asked snapshots run until the last program has ended; one last snapshot; power off with that program's status
  *
  * Options on the command line: interval=MS, start=always|new, generation=N, policy=NAME, fresh, check, selftest.
  */
@@ -64,7 +64,8 @@ static _Noreturn void refuse(const char *what, const char *reason, const char *r
     leave(POWER_OFF_STOPPED);
 }
 
-/* Options ----------------------------------------------------------------------------------------------------------- */
+/* Options -----------------------------------------------------------------------------------------------------------
+ */
 
 static bool option_is_set(const char *name)
 {
@@ -115,7 +116,8 @@ static const struct vm_policy *choose_policy(void)
     refuse("policy", reason, remedy);
 }
 
-/* The image --------------------------------------------------------------------------------------------------------- */
+/* The image ---------------------------------------------------------------------------------------------------------
+ */
 
 static struct block_device *find_disk(void)
 {
@@ -201,8 +203,10 @@ static void say_opened(const struct store_report *report)
         console_say("eidolon: image: %s; resuming an earlier generation", report->reason);
     }
     if (report->newest.number > report->generation.number && !report->fell_back) {
-        console_say("eidolon: image: generation %llu was asked for; the first snapshot drops the newer ones, up to %llu",
-                    (unsigned long long)report->generation.number, (unsigned long long)report->newest.number);
+        console_say(
+            "eidolon: image: generation %llu was asked for; the first snapshot replaces the newer ones, up to %llu; "
+            "pinned ones stay",
+            (unsigned long long)report->generation.number, (unsigned long long)report->newest.number);
     }
 }
 
@@ -238,7 +242,8 @@ static struct store_report open_image(struct block_device *disk)
     return report;
 }
 
-/* Programs ---------------------------------------------------------------------------------------------------------- */
+/* Programs ----------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t commit_system_record(void *record, uint32_t capacity)
 {
@@ -398,7 +403,8 @@ static _Noreturn void run(void)
     }
     start_boot_program();
     if (program_count() == 0) {
-        refuse("nothing to run", "the image has no program alive and none was given", "name one: ./eidolon run -- PROGRAM");
+        refuse("nothing to run", "the image has no program alive and none was given",
+               "name one: ./eidolon run -- PROGRAM");
     }
     shut_down(program_wait_all());
 }

@@ -106,6 +106,39 @@ def test_earlier_generation_can_be_resumed(used_image):
     boot.expect("line 3 is <another third>")
 
 
+def test_earlier_generation_replaces_newer_ones_but_pinned_after_saying_so(used_image):
+    earlier = int(used_image.boot("--interval", "0").expect(RESUMED)[1])
+    used_image.boots[-1].kill()
+    boot = used_image.boot()
+    boot.expect(RESUMED)
+    for number in (3, 4):
+        boot.send_line("newer")
+        boot.expect(f"line {number} is <newer>")
+        boot.read_for(0.5)
+    boot.kill()
+    used_image.tool("pin", "newer")
+    newest = int(re.findall(r"^ *(\d+) .*newer$", used_image.tool("log"), re.MULTILINE)[0])
+    boot = used_image.boot("--generation", str(earlier), "--interval", "0")
+    boot.expect(f"generation {earlier} was asked for; the first snapshot replaces the newer ones, up to {newest}; "
+                "pinned ones stay")
+    boot.expect(RESUMED)
+    boot.kill()
+    assert re.search(rf"^ *{newest} ", used_image.tool("log"), re.MULTILINE), "replaced without a snapshot"
+    boot = used_image.boot("--generation", str(earlier))
+    boot.expect(RESUMED)
+    boot.send_line("another third")
+    boot.expect("line 3 is <another third>")
+    boot.read_for(0.5)
+    boot.kill()
+    kept = [int(number) for number in re.findall(r"^ *(\d+) ", used_image.tool("log"), re.MULTILINE)]
+    assert max(kept) > newest and newest in kept and not set(range(earlier + 1, newest)) & set(kept)
+    used_image.tool("verify")
+    boot = used_image.boot("--generation", "newer")
+    assert int(boot.expect(RESUMED)[1]) == newest
+    boot.send_line("still there")
+    boot.expect("line 5 is <still there>")
+
+
 def test_pinned_generation_can_be_resumed_by_its_name(used_image):
     used_image.tool("pin", "before-third")
     boot = used_image.boot()

@@ -83,7 +83,9 @@ struct disk_root {
     char kernel[DISK_KERNEL_BYTES]; /* version of the kernel that wrote this root */
     struct disk_record_ref window[DISK_WINDOW_MAX];
     struct disk_pin pins[DISK_PINS_MAX];
-    uint8_t zero[1344];
+    uint64_t branch_after; /* pins in branch_after + 1 .. branch_until may be of another branch; 0: none are */
+    uint64_t branch_until;
+    uint8_t zero[1328];
     uint64_t checksum;
 };
 
@@ -214,6 +216,7 @@ _Static_assert(offsetof(struct disk_root, user) == 40, "root");
 _Static_assert(offsetof(struct disk_root, kernel) == 56, "root");
 _Static_assert(offsetof(struct disk_root, window) == 120, "root");
 _Static_assert(offsetof(struct disk_root, pins) == 696, "root");
+_Static_assert(offsetof(struct disk_root, branch_after) == 2744, "root");
 _Static_assert(sizeof(struct disk_map_entry) == 24, "map entry");
 _Static_assert(sizeof(struct disk_tree_ref) == 24, "tree reference");
 _Static_assert(sizeof(struct disk_head) == DISK_BLOCK_BYTES, "record head");

@@ -26,6 +26,7 @@ struct commit {
     uint32_t history;                                   /* generations to keep */
     uint64_t pages_changed;                             /* put or deleted */
     bool is_settling;                                   /* it commits nothing, and merges as much as it may */
+    bool is_withheld; /* a pin of another branch, which may not need it, kept something from being freed */
     bool merge_ends;                                    /* with this commit */
     bool map_is_whole;                                  /* it writes the whole free-space map */
     bool bad_is_in_tree; /* every retired block known before it is in the free-space tree */

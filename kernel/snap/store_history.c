@@ -5,6 +5,11 @@
  * records), with the generation that first had it. When a generation is dropped, exactly the dead of its successor may
  * become free: those that no pinned generation has. So dropping costs what changed, not what there is.
  *
+ * A pinned generation stays whatever branch the image takes. Where one is of another branch than the newest, this rule
+ * frees too little: what was replaced there between the fork and the pin is needed by neither. The root says which pins
+ * may be such; what they alone withhold is left to a rebuild, which is due with the next opening, or when space runs
+ * short.
+ *
  * When one of these lists cannot be read, the blocks it would have freed are found by a rebuild of the free-space map.
  */
 #include "store_commit.h"
@@ -18,17 +23,28 @@ struct drop {
     uint64_t successor; /* generation whose dead are looked at */
 };
 
+static bool is_of_branch(const struct disk_root *root, uint64_t generation)
+{
+    return root->branch_after < generation && generation <= root->branch_until;
+}
+
 /* Whether a pinned generation has what was there from `birth` on, up to the drop's successor. */
 static bool is_pinned(const struct drop *drop, uint64_t birth)
 {
     const struct disk_root *root = drop->commit->root;
+    bool is_withheld = false;
     for (uint32_t i = 0; i < root->pin_count; i++) {
         uint64_t generation = root->pins[i].record.generation;
-        if (birth <= generation && generation < drop->successor) {
+        if (generation < birth || generation >= drop->successor) {
+            continue;
+        }
+        if (!is_of_branch(root, generation)) {
             return true;
         }
+        is_withheld = true;
     }
-    return false;
+    drop->commit->is_withheld = drop->commit->is_withheld || is_withheld;
+    return is_withheld;
 }
 
 /* Free a run of used blocks, once the commit is durable. */
@@ -86,24 +102,57 @@ static enum error drop_oldest(struct commit *commit)
     return error;
 }
 
-/* The kept generations of the branch that goes on from `from`. */
-static void branch(struct disk_root *root, uint64_t from)
+/* Whether a generation is in the root's window. */
+static bool is_in_window(const struct disk_root *root, uint64_t generation)
 {
-    uint32_t kept = 0;
     for (uint32_t i = 0; i < root->window_count; i++) {
-        if (root->window[i].generation <= from) {
+        if (root->window[i].generation == generation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Widen the range of pins that may be of another branch: those newer than the point that it goes on from. */
+static void pins_note(struct disk_root *root, uint64_t from, uint64_t newest)
+{
+    bool is_any = root->branch_until != 0;
+    root->branch_after = is_any && root->branch_after < from ? root->branch_after : from;
+    root->branch_until = is_any && root->branch_until > newest ? root->branch_until : newest;
+}
+
+/* With no pin in that range left there is none. */
+static void pins_settle(struct disk_root *root)
+{
+    bool is_any = false;
+    for (uint32_t i = 0; i < root->pin_count; i++) {
+        is_any = is_any || is_of_branch(root, root->pins[i].record.generation);
+    }
+    if (!is_any) {
+        root->branch_after = 0;
+        root->branch_until = 0;
+    }
+}
+
+/*
+ * The window of the branch that goes on from `from`: what leads to that generation. If it is kept by a pin alone,
+ * nothing in the window is known to lead to it.
+ */
+static void branch(struct disk_root *root, const struct disk_record_ref *from)
+{
+    uint64_t newest = root->window[0].generation;
+    uint32_t kept = 0;
+    if (!is_in_window(root, from->generation)) {
+        root->window[0] = *from;
+        root->window_count = 1;
+    }
+    for (uint32_t i = 0; i < root->window_count; i++) {
+        if (root->window[i].generation <= from->generation) {
             root->window[kept++] = root->window[i];
         }
     }
     root->window_count = kept;
-    kept = 0;
-    for (uint32_t i = 0; i < root->pin_count; i++) {
-        if (root->pins[i].record.generation <= from) {
-            root->pins[kept++] = root->pins[i];
-        }
-    }
-    memset(&root->pins[kept], 0, (root->pin_count - kept) * sizeof(root->pins[0]));
-    root->pin_count = kept;
+    pins_note(root, from->generation, newest);
     root->flags |= DISK_ROOT_REBUILD;
 }
 
@@ -117,8 +166,9 @@ enum error history_advance(struct commit *commit)
 {
     struct disk_root *root = commit->root;
     if (commit->store->branch_from != 0) {
-        branch(root, commit->store->branch_from);
+        branch(root, &commit->store->state.record);
     }
+    pins_settle(root);
     if (root->window_count == DISK_WINDOW_MAX) {
         root->window_count--; /* never happens with the windows this version writes */
     }
@@ -131,6 +181,7 @@ enum error history_advance(struct commit *commit)
            (root->window_count > commit->history || space_is_short(commit))) {
         error = drop_oldest(commit);
     }
+    commit->store->wants_rebuild = commit->store->wants_rebuild || (commit->is_withheld && space_is_short(commit));
     memset(&root->window[root->window_count], 0, (DISK_WINDOW_MAX - root->window_count) * sizeof(root->window[0]));
     return error;
 }

@@ -93,8 +93,8 @@ static enum error each_kept(struct reaching *reaching,
     }
     const struct disk_record_ref *ref;
     for (uint32_t i = 0; error == OK && (ref = kept_at(reaching->root, i)) != NULL; i++) {
-        if (ref->generation > reaching->newest) {
-            continue;
+        if (i < reaching->root->window_count && ref->generation > reaching->newest) {
+            continue; /* a pinned one is kept even so */
         }
         struct ref_list chain = {0};
         reaching->generation = ref->generation;

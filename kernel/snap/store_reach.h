@@ -30,7 +30,7 @@ struct reach_visitor {
 };
 
 /*
- * - root: the generations it keeps, those after `newest` aside.
+ * - root: the generations it keeps, those of the window after `newest` aside.
  * - seen: an initialised map of free space, in which everything reached is marked used; it tells what was seen already.
  * - ERROR_NO_MEMORY, and the visitor's errors.
  */
