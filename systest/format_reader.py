@@ -1,8 +1,8 @@
 """A reader of images that knows nothing but docs/disk-format.md: the proof that the document suffices.
 
-It was written from that document and shares no code and no constant with the kernel's store or the image tool, so what all of
-them agree on is what the document says. Section numbers in comments are the document's. It reads the whole file, builds
-the whole map of a generation in memory, and is for tests: a reader that anyone would use pages the trees in.
+It was written from that document and shares no code and no constant with the kernel's store or the image tool, so what
+all of them agree on is what the document says. Section numbers in comments are the document's. It reads the whole file,
+builds the whole map of a generation in memory, and is for tests: a reader that anyone would use pages the trees in.
 
     image = Image("t.img")
     for kept in image.kept:             # newest first: the window, then pinned ones that are no longer in it
@@ -10,8 +10,8 @@ the whole map of a generation in memory, and is for tests: a reader that anyone 
         content = state.content(page)   # 4096 bytes; None if the page has none
     problems = image.check()            # everything reachable proved, the block accounting balanced
 
-Damage is not an exception: whatever does not prove itself stands in `Image.problems`, by block, and what is below it is missing.
-Only what makes the image unreadable raises Unreadable.
+Damage is not an exception: whatever does not prove itself stands in `Image.problems`, by block, and what is below it is
+missing. Only what makes the image unreadable raises Unreadable.
 """
 
 from collections import namedtuple
@@ -100,9 +100,9 @@ class Record:
         self.blocks = []
         generation = reference.generation
         head = self.block(image, reference.block, reference.copy, reference.checksum, generation, b"HEAD")
-        (_, length, self.generation, checksum, block, copy, predecessor, self.map_base, self.space_base, page_tree, space_tree,
-         self.merge_end, self.merge_next, self.time, self.stop_ns, self.page_count, self.change_count,
-         self.used_count, self.written_count, _, chain, system_length, _) = HEAD_FIELDS.unpack_from(head)
+        (_, length, self.generation, checksum, block, copy, predecessor, self.map_base, self.space_base,
+         page_tree, space_tree, self.merge_end, self.merge_next, self.time, self.stop_ns, self.page_count,
+         self.change_count, self.used_count, self.written_count, _, chain, system_length, _) = HEAD_FIELDS.unpack_from(head)
         self.predecessor = Reference(*REFERENCE_FIELDS.unpack(predecessor))
         self.page_tree, self.space_tree = Tree(*TREE_FIELDS.unpack(page_tree)), Tree(*TREE_FIELDS.unpack(space_tree))
         self.system = head[HEAD_TAIL_AT:HEAD_TAIL_AT + system_length]
@@ -280,7 +280,8 @@ class Image:
 
     def is_sealed(self, block):
         content = self.raw(block)
-        return len(content) == BLOCK and xxh3_64_intdigest(content[:-8], block) == int.from_bytes(content[-8:], "little")
+        checksum = int.from_bytes(content[-8:], "little")
+        return len(content) == BLOCK and xxh3_64_intdigest(content[:-8], block) == checksum
 
     def read_label(self):
         good = [block for block in (LABEL, LABEL_COPY) if self.raw(block)[:8] == LABEL_MAGIC and self.is_sealed(block)]
@@ -298,7 +299,8 @@ class Image:
     def read_roots(self):
         roots = []
         for block in ROOTS:
-            magic, version, flags, sequence, space_id, user, window, pins, kernel = ROOT_FIELDS.unpack_from(self.raw(block))
+            (magic, version, flags, sequence, space_id, user, window, pins,
+             kernel) = ROOT_FIELDS.unpack_from(self.raw(block))
             if magic == ROOT_MAGIC and self.is_sealed(block) and version == 1 and space_id == self.space_id \
                     and block == 1 + sequence % 2 and window <= WINDOW_MOST and pins <= PINS_MOST:
                 roots.append((sequence, flags, user, window, pins, text(kernel), self.raw(block)))
@@ -308,8 +310,8 @@ class Image:
             raise Unreadable("no root proves itself")
         self.sequence, self.flags, self.user, window, pins, self.kernel, content = max(roots)
         self.window = [Reference(*REFERENCE_FIELDS.unpack_from(content, 120 + 32 * index)) for index in range(window)]
-        self.pins = {text(content[696 + 64 * index + 32:][:32]): Reference(*REFERENCE_FIELDS.unpack_from(content, 696 + 64 * index))
-                     for index in range(pins)}
+        self.pins = {text(content[at + 32:at + 64]): Reference(*REFERENCE_FIELDS.unpack_from(content, at))
+                     for at in range(696, 696 + 64 * pins, 64)}
         self.kept = sorted({*self.window, *self.pins.values()}, reverse=True)
 
     def names(self, reference):

@@ -1,8 +1,8 @@
 """docs/disk-format.md suffices to read an image: a reader written from it alone, against the store and the image tool.
 
 The images are of two kinds. `store_world` makes some with everything in them that the format has, in a fraction of a
-second, and says what every page of every kept generation is. The real machine makes others, which the image tool is asked
-about.
+second, and says what every page of every kept generation is. The real machine makes others, which the image tool is
+asked about.
 """
 
 import os
@@ -109,7 +109,7 @@ def test_random_images_are_read_as_the_store_reads_them(tmp_path, chance, soak):
 
 
 def test_damaged_images_are_read_as_the_store_reads_them(tmp_path, chance, soak):
-    """Leaves are damaged while the image lives: what is in the log again because it could not be merged is read, too."""
+    """Leaves are damaged while the image lives: what is in the log again because it could not be merged counts."""
     path = str(tmp_path / "world.img")
     lost = carried = 0
     for _ in range(WORLDS_SOAK if soak else WORLDS):
@@ -134,8 +134,8 @@ def test_any_flipped_bit_in_a_used_block_is_found_by_reader_and_tool(tmp_path, c
     pages = {entry.block for state in states for entry in state.pages.values() if entry.block}
     used = set().union(*(state.reached() - state.retired() for state in states))
     metadata = [0, 1, 2, 3] + sorted(used - pages)
-    chosen = metadata[:4] + chance.choices(metadata, k=FLIPS_SOAK if soak else FLIPS) + chance.choices(sorted(pages), k=FLIPS)
-    for block in chosen:
+    flips = FLIPS_SOAK if soak else FLIPS
+    for block in metadata[:4] + chance.choices(metadata, k=flips) + chance.choices(sorted(pages), k=flips):
         offset, bit = chance.randrange(BLOCK), chance.randrange(8)
         where = f"bit {bit} of byte {offset} in block {block}"
         with open(path, "r+b") as file:
