@@ -6,6 +6,7 @@
  * cut in between leaves the guard, and the call that is issued again removes it.
  */
 #include "address_space.h"
+#include "log.h"
 #include "vm_fault.h"
 
 struct address_space address_space_of(uint32_t program)
@@ -98,6 +99,31 @@ enum error address_space_unmap(struct address_space space, uint32_t first, uint3
     }
     enum error error = empty_range(space, first, count);
     return error != OK ? error : exchange_regions(space, first, count, NULL);
+}
+
+/* What a source has there is not what untouched pages of the range are, from now on. */
+static enum error forget_sources(struct address_space space, uint32_t first, uint32_t end)
+{
+    enum error error = OK;
+
+    while (error == OK && first < end) {
+        const struct vm_region *region = vm_region_find(&region_table, space.record->region_root, first);
+        ASSERT(region != NULL);
+        uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;
+        struct vm_region_attributes zeroes = address_space_zeroes(region->protection, region->flags);
+        if (region->ticket.kind == VM_TICKET_COPY) {
+            error = exchange_regions(space, first, stop - first, &zeroes);
+        }
+        first = stop;
+    }
+    return error;
+}
+
+enum error address_space_forget(struct address_space space, uint32_t first, uint32_t count)
+{
+    enum error error = forget_sources(space, first, first + count);
+
+    return error == OK ? vm_discard(page_of(space, first), count) : error;
 }
 
 enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection)

@@ -55,6 +55,12 @@ MUST_CHECK enum error address_space_map_anywhere(struct address_space space, uin
 /* Take a range away: content, then regions. Holes are fine. On failure the range may be inaccessible. */
 MUST_CHECK enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count);
 
+/*
+ * A range that is mapped without holes loses its content: zeroes from now on, also where it was a copy of a source's.
+ * ERROR_NO_MEMORY, ERROR_IO: some of it may have been lost.
+ */
+MUST_CHECK enum error address_space_forget(struct address_space space, uint32_t first, uint32_t count);
+
 /* Change the protection of a range; takes effect at once. ERROR_NOT_FOUND: there is a hole; ERROR_NO_MEMORY. */
 MUST_CHECK enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count,
                                             uint8_t protection);

@@ -7,7 +7,6 @@
 #include "address_space.h"
 #include "calls.h"
 #include "file.h"
-#include "vm_fault.h"
 
 #define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
 
@@ -178,8 +177,7 @@ int32_t call_madvise(const struct system_call *call)
     if (call->arguments[2] != MADV_DONTNEED) {
         return 0;
     }
-    struct gpn page = gpn_make(space.id, (struct vaddr){first << PAGE_SHIFT});
-    return system_call_errno(vm_discard(page, count));
+    return system_call_errno(address_space_forget(space, first, count));
 }
 
 /* Memory is as locked as it can be: it does not go away. */

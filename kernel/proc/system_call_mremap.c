@@ -164,16 +164,27 @@ static int32_t decode(const struct system_call *call, struct remap *remap)
     return address_space_contains(remap->old_first, remap->old_count) ? 0 : -EFAULT;
 }
 
-/* The old range must be one mapping. */
+/*
+ * The old range must be one mapping. It may be several regions, since what was added after a clone is no copy of a
+ * source; wherever it goes or grows, the new pages are none.
+ */
 static int32_t find_mapping(struct remap *remap)
 {
-    const struct vm_region *region = vm_region_find(&region_table, remap->space.record->region_root, remap->old_first);
+    uint32_t root = remap->space.record->region_root;
+    uint32_t end = remap->old_first + remap->old_count;
+    const struct vm_region *region = vm_region_find(&region_table, root, remap->old_first);
 
-    if (region == NULL || region->ticket.kind == VM_TICKET_NONE ||
-        region->first_page + region->page_count < remap->old_first + remap->old_count) {
+    if (region == NULL || region->ticket.kind == VM_TICKET_NONE) {
         return -EFAULT;
     }
-    remap->attributes = (struct vm_region_attributes){region->protection, region->flags, region->ticket};
+    remap->attributes = address_space_zeroes(region->protection, region->flags);
+    while (vm_region_end(region) < end) {
+        region = vm_region_find(&region_table, root, vm_region_end(region));
+        if (region == NULL || region->ticket.kind == VM_TICKET_NONE ||
+            region->protection != remap->attributes.protection || region->flags != remap->attributes.flags) {
+            return -EFAULT;
+        }
+    }
     return 0;
 }
 

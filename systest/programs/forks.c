@@ -2,6 +2,7 @@
  * Clones: what a program and its clones see of each other's memory, in what order ends are heard of, and what is left
  * after many. Prints the same on Linux.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,6 +48,60 @@ static void two_sides(void)
            WEXITSTATUS(status));
     munmap(map, 64 * PAGE);
     free(heap);
+}
+
+/* The calls on memory, on what is shared with a clone. Returns what is wrong, as bits. */
+static int change_mappings(unsigned char *map, size_t pages)
+{
+    int wrong = 0;
+
+    madvise(map + 2 * PAGE, PAGE, MADV_DONTNEED);
+    wrong |= map[2 * PAGE] != 0 || map[3 * PAGE] != 3 || map[PAGE] != 1;
+    munmap(map + 4 * PAGE, PAGE);
+    wrong |= (mmap(map + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+                  map + 4 * PAGE ||
+              map[4 * PAGE] != 0)
+             << 1;
+    mprotect(map + 5 * PAGE, PAGE, PROT_READ);
+    wrong |= (map[5 * PAGE] != 5) << 2;
+    mprotect(map + 5 * PAGE, PAGE, PROT_READ | PROT_WRITE);
+    map[5 * PAGE]++;
+    size_t rest = pages - 6;
+    unsigned char *moved = mremap(map + 6 * PAGE, rest * PAGE, 4 * rest * PAGE, MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED) {
+        return wrong | 8;
+    }
+    moved = mremap(moved, 4 * rest * PAGE, 6 * rest * PAGE, MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED) {
+        return wrong | 16;
+    }
+    for (size_t i = 0; i < 6 * rest; i++) {
+        wrong |= (moved[i * PAGE] != (i < rest ? i + 6 : 0)) << 5;
+    }
+    munmap(moved, 6 * rest * PAGE);
+    return wrong | (map[5 * PAGE] != 6) << 6;
+}
+
+static void mappings(void)
+{
+    const size_t pages = 16;
+    unsigned char *map = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    for (size_t i = 0; i < pages; i++) {
+        map[i * PAGE] = (unsigned char)i;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(change_mappings(map, pages));
+    }
+    int status = end_of(child);
+    pid_t idle = fork();
+    if (idle == 0) {
+        pause();
+    }
+    printf("mappings: child %d, parent %d\n", WEXITSTATUS(status), change_mappings(map, pages));
+    kill(idle, SIGKILL);
+    end_of(idle);
 }
 
 /* A chain of generations: each clones the next and ends after it. */
@@ -180,6 +235,7 @@ int main(int count, char **words)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     two_sides();
+    mappings();
     generations(20, 0);
     crowd(24);
     signals();
