@@ -11,6 +11,7 @@ static void play(void *context)
 {
     const struct space_case *scene = context;
     struct space_options options = {
+        .extension = scene->extension,
         .seed = 1,
         .frames = space_frames(scene->frames == 0 ? 1000 : scene->frames),
         .blocks = scene->blocks == 0 ? SPACE_DISK_BLOCKS : scene->blocks,

@@ -16,6 +16,7 @@ struct space_case {
     uint32_t frames; /* for pages; 0: so many that neighbours are read together */
     uint32_t blocks; /* of the disk; 0: SPACE_DISK_BLOCKS */
     struct store_tuning tuning;
+    const struct space_extension *extension; /* or NULL */
 };
 
 bool space_case_holds(struct space_case scene);

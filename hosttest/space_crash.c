@@ -48,7 +48,7 @@ static void look_at_state(uint32_t event, uint32_t variant)
                    (unsigned long long)report.generation.number, (unsigned long long)(stop == NULL ? 0 : stop->number),
                    (unsigned long long)oldest);
     }
-    if (!space_model_equals(model, stop, store, why, sizeof(why))) {
+    if (!space_equals(stop, store, why, sizeof(why))) {
         space_fail("cut %u:%u: generation %llu: %s", event, variant, (unsigned long long)report.generation.number, why);
     }
     if (space_chance(8)) {

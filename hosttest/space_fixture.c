@@ -107,11 +107,26 @@ static bool is_same_region(const struct space_model *model, uint32_t page, uint3
            model->pages[next].access == model->pages[page].access;
 }
 
+static const struct space_extension *extension(void)
+{
+    return space_world.options.extension;
+}
+
+static bool is_of_extension(struct gpn page)
+{
+    uint32_t space = gpn_space(page).number;
+
+    return extension() != NULL && space > SPACE_PROGRAMS && space != SPACE_SYSTEM.number;
+}
+
 static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {
     const struct space_model *model = &space_world.model;
     uint32_t index = space_model_find(model, page);
 
+    if (is_of_extension(page)) {
+        return extension()->check(page, access, out);
+    }
     if (index == model->page_count) {
         return ERROR_DENIED;
     }
@@ -143,7 +158,12 @@ static void complete_record(struct gpn chunk)
     }
 }
 
-static const struct vm_fault_policy policy = {.check = check_access, .opening = complete_record};
+static struct space_id source_of(struct gpn page)
+{
+    return is_of_extension(page) ? extension()->source(page) : SPACE_SHARED;
+}
+
+static const struct vm_fault_policy policy = {.check = check_access, .opening = complete_record, .source = source_of};
 
 /* What is due from a task's record at a stop is written in it or later, in turn. */
 static void capture_record(uint32_t number)
@@ -168,6 +188,9 @@ static void capture(void)
     if (changes != world->changes_captured) {
         capture_record((uint32_t)world->model.stop_count);
         world->changes_captured = world->counters.stores + world->counters.records + world->counters.discards;
+    }
+    if (extension() != NULL) {
+        extension()->stop(world->model.stop_count);
     }
     space_model_stop(&world->model, store_sealed_generation(world->store).number, world->slow.disk->event_count);
 }
@@ -235,6 +258,10 @@ void space_world_start(const struct space_options *options)
         fake_disk_start(&world->bases[i], options->blocks);
     }
     space_model_start(&world->model);
+    world->model.foreign = options->extension != NULL;
+    if (options->extension != NULL) {
+        options->extension->stop(0);
+    }
     fake_machine_start(options->frames);
     SPACE_CHECK(store_format(&world->disks[0].device, &format) == OK);
     fake_machine_stop();
@@ -249,6 +276,12 @@ void space_world_free(void)
     space_model_free(&space_world.model);
 }
 
+bool space_equals(const struct space_stop *stop, struct store *store, char *why, uint32_t room)
+{
+    return space_model_equals(&space_world.model, stop, store, why, room) &&
+           (extension() == NULL || extension()->equals(stop->number, store, why, room));
+}
+
 /* What is opened must be one instant of all programs. */
 static void resume(void)
 {
@@ -256,10 +289,14 @@ static void resume(void)
     const struct space_stop *stop = space_model_opened(&world->model, world->store, UINT32_MAX);
     char why[100] = "there was no such stop";
 
-    if (stop == NULL || !space_model_equals(&world->model, stop, world->store, why, sizeof(why))) {
+    if (stop == NULL || !space_equals(stop, world->store, why, sizeof(why))) {
         space_fail("resumed generation %llu: %s", (unsigned long long)store_committed(world->store).number, why);
     }
+    uint64_t number = stop->number;
     space_model_resume(&world->model, stop);
+    if (extension() != NULL) {
+        extension()->resume(number);
+    }
 }
 
 /* What a call was doing at the stop is done again. */
@@ -303,6 +340,9 @@ void space_boot(void)
         SPACE_CHECK(pmap_create((struct space_id){space}) == OK);
     }
     finish_discards();
+    if (extension() != NULL) {
+        extension()->boot();
+    }
     for (uint32_t i = world->model.record_first; i < world->model.page_count; i++) {
         SPACE_CHECK(vm_wire(world->model.gpn[i], PMAP_WRITE) == OK);
     }
@@ -331,6 +371,9 @@ static void discard_everything(void)
     }
     for (uint32_t i = 0; i < model->page_count; i++) {
         SPACE_CHECK(vm_discard(model->gpn[i], 1) == OK);
+    }
+    if (extension() != NULL) {
+        extension()->discard();
     }
     SPACE_CHECK(vm_map_count(vm_object_space()) == 0);
     SPACE_CHECK(frame_count(FRAME_PAGE) == 0 && frame_count(FRAME_COPY) == 0);
@@ -442,6 +485,9 @@ void space_check(void)
     }
     for (uint32_t i = 0; i < space_world.model.page_count; i++) {
         check_mapping(space_world.model.gpn[i], i);
+    }
+    if (extension() != NULL) {
+        extension()->verify();
     }
     if (space_world.slow.saw_changes) {
         space_fail("a page changed on its way to the disk");

@@ -9,6 +9,7 @@
 #ifndef SPACE_FIXTURE_H
 #define SPACE_FIXTURE_H
 
+#include "arch/pmap.h"
 #include "fake/machine.h"
 #include "space_disk.h"
 #include "space_model.h"
@@ -18,7 +19,23 @@
 #define SPACE_DISK_BLOCKS 2048u /* 8 MiB, if nothing else is said */
 #define SPACE_BOOTS_MAX   8u
 
+struct vm_allowance;
+
+/* More spaces than the model has, numbered above SPACE_PROGRAMS, with their own rules and their own model. */
+struct space_extension {
+    /* These two as in struct vm_fault_policy. */
+    enum error (*check)(struct gpn page, enum pmap_access access, struct vm_allowance *out);
+    struct space_id (*source)(struct gpn page);
+    void (*stop)(uint64_t number);   /* the instant of a stop */
+    void (*resume)(uint64_t number); /* everything is as it was at that one */
+    void (*boot)(void);              /* the object space is there */
+    void (*verify)(void);            /* invariants */
+    void (*discard)(void);           /* all there is */
+    bool (*equals)(uint64_t number, struct store *store, char *why, uint32_t room); /* as space_model_equals() */
+};
+
 struct space_options {
+    const struct space_extension *extension; /* or NULL */
     uint64_t seed;
     uint32_t frames;      /* of the machine; see space_frames() */
     uint32_t blocks;      /* of the disk */
@@ -86,6 +103,9 @@ void space_boot(void);
 void space_shut_down(void);
 void space_power_off(void);
 
+/* Whether a store holds what everything was at a stop; says in `why` what differs. */
+bool space_equals(const struct space_stop *stop, struct store *store, char *why, uint32_t room);
+
 /* All up to stop `wanted` has been said to be durable: believe it from now on. False: it cannot be. */
 bool space_confirm(uint64_t wanted);
 
@@ -136,9 +156,11 @@ void space_crash(uint32_t one_in, uint32_t variants);
 struct space_life {
     uint64_t seed;
     uint32_t boots;
-    uint32_t turns;       /* of the first thread in each boot, about */
-    uint32_t cut_one_in;  /* see space_crash() */
-    void (*mutate)(void); /* called after each boot, to break the kernel or the machine; or NULL */
+    uint32_t turns;                          /* of the first thread in each boot, about */
+    uint32_t cut_one_in;                     /* see space_crash() */
+    void (*mutate)(void);                    /* called after each boot, to break the kernel or the machine; or NULL */
+    const struct space_extension *extension; /* or NULL */
+    void (*start)(void);                     /* its programs, after each boot */
 };
 
 void space_live(const struct space_life *life);

@@ -39,6 +39,9 @@ static void live_one_boot(const struct space_life *life, bool has_faults, uint32
     for (uint32_t i = 0; i < PROGRAMS; i++) {
         programs[i] = space_start_program(1 + i % SPACE_PROGRAMS);
     }
+    if (life->start != NULL) {
+        life->start();
+    }
     for (uint32_t turn = 0; turn < turns; turn++) {
         if (has_faults) {
             inject_faults();
@@ -77,6 +80,7 @@ static struct store_tuning tuning(uint32_t seed)
 void space_live(const struct space_life *life)
 {
     struct space_options options = {
+        .extension = life->extension,
         .seed = life->seed,
         .frames = space_frames(life->seed % 5 == 4 ? 1000 : 40 + (uint32_t)(life->seed * 37 % 160)),
         .blocks = life->seed % 7 == 5 ? STORE_BLOCKS_MIN : SPACE_DISK_BLOCKS,

@@ -203,7 +203,9 @@ static bool no_strangers(const struct space_model *model, struct store *store, c
     struct store_entry entry;
 
     while (store_next(store, at, &page, &entry) == OK) {
-        if (space_model_find(model, page) == model->page_count) {
+        uint32_t space = gpn_space(page).number;
+        bool is_foreign = model->foreign && space > SPACE_PROGRAMS && space != SPACE_SYSTEM.number;
+        if (!is_foreign && space_model_find(model, page) == model->page_count) {
             snprintf(why, room, "page %08x is there and never was", page.number);
             return false;
         }

@@ -41,6 +41,7 @@ struct space_confirmation {
 struct space_model {
     struct gpn gpn[SPACE_PAGES_MAX]; /* ascending */
     uint32_t page_count;
+    bool foreign;          /* spaces above SPACE_PROGRAMS are somebody else's business */
     uint32_t record_first; /* pages from here on are the kernel's records */
     struct space_page pages[SPACE_PAGES_MAX];
     uint64_t stop_count; /* number of the next stop */

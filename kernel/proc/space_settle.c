@@ -165,6 +165,7 @@ static enum error leave_source(struct program_record *program)
         vm_region_clear(&region_table, &program->region_root);
         program->region_root = root;
         space_set_source(space, vm_lineage_source(source));
+        space_collect(source); /* its other children may have ended meanwhile */
     }
     return error;
 }

@@ -53,6 +53,7 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
         error = vm_frame_take(&frame);
         if (error == OK) {
             memcpy(frame_address(frame), bytes, PAGE_SIZE);
+            (void)pmap_remove(target->gpn); /* what it had borrowed itself, before it was a source */
             vm_page_make_resident(vm_object_space(), target, frame);
             vm_page_mark_dirty(vm_object_space(), target);
         }
