@@ -60,9 +60,10 @@ static void print_sums(void)
     print_message("%llu discards, %llu protections, %llu syncs, %llu of them failed\n",
                   (unsigned long long)sums->discards, (unsigned long long)sums->restrictions,
                   (unsigned long long)sums->syncs, (unsigned long long)sums->syncs_failed);
-    print_message("%llu snapshots, %llu failed, %llu copies for them, %llu pages reclaimed\n",
+    print_message("%llu snapshots, %llu failed, %llu copies for them, %llu pages reclaimed, %llu paged out\n",
                   (unsigned long long)sums->snapshots, (unsigned long long)sums->snapshots_failed,
-                  (unsigned long long)sums->copies, (unsigned long long)sums->drops);
+                  (unsigned long long)sums->copies, (unsigned long long)sums->drops,
+                  (unsigned long long)sums->page_outs);
     print_message("%llu waits interrupted, %llu crash states\n", (unsigned long long)sums->interruptions,
                   (unsigned long long)sums->states);
 }
@@ -80,7 +81,7 @@ static void space_power_cut_anywhere_recovers_one_instant(void **state)
         }
     }
     print_sums();
-    assert_true(sums->copies > 0 && sums->snapshots > 0);
+    assert_true(sums->copies > 0 && sums->snapshots > 0 && sums->page_outs > 0);
     assert_true(worlds < WORLDS || (sums->drops > 0 && sums->snapshots_failed > 0 && sums->syncs > 0));
 }
 

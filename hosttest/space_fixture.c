@@ -357,6 +357,7 @@ static void note_counters(void)
     snap_statistics(&statistics);
     counters->copies += vm_copies();
     counters->drops += vm_reclaim_dropped();
+    counters->page_outs += vm_paged_out();
     counters->snapshots += statistics.snapshots;
     counters->snapshots_failed += statistics.failures;
 }
@@ -388,6 +389,21 @@ bool space_confirm(uint64_t wanted)
            space_model_confirm(&world->model, wanted, durable->number, world->slow.disk->event_count);
 }
 
+/* When the last snapshot is durable and nothing has run since, nothing may count as dirty: an idle system writes nothing. */
+static bool all_is_clean(void)
+{
+    struct vm_map_cursor cursor = {0};
+
+    while (!cursor.done) {
+        const struct vm_page *page = vm_map_next(vm_object_space(), &cursor);
+        if (page != NULL &&
+            (page->state == VM_PAGE_DIRTY || (pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void machine_off(void)
 {
     arena_release(&vm_object_space()->arena);
@@ -403,6 +419,7 @@ void space_shut_down(void)
     uint64_t wanted = world->model.stop_count;
     SPACE_CHECK(snap_stop() == OK);
     fake_threads_join();
+    SPACE_CHECK(all_is_clean());
     space_check();
     SPACE_CHECK(space_confirm(wanted));
     note_counters();

@@ -47,7 +47,7 @@ struct space_options {
 /* How often things happened, to see that they did. */
 struct space_counters {
     uint64_t stores, loads, records, faults, refusals, discards, restrictions, syncs, syncs_failed, interruptions;
-    uint64_t copies, drops, snapshots, snapshots_failed; /* as the kernel counts them */
+    uint64_t copies, drops, page_outs, snapshots, snapshots_failed; /* as the kernel counts them */
     uint64_t states;                                     /* crash states looked at */
 };
 

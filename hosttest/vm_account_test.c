@@ -78,8 +78,19 @@ static enum error clean(void)
     return OK;
 }
 
-static const struct vm_pager pager = {
-    .measure = measure, .read = read_cluster, .read_one = read_one, .discard = discard, .clean = clean};
+static enum error page_out(struct vm_page *const pages[], uint32_t count)
+{
+    (void)pages;
+    (void)count;
+    return ERROR_BUSY;
+}
+
+static const struct vm_pager pager = {.measure = measure,
+                                      .read = read_cluster,
+                                      .read_one = read_one,
+                                      .discard = discard,
+                                      .page_out = page_out,
+                                      .clean = clean};
 static const struct vm_fault_policy policy = {.check = check_access};
 
 static int start(void **unused)

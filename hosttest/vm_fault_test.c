@@ -106,8 +106,20 @@ static enum error clean(void)
     return model.clean_error;
 }
 
-static const struct vm_pager pager = {
-    .measure = measure, .read = read_cluster, .read_one = read_one, .discard = discard, .clean = clean};
+/* vm_page_out_test.c is about this; here all frames come from clean pages. */
+static enum error page_out(struct vm_page *const pages[], uint32_t count)
+{
+    (void)pages;
+    (void)count;
+    return ERROR_BUSY;
+}
+
+static const struct vm_pager pager = {.measure = measure,
+                                      .read = read_cluster,
+                                      .read_one = read_one,
+                                      .discard = discard,
+                                      .page_out = page_out,
+                                      .clean = clean};
 static const struct vm_fault_policy policy = {.check = check_access};
 
 static void start_with(uint32_t frames)
@@ -433,13 +445,11 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
     access_page(GROUP, PMAP_READ);
     access_page(GROUP - 1, PMAP_READ);
     assert_int_equal(vm_wire(page_at(GROUP + 3), PMAP_READ), OK);
-    access_page(GROUP + 4, PMAP_WRITE);
     leave_frames(vm_frame_reserve());
     assert_int_equal(vm_frame_take(&frame), OK);
     frame_free(frame);
-    assert_int_equal(vm_reclaim_dropped() - dropped, 2 * VM_CLUSTER_PAGES - 2);
+    assert_int_equal(vm_reclaim_dropped() - dropped, 2 * VM_CLUSTER_PAGES - 1);
     assert_true(is_resident(GROUP + 3)); /* wired */
-    assert_non_null(find(GROUP + 4));    /* its D bit is set */
     assert_null(find(GROUP));            /* used, but no more in a second turn */
     assert_false(pmap_query(page_at(GROUP), NULL));
     give_frames_back();
@@ -447,20 +457,22 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
     check_map();
 }
 
-/* A whole search for a few clean pages: what is dirty must become clean first, though those few are free now. */
-static void reclaim_of_a_few_pages_is_not_enough(void **unused)
+/* What comes before a dirty victim goes; that one has to be written, which takes a wait. */
+static void reclaim_ends_at_a_victim_that_is_dirty(void **unused)
 {
     (void)unused;
     struct frame frame;
     uint64_t dropped = vm_reclaim_dropped();
 
-    access_page(GROUP, PMAP_READ);
     access_page(GROUP + 4, PMAP_WRITE);
     leave_frames(vm_frame_reserve());
-    assert_int_equal(vm_frame_take(&frame), ERROR_NO_MEMORY);
-    assert_int_equal(vm_reclaim_dropped() - dropped, VM_CLUSTER_PAGES - 1);
-    assert_int_equal(vm_frame_take(&frame), OK);
-    frame_free(frame);
+    while (vm_frame_take(&frame) == OK) {
+        frame_free(frame);
+        assert_int_equal(frame_allocate(FRAME_KERNEL, &hoard[hoarded++]), OK); /* so that memory stays short */
+    }
+    assert_in_range(vm_reclaim_dropped() - dropped, 1, VM_CLUSTER_PAGES - 1);
+    assert_non_null(find(GROUP + 4)); /* its D bit is set */
+    assert_true(pmap_query(page_at(GROUP + 4), NULL));
     give_frames_back();
     check_map();
 }
@@ -602,7 +614,7 @@ int main(void)
         FAULT_TEST(fault_without_any_memory_gives_up_after_some_snapshots),
         FAULT_TEST(fault_with_a_full_disk_waits_for_room),
         FAULT_TEST(reclaim_drops_what_is_clean_and_was_not_used),
-        FAULT_TEST(reclaim_of_a_few_pages_is_not_enough),
+        FAULT_TEST(reclaim_ends_at_a_victim_that_is_dirty),
         FAULT_TEST(discard_by_number_and_by_walking_the_map_takes_the_same),
         FAULT_TEST(discard_that_the_store_refuses_says_so),
         FAULT_TEST(discard_of_a_wired_page_leaves_its_record_until_it_is_unwired),

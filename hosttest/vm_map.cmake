@@ -9,6 +9,10 @@ eidolon_host_test(vm_fault_test
     SOURCES vm_fault_test.c vm_map_fixture.c
     LIBRARIES host_vm_map)
 
+eidolon_host_test(vm_page_out_test
+    SOURCES vm_page_out_test.c vm_map_fixture.c
+    LIBRARIES host_vm_map)
+
 eidolon_host_test(vm_account_test
     SOURCES vm_account_test.c vm_map_fixture.c
     LIBRARIES host_vm_map)

@@ -128,7 +128,8 @@ struct generation store_sealed_generation(const struct store *store);
 /* Whether the sealed layer has no puts and no deletes. */
 bool store_sealed_is_empty(const struct store *store);
 
-/* Pages put and ranges deleted in the sealed layer so far. */
+/* Pages put and ranges deleted in the open and in the sealed layer so far. Each takes about 30 bytes of memory. */
+uint32_t store_open_changes(const struct store *store);
 uint32_t store_sealed_changes(const struct store *store);
 
 /* The device under a store, for page content. */

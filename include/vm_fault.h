@@ -12,6 +12,7 @@
 #include "types.h"
 
 struct vm_map;
+struct vm_page;
 struct vm_policy;
 
 /* What a region allows of a page. */
@@ -41,6 +42,7 @@ struct vm_fault_policy {
 };
 
 #define VM_CLUSTER_PAGES 16u /* read with one request at most */
+#define VM_PAGE_OUT_MAX  64u /* written ahead at a time */
 
 /* The neighbours of a page that one request gets together with it. */
 struct vm_cluster_extent {
@@ -67,6 +69,13 @@ struct vm_pager {
     enum error (*discard)(struct gpn first, uint32_t count);
     /* The first page at or after `from` that has been written. ERROR_NOT_FOUND: none; ERROR_IO, ERROR_CHECKSUM. */
     enum error (*next)(struct gpn from, struct gpn *out);
+    /*
+     * Write what dirty pages hold to fresh blocks, ahead of the snapshot that commits it. Used by one thread at a time.
+     * - pages: 1 .. VM_PAGE_OUT_MAX, in ascending order, DIRTY and not the snapshot's, locked by the caller, not mapped. On
+     *   return each is CLEAN or DIRTY.
+     * - ERROR_BUSY: so much is written ahead that a commit is due first. ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IO.
+     */
+    enum error (*page_out)(struct vm_page *const pages[], uint32_t count);
     /* Make every page clean that is dirty now. Interruptible: ERROR_INTERRUPTED; ERROR_IO, ERROR_NO_SPACE. */
     enum error (*clean)(void);
 };

@@ -17,8 +17,8 @@
 MUST_CHECK enum error vm_frame_take(struct frame *out);
 
 /*
- * Wait until there may be frames again: dirty pages become clean with the next snapshot. The caller holds no page. With
- * a full disk that lasts until there is room on it again.
+ * Wait until there may be frames again: a batch of pages is written out; where that cannot be, dirty pages become clean
+ * with the next snapshot. The caller holds no page. With a full disk that lasts until there is room on it again.
  * - ERROR_NO_MEMORY: everything that is resident is wired or could not be made clean. ERROR_INTERRUPTED.
  */
 MUST_CHECK enum error vm_reclaim_wait(void);
@@ -29,7 +29,8 @@ uint32_t vm_frame_reserve(void);
 /* Frames that copies for a running snapshot may take, apart from those of the kernel's own records. */
 uint32_t vm_copies_max(void);
 
-/* How often a page was dropped to get its frame. */
+/* How often a page was dropped to get its frame, and how many of these were written out for it. */
 uint64_t vm_reclaim_dropped(void);
+uint64_t vm_paged_out(void);
 
 #endif

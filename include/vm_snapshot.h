@@ -26,6 +26,13 @@ void vm_snapshot_progressed(void);
 /* How often a page was copied because it was written before the snapshot had it. */
 uint64_t vm_copies(void);
 
+/*
+ * Free some frames, writing dirty pages ahead of the next snapshot where there are no clean ones to drop.
+ * - freed: how many; 0 with OK: there are enough by now, or no page may go. The caller holds no page. Sleeps.
+ * - errors as vm_pager.page_out; some frames may have been freed all the same.
+ */
+MUST_CHECK enum error vm_page_out(uint32_t *freed);
+
 /* Ask the pager to make what is dirty now clean, and wait for it. Errors as vm_pager.clean. */
 MUST_CHECK enum error vm_clean_pages(void);
 

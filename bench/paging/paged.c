@@ -59,13 +59,24 @@ static enum error discard(struct gpn first, uint32_t count)
     return OK;
 }
 
+static enum error page_out(struct vm_page *const pages[], uint32_t count)
+{
+    (void)pages;
+    (void)count;
+    return ERROR_NO_SPACE; /* not asked for: memory is not short */
+}
+
 static enum error clean(void)
 {
     return ERROR_NO_SPACE; /* not asked for: memory is not short */
 }
 
-static const struct vm_pager pager = {
-    .measure = measure, .read = read_pages, .read_one = read_one, .discard = discard, .clean = clean};
+static const struct vm_pager pager = {.measure = measure,
+                                      .read = read_pages,
+                                      .read_one = read_one,
+                                      .discard = discard,
+                                      .page_out = page_out,
+                                      .clean = clean};
 
 static enum error allow(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {

@@ -7,6 +7,7 @@
 #include "snap_pager.h"
 #include "block_device.h"
 #include "snap.h"
+#include "snap_page_out.h"
 #include "store.h"
 #include <string.h>
 
@@ -93,6 +94,11 @@ static enum error discard_pages(struct gpn first, uint32_t count)
     return store_delete(backing, first, count);
 }
 
+static enum error page_out(struct vm_page *const pages[], uint32_t count)
+{
+    return snap_page_out(backing, pages, count);
+}
+
 enum error snap_pager_next(struct gpn from, struct gpn *out)
 {
     struct store_entry entry;
@@ -105,6 +111,7 @@ static const struct vm_pager store_pager = {.measure = measure,
                                             .read_one = read_one,
                                             .discard = discard_pages,
                                             .next = snap_pager_next,
+                                            .page_out = page_out,
                                             .clean = snap_sync};
 
 const struct vm_pager *snap_pager(struct store *store)

@@ -36,18 +36,6 @@ struct batch {
 /* The snapshot thread's own; too large for its stack. */
 static struct batch batches[BATCHES];
 
-static bool is_zero(const void *content)
-{
-    const uint32_t *words = content;
-
-    for (uint32_t i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
-        if (words[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void add_page(struct store *store, struct batch *batch, struct vm_page *page, void *content)
 {
     struct store_entry *entry = &batch->entries[batch->count];
@@ -57,7 +45,7 @@ static void add_page(struct store *store, struct batch *batch, struct vm_page *p
     entry->block = BLOCK_NONE;
     batch->pages[batch->count] = page;
     batch->places[batch->count] = NO_CONTENT;
-    if (!is_zero(content)) {
+    if (!content_is_zero(content)) {
         batch->places[batch->count] = batch->placement.count;
         batch->placement.contents[batch->placement.count++] = content;
     }
@@ -187,6 +175,7 @@ static void wait_for_page(struct vm_map *map)
     if (page != NULL) {
         vm_page_lock(page);
         vm_page_unlock(page);
+        drop_record(map, page); /* it may have been paged out */
     }
 }
 
@@ -226,7 +215,8 @@ void snap_return_pages(void)
 
     while ((page = vm_snapshot_first(map)) != NULL) {
         vm_page_lock(page);
-        struct frame copy = vm_snapshot_abort(map, page);
+        /* A page-out that was under way at the stop may have been what the lock waited for. */
+        struct frame copy = vm_snapshot_has(map, page) ? vm_snapshot_abort(map, page) : FRAME_NONE;
         vm_page_unlock(page);
         if (!frame_is_none(copy)) {
             frame_free(copy);

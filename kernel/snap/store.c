@@ -230,6 +230,11 @@ bool store_sealed_is_empty(const struct store *store)
     return layer_is_empty(&store->sealed);
 }
 
+uint32_t store_open_changes(const struct store *store)
+{
+    return store->open.pages.slots + store->open.deleted.slots;
+}
+
 uint32_t store_sealed_changes(const struct store *store)
 {
     return store->sealed.pages.slots + store->sealed.deleted.slots;

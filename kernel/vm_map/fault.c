@@ -14,6 +14,7 @@
 #include "borrow.h"
 #include "log.h"
 #include "page_in.h"
+#include "page_out.h"
 #include "vm_account.h"
 #include "vm_lineage.h"
 #include "vm_map.h"
@@ -62,6 +63,11 @@ const struct vm_pager *vm_fault_pager(void)
 const struct vm_fault_policy *vm_fault_policy(void)
 {
     return policy;
+}
+
+enum error vm_page_out(uint32_t *freed)
+{
+    return page_out_some(&object_space, pager, freed);
 }
 
 enum error vm_clean_pages(void)

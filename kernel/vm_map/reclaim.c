@@ -1,16 +1,17 @@
 /*
  * Reclaiming frames from the pages that the policy of replacement names (policy.c).
  *
- * Only clean pages are dropped, which costs nothing; dirty ones become clean by being committed, so that being short of
- * memory asks for a snapshot. It does so when a search through all pages finds few clean ones, and not only when it
- * finds none: else the last of them (a program's own text) would be dropped and read again with every fault, a search
- * each.
+ * It begins when no more frames are free than the reserve. A victim that is clean is dropped, which costs nothing and
+ * does not sleep. When the next victim is dirty, whoever wants a frame has to wait for a batch of victims to be written
+ * (page_out.c); so a page's dirtiness does not save it, and what is in use stays, clean or not. If nothing can be
+ * written ahead, dirty pages become clean by being committed, and as the last resort clean ones go whatever their turn.
  */
 #include "vm_reclaim.h"
 #include "arch/clock.h"
 #include "arch/pmap.h"
 #include "borrow.h"
 #include "log.h"
+#include "page_out.h"
 #include "thread.h"
 #include "vm_account.h"
 #include "vm_fault.h"
@@ -21,7 +22,6 @@
 #define RESERVE_FRAMES_MIN 512u /* 2 MiB */
 #define COPIES_SHARE       16u  /* of all frames */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
-#define BATCH_FRAMES_MIN   16u  /* with fewer it is dirty pages that fill memory: they are to become clean first */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
 
@@ -73,12 +73,13 @@ static void drop(struct vm_map *map, struct vm_page *page)
     vm_account_count(gpn, EIDOLON_PAGES_OUT);
 }
 
-static uint32_t drop_some(struct vm_map *map)
+/* Drop victims as long as they are clean. */
+static uint32_t drop_some(struct vm_map *map, vm_may_go *may_go)
 {
     uint32_t got = 0;
     struct vm_page *page;
 
-    while (got < BATCH_FRAMES && (page = vm_replacement_victim(&map->replacement, may_drop)) != NULL) {
+    while (got < BATCH_FRAMES && (page = vm_replacement_victim(&map->replacement, may_go)) != NULL && may_drop(page)) {
         drop(map, page);
         got++;
     }
@@ -87,7 +88,7 @@ static uint32_t drop_some(struct vm_map *map)
 
 enum error vm_frame_take(struct frame *out)
 {
-    if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(vm_object_space()) < BATCH_FRAMES_MIN) {
+    if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(vm_object_space(), page_out_may_go) == 0) {
         return ERROR_NO_MEMORY;
     }
     return frame_allocate(FRAME_PAGE, out);
@@ -96,7 +97,12 @@ enum error vm_frame_take(struct frame *out)
 enum error vm_reclaim_wait(void)
 {
     for (uint32_t waits = 0; waits < WAITS_MAX; waits++) {
-        enum error error = vm_clean_pages();
+        uint32_t freed;
+        enum error error = vm_page_out(&freed);
+        if (freed > 0 || frame_count(FRAME_FREE) > vm_frame_reserve()) {
+            return OK;
+        }
+        error = vm_clean_pages();
         if (error == ERROR_NO_SPACE) {
             error = thread_sleep_until(clock_boot_ns() + DISK_FULL_WAIT_NS);
             waits = 0;
@@ -104,7 +110,7 @@ enum error vm_reclaim_wait(void)
         if (error == ERROR_INTERRUPTED) {
             return error;
         }
-        if (frame_count(FRAME_FREE) > vm_frame_reserve() || drop_some(vm_object_space()) > 0) {
+        if (frame_count(FRAME_FREE) > vm_frame_reserve() || drop_some(vm_object_space(), may_drop) > 0) {
             return OK;
         }
     }

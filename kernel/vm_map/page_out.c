@@ -1,0 +1,134 @@
+/*
+ * Giving frames back when dropping clean pages does not do: the victims are written first.
+ *
+ * The victims are those that replacement names, dirty or not; but a page that the running snapshot owes is left to it,
+ * because its frame comes free by that anyway. Each is locked and unmapped before it is written, so that whoever
+ * touches it waits for its mutex and brings it in again. They are written in order of their pages: neighbours in the
+ * space become neighbours on the disk, and come back with one request.
+ *
+ * One thread does this at a time. Those who wait meanwhile find frames when their turn comes: programs that dirty pages
+ * faster than the disk takes them wait here, in the order in which they came.
+ */
+#include "page_out.h"
+#include "arch/pmap.h"
+#include "log.h"
+#include "page_in.h"
+#include "thread.h"
+#include "vm_fault.h"
+#include "vm_map.h"
+#include "vm_reclaim.h"
+#include "vm_snapshot.h"
+
+#define ENOUGH    16u                    /* frames above the reserve; a batch fills up to VM_PAGE_OUT_MAX */
+#define LOOKS_MAX (4u * VM_PAGE_OUT_MAX) /* at victims that turn out to be the snapshot's */
+
+static struct mutex turn;
+static uint64_t paged_out;
+
+uint64_t vm_paged_out(void)
+{
+    return paged_out;
+}
+
+bool page_out_may_go(const struct vm_page *page)
+{
+    return (page->state == VM_PAGE_CLEAN || page->state == VM_PAGE_DIRTY) && page->wire_count == 0 &&
+           page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(vm_object_space(), page);
+}
+
+/* A page that is CLEAN and locked goes. */
+static void drop(struct vm_map *map, struct vm_page *page)
+{
+    struct gpn gpn = page->gpn;
+    struct frame frame;
+    enum error error = vm_page_drop(map, page, &frame);
+
+    ASSERT(error == OK);
+    frame_free(frame);
+    vm_page_unlock(page);
+    page_in_forget(map, gpn);
+}
+
+/* Lock and unmap a victim. Returns whether it is dirty and so has to be written; else it is gone, or left alone. */
+static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
+{
+    bool locked = vm_page_try_lock(page);
+
+    ASSERT(locked);
+    vm_open_chunk(page->gpn);
+    if (vm_snapshot_has(map, page)) {
+        vm_page_unlock(page);
+        return false;
+    }
+    if (pmap_query(page->gpn, NULL) && pmap_remove(page->gpn)) {
+        vm_page_mark_dirty(map, page);
+    }
+    if (page->state == VM_PAGE_CLEAN) {
+        drop(map, page);
+        *dropped += 1;
+        return false;
+    }
+    return true;
+}
+
+static void insert_in_order(struct vm_page *pages[], uint32_t count, struct vm_page *page)
+{
+    uint32_t at = count;
+
+    while (at > 0 && pages[at - 1]->gpn.number > page->gpn.number) {
+        pages[at] = pages[at - 1];
+        at--;
+    }
+    pages[at] = page;
+}
+
+/* Fill a batch with victims that are dirty; those that are clean are dropped at once. */
+static uint32_t collect(struct vm_map *map, struct vm_page *pages[], uint32_t *dropped)
+{
+    uint32_t count = 0;
+
+    for (uint32_t looks = 0; looks < LOOKS_MAX && count + *dropped < VM_PAGE_OUT_MAX; looks++) {
+        struct vm_page *page = vm_replacement_victim(&map->replacement, page_out_may_go);
+        if (page == NULL) {
+            break;
+        }
+        if (take(map, page, dropped)) {
+            insert_in_order(pages, count++, page);
+        }
+    }
+    return count;
+}
+
+/* What was written goes, what could not be written stays. */
+static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32_t count)
+{
+    uint32_t gone = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (pages[i]->state == VM_PAGE_CLEAN && pages[i]->wire_count == 0) {
+            drop(map, pages[i]);
+            gone++;
+        } else {
+            vm_page_unlock(pages[i]);
+        }
+    }
+    return gone;
+}
+
+enum error page_out_some(struct vm_map *map, const struct vm_pager *pager, uint32_t *freed)
+{
+    struct vm_page *pages[VM_PAGE_OUT_MAX];
+    enum error error = OK;
+
+    *freed = 0;
+    mutex_lock(&turn);
+    if (frame_count(FRAME_FREE) <= vm_frame_reserve() + ENOUGH) {
+        uint32_t count = collect(map, pages, freed);
+        error = count == 0 ? OK : pager->page_out(pages, count);
+        uint32_t gone = finish(map, pages, count);
+        paged_out += gone;
+        *freed += gone;
+    }
+    mutex_unlock(&turn);
+    return error;
+}
