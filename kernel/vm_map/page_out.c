@@ -11,6 +11,7 @@
  */
 #include "page_out.h"
 #include "arch/pmap.h"
+#include "borrow.h"
 #include "log.h"
 #include "page_in.h"
 #include "thread.h"
@@ -33,7 +34,8 @@ uint64_t vm_paged_out(void)
 bool page_out_may_go(const struct vm_page *page)
 {
     return (page->state == VM_PAGE_CLEAN || page->state == VM_PAGE_DIRTY) && page->wire_count == 0 &&
-           page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(vm_object_space(), page);
+           page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(vm_object_space(), page) &&
+           !borrowers_hold(page->gpn);
 }
 
 /* A page that is CLEAN and locked goes. */
@@ -47,6 +49,7 @@ static void drop(struct vm_map *map, struct vm_page *page)
     frame_free(frame);
     vm_page_unlock(page);
     page_in_forget(map, gpn);
+    vm_account_count(gpn, EIDOLON_PAGES_OUT);
 }
 
 /* Lock and unmap a victim. Returns whether it is dirty and so has to be written; else it is gone, or left alone. */
@@ -60,6 +63,7 @@ static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
         vm_page_unlock(page);
         return false;
     }
+    borrowers_unmap(page->gpn);
     if (pmap_query(page->gpn, NULL) && pmap_remove(page->gpn)) {
         vm_page_mark_dirty(map, page);
     }
