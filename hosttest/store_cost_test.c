@@ -156,6 +156,31 @@ static void store_commit_of_one_page_writes_a_handful(void **state)
     }
 }
 
+/* Each of these commits gives up the oldest generation; all blocks read and written for it are counted. */
+static void store_history_goes_at_a_cost_that_follows_the_changes(void **state)
+{
+    (void)state;
+    static const uint32_t changes[] = {1, 10, 100};
+    for (uint32_t pages = 1024; pages <= 262144; pages *= 16) {
+        start(4 * pages + 50000);
+        fill(pages);
+        for (uint32_t i = 0; i < 3; i++) {
+            for (uint32_t k = 0; k < 200; k++) {
+                (void)commit(0, changes[i], pages); /* the history is of such generations now */
+            }
+            uint64_t before = disk.reads + disk.writes;
+            for (uint32_t k = 0; k < 100; k++) {
+                (void)commit(0, changes[i], pages);
+            }
+            uint64_t blocks = (disk.reads + disk.writes - before) / 100;
+            printf("%u of %u pages change: %llu blocks read and written\n", changes[i], pages,
+                   (unsigned long long)blocks);
+            assert_in_range(blocks, 1, 20 + 3 * changes[i]);
+        }
+        stop();
+    }
+}
+
 static void store_recovery_takes_as_much_whatever_the_size(void **state)
 {
     (void)state;
@@ -259,6 +284,7 @@ int main(void)
         cmocka_unit_test(store_commit_of_many_pages_adds_less_than_5_percent),
         cmocka_unit_test(store_scattered_pages_add_less_than_15_percent_with_merging),
         cmocka_unit_test(store_commit_of_one_page_writes_a_handful),
+        cmocka_unit_test(store_history_goes_at_a_cost_that_follows_the_changes),
         cmocka_unit_test(store_recovery_takes_as_much_whatever_the_size),
         cmocka_unit_test(store_settles_in_few_commits),
         cmocka_unit_test(store_ten_thousand_snapshots_leave_nothing_behind),
