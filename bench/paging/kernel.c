@@ -19,14 +19,16 @@
 
 #include <string.h>
 
-#define ENDED        0x10u
-#define BUDGETS_MAX  32u
-#define FIRST_BLOCK  1u
-#define PROBE_LOADS  200000u
-#define PROBE_BLOCKS 2000u
+#define ENDED          0x10u
+#define BUDGETS_MAX    32u
+#define FIRST_BLOCK    1u
+#define PROBE_LOADS    200000u
+#define PROBE_ACCESSES 2000u
+#define PROBE_FRAMES   32u /* so few that every access faults, whatever the policy */
 
 static struct block_device *disk;
 static struct frame buffer;
+static uint64_t read_ns, written_ns; /* spent waiting for the disk */
 
 static void expect(enum error error, const char *what)
 {
@@ -50,14 +52,20 @@ static bool store(struct vaddr address, uint32_t value)
 /* Whoever sleeps may find another space active. */
 static void read_disk(uint32_t page, void *content)
 {
+    uint64_t begun = clock_boot_ns();
+
     expect(block_read(disk, (struct block){FIRST_BLOCK + page}, content), "the disk cannot be read");
     pmap_activate(LAB_SPACE);
+    read_ns += clock_boot_ns() - begun;
 }
 
 static void write_disk(uint32_t page, void *content)
 {
+    uint64_t begun = clock_boot_ns();
+
     expect(block_write(disk, (struct block){FIRST_BLOCK + page}, content), "the disk cannot be written");
     pmap_activate(LAB_SPACE);
+    written_ns += clock_boot_ns() - begun;
 }
 
 static const struct lab_machine machine = {.load = load, .store = store, .read = read_disk, .write = write_disk};
@@ -99,13 +107,13 @@ static bool load_directly(const struct lab_memory *memory)
     for (uint32_t i = 0; i < PROBE_LOADS; i++) {
         sum += *(volatile uint32_t *)(LAB_ADDRESS + i % memory->pages * PAGE_SIZE);
     }
-    log_line("bench: probe=load count=%u ns=%llu", PROBE_LOADS, clock_boot_ns() - begun);
+    log_line("bench: probe=load policy=any count=%u ns=%llu", PROBE_LOADS, clock_boot_ns() - begun);
     return sum != 1;
 }
 
 static bool read_each(const struct lab_memory *memory)
 {
-    for (uint32_t i = 0; i < PROBE_BLOCKS; i++) {
+    for (uint32_t i = 0; i < PROBE_ACCESSES; i++) {
         (void)memory->load(memory->context, i % memory->pages * LAB_PAGE_WORDS);
     }
     return true;
@@ -113,46 +121,35 @@ static bool read_each(const struct lab_memory *memory)
 
 static bool write_each(const struct lab_memory *memory)
 {
-    for (uint32_t i = 0; i < PROBE_BLOCKS; i++) {
+    for (uint32_t i = 0; i < PROBE_ACCESSES; i++) {
         memory->store(memory->context, i % memory->pages * LAB_PAGE_WORDS, i);
     }
     return true;
 }
 
 /* Every access is a fault that evicts. */
-static void probe_faults(const char *name, bool (*run)(const struct lab_memory *memory))
+static void probe_faults(const char *name, const struct vm_policy *policy, bool (*run)(const struct lab_memory *memory))
 {
     struct lab_program program = {.name = name, .run = run};
     struct lab_paged_result result;
     uint64_t begun = clock_boot_ns();
 
-    lab_run_paged(&machine_without_disk, &program, vm_policy_default(), LAB_PAGES_MIN, 1, &result);
-    log_line("bench: probe=%s count=%u ns=%llu", name, result.counts.faults, clock_boot_ns() - begun);
-}
-
-static void probe_disk(const char *name, void (*transfer)(uint32_t page, void *content))
-{
-    uint64_t begun = clock_boot_ns();
-
-    for (uint32_t i = 0; i < PROBE_BLOCKS; i++) {
-        transfer(i * 7 % LAB_PAGES_MAX, frame_address(buffer));
-    }
-    log_line("bench: probe=%s count=%u ns=%llu", name, PROBE_BLOCKS, clock_boot_ns() - begun);
+    lab_run_paged(&machine_without_disk, &program, policy, LAB_PAGES_MAX, PROBE_FRAMES, &result);
+    log_line("bench: probe=%s policy=%s count=%u ns=%llu", name, policy->name, result.counts.faults,
+             clock_boot_ns() - begun);
 }
 
 static void probe(void)
 {
     struct lab_program program = {.name = "load", .run = load_directly};
+    const struct vm_policy *policy;
     struct lab_paged_result result;
 
     lab_run_paged(&machine_without_disk, &program, vm_policy_default(), LAB_PAGES_MIN, LAB_PAGES_MIN, &result);
-    probe_faults("fault", read_each);
-    probe_faults("fault_dirty", write_each);
-    expect(pmap_create(LAB_SPACE), "a space");
-    probe_disk("disk_write", write_disk);
-    probe_disk("disk_read", read_disk);
-    pmap_activate(SPACE_SYSTEM);
-    pmap_delete(LAB_SPACE);
+    for (uint32_t i = 0; (policy = vm_policy_at(i)) != NULL; i++) {
+        probe_faults("fault", policy, read_each);
+        probe_faults("fault_dirty", policy, write_each);
+    }
 }
 
 /* All runs ----------------------------------------------------------------------------------------------------------
@@ -163,6 +160,7 @@ static void run(const struct lab_program *program, const struct vm_policy *polic
     struct lab_paged_result result;
 
     put_initial_content(pages);
+    read_ns = written_ns = 0;
     uint64_t begun = clock_boot_ns();
     lab_run_paged(&machine, program, policy, pages, frames, &result);
     uint64_t ns = clock_boot_ns() - begun;
@@ -170,9 +168,10 @@ static void run(const struct lab_program *program, const struct vm_policy *polic
         panic("bench", "%s has not come out right under %s with %u frames", program->name, policy->name, frames);
     }
     log_line("bench: program=%s policy=%s pages=%u frames=%u accesses=%llu touches=%llu trace=%u faults=%u reads=%u "
-             "writes=%u victims=%u ns=%llu",
+             "writes=%u victims=%u ns=%llu read_ns=%llu written_ns=%llu",
              program->name, policy->name, pages, frames, result.trace.accesses, result.trace.length, result.trace.hash,
-             result.counts.faults, result.counts.reads, result.counts.writes, result.counts.victims, ns);
+             result.counts.faults, result.counts.reads, result.counts.writes, result.counts.victims, ns, read_ns,
+             written_ns);
 }
 
 /* The next number of a list; `at` moves behind it. False at the end. */

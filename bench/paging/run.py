@@ -4,10 +4,10 @@ The programs sort, scan, focus, zipf and mix run over PAGES pages of memory with
 kernel's own fault path in QEMU, and as traces in a simulator that uses the kernel's policy objects and knows Belady's
 optimum too. Where both have run they must agree in every count and in the order of victims; the benchmark fails if they
 do not. Then what the parts of a fault cost is put together to an effective access time and compared with the times
-that the runs took.
+that the runs took. Last, a program with twice the machine's memory runs on the kernel as it is, under each policy.
 
 Tables (CSV) and plots (SVG) go to BUILD_FOLDER/bench/paging: simulated.csv and kernel.csv with every run, PROGRAM.svg
-with faults, disk reads and disk writes against frames, over_optimum.csv, cost.csv, access_time.csv.
+with faults, disk reads and disk writes against frames, over_optimum.csv, cost.csv, access_time.csv, machine.csv.
 """
 
 import argparse
@@ -31,6 +31,7 @@ COMPARED = ("accesses", "touches", "trace", "faults", "reads", "writes", "victim
 POWERED_OFF = 33
 TIMEOUT_S = 1200
 DISK_BYTES = 16 << 20
+MACHINE_MIB, MACHINE_PAGES, MACHINE_ACCESSES = 24, 12000, 40000
 ICOUNT = ("-icount", "shift=0,sleep=off")
 MODEL_DISKS = {"flash, 0.1 ms": 100e3, "rotating, 10 ms": 10e6}  # ns for a request of a page
 MEMORY_NS = 100  # of a load that the model takes from the textbook's machine
@@ -41,7 +42,7 @@ set output "{program}.svg"
 set datafile separator ","
 set key off
 set xlabel "frames"
-set yrange [0:*]
+set yrange [0:1<*]
 set multiplot layout 1,3 title "{program}, {pages} pages"
 {panels}
 unset multiplot
@@ -63,6 +64,9 @@ class Bench:
     def __init__(self, build):
         self.simulator = os.path.join(build, "bench", "paging", "paging_simulator")
         self.kernel = os.path.join(build, "bench", "paging", "eidolon_paging.elf")
+        self.product = os.path.join(build, "kernel", "eidolon.elf")
+        self.guest = os.path.join(build, "bench", "paging", "guest")
+        self.tool = os.path.join(build, "tools", "image_tool")
         self.out = os.path.join(build, "bench", "paging")
 
     def simulate(self, pages, budgets):
@@ -92,8 +96,25 @@ class Bench:
         if done.returncode != POWERED_OFF:
             raise RuntimeError(f"the kernel ended with {done.returncode}:\n" + "\n".join(text.splitlines()[-20:]))
         found = results(text)
-        probes = {row["probe"]: row["ns"] / row["count"] for row in found if "probe" in row}
+        probes = {(row["probe"], row["policy"]): row["ns"] / row["count"] for row in found if "probe" in row}
         return [row for row in found if "program" in row], probes
+
+    def run_guest(self, policy, words):
+        """Run guest.c on the kernel as it ships, on a new image. Returns what it printed."""
+        with tempfile.TemporaryDirectory(prefix="eidolon-") as folder:
+            image = os.path.join(folder, "image")
+            subprocess.run([self.tool, "create", image, "--size", "512"], check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run(
+                ["qemu-system-i386", "-accel", "tcg", "-nodefaults", "-no-reboot", "-display", "none",
+                 "-m", str(MACHINE_MIB), "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+                 "-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={image}", "-device",
+                 "virtio-blk-pci,drive=disk", "-kernel", self.product, "-append", f"policy={policy} interval=100",
+                 "-initrd", f"{self.guest} guest {' '.join(map(str, words))}"],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        found = results(done.stdout)
+        if done.returncode != POWERED_OFF or not found:
+            raise RuntimeError(f"the guest under {policy} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+        return found[0]
 
     def write(self, name, rows):
         with open(os.path.join(self.out, name + ".csv"), "w", newline="", encoding="ascii") as file:
@@ -184,30 +205,49 @@ def over_optimum(bench):
 
 
 def costs(bench, probes):
-    """What the parts of a fault cost: in instructions, which repeat, and in nanoseconds of this machine and day."""
+    """What the kernel's part of a fault costs: in instructions, which repeat, and in nanoseconds of this machine and day."""
     _, counted = bench.run_kernel(PAGES_MIN, [PAGES_MIN], extra=ICOUNT)
-    bench.show("cost", [{"of": name, "instructions": round(counted[name], 1) if not name.startswith("disk") else "",
-                         "ns": round(ns, 1)} for name, ns in probes.items()])
+    bench.show("cost", [{"of": name, "policy": policy, "instructions": round(counted[name, policy]), "ns": round(ns, 1)}
+                        for (name, policy), ns in probes.items()])
+
+
+def mean(total, count):
+    return total / count if count else 0
 
 
 def access_times(bench, kernel, probes, pages):
-    """Effective access times: the model beside what the runs took, and what it says of other disks."""
+    """
+    Effective access times: what a hit, the kernel's part of a fault and the disk come to, beside what the runs took; and
+    what the same model says of a memory of 100 ns and other disks.
+    """
     rows = []
     frames = pages // 2
     for program in PROGRAMS:
         for policy in POLICIES:
             run = pick(kernel, program=program, policy=policy, frames=frames)[0]
             base = pick(kernel, program=program, policy=policy, frames=pages)[0]
+            hit = (base["ns"] - base["read_ns"] - base["written_ns"]) / base["accesses"]
             ratio, dirty = run["faults"] / run["accesses"], run["writes"] / run["faults"]
-            fault = probes["fault"] * (1 - dirty) + probes["fault_dirty"] * dirty
-            modelled = fault + probes["disk_read"] + dirty * probes["disk_write"]
-            measured = (run["ns"] - base["ns"]) / (run["faults"] - base["faults"])
+            fault = probes["fault", policy] * (1 - dirty) + probes["fault_dirty", policy] * dirty
+            disk = mean(run["read_ns"], run["reads"]) + dirty * mean(run["written_ns"], run["writes"])
             line = {"program": program, "policy": policy, "miss_ratio": round(ratio, 4), "writes_per_fault": round(dirty, 2),
-                    "fault_us": round(modelled / 1e3), "measured_us": round(measured / 1e3)}
+                    "hit_ns": round(hit), "kernel_us": round(fault / 1e3, 1), "disk_us": round(disk / 1e3, 1),
+                    "modelled_ns": round(hit + ratio * (fault + disk)), "measured_ns": round(run["ns"] / run["accesses"])}
             for name, request in MODEL_DISKS.items():
-                line[f"access_ns ({name})"] = round(MEMORY_NS + ratio * (1 + dirty) * request)
+                line[name] = round(MEMORY_NS + ratio * (1 + dirty) * request)
             rows.append(line)
     bench.show("access_time", rows)
+
+
+def machine(bench):
+    """The whole machine: faults that read, pages that gave up their frame, pages written, by policy."""
+    rows = []
+    for what, scan_every in (("zipf", 0), ("mix", MACHINE_ACCESSES // 4)):
+        for policy in POLICIES:
+            row = bench.run_guest(policy, [MACHINE_PAGES, MACHINE_ACCESSES, scan_every])
+            rows.append({"program": what, "policy": policy, "faults": row["faults"], "pages_out": row["pages_out"],
+                         "pages_written": row["written"], "seconds": round(row["ns"] / 1e9, 2)})
+    bench.show("machine", rows)
 
 
 def full(bench, options):
@@ -227,6 +267,7 @@ def full(bench, options):
     compare(kernel, simulated, len(PROGRAMS) * len(POLICIES) * len(budgets))
     costs(bench, probes)
     access_times(bench, kernel, probes, pages)
+    machine(bench)
 
 
 def quick(bench):

@@ -31,7 +31,7 @@ const struct vm_policy *vm_policy_find(const char *name)
 
 const struct vm_policy *vm_policy_default(void)
 {
-    return &vm_policy_second_chance;
+    return &vm_policy_sieve;
 }
 
 void vm_replacement_init(struct vm_replacement *replacement, const struct vm_policy *policy,
