@@ -25,7 +25,7 @@ static enum error clear_source(struct space_id source, uint32_t first, uint32_t 
     uint32_t *regions = space_regions(source);
     const struct vm_region *region = vm_region_next(&region_table, *regions, first);
 
-    if (region == NULL || region->first_page >= end) {
+    if (first == end || region == NULL || region->first_page >= end) {
         return OK;
     }
     enum error error = vm_discard(page_in(source, first), end - first);
