@@ -17,11 +17,22 @@ struct store_check_result {
     bool map_is_due; /* the free-space map will be made anew by the next commit, and was not compared */
 };
 
+/* What the blocks that are needed are needed for; in the order of enum reach_kind. */
+enum store_block_kind {
+    STORE_BLOCK_RECORD,
+    STORE_BLOCK_MAP_NODE,
+    STORE_BLOCK_PAGE,
+    STORE_BLOCK_FREE_MAP,
+    STORE_BLOCK_RETIRED /* not needed, and never to be used again */
+};
+
 struct store_check_options {
     void *context;
     bool read_pages; /* prove the content of every page, in every kept generation */
     /* One thing that is wrong, for people. May be NULL. */
     void (*finding)(void *context, const char *text);
+    /* Every block that some kept generation needs, or that is retired; `page`: of STORE_BLOCK_PAGE. May be NULL. */
+    void (*block)(void *context, enum store_block_kind kind, struct block block, struct gpn page);
     /* Called now and then; NULL: not. `total` blocks are expected. */
     void (*progress)(void *context, uint64_t done, uint64_t total);
 };

@@ -59,6 +59,17 @@ def test_writing_beside_snapshots_is_counted_as_copies(running):
     assert counted.get("zero", 0) < 16
 
 
+def test_writing_to_what_a_clone_shares_is_counted_as_copies(running):
+    boot = running
+    boot.expect(r"system: ")
+    boot.send_line("w")
+    account(boot, "rewritten")
+    boot.send_line("f")
+    before, after = account(boot, "cloned"), account(boot, "clone")
+    assert after["copy"] - before["copy"] == PAGES // 4 and after["zero"] == before["zero"]
+    assert before["copy"] < 16, "a clone begins with what its own stack took"
+
+
 def test_counts_go_on_after_a_power_cut(running, image):
     boot = running
     boot.expect(r"system: ")

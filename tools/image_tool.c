@@ -25,6 +25,7 @@ static const struct command {
     {"programs", command_programs, "FILE [GENERATION]", "the programs that live in it"},
     {"cat", command_cat, "FILE PROGRAM ADDRESS LENGTH [GENERATION]", "bytes of a program's memory, to standard output"},
     {"core", command_core, "FILE PROGRAM OUT [GENERATION]", "a program as a core file, for gdb"},
+    {"picture", command_picture, "FILE OUT.svg [GENERATION]", "the blocks of the disk and the programs' memory, as SVG"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -54,5 +54,6 @@ int command_unpin(int argc, char **argv);
 int command_programs(int argc, char **argv);
 int command_cat(int argc, char **argv);
 int command_core(int argc, char **argv);
+int command_picture(int argc, char **argv);
 
 #endif

@@ -84,10 +84,19 @@ static void owners_free(struct checking *checking)
     memory_page_free(checking->owners);
 }
 
+_Static_assert((int)REACH_BAD == STORE_BLOCK_RETIRED && (int)REACH_PAGE == STORE_BLOCK_PAGE, "kinds in the same order");
+
 static const char *kind_text(enum reach_kind kind)
 {
     static const char *const texts[] = {"record", "map node", "page", "free-space map", "retired block"};
     return texts[kind];
+}
+
+static void tell(struct checking *checking, enum store_block_kind kind, uint32_t block, uint32_t page)
+{
+    if (checking->options->block != NULL) {
+        checking->options->block(checking->options->context, kind, (struct block){block}, (struct gpn){page});
+    }
 }
 
 /* Prove the content of a block. Metadata has been followed already, but maybe from a copy. */
@@ -123,6 +132,7 @@ static enum error item_check(void *context, const struct reach_item *item)
         return error;
     }
     *owner = owner_mark(item);
+    tell(checking, (enum store_block_kind)item->kind, item->block, item->page);
     if (item->kind != REACH_BAD && (item->kind != REACH_PAGE || checking->options->read_pages)) {
         content_check(checking, item);
     }
@@ -182,6 +192,9 @@ static enum error retired_reach(struct checking *checking, struct space *reached
     enum error error = OK;
     while (error == OK && run_list_next(list, &cursor, &run)) {
         error = space_mark(reached, (struct extent){{run.first}, run.count}, true);
+        for (uint32_t i = 0; i < run.count; i++) {
+            tell(checking, STORE_BLOCK_RETIRED, run.first + i, 0);
+        }
     }
     checking->result->retired += reached->used - used_before;
     return error;

@@ -3,7 +3,7 @@
  * numbers as include/eidolon/memory.h orders them. On Linux the call is unknown, and it says so.
  *
  *     accounts     touches pages in every way, then waits for lines: an account for each; on one that begins with w,
- *                  writes to its pages for a while
+ *                  writes to its pages for a while; on f, makes a clone that writes to a quarter of them
  */
 #include <errno.h>
 #include <stdint.h>
@@ -62,6 +62,23 @@ static void rewrite(volatile unsigned char *pages)
     } while (now.tv_sec - begun.tv_sec < 2);
 }
 
+/* A clone that writes to some pages, says what that was, and stays. */
+static void make_clone(volatile unsigned char *pages)
+{
+    if (fork() != 0) {
+        return;
+    }
+    say("born", (uint32_t)getpid());
+    say("cloned", (uint32_t)getpid());
+    for (uint32_t i = 0; i < PAGES / 4; i++) {
+        pages[i * PAGE] = (unsigned char)~i;
+    }
+    say("clone", (uint32_t)getpid());
+    for (;;) {
+        pause();
+    }
+}
+
 int main(void)
 {
     volatile unsigned char *pages = map(PROT_READ | PROT_WRITE);
@@ -98,6 +115,9 @@ int main(void)
         }
         say("again", (uint32_t)getpid());
         say("system", 0);
+        if (line[0] == 'f') {
+            make_clone(pages);
+        }
         if (line[0] == 'w') {
             rewrite(pages);
             sync();
