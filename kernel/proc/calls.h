@@ -87,6 +87,9 @@ system_call_handler call_poll, call_ppoll, call_ppoll_time64, call_select_old, c
 system_call_handler call_mmap_old, call_mmap2, call_munmap, call_mprotect, call_mremap, call_madvise, call_brk,
     call_mlock;
 
+/* Whether the program has a mapping all over the range of arguments 0 and 1: 0, -EINVAL (unaligned) or -ENOMEM. */
+int32_t mapped_range_check(const struct system_call *call);
+
 /* system_call_time.c */
 system_call_handler call_time, call_gettimeofday, call_clock_gettime, call_clock_gettime64, call_clock_getres,
     call_clock_getres_time64, call_nanosleep, call_clock_nanosleep, call_clock_nanosleep_time64, call_times, call_pause;

@@ -158,8 +158,7 @@ int32_t call_mprotect(const struct system_call *call)
     return error == ERROR_NOT_FOUND ? -ENOMEM : system_call_errno(error);
 }
 
-/* Advice may be ignored, except that memory which is not needed reads as zeroes afterwards. */
-int32_t call_madvise(const struct system_call *call)
+int32_t mapped_range_check(const struct system_call *call)
 {
     struct address_space space = address_space_of(call->task->program_index);
     uint32_t first, count;
@@ -167,16 +166,22 @@ int32_t call_madvise(const struct system_call *call)
     if (decode_range(call, &first, &count) != 0) {
         return -EINVAL;
     }
-    if (count == 0) {
-        return 0;
+    bool is_mapped = count == 0 || (address_space_contains(first, count) &&
+                                    vm_region_is_legitimate(&region_table, space.record->region_root, first, count, 0));
+    return is_mapped ? 0 : -ENOMEM;
+}
+
+/* Advice may be ignored, except that memory which is not needed reads as zeroes afterwards. */
+int32_t call_madvise(const struct system_call *call)
+{
+    struct address_space space = address_space_of(call->task->program_index);
+    uint32_t first, count;
+    int32_t result = mapped_range_check(call);
+
+    if (result != 0 || call->arguments[1] == 0 || call->arguments[2] != MADV_DONTNEED) {
+        return result;
     }
-    if (!address_space_contains(first, count) ||
-        !vm_region_is_legitimate(&region_table, space.record->region_root, first, count, 0)) {
-        return -ENOMEM;
-    }
-    if (call->arguments[2] != MADV_DONTNEED) {
-        return 0;
-    }
+    (void)decode_range(call, &first, &count);
     return system_call_errno(address_space_forget(space, first, count));
 }
 

@@ -12,6 +12,10 @@
 #include "snap.h"
 #include "system_state.h"
 
+#define MS_ASYNC 1u
+#define MS_SYNC  4u
+#define MS_KNOWN 7u /* with MS_INVALIDATE, which has nothing to do: there is no other copy */
+
 static struct generation resumed_generation;
 static uint64_t resumed_age_ns;
 
@@ -53,8 +57,18 @@ int32_t call_fsync(const struct system_call *call)
 
 int32_t call_msync(const struct system_call *call)
 {
-    if ((call->arguments[0] & PAGE_MASK) != 0) {
+    uint32_t flags = call->arguments[2];
+
+    if ((flags & ~MS_KNOWN) != 0 || (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC)) {
         return -EINVAL;
+    }
+    int32_t result = mapped_range_check(call);
+    if (result != 0 || call->arguments[1] == 0) {
+        return result;
+    }
+    if ((flags & MS_SYNC) == 0) {
+        (void)snap_request();
+        return 0;
     }
     return wait_until_durable(call);
 }

@@ -1,0 +1,97 @@
+"""What a snapshot promises a program: how long it stops, and that the calls which make things durable do so."""
+
+import errno
+import os
+import re
+
+import pytest
+
+from crash_machine import BareBoot, create_image, plain_disk
+from format_reader import Image as Format
+from machine import RESUMED, eidolon
+
+STOP_INSTRUCTIONS_MAX = 2000
+STOP_DIFFERENCE_MAX = 100
+ICOUNT = ("-icount", "shift=0,sleep=off")
+MIB_MAX = 1 << 20
+
+
+@pytest.mark.parametrize("how", ["sync", "fsync", "fdatasync", "msync"])
+def test_call_that_makes_durable_does(image, program, how):
+    boot = image.boot("--interval", "0", program=[program("durable")])
+    boot.expect_line("ready")
+    boot.send_line(f"set {how} 4711")
+    boot.expect(rf"4711 by {how}: 0\.")
+    boot.kill()
+    boot = image.boot("--interval", "0")
+    boot.expect(RESUMED)
+    boot.expect(rf"4711 by {how}: 0\.")  # the cut found it inside the call, which is issued again
+    boot.send_line("show")
+    boot.expect(r"number 4711\.")
+
+
+def test_wrong_arguments_of_durability_calls_are_answered_as_on_linux(image, program):
+    boot = image.boot("--interval", "0", program=[program("durable")])
+    boot.expect_line("ready")
+    for how, code in (("unopened", errno.EBADF), ("unaligned", errno.EINVAL), ("unmapped", errno.ENOMEM),
+                      ("flags", errno.EINVAL), ("empty", 0)):
+        boot.send_line(f"call {how}")
+        assert int(boot.expect(rf"{how}: (\d+)\.")[1]) == code, how
+
+
+def stops(path):
+    """Generation and instructions of the stop, of all that are kept."""
+    image = Format(path)
+    return {kept.generation: image.state(kept).record.stop_ns for kept in image.kept}
+
+
+def test_stop_takes_the_same_few_instructions_whatever_is_dirty(image, program):
+    """One instruction is one nanosecond here, and each record tells how long its stop was."""
+    create_image(image.path, 64)
+    words = [program("crash_memory")]
+    boot = BareBoot(image, [*plain_disk(image.path), *ICOUNT], ["interval=0", "start=new"], words)
+    boot.expect(r"ready\s")
+    found = {}
+    for more in (1, 30, 1000, 6000):
+        boot.send_line(f"fill {more}")
+        boot.expect(r"filled \d+\.\s", timeout=120)
+        boot.send_line("sync")
+        generation = int(boot.expect(r"durable (\d+)\.\s", timeout=120)[1])
+        found[more] = stops(image.path)[generation]
+    boot.kill()
+    assert max(found.values()) < STOP_INSTRUCTIONS_MAX, found
+    assert max(found.values()) - min(found.values()) < STOP_DIFFERENCE_MAX, found
+    assert min(found.values()) > 100, f"this is no number of instructions: {found}"
+
+
+def test_largest_image_works_and_a_larger_one_is_refused(image, program):
+    eidolon("image", "create", image.path, "--size", str(MIB_MAX), status=0)
+    assert os.stat(image.path).st_blocks * 512 < 1 << 20, "the file is not sparse"
+    boot = image.boot(program=[program("durable")])
+    boot.expect_line("ready")
+    boot.send_line("set sync 5")
+    boot.expect(r"5 by sync: 0\.")
+    boot.kill()
+    assert re.search(r"^size +1 TiB$", image.tool("info"), re.MULTILINE)
+    boot = image.boot()
+    boot.expect(RESUMED)
+    boot.send_line("show")
+    boot.expect(r"number 5\.")
+    boot.kill()
+    image.tool("verify")
+    message = eidolon("image", "create", image.path + ".larger", "--size", str(MIB_MAX + 1), status=2).stderr
+    assert str(MIB_MAX) in message and not os.path.exists(image.path + ".larger")
+
+
+def test_verify_says_by_its_status_what_it_found(used_image, tmp_path):
+    used_image.tool("verify", status=0)
+    foreign = tmp_path / "foreign.img"
+    foreign.write_bytes(b"precious" * (1 << 20))
+    for command in ("info", "log", "verify"):
+        assert "not an Eidolon image" in eidolon("image", command, str(foreign), status=1).stderr
+        for path in (str(tmp_path / "none.img"), str(tmp_path)):
+            assert path in eidolon("image", command, path, status=2).stderr
+    with open(used_image.path, "r+b") as file:
+        file.seek(3 * 4096 + 100)
+        file.write(b"\xff")
+    assert "block 3" in used_image.tool("verify", status=1)
