@@ -26,3 +26,40 @@ def test_clones_go_on_whatever_was_cut(image, program, chance):
     for each in image.boots:
         assert "crowd: 0 wrong" in each.text() or "crowd" not in each.text()
         assert "lost" not in each.text() and "waitpid:" not in each.text()
+
+
+def what_there_is(image):
+    """Of a program that waits: its regions and its content; and how much content there is in all."""
+    programs = [line.split() for line in image.tool("programs").splitlines()[1:]]
+    content, = (line for line in image.tool("info").splitlines() if line.startswith("content"))
+    return programs, content
+
+
+def test_a_thousand_clones_leave_no_page_region_or_block(image, program):
+    boot = image.boot("--memory", "64", program=[program("clone_rounds"), "10", "20", "1000"])
+    found = []
+    for rounds in ("10", "20", "1000"):
+        boot.expect(rf"after +{rounds} rounds, 0 wrong", timeout=120)
+        boot.kill()
+        found.append(what_there_is(image))
+        image.tool("verify")  # every block that is in use belongs to a page, a record or a map
+        boot = image.boot("--memory", "64")
+        boot.expect(RESUMED)
+        boot.send("\r")
+    assert boot.end() == 0
+    assert found[1] == found[2]  # the first comes before anything was typed, which the terminal keeps
+
+
+def test_a_program_larger_than_memory_is_cloned_whatever_was_cut(image, program, chance):
+    boot = image.boot("--memory", "32", program=[program("clone_large"), "64"])
+    boot.expect("filled 16384 pages", timeout=120)
+    for _ in range(4):
+        boot.read_for(chance.uniform(0.2, 2))
+        if not boot.is_running() or "again" in boot.text():
+            break
+        boot.kill()
+        boot = image.boot("--memory", "32")
+        boot.expect(RESUMED)
+    assert boot.end(timeout=180) == 0
+    text = "".join(each.text() for each in image.boots)
+    assert "parent: 0 wrong" in text and "child: 0 wrong" in text and "parent again: 0 wrong" in boot.text()
