@@ -170,6 +170,8 @@ struct linux_rusage {
     struct linux_timeval user, system;
     uint32_t counters[14];
 };
+#define RUSAGE_MINOR_FAULTS 4u /* of the counters */
+#define RUSAGE_MAJOR_FAULTS 5u
 
 #define RLIMIT_STACK   3u
 #define RLIMIT_NOFILE  7u

@@ -30,6 +30,9 @@ void program_account_close(uint32_t program);
 void program_account_save(uint32_t program, uint64_t counters[EIDOLON_COUNTS]);
 void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_COUNTS]);
 
+/* As getrusage() tells them: faults of a program that were answered, without the disk and by it. Modulo 2^32. */
+void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major);
+
 /* The system's counts, to and from the system record (system_state.h). */
 void program_account_save_system(void);
 void program_account_restore_system(void);

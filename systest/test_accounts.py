@@ -88,6 +88,9 @@ def test_counts_go_on_after_a_power_cut(running, image):
         assert all(after[name] >= before[name] for name in KINDS)
         assert all(system[name] >= system_before[name] for name in KINDS)
         counted = made(before, after)
+        minor, major = map(int, boot.expect(r"usage (\d+) (\d+)").groups())
+        assert major >= after["page_in"] and minor >= after["zero"] + after["map"] + after["snapshot_copy"]
+        assert major < after["page_in"] + 32 and minor < sum(after[name] for name in KINDS) + 64
         # Memory was empty: every page had to be read, most of them together with others.
         assert counted["page_in"] > 0 and counted["pages_in"] >= PAGES and counted.get("map", 0) > 0
         assert counted["page_in"] + counted["map"] < 200 and "zero" not in counted
@@ -130,7 +133,7 @@ def test_shell_shows_accounts_of_all_and_of_one(image):
     shell = boot.expect(r" 1  shell +(\d+) +(\d+) +(\d+)")
     assert int(system[1]) >= int(shell[1]) > 50
     boot.send_line("accounts 1")
-    boot.expect_line("program 1: shell")
+    boot.expect(r"program 1: shell\r*\n")
     assert int(boot.expect(r"faults: a page of zeroes was made +(\d+)\r*\n")[1]) > 50
     boot.send_line("accounts 77")
     boot.expect(r'There is no program 77\. "accounts" lists them\.\r*\n')

@@ -14,8 +14,8 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*[mKHJ]")
 
 def pages(boot, when):
     """Counts of the program's pages by state; what is around them is in no region."""
-    found = boot.expect(rf"{when}: nothing (\d+) untouched (\d+) out (\d+) clean (\d+) dirty (\d+), around 0 0\r*\n")
-    counts = dict(zip(("nothing", "untouched", "out", "clean", "dirty"), map(int, found.groups())))
+    found = boot.expect(rf"{when}: nothing (\d+) untouched (\d+) out (\d+) shared (\d+) clean (\d+) dirty (\d+), around 0 0\r*\n")
+    counts = dict(zip(("nothing", "untouched", "out", "shared", "clean", "dirty"), map(int, found.groups())))
     assert sum(counts.values()) == PAGES
     return {state: count for state, count in counts.items() if count}
 
@@ -54,6 +54,17 @@ def test_pictures_show_what_the_program_knows(image, program):
     assert sum(mine for mine, _ in resumed) < sum(mine for mine, _ in after)
 
 
+def test_picture_of_a_clone_shows_what_it_shares(image, program):
+    boot = image.boot("--interval", "0", program=[program("pictures")])
+    boot.expect(r"synced: ")
+    boot.expect(r"frames ")
+    boot.send_line("f")
+    boot.expect(r"again: ")
+    assert pages(boot, "clone") == {"untouched": PAGES}
+    assert pages(boot, "clone read") == {"untouched": THIRD, "shared": 2 * THIRD}
+    assert pages(boot, "clone wrote") == {"untouched": THIRD, "shared": THIRD + THIRD // 2, "dirty": THIRD // 2}
+
+
 def drawing(boot, end):
     """What the shell drew, without its colours."""
     boot.expect(end)
@@ -74,7 +85,7 @@ def test_shell_draws_memory(image):
     boot.send_line("memory")
     picture = drawing(boot, r"the kernel's[^\n]*\n")
     rows = re.findall(r"^ +\d+ ([^ ]{2,72})$", picture, re.MULTILINE)
-    assert [len(row) for row in rows[:-1]] == [72] * (len(rows) - 1) and len(rows) == 15
+    assert [len(row) for row in rows[:-1]] == [72] * (len(rows) - 1) and len(rows) == 12
     cells = "".join(rows)
     assert {"K", "1", ".", "*"} <= set(cells) <= set("K1.*-TRMS>")
     legend = dict(re.findall(r"[^\s] (free|firmware|kernel|page tables|page records|page map|disk metadata|clean|dirty|"

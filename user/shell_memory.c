@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define COLUMNS      72u
-#define ROWS         15u
+#define ROWS         12u
 #define ROW_LABEL    "%5llu "
 #define PROGRAMS_MAX 4096u
 #define PROGRAM      'n' /* in its place: the sign of the program */
@@ -66,7 +66,7 @@ static bool ask_for_frames(void)
     return true;
 }
 
-/* One character for a program: 1 to 9, then letters, again and again; * for the kernel's own records. */
+/* One character for a program: 1 to 9, then letters, again and again; 0: shared; *: the kernel's own records. */
 static char sign_of(unsigned program)
 {
     static const char signs[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -168,7 +168,18 @@ static void draw_program(unsigned program, const char *name, const size_t counts
     picture_line_end();
 }
 
-#define PROGRAMS_SHOWN 4u
+#define PROGRAMS_SHOWN 3u
+#define PROGRAM_NONE   0u /* in its place: what clones share, and the shared window */
+
+static size_t sum_up(const size_t counts[EIDOLON_FRAME_KINDS])
+{
+    size_t sum = 0;
+
+    for (unsigned kind = 0; kind < EIDOLON_FRAME_KINDS; kind++) {
+        sum += counts[kind];
+    }
+    return sum;
+}
 
 static void draw_programs(void)
 {
@@ -191,6 +202,13 @@ static void draw_programs(void)
         }
         draw_program(program, account.name, counts[program]);
         shown++;
+    }
+    if (account.next != 0) {
+        picture_text("         and more programs: accounts lists them");
+        picture_line_end();
+    }
+    if (sum_up(counts[PROGRAM_NONE]) > 0) {
+        draw_program(PROGRAM_NONE, "shared", counts[PROGRAM_NONE]);
     }
     draw_program(EIDOLON_PROGRAM_KERNEL, "the kernel's", counts[EIDOLON_PROGRAM_KERNEL]);
 }

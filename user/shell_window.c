@@ -22,7 +22,8 @@ static const struct {
 } states[EIDOLON_PAGE_STATES] = {
     [EIDOLON_PAGE_NOTHING] = {{' ', PICTURE_BLACK}, "nothing"},
     [EIDOLON_PAGE_UNTOUCHED] = {{'.', PICTURE_BLACK}, "untouched"},
-    [EIDOLON_PAGE_OUT] = {{'O', PICTURE_BLUE}, "on disk only"},
+    [EIDOLON_PAGE_OUT] = {{'O', PICTURE_BLUE}, "on disk"},
+    [EIDOLON_PAGE_SHARED] = {{'S', PICTURE_CYAN}, "shared"},
     [EIDOLON_PAGE_CLEAN] = {{'C', PICTURE_GREEN}, "clean"},
     [EIDOLON_PAGE_DIRTY] = {{'D', PICTURE_RED}, "dirty"},
 };
@@ -141,8 +142,10 @@ static bool draw_regions(uint32_t program)
 static void draw_legend(void)
 {
     for (unsigned state = EIDOLON_PAGE_UNTOUCHED; state < EIDOLON_PAGE_STATES; state++) {
-        picture_cell(states[state].look);
-        picture_text(" %s %s   ", states[state].name, picture_size(totals[state]));
+        if (totals[state] > 0 || state != EIDOLON_PAGE_SHARED) {
+            picture_cell(states[state].look);
+            picture_text(" %s %s   ", states[state].name, picture_size(totals[state]));
+        }
     }
     picture_line_end();
     picture_text("small letters: some pages of the cell, the others are in a state further left");

@@ -106,8 +106,9 @@ struct eidolon_region {
 /* What a page of a program is. */
 enum eidolon_page_state {
     EIDOLON_PAGE_NOTHING,   /* no region, or a guard */
-    EIDOLON_PAGE_UNTOUCHED, /* there is nothing of it anywhere */
+    EIDOLON_PAGE_UNTOUCHED, /* there is nothing of it anywhere, or nothing but what a clone may yet ask its source for */
     EIDOLON_PAGE_OUT,       /* on the disk only */
+    EIDOLON_PAGE_SHARED,    /* a clone's, in memory: its source's frame */
     EIDOLON_PAGE_CLEAN,     /* in memory, as on the disk */
     EIDOLON_PAGE_DIRTY,     /* in memory, newer than on the disk */
     EIDOLON_PAGE_STATES

@@ -233,7 +233,7 @@ static void ask_memory(struct piece *piece)
         if (page != NULL && !frame_is_none(page->frame)) {
             piece->states[i] = state_in_memory(page);
         } else if (piece->states[i] == 0 && pmap_query(page_of(piece, i), NULL)) {
-            piece->states[i] = EIDOLON_PAGE_CLEAN; /* a clone's, shared */
+            piece->states[i] = EIDOLON_PAGE_SHARED;
         }
         if (page != NULL && is_owed(page)) {
             piece->states[i] |= EIDOLON_PAGE_OWED;

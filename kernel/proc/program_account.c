@@ -55,6 +55,17 @@ void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_C
     vm_account_restore(of_program[program], counters);
 }
 
+void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major)
+{
+    const struct vm_account *account = of_program[program];
+
+    *major = (uint32_t)account->counts[EIDOLON_FAULT_PAGE_IN];
+    *minor = 0;
+    for (uint32_t kind = 0; kind < EIDOLON_FAULT_DENIED; kind++) {
+        *minor += kind != EIDOLON_FAULT_PAGE_IN ? (uint32_t)account->counts[kind] : 0;
+    }
+}
+
 void program_account_save_system(void)
 {
     memcpy(system_state.counters, vm_account_system()->counts, sizeof(system_state.counters));

@@ -8,6 +8,7 @@
 #include "arch/frame.h"
 #include "calls.h"
 #include "address_space.h"
+#include "program_account.h"
 #include "program_time.h"
 #include "version.h"
 #include <string.h>
@@ -165,6 +166,8 @@ int32_t call_getrusage(const struct system_call *call)
         .user = {(int32_t)(ns / NS_PER_SECOND), (int32_t)(ns % NS_PER_SECOND / 1000u)},
     };
 
+    program_account_faults(call->task->program_index, &usage.counters[RUSAGE_MINOR_FAULTS],
+                           &usage.counters[RUSAGE_MAJOR_FAULTS]);
     return copy_out(call->arguments[1], &usage, sizeof(usage));
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,6 +80,15 @@ static void make_clone(volatile unsigned char *pages)
     }
 }
 
+static void say_usage(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    printf("usage %ld %ld\n", usage.ru_minflt, usage.ru_majflt);
+    fflush(stdout);
+}
+
 int main(void)
 {
     volatile unsigned char *pages = map(PROT_READ | PROT_WRITE);
@@ -115,6 +125,7 @@ int main(void)
         }
         say("again", (uint32_t)getpid());
         say("system", 0);
+        say_usage();
         if (line[0] == 'f') {
             make_clone(pages);
         }

@@ -2,7 +2,7 @@
  * A program that looks at itself in the kernel's pictures of memory: which states its pages are in, which regions it has, and
  * who has the frames. It says what it sees, one line each time, and again for each line of input.
  *
- *     pictures
+ *     pictures     on a line that begins with f, a clone of it does the same
  */
 #include <errno.h>
 #include <stdint.h>
@@ -10,13 +10,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CALL_FRAMES  0x1003
 #define CALL_REGIONS 0x1004
 #define CALL_PAGES   0x1005
 #define FRAMES_MAX   32768u
-#define STATES       5u
+#define STATES       6u
 #define KINDS        16u
 #define PAGE         4096u
 #define PAGES        96u /* a third each: never touched, read, written */
@@ -47,8 +48,8 @@ static void say_pages(const char *when, uint32_t program)
     for (uint32_t i = 1; i <= PAGES; i++) {
         counts[(pages[i] & 15u) % STATES]++;
     }
-    printf("%s: nothing %u untouched %u out %u clean %u dirty %u, around %u %u\n", when, counts[0], counts[1], counts[2],
-           counts[3], counts[4], pages[0] & 15u, pages[PAGES + 1] & 15u);
+    printf("%s: nothing %u untouched %u out %u shared %u clean %u dirty %u, around %u %u\n", when, counts[0], counts[1],
+           counts[2], counts[3], counts[4], counts[5], pages[0] & 15u, pages[PAGES + 1] & 15u);
 }
 
 static void say_region(void)
@@ -106,6 +107,26 @@ static void say_all(const char *when)
     fflush(stdout);
 }
 
+/* A clone looks at itself, writes to half of the last third, and looks again. */
+static void look_as_clone(void)
+{
+    if (fork() != 0) {
+        wait(NULL);
+        return;
+    }
+    say_pages("clone", (uint32_t)getpid());
+    for (uint32_t i = PAGES / 3; i < PAGES; i++) {
+        (void)memory[i * PAGE];
+    }
+    say_pages("clone read", (uint32_t)getpid());
+    for (uint32_t i = PAGES - PAGES / 6; i < PAGES; i++) {
+        memory[i * PAGE] = 2;
+    }
+    say_pages("clone wrote", (uint32_t)getpid());
+    fflush(stdout);
+    _exit(0);
+}
+
 int main(void)
 {
     unsigned sum = 0;
@@ -133,6 +154,9 @@ int main(void)
     say_all("synced");
     while (fgets(line, sizeof(line), stdin) != NULL) {
         say_all("again");
+        if (line[0] == 'f') {
+            look_as_clone();
+        }
     }
     return (int)(sum & 1);
 }

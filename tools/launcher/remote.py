@@ -8,8 +8,9 @@ nothing but zeroes.
 
 A lost connection is not taken up again. What was written and not yet flushed when the server went may be lost, and a later
 flush that succeeds would say nothing about it. So from then on every request fails, the kernel says that it cannot take
-snapshots, and the next boot goes on from the last durable one. Nor can anybody see from here whether a second machine uses
-the same export: the server has to let in one client at a time, as qemu-nbd does unless it is told otherwise.
+snapshots, and the next boot goes on from the last durable one. And a file's lock does not reach here: the server has to
+let in one client at a time, as qemu-nbd does unless it is told otherwise. (The store of a machine notices another user at
+its next commit, and stops there; by then both have written to free blocks.)
 """
 
 import json
