@@ -15,10 +15,13 @@
 
 /*
  * Open something: a file record with no reference yet.
- * - flags: as F_GETFL reports them; object: a terminal's index.
+ * - flags: as F_GETFL reports them; object: a terminal's or a pipe's index; a pipe's end is opened by the caller and closed with the file.
  * - may sleep before it changes anything. ERROR_NO_MEMORY: the table is full.
  */
 MUST_CHECK enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file);
+
+/* Undo file_create(), for a file that was never installed. Does not sleep. */
+void file_drop(uint32_t file);
 
 /* The open file of a descriptor, or NULL when it is closed or no descriptor at all. */
 struct file_record *file_of(const struct program_record *program, uint32_t descriptor);

@@ -43,6 +43,7 @@ struct linux_iovec {
 };
 
 /* Types and modes of files */
+#define S_IFIFO 0010000u
 #define S_IFCHR 0020000u
 #define S_IFDIR 0040000u
 #define S_IFLNK 0120000u
@@ -145,6 +146,7 @@ struct linux_times {
 /* poll() and select() */
 #define POLLIN   0x0001
 #define POLLOUT  0x0004
+#define POLLHUP  0x0010
 #define POLLNVAL 0x0020
 
 struct linux_pollfd {

@@ -24,6 +24,7 @@ enum record_type {
     RECORD_REGION,   /* struct vm_region */
     RECORD_TERMINAL, /* struct terminal */
     RECORD_SPACE,    /* struct space_record */
+    RECORD_PIPE,     /* struct pipe_record */
     RECORD_TYPES
 };
 
@@ -145,16 +146,27 @@ struct space_record {
 };
 _Static_assert(sizeof(struct space_record) == 64, "space records are 64 bytes");
 
-enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_KINDS };
+enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_PIPE, FILE_KINDS };
 
 /* An open file description. */
 struct file_record {
     uint32_t kind;    /* enum file_kind */
     uint32_t references;
     uint32_t flags;   /* as F_GETFL reports them */
-    uint32_t object;  /* a terminal's index */
+    uint32_t object;  /* a terminal's or a pipe's index */
     uint64_t offset;
     uint8_t reserved[40];
 };
+
+#define PIPES_MAX  256u
+#define PIPE_BYTES (2u * PAGE_SIZE - 16u)
+
+/* A pipe (pipe.h). */
+struct pipe_record {
+    uint32_t ends[2];       /* open files, by enum pipe_end */
+    uint32_t start, length; /* of what is in it: a ring */
+    uint8_t bytes[PIPE_BYTES];
+};
+_Static_assert(sizeof(struct pipe_record) == 2 * PAGE_SIZE, "a pipe record is two pages");
 
 #endif

@@ -1,12 +1,15 @@
-"""Clones of programs: what they share and what not, whatever is cut, and that nothing is left of them."""
+"""Clones of programs: what they share and what not, whatever is cut, and that nothing is left of them. And pipes."""
+
+import pytest
 
 from machine import RESUMED
 from test_transcripts import drive_nothing, transcript_on_linux, without_messages
 
 
-def test_clones_see_what_they_see_on_linux(image, program):
-    expected = transcript_on_linux(program("forks"), drive_nothing)
-    boot = image.boot(program=[program("forks")])
+@pytest.mark.parametrize("name", ["forks", "pipes"])
+def test_clones_and_pipes_are_what_they_are_on_linux(image, program, name):
+    expected = transcript_on_linux(program(name), drive_nothing)
+    boot = image.boot(program=[program(name)])
     assert boot.end(timeout=120) == 0
     assert without_messages(boot.text()).splitlines() == expected.splitlines()
 
@@ -26,6 +29,20 @@ def test_clones_go_on_whatever_was_cut(image, program, chance):
     for each in image.boots:
         assert "crowd: 0 wrong" in each.text() or "crowd" not in each.text()
         assert "lost" not in each.text() and "waitpid:" not in each.text()
+
+
+def test_no_byte_in_a_pipe_is_lost_or_seen_twice_whatever_was_cut(image, program, chance):
+    boot = image.boot(program=[program("pipes"), "30000000"])
+    boot.expect("bad place")
+    for _ in range(6):
+        boot.read_for(chance.uniform(0.1, 0.6))
+        if not boot.is_running():
+            break
+        boot.kill()
+        boot = image.boot()
+        boot.expect(RESUMED)
+    assert boot.end(timeout=180) == 0
+    assert "pumped 30000000, 0 wrong\n" in boot.text()
 
 
 def what_there_is(image):

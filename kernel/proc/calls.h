@@ -74,6 +74,15 @@ int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns);
 system_call_handler call_read, call_write, call_readv, call_writev, call_pread64, call_pwrite64, call_close, call_dup,
     call_dup2, call_dup3, call_fcntl64, call_lseek, call_llseek, call_ioctl, call_ftruncate;
 
+/* system_call_pipe.c */
+struct file_record;
+system_call_handler call_pipe, call_pipe2;
+int32_t call_read_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length);
+
+/* Write what remains of a buffer, whose first byte is byte `offset` of the call: 0 when all of it is in the pipe. */
+int32_t call_write_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
+                        uint32_t offset);
+
 /* system_call_path.c: names, and what they name */
 system_call_handler call_open, call_openat, call_access, call_faccessat, call_readlink, call_readlinkat, call_stat64,
     call_fstat64, call_fstatat64, call_stat, call_fstat, call_statx, call_getcwd, call_chdir, call_umask,

@@ -4,6 +4,7 @@
 #include "file.h"
 #include "linux_abi.h"
 #include "log.h"
+#include "pipe.h"
 #include "program.h"
 #include "terminal.h"
 #include <string.h>
@@ -47,11 +48,25 @@ struct file_record *file_of(const struct program_record *program, uint32_t descr
     return record(program->files[descriptor]);
 }
 
+static enum pipe_end end_of(const struct file_record *file)
+{
+    return (file->flags & O_ACCMODE) == O_WRONLY ? PIPE_WRITER : PIPE_READER;
+}
+
 static void free_if_unreferenced(uint32_t file)
 {
     if (record(file)->references == 0) {
+        if (record(file)->kind == FILE_PIPE) {
+            pipe_close(record(file)->object, end_of(record(file)));
+        }
         memset(record(file), 0, sizeof(struct file_record));
     }
+}
+
+void file_drop(uint32_t file)
+{
+    ASSERT(record(file)->references == 0);
+    free_if_unreferenced(file);
 }
 
 enum error file_install(struct program_record *program, uint32_t lowest, uint32_t file, uint8_t flags,
@@ -122,7 +137,8 @@ static bool is_sound(uint32_t file)
     }
     const struct file_record *found = record(file);
     return found->kind > FILE_FREE && found->kind < FILE_KINDS &&
-           (found->kind != FILE_TERMINAL || found->object < TERMINALS_MAX);
+           (found->kind != FILE_TERMINAL || found->object < TERMINALS_MAX) &&
+           (found->kind != FILE_PIPE || found->object < record_committed(RECORD_PIPE));
 }
 
 static enum error count_descriptors(const struct program_record *program, uint32_t index)
@@ -153,8 +169,16 @@ enum error file_resume(void)
             return error;
         }
     }
-    for (uint32_t file = 1; file < record_committed(RECORD_FILE); file++) {
-        free_if_unreferenced(file);
+    enum error error = pipe_resume();
+    for (uint32_t file = 1; error == OK && file < record_committed(RECORD_FILE); file++) {
+        if (record(file)->references == 0) {
+            memset(record(file), 0, sizeof(struct file_record));
+        } else if (record(file)->kind == FILE_PIPE) {
+            pipe_open(record(file)->object, end_of(record(file)));
+        }
     }
-    return OK;
+    if (error == OK) {
+        pipe_resumed();
+    }
+    return error;
 }

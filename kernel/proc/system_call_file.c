@@ -71,6 +71,21 @@ static int32_t write_terminal(const struct system_call *call, const struct file_
     return result;
 }
 
+/* The same for any file; one that is neither terminal nor pipe takes everything. */
+static int32_t write_file(const struct system_call *call, const struct file_record *file, uint32_t base,
+                          uint32_t length, uint32_t offset)
+{
+    switch (file->kind) {
+    case FILE_TERMINAL:
+        return write_terminal(call, file, base, length, offset);
+    case FILE_PIPE:
+        return call_write_pipe(call, file, base, length, offset);
+    default:
+        call->record->call.done = offset + length;
+        return 0;
+    }
+}
+
 /* Reading ---------------------------------------------------------------------------------------------------------- */
 
 static int32_t wait_readable(const struct system_call *call, const struct file_record *file)
@@ -148,6 +163,8 @@ static int32_t read_file(const struct system_call *call, const struct file_recor
     switch (file->kind) {
     case FILE_TERMINAL:
         return read_terminal(call, file, base, length);
+    case FILE_PIPE:
+        return call_read_pipe(call, file, base, length);
     case FILE_ZERO:
     case FILE_RANDOM:
         return read_zeroes(base, length, file->kind == FILE_RANDOM);
@@ -188,10 +205,7 @@ int32_t call_write(const struct system_call *call)
     if (!is_user_range(call->arguments[1], length)) {
         return -EFAULT;
     }
-    if (file->kind != FILE_TERMINAL) {
-        return (int32_t)length;
-    }
-    int32_t result = write_terminal(call, file, call->arguments[1], length, 0);
+    int32_t result = write_file(call, file, call->arguments[1], length, 0);
     return call->record->call.done > 0 ? (int32_t)call->record->call.done : result;
 }
 
@@ -247,11 +261,7 @@ int32_t call_writev(const struct system_call *call)
         if (result != 0) {
             break;
         }
-        if (file->kind == FILE_TERMINAL) {
-            result = write_terminal(call, file, vector.base, vector.length, offset);
-        } else {
-            call->record->call.done += vector.length;
-        }
+        result = write_file(call, file, vector.base, vector.length, offset);
         offset += vector.length;
     }
     return call->record->call.done > 0 ? (int32_t)call->record->call.done : result;
@@ -278,7 +288,7 @@ int32_t call_readv(const struct system_call *call)
 
 /* Positions -------------------------------------------------------------------------------------------------------- */
 
-/* The files there are have no position: a terminal refuses, the others stay at 0 wherever one goes. */
+/* The files there are have no position: terminals and pipes refuse, the others stay at 0 wherever one goes. */
 static int32_t seek(const struct system_call *call)
 {
     const struct file_record *file = file_of(call->program, call->arguments[0]);
@@ -286,7 +296,7 @@ static int32_t seek(const struct system_call *call)
     if (file == NULL) {
         return -EBADF;
     }
-    return file->kind == FILE_TERMINAL ? -ESPIPE : 0;
+    return file->kind == FILE_TERMINAL || file->kind == FILE_PIPE ? -ESPIPE : 0;
 }
 
 int32_t call_lseek(const struct system_call *call)

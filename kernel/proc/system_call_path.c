@@ -28,6 +28,7 @@ static const struct node nodes[] = {
     {"/dev/zero", S_IFCHR | 0666, FILE_ZERO, DEVICE_NUMBER(1, 5)},
     {"/dev/random", S_IFCHR | 0666, FILE_RANDOM, DEVICE_NUMBER(1, 8)},
     {"/dev/urandom", S_IFCHR | 0666, FILE_RANDOM, DEVICE_NUMBER(1, 9)},
+    {"pipe:", S_IFIFO | 0600, FILE_PIPE, 0}, /* no path leads there */
     {"/proc/self/exe", S_IFLNK | 0777, FILE_FREE, 0},
 };
 #define NODES (sizeof(nodes) / sizeof(nodes[0]))

@@ -1,11 +1,12 @@
 /*
  * poll and select: wait until a descriptor is ready.
  *
- * Only terminals are ever not ready, and all of them are one place to wait at: input, or room for output. A wait for
- * both looks at the room now and then.
+ * Terminals and pipes may be not ready. A terminal's input is what one waits for; room for output, and pipes, are
+ * looked at now and then.
  */
 #include "calls.h"
 #include "file.h"
+#include "pipe.h"
 #include "program_signal.h"
 #include "program_time.h"
 #include "signals.h"
@@ -21,12 +22,18 @@
 struct interest {
     bool input; /* of `terminal` */
     bool output;
+    bool pipe;
     uint32_t terminal;
 };
 
 static bool is_ready(const struct system_call *call, const struct file_record *file, bool for_output,
                      struct interest *interest)
 {
+    if (file->kind == FILE_PIPE) {
+        interest->pipe = true;
+        return for_output ? pipe_room(file->object) >= PIPE_ATOMIC || !pipe_has(file->object, PIPE_READER)
+                          : pipe_length(file->object) > 0 || !pipe_has(file->object, PIPE_WRITER);
+    }
     if (file->kind != FILE_TERMINAL) {
         return true;
     }
@@ -66,7 +73,7 @@ static int32_t wait_for_change(const struct system_call *call, const struct inte
         return -EINTR;
     }
     uint64_t until = call_pace_next(call, pace, deadline_ns);
-    if (interest->output && until - now > LOOK_AGAIN_NS) {
+    if ((interest->output || interest->pipe) && until - now > LOOK_AGAIN_NS) {
         until = now + LOOK_AGAIN_NS;
     }
     if (!interest->input) {
@@ -124,6 +131,9 @@ static int16_t poll_one(const struct system_call *call, const struct linux_pollf
     }
     if ((entry->events & POLLOUT) != 0 && is_ready(call, file, true, interest)) {
         returned |= POLLOUT;
+    }
+    if (file->kind == FILE_PIPE && (file->flags & O_ACCMODE) != O_WRONLY && !pipe_has(file->object, PIPE_WRITER)) {
+        returned = (int16_t)((returned & ~(pipe_length(file->object) == 0 ? POLLIN : 0)) | POLLHUP);
     }
     return returned;
 }
