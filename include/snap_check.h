@@ -1,7 +1,7 @@
 /*
  * The kernel's books of its pages, compared with each other: a kernel that finds itself sick does not commit.
  *
- *     CHECK-1  The invariants of the page map hold (vm_map.h: VM-1 to VM-8).
+ *     CHECK-1  The invariants of the page map hold (vm_map.h: VM-1 to VM-8, VM-10).
  *     CHECK-2  The frame of a page belongs to pages, its copy's to copies, in the machine's own list of frames.
  *     CHECK-3  There are as many frames of pages as pages that have one or are being read, and as many of copies as pages
  *              that the snapshot has copies of.

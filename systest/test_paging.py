@@ -19,6 +19,15 @@ def test_policy_brings_back_more_content_than_memory(image, program, policy):
     boot.kill()
 
 
+def test_pages_that_are_only_read_are_not_written(image, program):
+    boot = image.boot("--memory", "24", "--interval", "20", program=[program("reader"), "9000", "3"])
+    found = boot.expect(r"read 27000 pages: (\d+) came in, (\d+) written", timeout=60)
+    came_in, written = int(found[1]), int(found[2])
+    assert came_in > 9000, "memory was not short: this shows nothing"
+    assert written <= 8, "the program's stack and variables are all that it wrote to"
+    assert boot.end() == 0
+
+
 def test_policy_that_does_not_exist_is_refused_by_the_kernel(used_image):
     before = used_image.content()
     boot = used_image.boot("--kernel-options", "policy=mru")

@@ -109,6 +109,9 @@ static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32
     uint32_t gone = 0;
 
     for (uint32_t i = 0; i < count; i++) {
+        if (pages[i]->state == VM_PAGE_CLEAN) {
+            vm_account_count(pages[i]->gpn, EIDOLON_PAGES_WRITTEN);
+        }
         if (pages[i]->state == VM_PAGE_CLEAN && pages[i]->wire_count == 0) {
             drop(map, pages[i]);
             gone++;
