@@ -301,6 +301,24 @@ static void pmap_sampling_is_not_noticed_by_who_clears_the_accessed_bit(void **u
     end();
 }
 
+static void pmap_clearing_the_accessed_bit_is_not_noticed_by_who_samples(void **unused)
+{
+    (void)unused;
+    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct pmap_sample sample;
+
+    begin();
+    assert_true(loads(ADDRESS, CONTENT_ONE));
+    assert_true(pmap_clear_accessed(page));
+    assert_false(pmap_clear_accessed(page));
+    pmap_sample_chunk(page, &sample);
+    assert_int_equal(sample.accessed, 1);
+    assert_false(pmap_clear_accessed(page)); /* nor does the sample bring it back */
+    pmap_sample_chunk(page, &sample);
+    assert_int_equal(sample.accessed, 0);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +329,7 @@ int main(void)
         cmocka_unit_test(pmap_entering_what_is_mapped_or_without_memory_changes_nothing),
         cmocka_unit_test(pmap_notes_use_and_finds_chunks),
         cmocka_unit_test(pmap_sampling_is_not_noticed_by_who_clears_the_accessed_bit),
+        cmocka_unit_test(pmap_clearing_the_accessed_bit_is_not_noticed_by_who_samples),
     };
 
     return cmocka_run_group_tests_name("vm_map_pmap", tests, NULL, NULL);

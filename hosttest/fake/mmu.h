@@ -39,6 +39,7 @@ void mmu_forget(enum mmu_reason reason);
 #define MMU_ACCESSED 0x020u
 #define MMU_DIRTY    0x040u
 #define MMU_SEEN     0x200u /* of pmap.c: a sample has found A set and cleared it */
+#define MMU_TAKEN    0x400u /* of pmap.c: pmap_clear_accessed() has, and no sample has counted it yet */
 
 /* The word that maps a page: of the directory (a table's frame) or of the table, or NULL. */
 uint32_t *mmu_directory_entry(struct gpn page);

@@ -238,6 +238,9 @@ bool pmap_clear_accessed(struct gpn page)
 
     ASSERT(entry != NULL);
     bool accessed = (*entry & (MMU_ACCESSED | MMU_SEEN)) != 0;
+    if ((*entry & MMU_ACCESSED) != 0) {
+        *entry |= MMU_TAKEN;
+    }
     *entry &= ~(MMU_ACCESSED | MMU_SEEN);
     mmu_invalidate(page, MMU_CLEAR_ACCESSED);
     return accessed;
@@ -254,10 +257,11 @@ void pmap_sample_chunk(struct gpn first, struct pmap_sample *out)
             continue;
         }
         out->mapped++;
+        out->accessed += (*entry & (MMU_ACCESSED | MMU_TAKEN)) != 0;
         if ((*entry & MMU_ACCESSED) != 0) {
-            out->accessed++;
             *entry = (*entry & ~MMU_ACCESSED) | MMU_SEEN;
         }
+        *entry &= ~MMU_TAKEN;
     }
     mmu_invalidate_chunk(page, MMU_SAMPLE);
 }

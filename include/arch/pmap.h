@@ -72,7 +72,8 @@ struct pmap_sample {
 /*
  * Count the mappings of a chunk and their use since this was last called for it.
  * - first: any page of the chunk; one without mappings has zeroes. Bounded by one table.
- * - pmap_clear_accessed() answers as if it had not been called; no stale translation hides an access from the next sample.
+ * - this and pmap_clear_accessed() answer as if the other had not been called; no stale translation hides an access from
+ *   the next sample.
  */
 void pmap_sample_chunk(struct gpn first, struct pmap_sample *out);
 

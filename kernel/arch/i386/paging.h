@@ -25,6 +25,7 @@
 #define ENTRY_DIRTY    0x040u
 #define ENTRY_LARGE    0x080u
 #define ENTRY_SEEN     0x200u /* the processor ignores it: a sample has found A set and cleared it */
+#define ENTRY_TAKEN    0x400u /* nor this: pmap_clear_accessed() has, and no sample has counted it yet */
 
 #define TABLE_ENTRIES 1024u
 #define CHUNK_SHIFT   22u

@@ -143,10 +143,11 @@ bool pmap_clear_accessed(struct gpn page)
 {
     uint32_t *entry = mapped_entry(page);
     bool accessed = (*entry & (ENTRY_ACCESSED | ENTRY_SEEN)) != 0;
-    if (accessed) {
-        *entry &= ~(ENTRY_ACCESSED | ENTRY_SEEN);
+    if ((*entry & ENTRY_ACCESSED) != 0) {
+        *entry = (*entry & ~ENTRY_ACCESSED) | ENTRY_TAKEN;
         invalidate(page); /* or the processor would not set A again */
     }
+    *entry &= ~ENTRY_SEEN;
     return accessed;
 }
 
@@ -161,10 +162,11 @@ void pmap_sample_chunk(struct gpn page, struct pmap_sample *out)
     uint32_t *table = entry_table(*chunk);
     for (uint32_t i = 0; i < TABLE_ENTRIES; i++) {
         out->mapped += table[i] != 0;
+        out->accessed += (table[i] & (ENTRY_ACCESSED | ENTRY_TAKEN)) != 0;
         if ((table[i] & ENTRY_ACCESSED) != 0) {
-            out->accessed++;
             table[i] = (table[i] & ~ENTRY_ACCESSED) | ENTRY_SEEN;
         }
+        table[i] &= ~ENTRY_TAKEN;
     }
     if (out->accessed > 0 && pmap_is_visible(gpn_space(page))) {
         processor_write_cr3(processor_read_cr3());

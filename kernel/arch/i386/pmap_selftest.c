@@ -146,6 +146,11 @@ SELFTEST(pmap_sampling_finds_what_was_used_since_the_last_sample)
         SELFTEST_EXPECT(sample.mapped == 2 && sample.accessed == 0);
     }
     SELFTEST_EXPECT(pmap_clear_accessed(page) && !pmap_clear_accessed(page));
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && pmap_clear_accessed(page)); /* which a sample does not notice */
+    pmap_sample_chunk(page, &sample);
+    SELFTEST_EXPECT(sample.accessed == 1 && !pmap_clear_accessed(page));
+    pmap_sample_chunk(page, &sample);
+    SELFTEST_EXPECT(sample.accessed == 0);
     pmap_sample_chunk(first_page(OTHER_CHUNK), &sample);
     SELFTEST_EXPECT(sample.mapped == 0);
     leave(page, used);
