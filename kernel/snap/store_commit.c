@@ -218,9 +218,19 @@ static void head_fill(struct commit *commit, uint64_t wall_time_ns)
     head->pages_live = next->pages_live;
     head->pages_changed = commit->pages_changed;
     uint32_t metadata = commit->nodes.blocks + commit->chunk_blocks.blocks + commit->record_blocks.blocks;
-    head->blocks_used = store->space.used + pages + metadata - commit->freed.blocks;
+    head->blocks_used = store->space.used - store->new_bad.blocks + pages + metadata - commit->freed.blocks;
     head->blocks_written = pages + metadata;
     head->cursor = store->space.cursor;
+}
+
+/*
+ * The blocks retired so far are this record's to name. A page-out may retire more while the commit runs: those are the
+ * next one's, and neither a chunk written before nor the count of blocks in this head knows of them.
+ */
+static void bad_take(struct store *store, struct commit *commit)
+{
+    commit->bad = store->new_bad;
+    store->new_bad = (struct run_list){0};
 }
 
 static enum error record_write(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
@@ -236,7 +246,10 @@ static enum error record_write(struct commit *commit, const void *system, uint32
     error = error != OK ? error : tree_edit_seal(&commit->space_edit, &commit->queue, &commit->nodes);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->nodes);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->chunk_blocks);
-    error = error != OK ? error : append_runs(commit, DISK_ITEM_BAD, &store->new_bad);
+    if (error == OK) {
+        bad_take(store, commit);
+        error = append_runs(commit, DISK_ITEM_BAD, &commit->bad);
+    }
     error = error != OK ? error : append_changes(commit);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->page_edit.dead);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->space_edit.dead);
@@ -338,7 +351,7 @@ static void commit_adopt(struct commit *commit, const void *system, uint32_t byt
     if (commit->bad_is_in_tree) {
         run_list_clear(&store->bad);
     }
-    run_list_join(&store->bad, &store->new_bad);
+    run_list_join(&store->bad, &commit->bad);
     store->map_is_stale = store->map_is_stale && !commit->map_is_whole;
     if (store->branch_from == 0) {
         store->space_source = store->state.space_tree;
@@ -370,6 +383,7 @@ static void commit_abandon(struct commit *commit)
     struct store *store = commit->store;
     struct run_cursor cursor = {0};
     struct run run;
+    run_list_join(&store->new_bad, &commit->bad);
     tree_edit_abandon(&commit->page_edit);
     tree_edit_abandon(&commit->space_edit);
     runs_apply(&store->space, &commit->chunk_blocks, space_release);

@@ -22,6 +22,7 @@ struct commit {
     struct layer carried;                               /* entries that could not be merged because of damage */
     struct run_list nodes, chunk_blocks, record_blocks; /* held: what it writes */
     struct run_list freed;                              /* used: what no kept generation needs any more */
+    struct run_list bad;                                /* retired blocks that its record is the first to name */
     struct run_list chunks;                             /* numbers of chunks that no longer count as changed */
     uint32_t history;                                   /* generations to keep */
     uint64_t pages_changed;                             /* put or deleted */
