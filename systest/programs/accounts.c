@@ -3,7 +3,8 @@
  * numbers as include/eidolon/memory.h orders them. On Linux the call is unknown, and it says so.
  *
  *     accounts     touches pages in every way, then waits for lines: an account for each; on one that begins with w,
- *                  writes to its pages for a while; on f, makes a clone that writes to a quarter of them
+ *                  writes to its pages for a while; on f, makes a clone that writes to a quarter of them;
+ *                  on l, fills a large mapping and reads it
  */
 #include <errno.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
 #define COUNTS       24
 #define PAGE         4096u
 #define PAGES        64u
+#define LARGE_PAGES  6000u
 
 static struct {
     uint64_t counts[COUNTS];
@@ -61,6 +63,27 @@ static void rewrite(volatile unsigned char *pages)
         }
         clock_gettime(CLOCK_MONOTONIC, &now);
     } while (now.tv_sec - begun.tv_sec < 2);
+}
+
+/* More than a small machine has: fill it, and find it all again. */
+static void fill(void)
+{
+    volatile uint32_t *words = mmap(NULL, LARGE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned wrong = 0;
+
+    if (words == MAP_FAILED) {
+        printf("no memory\n");
+        return;
+    }
+    for (uint32_t i = 0; i < LARGE_PAGES; i++) {
+        words[i * PAGE / sizeof(*words)] = i ^ 0x55AA55AAu;
+    }
+    for (uint32_t i = 0; i < LARGE_PAGES; i++) {
+        wrong += words[i * PAGE / sizeof(*words)] != (i ^ 0x55AA55AAu);
+    }
+    printf("wrong %u\n", wrong);
+    say("filled", (uint32_t)getpid());
+    say("system", 0);
 }
 
 /* A clone that writes to some pages, says what that was, and stays. */
@@ -126,6 +149,9 @@ int main(void)
         say("again", (uint32_t)getpid());
         say("system", 0);
         say_usage();
+        if (line[0] == 'l') {
+            fill();
+        }
         if (line[0] == 'f') {
             make_clone(pages);
         }
