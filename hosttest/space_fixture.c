@@ -313,6 +313,14 @@ static void finish_discards(void)
     }
 }
 
+/* Each boot of a random world has another one. */
+static const struct vm_policy *replacement_policy(const struct space_world *world)
+{
+    const struct vm_policy *chosen = vm_policy_at((uint32_t)(world->options.seed + world->boot) % VM_POLICIES);
+
+    return world->options.is_random ? chosen : vm_policy_default();
+}
+
 void space_boot(void)
 {
     struct space_world *world = &space_world;
@@ -335,7 +343,7 @@ void space_boot(void)
         space_fail("open: %s (%s)", error_text(error), report.reason);
     }
     resume();
-    SPACE_CHECK(vm_fault_initialise(slow_pager(), &policy, NULL) == OK);
+    SPACE_CHECK(vm_fault_initialise(slow_pager(), &policy, replacement_policy(world)) == OK);
     for (uint32_t space = 1; space <= SPACE_PROGRAMS; space++) {
         SPACE_CHECK(pmap_create((struct space_id){space}) == OK);
     }

@@ -51,7 +51,9 @@ struct vm_replacement {
     uint16_t sweep;           /* lru: the number of the present round of samples */
 };
 
-/* The policy of that name or NULL; and all of them by number from 0 on, NULL behind the last. */
+#define VM_POLICIES 5u
+
+/* The policy of that name or NULL; and all of them by number from 0 to VM_POLICIES - 1, NULL behind the last. */
 const struct vm_policy *vm_policy_find(const char *name);
 const struct vm_policy *vm_policy_at(uint32_t index);
 

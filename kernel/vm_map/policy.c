@@ -8,20 +8,18 @@
 
 #define RANDOM_SEED_DEFAULT 0x9E3779B9u /* any number but 0, which the generator does not leave */
 
-static const struct vm_policy *const policies[] = {
+static const struct vm_policy *const policies[VM_POLICIES] = {
     &vm_policy_random, &vm_policy_fifo, &vm_policy_second_chance, &vm_policy_lru, &vm_policy_sieve,
 };
 
-#define POLICIES (sizeof(policies) / sizeof(policies[0]))
-
 const struct vm_policy *vm_policy_at(uint32_t index)
 {
-    return index < POLICIES ? policies[index] : NULL;
+    return index < VM_POLICIES ? policies[index] : NULL;
 }
 
 const struct vm_policy *vm_policy_find(const char *name)
 {
-    for (uint32_t i = 0; i < POLICIES; i++) {
+    for (uint32_t i = 0; i < VM_POLICIES; i++) {
         if (strcmp(policies[i]->name, name) == 0) {
             return policies[i];
         }
