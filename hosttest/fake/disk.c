@@ -91,6 +91,30 @@ static uint8_t *content_for(struct fake_disk *disk, uint32_t block)
     return in_place ? (uint8_t *)(uintptr_t)disk->blocks[block] : content_new(disk);
 }
 
+static void block_set(struct fake_disk *disk, uint32_t block, const uint8_t *bytes)
+{
+    uint8_t *content = content_for(disk, block);
+    memcpy(content, bytes, PAGE_SIZE);
+    disk->blocks[block] = content;
+    event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_WRITE, .block = block, .bytes = content});
+}
+
+/* A write that is said to have succeeded. One event for a block, as ever: disk_wait() counts on it. */
+static void block_lie(struct fake_disk *disk, uint32_t block, const uint8_t *bytes)
+{
+    static uint8_t other[PAGE_SIZE];
+    disk->lie_block = block;
+    if (disk->lie == FAKE_DISK_MISDIRECTED) {
+        block_set(disk, disk->lie_to, bytes);
+        return;
+    }
+    memcpy(other, disk->lie == FAKE_DISK_LOST ? fake_disk_block(disk, block) : bytes, PAGE_SIZE);
+    if (disk->lie == FAKE_DISK_GARBLED) {
+        memset(other + block % PAGE_SIZE, 0xA5, PAGE_SIZE - block % PAGE_SIZE);
+    }
+    block_set(disk, block, other);
+}
+
 static enum error transfer(struct fake_disk *disk, const struct block_request *request)
 {
     for (uint32_t i = 0; i < request->count; i++) {
@@ -106,10 +130,8 @@ static enum error transfer(struct fake_disk *disk, const struct block_request *r
                 return ERROR_IO;
             }
             disk->writes++;
-            uint8_t *content = content_for(disk, block);
-            memcpy(content, request->pages[i], PAGE_SIZE);
-            disk->blocks[block] = content;
-            event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_WRITE, .block = block, .bytes = content});
+            bool is_lie = disk->lie != FAKE_DISK_HONEST && disk->writes == disk->lie_at;
+            (is_lie ? block_lie : block_set)(disk, block, request->pages[i]);
         }
     }
     return OK;

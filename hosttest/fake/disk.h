@@ -9,7 +9,7 @@
  *
  * A flush that fails may have dropped any write it was to make durable, and no later flush makes up for that.
  *
- * Besides, it can be told to fail requests, to garble or misdirect a write, and to change bits at rest.
+ * Besides, it can be told to fail requests, to lie about a write (lose, garble or misdirect it), and to change bits at rest.
  */
 #ifndef FAKE_DISK_H
 #define FAKE_DISK_H
@@ -42,6 +42,14 @@ struct fake_disk_fault {
     bool is_done_anyway; /* the request fails, but what it asked for happened */
 };
 
+/* What becomes of a block whose write is said to have succeeded. */
+enum fake_disk_lie {
+    FAKE_DISK_HONEST,
+    FAKE_DISK_LOST,        /* nothing: the block holds what it held */
+    FAKE_DISK_GARBLED,     /* some of its bytes are others */
+    FAKE_DISK_MISDIRECTED, /* it goes to another block; this one holds what it held */
+};
+
 struct fake_disk {
     struct block_device device;
     const uint8_t **blocks; /* content now; NULL: zeroes */
@@ -50,6 +58,10 @@ struct fake_disk {
     bool is_recording;
     bool is_frugal; /* contents are overwritten in place: nothing is recorded, nothing shared */
     struct fake_disk_fault fault;
+    enum fake_disk_lie lie;
+    uint64_t lie_at;    /* the write, counted in blocks from 1, that the lie is about */
+    uint32_t lie_block; /* where it was to go, once it is told; 0 before */
+    uint32_t lie_to;    /* MISDIRECTED: where it goes */
     uint32_t chance[3]; /* by operation: one in so many requests fails; 0: none */
     uint64_t random;    /* state of that chance */
     uint64_t requests;
