@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from crash_machine import BareBoot, create_image, plain_disk
+from crash_machine import BareBoot, create_image, device_arguments, look, plain_disk
 from format_reader import Image as Format
 from machine import RESUMED, eidolon
 
@@ -62,6 +62,29 @@ def test_stop_takes_the_same_few_instructions_whatever_is_dirty(image, program):
     assert max(found.values()) < STOP_INSTRUCTIONS_MAX, found
     assert max(found.values()) - min(found.values()) < STOP_DIFFERENCE_MAX, found
     assert min(found.values()) > 100, f"this is no number of instructions: {found}"
+
+
+def test_disk_slower_than_the_program_makes_it_wait_and_loses_nothing(image, program):
+    """4 MiB a second, and a snapshot every 10 ms of a program that fills more memory than there is."""
+    create_image(image.path, 64)
+    slow = {"driver": "throttle", "throttle-group": "slow",
+            "file": {"driver": "raw", "file": {"driver": "file", "filename": image.path}}}
+    disk = ["-object", f"throttle-group,id=slow,x-bps-write={4 << 20}", *device_arguments(slow, "virtio")]
+    words = [program("crash_memory")]
+    boot = BareBoot(image, disk, ["interval=10", "start=new"], words, memory=24)
+    boot.expect(r"ready\s")
+    boot.send_line("fill 6000")
+    boot.expect(r"filled 6000\.\s", timeout=120)
+    boot.send_line("check")
+    boot.expect(r"right 6000\.\s", timeout=120)
+    boot.send_line("sync")
+    boot.expect(r"durable \d+\.\s", timeout=120)
+    boot.kill()
+    assert look(image.path)[1] == ""
+    boot = BareBoot(image, plain_disk(image.path), ["interval=10", "start=new"], words, memory=24)
+    boot.expect(RESUMED)
+    boot.send_line("check")
+    boot.expect(r"right 6000\.\s", timeout=120)
 
 
 def test_largest_image_works_and_a_larger_one_is_refused(image, program):

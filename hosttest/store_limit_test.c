@@ -1,0 +1,148 @@
+/*
+ * Limits of the store, at the limit and one beyond.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "store_fixture.h"
+
+#define HISTORY 16u
+#define PINS    32u
+
+static struct fake_disk disk;
+static struct world world;
+
+static void start(void)
+{
+    fake_machine_start(4096);
+    fake_disk_start(&disk, STORE_BLOCKS_MIN);
+    disk.is_recording = false;
+    world_start(&world, &disk, 20, 1);
+    world_open(&world);
+}
+
+static void stop(void)
+{
+    world_close(&world);
+    world_stop(&world);
+    fake_disk_stop(&disk);
+    fake_machine_stop();
+}
+
+static void a_snapshot(void)
+{
+    world_write(&world, 3);
+    assert_int_equal(world_snapshot(&world, false), OK);
+}
+
+static uint32_t kept_count(void)
+{
+    struct store_kept kept = {0};
+    uint32_t count = 0;
+    while (store_kept_before(world.store, kept.generation, &kept) == OK) {
+        count++;
+    }
+    return count;
+}
+
+static void store_larger_or_smaller_devices_are_refused(void **state)
+{
+    (void)state;
+    struct store_format_options options = {.space_id = {1, 2}};
+    start();
+    struct block_device device = disk.device;
+    device.block_count = STORE_BLOCKS_MAX + 1;
+    assert_int_equal(store_format(&device, &options), ERROR_RANGE);
+    device.block_count = STORE_BLOCKS_MIN - 1;
+    assert_int_equal(store_format(&device, &options), ERROR_TOO_SMALL);
+    assert_int_equal(STORE_BLOCKS_MAX, (UINT64_C(1) << 40) / PAGE_SIZE);
+    stop();
+}
+
+static void store_keeps_sixteen_generations(void **state)
+{
+    (void)state;
+    start();
+    for (uint32_t i = 1; i <= HISTORY + 5; i++) {
+        a_snapshot();
+        assert_int_equal(kept_count(), i < HISTORY ? i : HISTORY);
+    }
+    stop();
+}
+
+static void store_keeps_thirty_two_names(void **state)
+{
+    (void)state;
+    char name[STORE_NAME_BYTES];
+    start();
+    for (uint32_t i = 0; i < PINS; i++) {
+        a_snapshot();
+        snprintf(name, sizeof(name), "name-%u", i);
+        assert_int_equal(store_pin(world.store, store_committed(world.store), name), OK);
+    }
+    assert_int_equal(store_pin(world.store, store_committed(world.store), "one-more"), ERROR_NO_SPACE);
+    assert_int_equal(kept_count(), PINS);
+    assert_int_equal(store_unpin(world.store, "name-0"), OK);
+    assert_int_equal(kept_count(), PINS - 1);
+    assert_int_equal(store_pin(world.store, store_committed(world.store), "one-more"), OK);
+    for (uint32_t i = 0; i < HISTORY; i++) {
+        a_snapshot();
+    }
+    assert_int_equal(kept_count(), PINS + HISTORY - 1); /* two names are of one generation */
+    world_close(&world);
+    world_open(&world);
+    assert_int_equal(kept_count(), PINS + HISTORY - 1);
+    stop();
+}
+
+static enum error pin_as(const char *name)
+{
+    return store_pin(world.store, store_committed(world.store), name);
+}
+
+static void store_names_are_bounded(void **state)
+{
+    (void)state;
+    start();
+    a_snapshot();
+    assert_int_equal(pin_as("thirty-one-characters-it-is-now"), OK);
+    assert_int_equal(pin_as("thirty-one-characters-it-is-now"), ERROR_EXISTS);
+    assert_int_equal(pin_as("thirty-two-characters-are-no-go!"), ERROR_INVALID);
+    assert_int_equal(pin_as(""), ERROR_INVALID);
+    assert_int_equal(pin_as("1st"), ERROR_INVALID);
+    assert_int_equal(pin_as("a name"), ERROR_INVALID);
+    assert_int_equal(store_pin(world.store, (struct generation){77}, "unknown"), ERROR_NOT_FOUND);
+    assert_int_equal(store_unpin(world.store, "unknown"), ERROR_NOT_FOUND);
+    stop();
+}
+
+static void store_system_record_fills_its_room(void **state)
+{
+    (void)state;
+    static uint8_t record[STORE_SYSTEM_RECORD_MAX], found[STORE_SYSTEM_RECORD_MAX];
+    start();
+    memset(record, 0x5A, sizeof(record));
+    assert_int_equal(store_snapshot_seal(world.store), OK);
+    assert_int_equal(store_snapshot_commit(world.store, record, sizeof(record), 1), OK);
+    assert_int_equal(store_close(world.store), OK);
+    struct store_open_options options = {.user = 1};
+    struct store_report report;
+    assert_int_equal(store_open(&disk.device, &options, &world.store, &report), OK);
+    uint32_t room = sizeof(found);
+    assert_int_equal(store_system_record(world.store, found, &room), OK);
+    assert_int_equal(room, sizeof(record));
+    assert_memory_equal(found, record, sizeof(record));
+    stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(store_larger_or_smaller_devices_are_refused),
+        cmocka_unit_test(store_keeps_sixteen_generations),
+        cmocka_unit_test(store_keeps_thirty_two_names),
+        cmocka_unit_test(store_names_are_bounded),
+        cmocka_unit_test(store_system_record_fills_its_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
