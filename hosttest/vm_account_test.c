@@ -226,6 +226,20 @@ static void account_restored_counts_are_the_newer_ones(void **unused)
     assert_true(account.counts[EIDOLON_FAULT_ZERO] == 1ull << 40);
 }
 
+static void account_of_the_system_goes_on_where_it_is_kept(void **unused)
+{
+    (void)unused;
+    static struct vm_account kept;
+
+    look();
+    kept.counts[EIDOLON_FAULT_ZERO] = 1000;
+    vm_account_keep_system(&kept);
+    assert_ptr_equal(vm_account_system(), &kept);
+    assert_int_equal(kept.counts[EIDOLON_FAULT_ZERO], 1000 + before_system.counts[EIDOLON_FAULT_ZERO]);
+    fault(FIRST_PAGE, PMAP_READ);
+    assert_int_equal(kept.counts[EIDOLON_FAULT_ZERO], 1001 + before_system.counts[EIDOLON_FAULT_ZERO]);
+}
+
 /* The working set -------------------------------------------------------------------------------------------------- */
 
 /* Finish the round; `visits_max` at a time. Returns how many goes it took. */
@@ -302,6 +316,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(account_pages_out_are_those_that_lost_their_frame, start, stop),
         cmocka_unit_test_setup_teardown(account_restored_counts_are_the_newer_ones, start, stop),
+        cmocka_unit_test_setup_teardown(account_of_the_system_goes_on_where_it_is_kept, start, stop),
         cmocka_unit_test_setup_teardown(working_set_is_what_was_used_since_the_last_round, start, stop),
         cmocka_unit_test_setup_teardown(working_set_round_takes_a_bounded_step_at_a_time, start, stop),
         cmocka_unit_test_setup_teardown(working_set_of_a_space_that_goes_in_the_middle_of_a_round_is_forgotten, start,

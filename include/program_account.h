@@ -33,8 +33,4 @@ void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_C
 /* As getrusage() tells them: faults of a program that were answered, without the disk and by it. Modulo 2^32. */
 void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major);
 
-/* The system's counts, to and from the system record (system_state.h). */
-void program_account_save_system(void);
-void program_account_restore_system(void);
-
 #endif

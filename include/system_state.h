@@ -12,6 +12,7 @@
 #include "error.h"
 #include "record.h"
 #include "types.h"
+#include "vm_account.h"
 
 #define SYSTEM_STATE_MAGIC   0x4D545359u /* "YSTM" */
 #define SYSTEM_STATE_VERSION 1u
@@ -30,10 +31,10 @@ struct system_state {
         uint32_t version;
         uint32_t bytes;
     } records[SYSTEM_RECORDS_MAX]; /* by enum record_type: what this kernel wrote */
-    uint64_t counters[EIDOLON_COUNTS]; /* by enum eidolon_count: of the whole system, programs that have ended included */
+    struct vm_account account; /* of the whole system, programs that have ended included; it is kept nowhere else */
 };
-#define SYSTEM_STATE_BYTES_MIN 208u /* images from before the counters end here */
-_Static_assert(offsetof(struct system_state, counters) == SYSTEM_STATE_BYTES_MIN &&
+#define SYSTEM_STATE_BYTES_MIN 208u /* images from before the account end here */
+_Static_assert(offsetof(struct system_state, account) == SYSTEM_STATE_BYTES_MIN &&
                    sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS,
                "the system record's layout is part of the disk format");
 

@@ -16,8 +16,14 @@ struct vm_account {
     uint64_t counts[EIDOLON_COUNTS];
 };
 
-/* Everything that happens anywhere goes in here; zero at boot, or what the caller puts in. */
+/* Everything that happens anywhere goes in here. */
 struct vm_account *vm_account_system(void);
+
+/*
+ * From now on that is kept in `account`, on top of what stands there; what has happened so far is added to it.
+ * - account: owned by the caller.
+ */
+void vm_account_keep_system(struct vm_account *account);
 
 /*
  * From now on what happens to pages of a space goes in its account as well, until it is detached with NULL.

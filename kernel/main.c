@@ -19,7 +19,6 @@
 #include "log.h"
 #include "pci.h"
 #include "program.h"
-#include "program_account.h"
 #include "program_time.h"
 #include "record.h"
 #include "selftest.h"
@@ -34,6 +33,7 @@
 #include "version.h"
 #include "vga.h"
 #include "virtio_blk.h"
+#include "vm_account.h"
 #include "vm_fault.h"
 #include "vm_policy.h"
 #include "vm_working_set.h"
@@ -258,7 +258,6 @@ static void capture(void)
     time_capture();
     stream_stop();
     system_state.programs = program_count();
-    program_account_save_system();
 }
 
 /* People should know when what they see is not durable, and when it is again. */
@@ -277,6 +276,7 @@ static const struct snap_client snap_client = {
 static void begin_space(void)
 {
     system_state_create();
+    vm_account_keep_system(&system_state.account);
     time_resume();
     enum error error = program_start_empty();
     if (error == OK) {
@@ -290,7 +290,7 @@ static void begin_space(void)
 static void resume_space(void)
 {
     time_resume();
-    program_account_restore_system();
+    vm_account_keep_system(&system_state.account);
     enum error error = record_resume(store);
     if (error == OK) {
         error = terminal_start(true);

@@ -4,7 +4,6 @@
 #include "program_account.h"
 #include "calls.h"
 #include "pool.h"
-#include "system_state.h"
 #include "vm_account.h"
 #include <string.h>
 
@@ -64,16 +63,6 @@ void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major)
     for (uint32_t kind = 0; kind < EIDOLON_FAULT_DENIED; kind++) {
         *minor += kind != EIDOLON_FAULT_PAGE_IN ? (uint32_t)account->counts[kind] : 0;
     }
-}
-
-void program_account_save_system(void)
-{
-    memcpy(system_state.counters, vm_account_system()->counts, sizeof(system_state.counters));
-}
-
-void program_account_restore_system(void)
-{
-    vm_account_restore(vm_account_system(), system_state.counters);
 }
 
 /* The system call ----------------------------------------------------------------------------------------------------

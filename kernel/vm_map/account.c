@@ -4,12 +4,21 @@
 #include "vm_account.h"
 #include "log.h"
 
-static struct vm_account of_system;
+static struct vm_account until_kept; /* what happens before there is an object space */
+static struct vm_account *of_system = &until_kept;
 static struct vm_account *by_space[SPACES_MAX];
 
 struct vm_account *vm_account_system(void)
 {
-    return &of_system;
+    return of_system;
+}
+
+void vm_account_keep_system(struct vm_account *account)
+{
+    for (uint32_t i = 0; i < EIDOLON_COUNTS; i++) {
+        account->counts[i] += of_system->counts[i];
+    }
+    of_system = account;
 }
 
 struct vm_account *vm_account_of(struct space_id space)
@@ -27,7 +36,7 @@ void vm_account_add(struct gpn page, enum eidolon_count count, uint32_t times)
 {
     struct vm_account *account = by_space[gpn_space(page).number];
 
-    of_system.counts[count] += times;
+    of_system->counts[count] += times;
     if (account != NULL) {
         account->counts[count] += times;
     }
