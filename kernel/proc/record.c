@@ -58,6 +58,18 @@ uint32_t record_committed(enum record_type type)
     return count < layout->count ? count : layout->count;
 }
 
+/*
+ * Pages up to the end of the record that page `index` belongs to. Those behind it may have no content: they have been
+ * made usable and never written.
+ */
+static uint32_t pages_with_record(const struct record_layout *layout, uint32_t index)
+{
+    uint32_t record = (uint32_t)(((uint64_t)index << PAGE_SHIFT) / layout->bytes);
+    uint32_t pages = pages_for(layout, record + 1);
+
+    return pages > index ? pages : index + 1;
+}
+
 enum error record_resume(struct store *store)
 {
     for (enum record_type type = 0; type < RECORD_TYPES; type++) {
@@ -68,7 +80,7 @@ enum error record_resume(struct store *store)
         enum error error;
 
         while ((error = store_next(store, page, &page, &entry)) == OK && page.number < end.number) {
-            error = commit_pages(type, page.number - table_page(layout, 0).number + 1);
+            error = commit_pages(type, pages_with_record(layout, page.number - table_page(layout, 0).number));
             if (error != OK) {
                 log_line("record: the table of %s records cannot be read: %s", layout->name, error_text(error));
                 return error;
