@@ -142,7 +142,11 @@ struct space_record {
     uint32_t state;       /* enum space_state */
     uint32_t source;      /* whose pages its regions of VM_TICKET_COPY show; 0: none */
     uint32_t region_root; /* of a source */
-    uint8_t reserved[52];
+    struct {              /* of a source that is a program image, as it was loaded; else 0 */
+        uint32_t entry, headers_address, header_count, end;
+        char name[PROGRAM_NAME_MAX];
+    } image;
+    uint32_t reserved;
 };
 _Static_assert(sizeof(struct space_record) == 64, "space records are 64 bytes");
 

@@ -1,12 +1,15 @@
 """Clones of programs: what they share and what not, whatever is cut, and that nothing is left of them. And pipes."""
 
+import os
+import subprocess
+
 import pytest
 
-from machine import RESUMED
+from machine import BUILD, RESUMED
 from test_transcripts import drive_nothing, transcript_on_linux, without_messages
 
 
-@pytest.mark.parametrize("name", ["forks", "pipes"])
+@pytest.mark.parametrize("name", ["forks", "pipes", "execs"])
 def test_clones_and_pipes_are_what_they_are_on_linux(image, program, name):
     expected = transcript_on_linux(program(name), drive_nothing)
     boot = image.boot(program=[program(name)])
@@ -36,13 +39,52 @@ def test_no_byte_in_a_pipe_is_lost_or_seen_twice_whatever_was_cut(image, program
     boot.expect("bad place")
     for _ in range(6):
         boot.read_for(chance.uniform(0.1, 0.6))
-        if not boot.is_running():
+        if not boot.is_running() or "pumped" in boot.text():
             break
         boot.kill()
         boot = image.boot()
         boot.expect(RESUMED)
     assert boot.end(timeout=180) == 0
     assert "pumped 30000000, 0 wrong\n" in boot.text()
+
+
+BUSYBOX = os.path.join(BUILD, "i386", "bin", "busybox")
+
+SCRIPT = """
+echo hello | cat | wc -c
+for i in 3 1 2; do echo $i; done | sort | tr '\\n' ' '; echo
+x=$(echo sub; (exit 3); echo $?); echo "$x"
+seq 1 1000 | grep 7 | wc -l
+cat <<END | rev
+abc
+def
+END
+sh -c 'echo inner $0 $1' a b
+sleep 1 & wait $!; echo waited $?
+yes | head -2
+seq 1 20000 | sort -rn | tail -n 1
+i=0; while [ $i -lt 200 ]; do i=$((i + $(echo 1 | cat))); done; echo $i
+(kill -15 $(sh -c 'echo $PPID')); echo "ended with $?"
+exit 5
+"""
+
+
+@pytest.mark.skipif(not os.path.exists(BUSYBOX), reason="no busybox for i386")
+def test_pipelines_of_a_shell_are_what_they_are_on_linux_whatever_was_cut(image, chance):
+    linux = subprocess.run([BUSYBOX, "sh", "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    boot = image.boot(program=[BUSYBOX, "sh", "-c", SCRIPT])
+    boot.expect(r"(?m)^6\r*$")
+    for _ in range(5):
+        boot.read_for(chance.uniform(0.1, 0.8))
+        if not boot.is_running() or "ended with" in boot.text():
+            break
+        boot.kill()
+        boot = image.boot()
+        boot.expect(RESUMED)
+    assert boot.end(timeout=180) == linux.returncode == 5
+    expected = linux.stdout.splitlines()
+    seen = [line for line in without_messages(boot.text()).splitlines() if line]
+    assert seen[-2:] == expected[-2:] and set(seen) <= set(expected)
 
 
 def what_there_is(image):

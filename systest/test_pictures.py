@@ -87,7 +87,7 @@ def test_shell_draws_memory(image):
     rows = re.findall(r"^ +\d+ ([^ ]{2,72})$", picture, re.MULTILINE)
     assert [len(row) for row in rows[:-1]] == [72] * (len(rows) - 1) and len(rows) == 12
     cells = "".join(rows)
-    assert {"K", "1", ".", "*"} <= set(cells) <= set("K1.*-TRMS>")
+    assert {"K", "1", ".", "*"} <= set(cells) <= set("K01.*-TRMS>")
     legend = dict(re.findall(r"[^\s] (free|firmware|kernel|page tables|page records|page map|disk metadata|clean|dirty|"
                              r"being written|wired|snapshot copy|arriving) +([\d.]+ [KM]iB)", picture))
     assert abs(sum(map(kib, legend.values())) - 4 * MACHINE_FRAMES) < 4 * MACHINE_FRAMES * 0.02
@@ -99,8 +99,8 @@ def test_shell_draws_a_window_and_draws_it_again(image):
     boot.expect("> ")
     boot.send_line("window 1")
     picture = drawing(boot, r"further left\r*\n")
-    assert re.search(r"^08048000 +\d+ KiB r--  +[CDcd.]+$", picture, re.MULTILINE)
-    assert re.search(r"^[0-9a-f]{8} +\d+ KiB r-x  +[CDcd]+$", picture, re.MULTILINE)
+    assert re.search(r"^08048000 +\d+ KiB r-- copy +[SCDscd.]+$", picture, re.MULTILINE)
+    assert re.search(r"^[0-9a-f]{8} +\d+ KiB r-x copy +[SCDscd.]+$", picture, re.MULTILINE)
     assert re.search(r" rw- heap  *[CDcd.]+$", picture, re.MULTILINE)
     assert re.search(r" --- guard *$", picture, re.MULTILINE)
     assert re.search(r" rw- stack \.+[Dd]", picture, re.MULTILINE)

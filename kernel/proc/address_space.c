@@ -7,6 +7,7 @@
  */
 #include "address_space.h"
 #include "log.h"
+#include "space.h"
 #include "vm_fault.h"
 
 struct address_space address_space_of(uint32_t program)
@@ -101,7 +102,8 @@ enum error address_space_unmap(struct address_space space, uint32_t first, uint3
     return error != OK ? error : exchange_regions(space, first, count, NULL);
 }
 
-/* What a source has there is not what untouched pages of the range are, from now on. */
+/* What a source has there, unless it is the program image, is not what untouched pages of the range are, from now on.
+ */
 static enum error forget_sources(struct address_space space, uint32_t first, uint32_t end)
 {
     enum error error = OK;
@@ -111,7 +113,7 @@ static enum error forget_sources(struct address_space space, uint32_t first, uin
         ASSERT(region != NULL);
         uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;
         struct vm_region_attributes zeroes = address_space_zeroes(region->protection, region->flags);
-        if (region->ticket.kind == VM_TICKET_COPY) {
+        if (region->ticket.kind == VM_TICKET_COPY && !space_is_image((struct space_id){region->ticket.object})) {
             error = exchange_regions(space, first, stop - first, &zeroes);
         }
         first = stop;

@@ -56,8 +56,8 @@ MUST_CHECK enum error address_space_map_anywhere(struct address_space space, uin
 MUST_CHECK enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count);
 
 /*
- * A range that is mapped without holes loses its content: zeroes from now on, also where it was a copy of a source's.
- * ERROR_NO_MEMORY, ERROR_IO: some of it may have been lost.
+ * A range that is mapped without holes loses its content: zeroes from now on, also where it was a copy of a source's,
+ * or what the program's image has there. ERROR_NO_MEMORY, ERROR_IO: some of it may have been lost.
  */
 MUST_CHECK enum error address_space_forget(struct address_space space, uint32_t first, uint32_t count);
 

@@ -115,6 +115,9 @@ system_call_handler call_exit, call_exit_group, call_set_thread_area, call_get_t
 /* system_call_process.c: making programs, and hearing of their end */
 system_call_handler call_fork, call_vfork, call_clone, call_waitpid, call_wait4;
 
+/* system_call_exec.c */
+system_call_handler call_execve;
+
 /* A descriptor of a segment as what the processor is given; system_call_task.c. */
 struct cpu_tls call_segment(const struct linux_user_desc *description);
 

@@ -52,20 +52,6 @@ static enum error reserve(const struct program_record *parent)
 
 /* Putting together: nothing sleeps from here on -------------------------------------------------------------------- */
 
-static void become_copy(struct vm_region_attributes *attributes, void *context)
-{
-    const struct space_id *source = context;
-
-    if (attributes->ticket.kind != VM_TICKET_NONE) {
-        attributes->ticket = (struct vm_ticket){.kind = VM_TICKET_COPY, .object = source->number};
-    }
-}
-
-static enum error copy_regions(struct clone *clone, uint32_t *out_root)
-{
-    return vm_region_clone(&region_table, clone->parent->region_root, out_root, become_copy, &clone->source);
-}
-
 static void drop_space(struct space_id space, uint32_t *regions)
 {
     vm_region_clear(&region_table, regions);
@@ -84,9 +70,9 @@ static enum error make_spaces(struct clone *clone)
         space_forget(clone->parent_space);
         return error;
     }
-    error = copy_regions(clone, &clone->parent_regions);
+    error = space_copy_regions(clone->source, &clone->parent_regions);
     if (error == OK) {
-        error = copy_regions(clone, &clone->child_regions);
+        error = space_copy_regions(clone->source, &clone->child_regions);
     }
     if (error != OK) {
         drop_space(clone->parent_space, &clone->parent_regions);

@@ -6,6 +6,7 @@
  */
 #include "space.h"
 #include "arch/pmap.h"
+#include "elf_image.h"
 #include "log.h"
 #include "program.h"
 #include "program_account.h"
@@ -97,6 +98,84 @@ void space_set_source(struct space_id space, struct space_id source)
     vm_lineage_set_source(space, source);
 }
 
+/* Copies and images -------------------------------------------------------------------------------------------------
+ */
+
+static void become_copy(struct vm_region_attributes *attributes, void *context)
+{
+    const struct space_id *source = context;
+
+    if (attributes->ticket.kind != VM_TICKET_NONE) {
+        attributes->ticket = (struct vm_ticket){.kind = VM_TICKET_COPY, .object = source->number};
+    }
+}
+
+enum error space_copy_regions(struct space_id source, uint32_t *out_root)
+{
+    return vm_region_clone(&region_table, *space_regions(source), out_root, become_copy, &source);
+}
+
+enum error space_make_image(uint32_t index, const struct elf_plan *plan)
+{
+    struct program_record *program = program_at(index);
+    struct space_id image = {program->space}, space;
+    uint32_t regions;
+    enum error error = space_reserve(1);
+
+    if (error == OK) {
+        error = vm_region_reserve_clone(&region_table, &program->region_root, 1);
+    }
+    if (error == OK) {
+        error = space_create(&space);
+    }
+    if (error != OK) {
+        return error;
+    }
+    error = space_copy_regions(image, &regions);
+    if (error != OK) {
+        space_forget(space);
+        return error;
+    }
+    struct space_record *record = space_at(space_abandon(program));
+    record->image.entry = plan->entry;
+    record->image.headers_address = plan->headers_address;
+    record->image.header_count = plan->header_count;
+    record->image.end = plan->image_end;
+    memcpy(record->image.name, program->name, sizeof(record->image.name));
+    program->space = space.number;
+    program->region_root = regions;
+    space_set_owner(space, index);
+    space_set_source(space, image);
+    return OK;
+}
+
+bool space_is_image(struct space_id space)
+{
+    return space.number != 0 && space_at(space)->image.entry != 0;
+}
+
+struct space_id space_image_of(const struct program_record *program)
+{
+    struct space_id space = {program->space};
+
+    while (space.number != 0 && !space_is_image(space)) {
+        space = vm_lineage_source(space);
+    }
+    return space;
+}
+
+struct space_id space_image_named(const char *name)
+{
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        struct space_id space = {i};
+        if (space_at(space)->state == SPACE_SOURCE && space_is_image(space) &&
+            strcmp(space_at(space)->image.name, name) == 0) {
+            return space;
+        }
+    }
+    return SPACE_SHARED;
+}
+
 /* The end ------------------------------------------------------------------------------------------------------------
  */
 
@@ -158,7 +237,8 @@ static bool is_sound(uint32_t index)
 {
     const struct space_record *record = space_at((struct space_id){index});
 
-    if (record->state > SPACE_SOURCE || record->source >= record_committed(RECORD_SPACE)) {
+    if (record->image.name[PROGRAM_NAME_MAX - 1] != 0 || record->state > SPACE_SOURCE ||
+        record->source >= record_committed(RECORD_SPACE)) {
         return false;
     }
     return record->source == 0 || space_at((struct space_id){record->source})->state == SPACE_SOURCE;

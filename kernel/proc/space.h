@@ -10,6 +10,10 @@
  *     SPACE-1  A space has at most one source, and all its regions of VM_TICKET_COPY name it.
  *     SPACE-2  An owned space has no children. Its regions are in the program's record, those of a source in its own.
  *     SPACE-3  A source has children; one that has none is on its way out, and the next boot finishes that.
+ * A program image is a source, too: the space that it was loaded into, pristine. Its programs are copies of it, so
+ * they share what they do not write, and another one can be started from it (exec). It ends with the last of them, and is
+ * never settled with a program.
+ *
  *     SPACE-4  A program's space has at most SOURCES_MAX sources above it that have other children: a clone beyond that
  *              makes the program copy what it borrows of the nearest ones first.
  */
@@ -63,6 +67,22 @@ void space_collect(struct space_id space);
  */
 MUST_CHECK enum error space_settle(uint32_t program);
 MUST_CHECK enum error space_bound_sources(uint32_t program);
+
+/*
+ * The space of a program without tasks, into which its image has been loaded, becomes the image's; the program gets
+ * another one.
+ * - may sleep first. ERROR_NO_MEMORY: nothing has changed.
+ */
+struct elf_plan;
+MUST_CHECK enum error space_make_image(uint32_t program, const struct elf_plan *plan);
+
+/* Whether a space is that of an image; the image of a program; the one of a name; none: there is none. */
+bool space_is_image(struct space_id space);
+struct space_id space_image_of(const struct program_record *program);
+struct space_id space_image_named(const char *name);
+
+/* Regions that are copies of all of a source's, as a new tree; see vm_region_reserve_clone(). Does not sleep. */
+MUST_CHECK enum error space_copy_regions(struct space_id source, uint32_t *out_root);
 
 /* After a boot: the lineage, from the records, whose regions are adopted. ERROR_FORMAT_DAMAGED is explained in the log.
  */

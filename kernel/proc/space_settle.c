@@ -112,7 +112,7 @@ static bool is_only_child(struct space_id space)
 {
     struct space_id source = vm_lineage_source(space);
 
-    return source.number != 0 && vm_lineage_children(source) == 1;
+    return source.number != 0 && vm_lineage_children(source) == 1 && !space_is_image(source);
 }
 
 enum error space_settle(uint32_t index)
@@ -140,11 +140,19 @@ enum error space_settle(uint32_t index)
 /* Sources ------------------------------------------------------------------------------------------------------------
  */
 
+static bool has_source(struct space_id space)
+{
+    struct space_id source = vm_lineage_source(space);
+
+    return source.number != 0 && !space_is_image(source);
+}
+
 static uint32_t count_sources(struct space_id space)
 {
     uint32_t count = 0;
 
-    while ((space = vm_lineage_source(space)).number != 0) {
+    while (has_source(space)) {
+        space = vm_lineage_source(space);
         count++;
     }
     return count;
@@ -179,7 +187,7 @@ enum error space_bound_sources(uint32_t index)
     if (count_sources(space) < SOURCES_MAX) {
         return OK;
     }
-    while (error == OK && vm_lineage_source(space).number != 0) {
+    while (error == OK && has_source(space)) {
         error = vm_take_from_source(space);
         if (error == OK) {
             error = leave_source(program);

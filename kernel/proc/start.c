@@ -5,8 +5,10 @@
  * any program would: through checked copies. A cut in the middle leaves a program without a task, which is cleared
  * away at the next boot.
  */
+#include "arch/pmap.h"
 #include "file.h"
 #include "log.h"
+#include "space.h"
 #include "start.h"
 #include "task.h"
 #include "terminal.h"
@@ -114,11 +116,11 @@ static void name_program(char name[PROGRAM_NAME_MAX], const struct program_image
     name[length] = 0;
 }
 
-static enum error create_first_task(uint32_t program, uint32_t entry, uint32_t stack_pointer)
+struct registers start_registers(uint32_t entry, uint32_t stack_pointer)
 {
-    static const struct cpu_tls no_tls[CPU_TLS_ENTRIES];
     uint32_t data = cpu_user_data_selector();
-    struct registers registers = {
+
+    return (struct registers){
         .ds = data,
         .es = data,
         .ss = data,
@@ -127,6 +129,12 @@ static enum error create_first_task(uint32_t program, uint32_t entry, uint32_t s
         .esp = stack_pointer,
         .eflags = EFLAGS_INITIAL,
     };
+}
+
+static enum error create_first_task(uint32_t program, uint32_t entry, uint32_t stack_pointer)
+{
+    static const struct cpu_tls no_tls[CPU_TLS_ENTRIES];
+    struct registers registers = start_registers(entry, stack_pointer);
     struct cpu_fpu fpu;
     uint32_t tid;
 
@@ -134,25 +142,47 @@ static enum error create_first_task(uint32_t program, uint32_t entry, uint32_t s
     return task_create(program, &registers, &fpu, no_tls, &tid);
 }
 
-/* Fill the space of a new program while it is the running thread's own. */
-static enum error fill_space(uint32_t program, const struct program_image *image, const struct elf_plan *plan,
-                             uint32_t *stack_pointer)
+/* The program's space as the running thread's own, until leave_space(). `loader` belongs to the caller. */
+static void enter_space(struct task *loader, uint32_t program)
 {
-    struct address_space space = address_space_of(program);
-    struct task loader = {.program = space.record, .program_index = program};
+    loader->program = program_at(program);
+    loader->program_index = program;
+    loader->context.space = (struct space_id){program_at(program)->space};
+    cpu_fpu_initialise(&loader->context.fpu);
+    thread_set_user_context(thread_current(), &loader->context);
+}
 
-    loader.context.space = space.id;
-    cpu_fpu_initialise(&loader.context.fpu);
-    thread_set_user_context(thread_current(), &loader.context);
-    enum error error = load_image(space, image, plan);
-    if (error == OK) {
-        error = start_map_stack(space);
+static void leave_space(struct task *before)
+{
+    thread_set_user_context(thread_current(), before != NULL ? &before->context : NULL);
+    if (before == NULL) {
+        pmap_activate(SPACE_SYSTEM);
     }
+}
+
+/* Load the image into the program's space, which becomes the image's; the program gets a copy of it. */
+static enum error load_space(uint32_t program, const struct program_image *image, const struct elf_plan *plan)
+{
+    struct task loader = {0};
+
+    enter_space(&loader, program);
+    enum error error = load_image(address_space_of(program), image, plan);
+    leave_space(NULL);
+    return error == OK ? space_make_image(program, plan) : error;
+}
+
+enum error start_fill_stack(uint32_t program, const struct program_image *image, const struct elf_plan *plan,
+                            uint32_t *stack_pointer)
+{
+    struct task *before = task_current();
+    struct task loader = {0};
+
+    enter_space(&loader, program);
+    enum error error = start_map_stack(address_space_of(program));
     if (error == OK) {
         error = start_build_stack(image, plan, stack_pointer);
     }
-    thread_set_user_context(thread_current(), NULL);
-    pmap_activate(SPACE_SYSTEM);
+    leave_space(before);
     return error;
 }
 
@@ -172,8 +202,11 @@ static enum error judge_arguments(const struct program_image *image, const char 
 static enum error fill_program(uint32_t program, const struct program_image *image, const struct elf_plan *plan)
 {
     uint32_t stack_pointer = 0;
-    enum error error = fill_space(program, image, plan, &stack_pointer);
+    enum error error = load_space(program, image, plan);
 
+    if (error == OK) {
+        error = start_fill_stack(program, image, plan, &stack_pointer);
+    }
     if (error == OK) {
         error = file_open_terminal(program_at(program), CONSOLE);
     }

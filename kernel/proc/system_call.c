@@ -26,6 +26,7 @@ static const struct system_call_entry linux_calls[] = {
     [7] = {"waitpid", call_waitpid},
     [8] = {"creat", call_make_path},
     [10] = {"unlink", call_change_path},
+    [11] = {"execve", call_execve},
     [12] = {"chdir", call_chdir},
     [13] = {"time", call_time},
     [19] = {"lseek", call_lseek},

@@ -1,0 +1,130 @@
+/*
+ * Becoming another program (execve): a new space over an image that is there already.
+ *
+ * The new space is built as a program of its own that has no task: a cut in the middle leaves it for the next boot to
+ * clear away, and the caller as it was, about to issue the call again. When it is complete the two change places, in
+ * one step: the caller gets the new space and starts at its first instruction, and the other program ends with the old
+ * one.
+ */
+#include "address_space.h"
+#include "arch/context.h"
+#include "file.h"
+#include "linux_abi.h"
+#include "program.h"
+#include "space.h"
+#include "start.h"
+#include "task.h"
+#include <string.h>
+
+/* The image that is meant: one by its name, or the caller's own. */
+static struct space_id find(const char *name)
+{
+    return name != NULL ? space_image_named(name) : space_image_of(task_current()->program);
+}
+
+static struct elf_plan plan_of(const struct space_record *image)
+{
+    return (struct elf_plan){.entry = image->image.entry,
+                             .headers_address = image->image.headers_address,
+                             .header_count = image->image.header_count,
+                             .image_end = image->image.end};
+}
+
+/* Give a new program the regions of an image, which stays as long as the program's space does. */
+static enum error copy_image(struct program_record *program, struct space_id image)
+{
+    if (image.number == 0) {
+        return ERROR_NOT_FOUND;
+    }
+    space_set_source((struct space_id){program->space}, image);
+    enum error error = vm_region_reserve_clone(&region_table, space_regions(image), 1);
+    return error == OK ? space_copy_regions(image, &program->region_root) : error;
+}
+
+/* A program over an image, with its stack and without a task. Nothing is left of it after an error. May sleep. */
+static enum error build(const char *name, const struct program_image *words, uint32_t *out_index,
+                        uint32_t *stack_pointer)
+{
+    enum error error = program_create("exec", 0, out_index);
+
+    if (error != OK) {
+        return error;
+    }
+    struct space_id image = find(name);
+    error = copy_image(program_at(*out_index), image);
+    if (error == OK) {
+        struct elf_plan plan = plan_of(space_at(image));
+        error = start_fill_stack(*out_index, words, &plan, stack_pointer);
+    }
+    if (error != OK) {
+        program_destroy(*out_index);
+    }
+    return error;
+}
+
+/* What a program keeps of its past when it becomes another one: who it is, and its open files. */
+static void forget_past(struct program_record *program, const struct space_record *image)
+{
+    for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
+        if (program->files[descriptor] != 0 && (program->file_flags[descriptor] & FD_CLOEXEC) != 0) {
+            file_close(program, descriptor);
+        }
+    }
+    for (uint32_t signal = 0; signal < SIGNALS_MAX; signal++) {
+        bool stays = program->actions[signal].handler == SIG_IGN;
+        program->actions[signal] = (struct signal_action){.handler = stays ? SIG_IGN : SIG_DFL};
+    }
+    memcpy(program->name, image->image.name, sizeof(program->name));
+    program->image_end = image->image.end;
+    program->break_start = (image->image.end + PAGE_MASK) & ~PAGE_MASK;
+    program->break_end = program->break_start;
+}
+
+static void exchange_spaces(struct program_record *a, uint32_t a_index, struct program_record *b, uint32_t b_index)
+{
+    uint32_t space = a->space, regions = a->region_root;
+
+    a->space = b->space;
+    a->region_root = b->region_root;
+    b->space = space;
+    b->region_root = regions;
+    space_set_owner((struct space_id){a->space}, a_index);
+    space_set_owner((struct space_id){b->space}, b_index);
+    task_move_program(a_index, (struct space_id){a->space});
+}
+
+/* The task starts anew. The call it is in is over: it is not issued again after a boot. */
+static void restart(struct task *task, uint32_t entry, uint32_t stack_pointer)
+{
+    struct task_record *record = task->record;
+
+    task_touch(task);
+    *task->registers = start_registers(entry, stack_pointer);
+    cpu_fpu_initialise(&task->context.fpu);
+    memset(task->context.tls, 0, sizeof(task->context.tls));
+    cpu_user_load(&task->context);
+    task->in_call = false;
+    memset(&record->call, 0, sizeof(record->call));
+    memset(record->signal_stack, 0, sizeof(record->signal_stack));
+    record->clear_child_tid = 0;
+    record->robust_list = record->robust_list_length = 0;
+}
+
+enum error program_become(const char *name, const struct program_image *words)
+{
+    struct task *task = task_current();
+    uint32_t other, stack_pointer;
+
+    cpu_user_save(&task->context);
+    enum error error = build(name, words, &other, &stack_pointer);
+    if (error != OK) {
+        return error;
+    }
+    exchange_spaces(task->program, task->program_index, program_at(other), other);
+    const struct space_record *image = space_at(space_image_of(task->program));
+    forget_past(task->program, image);
+    restart(task, image->image.entry, stack_pointer);
+    program_release_parent(task->program);
+    program_destroy(other);
+    return OK;
+}

@@ -1,0 +1,100 @@
+/*
+ * execve. There are no files, so what can be executed are the images of programs that are alive: the caller's own, as
+ * /proc/self/exe, and any by its name, in whatever folder it is said to be.
+ *
+ * The strings are copied out of the caller's memory, which it is about to lose, into a buffer that one caller at a time
+ * has.
+ */
+#include "calls.h"
+#include "program_signal.h"
+#include "space.h"
+#include "task.h"
+#include <string.h>
+
+#define PATH_BYTES    256u
+#define STRINGS_BYTES (128u * 1024u)
+#define WORDS_MAX     1024u /* arguments and environment together */
+
+static struct {
+    struct mutex mutex;
+    char strings[STRINGS_BYTES];
+    const char *words[WORDS_MAX];
+    uint32_t used, count;
+} buffer;
+
+/* The name of the image that a path means, NULL for the caller's own: 0 or a negative errno. */
+static int32_t name_in(uint32_t address, char path[PATH_BYTES], const char **out)
+{
+    enum error error = user_copy_string(path, (struct vaddr){address}, PATH_BYTES);
+
+    if (error != OK) {
+        return error == ERROR_RANGE ? -ENAMETOOLONG : system_call_errno(error);
+    }
+    const char *slash = strrchr(path, '/');
+    *out = slash != NULL ? slash + 1 : path;
+    if (strcmp(path, "/proc/self/exe") == 0) {
+        *out = NULL;
+    }
+    return *out == NULL || space_image_named(*out).number != 0 ? 0 : -ENOENT;
+}
+
+static int32_t add_string(uint32_t address)
+{
+    if (buffer.count == WORDS_MAX) {
+        return -E2BIG;
+    }
+    char *to = buffer.strings + buffer.used;
+    enum error error = user_copy_string(to, (struct vaddr){address}, STRINGS_BYTES - buffer.used);
+    if (error != OK) {
+        return error == ERROR_RANGE ? -E2BIG : system_call_errno(error);
+    }
+    buffer.words[buffer.count++] = to;
+    buffer.used += (uint32_t)strlen(to) + 1;
+    return 0;
+}
+
+/* The strings of a vector that ends with 0, added to the buffer. A vector at 0 is empty. */
+static int32_t add_strings(uint32_t vector, uint32_t *out_count)
+{
+    uint32_t before = buffer.count;
+    int32_t result = 0;
+
+    for (uint32_t at = vector; result == 0 && vector != 0; at += (uint32_t)sizeof(uint32_t)) {
+        uint32_t address;
+        result = copy_in(&address, at, sizeof(address));
+        if (result == 0 && address == 0) {
+            break;
+        }
+        result = result == 0 ? add_string(address) : result;
+    }
+    *out_count = buffer.count - before;
+    return result;
+}
+
+static int32_t become(const struct system_call *call, const char *name)
+{
+    struct program_image words = {.arguments = buffer.words};
+    int32_t result = add_strings(call->arguments[1], &words.argument_count);
+
+    words.environment = buffer.words + buffer.count;
+    if (result == 0) {
+        result = add_strings(call->arguments[2], &words.environment_count);
+    }
+    return result != 0 ? result : system_call_errno(program_become(name, &words));
+}
+
+int32_t call_execve(const struct system_call *call)
+{
+    char path[PATH_BYTES];
+    const char *name = NULL;
+    int32_t result = name_in(call->arguments[0], path, &name);
+
+    if (result != 0) {
+        return result;
+    }
+    mutex_lock(&buffer.mutex);
+    buffer.used = buffer.count = 0;
+    result = become(call, name);
+    mutex_unlock(&buffer.mutex);
+    return result == -EINTR ? call_interrupted(call) : result;
+}
