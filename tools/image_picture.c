@@ -133,9 +133,9 @@ static void draw_key(const struct picture *picture, FILE *file, uint32_t y)
     svg_text(file, SVG_MARGIN, y + 16, "heading", "The windows");
     draw_key_item(file, SVG_MARGIN, y + 40, "#8a8578", "content; the stronger, the more of the cell");
     draw_key_item(file, SVG_MARGIN + 310, y + 40, svg_program_colour(0), "the same, shared by clones");
-    draw_key_item(file, SVG_MARGIN + 530, y + 40, "url(#zero)", "written, and zeroes again");
-    draw_key_item(file, SVG_MARGIN + 720, y + 40, SVG_UNTOUCHED, "untouched");
-    draw_key_item(file, SVG_MARGIN + 830, y + 40, "url(#guard)", "guard");
+    draw_key_item(file, SVG_MARGIN + 520, y + 40, "url(#zero)", "written, and zeroes again");
+    draw_key_item(file, SVG_MARGIN + 740, y + 40, SVG_UNTOUCHED, "untouched");
+    draw_key_item(file, SVG_MARGIN + 860, y + 40, "url(#guard)", "guard");
     if (picture->programs_left_out > 0) {
         svg_text(file, SVG_MARGIN + 1030, y + 40, "small", "%u more programs", picture->programs_left_out);
     }

@@ -7,16 +7,18 @@
 
 #include <string.h>
 
-#define HEAD        30u
-#define ROW         20u
-#define FOOT        18u
-#define REGIONS_MAX 400u /* that are drawn; of more it is said how many are left out */
-#define CELLS       120u
-#define CELL        7u
-#define CELL_HEIGHT 12u
-#define STRIP_X     (SVG_MARGIN + 250u)
-#define ZERO        "url(#zero)"
-#define GUARD       "url(#guard)"
+#define HEAD           30u
+#define ROW            20u
+#define FOOT           18u
+#define REGIONS_MAX    400u /* that are drawn; of more it is said how many are left out */
+#define CELLS          120u
+#define CELL           7u
+#define CELL_HEIGHT    12u
+#define STRIP_X        (SVG_MARGIN + 250u)
+#define HEADING_WIDTH  150u /* without the program's name, whose letters are at most so wide: */
+#define HEADING_LETTER 12u
+#define ZERO           "url(#zero)"
+#define GUARD          "url(#guard)"
 
 /* A drawing under way. */
 struct drawing {
@@ -178,13 +180,15 @@ uint32_t picture_window_height(const struct picture *picture, const struct pictu
 static void draw_heading(const struct drawing *sum, FILE *file, uint32_t y)
 {
     const struct picture_program *program = sum->program;
+    uint32_t name_length = (uint32_t)strnlen(program->record.name, PROGRAM_NAME_MAX);
+    uint32_t beside = SVG_MARGIN + HEADING_WIDTH + name_length * HEADING_LETTER;
     char mapped[32];
 
     snprintf(mapped, sizeof(mapped), "%s", bytes_text(sum->pages * PAGE_SIZE));
     svg_box(file, (struct svg_box){SVG_MARGIN, y + 4, 13, 13}, svg_program_colour(program->index), 100, NULL);
     svg_text(file, SVG_MARGIN + 20, y + 16, "heading", "Program %u: %.*s", program->index, (int)PROGRAM_NAME_MAX,
              program->record.name);
-    svg_text(file, STRIP_X, y + 16, "text", "%s in %u regions", mapped, sum->regions);
+    svg_text(file, beside > STRIP_X ? beside : STRIP_X, y + 16, "text", "%s in %u regions", mapped, sum->regions);
 }
 
 enum error picture_window_draw(const struct picture *picture, const struct picture_program *program, FILE *file,
