@@ -91,6 +91,99 @@ static void clone_that_fails_leaves_nothing_behind(void **state)
     assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);
 }
 
+/* Looking through a tree --------------------------------------------------------------------------- */
+
+#define PAGES 40u
+
+/* Regions at random over the pages of a tree. */
+static void scatter(struct fixture *fixture, uint32_t *root, struct random *random, bool has_copies)
+{
+    for (uint32_t page = 0; page < PAGES;) {
+        uint32_t count = 1 + random_below(random, 6);
+        uint8_t protection = random_below(random, 2) == 0 ? RW : VM_READ;
+        const struct vm_region_attributes choices[] = {
+            zeroes(protection), guard(), has_copies ? copy_of(protection, 9) : image(protection, 1, page * 3),
+            has_copies ? copy_of(protection, 9) : stack(protection)};
+        uint32_t choice = random_below(random, 5);
+        count = count < PAGES - page ? count : PAGES - page;
+        if (choice < 4) {
+            assert_int_equal(vm_region_insert(&fixture->table, root, page, count, &choices[choice]), OK);
+        }
+        page += count;
+    }
+}
+
+/* What page `page` should be: itself but for a copy, which has the ticket of the source, and zeroes where that has
+ * none. */
+static void check_composed(const struct fixture *fixture, uint32_t root, uint32_t page)
+{
+    const struct vm_region *upper = vm_region_find(&fixture->table, fixture->roots[0], page);
+    const struct vm_region *lower = vm_region_find(&fixture->table, fixture->roots[1], page);
+    const struct vm_region *composed = vm_region_find(&fixture->table, root, page);
+
+    assert_int_equal(composed != NULL, upper != NULL);
+    if (upper == NULL) {
+        return;
+    }
+    struct vm_ticket expected = vm_region_ticket(upper, page);
+    if (expected.kind == VM_TICKET_COPY) {
+        expected = (struct vm_ticket){.kind = VM_TICKET_ZERO};
+        if (lower != NULL && lower->ticket.kind != VM_TICKET_NONE) {
+            expected = vm_region_ticket(lower, page);
+        }
+    }
+    struct vm_ticket found = vm_region_ticket(composed, page);
+    assert_int_equal(composed->protection, upper->protection);
+    assert_int_equal(composed->flags, upper->flags);
+    assert_memory_equal(&found, &expected, sizeof(found));
+}
+
+static void compose_gives_copies_the_tickets_of_their_source(void **state)
+{
+    struct random random = {test_seed()};
+
+    (void)state;
+    for (uint32_t round = 0; round < 500; round++) {
+        struct fixture fixture;
+        uint32_t composed;
+        fixture_create(&fixture, 200);
+        scatter(&fixture, &fixture.roots[0], &random, true);
+        scatter(&fixture, &fixture.roots[1], &random, false);
+        uint32_t before = vm_region_count(&fixture.table);
+        assert_int_equal(vm_region_reserve_compose(&fixture.table, &fixture.roots[0], &fixture.roots[1]), OK);
+        assert_int_equal(vm_region_compose(&fixture.table, fixture.roots[0], fixture.roots[1], &composed), OK);
+        assert_true(vm_region_count(&fixture.table) <= 2 * before);
+        assert_int_equal(vm_region_validate(&fixture.table, composed), OK);
+        for (uint32_t page = 0; page < PAGES; page++) {
+            check_composed(&fixture, composed, page);
+        }
+        vm_region_clear(&fixture.table, &composed);
+        fixture_validate(&fixture);
+        assert_int_equal(vm_region_count(&fixture.table), before);
+        fixture_delete(&fixture);
+    }
+}
+
+static void compose_without_records_leaves_nothing_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vm_region_attributes copy = copy_of(RW, 9);
+    uint32_t composed = 77, before = FIXTURE_CAPACITY / 2;
+
+    assert_int_equal(fixture_insert(fixture, 0, 2 * before, copy), OK);
+    for (uint32_t i = 0; i < before; i++) {
+        struct vm_region_attributes lower = image(VM_READ, 1, i * 7);
+        assert_int_equal(vm_region_insert(&fixture->table, &fixture->roots[1], i * 2, 1, &lower), OK);
+    }
+    assert_int_equal(vm_region_reserve_compose(&fixture->table, &fixture->roots[0], &fixture->roots[1]),
+                     ERROR_NO_MEMORY);
+    assert_int_equal(vm_region_compose(&fixture->table, fixture->roots[0], fixture->roots[1], &composed),
+                     ERROR_NO_MEMORY);
+    assert_int_equal(composed, 77);
+    fixture_validate(fixture);
+    assert_int_equal(vm_region_count(&fixture->table), before + 1);
+}
+
 static void clear_gives_every_record_back(void **state)
 {
     struct fixture *fixture = *state;
@@ -188,6 +281,8 @@ int main(void)
         TEST(clone_merges_what_conversion_makes_alike),
         TEST(clone_of_an_empty_tree_is_empty),
         TEST(clone_that_fails_leaves_nothing_behind),
+        TEST(compose_gives_copies_the_tickets_of_their_source),
+        TEST(compose_without_records_leaves_nothing_behind),
         TEST(clear_gives_every_record_back),
         TEST(table_full_refuses_and_lets_go),
         cmocka_unit_test(reserve_commits_in_steps_and_reports_failure),
