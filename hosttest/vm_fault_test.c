@@ -282,6 +282,28 @@ static void fault_short_of_memory_brings_the_page_alone(void **unused)
     give_frames_back();
 }
 
+/* Upwards and downwards, and only what goes on where the last request ended or began. */
+static void fault_short_of_memory_brings_neighbours_to_who_goes_on(void **unused)
+{
+    (void)unused;
+    leave_frames(2 * vm_frame_reserve());
+    access_page(GROUP + 2, PMAP_READ);
+    assert_int_equal(model.last_count, 1);
+    access_page(GROUP + 3, PMAP_READ);
+    assert_int_equal(model.last_first, GROUP + 3);
+    assert_int_equal(model.last_count, VM_CLUSTER_PAGES - 3);
+    access_page(GROUP + VM_CLUSTER_PAGES, PMAP_READ);
+    assert_int_equal(model.last_count, VM_CLUSTER_PAGES);
+    access_page(GROUP - 5, PMAP_READ);
+    assert_int_equal(model.last_count, 1);
+    access_page(GROUP - 6, PMAP_READ);
+    assert_int_equal(model.last_first, GROUP - VM_CLUSTER_PAGES);
+    assert_int_equal(model.last_count, VM_CLUSTER_PAGES - 5);
+    access_page(GROUP + 3 * VM_CLUSTER_PAGES, PMAP_READ); /* somewhere else */
+    assert_int_equal(model.last_count, 1);
+    give_frames_back();
+}
+
 /* The pages below come all or none: those that were begun are undone. Those above come as far as memory goes. */
 static void fault_with_memory_for_some_neighbours_undoes_what_lies_below(void **unused)
 {
@@ -603,6 +625,7 @@ int main(void)
         FAULT_TEST(fault_brings_no_page_that_has_a_record),
         FAULT_TEST(fault_of_a_page_of_zeroes_reads_nothing),
         FAULT_TEST(fault_short_of_memory_brings_the_page_alone),
+        FAULT_TEST(fault_short_of_memory_brings_neighbours_to_who_goes_on),
         FAULT_TEST(fault_with_memory_for_some_neighbours_undoes_what_lies_below),
         FAULT_TEST(fault_without_memory_for_records_of_neighbours_brings_the_page_alone),
         FAULT_TEST(fault_whose_neighbour_has_moved_comes_without_it),

@@ -2,10 +2,11 @@
  * Bringing pages in: zeroes, or what the pager has, in clusters.
  *
  * The page that was asked for decides. Its neighbours in the region come along, up to an aligned group of
- * VM_CLUSTER_PAGES, if they have no record yet, the pager can get them with the same request, and frames are plentiful.
- * They are resident afterwards and not mapped, so that an access to one of them is a fault without I/O, and one that
- * nobody wanted goes with the next reclaim. The group is aligned, and not just ahead, because programs walk down as
- * often as up.
+ * VM_CLUSTER_PAGES, if they have no record yet and the pager can get them with the same request. When frames are
+ * scarce, that pays only for a program that goes on where its last cluster ended or began: pages that nobody wants
+ * would push out others that somebody does. They are resident afterwards and not mapped, so that an access to one of
+ * them is a fault without I/O, and one that nobody wanted goes with the next reclaim. The group is aligned, and not
+ * just ahead, because programs walk down as often as up.
  *
  * The neighbours are locked with no sleep after the last look at their region. Whoever takes the region away from then
  * on finds their records and waits for them; nobody is left behind with what the pages held before.
@@ -26,6 +27,25 @@ struct cluster {
     void *contents[VM_CLUSTER_PAGES];
     bool good[VM_CLUSTER_PAGES];
 };
+
+/* Where the last cluster of a space ended and began, as far as no other space that shares the slot came in between. */
+#define STREAMS 64u
+
+static struct stream {
+    uint32_t after, before;
+} streams[STREAMS];
+
+static struct stream *stream_of(struct gpn gpn)
+{
+    return &streams[gpn_space(gpn).number % STREAMS];
+}
+
+static bool goes_on(struct gpn gpn)
+{
+    const struct stream *stream = stream_of(gpn);
+
+    return gpn.number == stream->after || gpn.number == stream->before;
+}
 
 void page_in_forget(struct vm_map *map, struct gpn gpn)
 {
@@ -63,13 +83,19 @@ static uint32_t count_absent(const struct vm_map *map, struct gpn gpn, int32_t s
     return count;
 }
 
-/* A neighbour: it gets a record and a frame, if one is to be had without taking it from anyone. Locked then. */
-static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, struct gpn gpn)
+/* So many frames must be free for a neighbour, which is given none that somebody else would have to give up. */
+static uint32_t frames_needed(struct gpn wanted)
+{
+    return vm_frame_reserve() + (goes_on(wanted) ? VM_CLUSTER_PAGES : vm_frame_reserve());
+}
+
+/* A neighbour: it gets a record and a frame. Locked then. */
+static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, struct gpn gpn, uint32_t needed)
 {
     struct vm_page *page;
     struct frame frame;
 
-    if (frame_count(FRAME_FREE) <= 2 * vm_frame_reserve() || frame_allocate(FRAME_PAGE, &frame) != OK) {
+    if (frame_count(FRAME_FREE) <= needed || frame_allocate(FRAME_PAGE, &frame) != OK) {
         return false;
     }
     if (vm_map_create(map, gpn, &page) != OK) {
@@ -100,10 +126,10 @@ static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, 
 }
 
 /* The pages below, lowest first: all `count` of them or none. */
-static void add_below(struct vm_map *map, struct cluster *cluster, struct gpn gpn, uint32_t count)
+static void add_below(struct vm_map *map, struct cluster *cluster, struct gpn gpn, uint32_t count, uint32_t needed)
 {
     for (uint32_t i = count; i > 0; i--) {
-        if (!cluster_add_neighbour(map, cluster, (struct gpn){gpn.number - i})) {
+        if (!cluster_add_neighbour(map, cluster, (struct gpn){gpn.number - i}, needed)) {
             while (cluster->count > 0) {
                 cluster->count--;
                 finish_neighbour(map, cluster, cluster->count);
@@ -118,12 +144,13 @@ static void cluster_build(struct vm_map *map, struct cluster *cluster, struct vm
                           const struct vm_cluster_extent *extent)
 {
     uint32_t after = count_absent(map, page->gpn, 1, extent->after);
+    uint32_t needed = frames_needed(page->gpn);
 
-    add_below(map, cluster, page->gpn, count_absent(map, page->gpn, -1, extent->before));
+    add_below(map, cluster, page->gpn, count_absent(map, page->gpn, -1, extent->before), needed);
     cluster->wanted = cluster->count;
     cluster_add(cluster, page, frame);
     for (uint32_t i = 1; i <= after; i++) {
-        if (!cluster_add_neighbour(map, cluster, (struct gpn){page->gpn.number + i})) {
+        if (!cluster_add_neighbour(map, cluster, (struct gpn){page->gpn.number + i}, needed)) {
             return;
         }
     }
@@ -189,6 +216,10 @@ enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_p
         return OK;
     }
     cluster_build(map, &cluster, page, frame, &allowed);
+    *stream_of(page->gpn) = (struct stream){
+        .after = cluster.pages[cluster.count - 1]->gpn.number + 1,
+        .before = cluster.pages[0]->gpn.number - 1,
+    };
     pager->read(cluster.pages[0]->gpn, cluster.count, cluster.contents, cluster.good);
     cluster_finish(map, &cluster);
     return finish_wanted(map, pager, &cluster);
