@@ -1,5 +1,5 @@
-"""Page replacement: the policy is chosen at boot, a name that is none is refused before anything is touched, and what the
-laboratory measures on the real machine is what the simulator says, exactly.
+"""Page replacement: the policy is chosen at boot, a name that is none is refused before anything is touched, and what
+the laboratory measures on the real machine is what the simulator says, exactly.
 """
 
 import pytest

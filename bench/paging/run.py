@@ -140,7 +140,8 @@ class Bench:
                 lines = ", ".join(f'"plot.csv" using "frames":"{policy} {what}" with lines lw 2 title "{policy}"'
                                   for policy in [*POLICIES, "optimum"])
                 title = what if what == "faults" else f"disk {what}"
-                panels.append(f'set ylabel "{title}"\n{"set key top right" if number == 2 else "set key off"}\nplot {lines}')
+                key = "set key top right" if number == 2 else "set key off"
+                panels.append(f'set ylabel "{title}"\n{key}\nplot {lines}')
             script = PLOT.format(program=program, pages=pages, panels="\n".join(panels))
             subprocess.run(["gnuplot"], input=script, text=True, cwd=self.out, check=True)
         os.unlink(os.path.join(self.out, "plot.csv"))
@@ -169,9 +170,10 @@ def disagreements(kernel, simulated):
     other = {key_of(row): row for row in simulated}
     found = []
     for row in kernel:
+        expected = other[key_of(row)]
         for name in COMPARED:
-            if row[name] != other[key_of(row)][name]:
-                found.append(f"{' '.join(map(str, key_of(row)))}: {name} {row[name]}, simulated {other[key_of(row)][name]}")
+            if row[name] != expected[name]:
+                found.append(f"{' '.join(map(str, key_of(row)))}: {name} {row[name]}, simulated {expected[name]}")
     return found
 
 
@@ -190,7 +192,7 @@ def geometric_mean(values):
 
 
 def over_optimum(bench):
-    """Faults over the optimum's, by size, policy and program, over frames from an eighth to seven eighths of the pages."""
+    """Faults over the optimum's, by size, policy and program, from an eighth to seven eighths of the pages' frames."""
     table = []
     for pages in TABLE_PAGES:
         rows = bench.simulate(pages, [pages * eighth // 8 for eighth in EIGHTHS])
@@ -206,7 +208,7 @@ def over_optimum(bench):
 
 
 def costs(bench, probes):
-    """What the kernel's part of a fault costs: in instructions, which repeat, and in nanoseconds of this machine and day."""
+    """What the kernel's part of a fault costs: in instructions, which repeat, and in nanoseconds of this day."""
     _, counted = bench.run_kernel(PAGES_MIN, [PAGES_MIN], extra=ICOUNT)
     bench.show("cost", [{"of": name, "policy": policy, "instructions": round(counted[name, policy]), "ns": round(ns, 1)}
                         for (name, policy), ns in probes.items()])
@@ -218,8 +220,8 @@ def mean(total, count):
 
 def access_times(bench, kernel, probes, pages):
     """
-    Effective access times: what a hit, the kernel's part of a fault and the disk come to, beside what the runs took; and
-    what the same model says of a memory of 100 ns and other disks.
+    Effective access times: what a hit, the kernel's part of a fault and the disk come to, beside what the runs took;
+    and what the same model says of a memory of 100 ns and other disks.
     """
     rows = []
     frames = pages // 2
@@ -231,9 +233,10 @@ def access_times(bench, kernel, probes, pages):
             ratio, dirty = run["faults"] / run["accesses"], run["writes"] / run["faults"]
             fault = probes["fault", policy] * (1 - dirty) + probes["fault_dirty", policy] * dirty
             disk = mean(run["read_ns"], run["reads"]) + dirty * mean(run["written_ns"], run["writes"])
-            line = {"program": program, "policy": policy, "miss_ratio": round(ratio, 4), "writes_per_fault": round(dirty, 2),
-                    "hit_ns": round(hit), "kernel_us": round(fault / 1e3, 1), "disk_us": round(disk / 1e3, 1),
-                    "modelled_ns": round(hit + ratio * (fault + disk)), "measured_ns": round(run["ns"] / run["accesses"])}
+            line = {"program": program, "policy": policy, "miss_ratio": round(ratio, 4),
+                    "writes_per_fault": round(dirty, 2), "hit_ns": round(hit), "kernel_us": round(fault / 1e3, 1),
+                    "disk_us": round(disk / 1e3, 1), "modelled_ns": round(hit + ratio * (fault + disk)),
+                    "measured_ns": round(run["ns"] / run["accesses"])}
             for name, request in MODEL_DISKS.items():
                 line[name] = round(MEMORY_NS + ratio * (1 + dirty) * request)
             rows.append(line)
@@ -256,7 +259,8 @@ def full(bench, options):
     pages = options.pages
     budgets = sorted({*options.frames, pages // 2, pages}) if options.frames else \
         sorted({max(1, pages * eighth // 8) for eighth in (1, 2, 4, 6, 8)})
-    fine = sorted({max(1, pages * step // SIMULATED_BUDGETS) for step in range(1, SIMULATED_BUDGETS + 1)} | set(budgets))
+    steps = range(1, SIMULATED_BUDGETS + 1)
+    fine = sorted({max(1, pages * step // SIMULATED_BUDGETS) for step in steps} | set(budgets))
     simulated = bench.simulate(pages, fine)
     bench.write("simulated", simulated)
     bench.plot(simulated, pages)
@@ -308,11 +312,11 @@ def arguments():
                         help=f"of the programs' memory, {PAGES_MIN} to {PAGES_MAX} (default: %(default)s)")
     parser.add_argument("--frames", metavar="N", type=whole_number(1, PAGES_MAX), nargs="+", default=[],
                         help="to run the kernel with, up to as many as there are pages; for the whole laboratory half "
-                             "of them and all are added (default: an eighth, a quarter, half, three quarters and all of the pages)")
+                             "of them and all are added (default: an eighth, a quarter, half, three quarters and all)")
     parser.add_argument("--program", choices=PROGRAMS, help="run the kernel with this one alone")
     parser.add_argument("--policy", choices=POLICIES, help="run the kernel under this one alone")
     parser.add_argument("--simulate", action="store_true", help="leave out the kernel: seconds instead of minutes")
-    parser.add_argument("--quick", action="store_true", help="only insist that kernel and simulator agree, on little work")
+    parser.add_argument("--quick", action="store_true", help="only whether kernel and simulator agree, on little work")
     options = parser.parse_args()
     if options.frames and max(options.frames) > options.pages:
         parser.error(f"--frames {max(options.frames)}: there are only {options.pages} pages; give more --pages")
