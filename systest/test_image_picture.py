@@ -67,7 +67,8 @@ def test_every_block_is_what_the_tool_says_elsewhere(lived_in, tmp_path):
     assert count(found, "map of pages") == nodes
     assert count(found, "map of free blocks") == chunks
     history = count(found, "pages only other generations have")
-    own = {name: count(found, name) for name in ("program 1, crash_pages", "program 2, pattern", "the kernel's records")}
+    own = {name: count(found, name) for name in ("program 1, crash_pages", "program 2, pattern", "the kernel's records",
+                                                     "pages that programs share")}
     assert history > 100 and all(own.values()) and history + sum(own.values()) == pages
     free = BLOCKS - len(found)
     legend = {text.rpartition(": ")[0]: text.rpartition(": ")[2] for text in words(root) if text.endswith("iB")}
@@ -99,7 +100,7 @@ def test_what_clones_share_is_drawn_once(image, program, tmp_path):
     found = blocks(root)
     own = count(found, "program 1, accounts"), count(found, "program 2, accounts")
     assert 0 < own[0] < 100 and 16 <= own[1] < 100, own
-    assert count(found, "pages that clones share") > 150
+    assert count(found, "pages that programs share") > 150
     assert count(found, "pages of programs not drawn") == 0
     shared = root.findall(f".//{SVG}rect[@fill='#7d8794']")
     assert len(shared) > 100, "both windows show what is shared"

@@ -34,7 +34,7 @@ static void note_block(void *context, enum store_block_kind kind, struct block b
     picture->blocks[block.number] = PICTURE_BLOCK(kinds[kind], 0);
 }
 
-/* What the pages of a space are: of a program that is drawn, of one that is not, shared by clones, the kernel's. */
+/* What the pages of a space are: of a program that is drawn, of one that is not, shared, the kernel's. */
 static uint16_t owners[SPACES_MAX]; /* as picture->blocks */
 
 static enum error list_programs(struct picture *picture)
@@ -132,7 +132,7 @@ static void draw_key(const struct picture *picture, FILE *file, uint32_t y)
 {
     svg_text(file, SVG_MARGIN, y + 16, "heading", "The windows");
     draw_key_item(file, SVG_MARGIN, y + 40, "#8a8578", "content; the stronger, the more of the cell");
-    draw_key_item(file, SVG_MARGIN + 310, y + 40, svg_program_colour(0), "the same, shared by clones");
+    draw_key_item(file, SVG_MARGIN + 310, y + 40, svg_program_colour(0), "the same, shared");
     draw_key_item(file, SVG_MARGIN + 520, y + 40, "url(#zero)", "written, and zeroes again");
     draw_key_item(file, SVG_MARGIN + 740, y + 40, SVG_UNTOUCHED, "untouched");
     draw_key_item(file, SVG_MARGIN + 860, y + 40, "url(#guard)", "guard");

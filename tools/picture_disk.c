@@ -91,7 +91,7 @@ static void describe(const struct picture *picture, uint16_t block, char *text, 
         snprintf(text, room, "%s", looks[picture_kind_of(block)].name);
         return;
     }
-    snprintf(text, room, "%s", program == 0 ? "pages that clones share" : "the kernel's records");
+    snprintf(text, room, "%s", program == 0 ? "pages that programs share" : "the kernel's records");
     for (uint32_t i = 0; i < picture->program_count; i++) {
         if (picture->programs[i].index == program) {
             snprintf(text, room, "program %u, %.*s", program, (int)PROGRAM_NAME_MAX, picture->programs[i].record.name);
@@ -171,7 +171,7 @@ static void count_blocks(const struct picture *picture, uint64_t by_kind[PICTURE
     }
 }
 
-/* Everything there is some of: programs, what clones share, the kernel's records; then the other kinds. */
+/* Everything there is some of: programs, what they share, the kernel's records; then the other kinds. */
 static uint32_t list_items(const struct picture *picture, struct item items[ITEMS_MAX])
 {
     static uint64_t by_program[SVG_KERNEL + 1];

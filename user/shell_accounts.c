@@ -10,10 +10,10 @@
 
 static const char *const count_names[EIDOLON_COUNTS_KNOWN] = {
     [EIDOLON_FAULT_ZERO] = "faults: a page of zeroes was made",
-    [EIDOLON_FAULT_IMAGE] = "faults: a page of the program's image",
+    [EIDOLON_FAULT_SHARED] = "faults: a shared page was mapped",
     [EIDOLON_FAULT_PAGE_IN] = "faults: a page was read from the disk",
     [EIDOLON_FAULT_MAP] = "faults: the page was there, unmapped",
-    [EIDOLON_FAULT_COPY] = "faults: copied on write after a fork",
+    [EIDOLON_FAULT_COPY] = "faults: a shared page was copied",
     [EIDOLON_FAULT_SNAPSHOT_COPY] = "faults: copied for a snapshot",
     [EIDOLON_FAULT_PROTECTION] = "faults: made writable after a stop",
     [EIDOLON_FAULT_DENIED] = "faults: denied",

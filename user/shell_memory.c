@@ -169,7 +169,7 @@ static void draw_program(unsigned program, const char *name, const size_t counts
 }
 
 #define PROGRAMS_SHOWN 3u
-#define PROGRAM_NONE   0u /* in its place: what clones share, and the shared window */
+#define PROGRAM_NONE   0u /* in its place: what programs share */
 
 static size_t sum_up(const size_t counts[EIDOLON_FRAME_KINDS])
 {

@@ -20,10 +20,10 @@
  */
 enum eidolon_count {
     EIDOLON_FAULT_ZERO,          /* a page that was never written came into being, as zeroes */
-    EIDOLON_FAULT_IMAGE,         /* a page came out of the program's image */
+    EIDOLON_FAULT_SHARED,        /* a page of the program's image, or of what it was cloned from, was mapped to be read */
     EIDOLON_FAULT_PAGE_IN,       /* a page was read from the disk */
     EIDOLON_FAULT_MAP,           /* the page was in memory already, and only had to be mapped */
-    EIDOLON_FAULT_COPY,          /* copy-on-write: the page was shared since a fork, and is the program's own now */
+    EIDOLON_FAULT_COPY,          /* copy-on-write: the page was such a shared one, and is the program's own now */
     EIDOLON_FAULT_SNAPSHOT_COPY, /* the running snapshot owed the page; it keeps the old frame, the program got a copy */
     EIDOLON_FAULT_PROTECTION,    /* the page only had to become writable again after a stop */
     EIDOLON_FAULT_DENIED,        /* the region does not allow the access: a signal, or EFAULT */

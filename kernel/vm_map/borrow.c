@@ -138,7 +138,7 @@ static enum error take(struct vm_page *page, const struct vm_page *lender, enum 
                        enum eidolon_count *kind)
 {
     if (lender != NULL && access == PMAP_READ) {
-        *kind = *kind == NO_FAULT ? EIDOLON_FAULT_MAP : *kind;
+        *kind = *kind == NO_FAULT ? EIDOLON_FAULT_SHARED : *kind;
         return share(page, lender);
     }
     *kind = lender != NULL ? EIDOLON_FAULT_COPY : EIDOLON_FAULT_ZERO;
