@@ -22,6 +22,7 @@ LOST = None
 WORD = (1 << 32) - 1
 PROGRAM_SPACES = range(1, 4095)
 SPACE_SHIFT = 20
+STACK_PAGE = 0x7FFFE  # what a program began on is there
 
 
 def page_content(number):
@@ -195,20 +196,32 @@ def test_image_of_the_real_machine_is_read_as_the_tool_reads_it(lived_image):
     assert sorted(image.pins) == ["first", "second"]
     verdict = lived_image.tool("verify")
     assert list(map(int, re.findall(r"\d+", verdict))) == counted(image)
-    compared = 0
     for kept in image.kept:
         state = image.state(kept)
-        for first, count in runs(state.pages):
-            if first >> SPACE_SHIFT in PROGRAM_SPACES:
-                compared += compare(lived_image.path, state, first, count)
-    assert compared > 100
+        listed = image_tool("programs", lived_image.path, str(kept.generation)).stdout.decode()
+        programs = re.findall(r"^ *(\d+) ", listed, re.MULTILINE)
+        assert programs, listed
+        for program in programs:
+            compare(lived_image.path, state, program)
 
 
-def compare(path, state, first, count):
-    """A run of a program's pages, as `image cat` gives it. Returns the number of pages."""
-    space, address = first >> SPACE_SHIFT, (first & (1 << SPACE_SHIFT) - 1) * BLOCK
-    given = image_tool("cat", path, str(space), hex(address), str(count * BLOCK), str(state.record.generation))
-    assert given.returncode == 0, given.stderr.decode()
-    assert given.stdout == b"".join(state.content(page) for page in range(first, first + count)), \
-        f"generation {state.record.generation}, space {space}, {address:#x}"
-    return count
+def given(path, state, program, page, count):
+    """So many pages of a program, as `image cat` gives them."""
+    address = (page & (1 << SPACE_SHIFT) - 1) * BLOCK
+    result = image_tool("cat", path, program, hex(address), str(count * BLOCK), str(state.record.generation))
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout
+
+
+def compare(path, state, program):
+    """All pages that a program has of its own. Which space is the program's, its stack tells."""
+    stacks = [page for page in state.pages if page >> SPACE_SHIFT in PROGRAM_SPACES
+              and page & (1 << SPACE_SHIFT) - 1 == STACK_PAGE]
+    own = [page for page in stacks if state.content(page) == given(path, state, program, page, 1)]
+    assert len(own) == 1, f"generation {state.record.generation}, program {program}: {len(own)} stacks"
+    pages = [page for page in state.pages if page >> SPACE_SHIFT == own[0] >> SPACE_SHIFT]
+    assert len(pages) > 5
+    for first, count in runs(pages):
+        expected = b"".join(state.content(page) for page in range(first, first + count))
+        assert given(path, state, program, first, count) == expected, \
+            f"generation {state.record.generation}, program {program}, page {first:#x}"
