@@ -78,6 +78,7 @@ static void bring(uint32_t number)
     vm_page_make_resident(&map, pages[number], frame);
     vm_page_unlock(pages[number]);
     assert_int_equal(pmap_enter(pages[number]->gpn, frame, PMAP_WRITE), OK);
+    vm_replacement_mapped(&map.replacement, pages[number]);
     load(number);
 }
 
@@ -371,6 +372,28 @@ static void scan_leaves_the_working_set_to_sieve_alone(void **unused)
     assert_true(left_after_scan("sieve") >= 7);
 }
 
+/* A page that was read ahead and is mapped later has been used once by that. */
+static void first_mapping_of_a_page_read_ahead_is_no_visit_to_sieve(void **unused)
+{
+    (void)unused;
+
+    begin(vm_policy_find("sieve"), 1);
+    for (uint32_t i = 0; i < 8; i++) {
+        bring(i);
+    }
+    for (uint32_t i = 0; i < 8; i++) { /* as if they had come together and were mapped one by one */
+        (void)pmap_remove(pages[i]->gpn);
+    }
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(pmap_enter(pages[i]->gpn, pages[i]->frame, PMAP_WRITE), OK);
+        vm_replacement_mapped(&map.replacement, pages[i]);
+        load(i);
+    }
+    load(0); /* this one is a visit */
+    assert_int_equal(victim(), 1);
+    finish();
+}
+
 /* With a whole sweep between uses, lru is exact. */
 static void lru_takes_pages_in_the_order_of_their_last_use(void **unused)
 {
@@ -505,6 +528,7 @@ int main(void)
         cmocka_unit_test(sieve_chooses_as_its_model_does),
         cmocka_unit_test(page_in_use_stays_but_for_fifo),
         cmocka_unit_test(scan_leaves_the_working_set_to_sieve_alone),
+        cmocka_unit_test(first_mapping_of_a_page_read_ahead_is_no_visit_to_sieve),
         cmocka_unit_test(lru_takes_pages_in_the_order_of_their_last_use),
         cmocka_unit_test(random_takes_each_page_as_often_and_repeats_with_its_seed),
         cmocka_unit_test(every_policy_finds_the_only_page_that_may_go),

@@ -35,6 +35,8 @@ struct vm_policy {
     const char *name;
     /* A page has been put at the end of the ring. May be NULL. */
     void (*inserted)(struct vm_replacement *replacement, struct vm_page *page);
+    /* See vm_replacement_mapped(). May be NULL. */
+    void (*mapped)(struct vm_replacement *replacement, struct vm_page *page);
     /* See vm_replacement_victim(); the ring has pages. */
     struct vm_page *(*choose)(struct vm_replacement *replacement, vm_may_go *may_go);
 };
@@ -45,7 +47,7 @@ struct vm_replacement {
     vm_take_accessed *take_accessed;
     struct vm_page *first;    /* the oldest, as the policy orders them; the ring's last is the one before it */
     struct vm_page *hand;     /* sieve: the next to look at; lru: the next to sample; NULL: `first` */
-    struct vm_page *newcomer; /* sieve: inserted last */
+    struct vm_page *newcomer; /* sieve: mapped last */
     uint32_t count;           /* pages in the ring */
     uint32_t random;          /* random: state of its generator */
     uint16_t sweep;           /* lru: the number of the present round of samples */
@@ -71,6 +73,12 @@ void vm_replacement_init(struct vm_replacement *replacement, const struct vm_pol
 /* A page becomes resident; it is in no ring. It stops being so; it is in this ring. Constant time. */
 void vm_replacement_insert(struct vm_replacement *replacement, struct vm_page *page);
 void vm_replacement_remove(struct vm_replacement *replacement, struct vm_page *page);
+
+/*
+ * A fault maps a page of the ring: the access that it is about is the one that the page came for, be it long after the
+ * page, which was read along with others then.
+ */
+void vm_replacement_mapped(struct vm_replacement *replacement, struct vm_page *page);
 
 /*
  * The page that has to go among those that may, or NULL: none may.

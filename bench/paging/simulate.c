@@ -49,6 +49,7 @@ static void touch(struct lab_entry entry, uint32_t frames, struct lab_result *re
         result->reads++;
         machine.resident[entry.page] = true;
         vm_replacement_insert(&machine.replacement, &machine.pages[entry.page]);
+        vm_replacement_mapped(&machine.replacement, &machine.pages[entry.page]);
     }
     machine.accessed[entry.page] = true;
     machine.dirty[entry.page] = machine.dirty[entry.page] || entry.is_write;

@@ -12,6 +12,7 @@
 #include "vm_fault.h"
 #include "arch/clock.h"
 #include "borrow.h"
+#include "internal.h"
 #include "log.h"
 #include "page_in.h"
 #include "page_out.h"
@@ -183,6 +184,9 @@ enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_
             return error;
         }
         *kind = EIDOLON_FAULT_MAP;
+        if (vm_is_replaceable(page)) {
+            vm_replacement_mapped(&object_space.replacement, page);
+        }
     } else if (present == PMAP_READ && wanted == PMAP_WRITE) {
         pmap_protect(page->gpn, PMAP_WRITE);
         *kind = EIDOLON_FAULT_PROTECTION;

@@ -52,6 +52,13 @@ void vm_replacement_insert(struct vm_replacement *replacement, struct vm_page *p
     }
 }
 
+void vm_replacement_mapped(struct vm_replacement *replacement, struct vm_page *page)
+{
+    if (replacement->policy->mapped != NULL) {
+        replacement->policy->mapped(replacement, page);
+    }
+}
+
 void vm_replacement_remove(struct vm_replacement *replacement, struct vm_page *page)
 {
     ASSERT(page->replacement_link.next != NULL && replacement->count > 0);

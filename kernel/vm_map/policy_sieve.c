@@ -6,14 +6,15 @@
  * old pages that are used lie behind the hand, what came lately and was used once goes soon.
  *
  * A visit is a use after the one that brought the page in. The processor cannot tell them apart: it sets A when the
- * access that faulted is made again. So the A bit of a newcomer is cleared when the next page arrives, and what happens
- * to a page until then counts as one use.
+ * access that faulted is made again. So the A bit of the page that was mapped last is cleared when the next one
+ * is, and what happens to it until then counts as one use. It is the mapping that counts and not the arrival, because a
+ * scan would seem to come back to each page that was read ahead for it.
  */
 #include "policy.h"
 
-static void inserted(struct vm_replacement *replacement, struct vm_page *page)
+static void mapped(struct vm_replacement *replacement, struct vm_page *page)
 {
-    if (replacement->newcomer != NULL) {
+    if (replacement->newcomer != NULL && replacement->newcomer != page) {
         (void)replacement->take_accessed(replacement->newcomer);
     }
     replacement->newcomer = page;
@@ -34,4 +35,4 @@ static struct vm_page *choose(struct vm_replacement *replacement, vm_may_go *may
     return NULL;
 }
 
-const struct vm_policy vm_policy_sieve = {.name = "sieve", .inserted = inserted, .choose = choose};
+const struct vm_policy vm_policy_sieve = {.name = "sieve", .mapped = mapped, .choose = choose};
