@@ -43,6 +43,11 @@ static void break_each(void)
     page->frame.number = frame_limit();
     expect("CHECK-2", true);
     *page = good;
+    SPACE_CHECK(frame_allocate(FRAME_PAGE, &copy) == OK);
+    page->frame = copy; /* a page's, but not where the mapping leads to */
+    expect("CHECK-4", true);
+    frame_free(copy);
+    *page = good;
     page->state = VM_PAGE_NEW; /* with a frame */
     expect("VM-5", true);
     *page = good;

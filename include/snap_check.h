@@ -5,6 +5,8 @@
  *     CHECK-2  The frame of a page belongs to pages, its copy's to copies, in the machine's own list of frames.
  *     CHECK-3  There are as many frames of pages as pages that have one or are being read, and as many of copies as pages
  *              that the snapshot has copies of.
+ *     CHECK-4  The mapping of a page leads to its frame; so do those of the spaces that have not written to it since they
+ *              were cloned, and they are read-only and clean.
  */
 #ifndef SNAP_CHECK_H
 #define SNAP_CHECK_H
@@ -19,7 +21,7 @@ struct snap_violation {
 };
 
 /*
- * The next bounded piece of CHECK-1 and CHECK-2: SNAP_CHECK_BUCKETS chains of the map, going on where the last call stopped.
+ * The next bounded piece of CHECK-1, CHECK-2 and CHECK-4: SNAP_CHECK_BUCKETS chains of the map, going on where the last call stopped.
  * Does not sleep. The snapshot thread calls it before each commit.
  * - ERROR_INVALID: `out` says what is broken.
  */

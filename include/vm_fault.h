@@ -95,6 +95,12 @@ struct vm_map *vm_object_space(void);
  */
 MUST_CHECK enum error vm_fault(struct gpn page, enum pmap_access access);
 
+/*
+ * Whether the mappings of a resident page are right: its own leads to its frame, and so do those of the spaces that borrow
+ * it (vm_lineage.h), which are read-only and were never written through. For snap_check(). Does not sleep.
+ */
+bool vm_mappings_are_right(const struct vm_page *page);
+
 /* As vm_fault, and the page stays resident until vm_unwire(). Wires nest. */
 MUST_CHECK enum error vm_wire(struct gpn page, enum pmap_access access);
 void vm_unwire(struct gpn page);

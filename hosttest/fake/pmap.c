@@ -205,6 +205,14 @@ bool pmap_query(struct gpn page, enum pmap_access *out)
 
 /* Use ------------------------------------------------------------------------------------------------------------- */
 
+struct frame pmap_frame(struct gpn page)
+{
+    const uint32_t *entry = mapped_entry(page);
+
+    ASSERT(entry != NULL);
+    return (struct frame){*entry >> PAGE_SHIFT};
+}
+
 bool pmap_is_dirty(struct gpn page)
 {
     uint32_t *entry = mapped_entry(page);

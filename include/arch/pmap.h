@@ -54,6 +54,9 @@ void pmap_protect(struct gpn page, enum pmap_access access);
 /* Whether a page is mapped, and how. `out` may be NULL. */
 bool pmap_query(struct gpn page, enum pmap_access *out);
 
+/* The frame that a mapped page leads to. */
+struct frame pmap_frame(struct gpn page);
+
 /* The D bit of a mapped page. pmap_clear_dirty() returns what it was. */
 bool pmap_is_dirty(struct gpn page);
 bool pmap_clear_dirty(struct gpn page);

@@ -37,7 +37,7 @@ static enum error check_frames(const struct vm_page *page, struct snap_violation
         (has_copy && !owns(page->copy_frame, FRAME_COPY))) {
         return broken("CHECK-2", page, out);
     }
-    return OK;
+    return frame_is_none(page->frame) || vm_mappings_are_right(page) ? OK : broken("CHECK-4", page, out);
 }
 
 enum error snap_check_step(struct snap_violation *out)

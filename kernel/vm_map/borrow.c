@@ -226,3 +226,21 @@ void borrowers_unmap(struct gpn gpn)
         (void)pmap_remove(in_space(gpn, at));
     }
 }
+
+bool vm_mappings_are_right(const struct vm_page *page)
+{
+    struct space_id at = gpn_space(page->gpn);
+
+    if (pmap_query(page->gpn, NULL) && pmap_frame(page->gpn).number != page->frame.number) {
+        return false;
+    }
+    while ((at = next_borrower(page->gpn, at)).number != 0) {
+        enum pmap_access access;
+        struct gpn gpn = in_space(page->gpn, at);
+        (void)pmap_query(gpn, &access);
+        if (access != PMAP_READ || pmap_is_dirty(gpn) || pmap_frame(gpn).number != page->frame.number) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -117,6 +117,11 @@ bool pmap_query(struct gpn page, enum pmap_access *out)
     return true;
 }
 
+struct frame pmap_frame(struct gpn page)
+{
+    return (struct frame){*mapped_entry(page) >> PAGE_SHIFT};
+}
+
 bool pmap_is_dirty(struct gpn page)
 {
     return (*mapped_entry(page) & ENTRY_DIRTY) != 0;
