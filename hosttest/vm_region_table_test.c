@@ -221,6 +221,25 @@ static void table_full_refuses_and_lets_go(void **state)
     assert_int_equal(vm_region_reserve(&fixture->table), OK);
 }
 
+/* Whoever fills the table by what it may do can take it all away again. */
+static void growth_leaves_room_to_release(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t count = 0;
+
+    while (vm_region_reserve_growth(&fixture->table) == OK) {
+        assert_int_equal(fixture_insert(fixture, count * 4, 3, zeroes(RW)), OK);
+        count++;
+    }
+    assert_int_equal(count, FIXTURE_CAPACITY - 1 - 2 * VM_REGION_RESERVE + 1);
+    assert_int_equal(vm_region_reserve(&fixture->table), OK);
+    assert_int_equal(fixture_release(fixture, 1, 1), OK); /* splits */
+    assert_int_equal(vm_region_reserve(&fixture->table), OK);
+    assert_int_equal(fixture_release(fixture, 0, count * 4), OK);
+    assert_int_equal(vm_region_count(&fixture->table), 0);
+    assert_int_equal(vm_region_reserve_growth(&fixture->table), OK);
+}
+
 static void reserve_commits_in_steps_and_reports_failure(void **state)
 {
     (void)state;
@@ -285,6 +304,7 @@ int main(void)
         TEST(compose_without_records_leaves_nothing_behind),
         TEST(clear_gives_every_record_back),
         TEST(table_full_refuses_and_lets_go),
+        TEST(growth_leaves_room_to_release),
         cmocka_unit_test(reserve_commits_in_steps_and_reports_failure),
         TEST(endless_random_use_returns_to_the_start),
     };

@@ -42,7 +42,11 @@ extern const struct record_layout record_layouts[RECORD_TYPES];
 /* Record `index` of a type; the index must be below the type's count. */
 void *record_at(enum record_type type, uint32_t index);
 
-/* Make records [0, count) of a type usable: their pages exist and are wired. May sleep. ERROR_NO_MEMORY, ERROR_IO. */
+/*
+ * Make records [0, count) of a type usable: their pages exist and are wired. May sleep.
+ * - ERROR_NO_MEMORY: all tables together would take more pages than half of what vm_frame_reserve() keeps (a 32nd of
+ *   memory, at least 1 MiB), or there is no frame. ERROR_IO.
+ */
 MUST_CHECK enum error record_commit(enum record_type type, uint32_t count);
 
 /* Records [0, count) that are usable now. */

@@ -166,6 +166,12 @@ uint32_t vm_region_count(const struct vm_region_table *table);
 #define VM_REGION_RESERVE 4u
 MUST_CHECK enum error vm_region_reserve(struct vm_region_table *table);
 
+/*
+ * The same for a change that a program can do without, because it has more regions after it: it is refused while there
+ * would still be enough for the next vm_region_reserve(), so that who has filled the table can unmap again.
+ */
+MUST_CHECK enum error vm_region_reserve_growth(struct vm_region_table *table);
+
 /* The same for `copies` calls of vm_region_clone() of the tree at *root, as that tree is on return. */
 MUST_CHECK enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t *root, uint32_t copies);
 

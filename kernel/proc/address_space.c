@@ -42,7 +42,7 @@ static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
 enum error address_space_map(struct address_space space, uint32_t first, uint32_t count,
                              struct vm_region_attributes attributes)
 {
-    enum error error = vm_region_reserve(&region_table);
+    enum error error = vm_region_reserve_growth(&region_table);
 
     return error != OK ? error : vm_region_insert(&region_table, &space.record->region_root, first, count, &attributes);
 }
@@ -50,7 +50,7 @@ enum error address_space_map(struct address_space space, uint32_t first, uint32_
 enum error address_space_map_anywhere(struct address_space space, uint32_t count,
                                       struct vm_region_attributes attributes, uint32_t *out_first)
 {
-    enum error error = vm_region_reserve(&region_table);
+    enum error error = vm_region_reserve_growth(&region_table);
 
     return error != OK ? error
                        : vm_region_allocate(&region_table, &space.record->region_root, USER_FIRST_PAGE,
@@ -130,7 +130,7 @@ enum error address_space_forget(struct address_space space, uint32_t first, uint
 
 enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection)
 {
-    enum error error = vm_region_reserve(&region_table);
+    enum error error = vm_region_reserve_growth(&region_table);
 
     if (error == OK) {
         error = vm_region_protect(&region_table, &space.record->region_root, first, count, protection);

@@ -3,11 +3,17 @@
  *
  * A table is usable from record 0 up to what has been committed; the pages behind it are wired, so that a record can be
  * touched anywhere without sleeping. After a boot every table is committed as far as the image holds pages of it.
+ *
+ * A page of records that a snapshot owes is copied to a frame of the kernel's reserve when it is written to, and that
+ * cannot wait. So the tables do not grow beyond half of the reserve: every page of theirs could be copied at once.
  */
 #include "record.h"
 #include "log.h"
 #include "store.h"
 #include "vm_fault.h"
+#include "vm_reclaim.h"
+
+#define RECORD_SHARE 2u /* of the reserve's frames, one in so many may be matched by pages of records */
 
 /* Pages of each table that exist and are wired. Volatile. */
 static uint32_t committed_pages[RECORD_TYPES];
@@ -42,12 +48,27 @@ static enum error commit_pages(enum record_type type, uint32_t pages)
     return OK;
 }
 
+static uint32_t pages_of_all(void)
+{
+    uint32_t pages = 0;
+
+    for (enum record_type type = 0; type < RECORD_TYPES; type++) {
+        pages += committed_pages[type];
+    }
+    return pages;
+}
+
 enum error record_commit(enum record_type type, uint32_t count)
 {
     if (count > record_layouts[type].count) {
         return ERROR_NO_MEMORY;
     }
-    return commit_pages(type, pages_for(&record_layouts[type], count));
+    uint32_t pages = pages_for(&record_layouts[type], count);
+    bool grows = pages > committed_pages[type];
+    if (grows && pages_of_all() + (pages - committed_pages[type]) > vm_frame_reserve() / RECORD_SHARE) {
+        return ERROR_NO_MEMORY;
+    }
+    return commit_pages(type, pages);
 }
 
 uint32_t record_committed(enum record_type type)

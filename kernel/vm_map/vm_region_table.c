@@ -85,6 +85,11 @@ enum error vm_region_reserve(struct vm_region_table *table)
     return vm_region_records_reserve(table, VM_REGION_RESERVE);
 }
 
+enum error vm_region_reserve_growth(struct vm_region_table *table)
+{
+    return vm_region_records_reserve(table, 2 * VM_REGION_RESERVE);
+}
+
 enum error vm_region_table_create(struct vm_region_table *table)
 {
     enum error error = commit_records(table, 1);

@@ -1,0 +1,23 @@
+"""The kernel's records have limits of their own, well before memory ends: who reaches one gets an error, loses nothing, can
+give everything back and have the same again, also when the plug is pulled in between.
+"""
+
+import pytest
+
+from machine import RESUMED
+
+ENOMEM = 12
+
+
+@pytest.mark.parametrize("name, least", [("regions", 10000), ("crowd", 50)])
+@pytest.mark.parametrize("memory", ["24", "128"])
+def test_more_than_there_are_records_for_is_refused_and_given_back(image, program, name, least, memory):
+    boot = image.boot("--memory", memory, "--interval", "20", program=[program(name)])
+    refused = boot.expect(r"round 1: refused with (\d+) after (\d+)", timeout=120)
+    assert int(refused[1]) == ENOMEM and int(refused[2]) >= least
+    boot.kill()
+    boot = image.boot("--memory", memory, "--interval", "20")
+    boot.expect(RESUMED)
+    boot.expect(r"all is well|UNEXPECTED.*", timeout=120)
+    assert boot.end() == 0
+    assert image.tool("verify").endswith("sound\n")
