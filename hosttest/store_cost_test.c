@@ -181,6 +181,24 @@ static void store_history_goes_at_a_cost_that_follows_the_changes(void **state)
     }
 }
 
+/* Its record is hundreds of blocks long, and is read some at a time. */
+static void store_large_generation_goes_with_few_requests(void **state)
+{
+    (void)state;
+    start(1u << 20);
+    for (uint32_t k = 0; k < 40; k++) {
+        (void)commit(0, 32768, 0);
+    }
+    uint64_t requests = disk.requests, reads = disk.reads;
+    (void)commit(0, 32768, 0);
+    printf("%llu requests, %llu blocks read\n", (unsigned long long)(disk.requests - requests),
+           (unsigned long long)(disk.reads - reads));
+    assert_in_range(disk.reads - reads, 200, 1000);
+    assert_in_range(disk.requests - requests, 1, (disk.reads - reads) / 8);
+    expect_sound();
+    stop();
+}
+
 static void store_recovery_takes_as_much_whatever_the_size(void **state)
 {
     (void)state;
@@ -285,6 +303,7 @@ int main(void)
         cmocka_unit_test(store_scattered_pages_add_less_than_15_percent_with_merging),
         cmocka_unit_test(store_commit_of_one_page_writes_a_handful),
         cmocka_unit_test(store_history_goes_at_a_cost_that_follows_the_changes),
+        cmocka_unit_test(store_large_generation_goes_with_few_requests),
         cmocka_unit_test(store_recovery_takes_as_much_whatever_the_size),
         cmocka_unit_test(store_settles_in_few_commits),
         cmocka_unit_test(store_ten_thousand_snapshots_leave_nothing_behind),

@@ -3,11 +3,11 @@
  *
  *     stop     capture the tasks, seal the store's open layer, splice the dirty lists, close every chunk. Nothing in it
  *              sleeps, and the kernel is not preempted inside itself, so that this is one instant for every program.
- *     gather   chunk by chunk: dirty bits become list entries, their pages lose write access, the chunk opens. A
- * program that writes to a closed chunk does this for that chunk itself. write    the listed pages, in runs, to fresh
- * blocks. A program that writes to one of them first gets a copy. check    the kernel looks at a piece of its own
- * books; with one that is wrong it panics here. commit   the store makes it durable and atomic, and frees what no kept
- * generation needs.
+ *     gather   chunk by chunk: dirty bits become list entries, their pages lose write access, the chunk opens. A program
+ *              that writes to a closed chunk does this for that chunk itself.
+ *     write    the listed pages, in runs, to fresh blocks. A program that writes to one of them first gets a copy.
+ *     check    the kernel looks at a piece of its own books; with one that is wrong it panics here.
+ *     commit   the store makes it durable and atomic, and frees what no kept generation needs.
  *
  * A snapshot that fails gives its pages back: they are in the next one. Nobody but this thread takes snapshots; the
  * others ask for one with a ticket, the number of the first stop that covers what they did, and wait for it.

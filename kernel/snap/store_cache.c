@@ -150,7 +150,7 @@ static enum error node_read(struct store *store, const struct disk_tree_ref *ref
         .checksum = ref->checksum,
     };
     store->cache.reads++;
-    enum error error = place_read(store, &place, page);
+    enum error error = place_read(store, NULL, &place, page);
     if (error != OK) {
         return error;
     }

@@ -16,11 +16,11 @@ enum error chain_collect(struct store *store, const struct disk_record_ref *newe
         return error;
     }
     struct disk_head *older = page;
-    error = record_read_head(store, newest, head);
+    error = record_read_head(store, store->window, newest, head);
     error = error != OK ? error : ref_list_prepend(chain, newest);
     struct disk_record_ref ref = head->predecessor;
     while (error == OK && ref.block != 0 && ref.generation > head->map_base) {
-        error = record_read_head(store, &ref, older);
+        error = record_read_head(store, store->window, &ref, older);
         error = error != OK ? error : ref_list_prepend(chain, &ref);
         ref = older->predecessor;
     }

@@ -263,10 +263,19 @@ static enum error record_write(struct commit *commit, const void *system, uint32
     return error;
 }
 
+/* Nothing else is in the log: the sealed layer becomes its newest part as it stands. */
+static bool is_all_of_log(const struct commit *commit)
+{
+    return layer_is_empty(&commit->store->recent) && layer_is_empty(&commit->carried);
+}
+
 /* Room in memory for what commit_adopt() will do. */
 static enum error commit_reserve(struct commit *commit)
 {
     struct store *store = commit->store;
+    if (is_all_of_log(commit)) {
+        return ref_list_reserve(&store->log);
+    }
     enum error error = layer_reserve(&store->recent, &commit->carried);
     error = error != OK ? error : layer_reserve(&store->recent, commit->sealed);
     return error != OK ? error : ref_list_reserve(&store->log);
@@ -327,6 +336,12 @@ static void layers_settle(struct commit *commit)
     }
     if (commit->merge_ends) {
         layer_clear(&store->merging);
+    }
+    if (is_all_of_log(commit)) {
+        layer_clear(&store->recent);
+        store->recent = *commit->sealed;
+        *commit->sealed = (struct layer){0};
+        return;
     }
     layer_merge_under(&store->recent, &commit->carried, NULL, NULL);
     layer_merge_over(&store->recent, commit->sealed);

@@ -58,7 +58,7 @@ struct store {
     uint64_t open_generation, sealed_generation;
     bool open_is_stamped; /* somebody asked for open_generation, to stamp a page with it */
 
-    struct read_window *window; /* while the log is read; NULL otherwise */
+    struct read_window *window; /* for records, while long ones or many are read; NULL otherwise. By commit_lock */
     struct space space;
     struct disk_tree_ref space_source; /* the free-space tree from which `space` loads its chunks */
     struct cache cache;

@@ -35,7 +35,7 @@ enum error write_queue_start(struct write_queue *queue, struct store *store)
     return error;
 }
 
-#define WINDOW_BLOCKS 64u
+#define WINDOW_BLOCKS 32u
 
 struct read_window {
     uint32_t first, count; /* blocks in `pages` */
@@ -43,34 +43,33 @@ struct read_window {
     void *pages[WINDOW_BLOCKS];
 };
 
-void read_window_open(struct store *store)
+struct read_window *read_window_open(void)
 {
     void *page;
     if (memory_page_new(&page) != OK) {
-        return;
+        return NULL;
     }
-    store->window = page;
+    struct read_window *window = page;
     for (uint32_t i = 0; i < WINDOW_BLOCKS; i++) {
-        if (memory_page_new(&store->window->pages[i]) != OK) {
-            read_window_close(store);
-            return;
+        if (memory_page_new(&window->pages[i]) != OK) {
+            read_window_close(window);
+            return NULL;
         }
     }
+    return window;
 }
 
-void read_window_close(struct store *store)
+void read_window_close(struct read_window *window)
 {
-    for (uint32_t i = 0; store->window != NULL && i < WINDOW_BLOCKS; i++) {
-        memory_page_free(store->window->pages[i]);
+    for (uint32_t i = 0; window != NULL && i < WINDOW_BLOCKS; i++) {
+        memory_page_free(window->pages[i]);
     }
-    memory_page_free(store->window);
-    store->window = NULL;
+    memory_page_free(window);
 }
 
 /* Move the window so that it shows a block and those that come next, in the direction reading goes. */
-static enum error window_move(struct store *store, uint32_t block)
+static enum error window_move(struct store *store, struct read_window *window, uint32_t block)
 {
-    struct read_window *window = store->window;
     uint32_t first = block;
     if (block < window->last) {
         first = block >= DISK_RESERVED + WINDOW_BLOCKS - 1 ? block - (WINDOW_BLOCKS - 1) : DISK_RESERVED;
@@ -87,10 +86,9 @@ static enum error window_move(struct store *store, uint32_t block)
 }
 
 /* Read a block, through the window if there is one. */
-static enum error block_fetch(struct store *store, uint32_t block, void *page)
+static enum error block_fetch(struct store *store, struct read_window *window, uint32_t block, void *page)
 {
-    struct read_window *window = store->window;
-    if (window != NULL && block - window->first >= window->count && window_move(store, block) != OK) {
+    if (window != NULL && block - window->first >= window->count && window_move(store, window, block) != OK) {
         window = NULL; /* some other block in sight cannot be read */
     }
     if (window == NULL) {
@@ -102,12 +100,13 @@ static enum error block_fetch(struct store *store, uint32_t block, void *page)
 }
 
 /* Read one of the two; the checksum is bound to the first in either case. */
-static enum error one_read(struct store *store, const struct place *place, uint32_t block, void *page)
+static enum error one_read(struct store *store, struct read_window *window, const struct place *place, uint32_t block,
+                           void *page)
 {
     if (block < DISK_RESERVED || block >= store->block_count) {
         return ERROR_FORMAT_DAMAGED;
     }
-    enum error error = block_fetch(store, block, page);
+    enum error error = block_fetch(store, window, block, page);
     if (error != OK) {
         return error;
     }
@@ -115,10 +114,10 @@ static enum error one_read(struct store *store, const struct place *place, uint3
     return checksum == place->checksum ? OK : ERROR_CHECKSUM;
 }
 
-enum error place_read(struct store *store, const struct place *place, void *page)
+enum error place_read(struct store *store, struct read_window *window, const struct place *place, void *page)
 {
-    enum error error = one_read(store, place, place->block, page);
-    if (is_damage(error) && place->copy != 0 && one_read(store, place, place->copy, page) == OK) {
+    enum error error = one_read(store, window, place, place->block, page);
+    if (is_damage(error) && place->copy != 0 && one_read(store, window, place, place->copy, page) == OK) {
         log_line("store: block %u: %s; its copy is used", place->block, error_text(error));
         return OK;
     }

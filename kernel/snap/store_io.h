@@ -10,6 +10,7 @@
 #include "store_memory.h"
 
 struct store;
+struct read_window;
 struct write_slots;
 
 struct write_queue {
@@ -29,17 +30,18 @@ struct place {
 };
 
 /*
- * Read a block and prove it, or else its copy. May sleep.
- * - ERROR_FORMAT_DAMAGED: out of range; ERROR_IO, ERROR_CHECKSUM: the first one's, if both fail.
+ * Blocks read some at a time, those around the one wanted: for records, whose blocks lie near each other. Only what is
+ * not written while the window is open may be read through it. NULL without memory, and then blocks are read one by one.
  */
-MUST_CHECK enum error place_read(struct store *store, const struct place *place, void *page);
+struct read_window *read_window_open(void);
+void read_window_close(struct read_window *window);
 
 /*
- * From now on blocks are read some at a time, those around the one wanted, until the window is closed. For the log,
- * whose records lie near each other; nothing may be written meanwhile. Without memory blocks are read one by one.
+ * Read a block and prove it, or else its copy; through a window, or NULL. May sleep.
+ * - ERROR_FORMAT_DAMAGED: out of range; ERROR_IO, ERROR_CHECKSUM: the first one's, if both fail.
  */
-void read_window_open(struct store *store);
-void read_window_close(struct store *store);
+MUST_CHECK enum error place_read(struct store *store, struct read_window *window, const struct place *place,
+                                 void *page);
 
 /* Two held blocks of which either may be written first; `copy` is 0 where the disk has only one left. */
 MUST_CHECK enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy);

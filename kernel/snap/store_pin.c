@@ -167,7 +167,7 @@ enum error store_kept_before(struct store *store, struct generation before, stru
         return error;
     }
     const struct disk_head *head = page;
-    out->record = record_read_head(store, ref, page);
+    out->record = record_read_head(store, NULL, ref, page);
     if (out->record == OK) {
         out->stop_ns = head->stop_ns;
         out->pages = head->pages_live;

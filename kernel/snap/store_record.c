@@ -201,10 +201,11 @@ static bool head_is_sound(const struct disk_head *head, const struct disk_record
            (head->predecessor.block == 0 || head->predecessor.generation < head->generation);
 }
 
-enum error record_read_head(struct store *store, const struct disk_record_ref *ref, struct disk_head *head)
+enum error record_read_head(struct store *store, struct read_window *window, const struct disk_record_ref *ref,
+                            struct disk_head *head)
 {
     struct place place = head_place(ref);
-    enum error error = place_read(store, &place, head);
+    enum error error = place_read(store, window, &place, head);
     if (error != OK) {
         return error;
     }
@@ -242,7 +243,8 @@ static enum error items_visit(const struct disk_head *head, const uint8_t *bytes
  * Some bodies of a chain. They are read last items first and visited the other way round, so that what a visitor hears
  * is in ascending order for as long as memory for bodies lasts.
  */
-#define BODIES_MAX 64u
+#define BODIES_MAX    32u
+#define BODIES_SINGLE 4u /* so many are read one by one, unless many records are */
 
 struct body_group {
     uint32_t room, count;
@@ -287,7 +289,7 @@ static enum error group_read(struct store *store, const struct disk_head *head, 
     group->count = 0;
     while (group->count < group->room && group->count < left) {
         struct disk_body *body = group->bodies[group->count];
-        enum error error = place_read(store, place, body);
+        enum error error = place_read(store, store->window, place, body);
         if (error != OK) {
             return error;
         }
@@ -317,12 +319,20 @@ static enum error bodies_visit(struct store *store, const struct disk_head *head
 {
     struct place place = {head->next_block, head->next_copy, head->generation, head->next_checksum};
     struct body_group *group = NULL;
+    struct read_window *window = NULL;
     uint32_t left = head->chain_blocks - 1;
     enum error error = left == 0 ? OK : group_new(left, &group);
+    if (left > BODIES_SINGLE && store->window == NULL) {
+        store->window = window = read_window_open();
+    }
     while (error == OK && left > 0) {
         error = group_read(store, head, left, &place, group);
         error = error != OK ? error : group_visit(head, group, visitor);
         left -= error == OK ? group->count : 0;
+    }
+    if (window != NULL) {
+        read_window_close(window);
+        store->window = NULL;
     }
     group_free(group);
     return error == OK && place.block != 0 ? ERROR_FORMAT_DAMAGED : error;
@@ -333,7 +343,7 @@ enum error record_read(struct store *store, const struct disk_record_ref *ref, c
     void *head = NULL;
     struct place place = head_place(ref);
     enum error error = memory_page_new(&head);
-    error = error != OK ? error : record_read_head(store, ref, head);
+    error = error != OK ? error : record_read_head(store, store->window, ref, head);
     if (error == OK && visitor->block != NULL) {
         error = visitor->block(visitor->context, &place);
     }

@@ -48,10 +48,14 @@ struct record_visitor {
     enum error (*item)(void *context, const struct disk_head *head, enum disk_item_type type, const void *item);
 };
 
-/* Read and prove a head into a page of memory. ERROR_CHECKSUM, ERROR_FORMAT_DAMAGED, ERROR_IO. May sleep. */
-MUST_CHECK enum error record_read_head(struct store *store, const struct disk_record_ref *ref, struct disk_head *head);
+/*
+ * Read and prove a head into a page of memory; through a window, or NULL. ERROR_CHECKSUM, ERROR_FORMAT_DAMAGED,
+ * ERROR_IO. May sleep.
+ */
+MUST_CHECK enum error record_read_head(struct store *store, struct read_window *window,
+                                       const struct disk_record_ref *ref, struct disk_head *head);
 
-/* Read and prove a record, visiting everything. Errors as above, ERROR_NO_MEMORY and the visitor's. May sleep. */
+/* Read and prove a record, visiting everything. Needs commit_lock. Errors as above, ERROR_NO_MEMORY, the visitor's. */
 MUST_CHECK enum error record_read(struct store *store, const struct disk_record_ref *ref,
                                   const struct record_visitor *visitor);
 

@@ -150,7 +150,7 @@ static enum error replay_record(struct store *store, const struct disk_record_re
         return error;
     }
     struct disk_head *head = page;
-    read_window_open(store);
+    store->window = read_window_open();
     error = chain_collect(store, ref, head, &store->log);
     error = error != OK ? error : state_take(store, ref, head);
     if (error == OK && with_space) {
@@ -158,7 +158,8 @@ static enum error replay_record(struct store *store, const struct disk_record_re
     }
     error = error != OK ? error : space_initialise(&store->space, store, space_tree_load, store->block_count, 0);
     error = error != OK ? error : log_apply(store, head, with_space);
-    read_window_close(store);
+    read_window_close(store->window);
+    store->window = NULL;
     if (error == OK) {
         store->space.used = head->blocks_used;
         store->space.cursor = head->cursor < store->block_count ? head->cursor : 0;
