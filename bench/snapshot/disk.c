@@ -72,6 +72,12 @@ static void find_contents(uint32_t pages)
     }
 }
 
+/* A limit of bytes a second may let requests pass on credit, which whoever comes next pays: end with nothing owed. */
+static void pay_debt(void)
+{
+    RIG_OK(block_write(rig_disk(), raw_area[0].first, contents[0]));
+}
+
 static uint64_t raw_ns(uint32_t pages)
 {
     static struct block_request requests[IN_FLIGHT];
@@ -99,6 +105,7 @@ static uint64_t raw_ns(uint32_t pages)
     for (uint32_t i = 0; i < at_most(submitted, IN_FLIGHT); i++) {
         RIG_OK(block_wait(rig_disk(), &requests[i]));
     }
+    pay_debt();
     RIG_OK(block_flush(rig_disk()));
     return clock_boot_ns() - begun;
 }

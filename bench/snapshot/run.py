@@ -1,13 +1,12 @@
-"""What snapshots cost: ./eidolon bench snapshot, or run.py BUILD_FOLDER.
+"""What snapshots cost.
 
 Two kernels are booted in QEMU: the one that ships, with the program guest.c, and one with the same objects and benchmarks
-linked in (rig.c and what stands beside it). Where instructions count, QEMU counts them (-icount): a nanosecond is an instruction,
-and every run gives the same figures. Where bytes a second count there is no such clock, and only ratios within a run say
-anything. Writes a CSV for each table and stop.svg to BUILD_FOLDER/bench/snapshot, and prints the tables.
-
-    run.py BUILD_FOLDER [NAME...]    some of: stop programs cost faults disk scattered sync guest_sync heavy boot
+linked in (rig.c and what stands beside it). Where instructions count, QEMU counts them (-icount): a nanosecond is an
+instruction, and every run gives the same figures. Where bytes a second count there is no such clock, and only ratios
+within a run say anything. Writes a CSV for each table and plots (SVG) to build/bench/snapshot, and prints the tables.
 """
 
+import argparse
 import csv
 import os
 import re
@@ -321,9 +320,21 @@ ALL = {function.__name__: function for function in (stop, programs, cost, faults
                                                    boot)}
 
 
+def arguments():
+    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
+        sys.argv[1:] = ["-", "--help"]  # asked for before there is anything to run
+    parser = argparse.ArgumentParser(prog="./eidolon bench snapshot", description=__doc__.partition("\n\n")[2],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser.add_argument("--only", metavar="TABLE", nargs="+", choices=ALL, default=list(ALL),
+                        help=f"some of: {' '.join(ALL)} (default: all, some ten minutes)")
+    return parser.parse_args()
+
+
 def main():
-    bench = Bench(sys.argv[1])
-    for name in sys.argv[2:] or ALL:
+    options = arguments()
+    bench = Bench(options.build)
+    for name in options.only:
         begun = time.monotonic()
         ALL[name](bench)
         print(f"({name}: {time.monotonic() - begun:.0f} s)", flush=True)
