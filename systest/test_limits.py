@@ -21,3 +21,10 @@ def test_more_than_there_are_records_for_is_refused_and_given_back(image, progra
     boot.expect(r"all is well|UNEXPECTED.*", timeout=120)
     assert boot.end() == 0
     assert image.tool("verify").endswith("sound\n")
+
+
+def test_programs_that_need_records_at_once_while_memory_is_short_get_them(image, program):
+    boot = image.boot("--memory", "24", "--interval", "1", program=[program("growth"), "8", "8"])
+    assert boot.end(timeout=120) == 0
+    assert "all is well\n" in boot.text()
+    assert image.tool("verify").endswith("sound\n")

@@ -36,14 +36,21 @@ void *record_at(enum record_type type, uint32_t index)
     return (void *)(uintptr_t)(layout->start + index * layout->bytes);
 }
 
+/* Wiring sleeps, and several threads may be at it for the same table: each page counts once, and is wired once. */
 static enum error commit_pages(enum record_type type, uint32_t pages)
 {
     while (committed_pages[type] < pages) {
-        enum error error = vm_wire(table_page(&record_layouts[type], committed_pages[type]), PMAP_WRITE);
+        uint32_t index = committed_pages[type];
+        struct gpn page = table_page(&record_layouts[type], index);
+        enum error error = vm_wire(page, PMAP_WRITE);
         if (error != OK) {
             return error;
         }
-        committed_pages[type]++;
+        if (committed_pages[type] == index) {
+            committed_pages[type]++;
+        } else {
+            vm_unwire(page);
+        }
     }
     return OK;
 }
