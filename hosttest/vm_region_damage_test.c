@@ -35,7 +35,7 @@ static int build_sound_image(void **state)
     fixture_reserve_all(&fixture);
     for (uint32_t i = 0; i < RECORDS; i++) {
         uint32_t tree = i % 5 % TREES;
-        struct vm_region_attributes attributes = i % 2 == 0 ? zeroes(VM_READ | VM_WRITE) : image(VM_READ, 3, i);
+        struct vm_region_attributes attributes = i % 2 == 0 ? zeroes(VM_READ | VM_WRITE) : copy_of(VM_READ, i);
         assert_int_equal(vm_region_insert(&fixture.table, &fixture.roots[tree], i * 4, 2, &attributes), OK);
     }
     for (uint32_t i = 0; i < RECORDS; i += 6) {
@@ -309,16 +309,46 @@ static void adopt_attributes_that_mean_nothing_are_refused(void **state)
     expect_leaf(record, OK);
     record.ticket.object = SPACES_MAX;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
-    record.ticket.kind = VM_TICKET_IMAGE;
-    expect_leaf(record, OK);
-    record.ticket.offset_pages = UINT32_MAX - 1;
-    expect_leaf(record, ERROR_FORMAT_DAMAGED);
-    record.ticket = (struct vm_ticket){.kind = VM_TICKET_KINDS};
-    expect_leaf(record, ERROR_FORMAT_DAMAGED);
     record.ticket = (struct vm_ticket){.kind = VM_TICKET_NONE};
     expect_leaf(record, OK);
+    record.ticket.object = 1;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    record.ticket.object = 0;
     record.protection = VM_READ;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
+}
+
+/* Every number that is no kind, as far as one byte and at the end of the word. */
+static void adopt_ticket_of_no_kind_is_refused(void **state)
+{
+    (void)state;
+    static const uint32_t kinds[] = {VM_TICKET_NONE, VM_TICKET_ZERO, VM_TICKET_COPY};
+    struct vm_region record = leaf(0, 4, 2);
+
+    for (uint32_t kind = 0; kind <= UINT8_MAX; kind++) {
+        record.ticket.kind = kind;
+        bool is_kind = kind == kinds[0] || kind == kinds[1] || kind == kinds[2];
+        expect_leaf(record, is_kind ? OK : ERROR_FORMAT_DAMAGED);
+    }
+    record.ticket.kind = UINT32_MAX;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+}
+
+static void adopt_reserved_bits_are_refused(void **state)
+{
+    (void)state;
+    static const uint32_t kinds[] = {VM_TICKET_NONE, VM_TICKET_ZERO, VM_TICKET_COPY};
+
+    for (uint32_t kind = 0; kind < 3; kind++) {
+        struct vm_region record = leaf(0, 4, 2);
+        record.ticket.kind = kinds[kind];
+        for (uint32_t bit = 0; bit < 32; bit++) {
+            record.reserved = 1u << bit;
+            expect_leaf(record, ERROR_FORMAT_DAMAGED);
+        }
+        record.reserved = 0;
+        expect_leaf(record, OK);
+    }
 }
 
 /* A root whose child lies below it, summed up as the arithmetic of sound trees would. */
@@ -352,6 +382,12 @@ static void adopt_neighbours_that_could_be_one_are_refused(void **state)
 
     expect(&image, ERROR_FORMAT_DAMAGED);
     image.records[2].protection = VM_READ;
+    expect(&image, OK);
+
+    image = craft_pair(4, 4, 8);
+    image.records[1].ticket = image.records[2].ticket = (struct vm_ticket){VM_TICKET_COPY, 3};
+    expect(&image, ERROR_FORMAT_DAMAGED);
+    image.records[2].ticket.object = 4;
     expect(&image, OK);
 }
 
@@ -535,6 +571,8 @@ int main(void)
         cmocka_unit_test(validate_after_damage_to_the_header_in_use_is_refused),
         cmocka_unit_test(adopt_range_that_is_none_is_refused),
         cmocka_unit_test(adopt_attributes_that_mean_nothing_are_refused),
+        cmocka_unit_test(adopt_ticket_of_no_kind_is_refused),
+        cmocka_unit_test(adopt_reserved_bits_are_refused),
         cmocka_unit_test(adopt_overlap_is_refused),
         cmocka_unit_test(adopt_neighbours_that_could_be_one_are_refused),
         cmocka_unit_test(adopt_tree_without_balance_is_refused),

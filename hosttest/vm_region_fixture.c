@@ -100,14 +100,9 @@ struct vm_region_attributes zeroes(uint8_t protection)
     return (struct vm_region_attributes){.protection = protection, .ticket = {.kind = VM_TICKET_ZERO}};
 }
 
-struct vm_region_attributes image(uint8_t protection, uint32_t object, uint32_t offset_pages)
-{
-    return (struct vm_region_attributes){.protection = protection, .ticket = {VM_TICKET_IMAGE, object, offset_pages}};
-}
-
 struct vm_region_attributes copy_of(uint8_t protection, uint32_t space)
 {
-    return (struct vm_region_attributes){.protection = protection, .ticket = {VM_TICKET_COPY, space, 0}};
+    return (struct vm_region_attributes){.protection = protection, .ticket = {VM_TICKET_COPY, space}};
 }
 
 struct vm_region_attributes guard(void)

@@ -41,7 +41,6 @@ const struct vm_region *fixture_find(const struct fixture *fixture, uint32_t pag
 
 /* Shorthand for attributes. */
 struct vm_region_attributes zeroes(uint8_t protection);
-struct vm_region_attributes image(uint8_t protection, uint32_t object, uint32_t offset_pages);
 struct vm_region_attributes copy_of(uint8_t protection, uint32_t space);
 struct vm_region_attributes guard(void);
 struct vm_region_attributes stack(uint8_t protection);

@@ -19,7 +19,7 @@
 
 struct page {
     bool mapped;
-    struct vm_region_attributes attributes; /* ticket: of this page */
+    struct vm_region_attributes attributes;
 };
 
 struct model {
@@ -35,27 +35,14 @@ static const uint32_t bases[TREES] = {0, 0x8048, VM_REGION_PAGES - WINDOW};
 static bool attributes_equal(const struct vm_region_attributes *a, const struct vm_region_attributes *b)
 {
     return a->protection == b->protection && a->flags == b->flags && a->ticket.kind == b->ticket.kind &&
-           a->ticket.object == b->ticket.object && a->ticket.offset_pages == b->ticket.offset_pages;
-}
-
-static struct vm_region_attributes attributes_at(const struct vm_region_attributes *attributes, uint32_t distance)
-{
-    struct vm_region_attributes result = *attributes;
-
-    if (result.ticket.kind == VM_TICKET_IMAGE) {
-        result.ticket.offset_pages += distance;
-    }
-    return result;
+           a->ticket.object == b->ticket.object;
 }
 
 /* Whether pages i - 1 and i are in one region. */
 static bool joined(const struct page *pages, uint32_t i)
 {
-    if (i == 0 || i >= WINDOW || !pages[i - 1].mapped || !pages[i].mapped) {
-        return false;
-    }
-    struct vm_region_attributes next = attributes_at(&pages[i - 1].attributes, 1);
-    return attributes_equal(&next, &pages[i].attributes);
+    return i > 0 && i < WINDOW && pages[i - 1].mapped && pages[i].mapped &&
+           attributes_equal(&pages[i - 1].attributes, &pages[i].attributes);
 }
 
 static uint32_t region_count(const struct page *pages)
@@ -86,7 +73,7 @@ static bool any_mapped(const struct page *pages, uint32_t first, uint32_t count)
 static void fill(struct page *pages, uint32_t first, uint32_t count, const struct vm_region_attributes *attributes)
 {
     for (uint32_t i = 0; i < count; i++) {
-        pages[first + i] = (struct page){true, attributes_at(attributes, i)};
+        pages[first + i] = (struct page){true, *attributes};
     }
 }
 
@@ -208,9 +195,8 @@ static void compare_page(const struct model *model, uint32_t tree, uint32_t i)
 
     assert_int_equal(region != NULL, page->mapped);
     if (region != NULL) {
-        struct vm_region_attributes attributes = {.protection = region->protection,
-                                                  .flags = region->flags,
-                                                  .ticket = vm_region_ticket(region, bases[tree] + i)};
+        struct vm_region_attributes attributes = {
+            .protection = region->protection, .flags = region->flags, .ticket = region->ticket};
         assert_true(attributes_equal(&attributes, &page->attributes));
     }
 }
@@ -247,7 +233,7 @@ static void compare(const struct model *model)
 /* Random calls ------------------------------------------------------------------------------------ */
 
 /* Few enough values that neighbours often continue each other. */
-static struct vm_region_attributes random_attributes(struct random *random, uint32_t page)
+static struct vm_region_attributes random_attributes(struct random *random)
 {
     static const uint8_t protections[] = {0, VM_READ, VM_READ | VM_WRITE, VM_READ | VM_EXECUTE};
     static const uint8_t flags[] = {0, 0, 0, VM_REGION_GROWS_DOWN, VM_REGION_GROWS_DOWN, VM_REGION_HEAP};
@@ -259,12 +245,8 @@ static struct vm_region_attributes random_attributes(struct random *random, uint
         attributes.protection = 0;
         attributes.ticket.kind = VM_TICKET_NONE;
         break;
-    case 1:
-        attributes.ticket = (struct vm_ticket){VM_TICKET_COPY, 7 + random_below(random, 2), 0};
-        break;
-    case 2:
-    case 3:
-        attributes.ticket = (struct vm_ticket){VM_TICKET_IMAGE, 3, page + random_below(random, 2)};
+    case 1 ... 3:
+        attributes.ticket = (struct vm_ticket){VM_TICKET_COPY, 7 + random_below(random, 3)};
         break;
     default:
         attributes.ticket.kind = VM_TICKET_ZERO;
@@ -283,7 +265,7 @@ static uint32_t random_count(struct random *random, uint32_t first)
 static void try_allocate(struct model *model, uint32_t tree, uint32_t low, uint32_t count)
 {
     uint32_t base = bases[tree], high = low + 1 + random_below(&model->random, WINDOW - low);
-    struct vm_region_attributes attributes = random_attributes(&model->random, 0);
+    struct vm_region_attributes attributes = random_attributes(&model->random);
     uint32_t expected_first = 0, first = 0;
     enum error expected = model_allocate(model, model->pages[tree], low, high, count, &attributes, &expected_first);
     enum error error = vm_region_allocate(&model->fixture.table, &model->fixture.roots[tree], base + low, base + high,
@@ -314,7 +296,8 @@ static void try_clone(struct model *model, uint32_t tree)
     for (uint32_t i = 0; fits && i < WINDOW; i++) {
         const struct vm_region *region = vm_region_find(&fixture->table, copy, bases[tree] + i);
         assert_int_equal(region != NULL, pages[i].mapped);
-        assert_true(region == NULL || region->ticket.kind == pages[i].attributes.ticket.kind);
+        assert_true(region == NULL || (region->ticket.kind == pages[i].attributes.ticket.kind &&
+                                       region->ticket.object == pages[i].attributes.ticket.object));
     }
     vm_region_clear(&fixture->table, &copy);
     assert_int_equal(vm_region_count(&fixture->table), count);
@@ -327,7 +310,7 @@ static void step(struct model *model)
     uint32_t tree = random_below(random, TREES), base = bases[tree], *root = &model->fixture.roots[tree];
     struct page *pages = model->pages[tree];
     uint32_t first = random_below(random, WINDOW), count = random_count(random, first);
-    struct vm_region_attributes attributes = random_attributes(random, first);
+    struct vm_region_attributes attributes = random_attributes(random);
     uint8_t protection = (uint8_t)random_below(random, VM_PROTECTIONS + 1);
     uint32_t distance = random_below(random, 12), guard_pages = random_below(random, 5);
 

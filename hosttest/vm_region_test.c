@@ -22,9 +22,13 @@ static bool is_legitimate(const struct fixture *fixture, uint32_t first, uint32_
     return vm_region_is_legitimate(&fixture->table, fixture->roots[0], first, count, protection);
 }
 
-static uint32_t offset_at(const struct fixture *fixture, uint32_t page)
+/* The space that a page is a copy of. */
+static uint32_t source_at(const struct fixture *fixture, uint32_t page)
 {
-    return vm_region_ticket(fixture_find(fixture, page), page).offset_pages;
+    const struct vm_region *region = fixture_find(fixture, page);
+
+    assert_int_equal(region->ticket.kind, VM_TICKET_COPY);
+    return region->ticket.object;
 }
 
 /* Pages [first, first + strlen(layout)) look like this, and the records in use are those of the first tree. */
@@ -101,15 +105,16 @@ static void insert_attributes_that_mean_nothing_is_refused(void **state)
 
     unknown_flag.flags = 4;
     guard_with_rights.protection = VM_READ;
-    unknown_kind.ticket.kind = VM_TICKET_KINDS;
+    unknown_kind.ticket.kind = VM_TICKET_COPY + 1;
     assert_int_equal(fixture_insert(fixture, 1, 1, zeroes(8)), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_flag), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
+    unknown_kind.ticket.kind = VM_TICKET_COPY - 1;
+    assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, guard_with_rights), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(RW, SPACES_MAX)), ERROR_INVALID);
-    assert_int_equal(fixture_insert(fixture, 1, 2, image(RW, 1, UINT32_MAX - 1)), ERROR_INVALID);
-    assert_int_equal(fixture_insert(fixture, 1, 1, image(RW, 1, UINT32_MAX - 1)), OK);
-    assert_int_equal(fixture_insert(fixture, 3, 1, copy_of(RW, SPACES_MAX - 1)), OK);
+    expect_layout(fixture, 0, "...");
+    assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(RW, SPACES_MAX - 1)), OK);
 }
 
 static void insert_ticket_is_kept_in_normal_form(void **state)
@@ -118,13 +123,15 @@ static void insert_ticket_is_kept_in_normal_form(void **state)
     struct vm_region_attributes loose = zeroes(RW);
 
     loose.ticket.object = 3;
-    loose.ticket.offset_pages = 4;
     assert_int_equal(fixture_insert(fixture, 1, 1, loose), OK);
     assert_int_equal(fixture_find(fixture, 1)->ticket.object, 0);
     loose.ticket.kind = VM_TICKET_COPY;
     assert_int_equal(fixture_insert(fixture, 2, 1, loose), OK);
-    assert_int_equal(fixture_find(fixture, 2)->ticket.object, 3);
-    assert_int_equal(fixture_find(fixture, 2)->ticket.offset_pages, 0);
+    assert_int_equal(source_at(fixture, 2), 3);
+    loose.ticket.kind = VM_TICKET_NONE;
+    loose.protection = 0;
+    assert_int_equal(fixture_insert(fixture, 3, 1, loose), OK);
+    assert_int_equal(fixture_find(fixture, 3)->ticket.object, 0);
 }
 
 static void insert_overlapping_is_refused(void **state)
@@ -163,20 +170,26 @@ static void insert_below_alike_region_extends_it(void **state)
     expect_layout(fixture, 0, "abbbb.");
 }
 
-static void insert_images_merge_only_where_offsets_continue(void **state)
+static void insert_copies_merge_only_with_those_of_the_same_space(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 4, 2, image(VM_READ, 1, 14)), OK);
-    assert_int_equal(fixture_insert(fixture, 6, 2, image(VM_READ, 1, 16)), OK);
-    assert_int_equal(fixture_insert(fixture, 2, 2, image(VM_READ, 1, 12)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, copy_of(VM_READ, 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 2, copy_of(VM_READ, 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 2, copy_of(VM_READ, 1)), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
-    assert_int_equal(fixture_insert(fixture, 8, 1, image(VM_READ, 1, 17)), OK);
-    assert_int_equal(fixture_insert(fixture, 1, 1, image(VM_READ, 2, 11)), OK);
-    expect_layout(fixture, 0, ".abbbbbbc.");
-    assert_int_equal(offset_at(fixture, 2), 12);
-    assert_int_equal(offset_at(fixture, 7), 17);
-    assert_int_equal(offset_at(fixture, 8), 17);
+    assert_int_equal(fixture_insert(fixture, 8, 1, copy_of(VM_READ, 2)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(VM_READ, 3)), OK);
+    assert_int_equal(fixture_insert(fixture, 10, 1, copy_of(VM_READ, 2)), OK);
+    expect_layout(fixture, 0, ".abbbbbbc.d");
+    assert_int_equal(fixture_insert(fixture, 9, 1, copy_of(VM_READ, 1)), OK);
+    expect_layout(fixture, 0, ".abbbbbbcde");
+    assert_int_equal(source_at(fixture, 1), 3);
+    assert_int_equal(source_at(fixture, 2), 1);
+    assert_int_equal(source_at(fixture, 7), 1);
+    assert_int_equal(source_at(fixture, 8), 2);
+    assert_int_equal(source_at(fixture, 9), 1);
+    assert_int_equal(source_at(fixture, 10), 2);
 }
 
 static void insert_unlike_neighbours_stay_apart(void **state)
@@ -191,7 +204,8 @@ static void insert_unlike_neighbours_stay_apart(void **state)
     assert_int_equal(fixture_insert(fixture, 4, 1, zeroes(VM_READ)), OK);
     assert_int_equal(fixture_insert(fixture, 5, 1, guard()), OK);
     assert_int_equal(fixture_insert(fixture, 6, 1, zeroes(0)), OK);
-    expect_layout(fixture, 0, ".abcdef.");
+    assert_int_equal(fixture_insert(fixture, 7, 1, copy_of(0, 0)), OK);
+    expect_layout(fixture, 0, ".abcdefg.");
 }
 
 /* Lookup ------------------------------------------------------------------------------------------ */
@@ -240,16 +254,19 @@ static void legitimate_needs_every_page_and_every_right(void **state)
 
 /* Release ----------------------------------------------------------------------------------------- */
 
-static void release_middle_splits_and_keeps_offsets(void **state)
+static void release_middle_splits_and_keeps_the_ticket(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 2, 6, image(VM_READ, 1, 100)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, copy_of(VM_READ, 5)), OK);
     assert_int_equal(fixture_release(fixture, 4, 2), OK);
     expect_layout(fixture, 0, "..aa..bb..");
-    assert_int_equal(offset_at(fixture, 2), 100);
-    assert_int_equal(offset_at(fixture, 6), 104);
-    assert_int_equal(fixture_insert(fixture, 4, 2, image(VM_READ, 1, 102)), OK);
+    assert_int_equal(source_at(fixture, 2), 5);
+    assert_int_equal(source_at(fixture, 6), 5);
+    assert_int_equal(fixture_insert(fixture, 4, 2, copy_of(VM_READ, 6)), OK);
+    expect_layout(fixture, 0, "..aabbcc..");
+    assert_int_equal(fixture_release(fixture, 4, 2), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, copy_of(VM_READ, 5)), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
 }
 
@@ -257,12 +274,12 @@ static void release_half_trims_without_a_record(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 2, 6, image(VM_READ, 1, 100)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, copy_of(VM_READ, 5)), OK);
     assert_int_equal(fixture_release(fixture, 0, 4), OK);
     expect_layout(fixture, 0, "....aaaa..");
-    assert_int_equal(offset_at(fixture, 4), 102);
     assert_int_equal(fixture_release(fixture, 6, 40), OK);
     expect_layout(fixture, 0, "....aa....");
+    assert_int_equal(source_at(fixture, 4), 5);
 }
 
 static void release_across_regions_and_holes_leaves_the_rest(void **state)
@@ -289,12 +306,13 @@ static void protect_middle_splits_and_back_merges(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 2, 6, image(RW, 1, 50)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, copy_of(RW, 5)), OK);
     assert_int_equal(fixture_protect(fixture, 4, 2, VM_READ), OK);
     expect_layout(fixture, 0, "..aabbcc..");
     assert_int_equal(fixture_find(fixture, 4)->protection, VM_READ);
     assert_int_equal(fixture_find(fixture, 6)->protection, RW);
-    assert_int_equal(offset_at(fixture, 5), 53);
+    assert_int_equal(source_at(fixture, 4), 5);
+    assert_int_equal(source_at(fixture, 6), 5);
     assert_int_equal(fixture_protect(fixture, 4, 2, RW), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
 }
@@ -318,10 +336,11 @@ static void protect_across_kinds_keeps_tickets(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 0, 3, image(VM_READ, 1, 0)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 3, copy_of(VM_READ, 1)), OK);
     assert_int_equal(fixture_insert(fixture, 3, 3, zeroes(RW)), OK);
     assert_int_equal(fixture_protect(fixture, 2, 2, VM_READ), OK);
     expect_layout(fixture, 0, "aaabcc");
+    assert_int_equal(source_at(fixture, 2), 1);
     assert_int_equal(fixture_find(fixture, 3)->ticket.kind, VM_TICKET_ZERO);
     assert_int_equal(fixture_find(fixture, 3)->protection, VM_READ);
 }
@@ -479,11 +498,11 @@ int main(void)
         TEST(insert_overlapping_is_refused),
         TEST(insert_between_alike_regions_leaves_one),
         TEST(insert_below_alike_region_extends_it),
-        TEST(insert_images_merge_only_where_offsets_continue),
+        TEST(insert_copies_merge_only_with_those_of_the_same_space),
         TEST(insert_unlike_neighbours_stay_apart),
         TEST(next_meets_every_region_in_order),
         TEST(legitimate_needs_every_page_and_every_right),
-        TEST(release_middle_splits_and_keeps_offsets),
+        TEST(release_middle_splits_and_keeps_the_ticket),
         TEST(release_half_trims_without_a_record),
         TEST(release_across_regions_and_holes_leaves_the_rest),
         TEST(protect_middle_splits_and_back_merges),

@@ -2,7 +2,8 @@
  * Regions and tickets: what should be where in a space.
  *
  * Each space has an ordered tree of regions that do not overlap. A region is a range of pages with one protection and
- * one ticket, which says what an untouched page of it becomes. So a range of any length costs one record.
+ * one ticket, which says what an untouched page of it becomes. So a range of any length costs one record. The pages of
+ * a program image are in a space of their own, and reach each program that runs it as VM_TICKET_COPY of that space.
  *
  * Records are persistent and index-based: they live in a table in the system window, the links are indices, index 0 is
  * "none". A tree is named by the index of its root, kept by its owner (a program record). After a boot the table and
@@ -10,9 +11,10 @@
  *
  *     REGION-1  Regions of a tree are ordered by first_page, do not overlap, and lie within pages 0 .. 2^20.
  *     REGION-2  The tree is an AVL tree: find, insert, remove and placement visit O(log n) records.
- *     REGION-3  No two neighbours could be one region (same attributes, tickets that continue each other).
+ *     REGION-3  No two neighbours could be one region: if nothing is between them, their attributes differ.
  *     REGION-4  A record below the high-water mark is in exactly one tree or on the free list.
- *     REGION-5  Attributes mean something: known bits only, tickets in their normal form, guards allow nothing.
+ *     REGION-5  Attributes mean something: known bits only, tickets in their normal form, guards allow nothing, what is
+ *               reserved is 0.
  *
  * A change needs records only for the regions it cuts in two or adds. It takes stock first: either it succeeds whole,
  * or it fails and nothing has changed. Nothing here recurses; the stack needed does not depend on the tree.
@@ -37,19 +39,17 @@
 
 #define VM_REGION_PAGES (1u << 20) /* of a space: page numbers are below this */
 
+/* The numbers are stored, so they stay; 2 is no kind. */
 enum vm_ticket_kind {
-    VM_TICKET_NONE,  /* nothing may be here: a guard; its protection is 0 */
-    VM_TICKET_ZERO,  /* zeroes */
-    VM_TICKET_IMAGE, /* bytes of a program image: `object` names it, `offset_pages` of the region's first page */
-    VM_TICKET_COPY,  /* copy-on-write of the page at the same address in space `object` */
-    VM_TICKET_KINDS
+    VM_TICKET_NONE = 0, /* nothing may be here: a guard; its protection is 0 */
+    VM_TICKET_ZERO = 1, /* zeroes */
+    VM_TICKET_COPY = 3  /* copy-on-write of the page at the same address in space `object` */
 };
 
 /* In normal form what a kind has no use for is 0; insertion brings it about. */
 struct vm_ticket {
-    uint32_t kind;         /* enum vm_ticket_kind */
-    uint32_t object;       /* IMAGE, COPY */
-    uint32_t offset_pages; /* IMAGE */
+    uint32_t kind;   /* enum vm_ticket_kind */
+    uint32_t object; /* COPY: the number of the space */
 };
 
 enum vm_region_state {
@@ -75,6 +75,7 @@ struct vm_region {
             uint32_t first_page; /* page number within the space */
             uint32_t page_count; /* 1 or more */
             struct vm_ticket ticket;
+            uint32_t reserved;             /* 0 */
             uint8_t protection;            /* VM_READ ... */
             uint8_t flags;                 /* VM_REGION_... */
             uint8_t level;                 /* height of this subtree; a leaf has 1, a full window at most 28 */
@@ -194,9 +195,6 @@ const struct vm_region *vm_region_next(const struct vm_region_table *table, uint
 bool vm_region_is_legitimate(const struct vm_region_table *table, uint32_t root, uint32_t first, uint32_t count,
                              uint8_t protection);
 
-/* The ticket of one page of a region. */
-struct vm_ticket vm_region_ticket(const struct vm_region *region, uint32_t page);
-
 /* Changes. Each may return ERROR_NO_MEMORY when a record is needed and none is free and committed. -------- */
 
 /*
@@ -243,17 +241,17 @@ MUST_CHECK enum error vm_region_grow_down(struct vm_region_table *table, uint32_
 
 /*
  * Copy a whole tree (fork), merging what has become alike. Does not sleep: see vm_region_reserve_clone().
- * - convert: may change the attributes of each copy; the offset it sees and gives is of the region's first page. NULL:
- *   none change. ERROR_NO_MEMORY; ERROR_INVALID: it gave attributes that mean nothing. Nothing is left behind then.
+ * - convert: may change the attributes of each copy; NULL: none change. ERROR_NO_MEMORY; ERROR_INVALID: it gave
+ *   attributes that mean nothing. Nothing is left behind then.
  */
 MUST_CHECK enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_t *out_root,
                                       void (*convert)(struct vm_region_attributes *attributes, void *context),
                                       void *context);
 
 /*
- * What a tree means when its VM_TICKET_COPY regions are looked up in the tree of their source: a new tree with the ranges,
- * protection and flags of the first, and for the copies with the source's tickets; zeroes where the source has nothing.
- * Does not sleep: see vm_region_reserve_compose(). O(m log m) for m regions in both.
+ * What a tree means when its VM_TICKET_COPY regions are looked up in the tree of their source: a new tree with the
+ * ranges, protection and flags of the first, and for the copies with the source's tickets; zeroes where the source has
+ * nothing. Does not sleep: see vm_region_reserve_compose(). O(m log m) for m regions in both.
  * - ERROR_NO_MEMORY: nothing is left behind.
  */
 MUST_CHECK enum error vm_region_compose(struct vm_region_table *table, uint32_t root, uint32_t source,

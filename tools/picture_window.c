@@ -130,15 +130,22 @@ static enum error draw_strip(const struct drawing *drawing, const struct vm_regi
 
 static const char *kind_text(const struct vm_region *region)
 {
-    static const char *const tickets[] = {"guard", "", "image", "copy"};
-
     if ((region->flags & VM_REGION_GROWS_DOWN) != 0) {
         return "stack";
     }
     if ((region->flags & VM_REGION_HEAP) != 0) {
         return "heap";
     }
-    return region->ticket.kind < VM_TICKET_KINDS ? tickets[region->ticket.kind] : "?";
+    switch (region->ticket.kind) {
+    case VM_TICKET_NONE:
+        return "guard";
+    case VM_TICKET_ZERO:
+        return "";
+    case VM_TICKET_COPY:
+        return "copy";
+    default:
+        return "?";
+    }
 }
 
 static enum error draw_region(const struct vm_region *region, void *context)

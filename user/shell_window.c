@@ -14,6 +14,7 @@
 
 #define STRIP_CELLS 44u
 #define TICKET_NONE 0
+#define TICKET_COPY 3
 
 /* In order of activity. */
 static const struct {
@@ -91,15 +92,16 @@ static bool fill_strip(struct strip *strip, uint32_t program, const struct eidol
 
 static const char *kind_of(const struct eidolon_region *region)
 {
-    static const char *const tickets[] = {"guard", "", "image", "copy"};
-
     if ((region->flags & 1) != 0) {
         return "stack";
     }
     if ((region->flags & 2) != 0) {
         return "heap";
     }
-    return region->ticket < sizeof(tickets) / sizeof(tickets[0]) ? tickets[region->ticket] : "";
+    if (region->ticket == TICKET_NONE) {
+        return "guard";
+    }
+    return region->ticket == TICKET_COPY ? "copy" : "";
 }
 
 static bool draw_region(uint32_t program, const struct eidolon_region *region)

@@ -49,16 +49,6 @@ const struct vm_region *vm_region_find(const struct vm_region_table *table, uint
     return region != NULL && region->first_page <= page ? region : NULL;
 }
 
-struct vm_ticket vm_region_ticket(const struct vm_region *region, uint32_t page)
-{
-    struct vm_ticket ticket = region->ticket;
-
-    if (ticket.kind == VM_TICKET_IMAGE) {
-        ticket.offset_pages += page - region->first_page;
-    }
-    return ticket;
-}
-
 /* Whether regions without a hole hold [first, end), each allowing all of `protection`; ERROR_NOT_FOUND: a hole. */
 static enum error check_cover(const struct vm_region_table *table, uint32_t root, uint32_t first, uint32_t end,
                               uint8_t protection)
@@ -93,7 +83,6 @@ static void resize(struct vm_region_table *table, uint32_t *root, uint32_t index
 {
     struct vm_region *region = vm_region_at(table, index);
 
-    region->ticket = vm_region_ticket(region, first);
     region->first_page = first;
     region->page_count = end - first;
     vm_region_tree_update(table, root, index);
@@ -124,7 +113,6 @@ static void cut(struct vm_region_table *table, uint32_t *root, uint32_t index, u
     struct vm_region above = *vm_region_at(table, index);
 
     above.page_count = vm_region_end(&above) - page;
-    above.ticket = vm_region_ticket(&above, page);
     above.first_page = page;
     resize(table, root, index, vm_region_at(table, index)->first_page, page);
     add(table, root, &above);
@@ -156,10 +144,7 @@ static struct vm_region describe(uint32_t first, uint32_t count, const struct vm
                                .protection = attributes->protection,
                                .flags = attributes->flags};
 
-    if (region.ticket.kind != VM_TICKET_IMAGE) {
-        region.ticket.offset_pages = 0;
-    }
-    if (region.ticket.kind != VM_TICKET_IMAGE && region.ticket.kind != VM_TICKET_COPY) {
+    if (region.ticket.kind != VM_TICKET_COPY) {
         region.ticket.object = 0;
     }
     return region;

@@ -18,13 +18,11 @@ static bool ticket_is_sound(const struct vm_region *region)
 
     switch (ticket->kind) {
     case VM_TICKET_NONE:
-        return ticket->object == 0 && ticket->offset_pages == 0 && region->protection == 0;
+        return ticket->object == 0 && region->protection == 0;
     case VM_TICKET_ZERO:
-        return ticket->object == 0 && ticket->offset_pages == 0;
-    case VM_TICKET_IMAGE:
-        return region->page_count <= UINT32_MAX - ticket->offset_pages;
+        return ticket->object == 0;
     case VM_TICKET_COPY:
-        return ticket->object < SPACES_MAX && ticket->offset_pages == 0;
+        return ticket->object < SPACES_MAX;
     default:
         return false;
     }
@@ -33,15 +31,14 @@ static bool ticket_is_sound(const struct vm_region *region)
 bool vm_region_attributes_are_sound(const struct vm_region *region)
 {
     return (region->protection & ~VM_PROTECTIONS) == 0 && (region->flags & ~VM_REGION_FLAGS) == 0 &&
-           ticket_is_sound(region);
+           region->reserved == 0 && ticket_is_sound(region);
 }
 
 bool vm_region_continues(const struct vm_region *below, const struct vm_region *above)
 {
     return vm_region_end(below) == above->first_page && below->protection == above->protection &&
            below->flags == above->flags && below->ticket.kind == above->ticket.kind &&
-           below->ticket.object == above->ticket.object &&
-           vm_region_ticket(below, above->first_page).offset_pages == above->ticket.offset_pages;
+           below->ticket.object == above->ticket.object;
 }
 
 /* The table ------------------------------------------------------------------------------------- */

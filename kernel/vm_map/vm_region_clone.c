@@ -89,7 +89,7 @@ static enum error look_through(struct vm_region_table *table, const struct vm_re
         if (below != NULL && below->first_page <= first) {
             stop = vm_region_end(below);
             if (below->ticket.kind != VM_TICKET_NONE) {
-                attributes.ticket = vm_region_ticket(below, first);
+                attributes.ticket = below->ticket;
             }
         } else if (below != NULL) {
             stop = below->first_page;
