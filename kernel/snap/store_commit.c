@@ -450,8 +450,7 @@ static enum error commit_write(struct commit *commit, const void *system, uint32
     enum error written = write_queue_finish(&commit->queue);
     error = error != OK ? error : written;
     if (error == OK) {
-        error = block_flush(store->device); /* everything a root will lead to is durable before the root is written */
-        store->suspect_until = error == OK ? store->suspect_until : store->open_generation;
+        error = store_flush(store); /* everything a root will lead to is durable before the root is written */
     }
     return error != OK ? error : root_write(commit);
 }

@@ -124,6 +124,13 @@ enum error place_read(struct store *store, struct read_window *window, const str
     return error;
 }
 
+enum error store_flush(struct store *store)
+{
+    enum error error = block_flush(store->device);
+    store->suspect_until = error == OK ? store->suspect_until : store->open_generation;
+    return error;
+}
+
 enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy)
 {
     struct extent first, second;

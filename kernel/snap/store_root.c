@@ -247,7 +247,7 @@ enum error root_commit(struct store *store, const struct disk_root *root)
     uint32_t slot = root_slot(next->sequence);
     next->checksum = checksum_self(slot, next);
     error = block_write(store->device, (struct block){slot}, next); /* this write commits */
-    error = error != OK ? error : block_flush(store->device);
+    error = error != OK ? error : store_flush(store);
     store->in_doubt = error != OK;
     if (error == OK) {
         memory_page_free(store->root);
