@@ -3,10 +3,10 @@
  *
  *     kernel_main    devices up, the boot code becomes the first thread
  *     open_image     recognise and recover, or refuse and say why; nothing has been written by then
- *     bring_to_life  adopt the records and resume, or begin a new object space; start the boot loader's program if
- * asked snapshots run until the last program has ended; one last snapshot; power off with that program's status
+ *     bring_to_life  adopt the records and resume, or begin a new object space
+ *     snapshots      until the last program has ended; then one more, and power off with that program's status
  *
- * Options on the command line: interval=MS, start=always|new, generation=N, policy=NAME, fresh, check, selftest.
+ * What a boot can be asked to do is in options.c; `selftest` is another life altogether (lib/selftest.c).
  */
 #include "arch/boot.h"
 #include "arch/clock.h"
@@ -17,6 +17,7 @@
 #include "keyboard.h"
 #include "console_stream.h"
 #include "log.h"
+#include "options.h"
 #include "pci.h"
 #include "program.h"
 #include "program_time.h"
@@ -35,13 +36,8 @@
 #include "virtio_blk.h"
 #include "vm_account.h"
 #include "vm_fault.h"
-#include "vm_policy.h"
 #include "vm_working_set.h"
-#include <stdlib.h>
 #include <string.h>
-
-#define INTERVAL_MS_DEFAULT 100u
-#define INTERVAL_MS_MAX     3600000u
 
 /* What the launcher reads from the emulator's exit status; the program's own status stands in the log. */
 #define POWER_OFF_ENDED   0x10u
@@ -64,60 +60,7 @@ static _Noreturn void refuse(const char *what, const char *reason, const char *r
     leave(POWER_OFF_STOPPED);
 }
 
-/* Options -----------------------------------------------------------------------------------------------------------
- */
-
-static bool option_is_set(const char *name)
-{
-    char value[64];
-
-    return boot_option(name, value, sizeof(value));
-}
-
-/* A whole number up to `most`; `fallback` if the option is absent. Anything else is refused. */
-static uint64_t option_number(const char *name, uint64_t fallback, uint64_t most)
-{
-    char value[24];
-    uint64_t number = 0;
-
-    if (!boot_option(name, value, sizeof(value))) {
-        return fallback;
-    }
-    for (const char *at = value; *at != 0; at++) {
-        if (*at < '0' || *at > '9' || number > most) {
-            refuse(name, "not a whole number in range", "give one on the kernel's command line");
-        }
-        number = number * 10 + (uint64_t)(*at - '0');
-    }
-    if (value[0] == 0 || number > most) {
-        refuse(name, "not a whole number in range", "give one on the kernel's command line");
-    }
-    return number;
-}
-
-/* `policy=`: of page replacement. A name that is none is refused with those that are. */
-static const struct vm_policy *choose_policy(void)
-{
-    char name[128], reason[192], remedy[96] = "give one of:";
-    uint32_t length = (uint32_t)strlen(remedy);
-    const struct vm_policy *policy;
-
-    if (!boot_option("policy", name, sizeof(name))) {
-        return vm_policy_default();
-    }
-    for (uint32_t i = 0; (policy = vm_policy_at(i)) != NULL; i++) {
-        if (strcmp(policy->name, name) == 0) {
-            return policy;
-        }
-        length += (uint32_t)kernel_snprintf(remedy + length, sizeof(remedy) - length, " %s", policy->name);
-        ASSERT(length < sizeof(remedy));
-    }
-    kernel_snprintf(reason, sizeof(reason), "'%s' is no page replacement policy", name);
-    refuse("policy", reason, remedy);
-}
-
-/* The image ---------------------------------------------------------------------------------------------------------
- */
+/* The image -------------------------------------------------------------------------------------------------------- */
 
 static struct block_device *find_disk(void)
 {
@@ -182,21 +125,6 @@ static void discard_image(struct block_device *disk)
     format_disk(disk);
 }
 
-/* `generation=` names a kept generation by its number, or a pinned one by its name. */
-static void choose_generation(struct store_open_options *options)
-{
-    static char name[STORE_NAME_BYTES];
-
-    if (!boot_option("generation", name, sizeof(name))) {
-        return;
-    }
-    if (name[0] >= '0' && name[0] <= '9') {
-        options->generation.number = option_number("generation", 0, UINT64_MAX / 16);
-    } else {
-        options->name = name;
-    }
-}
-
 static void say_opened(const struct store_report *report)
 {
     if (report->fell_back) {
@@ -217,13 +145,15 @@ static enum error accept_system_state(const void *record, uint32_t length)
     return system_state_adopt(record, length, refused_because, sizeof(refused_because));
 }
 
-static struct store_report open_image(struct block_device *disk)
+static struct store_report open_image(struct block_device *disk, const struct options *asked)
 {
-    struct store_open_options options = {
-        .user = clock_entropy(), .kernel_version = EIDOLON_VERSION, .accept = accept_system_state};
+    struct store_open_options options = {.user = clock_entropy(),
+                                         .kernel_version = EIDOLON_VERSION,
+                                         .accept = accept_system_state,
+                                         .generation = asked->generation,
+                                         .name = asked->generation_name[0] != 0 ? asked->generation_name : NULL};
     struct store_report report;
 
-    choose_generation(&options);
     if (disk->read_only) {
         refuse("image", "the disk is read-only", remedy_for(ERROR_READ_ONLY));
     }
@@ -242,8 +172,7 @@ static struct store_report open_image(struct block_device *disk)
     return report;
 }
 
-/* Programs ----------------------------------------------------------------------------------------------------------
- */
+/* Programs --------------------------------------------------------------------------------------------------------- */
 
 static uint32_t commit_system_record(void *record, uint32_t capacity)
 {
@@ -328,13 +257,11 @@ static void bring_to_life(const struct store_report *report, const struct vm_pol
 }
 
 /* Whether the boot loader's program is to run: asked for, or the object space has none. */
-static void start_boot_program(void)
+static void start_boot_program(bool always)
 {
-    char value[16] = "new";
     uint32_t alive = program_count();
 
-    (void)boot_option("start", value, sizeof(value));
-    if (boot_module_count() == 0 || (alive > 0 && strcmp(value, "always") != 0)) {
+    if (boot_module_count() == 0 || (alive > 0 && !always)) {
         return;
     }
     enum error error = boot_program_start();
@@ -373,35 +300,43 @@ static _Noreturn void check_image(struct block_device *disk)
     leave(POWER_OFF_ENDED);
 }
 
+/* The command line, before anything else is done: what is wrong with it must not cost the image a byte. */
+static struct options read_options(void)
+{
+    struct options options;
+    const char *complaint = options_read(boot_command_line(), &options);
+
+    if (complaint != NULL) {
+        console_say("eidolon: %s", complaint);
+        leave(POWER_OFF_STOPPED);
+    }
+    return options;
+}
+
 static _Noreturn void run(void)
 {
+    struct options options = read_options();
     struct block_device *disk = find_disk();
-    const struct vm_policy *policy = choose_policy();
 
-    if (option_is_set("check")) {
+    if (options.check) {
         check_image(disk);
     }
-    if (option_is_set("fresh")) {
+    if (options.fresh) {
         discard_image(disk);
     }
-    struct store_report report = open_image(disk);
-    bring_to_life(&report, policy);
-    uint32_t interval_ms = (uint32_t)option_number("interval", INTERVAL_MS_DEFAULT, INTERVAL_MS_MAX);
-    bool holds_output = option_is_set("external-sync");
-    if (holds_output && interval_ms == 0) {
-        refuse("external-sync", "output would wait for ever without snapshots", "give an interval above 0");
-    }
-    enum error error = stream_start(holds_output);
+    struct store_report report = open_image(disk, &options);
+    bring_to_life(&report, options.policy);
+    enum error error = stream_start(options.external_sync);
     if (error == OK) {
         error = vm_working_set_start();
     }
     if (error == OK) {
-        error = snap_start(store, &snap_client, interval_ms);
+        error = snap_start(store, &snap_client, options.interval_ms);
     }
     if (error != OK) {
         refuse("snapshot thread", error_text(error), remedy_for(error));
     }
-    start_boot_program();
+    start_boot_program(options.starts_always);
     if (program_count() == 0) {
         refuse("nothing to run", "the image has no program alive and none was given",
                "name one: ./eidolon run -- PROGRAM");
@@ -411,13 +346,15 @@ static _Noreturn void run(void)
 
 void kernel_main(void)
 {
+    char names[64];
+
     log_add_sink(vga_log_write);
     serial_init();
     vga_init();
     keyboard_init();
     pci_init();
     thread_start();
-    if (option_is_set("selftest")) {
+    if (boot_option("selftest", names, sizeof(names))) {
         selftest_run();
     }
     run();

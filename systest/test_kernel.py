@@ -77,3 +77,36 @@ def test_read_only_disk_is_refused(tmp_path):
                                    f"if=none,id=d,format=raw,readonly=on,file={path}", "-device", "virtio-blk-pci,drive=d")
     assert status == STOPPED
     assert re.search("eidolon: .*read-only", serial)
+
+
+WRONG_OPTIONS = [
+    ("interval=", "option interval="), ("interval=-1", "interval=-1"), ("interval=soon", "0 to 3600000"),
+    ("interval", "option interval:"), ("interval=3600001", "0 to 3600000"), ("interval=" + "9" * 40, "0 to 3600000"),
+    ("start=never", "always or new"), ("start", "always or new"),
+    ("policy=", "one of: random fifo"), ("policy", "one of: random fifo"), ("policy=SIEVE", "one of: random fifo"),
+    ("generation=", "image log"), ("generation", "image log"), ("generation=0", "from 1"), ("generation=5x", "image log"),
+    ("generation=" + "9" * 40, "image log"), ("generation=1099511627776", "image log"),
+    ("generation=" + "n" * 32, "31 letters"), ("generation=999999", "generation 999999 is not kept"),
+    ("generation=nobody", "generation nobody is not kept"),
+    ("fresh=no", "without a value"), ("check=1", "without a value"), ("external-sync=", "without a value"),
+    ("external-sync interval=0", "interval above 0"), ("fresh generation=3", "give one of them"),
+    ("fresh interval=x", "interval=x"), ("fresh polcy=lru", "no option 'polcy'"), ("=", "no option ''"),
+    ("policy=lru generatoin=3", "no option 'generatoin'"), ("x" * 64, "more than 63 letters"),
+]
+
+
+def test_wrong_options_of_the_kernel_are_named_and_cost_the_image_nothing(tmp_path, used_image):
+    before = used_image.content()
+    for words, named in WRONG_OPTIONS:
+        status, _, serial = run_kernel(str(tmp_path), words, "-drive", f"if=none,id=d,format=raw,file={used_image.path}",
+                                       "-device", "virtio-blk-pci,drive=d")
+        assert status == STOPPED, (words, serial)
+        assert re.search("^eidolon: .*" + re.escape(named), serial, re.MULTILINE), (words, serial)
+        assert serial.count("\n") == 1, (words, serial)
+        assert used_image.content() == before, words
+
+
+def test_last_of_several_options_counts(tmp_path, used_image):
+    status, _, serial = run_kernel(str(tmp_path), "  interval=5 policy=lru  interval=0 policy=fifo external-sync  ", "-drive",
+                                   f"if=none,id=d,format=raw,file={used_image.path}", "-device", "virtio-blk-pci,drive=d")
+    assert status == STOPPED and "interval above 0" in serial

@@ -31,7 +31,7 @@ def test_pages_that_are_only_read_are_not_written(image, program):
 def test_policy_that_does_not_exist_is_refused_by_the_kernel(used_image):
     before = used_image.content()
     boot = used_image.boot("--kernel-options", "policy=mru")
-    boot.expect("policy: 'mru' is no page replacement policy; give one of: " + " ".join(POLICIES))
+    boot.expect("option policy=mru: give a page replacement policy, one of: " + " ".join(POLICIES))
     assert boot.end() == 1
     assert used_image.content() == before
 

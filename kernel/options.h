@@ -1,0 +1,34 @@
+/*
+ * What this boot was asked to do: the kernel's command line, read and judged as a whole before the disk is looked for.
+ *
+ * A word that means nothing is refused, not passed over: who mistypes `generation=5` must not find that the newest
+ * generation went on instead.
+ */
+#ifndef KERNEL_OPTIONS_H
+#define KERNEL_OPTIONS_H
+
+#include "store.h"
+#include "types.h"
+
+struct vm_policy;
+
+struct options {
+    const struct vm_policy *policy;         /* policy=NAME */
+    uint32_t interval_ms;                   /* interval=MS, 0: snapshots only on request */
+    struct generation generation;           /* generation=N; 0: not by number */
+    char generation_name[STORE_NAME_BYTES]; /* generation=NAME; "": not by name */
+    bool starts_always;                     /* start=always: the loader's program, even beside others (start=new) */
+    bool external_sync;                     /* console output waits until it is durable */
+    bool fresh;                             /* discard the image's state */
+    bool check;                             /* only look whether the image is sound */
+};
+
+/*
+ * Read the options, words separated by blanks; the last of several of a name counts.
+ * - line: as boot_command_line() has it.
+ * - returns NULL, or a complaint that names the word and what to do; it is valid until the next call. *out is
+ * unspecified then. Does not sleep.
+ */
+const char *options_read(const char *line, struct options *out);
+
+#endif
