@@ -2,8 +2,8 @@
  * A flush that fails while page content is on its way. What had been written by then may never become durable, whatever
  * the next flush says; that goes for the pages of the commit, and for those that a page-out writes beside it.
  *
- * The content here arrives just before the flush that fails, is put afterwards, and belongs to the next generation. When
- * that is committed, the power goes, and everything goes with it that no flush has made durable.
+ * The content here arrives just before the flush that fails, is put afterwards, and belongs to the next generation.
+ * When that is committed, the power goes, and everything goes with it that no flush has made durable.
  */
 #include "store_fixture.h"
 
@@ -103,27 +103,33 @@ static void expect_content_after_cut(void)
     assert_int_equal(store_close(store), OK);
 }
 
-/* It arrives before the flush `failing`, counted from 1, which fails, and `count` - 1 after it. */
-static void fail_flushes(uint32_t failing, uint32_t count)
+/* It arrives before the flush `failing`, counted from 1, which fails, as do `count` - 1 after it; and is put. */
+static void page_out_beside_failing_flushes(uint32_t failing, uint32_t count, struct store_entry *entry)
 {
     uint8_t page[PAGE_SIZE];
     void *content = page;
     struct block_request request;
-    struct store_entry entry;
 
-    start();
     arrives_before = failing;
     disk.fault = (struct fake_disk_fault){
         .armed = true, .operation = BLOCK_FLUSH, .first = failing - 1, .count = count, .error = ERROR_IO};
     assert_int_equal(store_delete(store, (struct gpn){1}, 1), OK);
     assert_int_equal(store_snapshot_seal(store), OK);
-    page_out_begin(&request, &content, &entry);
+    page_out_begin(&request, &content, entry);
     (void)!store_snapshot_commit(store, "x", 1, 1); /* what fails before the root is tried again at once */
     assert_null(arriving);
-    assert_int_equal(store_put(store, (struct gpn){PAGE}, &entry), OK);
+    assert_int_equal(store_put(store, (struct gpn){PAGE}, entry), OK);
     while (disk.fault.count > 0) {
         (void)!commit();
     }
+}
+
+static void fail_flushes(uint32_t failing, uint32_t count)
+{
+    struct store_entry entry;
+
+    start();
+    page_out_beside_failing_flushes(failing, count, &entry);
     assert_int_equal(commit(), OK);
     assert_int_equal(store_close(store), OK);
     disk.device.submit = submit;
@@ -145,11 +151,32 @@ static void store_failed_flush_of_the_root_loses_no_page_out(void **state)
     fail_flushes(2, 3);
 }
 
+/* The failed flush was the truth: what was written reads as something else. That page never gets into a generation. */
+static void store_what_a_disk_has_forgotten_is_not_committed(void **state)
+{
+    struct store_entry entry;
+
+    (void)state;
+    start();
+    page_out_beside_failing_flushes(2, 1, &entry);
+    struct generation before = store_committed(store);
+    fake_disk_flip(&disk, entry.block.number, 99, 1);
+    assert_int_equal(commit(), ERROR_CHECKSUM);
+    assert_int_equal(commit(), ERROR_CHECKSUM);
+    assert_int_equal(store_committed(store).number, before.number);
+    assert_int_equal(store_delete(store, (struct gpn){PAGE}, 1), OK);
+    assert_int_equal(commit(), OK);
+    assert_int_equal(store_find(store, (struct gpn){PAGE}, &entry), ERROR_NOT_FOUND);
+    assert_int_equal(store_close(store), OK);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_failed_flush_before_the_root_loses_no_page_out),
         cmocka_unit_test(store_failed_flush_of_the_root_loses_no_page_out),
+        cmocka_unit_test(store_what_a_disk_has_forgotten_is_not_committed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
  */
 #include "store_commit.h"
 #include "log.h"
+#include "store_checksum.h"
 
 #include <string.h>
 
@@ -424,7 +425,10 @@ static void commit_end(struct commit *commit)
     memory_page_free(commit->root);
 }
 
-/* After a failed flush nothing written before it may be durable, even if the next flush succeeds: write it again. */
+/*
+ * After a failed flush nothing written before it may be durable, even if the next flush succeeds: write it again. A
+ * disk that has forgotten it has lost it; no generation is made of that.
+ */
 static enum error suspects_rewrite(struct commit *commit)
 {
     struct store *store = commit->store;
@@ -435,6 +439,9 @@ static enum error suspects_rewrite(struct commit *commit)
     for (; entry != NULL && error == OK; entry = index_after(pages, entry)) {
         if (entry->block != 0 && entry->when <= store->suspect_until) {
             error = block_read(store->device, (struct block){entry->block}, page);
+            if (error == OK && checksum_page(store->space_id, entry->page, entry->when, page) != entry->checksum) {
+                error = ERROR_CHECKSUM;
+            }
             error = error != OK ? error : block_write(store->device, (struct block){entry->block}, page);
         }
     }
