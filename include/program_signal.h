@@ -30,6 +30,13 @@ void signal_send_task(struct task *task, uint32_t signal);
 bool signal_is_pending(const struct task *task);
 
 /*
+ * Whether a wait for memory that came to `error` is to be taken up again: it was interrupted, and the current task has no
+ * signal that ends its program. Nothing less may call it off, since no handler expects that its own stack, or a call
+ * that does not wait for anybody, fails with EINTR.
+ */
+bool signal_wait_goes_on(enum error error);
+
+/*
  * The way back to user mode of the current task: act on pending signals. May change `registers` so that a handler runs,
  * may sleep, may end the program. Call it from trap_return, before the thread yields there.
  */

@@ -21,7 +21,8 @@ struct user_range {
 
 /*
  * Prepare [address, address + length) of the current program.
- * - length: 0 .. USER_RANGE_MAX. ERROR_DENIED: some of it may not be accessed so (EFAULT); ERROR_NO_MEMORY; ERROR_IO.
+ * - length: 0 .. USER_RANGE_MAX. ERROR_DENIED: some of it may not be accessed so (EFAULT); ERROR_NO_MEMORY; ERROR_IO;
+ *   ERROR_INTERRUPTED: the program is about to end.
  * - may sleep; on failure nothing stays wired.
  */
 MUST_CHECK enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length,

@@ -64,12 +64,17 @@ def test_stop_takes_the_same_few_instructions_whatever_is_dirty(image, program):
     assert min(found.values()) > 100, f"this is no number of instructions: {found}"
 
 
+def slow_disk(path, mib_a_second):
+    """QEMU arguments for an image on a disk that takes so much and no more."""
+    slow = {"driver": "throttle", "throttle-group": "slow",
+            "file": {"driver": "raw", "file": {"driver": "file", "filename": path}}}
+    return ["-object", f"throttle-group,id=slow,x-bps-write={mib_a_second << 20}", *device_arguments(slow, "virtio")]
+
+
 def test_disk_slower_than_the_program_makes_it_wait_and_loses_nothing(image, program):
     """4 MiB a second, and a snapshot every 10 ms of a program that fills more memory than there is."""
     create_image(image.path, 64)
-    slow = {"driver": "throttle", "throttle-group": "slow",
-            "file": {"driver": "raw", "file": {"driver": "file", "filename": image.path}}}
-    disk = ["-object", f"throttle-group,id=slow,x-bps-write={4 << 20}", *device_arguments(slow, "virtio")]
+    disk = slow_disk(image.path, 4)
     words = [program("crash_memory")]
     boot = BareBoot(image, disk, ["interval=10", "start=new"], words, memory=24)
     boot.expect(r"ready\s")
@@ -85,6 +90,15 @@ def test_disk_slower_than_the_program_makes_it_wait_and_loses_nothing(image, pro
     boot.expect(RESUMED)
     boot.send_line("check")
     boot.expect(r"right 6000\.\s", timeout=120)
+
+
+def test_signals_do_not_call_off_what_waits_for_memory(image, program):
+    """Programs that wait for the disk wherever they touch memory, the stacks of their handlers too, get signals all the time."""
+    create_image(image.path, 512)
+    boot = BareBoot(image, slow_disk(image.path, 8), ["interval=10", "start=new"],
+                    [program("interrupts"), "3", "14", "2"], memory=24)
+    boot.expect(r"(all is well|UNEXPECTED|no stack for the handler)", timeout=120)
+    assert "all is well" in boot.text()
 
 
 def test_largest_image_works_and_a_larger_one_is_refused(image, program):

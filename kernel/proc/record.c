@@ -9,6 +9,7 @@
  */
 #include "record.h"
 #include "log.h"
+#include "program_signal.h"
 #include "store.h"
 #include "vm_fault.h"
 #include "vm_reclaim.h"
@@ -42,7 +43,10 @@ static enum error commit_pages(enum record_type type, uint32_t pages)
     while (committed_pages[type] < pages) {
         uint32_t index = committed_pages[type];
         struct gpn page = table_page(&record_layouts[type], index);
-        enum error error = vm_wire(page, PMAP_WRITE);
+        enum error error;
+        do {
+            error = vm_wire(page, PMAP_WRITE);
+        } while (signal_wait_goes_on(error));
         if (error != OK) {
             return error;
         }

@@ -76,6 +76,37 @@ bool signal_is_pending(const struct task *task)
     return task->dying || next_signal(task->record) != 0;
 }
 
+/* One that will end the program; 0: none. */
+static uint32_t next_fatal_signal(const struct task *task)
+{
+    const struct task_record *record = task->record;
+
+    for (uint32_t signal = 1; signal <= SIGNAL_MAX; signal++) {
+        bool is_ready = is_in(record->signal_pending, signal) && !is_in(record->signal_mask, signal);
+        bool has_handler = signal != SIGKILL && task->program->actions[signal].handler != SIG_DFL;
+        if (is_ready && !has_handler && !is_ignored(task->program, signal)) {
+            return signal;
+        }
+    }
+    return 0;
+}
+
+/* What ends the program comes first: nothing is gained by handlers that will not run. */
+static uint32_t next_to_deliver(const struct task *task)
+{
+    uint32_t next = next_signal(task->record);
+    uint32_t fatal = next != 0 ? next_fatal_signal(task) : 0;
+
+    return fatal != 0 ? fatal : next;
+}
+
+bool signal_wait_goes_on(enum error error)
+{
+    const struct task *task = task_current();
+
+    return error == ERROR_INTERRUPTED && task != NULL && !task->dying && next_fatal_signal(task) == 0;
+}
+
 bool signal_restarts_call(const struct task *task)
 {
     uint32_t signal = next_signal(task->record);
@@ -174,14 +205,21 @@ static _Noreturn void end_program(const struct signal_fault *fault)
     program_exit(fault->signal);
 }
 
-/* Run the handler, or end the program if its stack cannot take the frame. */
+/*
+ * Run the handler, or end the program if its stack cannot take the frame. A signal that ends the program may come while
+ * the stack is waited for; it is left to the next delivery.
+ */
 static void enter_handler(struct registers *registers, const struct signal_fault *fault)
 {
     struct task *task = task_current();
     struct signal_action *installed = &task->program->actions[fault->signal];
     struct signal_action action = *installed;
+    enum error error = signal_frame_enter(registers, fault, &action);
 
-    if (signal_frame_enter(registers, fault, &action) != OK) {
+    if (error == ERROR_INTERRUPTED) {
+        return;
+    }
+    if (error != OK) {
         struct signal_fault overrun = {.signal = SIGSEGV};
         kernel_snprintf(overrun.detail, sizeof(overrun.detail), "no stack for the handler of signal %u (esp 0x%x)",
                         fault->signal, registers->esp);
@@ -217,7 +255,7 @@ void signal_deliver(struct registers *registers)
     if (task->record->call.active != 0) {
         return;
     }
-    while (!task->dying && (signal = next_signal(task->record)) != 0) {
+    while (!task->dying && (signal = next_to_deliver(task)) != 0) {
         struct signal_fault fault = {.signal = signal, .code = SI_USER};
         uint32_t handler = task->program->actions[signal].handler;
 

@@ -96,5 +96,5 @@ int32_t call_execve(const struct system_call *call)
     buffer.used = buffer.count = 0;
     result = become(call, name);
     mutex_unlock(&buffer.mutex);
-    return result == -EINTR ? call_interrupted(call) : result;
+    return result;
 }

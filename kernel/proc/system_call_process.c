@@ -33,9 +33,12 @@ static int32_t make(const struct system_call *call, const struct program_clone_o
 
     if (*child == 0) {
         uint32_t made;
-        enum error error = program_clone(options, &made);
+        enum error error;
+        do {
+            error = program_clone(options, &made);
+        } while (signal_wait_goes_on(error));
         if (error != OK) {
-            return error == ERROR_INTERRUPTED ? call_interrupted(call) : system_call_errno(error);
+            return system_call_errno(error);
         }
         *child = made;
     }

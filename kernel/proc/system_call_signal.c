@@ -196,8 +196,9 @@ int32_t call_tgkill(const struct system_call *call)
 static int32_t leave_handler(const struct system_call *call, bool with_information)
 {
     struct registers *registers = call->task->registers;
+    enum error error = signal_frame_leave(registers, with_information);
 
-    if (signal_frame_leave(registers, with_information) != OK) {
+    if (error != OK && error != ERROR_INTERRUPTED) {
         struct signal_fault fault = {.signal = SIGSEGV, .detail = "damaged signal frame"};
         signal_force(registers, &fault);
     }

@@ -3,6 +3,7 @@
  */
 #include "user_memory.h"
 #include "program.h"
+#include "program_signal.h"
 #include "vm_fault.h"
 #include <string.h>
 
@@ -40,6 +41,24 @@ static enum error settle(struct gpn first, uint32_t count, enum pmap_access acce
     return OK;
 }
 
+/* Wire all of a range, whose page_count becomes `pages`, or nothing. */
+static enum error wire_pages(struct user_range *range, uint32_t pages, enum pmap_access access)
+{
+    enum error error = OK;
+
+    while (error == OK && range->page_count < pages) {
+        error = vm_wire((struct gpn){range->first.number + range->page_count}, access);
+        range->page_count += error == OK ? 1 : 0;
+    }
+    if (error == OK) {
+        error = settle(range->first, pages, access);
+    }
+    if (error != OK) {
+        user_release(range);
+    }
+    return error;
+}
+
 enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
 {
     uint32_t end = address.value + length;
@@ -58,19 +77,10 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     }
     range->first = page_of_current(address.value);
     uint32_t pages = ((end - 1) >> PAGE_SHIFT) - (address.value >> PAGE_SHIFT) + 1;
-    while (range->page_count < pages) {
-        struct gpn page = {range->first.number + range->page_count};
-        enum error error = vm_wire(page, access);
-        if (error != OK) {
-            user_release(range);
-            return error;
-        }
-        range->page_count++;
-    }
-    enum error error = settle(range->first, pages, access);
-    if (error != OK) {
-        user_release(range);
-    }
+    enum error error;
+    do {
+        error = wire_pages(range, pages, access);
+    } while (signal_wait_goes_on(error));
     return error;
 }
 
