@@ -102,14 +102,15 @@ static int64_t length_of(int file)
 
 bool file_disk_open(struct file_disk *disk, const char *path, enum file_disk_access access)
 {
-    int file = open(path, (access == FILE_DISK_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    /* Not to wait for the other end of what turns out to be a pipe. */
+    int file = open(path, (access == FILE_DISK_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) {
         complain("%s: %s", path, strerror(errno));
         return false;
     }
     int64_t length = length_of(file);
     if (length < 0) {
-        complain("%s: neither a file nor a disk", path);
+        complain("%s: neither a file nor a disk; name an Eidolon image", path);
     } else if (!claim(file, access)) {
         complain("%s: in use by a running machine; end that first", path);
     } else {
@@ -125,7 +126,7 @@ bool file_disk_create(struct file_disk *disk, const char *path, uint32_t block_c
 {
     int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0) {
-        complain("%s: %s", path, strerror(errno));
+        complain("%s: %s%s", path, strerror(errno), errno == EEXIST ? "; choose another name or remove it" : "");
         return false;
     }
     if (!claim(file, FILE_DISK_WRITE) || ftruncate(file, (off_t)block_count * PAGE_SIZE) != 0) {

@@ -40,12 +40,26 @@ static int status_of(enum error error)
     }
 }
 
+static const char *remedy_for(enum error error)
+{
+    switch (error) {
+    case ERROR_FORMAT_FOREIGN:
+        return "; name another file, or create an image with ./eidolon image create";
+    case ERROR_FORMAT_VERSION:
+        return "; use the version of Eidolon that made it";
+    case ERROR_TOO_SMALL:
+        return "; restore the file to its full length";
+    default:
+        return "";
+    }
+}
+
 int image_open(struct image *image, const char *path, enum file_disk_access access, const char *which)
 {
     struct store_open_options options = {.read_only = access == FILE_DISK_READ, .maintenance = true};
     *image = (struct image){.path = path};
     if (!which_parse(which, &options)) {
-        complain("%s: neither the number of a generation nor a name", which);
+        complain("%s: neither the number of a generation nor a name; image log lists both", which);
         return STATUS_NOT_RUN;
     }
     if (!file_disk_open(&image->disk, path, access)) {
@@ -59,10 +73,10 @@ int image_open(struct image *image, const char *path, enum file_disk_access acce
         return STATUS_SOUND;
     }
     if (error == ERROR_NOT_FOUND) {
-        complain("%s: generation %s is not kept", path, which);
+        complain("%s: generation %s is not kept; image log lists those that are", path, which);
     } else {
         const char *reason = image->report.reason;
-        complain("%s: %s%s%s", path, error_text(error), reason[0] != 0 ? ": " : "", reason);
+        complain("%s: %s%s%s%s", path, error_text(error), reason[0] != 0 ? ": " : "", reason, remedy_for(error));
     }
     file_disk_close(&image->disk);
     return status_of(error);

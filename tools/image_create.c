@@ -45,13 +45,14 @@ int command_create(int argc, char **argv)
     static const struct option options[] = {{"size", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
     uint32_t size_mib = SIZE_MIB_DEFAULT;
     int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 's' || !size_parse(optarg, &size_mib)) {
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) == 's') {
+        if (!size_parse(optarg, &size_mib)) {
             return STATUS_NOT_RUN;
         }
     }
-    if (optind + 1 != argc) {
-        complain("create needs one FILE");
+    if (option != -1 || optind + 1 != argc) {
+        complain("usage: create FILE [--size MIB]");
         return STATUS_NOT_RUN;
     }
     struct file_disk disk;
