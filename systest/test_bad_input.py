@@ -1,6 +1,8 @@
 """Wrong command lines, programs and image files: an error that names the thing and the remedy, and nothing touched."""
 
 import os
+import re
+import struct
 import subprocess
 
 import pytest
@@ -20,7 +22,7 @@ def refused(*arguments, status=1, **options):
     """Run the launcher, which must refuse; returns its one line."""
     result = eidolon(*arguments, status=status, **options)
     assert result.stdout == ""
-    assert result.stderr.startswith("eidolon: ") and result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith(("eidolon: ", "eidolon image: ")) and result.stderr.count("\n") == 1, result.stderr
     return result.stderr
 
 
@@ -93,16 +95,79 @@ def test_program_cut_short(tmp_path, program, share):
     refused_program(tmp_path, str(path), "truncated")
 
 
+LOAD, OFFSET, ADDRESS, MEMORY_BYTES, FLAGS = 1, 1, 2, 5, 6
+
+
+def change_segment(content, number, field, change):
+    """Of the number-th loadable segment of an ELF file."""
+    table, count = struct.unpack_from("<I", content, 28)[0], struct.unpack_from("<H", content, 44)[0]
+    loadable = [at for at in range(table, table + 32 * count, 32) if struct.unpack_from("<I", content, at)[0] == LOAD]
+    at = loadable[number] + 4 * field
+    struct.pack_into("<I", content, at, change(struct.unpack_from("<I", content, at)[0]))
+
+
+@pytest.mark.parametrize("number, field, change, words", [
+    (1, ADDRESS, lambda address: address - 0x2000, "overlap"),
+    (0, ADDRESS, lambda address: address + 0x1000000, "overlap"),
+    (1, OFFSET, lambda offset: offset + 1, "damaged"),
+    (0, ADDRESS, lambda address: 0x1000, "special addresses"),
+    (-1, ADDRESS, lambda address: 0x7FFFF000 + address % 4096, "special addresses"),
+    (-1, ADDRESS, lambda address: 0xC0000000 + address % 4096, "special addresses"),
+    (-1, MEMORY_BYTES, lambda length: 0xFFFFFFFF, "special addresses"),
+    (-1, MEMORY_BYTES, lambda length: 1, "larger in the file"),
+    (1, FLAGS, lambda flags: 4, "executable"),
+])
+def test_program_with_an_impossible_segment(tmp_path, program, number, field, change, words):
+    content = bytearray(open(program("hello"), "rb").read())
+    change_segment(content, number, field, change)
+    path = tmp_path / "damaged"
+    path.write_bytes(content)
+    refused_program(tmp_path, str(path), words)
+
+
+@pytest.mark.parametrize("at, value", [(6, 9), (20, 7), (42, 31), (44, 0), (44, 65), (24, 0xFF)])
+def test_program_with_a_damaged_header(tmp_path, program, at, value):
+    content = bytearray(open(program("hello"), "rb").read())
+    content[at] = value
+    content[at + 1] = 0
+    path = tmp_path / "damaged"
+    path.write_bytes(content)
+    refused_program(tmp_path, str(path), "ELF")
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--memory", "15"], "--memory"),
+    (["--memory", "769"], "--memory"),
+    (["--memory", "-1"], "--memory"),
+    (["--memory", ""], "--memory"),
+    (["--memory", "9" * 40], "--memory"),
+    (["--memory"], "--memory"),
     (["--memory", "much"], "--memory"),
     (["--size", "1"], "--size"),
     (["--size", "-5"], "--size"),
+    (["--size", "1048577"], "--size"),
     (["--interval", "soon"], "--interval"),
+    (["--interval", "-1"], "--interval"),
+    (["--interval", "3600001"], "--interval"),
+    (["--interval", "0.5"], "--interval"),
     (["--boot", "floppy"], "--boot"),
     (["--disk", "tape"], "--disk"),
     (["--policy", "mru"], "--policy"),
+    (["--policy", ""], "--policy"),
     (["--generation", "a b"], "--generation"),
+    (["--generation", ""], "--generation"),
+    (["--generation", "0"], "--generation"),
+    (["--generation", "5x"], "--generation"),
+    (["--generation", "9" * 40], "--generation"),
+    (["--generation", "n" * 32], "--generation"),
+    (["--fresh", "--generation", "5"], "--generation"),
+    (["--external-sync", "--interval", "0"], "--interval"),
+    (["--boot", "direct", "--menu"], "--menu"),
+    (["--image", ""], "--image"),
+    (["--image", "ftp://there/image"], "'ftp'"),
+    (["--log", ""], "--log"),
+    (["--pidfile", ""], "--pidfile"),
+    (["--kernel-options", "interval=5;"], "--kernel-options"),
     (["--accel", "warp"], "--accel"),
     (["--no-such-option"], "--no-such-option"),
     (["program-without-dashes"], "after --"),
@@ -112,6 +177,32 @@ def test_program_cut_short(tmp_path, program, share):
 def test_wrong_option_is_named(tmp_path, arguments, words):
     assert words in refused("run", "--headless", *arguments, status=2, cwd=tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["test", "everything"], "'everything'"),
+    (["test", "--seed", "soon"], "--seed"),
+    (["test", "--seed", ""], "--seed"),
+    (["test", "host", "-k", "thread"], "-k"),
+    (["bench", "everything"], "paging, snapshot, vm_map"),
+    (["bench", "--quick"], "NAME --quick"),
+    (["bench", "paging", "snapshot", "--quick"], "one by one"),
+    (["build", "everything"], "everything"),
+    (["setup", "everything"], "everything"),
+    (["clean", "everything"], "everything"),
+    (["help", "everything"], "'everything'"),
+])
+def test_wrong_word_of_another_command_is_named(arguments, words):
+    assert words in refused(*arguments, status=2)
+
+
+@pytest.mark.parametrize("command", ["run", "image", "image pin", "test", "bench", "bench paging", "bench snapshot",
+                                     "bench vm_map", "build", "setup", "clean"])
+def test_command_explains_itself(command):
+    words = command.split()
+    explained = eidolon(*words, "--help", status=0).stdout
+    assert explained.startswith("usage: ") and " ".join(words) in explained and len(explained.splitlines()) >= 3
+    assert eidolon("help", *words, status=0).stdout == explained
 
 
 @pytest.mark.parametrize("command", ["frobnicate", "--frobnicate", ""])
@@ -146,6 +237,89 @@ def test_image_that_is_too_small(tmp_path):
     message = refused("run", "--headless", "--image", str(path))
     assert str(path) in message and "too small" in message
     assert path.read_bytes() == bytes(100000)
+
+
+def test_image_that_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink("nowhere", tmp_path / "link")
+    os.symlink("loop", tmp_path / "loop")
+    for name, words in (("pipe", "no regular file"), ("link", "nowhere"), ("loop", "symbolic links"),
+                        ("/dev/null", "no regular file"), ("pipe/x", "not a directory")):
+        message = refused("run", "--headless", "--image", name, cwd=tmp_path)
+        assert name in message and words in message, message
+        message = refused("image", "info", name, status=2, cwd=tmp_path)
+        assert name in message, message
+    assert sorted(os.listdir(tmp_path)) == ["link", "loop", "pipe"]
+
+
+@pytest.mark.parametrize("option", ["--log", "--pidfile"])
+def test_file_that_would_overwrite_another_is_refused(tmp_path, used_image, program, option):
+    before = used_image.content()
+    folder, name = os.path.split(used_image.path)
+    os.link(used_image.path, os.path.join(folder, "other-name.img"))
+    for other in (name, f"./{name}", "other-name.img"):
+        assert "the image" in refused("run", "--headless", "--image", name, option, other, status=2, cwd=folder)
+    assert used_image.content() == before
+    copy = tmp_path / "hello"
+    copy.write_bytes(open(program("hello"), "rb").read())
+    assert "the program" in refused("run", "--headless", "--image", name, option, str(copy), "--", str(copy), status=2,
+                                    cwd=folder)
+    assert copy.read_bytes() == open(program("hello"), "rb").read()
+    assert "the image" in refused("run", "--headless", "--image", "new.img", option, "new.img", status=2, cwd=folder)
+    assert "--pidfile" in refused("run", "--headless", "--image", name, "--pidfile", "x", "--log", "x", status=2, cwd=folder)
+    assert "no regular file" in refused("run", "--headless", "--image", name, option, "/dev/null", cwd=folder)
+    assert "no such folder" in refused("run", "--headless", "--image", name, option, "no/x", cwd=folder)
+    assert used_image.content() == before and not os.path.exists(os.path.join(folder, "new.img"))
+
+
+def test_image_tool_refuses_by_name_and_changes_nothing(used_image, tmp_path):
+    used_image.tool("pin", "taken")
+    path, before = used_image.path, used_image.content()
+    newest = re.search(r"^generation +(\d+)$", used_image.tool("info"), re.MULTILINE)[1]
+    out = str(tmp_path / "out")
+    for words, named in ((["log", path, "x"], "usage: log FILE"), (["info"], "usage: info FILE"), (["frob", path], "frob"),
+                         (["pin", path, "a b"], "31 letters"), (["pin", path, "a/b"], "31 letters"),
+                         (["pin", path, "5x"], "31 letters"), (["pin", path, ""], "31 letters"),
+                         (["pin", path, "n" * 32], "31 letters"), (["pin", path, "999999", "name"], "image log"),
+                         (["pin", path, "nobody", "name"], "image log"), (["pin", path, "taken"], "unpin"),
+                         (["unpin", path, "nobody"], "image log"), (["diff", path, newest, "999999"], "image log"),
+                         (["diff", path, "5x", newest], "image log"), (["programs", path, "0"], "image log"),
+                         (["cat", path, "1", "0xC0000000", "1"], "0xc0000000"), (["cat", path, "1", "here", "1"], "here"),
+                         (["cat", path, "99", "0x8048000", "1"], "no program 99"), (["core", path, "all", out], "all"),
+                         (["core", path, "1", path], "choose another"), (["picture", path, path], "the image itself"),
+                         (["core", path, "1", out, "nobody"], "image log"), (["create", path], "choose another"),
+                         (["create", out, "--size"], "usage"), (["create", out, "--size", "3"], "4 to 1048576"),
+                         (["create", out, "--frob"], "usage"), (["create", out, out], "usage")):
+        result = eidolon("image", *words, status=2)
+        assert result.stdout == "" and named in result.stderr and result.stderr.count("\n") == 1, (words, result.stderr)
+        assert used_image.content() == before and not os.path.exists(out), words
+
+
+@pytest.mark.parametrize("length", [4096, 5000, (4 << 20) - 1, 8 << 20])
+def test_part_of_an_image_is_refused(used_image, tmp_path, length):
+    path = tmp_path / "part.img"
+    part = used_image.content()[:length]
+    path.write_bytes(part)
+    for words in (["run", "--headless", "--boot", "direct", "--image"], ["image", "info"], ["image", "verify"],
+                  ["image", "log"], ["image", "pin"]):
+        result = eidolon(*words, str(path), *(["name"] if words[-1] == "pin" else []), status=1)
+        assert str(path) in result.stderr and re.search("too small|not an Eidolon image|blocks", result.stderr)
+        assert path.read_bytes() == part, words
+
+
+def test_name_for_an_image_without_generations(image):
+    eidolon("image", "create", image.path, "--size", "4", status=0)
+    before = image.content()
+    assert "nothing has been committed" in refused("image", "pin", image.path, "name", status=2)
+    assert image.content() == before
+
+
+def test_names_beyond_those_that_fit(used_image):
+    for number in range(32):
+        used_image.tool("pin", f"name{number}")
+    before = used_image.content()
+    assert "no room" in refused("image", "pin", used_image.path, "one-more", status=2)
+    assert used_image.content() == before
 
 
 def test_image_that_is_read_only(image, program):

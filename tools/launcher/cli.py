@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from launcher import bench, build, image, packages, run, test
+from launcher import bench, build, image, machine, packages, run, test
 from launcher.common import STATUS_USAGE, Failure, UsageFailure, say
 
 OVERVIEW = """\
@@ -16,7 +16,7 @@ usage: ./eidolon COMMAND [OPTIONS]
   build                                 build everything
   setup                                 install everything that building, running and testing need
   clean                                 remove what was built
-  help                                  this text
+  help [COMMAND]                        this text, or what a command tells of itself
 
 Each command installs and builds what it needs first. ./eidolon COMMAND --help tells more."""
 
@@ -72,6 +72,8 @@ def command_bench(arguments):
     options = parser("bench", bench.DESCRIPTION)
     bench.add_options(options)
     own, words = bench.split(arguments)
+    if own and own[0].startswith("-") and not {"-h", "--help"} & set(own):
+        raise UsageFailure(f"{own[0]}: name the benchmark first, its options follow: ./eidolon bench NAME {own[0]}")
     return bench.command(options.parse_args(own), words)
 
 
@@ -84,7 +86,7 @@ def command_build(arguments):
 def command_setup(arguments):
     parser("setup", "Install the Debian packages that building, running, testing and benchmarks need.") \
         .parse_args(arguments)
-    if not packages.ensure("build", "run", "test", "bench"):
+    if not packages.ensure("build", "run", "test", "bench", *(["window"] if machine.has_display() else [])):
         say("everything is installed")
     return 0
 
@@ -95,7 +97,9 @@ def command_clean(arguments):
     return 0
 
 
-def command_help(_):
+def command_help(arguments):
+    if arguments and arguments[0] != "help":
+        return command(arguments[0])([*arguments[1:], "--help"])
     print(OVERVIEW)
     return 0
 
@@ -106,15 +110,20 @@ COMMANDS = {
 }
 
 
+def command(name):
+    """The function of a command."""
+    if name not in COMMANDS:
+        raise UsageFailure(f"there is no command {name!r} (see ./eidolon help)")
+    return COMMANDS[name]
+
+
 def main(arguments):
     """Run one command. Returns the exit status."""
     try:
         if not arguments:
             print(OVERVIEW, file=sys.stderr)
             return STATUS_USAGE
-        if arguments[0] not in COMMANDS:
-            raise UsageFailure(f"there is no command {arguments[0]!r} (see ./eidolon help)")
-        return COMMANDS[arguments[0]](arguments[1:])
+        return command(arguments[0])(arguments[1:])
     except Failure as failure:
         say(failure)
         return failure.status

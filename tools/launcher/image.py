@@ -14,6 +14,7 @@ MIB = 1 << 20
 SIZE_MIB_MIN = 4
 SIZE_MIB_MAX = 1 << 20
 SIZE_MIB_DEFAULT = 1024
+GENERATION_MAX = (1 << 40) - 1
 
 
 def tool_path():
@@ -29,7 +30,7 @@ def create(path, size_mib):
     result = run_tool(["create", path, "--size", str(size_mib)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                       text=True)
     if result.returncode != 0:
-        raise Failure(result.stderr.strip() or f"{path}: the image could not be created")
+        raise Failure(result.stderr.strip().removeprefix("image_tool: ") or f"{path}: the image could not be created")
 
 
 def check(path, size_mib):
@@ -37,6 +38,9 @@ def check(path, size_mib):
     try:
         status = os.stat(path)
     except FileNotFoundError:
+        if os.path.islink(path):
+            raise Failure(f"{path}: a link to {os.readlink(path)}, which does not exist; remove it or choose another "
+                          "--image") from None
         check_folder(path)
         return False
     except OSError as error:
@@ -77,11 +81,10 @@ class Generation:
     def __init__(self, words):
         self.number = int(words[0])
         self.committed = " ".join(words[1:3])
-        self.name = words[9] if len(words) > 9 else None
+        self.names = " ".join(words[9:])
 
     def __str__(self):
-        name = f", {self.name}" if self.name else ""
-        return f"Generation {self.number}, {self.committed}{name}"
+        return ", ".join(filter(None, (f"Generation {self.number}", self.committed, self.names)))
 
 
 def kept_generations(path):
@@ -89,18 +92,6 @@ def kept_generations(path):
     result = run_tool(["log", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     lines = [line.split() for line in result.stdout.splitlines()]
     return [Generation(words) for words in lines if words and words[0].isdigit()]
-
-
-def generation_number(path, text):
-    """The number of a generation given by number or name; of an image that is served, the kernel looks the name up."""
-    if text.isdigit():
-        return int(text)
-    if "://" in path:
-        return text
-    for kept in kept_generations(path):
-        if kept.name == text:
-            return kept.number
-    raise Failure(f"{path}: no generation is named {text!r}; ./eidolon image log {path} lists those that are kept")
 
 
 def command(arguments):

@@ -142,5 +142,5 @@ def stop_reason(lines):
     for line in reversed(lines):
         for prefix in ("panic: ", "eidolon: "):
             if line.startswith(prefix):
-                return line if prefix == "panic: " else line.removeprefix(prefix)
+                return line if prefix == "panic: " else line.removeprefix(prefix).removeprefix("image: ")
     return "the kernel stopped and did not say why"

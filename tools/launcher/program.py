@@ -12,7 +12,8 @@ import urllib.parse
 from launcher.common import Failure, reason
 
 USER_START = 0x00010000
-USER_END = 0x80000000
+
+USER_IMAGE_END = 0x7F000000
 
 ELF_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
 PROGRAM_HEADER = struct.Struct("<IIIIIIII")
@@ -20,7 +21,12 @@ ELFCLASS32, ELFCLASS64 = 1, 2
 ELFDATA2LSB = 1
 ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
 EM_386 = 3
+EV_CURRENT = 1
 PT_LOAD, PT_INTERP = 1, 3
+PF_X = 1
+HEADERS_MAX = 64
+SEGMENTS_MAX = 16
+PAGE_BYTES = 4096
 
 RECIPE = "build it with: gcc -m32 -static"
 MACHINES = {2: "SPARC", 8: "MIPS", 20: "PowerPC", 22: "S/390", 40: "ARM", 62: "x86-64", 183: "AArch64", 243: "RISC-V"}
@@ -53,7 +59,7 @@ def check(path):
         raise Failure(f"{path}: {what}; a program is a static i386 ELF: {RECIPE}")
     if len(content) < ELF_HEADER.size:
         raise Failure(f"{path}: truncated within the ELF header ({len(content)} bytes); build or copy it again")
-    identity, kind, machine, _, entry, table, _, _, _, entry_size, count, *_ = ELF_HEADER.unpack_from(content)
+    identity, kind, machine, version, entry, table, _, _, _, entry_size, count, *_ = ELF_HEADER.unpack_from(content)
     if identity[4] == ELFCLASS64:
         raise Failure(f"{path}: a 64-bit program; Eidolon runs 32-bit i386 programs: {RECIPE}")
     if identity[4] != ELFCLASS32 or identity[5] != ELFDATA2LSB or machine != EM_386:
@@ -62,7 +68,9 @@ def check(path):
     if kind not in (ET_EXEC, ET_DYN):
         name = {ET_REL: "an object file that is not linked yet", ET_CORE: "a core dump"}.get(kind, f"ELF type {kind}")
         raise Failure(f"{path}: {name}; a program is needed: {RECIPE}")
-    if count == 0 or entry_size != PROGRAM_HEADER.size:
+    if identity[6] != EV_CURRENT or version != EV_CURRENT:
+        raise Failure(f"{path}: a damaged ELF program (of an unknown version): {RECIPE}")
+    if not 0 < count <= HEADERS_MAX or entry_size != PROGRAM_HEADER.size:
         raise Failure(f"{path}: a damaged ELF program (its program headers make no sense): {RECIPE}")
     if table + count * entry_size > len(content):
         raise Failure(f"{path}: truncated: its program headers end at byte {table + count * entry_size}, the file at "
@@ -70,29 +78,41 @@ def check(path):
     headers = [PROGRAM_HEADER.unpack_from(content, table + index * entry_size) for index in range(count)]
     if any(header[0] == PT_INTERP for header in headers):
         raise Failure(f"{path}: a dynamically linked program; Eidolon has no dynamic loader: {RECIPE}")
-    check_segments(path, kind, entry, [header for header in headers if header[0] == PT_LOAD], len(content))
+    segments = [header for header in headers if header[0] == PT_LOAD and header[5] != 0]
+    for segment in segments:
+        check_segment(path, kind, segment, len(content))
+    check_segments(path, kind, entry, segments)
 
 
-def check_segments(path, kind, entry, segments, length):
-    """The loadable part: all there, all within a program's window, and with an entry point in it."""
+def check_segment(path, kind, segment, length):
+    """A loadable part by itself: all there, as it was linked, and within a program's window."""
+    _, offset, address, _, file_bytes, memory_bytes, _, alignment = segment
+    if offset + file_bytes > length:
+        raise Failure(f"{path}: truncated: a segment ends at byte {offset + file_bytes}, the file at {length}; "
+                      "build or copy it again")
+    if file_bytes > memory_bytes:
+        raise Failure(f"{path}: a damaged ELF program (a segment is larger in the file than in memory): {RECIPE}")
+    if alignment >= PAGE_BYTES and (alignment & (alignment - 1) or (address ^ offset) % PAGE_BYTES):
+        raise Failure(f"{path}: a damaged ELF program (a segment lies differently in its page than in the file): {RECIPE}")
+    low = 0 if kind == ET_DYN else USER_START
+    if address < low or address + memory_bytes > USER_IMAGE_END:
+        raise Failure(f"{path}: linked to run at {address:#x}, {memory_bytes} bytes; programs live between {USER_START:#x} "
+                      f"and {USER_IMAGE_END:#x}: link it without special addresses")
+
+
+def check_segments(path, kind, entry, segments):
+    """The loadable parts together: apart from each other, and with an entry point in one of them."""
     if not segments:
         raise Failure(f"{path}: a damaged ELF program (nothing in it is to be loaded): {RECIPE}")
+    if len(segments) > SEGMENTS_MAX:
+        raise Failure(f"{path}: {len(segments)} segments, at most {SEGMENTS_MAX} fit; link it with the default linker script")
     if kind == ET_DYN and entry == 0:
         raise Failure(f"{path}: a shared library; a program is needed: {RECIPE}")
-    entered = False
-    for _, offset, address, _, file_bytes, memory_bytes, _, _ in segments:
-        if offset + file_bytes > length:
-            raise Failure(f"{path}: truncated: a segment ends at byte {offset + file_bytes}, the file at {length}; "
-                          "build or copy it again")
-        if file_bytes > memory_bytes:
-            raise Failure(f"{path}: a damaged ELF program (a segment is larger in the file than in memory): {RECIPE}")
-        low = 0 if kind == ET_DYN else USER_START
-        if address < low or address + memory_bytes > USER_END:
-            raise Failure(f"{path}: linked to run at {address:#x}; programs live between {USER_START:#x} and "
-                          f"{USER_END:#x}: link it without special addresses")
-        entered = entered or address <= entry < address + memory_bytes
-    if not entered:
-        raise Failure(f"{path}: a damaged ELF program (its entry point is in no segment): {RECIPE}")
+    ends = [address + memory_bytes for _, _, address, _, _, memory_bytes, _, _ in segments]
+    if any(segment[2] < end for segment, end in zip(segments[1:], ends)):
+        raise Failure(f"{path}: a damaged ELF program (its segments overlap or are out of order): {RECIPE}")
+    if not any(segment[2] <= entry < end and segment[6] & PF_X for segment, end in zip(segments, ends)):
+        raise Failure(f"{path}: a damaged ELF program (its entry point is in no executable segment): {RECIPE}")
 
 
 def word(text):

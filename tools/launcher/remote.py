@@ -43,7 +43,7 @@ def node(url):
     except ValueError as error:
         raise UsageFailure(f"--image {url}: {str(error).lower()}; write {FORMS}") from None
     if parts.scheme not in SCHEMES:
-        raise UsageFailure(f"--image {url}: a file's name, {FORMS}")
+        raise UsageFailure(f"--image {url}: {parts.scheme!r} is not known; name a file, {FORMS}")
     export = urllib.parse.unquote(parts.path.lstrip("/"))
     query = urllib.parse.parse_qs(parts.query)
     if parts.scheme == "nbd+unix":

@@ -6,6 +6,7 @@ built or started. What is inside an image the kernel judges.
 
 import argparse
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -49,10 +50,22 @@ def whole_number(low, high):
 
 
 def generation(text):
-    """An argparse type: a generation's number, or the name of a pinned one."""
-    if not text or not all(letter.isalnum() and letter.isascii() or letter in "._-" for letter in text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a generation's number nor a name (letters, digits, . _ -)")
+    """An argparse type: a generation's number, or the name of a pinned one. Which there are the kernel knows."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= image.GENERATION_MAX:
+        return str(int(text))
+    if not re.fullmatch(r"[A-Za-z._-][A-Za-z0-9._-]{0,30}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a generation's number, from 1, nor a name (31 letters, "
+                                         "digits, . _ -, no digit first); ./eidolon image log FILE lists both")
     return text
+
+
+def kernel_words(text):
+    """An argparse type: options of the kernel. Boot loaders give other characters a meaning of their own."""
+    for word in text.split():
+        if not re.fullmatch(r"[A-Za-z0-9._=-]+", word):
+            raise argparse.ArgumentTypeError(f"{word!r} is no option of the kernel: NAME or NAME=VALUE, of letters, "
+                                             "digits, . _ -")
+    return text.split()
 
 
 def shell_words(text):
@@ -86,7 +99,7 @@ def add_options(parser):
     add("--icount", action="store_true", help="deterministic virtual time: one instruction, one nanosecond")
     add("--external-sync", action="store_true", help="console output waits until the snapshot that covers it is durable")
     add("--policy", choices=POLICIES, help="of page replacement (default: sieve)")
-    add("--kernel-options", metavar="WORDS", default="", help="passed on to the kernel")
+    add("--kernel-options", metavar="WORDS", type=kernel_words, default=[], help="passed on to the kernel")
     add("--log", metavar="FILE", help="keep the kernel's log there")
     add("--qemu", metavar="ARGS", type=shell_words, default=[], help="passed on to QEMU")
 
@@ -105,15 +118,40 @@ def check(options, words):
         raise UsageFailure("--icount counts emulated instructions: it does not go with --accel kvm")
     if words:
         program.check(words[0])
-    for path in filter(None, (options.pidfile, options.log)):
-        if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
-            raise Failure(f"{path}: there is no such folder; make it first")
+    check_outputs(options, words)
+    if not options.image:
+        raise UsageFailure("--image: a file is needed, it may be a new one")
     if remote.is_remote(options.image):
         return not remote.check(options.image, options.size, options.generation)
     exists = image.check(options.image, options.size)
     if not exists and options.generation:
         raise Failure(f"{options.image} does not exist, so it has no generation {options.generation}")
     return exists
+
+
+def check_outputs(options, words):
+    """The files that QEMU writes beside the image: it would cut whatever has their names to nothing."""
+    taken = [("the image", options.image), *(("the program", word) for word in words[:1])]
+    for option, path in (("--pidfile", options.pidfile), ("--log", options.log)):
+        if path is None:
+            continue
+        if path == "":
+            raise UsageFailure(f"{option}: a file is needed, it may be a new one")
+        if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+            raise Failure(f"{option} {path}: there is no such folder; make it first")
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise Failure(f"{option} {path}: no regular file; choose another name")
+        for what, other in taken:
+            if is_same_file(path, other):
+                raise UsageFailure(f"{option} {path}: that is {what}, and would be overwritten; choose another name")
+        taken.append((option, path))
+
+
+def is_same_file(one, other):
+    """Of two names, by whatever links; they need not exist."""
+    if os.path.exists(one) and os.path.exists(other):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def confirm_discarding(path):
@@ -129,14 +167,14 @@ def kernel_options(options, program_given):
     """The words on the kernel's command line."""
     words = [f"interval={options.interval}", f"start={'always' if program_given else 'new'}"]
     if options.generation:
-        words.append(f"generation={image.generation_number(options.image, options.generation)}")
+        words.append(f"generation={options.generation}")
     if options.external_sync:
         words.append("external-sync")
     if options.policy:
         words.append(f"policy={options.policy}")
     if options.fresh:
         words.append("fresh")
-    return words + options.kernel_options.split()
+    return words + options.kernel_options
 
 
 def module(words):

@@ -9,6 +9,7 @@
 A CMocka program counts as the tests it reports; one that dies before its report counts as one failure.
 """
 
+import argparse
 import os
 import random
 import re
@@ -16,7 +17,7 @@ import subprocess
 import xml.etree.ElementTree
 
 from launcher import build, common, coverage, foreign, packages
-from launcher.common import ROOT, build_path, say
+from launcher.common import ROOT, UsageFailure, build_path, say
 
 KINDS = ["all", "host", "system", "coverage", "soak"]
 SANITIZERS = ["asan", "tsan"]
@@ -28,8 +29,24 @@ failed."""
 
 def add_options(parser):
     parser.add_argument("kind", nargs="?", choices=KINDS, default="all", help="(default: %(default)s)")
-    parser.add_argument("--seed", metavar="N", help="for tests that draw random numbers: as an earlier run printed it")
+    parser.add_argument("--seed", metavar="N", type=seed_number,
+                        help="for tests that draw random numbers: as an earlier run printed it")
     parser.add_argument("-k", metavar="EXPRESSION", dest="only", help="only system tests whose names match")
+
+
+def seed_number(text):
+    """An argparse type: a seed, which stays text."""
+    if not re.fullmatch(r"[0-9]{1,19}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: a whole number of at most 19 digits")
+    return text
+
+
+def check(options):
+    """An option that would go unheeded is a mistake."""
+    if options.only is not None and options.kind in ("host", "coverage"):
+        raise UsageFailure(f"-k chooses system tests; `test {options.kind}` runs none")
+    if options.seed and options.kind == "coverage":
+        raise UsageFailure("--seed: `test coverage` draws none")
 
 
 class Count:
@@ -147,6 +164,7 @@ def system(soak=False, seed=None, only=None):
 
 def command(options):
     """./eidolon test. Returns the exit status."""
+    check(options)
     total = Count()
     if options.kind == "coverage":
         total.add(coverage.measure(ctest))
