@@ -19,7 +19,10 @@
 
 enum pipe_end { PIPE_READER, PIPE_WRITER, PIPE_ENDS };
 
-/* An empty pipe without ends. May sleep first. ERROR_NO_MEMORY: there are PIPES_MAX. */
+/*
+ * An empty pipe without ends: it is the caller's until the caller sleeps. May sleep first. ERROR_NO_MEMORY: there are
+ * PIPES_MAX.
+ */
 MUST_CHECK enum error pipe_create(uint32_t *out_pipe);
 
 /* An end is opened, or is closed for good. Neither sleeps. */

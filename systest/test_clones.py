@@ -48,6 +48,12 @@ def test_no_byte_in_a_pipe_is_lost_or_seen_twice_whatever_was_cut(image, program
     assert "pumped 30000000, 0 wrong\n" in boot.text()
 
 
+def test_short_writes_to_a_pipe_stay_whole_while_memory_is_short(image, program):
+    boot = image.boot("--memory", "24", "--interval", "10", program=[program("packets"), "6", "6", "1000"])
+    assert boot.expect(r"(\d+) of 6000 packets are whole", timeout=120)[1] == "6000"
+    assert boot.end() == 0
+
+
 BUSYBOX = os.path.join(BUILD, "i386", "bin", "busybox")
 
 SCRIPT = """

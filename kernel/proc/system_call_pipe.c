@@ -53,16 +53,20 @@ static bool has_room(const struct file_record *file, uint32_t length, bool is_be
     return room > 0 && (is_begun || length > PIPE_ATOMIC || room >= length);
 }
 
+/* The first bytes of the `left` that remain. Others may take the room while their page is waited for. */
 static int32_t write_piece(const struct system_call *call, const struct file_record *file, uint32_t address,
-                           uint32_t length)
+                           uint32_t left, bool is_begun)
 {
     struct user_range range;
+    uint32_t length = left < WRITE_PIECE ? left : WRITE_PIECE;
     enum error error = user_prepare(&range, (struct vaddr){address}, length, PMAP_READ);
 
     if (error != OK) {
         return system_call_errno(error);
     }
-    call->record->call.done += pipe_write(file->object, range.address, length);
+    if (has_room(file, left, is_begun)) {
+        call->record->call.done += pipe_write(file->object, range.address, length);
+    }
     user_release(&range);
     call_let_others_run();
     return 0;
@@ -81,7 +85,7 @@ int32_t call_write_pipe(const struct system_call *call, const struct file_record
             return -EPIPE;
         }
         if (has_room(file, left, at > 0)) {
-            result = write_piece(call, file, base + at, left < WRITE_PIECE ? left : WRITE_PIECE);
+            result = write_piece(call, file, base + at, left, at > 0);
         } else {
             result = (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for_change(call);
         }
@@ -93,31 +97,38 @@ int32_t call_write_pipe(const struct system_call *call, const struct file_record
 
 #define MADE 0 /* of record->call.words: a descriptor and 1, for each end */
 
-/* The file of an end. May sleep. */
-static enum error open_end(uint32_t pipe, enum pipe_end end, uint32_t flags, uint32_t *out_file)
+/* The file of an end that is open; if there is none, the end is closed. May sleep. */
+static enum error create_end(uint32_t pipe, enum pipe_end end, uint32_t flags, uint32_t *out_file)
 {
     uint32_t mode = end == PIPE_WRITER ? O_WRONLY : O_RDONLY;
     enum error error = file_create(FILE_PIPE, mode | (flags & O_NONBLOCK), pipe, out_file);
 
-    if (error == OK) {
-        pipe_open(pipe, end);
+    if (error != OK) {
+        pipe_close(pipe, end);
     }
     return error;
 }
 
-/* A pipe with both its files, which have no descriptors yet. May sleep. */
+/*
+ * A pipe with both its files, which have no descriptors yet. May sleep. Both ends are opened before anything sleeps, so
+ * that nobody else takes the pipe for a free one.
+ */
 static enum error open_both(uint32_t flags, uint32_t files[PIPE_ENDS])
 {
     uint32_t pipe;
     enum error error = pipe_create(&pipe);
 
-    if (error == OK) {
-        error = open_end(pipe, PIPE_READER, flags, &files[PIPE_READER]);
-    }
     if (error != OK) {
         return error;
     }
-    error = open_end(pipe, PIPE_WRITER, flags, &files[PIPE_WRITER]);
+    pipe_open(pipe, PIPE_READER);
+    pipe_open(pipe, PIPE_WRITER);
+    error = create_end(pipe, PIPE_READER, flags, &files[PIPE_READER]);
+    if (error != OK) {
+        pipe_close(pipe, PIPE_WRITER);
+        return error;
+    }
+    error = create_end(pipe, PIPE_WRITER, flags, &files[PIPE_WRITER]);
     if (error != OK) {
         file_drop(files[PIPE_READER]);
     }
