@@ -51,6 +51,29 @@ def test_interrupt_character_ends_a_program_that_does_not_want_it(image, program
     assert re.search(r"^eidolon: sleeper: interrupted$", boot.text(), re.MULTILINE)
 
 
+def test_interrupt_character_ends_the_line_but_not_the_shell(image):
+    boot = image.boot()
+    boot.expect("> ")
+    boot.send_line("note kept")
+    boot.expect("That makes 1.\r*\n> ")
+    boot.send("forget al" + INTERRUPT)
+    boot.expect("\n> ")
+    boot.send("l\r")
+    boot.expect("help")
+    boot.send(INTERRUPT)
+    boot.expect("\n> ")
+    boot.read_for(0.5)
+    boot.kill()
+    boot = image.boot()
+    boot.expect(RESUMED)
+    boot.send(INTERRUPT)
+    boot.expect("\n> ")
+    boot.send_line("notes")
+    boot.expect("  1  .*kept")
+    boot.send_line("exit 3")
+    assert boot.end() == 3
+
+
 def test_interrupt_character_ends_a_long_output(image, program):
     boot = image.boot(program=[program("bulk")])
     boot.expect("00000100")

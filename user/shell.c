@@ -50,22 +50,37 @@ static void mention_cuts(void)
     boots_seen = information.boots;
 }
 
+/* Ask until there is a line. False: the input has ended. */
+static bool read_line(char *line, int room)
+{
+    for (;;) {
+        fputs("> ", stdout);
+        fflush(stdout);
+        if (fgets(line, room, stdin) != NULL) {
+            line[strcspn(line, "\n")] = 0;
+            return true;
+        }
+        putchar('\n');
+        if (!interrupts_seen()) {
+            return false;
+        }
+        clearerr(stdin);
+    }
+}
+
 int main(void)
 {
     char line[LINE_BYTES];
     int status = 0;
 
+    interrupts_take();
     greet();
     mention_cuts();
-    do {
-        fputs("> ", stdout);
-        fflush(stdout);
-        if (fgets(line, sizeof(line), stdin) == NULL) {
-            putchar('\n');
-            return status;
-        }
-        line[strcspn(line, "\n")] = 0;
+    while (read_line(line, sizeof(line))) {
         mention_cuts();
-    } while (shell_run(line, &status));
+        if (!shell_run(line, &status)) {
+            break;
+        }
+    }
     return status;
 }

@@ -17,6 +17,10 @@ bool shell_information(struct eidolon_information *out);
 /* Run the command of a line. Returns false when the shell is to end; *status is its result then. */
 bool shell_run(char *line, int *status);
 
+/* Have ^C interrupt a read or a sleep, and not end the shell; whether that has happened since the last look. */
+void interrupts_take(void);
+bool interrupts_seen(void);
+
 /* What has been typed, oldest first. */
 void history_add(const char *line);
 

@@ -18,7 +18,7 @@
 #define NS_PER_MS      1000000
 #define NS_PER_SECOND  1000000000ull
 
-/* ^C ends what a command is doing, not the shell. */
+/* ^C ends what a command is doing, or the line being typed, not the shell: its memory is all there is of the notes. */
 static volatile sig_atomic_t interrupted;
 
 static void note_interrupt(int signal_number)
@@ -27,18 +27,29 @@ static void note_interrupt(int signal_number)
     interrupted = 1;
 }
 
-static void begin_interruptible(void)
+void interrupts_take(void)
 {
     struct sigaction action = {.sa_handler = note_interrupt};
 
-    interrupted = 0;
     sigaction(SIGINT, &action, NULL);
+}
+
+bool interrupts_seen(void)
+{
+    bool seen = interrupted;
+
+    interrupted = 0;
+    return seen;
+}
+
+static void begin_interruptible(void)
+{
+    interrupted = 0;
 }
 
 static void end_interruptible(void)
 {
-    signal(SIGINT, SIG_DFL);
-    if (interrupted) {
+    if (interrupts_seen()) {
         putchar('\n');
     }
 }
