@@ -99,7 +99,7 @@ def add_options(parser):
     add("--icount", action="store_true", help="deterministic virtual time: one instruction, one nanosecond")
     add("--external-sync", action="store_true", help="console output waits until the snapshot that covers it is durable")
     add("--policy", choices=POLICIES, help="of page replacement (default: sieve)")
-    add("--kernel-options", metavar="WORDS", type=kernel_words, default=[], help="passed on to the kernel")
+    add("--kernel-options", metavar="WORDS", type=kernel_words, default=[], help="passed on to the kernel; kernel/options.h lists them")
     add("--log", metavar="FILE", help="keep the kernel's log there")
     add("--qemu", metavar="ARGS", type=shell_words, default=[], help="passed on to QEMU")
 
