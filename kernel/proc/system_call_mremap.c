@@ -4,7 +4,8 @@
  * A move copies page by page, which may sleep, so it is a small state machine in record->call: where to (words[0], a
  * page number), the protection the pages will have (words[1]), and how many pages have been copied (done). Issued again
  * after a boot it goes on there. Meanwhile the old place is read-only and the new one is writable. Pages of zeroes are
- * not copied: what was never touched stays so.
+ * not copied: what was never touched stays so. Shrinking may sleep as well, and leaves a guard until it is done:
+ * words[2] says that the mapping was found before.
  */
 #include "address_space.h"
 #include "calls.h"
@@ -12,6 +13,7 @@
 
 #define TARGET     0
 #define PROTECTION 1
+#define SHRINKS    2
 
 struct remap {
     struct address_space space;
@@ -115,12 +117,13 @@ static enum error move(const struct system_call *call, const struct remap *remap
 }
 
 /* Shrink or grow without moving. ERROR_EXISTS: there is no room. */
-static enum error resize_in_place(const struct remap *remap)
+static enum error resize_in_place(const struct system_call *call, const struct remap *remap)
 {
     uint32_t old_end = remap->old_first + remap->old_count;
 
     if (remap->new_count <= remap->old_count) {
         uint32_t surplus = remap->old_count - remap->new_count;
+        call->record->call.words[SHRINKS] = 1;
         return surplus == 0 ? OK : address_space_unmap(remap->space, old_end - surplus, surplus);
     }
     uint32_t extra = remap->new_count - remap->old_count;
@@ -197,12 +200,12 @@ int32_t call_mremap(const struct system_call *call)
         return result;
     }
     if (call->record->call.words[TARGET] == 0) {
-        result = find_mapping(&remap);
+        result = call->record->call.words[SHRINKS] == 0 ? find_mapping(&remap) : 0;
         if (result != 0) {
             return result;
         }
         if ((remap.flags & MREMAP_FIXED) == 0) {
-            enum error error = resize_in_place(&remap);
+            enum error error = resize_in_place(call, &remap);
             if (error == OK) {
                 return (int32_t)call->arguments[0];
             }
