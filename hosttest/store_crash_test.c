@@ -24,6 +24,9 @@ static void store_power_cut_anywhere_recovers_a_committed_generation(void **stat
     (void)state;
     if (run.only != NULL) {
         assert_true(crash_scenario(&run, strtoull(run.only, NULL, 10)));
+        if (run.states == 0) {
+            fail_msg("%s: no state has this id; a failure prints the one to give", run.only);
+        }
         return;
     }
     for (uint64_t seed = first_seed; run.states < states_wanted; seed++) {
