@@ -285,7 +285,9 @@ def test_image_tool_refuses_by_name_and_changes_nothing(used_image, tmp_path):
                          (["unpin", path, "nobody"], "image log"), (["diff", path, newest, "999999"], "image log"),
                          (["diff", path, "5x", newest], "image log"), (["programs", path, "0"], "image log"),
                          (["cat", path, "1", "0xC0000000", "1"], "0xc0000000"), (["cat", path, "1", "here", "1"], "here"),
-                         (["cat", path, "99", "0x8048000", "1"], "no program 99"), (["core", path, "all", out], "all"),
+                         (["cat", path, "99", "0x8048000", "1"], "no program 99"),
+                         (["cat", path, "1", "0", "1"], "nothing at 0x00000000"),
+                         (["cat", path, "1", "0x8048000", "0x70000000"], "nothing at 0x08"), (["core", path, "all", out], "all"),
                          (["core", path, "1", path], "choose another"), (["picture", path, path], "the image itself"),
                          (["core", path, "1", out, "nobody"], "image log"), (["create", path], "choose another"),
                          (["create", out, "--size"], "usage"), (["create", out, "--size", "3"], "4 to 1048576"),
@@ -349,6 +351,9 @@ def test_two_machines_on_one_image(image, program):
     for loader in ("direct", "grub"):
         message = refused("run", "--headless", "--image", image.path, "--boot", loader)
         assert image.path in message and "in use" in message
+    for words in (["info"], ["verify"], ["pin", "name"]):
+        message = refused("image", words[0], image.path, *words[1:], status=2)
+        assert image.path in message and "in use by a running machine" in message
     first.send_line("unharmed")
     first.expect("line 1 is <unharmed>")
 

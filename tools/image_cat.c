@@ -19,6 +19,43 @@ static bool number_parse(const char *text, uint64_t max, uint64_t *out)
     return errno == 0 && end != text && *end == 0 && text[0] != '-' && *out <= max;
 }
 
+/* How far the program's regions reach from an address on without a hole. */
+struct reach {
+    uint64_t end;
+};
+
+static enum error extend(const struct vm_region *region, void *context)
+{
+    struct reach *reach = context;
+    uint64_t first = (uint64_t)region->first_page << PAGE_SHIFT;
+    uint64_t end = first + ((uint64_t)region->page_count << PAGE_SHIFT);
+
+    if (first <= reach->end && end > reach->end) {
+        reach->end = end;
+    }
+    return OK;
+}
+
+/* Whether a program has the whole range; that of the shared window is nobody's. Returns an exit status. */
+static int range_check(const struct image *image, uint32_t index, const struct program_record *program,
+                       uint64_t address, uint64_t length)
+{
+    struct reach reach = {.end = address};
+    uint64_t end = address + length < SHARED_START ? address + length : SHARED_START;
+    enum error error = regions_walk(image, program, extend, &reach);
+
+    if (error != OK) {
+        complain("%s: the regions of program %u: %s", image->path, index, error_text(error));
+        return STATUS_FOUND;
+    }
+    if (reach.end < end) {
+        complain("%s: program %u has nothing at 0x%08x; image picture shows what it has", image->path, index,
+                 (uint32_t)reach.end);
+        return STATUS_NOT_RUN;
+    }
+    return STATUS_SOUND;
+}
+
 static int copy_out(const struct image *image, uint32_t index, const struct program_record *program, uint32_t address,
                     uint64_t length)
 {
@@ -65,6 +102,7 @@ int command_cat(int argc, char **argv)
     struct program_record program;
     status = records_check(&image);
     status = status == STATUS_SOUND ? program_named(&image, argv[2], &index, &program) : status;
+    status = status == STATUS_SOUND ? range_check(&image, index, &program, address, length) : status;
     status = status == STATUS_SOUND ? copy_out(&image, index, &program, (uint32_t)address, length) : status;
     int closed = image_close(&image);
     return status != STATUS_SOUND ? status : closed;
