@@ -26,10 +26,10 @@ def refused(*arguments, status=1, **options):
     return result.stderr
 
 
-def refused_program(tmp_path, path, *words):
+def refused_program(tmp_path, path, *words, arguments=()):
     """A program that is refused before an image is made for it."""
     image = tmp_path / "new.img"
-    message = refused("run", "--headless", "--image", str(image), "--", path)
+    message = refused("run", "--headless", "--image", str(image), "--", path, *arguments)
     assert not image.exists()
     assert path in message
     for word in words:
@@ -60,6 +60,11 @@ def test_program_that_is_no_elf(tmp_path):
     path = tmp_path / "noise"
     path.write_bytes(bytes(range(256)) * 64)
     refused_program(tmp_path, str(path), "not an ELF", "gcc -m32 -static")
+
+
+@pytest.mark.parametrize("arguments", [["x"] * 508, ["x" * 32767]])
+def test_program_with_too_many_arguments(tmp_path, program, arguments):
+    refused_program(tmp_path, program("hello"), "at most 512 of 32767 bytes", arguments=arguments)
 
 
 def test_program_of_64_bits(tmp_path):

@@ -125,11 +125,12 @@ def word(text):
 
 
 def command_line(path, arguments):
-    """Arguments, the program's path first, then `--` and the environment: what the kernel makes argv and envp of."""
+    """Arguments, the program's path first, then `--` and the environment: what the kernel makes argv and envp of. Refused
+    if they are more than it takes."""
     words = [word(text) for text in (path, *arguments)]
     words += ["--"] + [word(f"{name}={value}") for name, value in ENVIRONMENT.items()]
     line = " ".join(words)
     if len(words) > WORDS_MAX or len(line) > WORDS_BYTES_MAX:
-        raise Failure(f"{len(words)} arguments and environment words of {len(line)} bytes are too many for a program: "
-                      f"at most {WORDS_MAX} of {WORDS_BYTES_MAX} bytes fit")
+        raise Failure(f"{path}: {len(words)} arguments and environment words of {len(line)} bytes are too many for a "
+                      f"program: at most {WORDS_MAX} of {WORDS_BYTES_MAX} bytes fit")
     return line

@@ -118,6 +118,7 @@ def check(options, words):
         raise UsageFailure("--icount counts emulated instructions: it does not go with --accel kvm")
     if words:
         program.check(words[0])
+        program.command_line(words[0], words[1:])
     check_outputs(options, words)
     if not options.image:
         raise UsageFailure("--image: a file is needed, it may be a new one")
