@@ -66,14 +66,14 @@ static const char *take_generation(struct options *options, const char *value)
 static const char *take_policy(struct options *options, const char *value)
 {
     static char names[96];
-    const struct vm_policy *policy;
+    const struct vm_policy *policy = value != NULL ? vm_policy_find(value) : NULL;
     uint32_t length = (uint32_t)kernel_snprintf(names, sizeof(names), "a page replacement policy, one of:");
 
+    if (policy != NULL) {
+        options->policy = policy;
+        return NULL;
+    }
     for (uint32_t i = 0; (policy = vm_policy_at(i)) != NULL; i++) {
-        if (value != NULL && strcmp(policy->name, value) == 0) {
-            options->policy = policy;
-            return NULL;
-        }
         length += (uint32_t)kernel_snprintf(names + length, sizeof(names) - length, " %s", policy->name);
         ASSERT(length < sizeof(names));
     }
