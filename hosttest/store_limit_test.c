@@ -7,7 +7,6 @@
 #include "store_fixture.h"
 
 #define HISTORY 16u
-#define PINS    32u
 
 static struct fake_disk disk;
 static struct world world;
@@ -75,23 +74,23 @@ static void store_keeps_thirty_two_names(void **state)
     (void)state;
     char name[STORE_NAME_BYTES];
     start();
-    for (uint32_t i = 0; i < PINS; i++) {
+    for (uint32_t i = 0; i < STORE_PINS_MAX; i++) {
         a_snapshot();
         snprintf(name, sizeof(name), "name-%u", i);
         assert_int_equal(store_pin(world.store, store_committed(world.store), name), OK);
     }
     assert_int_equal(store_pin(world.store, store_committed(world.store), "one-more"), ERROR_NO_SPACE);
-    assert_int_equal(kept_count(), PINS);
+    assert_int_equal(kept_count(), STORE_PINS_MAX);
     assert_int_equal(store_unpin(world.store, "name-0"), OK);
-    assert_int_equal(kept_count(), PINS - 1);
+    assert_int_equal(kept_count(), STORE_PINS_MAX - 1);
     assert_int_equal(store_pin(world.store, store_committed(world.store), "one-more"), OK);
     for (uint32_t i = 0; i < HISTORY; i++) {
         a_snapshot();
     }
-    assert_int_equal(kept_count(), PINS + HISTORY - 1); /* two names are of one generation */
+    assert_int_equal(kept_count(), STORE_PINS_MAX + HISTORY - 1); /* two names are of one generation */
     world_close(&world);
     world_open(&world);
-    assert_int_equal(kept_count(), PINS + HISTORY - 1);
+    assert_int_equal(kept_count(), STORE_PINS_MAX + HISTORY - 1);
     stop();
 }
 

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+_Static_assert(DISK_PINS_MAX == STORE_PINS_MAX && DISK_NAME_BYTES == STORE_NAME_BYTES, "what a root has room for");
+
 static bool name_is_valid(const char *name)
 {
     size_t length = strnlen(name, DISK_NAME_BYTES);
