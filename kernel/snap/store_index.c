@@ -275,7 +275,7 @@ static struct disk_map_entry *slot_insert(struct index *index, uint32_t position
 static bool finger_serves(const struct index *index, uint32_t page)
 {
     const struct index_node *leaf = index->finger;
-    return leaf != NULL && leaf->count > 0 && leaf->count < LEAF_MAX && page < index->finger_end &&
+    return leaf != NULL && leaf->count < LEAF_MAX && page < index->finger_end &&
            page > leaf->of.entries[leaf->count - 1].page;
 }
 
@@ -294,18 +294,6 @@ enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry 
         *out = slot_insert(index, leaf_position(index->finger, page), page);
     }
     return error;
-}
-
-void index_remove(struct index *index, uint32_t page)
-{
-    struct index_node *leaf = leaf_of(index, page);
-    ASSERT(leaf != NULL);
-    uint32_t position = leaf_position(leaf, page);
-    ASSERT(position < leaf->count && leaf->of.entries[position].page == page);
-    struct disk_map_entry *place = &leaf->of.entries[position];
-    leaf->count--;
-    index->slots--;
-    memmove(place, place + 1, (leaf->count - position) * sizeof(*place));
 }
 
 /* Free a subtree; recursion is as deep as the tree is high. */
@@ -332,6 +320,7 @@ static void node_check(const struct index_node *node, uint64_t *last, const stru
     if (node->level == 0) {
         ASSERT(node->previous == *last_leaf);
         ASSERT(*last_leaf == NULL || (*last_leaf)->next == node);
+        ASSERT(node->count > 0);
         *last_leaf = node;
         for (uint32_t i = 0; i < node->count; i++) {
             ASSERT((uint64_t)node->of.entries[i].page + 1 > *last);
@@ -355,7 +344,7 @@ void index_check(const struct index *index)
         ASSERT(last_leaf->next == NULL);
     }
     const struct index_node *finger = index->finger;
-    if (finger != NULL && finger->count > 0 && finger->of.entries[finger->count - 1].page + 1ull < index->finger_end) {
+    if (finger != NULL && finger->of.entries[finger->count - 1].page + 1ull < index->finger_end) {
         ASSERT(leaf_of(index, finger->of.entries[finger->count - 1].page + 1) == finger);
         ASSERT(leaf_of(index, (uint32_t)(index->finger_end - 1)) == finger);
     }

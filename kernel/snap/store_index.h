@@ -1,11 +1,11 @@
 /*
  * An ordered map in memory: page number -> map entry. A B+tree of whole frames.
  *
- * A slot is there from its creation until it is removed or the index is cleared; a slot whose `when` is zero is empty
- * and stands only for reserved room, so that what was prepared can later be filled in without failing.
+ * A slot is there from its creation until the index is cleared; a slot whose `when` is zero is empty and stands only
+ * for reserved room, so that what was prepared can later be filled in without failing.
  *
  *     INDEX-1  Slots are in ascending order of page, one slot a page.
- *     INDEX-2  All leaves are at the same depth and linked in order, left and right.
+ *     INDEX-2  All leaves are at the same depth and linked in order, left and right; none is without a slot.
  *     INDEX-3  Pages after the last of `finger` and below `finger_end` belong into that leaf.
  */
 #ifndef STORE_INDEX_H
@@ -42,9 +42,6 @@ struct disk_map_entry *index_after(const struct index *index, const struct disk_
 
 /* The slot of a page, created empty if need be. ERROR_NO_MEMORY: the index is as it was. */
 MUST_CHECK enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry **out);
-
-/* Remove a slot, which must exist. Nothing is allocated or freed. */
-void index_remove(struct index *index, uint32_t page);
 
 void index_clear(struct index *index);
 
