@@ -9,7 +9,8 @@
  * At the stop, store_snapshot_seal() turns the open layer into the sealed one (generation g, store_open_generation()
  * before the call) and starts a new open layer (generation g + 1). The snapshot thread then writes the dirty pages to
  * blocks the store allocates, puts them into the sealed layer, and commits it. store_find and store_next look through
- * open, then sealed, then committed. store_find_sealed does not see the open layer: it is for the snapshot itself.
+ * open, then sealed, then committed.
+ *
  * A committed block is never overwritten. Nothing of a generation is visible after a crash until its commit has
  * returned, and everything of it after that.
  *
@@ -65,8 +66,9 @@ struct store_open_options {
     const char *kernel_version;   /* noted in the image; NULL: none */
     struct store_tuning tuning;
     /*
-     * Whether the caller can go on with the generation that is being opened, given its system record; asked before anything
-     * is written. What it returns but for OK is what store_open() returns. May be NULL; not called without a generation.
+     * Whether the caller can go on with the generation that is being opened, given its system record; asked before
+     * anything is written. What it returns but for OK is what store_open() returns. May be NULL; not called without a
+     * generation.
      */
     enum error (*accept)(const void *record, uint32_t length);
 };
@@ -94,8 +96,8 @@ MUST_CHECK enum error store_format(struct block_device *device, const struct sto
  * - out: owned by the caller until store_close(). report: filled in on success and on failure.
  * - ERROR_FORMAT_FOREIGN, ERROR_FORMAT_VERSION, ERROR_FORMAT_DAMAGED, ERROR_NOT_FOUND (no such generation),
  *   ERROR_TOO_SMALL (the device is shorter than the image), ERROR_IO, ERROR_NO_MEMORY, ERROR_READ_ONLY.
- * - an earlier generation opened for writing becomes a branch: the first commit drops all newer ones but the pinned. Until
- *   then they are as they were. The report says so.
+ * - an earlier generation opened for writing becomes a branch: the first commit drops all newer ones but the pinned.
+ *   Until then they are as they were. The report says so.
  */
 MUST_CHECK enum error store_open(struct block_device *device, const struct store_open_options *options,
                                  struct store **out, struct store_report *report);
@@ -170,9 +172,6 @@ MUST_CHECK enum error store_delete(struct store *store, struct gpn first, uint32
 /* The open layer becomes the sealed one. Constant time, does not sleep. ERROR_BUSY: a snapshot is sealed already. */
 MUST_CHECK enum error store_snapshot_seal(struct store *store);
 
-/* Where a page is as the sealed generation sees it. Errors as store_find. */
-MUST_CHECK enum error store_find_sealed(struct store *store, struct gpn page, struct store_entry *out);
-
 /* As store_put, into the sealed layer; entry->generation is store_sealed_generation(). */
 MUST_CHECK enum error store_snapshot_put(struct store *store, struct gpn page, const struct store_entry *entry);
 
@@ -236,15 +235,13 @@ MUST_CHECK enum error store_pin_find(const struct store *store, const char *name
 
 struct store_statistics {
     uint64_t space_id[2];
-    uint64_t created_ns;   /* UTC since 1970 */
-    char kernel[64]; /* version of the last kernel that used the image */
-    uint64_t pages;  /* with content, as of the newest commit */
+    uint64_t created_ns; /* UTC since 1970 */
+    char kernel[64];     /* version of the last kernel that used the image */
+    uint64_t pages;      /* with content, as of the newest commit */
     uint32_t blocks, blocks_used, blocks_held;
     uint32_t log_records; /* a recovery reads so many records */
     uint64_t log_entries; /* pages in them */
     bool merge_is_under_way;
-    uint32_t nodes_cached; /* of the trees, in memory */
-    uint64_t nodes_read;   /* from the disk, since the open */
     uint32_t memory_pages; /* of the store */
 };
 void store_statistics(const struct store *store, struct store_statistics *out);

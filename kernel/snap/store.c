@@ -255,8 +255,6 @@ void store_statistics(const struct store *store, struct store_statistics *out)
         .log_records = store->log.count,
         .log_entries = store->recent.pages.slots + store->merging.pages.slots,
         .merge_is_under_way = store->state.merge_end != 0,
-        .nodes_cached = store->cache.count,
-        .nodes_read = store->cache.reads,
         .memory_pages = frame_count(FRAME_STORE),
     };
     out->created_ns = store->created_ns;

@@ -149,7 +149,6 @@ static enum error node_read(struct store *store, const struct disk_tree_ref *ref
         .generation = link_generation(ref->when),
         .checksum = ref->checksum,
     };
-    store->cache.reads++;
     enum error error = place_read(store, NULL, &place, page);
     if (error != OK) {
         return error;

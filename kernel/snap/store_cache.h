@@ -32,7 +32,6 @@ struct cache {
     struct cache_node *hand;
     uint32_t count, dirty_count;
     uint32_t limit; /* of clean nodes */
-    uint64_t reads; /* nodes read from the disk so far */
 };
 
 /* - limit: of clean nodes; at least a few paths are kept. ERROR_NO_MEMORY. */

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-enum { TOP_OPEN, TOP_SEALED, TOP_COMMITTED, LAYERS = 4 };
+/* Layers, newest first, and where a look may begin: the last two are committed, and not yet in the tree. */
+enum { TOP_OPEN = 0, TOP_COMMITTED = 2, LAYERS = 4 };
 
 static const struct layer *layer_at(const struct store *store, uint32_t index)
 {
@@ -88,25 +89,15 @@ static void entry_give(const struct disk_map_entry *entry, bool is_committed, st
     out->generation.number = is_committed ? when_stamp(entry->when) : entry->when;
 }
 
-static enum error find_give(struct store *store, uint32_t top, struct gpn page, struct store_entry *out)
+enum error store_find(struct store *store, struct gpn page, struct store_entry *out)
 {
     struct disk_map_entry entry;
     bool is_committed;
-    enum error error = find_from(store, top, page.number, &entry, &is_committed);
+    enum error error = find_from(store, TOP_OPEN, page.number, &entry, &is_committed);
     if (error == OK) {
         entry_give(&entry, is_committed, out);
     }
     return error;
-}
-
-enum error store_find(struct store *store, struct gpn page, struct store_entry *out)
-{
-    return find_give(store, TOP_OPEN, page, out);
-}
-
-enum error store_find_sealed(struct store *store, struct gpn page, struct store_entry *out)
-{
-    return find_give(store, TOP_SEALED, page, out);
 }
 
 enum error store_next(struct store *store, struct gpn from, struct gpn *page, struct store_entry *out)
