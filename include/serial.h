@@ -47,7 +47,4 @@ void serial_resume_receiver(void);
  */
 void serial_drain(void);
 
-/* As serial_drain(), then send `length` bytes by polling. For panics: needs nothing but the port. */
-void serial_panic_write(const char *text, size_t length);
-
 #endif

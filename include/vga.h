@@ -15,7 +15,6 @@
 
 /* Attribute: foreground colour in bits 0-3, background in 4-6. */
 #define VGA_ATTRIBUTE_NORMAL 0x07u
-#define VGA_ATTRIBUTE_PANIC  0x4Fu
 
 enum vga_screen { VGA_TERMINAL, VGA_LOG, VGA_SCREENS };
 
@@ -23,16 +22,9 @@ enum vga_screen { VGA_TERMINAL, VGA_LOG, VGA_SCREENS };
 void vga_init(void);
 
 void vga_show(enum vga_screen screen);
-enum vga_screen vga_shown(void);
-
-/* Blank a screen; its cursor goes to the first cell. */
-void vga_clear(enum vga_screen screen, uint8_t attribute);
 
 /* Set one cell. A row or column outside the screen changes nothing. `character` is of code page 437. */
 void vga_put(enum vga_screen screen, uint32_t row, uint32_t column, uint8_t character, uint8_t attribute);
-
-/* Move everything up by `rows`; blank rows come in at the bottom. */
-void vga_scroll(enum vga_screen screen, uint32_t rows, uint8_t attribute);
 
 /* Where the cursor blinks; outside the screen: nowhere. */
 void vga_cursor(enum vga_screen screen, uint32_t row, uint32_t column);

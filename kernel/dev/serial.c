@@ -324,15 +324,3 @@ void serial_drain(void)
     (void)poll_status(STATUS_TRANSMIT_DONE);
     interrupt_restore(were_enabled);
 }
-
-void serial_panic_write(const char *text, size_t length)
-{
-    if (!serial.present) {
-        return;
-    }
-    serial_drain();
-    for (size_t i = 0; i < length && poll_status(STATUS_TRANSMIT_EMPTY); i++) {
-        outb(UART_DATA, (uint8_t)text[i]);
-    }
-    (void)poll_status(STATUS_TRANSMIT_DONE);
-}

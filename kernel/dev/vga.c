@@ -15,6 +15,7 @@
 
 #define BUFFER_PHYSICAL 0xB8000u
 #define CELLS           (VGA_ROWS * VGA_COLUMNS)
+#define LAST_ROW        (CELLS - VGA_COLUMNS) /* its first cell */
 #define BLANK           ' '
 
 #define PORT_INDEX           0x3D4
@@ -79,13 +80,6 @@ static void refresh(enum vga_screen screen)
     }
 }
 
-static void fill(struct screen *screen, uint32_t first, uint8_t attribute)
-{
-    for (uint32_t i = first; i < CELLS; i++) {
-        screen->cells[i] = cell_of(BLANK, attribute);
-    }
-}
-
 /* Zeroed cells are those that nothing was written to before vga_init(). */
 static void fill_unwritten(struct screen *screen)
 {
@@ -96,11 +90,13 @@ static void fill_unwritten(struct screen *screen)
     }
 }
 
-static void scroll(struct screen *screen, uint32_t rows, uint8_t attribute)
+/* Everything moves up by a row; a blank one comes in at the bottom. */
+static void scroll(struct screen *screen)
 {
-    uint32_t gone = (rows < VGA_ROWS ? rows : VGA_ROWS) * VGA_COLUMNS;
-    memmove(screen->cells, screen->cells + gone, (CELLS - gone) * sizeof(screen->cells[0]));
-    fill(screen, CELLS - gone, attribute);
+    memmove(screen->cells, screen->cells + VGA_COLUMNS, LAST_ROW * sizeof(screen->cells[0]));
+    for (uint32_t i = LAST_ROW; i < CELLS; i++) {
+        screen->cells[i] = cell_of(BLANK, VGA_ATTRIBUTE_NORMAL);
+    }
 }
 
 static bool find_adapter(volatile uint16_t *buffer)
@@ -143,20 +139,6 @@ void vga_show(enum vga_screen screen)
     interrupt_restore(enabled);
 }
 
-enum vga_screen vga_shown(void)
-{
-    return vga.shown;
-}
-
-void vga_clear(enum vga_screen screen, uint8_t attribute)
-{
-    bool enabled = interrupt_disable();
-    fill(&vga.screens[screen], 0, attribute);
-    vga.screens[screen].cursor = 0;
-    refresh(screen);
-    interrupt_restore(enabled);
-}
-
 void vga_put(enum vga_screen screen, uint32_t row, uint32_t column, uint8_t character, uint8_t attribute)
 {
     if (row >= VGA_ROWS || column >= VGA_COLUMNS) {
@@ -168,14 +150,6 @@ void vga_put(enum vga_screen screen, uint32_t row, uint32_t column, uint8_t char
     if (vga.buffer != NULL && screen == vga.shown) {
         display_cells(cell, 1);
     }
-    interrupt_restore(enabled);
-}
-
-void vga_scroll(enum vga_screen screen, uint32_t rows, uint8_t attribute)
-{
-    bool enabled = interrupt_disable();
-    scroll(&vga.screens[screen], rows, attribute);
-    refresh(screen);
     interrupt_restore(enabled);
 }
 
@@ -199,8 +173,8 @@ static void log_character(struct screen *screen, char character)
         screen->cells[screen->cursor++] = cell_of((uint8_t)character, VGA_ATTRIBUTE_NORMAL);
     }
     if (screen->cursor >= CELLS) {
-        scroll(screen, 1, VGA_ATTRIBUTE_NORMAL);
-        screen->cursor = CELLS - VGA_COLUMNS;
+        scroll(screen);
+        screen->cursor = LAST_ROW;
     }
 }
 
