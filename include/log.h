@@ -18,8 +18,6 @@
  */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-void log_vline(const char *format, va_list arguments);
-
 /*
  * Send the log to one more place, from its history on.
  * - sink: takes text, whole lines or pieces of them; called with interrupts disabled, must not sleep or log.

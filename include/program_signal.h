@@ -46,7 +46,4 @@ void signal_deliver(struct registers *registers);
 void signal_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access,
                        enum error error);
 
-/* A short name ("segmentation fault") for messages; never NULL. */
-const char *signal_text(uint32_t signal);
-
 #endif

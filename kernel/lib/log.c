@@ -55,10 +55,13 @@ void log_add_sink(log_sink *sink)
     interrupt_restore(enabled);
 }
 
-void log_vline(const char *format, va_list arguments)
+void log_line(const char *format, ...)
 {
     char line[LINE_BYTES_MAX + 1];
+    va_list arguments;
+    va_start(arguments, format);
     int wanted = kernel_vsnprintf(line, LINE_BYTES_MAX, format, arguments);
+    va_end(arguments);
     size_t length = (size_t)wanted < LINE_BYTES_MAX ? (size_t)wanted : LINE_BYTES_MAX - 1;
     line[length++] = '\n';
 
@@ -68,12 +71,4 @@ void log_vline(const char *format, va_list arguments)
         sinks[i](line, length);
     }
     interrupt_restore(enabled);
-}
-
-void log_line(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    log_vline(format, arguments);
-    va_end(arguments);
 }

@@ -28,7 +28,8 @@ static void take_out(uint32_t set[2], uint32_t signal)
     set[(signal - 1) / 32] &= ~(1u << ((signal - 1) % 32));
 }
 
-const char *signal_text(uint32_t signal)
+/* What happened, for messages. */
+static const char *signal_text(uint32_t signal)
 {
     static const char *const texts[] = {
         [SIGHUP] = "hangup",       [SIGINT] = "interrupted",
