@@ -24,7 +24,7 @@ struct system_state {
     uint64_t monotonic_ns;        /* the monotonic clock at the stop (program_time.h) */
     uint64_t boots;               /* times the space was brought to life */
     struct cpu_features features; /* of the processor that programs have seen */
-    uint32_t last_exit_status;    /* of the program that ended last, as wait() reports it */
+    uint32_t reserved;            /* 0 */
     uint32_t programs;            /* alive at the stop */
     char kernel_version[32];
     struct {
