@@ -215,7 +215,7 @@ static void reset_brings_a_blank_screen(void **state)
     assert_string_equal(row_text(7), "");
     assert_cursor(0, 0);
     output("x");
-    assert_int_equal(attribute_at(0, 0), TERMINAL_ATTRIBUTE_NORMAL);
+    assert_int_equal(attribute_at(0, 0), 0x07);
 }
 
 #define SCREEN_TEST(name) cmocka_unit_test_setup(name, fixture_reset)

@@ -21,7 +21,6 @@
 #define O_NONBLOCK  00004000u
 #define O_LARGEFILE 00100000u
 #define O_DIRECTORY 00200000u
-#define O_NOFOLLOW  00400000u
 #define O_CLOEXEC   02000000u
 
 #define F_DUPFD         0u
@@ -32,11 +31,10 @@
 #define F_DUPFD_CLOEXEC 1030u
 #define FD_CLOEXEC      1u
 
-#define AT_FDCWD       (-100)
-#define AT_EMPTY_PATH  0x1000u
-#define ACCESS_WRITE   2u /* W_OK */
-#define LINUX_PATH_MAX 4096u
-#define LINUX_IOV_MAX  1024u
+#define AT_FDCWD      (-100)
+#define AT_EMPTY_PATH 0x1000u
+#define ACCESS_WRITE  2u /* W_OK */
+#define LINUX_IOV_MAX 1024u
 
 struct linux_iovec {
     uint32_t base, length;
@@ -98,7 +96,6 @@ _Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
 #define PROT_WRITE          2u
 #define PROT_EXEC           4u
 #define PROT_GROWSDOWN      0x01000000u
-#define PROT_GROWSUP        0x02000000u
 #define MAP_SHARED          0x01u
 #define MAP_PRIVATE         0x02u
 #define MAP_SHARED_VALIDATE 0x03u
@@ -109,9 +106,7 @@ _Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
 #define MAP_FIXED_NOREPLACE 0x100000u
 #define MREMAP_MAYMOVE      1u
 #define MREMAP_FIXED        2u
-#define MREMAP_DONTUNMAP    4u
 #define MADV_DONTNEED       4u
-#define MADV_FREE           8u
 
 /* Time */
 #define CLOCK_REALTIME           0u
@@ -186,7 +181,6 @@ struct linux_user_desc {
     uint32_t entry_number, base, limit, flags;
 };
 #define USER_DESC_32BIT          0x01u
-#define USER_DESC_CONTENTS       0x06u
 #define USER_DESC_READ_ONLY      0x08u
 #define USER_DESC_LIMIT_IN_PAGES 0x10u
 #define USER_DESC_NOT_PRESENT    0x20u
@@ -214,7 +208,6 @@ struct linux_user_desc {
 #define SIGTTOU    22u
 #define SIGURG     23u
 #define SIGWINCH   28u
-#define SIGSYS     31u
 #define SIGNAL_MAX 64u
 
 #define SIG_DFL 0u
@@ -238,7 +231,6 @@ struct linux_user_desc {
 
 #define SI_USER   0
 #define SI_KERNEL 0x80
-#define SI_TKILL  (-6)
 
 /* clone(): the lowest byte is the signal for the end */
 #define CLONE_SIGNAL         0x000000FFu
@@ -262,7 +254,6 @@ struct linux_user_desc {
 #define AT_PHNUM    5u
 #define AT_PAGESZ   6u
 #define AT_BASE     7u
-#define AT_FLAGS    8u
 #define AT_ENTRY    9u
 #define AT_UID      11u
 #define AT_EUID     12u

@@ -12,9 +12,7 @@ enum linux_errno {
     ESRCH = 3,
     EINTR = 4,
     EIO = 5,
-    ENXIO = 6,
     E2BIG = 7,
-    ENOEXEC = 8,
     EBADF = 9,
     ECHILD = 10,
     EAGAIN = 11,
@@ -30,7 +28,6 @@ enum linux_errno {
     ENFILE = 23,
     EMFILE = 24,
     ENOTTY = 25,
-    EFBIG = 27,
     ENOSPC = 28,
     ESPIPE = 29,
     EROFS = 30,
@@ -38,9 +35,6 @@ enum linux_errno {
     ERANGE = 34,
     ENAMETOOLONG = 36,
     ENOSYS = 38,
-    ELOOP = 40,
-    EOVERFLOW = 75,
-    EOPNOTSUPP = 95,
     ETIMEDOUT = 110,
 };
 

@@ -44,7 +44,6 @@ enum termios_character {
 #define ICRNL  0x0100u
 #define INLCR  0x0040u
 #define ISTRIP 0x0020u
-#define IXON   0x0400u
 #define IUTF8  0x4000u
 
 /* output_flags */

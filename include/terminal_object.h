@@ -30,8 +30,6 @@
 
 #define TERMINAL_OUTBOX_BYTES 16384u /* written and not yet allowed out, see console_stream.h */
 
-#define TERMINAL_ATTRIBUTE_NORMAL 0x07u /* light grey on black */
-
 /* A cell is a character of code page 437 below its attribute (foreground in bits 0-3, background in 4-6). */
 #define TERMINAL_CELL(character, attribute) ((uint16_t)((uint8_t)(character) | (uint16_t)(attribute) << 8))
 

@@ -12,7 +12,6 @@
 #define CR0_TASK_SWITCHED  (1u << 3)
 #define CR0_EMULATION      (1u << 2)
 #define CR0_MONITOR_FPU    (1u << 1)
-#define CR4_PSE            (1u << 4)
 #define CR4_OSFXSR         (1u << 9)
 #define CR4_OSXMMEXCPT     (1u << 10)
 
