@@ -125,12 +125,70 @@ static void store_puts_after_deletes_survive_in_long_records(void **state)
     fake_machine_stop();
 }
 
+#define FEW_PAGES 600u
+
+static struct world merging_world;
+static void (*plain_wait)(struct block_device *device, struct block_request *request);
+
+/* While somebody waits for a node, a commit merges the log into the tree. */
+static void wait_while_the_log_is_merged(struct block_device *device, struct block_request *request)
+{
+    plain_wait(device, request);
+    if (request->operation == BLOCK_READ) {
+        device->wait = plain_wait;
+        assert_int_equal(world_settle(&merging_world), OK);
+    }
+}
+
+/* The lowest page is in the log alone. The commit takes it from there into a tree that the search has no root of. */
+static void store_next_finds_what_a_commit_merges_meanwhile(void **state)
+{
+    (void)state;
+    struct world *world = &merging_world;
+    static struct fake_disk disk;
+    struct store_entry entry;
+    struct gpn found;
+    fake_machine_start(8192);
+    fake_disk_start(&disk, 4 * STORE_BLOCKS_MIN);
+    disk.is_recording = false;
+    world_start(world, &disk, FEW_PAGES, 5);
+    world->tuning = (struct store_tuning){.log_entries = 4, .cache_nodes = 8};
+    world_open(world);
+    for (uint32_t i = 1; i < FEW_PAGES; i++) {
+        world->now[i] = world->next_content++;
+        world->dirty[i] = true;
+    }
+    assert_int_equal(world_snapshot(world, false), OK);
+    while (!store_is_settled(world->store)) {
+        assert_int_equal(world_settle(world), OK);
+    }
+    for (uint32_t i = 0; i < FEW_PAGES; i += 50) {
+        world->now[i] = world->next_content++;
+        world->dirty[i] = true;
+    }
+    assert_int_equal(world_snapshot(world, false), OK);
+    assert_false(store_is_settled(world->store));
+    world_close(world);
+    world_open(world);
+    plain_wait = disk.device.wait;
+    disk.device.wait = wait_while_the_log_is_merged;
+    assert_int_equal(store_next(world->store, (struct gpn){0}, &found, &entry), OK);
+    assert_ptr_equal(disk.device.wait, plain_wait); /* a node was read, so the log was merged */
+    assert_true(store_is_settled(world->store));
+    assert_int_equal(found.number, world->gpn[0]);
+    world_close(world);
+    world_stop(world);
+    fake_disk_stop(&disk);
+    fake_machine_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_random_programs_agree_with_the_model),
         cmocka_unit_test(store_large_maps_agree_with_the_model),
         cmocka_unit_test(store_puts_after_deletes_survive_in_long_records),
+        cmocka_unit_test(store_next_finds_what_a_commit_merges_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

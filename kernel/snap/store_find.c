@@ -45,8 +45,12 @@ static enum error next_from(struct store *store, uint32_t top, uint32_t page, st
 {
     uint32_t at = page;
     while (true) {
+        uint64_t epoch = store->epoch;
         struct disk_tree_ref root = store->state.page_tree;
         enum error error = tree_next(store, &root, at, out);
+        if (epoch != store->epoch) {
+            continue; /* a commit may have moved pages from the layers into a tree that has another root */
+        }
         if (error != OK && error != ERROR_NOT_FOUND) {
             return error;
         }
