@@ -26,10 +26,10 @@ def refused(*arguments, status=1, **options):
     return result.stderr
 
 
-def refused_program(tmp_path, path, *words, arguments=()):
+def refused_program(tmp_path, path, *words, arguments=(), options=()):
     """A program that is refused before an image is made for it."""
     image = tmp_path / "new.img"
-    message = refused("run", "--headless", "--image", str(image), "--", path, *arguments)
+    message = refused("run", "--headless", "--image", str(image), *options, "--", path, *arguments)
     assert not image.exists()
     assert path in message
     for word in words:
@@ -65,6 +65,19 @@ def test_program_that_is_no_elf(tmp_path):
 @pytest.mark.parametrize("arguments", [["x"] * 508, ["x" * 32767]])
 def test_program_with_too_many_arguments(tmp_path, program, arguments):
     refused_program(tmp_path, program("hello"), "at most 512 of 32767 bytes", arguments=arguments)
+
+
+def test_program_larger_than_memory(tmp_path, program, image):
+    path = tmp_path / "large"
+    path.write_bytes(open(program("hello"), "rb").read())
+    os.truncate(path, 10 << 20)
+    assert image.boot("--memory", "16", program=[str(path)]).end() == 0
+    before = image.content()
+    for size, words in ((1, "--memory 17"), (758 << 20, "at most 762")):
+        os.truncate(path, (10 << 20) + size)
+        refused_program(tmp_path, str(path), words, options=("--memory", "16"))
+        assert words in refused("run", "--headless", "--image", image.path, "--memory", "16", "--", str(path))
+    assert image.content() == before
 
 
 def test_program_of_64_bits(tmp_path):

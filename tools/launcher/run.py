@@ -18,6 +18,7 @@ POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
 OPTIONS_OF_WORDS = ["--qemu", "--kernel-options"]
 MEMORY_MIB_MIN = 16
 MEMORY_MIB_MAX = 768
+BESIDE_PROGRAM_MIB = 6  # what the kernel needs while the program's file is still there
 INTERVAL_MS_MAX = 3600 * 1000
 
 DESCRIPTION = """\
@@ -119,6 +120,7 @@ def check(options, words):
     if words:
         program.check(words[0])
         program.command_line(words[0], words[1:])
+        check_memory(words[0], options.memory)
     check_outputs(options, words)
     if not options.image:
         raise UsageFailure("--image: a file is needed, it may be a new one")
@@ -128,6 +130,18 @@ def check(options, words):
     if not exists and options.generation:
         raise Failure(f"{options.image} does not exist, so it has no generation {options.generation}")
     return exists
+
+
+def check_memory(path, memory_mib):
+    """The boot loader puts a program's whole file into memory; GRUB, if it cannot, goes on without it."""
+    size_mib = -(-os.path.getsize(path) // image.MIB)
+    needed_mib = size_mib + BESIDE_PROGRAM_MIB
+    if needed_mib > MEMORY_MIB_MAX:
+        raise Failure(f"{path}: a program of {size_mib} MiB; at most {MEMORY_MIB_MAX - BESIDE_PROGRAM_MIB} MiB can be booted "
+                      "with (strip removes what is for debuggers)")
+    if needed_mib > memory_mib:
+        raise Failure(f"{path}: a program of {size_mib} MiB does not fit a machine of {memory_mib} MiB; give it --memory "
+                      f"{needed_mib} or more")
 
 
 def check_outputs(options, words):
