@@ -107,6 +107,7 @@ def test_wrong_options_of_the_kernel_are_named_and_cost_the_image_nothing(tmp_pa
 
 
 def test_last_of_several_options_counts(tmp_path, used_image):
-    status, _, serial = run_kernel(str(tmp_path), "  interval=5 policy=lru  interval=0 policy=fifo external-sync  ", "-drive",
-                                   f"if=none,id=d,format=raw,file={used_image.path}", "-device", "virtio-blk-pci,drive=d")
+    words = "  interval=5 policy=lru  interval=0 policy=fifo external-sync  "
+    status, _, serial = run_kernel(str(tmp_path), words, "-drive", f"if=none,id=d,format=raw,file={used_image.path}",
+                                   "-device", "virtio-blk-pci,drive=d")
     assert status == STOPPED and "interval above 0" in serial

@@ -93,7 +93,8 @@ def check_segment(path, kind, segment, length):
     if file_bytes > memory_bytes:
         raise Failure(f"{path}: a damaged ELF program (a segment is larger in the file than in memory): {RECIPE}")
     if alignment >= PAGE_BYTES and (alignment & (alignment - 1) or (address ^ offset) % PAGE_BYTES):
-        raise Failure(f"{path}: a damaged ELF program (a segment lies differently in its page than in the file): {RECIPE}")
+        raise Failure(f"{path}: a damaged ELF program (a segment lies differently in its page than in the file): "
+                      f"{RECIPE}")
     low = 0 if kind == ET_DYN else USER_START
     if address < low or address + memory_bytes > USER_IMAGE_END:
         raise Failure(f"{path}: linked to run at {address:#x}, {memory_bytes} bytes; programs live between {USER_START:#x} "
@@ -105,7 +106,8 @@ def check_segments(path, kind, entry, segments):
     if not segments:
         raise Failure(f"{path}: a damaged ELF program (nothing in it is to be loaded): {RECIPE}")
     if len(segments) > SEGMENTS_MAX:
-        raise Failure(f"{path}: {len(segments)} segments, at most {SEGMENTS_MAX} fit; link it with the default linker script")
+        raise Failure(f"{path}: {len(segments)} segments, at most {SEGMENTS_MAX} fit; link it with the default linker "
+                      "script")
     if kind == ET_DYN and entry == 0:
         raise Failure(f"{path}: a shared library; a program is needed: {RECIPE}")
     ends = [address + memory_bytes for _, _, address, _, _, memory_bytes, _, _ in segments]

@@ -100,7 +100,8 @@ def add_options(parser):
     add("--icount", action="store_true", help="deterministic virtual time: one instruction, one nanosecond")
     add("--external-sync", action="store_true", help="console output waits until the snapshot that covers it is durable")
     add("--policy", choices=POLICIES, help="of page replacement (default: sieve)")
-    add("--kernel-options", metavar="WORDS", type=kernel_words, default=[], help="passed on to the kernel; kernel/options.h lists them")
+    add("--kernel-options", metavar="WORDS", type=kernel_words, default=[],
+        help="passed on to the kernel; kernel/options.h lists them")
     add("--log", metavar="FILE", help="keep the kernel's log there")
     add("--qemu", metavar="ARGS", type=shell_words, default=[], help="passed on to QEMU")
 
@@ -137,8 +138,8 @@ def check_memory(path, memory_mib):
     size_mib = -(-os.path.getsize(path) // image.MIB)
     needed_mib = size_mib + BESIDE_PROGRAM_MIB
     if needed_mib > MEMORY_MIB_MAX:
-        raise Failure(f"{path}: a program of {size_mib} MiB; at most {MEMORY_MIB_MAX - BESIDE_PROGRAM_MIB} MiB can be booted "
-                      "with (strip removes what is for debuggers)")
+        raise Failure(f"{path}: a program of {size_mib} MiB; at most {MEMORY_MIB_MAX - BESIDE_PROGRAM_MIB} MiB can be "
+                      "booted with (strip removes what is for debuggers)")
     if needed_mib > memory_mib:
         raise Failure(f"{path}: a program of {size_mib} MiB does not fit a machine of {memory_mib} MiB; give it --memory "
                       f"{needed_mib} or more")
