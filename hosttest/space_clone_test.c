@@ -222,6 +222,91 @@ static void settle_without_memory(void)
 
 SPACE_CASE(settling_without_memory_changes_nothing, settle_without_memory, .extension = &family_extension)
 
+/*
+ * Nothing can be written, and few frames are left. What takes two of them, for a page that has to be read and for where
+ * it is copied, is refused with one, and does not wait for ever.
+ */
+static bool (*act)(void);
+static bool has_succeeded;
+
+static void act_once(void *unused)
+{
+    (void)unused;
+    has_succeeded = act();
+    space_world.programs--;
+}
+
+static void act_with_frames(uint32_t count)
+{
+    struct frame *taken = calloc(frame_limit(), sizeof(*taken));
+    uint32_t held = 0;
+
+    while (frame_count(FRAME_FREE) > vm_frame_reserve() + count) {
+        SPACE_CHECK(frame_allocate(FRAME_KERNEL, &taken[held++]) == OK);
+    }
+    space_start(act_once);
+    space_wait_programs();
+    while (held > 0) {
+        frame_free(taken[--held]);
+    }
+    free(taken);
+}
+
+static void act_in_full_memory(bool (*what)(void))
+{
+    struct fake_disk_fault *fault = &space_world.slow.disk->fault;
+
+    act = what;
+    space_reboot();
+    space_world.has_faults = true;
+    *fault = (struct fake_disk_fault){.armed = true, .operation = BLOCK_WRITE, .count = UINT64_MAX, .error = ERROR_IO};
+    for (uint32_t count = 0; count <= 2; count++) {
+        act_with_frames(count);
+        SPACE_CHECK(has_succeeded == (count == 2));
+    }
+    fault->armed = false;
+    space_world.has_faults = false;
+}
+
+static uint32_t survivor; /* a member whose page 3 its source has as well */
+
+static bool store_in_survivor(void)
+{
+    return family_store(survivor, 3, 7);
+}
+
+static void copy_in_full_memory(void)
+{
+    uint32_t parent = 0;
+
+    store_all(parent, 100);
+    SPACE_CHECK(family_clone(&parent, &survivor));
+    act_in_full_memory(store_in_survivor);
+    load_all(survivor);
+    load_all(parent);
+}
+
+SPACE_CASE(clone_copies_in_a_full_memory_or_is_refused, copy_in_full_memory, .extension = &family_extension)
+
+static bool settle_survivor(void)
+{
+    return family_settle(&survivor);
+}
+
+static void settle_in_full_memory(void)
+{
+    uint32_t child;
+
+    survivor = 0;
+    store_all(survivor, 100);
+    SPACE_CHECK(family_clone(&survivor, &child) && family_store(survivor, 3, 33));
+    family_end(child);
+    act_in_full_memory(settle_survivor);
+    load_all(survivor);
+}
+
+SPACE_CASE(settling_happens_in_a_full_memory_or_is_refused, settle_in_full_memory, .extension = &family_extension)
+
 /* Worlds ----------------------------------------------------------------------------------------------------------- */
 
 static struct family_counters *sums;
@@ -277,6 +362,8 @@ int main(int count, char **words)
         cmocka_unit_test(clone_reads_again_what_its_source_had_to_give_up),
         cmocka_unit_test(wired_page_of_a_source_is_not_dropped),
         cmocka_unit_test(settling_without_memory_changes_nothing),
+        cmocka_unit_test(clone_copies_in_a_full_memory_or_is_refused),
+        cmocka_unit_test(settling_happens_in_a_full_memory_or_is_refused),
         cmocka_unit_test(every_cut_of_a_family_is_one_instant),
     };
     const char *seed = getenv("EIDOLON_SEED");

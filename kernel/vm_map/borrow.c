@@ -107,14 +107,18 @@ static enum error find_lender(struct gpn gpn, const struct vm_allowance *allowan
     return OK;
 }
 
-enum error borrow_copy(struct vm_page *page, const struct vm_page *lender)
+enum error borrow_begin_copy(struct vm_page *page, struct frame *out)
 {
-    struct frame frame;
-    enum error error = vm_frame_take(&frame);
+    enum error error = vm_frame_take(out);
 
-    if (error != OK) {
-        return error;
+    if (error == OK) {
+        vm_page_begin_read(page);
     }
+    return error;
+}
+
+void borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame)
+{
     if (lender != NULL) {
         memcpy(frame_address(frame), frame_address(lender->frame), PAGE_SIZE);
         copied++;
@@ -125,7 +129,12 @@ enum error borrow_copy(struct vm_page *page, const struct vm_page *lender)
         (void)pmap_remove(page->gpn);
     }
     vm_page_make_resident(vm_object_space(), page, frame);
-    return OK;
+}
+
+void borrow_fail_copy(struct vm_page *page, struct frame frame)
+{
+    vm_page_fail_read(page);
+    frame_free(frame);
 }
 
 static enum error share(const struct vm_page *page, const struct vm_page *lender)
@@ -133,27 +142,43 @@ static enum error share(const struct vm_page *page, const struct vm_page *lender
     return pmap_query(page->gpn, NULL) ? OK : pmap_enter(page->gpn, lender->frame, PMAP_READ);
 }
 
+/* Zeroes, because nobody has the page; a frame for them is there if the page is to be written. */
+static enum error take_zeroes(struct vm_page *page, struct frame frame)
+{
+    enum error error = page->state == VM_PAGE_READING ? OK : borrow_begin_copy(page, &frame);
+
+    if (error == OK) {
+        borrow_end_copy(page, NULL, frame);
+    }
+    return error;
+}
+
 /* `kind` is what it took to find the lender, or NO_FAULT. */
-static enum error take(struct vm_page *page, const struct vm_page *lender, enum pmap_access access,
+static enum error take(struct vm_page *page, const struct vm_page *lender, enum pmap_access access, struct frame frame,
                        enum eidolon_count *kind)
 {
-    if (lender != NULL && access == PMAP_READ) {
+    if (lender == NULL) {
+        *kind = EIDOLON_FAULT_ZERO;
+        return take_zeroes(page, frame);
+    }
+    if (access == PMAP_READ) {
         *kind = *kind == NO_FAULT ? EIDOLON_FAULT_SHARED : *kind;
         return share(page, lender);
     }
-    *kind = lender != NULL ? EIDOLON_FAULT_COPY : EIDOLON_FAULT_ZERO;
-    return borrow_copy(page, lender);
+    *kind = EIDOLON_FAULT_COPY;
+    borrow_end_copy(page, lender, frame);
+    return OK;
 }
 
-enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
-                  enum eidolon_count *kind)
+/* Find the lender, and take what it has; again, if sources have changed in the meantime. */
+static enum error find_and_take(struct vm_page *page, enum pmap_access access, struct frame frame,
+                                struct vm_allowance *allowance, enum eidolon_count *kind)
 {
     const struct vm_fault_policy *policy = vm_fault_policy();
     struct vm_page *lender;
     struct gpn last;
     enum error error;
 
-    *kind = NO_FAULT;
     for (;;) {
         error = find_lender(page->gpn, allowance, &lender, &last, kind);
         if (error == OK) {
@@ -161,7 +186,7 @@ enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allow
         }
         bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !borrow_is_due(last));
         if (error == OK && holds) {
-            error = take(page, lender, access, kind);
+            error = take(page, lender, access, frame, kind);
         }
         if (lender != NULL) {
             vm_page_unlock(lender);
@@ -170,6 +195,20 @@ enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allow
             return error;
         }
     }
+}
+
+enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
+                  enum eidolon_count *kind)
+{
+    struct frame frame = FRAME_NONE;
+    enum error error = access == PMAP_WRITE ? borrow_begin_copy(page, &frame) : OK;
+
+    *kind = NO_FAULT;
+    error = error != OK ? error : find_and_take(page, access, frame, allowance, kind);
+    if (page->state == VM_PAGE_READING) {
+        borrow_fail_copy(page, frame);
+    }
+    return error;
 }
 
 /* Borrowers -------------------------------------------------------------------------------------------------------- */

@@ -48,10 +48,16 @@ MUST_CHECK enum error borrow(struct vm_page *page, enum pmap_access access, stru
                              enum eidolon_count *kind);
 
 /*
- * A frame of its own for a page that has none: with what the lender holds, or zeroes if that is NULL. The caller has
- * both mutexes. Does not sleep. ERROR_NO_MEMORY.
+ * A copy for a page that has no frame. Its frame is taken before the lender is brought in, which may take another one:
+ * the other way round, who waits for the second frame could be given the first one, the lender's, for ever. The page
+ * counts as being read until its content has come. The caller has its mutex, and the lender's when the copy ends; none
+ * of these sleeps.
+ * - borrow_end_copy: lender NULL: zeroes.
+ * - ERROR_NO_MEMORY.
  */
-MUST_CHECK enum error borrow_copy(struct vm_page *page, const struct vm_page *lender);
+MUST_CHECK enum error borrow_begin_copy(struct vm_page *page, struct frame *out);
+void borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame);
+void borrow_fail_copy(struct vm_page *page, struct frame frame);
 
 /* Whether one of those who borrow a page's frame has wired it; and whether one has used it since the last call. */
 bool borrowers_hold(struct gpn gpn);

@@ -24,6 +24,7 @@
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
+#define FRAMES_OF_A_FAULT  2u /* at most: a page that is lent, and the copy of it */
 
 static uint64_t dropped;
 
@@ -94,12 +95,17 @@ enum error vm_frame_take(struct frame *out)
     return frame_allocate(FRAME_PAGE, out);
 }
 
+static bool is_enough_free(void)
+{
+    return frame_count(FRAME_FREE) >= vm_frame_reserve() + FRAMES_OF_A_FAULT;
+}
+
 enum error vm_reclaim_wait(void)
 {
     for (uint32_t waits = 0; waits < WAITS_MAX; waits++) {
         uint32_t freed;
         enum error error = vm_page_out(&freed);
-        if (freed > 0 || frame_count(FRAME_FREE) > vm_frame_reserve()) {
+        if (freed >= FRAMES_OF_A_FAULT || is_enough_free()) {
             return OK;
         }
         error = vm_clean_pages();
@@ -110,7 +116,7 @@ enum error vm_reclaim_wait(void)
         if (error == ERROR_INTERRUPTED) {
             return error;
         }
-        if (frame_count(FRAME_FREE) > vm_frame_reserve() || drop_some(vm_object_space(), may_drop) > 0) {
+        if (is_enough_free() || drop_some(vm_object_space(), may_drop) >= FRAMES_OF_A_FAULT || is_enough_free()) {
             return OK;
         }
     }

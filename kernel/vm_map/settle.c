@@ -38,28 +38,23 @@ static enum error bring_in(struct vm_page *page)
 /* Giving ----------------------------------------------------------------------------------------------------------- */
 
 /*
- * Write a page over another one, which is locked. What that held before need not be read. Nothing has changed after an
- * error.
+ * Write a page over another one, which is locked. What that held before need not be read; if it has no frame, `frame`
+ * becomes its. Nothing has changed after an error.
  */
-static enum error write_over(struct vm_page *target, const struct vm_page *content)
+static enum error write_over(struct vm_page *target, const struct vm_page *content, struct frame frame)
 {
     const void *bytes = frame_address(content->frame);
     enum eidolon_count kind;
-    struct frame frame;
-    enum error error;
 
     borrowers_unmap(target->gpn);
     if (frame_is_none(target->frame)) {
-        error = vm_frame_take(&frame);
-        if (error == OK) {
-            memcpy(frame_address(frame), bytes, PAGE_SIZE);
-            (void)pmap_remove(target->gpn); /* what it had borrowed itself, before it was a source */
-            vm_page_make_resident(vm_object_space(), target, frame);
-            vm_page_mark_dirty(vm_object_space(), target);
-        }
-        return error;
+        memcpy(frame_address(frame), bytes, PAGE_SIZE);
+        (void)pmap_remove(target->gpn); /* what it had borrowed itself, before it was a source */
+        vm_page_make_resident(vm_object_space(), target, frame);
+        vm_page_mark_dirty(vm_object_space(), target);
+        return OK;
     }
-    error = vm_fault_map(target, PMAP_WRITE, true, &kind);
+    enum error error = vm_fault_map(target, PMAP_WRITE, true, &kind);
     if (error == OK) {
         memcpy(frame_address(target->frame), bytes, PAGE_SIZE);
         vm_page_mark_dirty(vm_object_space(), target);
@@ -89,34 +84,38 @@ static enum error end_page(struct vm_page *page)
     return error;
 }
 
-static enum error copy_to_source(const struct vm_page *page)
+/* Bring in a page, and write it over the source's, for which there is a frame by then. */
+static enum error copy_to_source(struct vm_page *page, struct vm_page *target)
 {
-    struct vm_page *target;
-    enum error error = vm_fault_lock_page(source_page(page->gpn), &target, NULL);
+    struct frame frame = FRAME_NONE;
+    enum error error = frame_is_none(target->frame) ? borrow_begin_copy(target, &frame) : OK;
 
-    if (error == OK) {
-        error = write_over(target, page);
-        vm_page_unlock(target);
-        page_in_forget(vm_object_space(), source_page(page->gpn));
+    error = error != OK ? error : bring_in(page);
+    if (error == OK && !frame_is_none(page->frame)) {
+        error = write_over(target, page, frame);
+    }
+    if (target->state == VM_PAGE_READING) {
+        borrow_fail_copy(target, frame);
     }
     return error;
 }
 
 static enum error try_give_page(struct space_id space, struct gpn gpn)
 {
-    struct vm_page *page;
+    struct vm_page *page, *target;
     (void)space;
     enum error error = vm_fault_lock_page(gpn, &page, NULL);
 
     if (error != OK) {
         return error;
     }
-    error = bring_in(page);
-    bool has_content = !frame_is_none(page->frame);
-    if (error == OK && has_content) {
-        error = copy_to_source(page);
+    error = vm_fault_lock_page(source_page(gpn), &target, NULL);
+    if (error == OK) {
+        error = copy_to_source(page, target);
+        vm_page_unlock(target);
+        page_in_forget(vm_object_space(), source_page(gpn));
     }
-    if (error == OK && has_content) {
+    if (error == OK && !frame_is_none(page->frame)) {
         return end_page(page);
     }
     vm_page_unlock(page);
@@ -141,17 +140,24 @@ static void mark_dirty(struct vm_page *page)
 static enum error copy_from_source(struct vm_page *page)
 {
     struct vm_page *lender;
-    enum error error = vm_fault_lock_page(source_page(page->gpn), &lender, NULL);
+    struct frame frame;
+    enum error error = borrow_begin_copy(page, &frame);
 
     if (error != OK) {
         return error;
     }
-    error = bring_in(lender);
-    if (error == OK && !frame_is_none(lender->frame)) {
-        error = borrow_copy(page, lender);
+    error = vm_fault_lock_page(source_page(page->gpn), &lender, NULL);
+    if (error == OK) {
+        error = bring_in(lender);
+        if (error == OK && !frame_is_none(lender->frame)) {
+            borrow_end_copy(page, lender, frame);
+        }
+        vm_page_unlock(lender);
+        page_in_forget(vm_object_space(), source_page(page->gpn));
     }
-    vm_page_unlock(lender);
-    page_in_forget(vm_object_space(), source_page(page->gpn));
+    if (page->state == VM_PAGE_READING) {
+        borrow_fail_copy(page, frame);
+    }
     return error;
 }
 
