@@ -171,14 +171,25 @@ void program_create_undo(uint32_t index)
     programs_alive--;
 }
 
+/* Others may take records while this sleeps; it has not slept if it did not have to commit any. */
+static enum error reserve_with_space(void)
+{
+    enum error error;
+    uint32_t before;
+
+    do {
+        before = record_committed(RECORD_PROGRAM) + record_committed(RECORD_SPACE);
+        error = program_reserve();
+        error = error == OK ? space_reserve(1) : error;
+    } while (error == OK && record_committed(RECORD_PROGRAM) + record_committed(RECORD_SPACE) != before);
+    return error;
+}
+
 enum error program_create(const char *name, uint32_t parent, uint32_t *out_index)
 {
     struct space_id space;
-    enum error error = program_reserve();
+    enum error error = reserve_with_space();
 
-    if (error == OK) {
-        error = space_reserve(1);
-    }
     if (error == OK) {
         error = space_create(&space);
     }
