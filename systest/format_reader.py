@@ -227,18 +227,21 @@ class State:
                                        for block in range(first, first + count))
         return used
 
-    def retired(self):
-        """Blocks that are never used again."""
+    def retired_keys(self):
+        """Blocks that are never used again, as the free-space tree says."""
         keys = [entry[0] for entry in self.leaves(self.record.space_tree)]
-        tree = {key - RETIRED_KEY for key in keys if key >= RETIRED_KEY}
-        return tree | {block for record in self.log for first, count in record.items[RETIRED]
-                       for block in range(first, first + count)}
+        return {key - RETIRED_KEY for key in keys if key >= RETIRED_KEY}
+
+    def retired_items(self):
+        """The same, as the log says. Of the newest generation they are not free; an older one may know what it does not."""
+        return {block for record in self.log for first, count in record.items[RETIRED]
+                for block in range(first, first + count)}
 
     def reached(self):
         """Section 7, end: the blocks that this generation reaches."""
         self.space_map()
         blocks = {block for record in self.log for block in record.blocks}
-        blocks.update(self.node_blocks, self.chunk_blocks, self.retired())
+        blocks.update(self.node_blocks, self.chunk_blocks, self.retired_keys())
         blocks.update(entry.block for entry in self.pages.values() if entry.block)
         return blocks
 
@@ -337,7 +340,7 @@ class Image:
             newest = newest or state
         if newest and not self.flags & REBUILD and not self.problems:
             used = newest.space_map()
-            for block in used ^ reached:
+            for block in used ^ (reached | newest.retired_items()):
                 self.problem(block, "used by nobody" if block in used else "used but free")
             if len(used) != newest.record.used_count:
                 self.problem(newest.record.blocks[0], f"{len(used)} blocks in use, not {newest.record.used_count}")

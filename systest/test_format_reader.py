@@ -77,7 +77,7 @@ def counted(image):
     records = {block for state in states for record in state.log for block in record.blocks}
     nodes = {block for state in states for block in state.node_blocks}
     chunks = {block for state in states for block in state.chunk_blocks}
-    retired = {block for state in states for block in state.retired()}
+    retired = set().union(states[0].retired_items(), *(state.retired_keys() for state in states))
     return [len(states), image.kept[0].generation, len(pages), len(records), len(nodes), len(chunks)] \
         + ([len(retired)] if retired else [])
 
@@ -133,7 +133,7 @@ def test_any_flipped_bit_in_a_used_block_is_found_by_reader_and_tool(tmp_path, c
     image = Image(path)
     states = [image.state(kept) for kept in image.kept]
     pages = {entry.block for state in states for entry in state.pages.values() if entry.block}
-    used = set().union(*(state.reached() - state.retired() for state in states))
+    used = set().union(*(state.reached() - state.retired_keys() for state in states))
     metadata = [0, 1, 2, 3] + sorted(used - pages)
     flips = FLIPS_SOAK if soak else FLIPS
     for block in metadata[:4] + chance.choices(metadata, k=flips) + chance.choices(sorted(pages), k=flips):
