@@ -67,6 +67,9 @@ static bool entries_equal(const struct disk_map_entry *a, const struct disk_map_
 static enum error entry_merge(struct commit *commit, const struct disk_map_entry *entry)
 {
     struct disk_map_entry old;
+    if (tree_set_near(&commit->page_edit, entry)) {
+        return OK;
+    }
     enum error error = tree_find(commit->store, &commit->page_edit.root, entry->page, &old);
     if (error == OK && entries_equal(&old, entry)) {
         return OK;

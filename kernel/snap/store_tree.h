@@ -34,6 +34,9 @@ struct tree_edit {
     struct disk_tree_ref root;
     struct run_list dead; /* nodes that the new version does without; the tag is their generation */
     uint32_t dirty;       /* nodes */
+    /* The dirty leaf that was set last serves the pages from leaf_first on, below leaf_beyond. NULL: none. */
+    struct disk_node *leaf;
+    uint64_t leaf_first, leaf_beyond;
 };
 
 void tree_edit_begin(struct tree_edit *edit, struct store *store, const struct disk_tree_ref *root,
@@ -45,6 +48,12 @@ void tree_edit_begin(struct tree_edit *edit, struct store *store, const struct d
  */
 MUST_CHECK enum error tree_set(struct tree_edit *edit, const struct disk_map_entry *entry);
 MUST_CHECK enum error tree_remove(struct tree_edit *edit, uint32_t page);
+
+/*
+ * Set an entry in the leaf that was set last, without looking for it: entries that come in order of page mostly fall
+ * into that. False if this one does not, or the leaf has no room: then nothing has changed. Does not sleep.
+ */
+bool tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry);
 
 /*
  * Give every dirty node its checksum and queue it for writing; edit->root then is the new root. Their blocks, held, are

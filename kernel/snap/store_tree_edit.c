@@ -221,9 +221,30 @@ static enum error root_raise(struct tree_edit *edit, struct disk_node **root)
     return OK;
 }
 
+static void leaf_set(struct disk_node *leaf, uint32_t position, const struct disk_map_entry *entry)
+{
+    if (position < leaf->count && leaf->entries[position].page == entry->page) {
+        leaf->entries[position] = *entry;
+    } else {
+        entry_insert(leaf, position, entry);
+    }
+}
+
+bool tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry)
+{
+    if (edit->leaf == NULL || entry->page < edit->leaf_first || entry->page >= edit->leaf_beyond ||
+        edit->leaf->count == DISK_NODE_ENTRIES) {
+        return false;
+    }
+    leaf_set(edit->leaf, node_position(edit->leaf, entry->page), entry);
+    return true;
+}
+
 enum error tree_set(struct tree_edit *edit, const struct disk_map_entry *entry)
 {
     struct disk_node *node;
+    uint64_t first = 0, beyond = UINT64_MAX;
+    edit->leaf = NULL;
     enum error error = root_edit(edit, &node);
     error = error != OK ? error : root_raise(edit, &node);
     while (error == OK && node->level > 0) {
@@ -237,18 +258,18 @@ enum error tree_set(struct tree_edit *edit, const struct disk_map_entry *entry)
         if (error == OK) {
             struct disk_map_entry *link = &node->entries[position];
             link->page = entry->page < link->page ? entry->page : link->page;
+            first = link->page;
+            beyond = position + 1 < node->count ? link[1].page : beyond;
             node = cache_dirty(&edit->store->cache, link->block);
         }
     }
     if (error != OK) {
         return error;
     }
-    uint32_t position = node_position(node, entry->page);
-    if (position < node->count && node->entries[position].page == entry->page) {
-        node->entries[position] = *entry;
-    } else {
-        entry_insert(node, position, entry);
-    }
+    leaf_set(node, node_position(node, entry->page), entry);
+    edit->leaf = node;
+    edit->leaf_first = first;
+    edit->leaf_beyond = beyond;
     return OK;
 }
 
@@ -337,6 +358,7 @@ enum error tree_remove(struct tree_edit *edit, uint32_t page)
         return error == ERROR_NOT_FOUND ? OK : error;
     }
     struct path path;
+    edit->leaf = NULL; /* it may be joined with another one */
     error = path_edit(edit, page, &path);
     if (error != OK) {
         return error;
@@ -404,6 +426,7 @@ static void end_below(struct tree_edit *edit, uint32_t block, uint64_t when, boo
 
 static void edit_end(struct tree_edit *edit, bool keep)
 {
+    edit->leaf = NULL;
     if (edit->root.block != 0 && is_dirty(edit, edit->root.when)) {
         end_below(edit, edit->root.block, edit->root.when, keep);
     }
