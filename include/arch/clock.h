@@ -14,8 +14,18 @@ uint64_t clock_boot_ns(void);
 /* Nanoseconds of UTC since 1970, from the machine's calendar clock and clock_boot_ns(). */
 uint64_t clock_wall_ns(void);
 
-/* `tick` is called CLOCK_TICK_HZ times a second, in interrupt context. */
+/* `tick` is called CLOCK_TICK_HZ times a second, in interrupt context, while the processor is busy. */
 void clock_start(void (*tick)(void));
+
+/*
+ * The processor is about to wait for an interrupt, and nobody needs a tick before `deadline_ns` of clock_boot_ns(). Once it
+ * has been idle for some ticks the next one may come as late as then, or as late as the timer can.
+ * - interrupts disabled.
+ */
+void clock_idle(uint64_t deadline_ns);
+
+/* It has work again: ticks come regularly. Interrupts disabled. */
+void clock_busy(void);
 
 /* Bits nobody can predict, from the processor's generator if it has one, from timing jitter otherwise. */
 uint64_t clock_entropy(void);

@@ -81,6 +81,18 @@ void sleepers_wake_until(uint64_t now_ns)
     looked_at = now;
 }
 
+/* Only what no round of the wheel hides is looked at: the buckets from the present one on. */
+uint64_t sleepers_next_ns(void)
+{
+    for (uint64_t number = looked_at; number < looked_at + BUCKETS; number++) {
+        const struct thread *first = buckets[number % BUCKETS];
+        if (first != NULL && first->deadline_ns >> BUCKET_SHIFT <= number) {
+            return first->deadline_ns;
+        }
+    }
+    return (looked_at + BUCKETS) << BUCKET_SHIFT;
+}
+
 /* Whether there is nothing to wait for, and why. */
 static bool is_over_already(struct thread *thread, uint64_t deadline_ns, bool interruptible, enum error *reason)
 {

@@ -76,8 +76,12 @@ static void idle(void *argument)
     (void)argument;
     for (;;) {
         (void)interrupt_disable();
+        if (thread_should_yield()) {
+            clock_busy();
+        }
         thread_yield();
         /* Nobody could run, and interrupts have been disabled since that was found. */
+        clock_idle(sleepers_next_ns());
         interrupt_wait();
     }
 }

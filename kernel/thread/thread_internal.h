@@ -57,4 +57,7 @@ void thread_dispose(struct thread *thread);
 /* Called at each tick (sleep.c). Interrupts disabled. */
 void sleepers_wake_until(uint64_t now_ns);
 
+/* When the next sleep ends, if that is soon; else some time that is not later. Interrupts disabled. */
+uint64_t sleepers_next_ns(void);
+
 #endif

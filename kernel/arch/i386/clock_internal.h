@@ -12,6 +12,9 @@ void clock_initialise(void);
 /* Seconds of UTC since 1970 from the calendar chip; waits out an update in progress (up to 2 ms). */
 uint64_t calendar_seconds(void);
 
+/* Ticks since clock_start(). */
+uint32_t clock_ticks(void);
+
 /*
  * Call `second` once, in interrupt context, when the calendar's next second begins, with that second.
  */

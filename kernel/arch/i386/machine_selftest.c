@@ -6,11 +6,13 @@
 #include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/frame.h"
+#include "clock_internal.h"
 #include "descriptors.h"
 #include "log.h"
 #include "memory.h"
 #include "processor.h"
 #include "selftest.h"
+#include "thread.h"
 
 #include <string.h>
 
@@ -115,6 +117,32 @@ SELFTEST(clock_goes_forward_at_its_rate)
     SELFTEST_EXPECT(backwards == 0);
     SELFTEST_EXPECT(clock_wall_ns() > 1600000000ull * 1000000000ull);
     SELFTEST_EXPECT(clock_entropy() != clock_entropy());
+}
+
+/* 300 ms of waiting take a tick for each 50 ms or so, and a few before it slows down and when it ends. */
+SELFTEST(clock_ticks_are_few_while_idle_and_sleeps_end_in_time)
+{
+    uint64_t deadline_ns = clock_boot_ns() + 300000000;
+    uint32_t before = clock_ticks();
+    SELFTEST_EXPECT(thread_sleep_until(deadline_ns) == OK);
+    SELFTEST_EXPECT(clock_boot_ns() >= deadline_ns);
+    SELFTEST_EXPECT(clock_ticks() - before < 40);
+}
+
+static uint32_t ticks_while_busy(uint64_t ns)
+{
+    uint64_t end_ns = clock_boot_ns() + ns;
+    uint32_t before = clock_ticks();
+    while (clock_boot_ns() < end_ns) {
+    }
+    return clock_ticks() - before;
+}
+
+/* An emulator loses ticks, but hardly nine in ten. */
+SELFTEST(clock_ticks_are_regular_again_after_idling)
+{
+    SELFTEST_EXPECT(thread_sleep_until(clock_boot_ns() + 100000000) == OK);
+    SELFTEST_EXPECT(ticks_while_busy(200000000) > 200 / 10);
 }
 
 SELFTEST(boot_memory_is_accounted_for)
