@@ -46,8 +46,8 @@ void system_state_create(void);
 
 /*
  * Adopt what a generation holds.
- * - ERROR_FORMAT_VERSION: written by a kernel whose records, or for a processor whose features, this one does not have;
- *   `reason` says which. ERROR_FORMAT_DAMAGED.
+ * - ERROR_FORMAT_VERSION: written by a kernel whose records this one does not have. ERROR_UNSUPPORTED: the processor
+ *   lacks what programs have seen. `reason` says which. ERROR_FORMAT_DAMAGED.
  */
 MUST_CHECK enum error system_state_adopt(const void *record, uint32_t length, char *reason, size_t reason_size);
 

@@ -89,6 +89,8 @@ static const char *remedy_for(enum error error)
         return "it was left as it is; restore the file to its full length";
     case ERROR_READ_ONLY:
         return "make the file writable";
+    case ERROR_UNSUPPORTED:
+        return "it was left as it is; run it with --cpu baseline or max, or on the machine where it ran before";
     case ERROR_NO_MEMORY:
         return "give the machine more memory with --memory";
     default:

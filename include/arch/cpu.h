@@ -72,11 +72,21 @@ _Noreturn void cpu_enter_user(const struct registers *registers);
  */
 MUST_CHECK bool cpu_copy_guarded(void *to, const void *from, size_t length);
 
-/* What identifies the processor's program-visible features (CPUID leaves 1 and 7), to compare on resume. */
+/*
+ * What of the processor programs can have built on: to compare on resume. Bits that only a kernel can use are left out.
+ * Images of older kernels have those too: they are never missed.
+ */
 struct cpu_features {
-    uint32_t words[4]; /* leaf 1 EDX, leaf 1 ECX, leaf 7 EBX, leaf 7 ECX */
+    uint32_t words[4]; /* of CPUID: leaf 1 EDX, leaf 1 ECX, leaf 7 EBX, leaf 7 ECX */
 };
 void cpu_features_read(struct cpu_features *out);
+
+/* `all` has those of `more` as well from now on. */
+void cpu_features_add(struct cpu_features *all, const struct cpu_features *more);
+
+/* How many of those needed are not present, and their names, separated by blanks, as far as they fit. */
+uint32_t cpu_features_missing(const struct cpu_features *needed, const struct cpu_features *present, char *names,
+                              size_t names_bytes);
 
 /* End the machine: power off, or report `status` to the emulator (isa-debug-exit) if it listens. */
 _Noreturn void cpu_power_off(uint8_t status);

@@ -2,7 +2,7 @@
  * The program that the boot loader brought: its argument and environment words are decoded, and it is started.
  *
  * The module's command line is words separated by blanks, each percent-encoded; the word `--` ends the arguments and begins
- * the environment.
+ * the environment. A loader that passes no line (a web page's emulator) starts the program without arguments.
  */
 #include "boot_program.h"
 #include "arch/boot.h"
@@ -12,6 +12,8 @@
 
 #define WORDS_MAX 512u
 #define TEXT_MAX  (32u * 1024u)
+
+static char NAME_DEFAULT[] = "program"; /* of a program whose loader gave it none */
 
 static char text[TEXT_MAX];
 static const char *words[WORDS_MAX];
@@ -77,8 +79,11 @@ enum error boot_program_start(void)
     }
     memcpy(text, module->command_line, length + 1);
     uint32_t count = split();
-    if (count == 0 || count > WORDS_MAX) {
-        log_line("boot: expected 1 to %u words for the program's arguments and environment", WORDS_MAX);
+    if (count == 0) {
+        words[count++] = NAME_DEFAULT;
+    }
+    if (count > WORDS_MAX) {
+        log_line("boot: expected at most %u words for the program's arguments and environment", WORDS_MAX);
         return ERROR_INVALID;
     }
     uint32_t arguments = 0;

@@ -3,7 +3,7 @@
  *
  * A kernel goes on with an image of another version as long as every record type has the version and size it knows. It also
  * needs a processor with at least the features that programs have seen: a C library picks its routines once and keeps the
- * choice in memory.
+ * choice in memory. They have seen what any processor had that the image was booted on.
  */
 #include "system_state.h"
 #include "log.h"
@@ -15,6 +15,10 @@ struct system_state system_state;
 /* Stamp what is true of this kernel. */
 static void stamp(void)
 {
+    struct cpu_features present;
+
+    cpu_features_read(&present);
+    cpu_features_add(&system_state.features, &present);
     system_state.magic = SYSTEM_STATE_MAGIC;
     system_state.version = SYSTEM_STATE_VERSION;
     memset(system_state.kernel_version, 0, sizeof(system_state.kernel_version));
@@ -29,7 +33,6 @@ static void stamp(void)
 void system_state_create(void)
 {
     memset(&system_state, 0, sizeof(system_state));
-    cpu_features_read(&system_state.features);
     stamp();
 }
 
@@ -50,17 +53,14 @@ static enum error judge_records(const struct system_state *found, char *reason, 
 static enum error judge_processor(const struct system_state *found, char *reason, size_t reason_size)
 {
     struct cpu_features present;
+    char names[96];
 
     cpu_features_read(&present);
-    for (uint32_t i = 0; i < sizeof(present.words) / sizeof(present.words[0]); i++) {
-        uint32_t missing = found->features.words[i] & ~present.words[i];
-        if (missing != 0) {
-            kernel_snprintf(reason, reason_size, "its programs have seen processor features that are missing here (%u: %08x)",
-                            i, missing);
-            return ERROR_FORMAT_VERSION;
-        }
+    if (cpu_features_missing(&found->features, &present, names, sizeof(names)) == 0) {
+        return OK;
     }
-    return OK;
+    kernel_snprintf(reason, reason_size, "its programs have seen a processor with %s, which this one lacks", names);
+    return ERROR_UNSUPPORTED;
 }
 
 enum error system_state_adopt(const void *record, uint32_t length, char *reason, size_t reason_size)

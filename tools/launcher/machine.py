@@ -26,6 +26,9 @@ STATUS_ENDED = 33
 STATUS_STOPPED = 35
 LOG_TAIL_LINES = 20
 
+# By the name that --cpu gives them. The baseline is what an i386 program finds in v86 as well (docs/web.md).
+PROCESSORS = {"qemu32": "qemu32", "baseline": "qemu32,+popcnt,+rdrand", "max": "max"}
+
 
 def display_arguments(headless):
     if headless:
@@ -54,7 +57,7 @@ def disk_arguments(path, kind):
 
 def arguments(options, log, boot_arguments):
     """The whole command line of QEMU. `options`: of the run command."""
-    result = [EMULATOR, "-machine", f"pc,accel={options.accel}", "-m", str(options.memory), "-nodefaults", "-vga",
+    result = [EMULATOR, "-machine", f"pc,accel={options.accel}", "-cpu", PROCESSORS[options.cpu], "-m", str(options.memory), "-nodefaults", "-vga",
               "std", "-no-reboot", *display_arguments(options.headless), *console.qemu_arguments(),
               "-chardev", f"file,id=log,path={log.replace(',', ',,')}",
               "-device", "isa-debugcon,iobase=0xe9,chardev=log", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",

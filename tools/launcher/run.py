@@ -96,6 +96,9 @@ def add_options(parser):
     add("--headless", action="store_true", help="no window: the serial console on stdin and stdout (the default "
                                                 "without a display)")
     add("--pidfile", metavar="FILE", help="write QEMU's process id there")
+    add("--cpu", choices=sorted(machine.PROCESSORS), default="qemu32",
+        help="the processor (default: %(default)s); baseline: one that web browsers' and other emulators offer, too; max: "
+             "all that QEMU or this host has. An image goes on wherever all is present that it has seen")
     add("--accel", choices=["tcg", "kvm"], default="tcg", help="emulation or virtualisation (default: %(default)s)")
     add("--icount", action="store_true", help="deterministic virtual time: one instruction, one nanosecond")
     add("--external-sync", action="store_true", help="console output waits until the snapshot that covers it is durable")

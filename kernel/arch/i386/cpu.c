@@ -107,13 +107,6 @@ void cpu_sanitise(struct registers *registers)
     registers->eflags = (registers->eflags & EFLAGS_PROGRAM) | EFLAGS_FIXED | EFLAGS_INTERRUPT;
 }
 
-void cpu_features_read(struct cpu_features *out)
-{
-    struct cpuid basic = processor_cpuid(1, 0);
-    struct cpuid extended = processor_cpuid(7, 0);
-    *out = (struct cpu_features){.words = {basic.edx, basic.ecx, extended.ebx, extended.ecx}};
-}
-
 void cpu_halt(uint8_t status)
 {
     outb(PORT_DEBUG_EXIT, status);
