@@ -10,6 +10,7 @@
 #define FILE_H
 
 #include "error.h"
+#include "pipe.h"
 #include "record.h"
 #include "types.h"
 
@@ -25,6 +26,9 @@ void file_drop(uint32_t file);
 
 /* The open file of a descriptor, or NULL when it is closed or no descriptor at all. */
 struct file_record *file_of(const struct program_record *program, uint32_t descriptor);
+
+/* Which end of its pipe a file of FILE_PIPE is. */
+enum pipe_end file_pipe_end(const struct file_record *file);
 
 /*
  * Give the lowest closed descriptor at or above `lowest` to a file record.

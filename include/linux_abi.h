@@ -139,10 +139,16 @@ struct linux_times {
 };
 
 /* poll() and select() */
-#define POLLIN   0x0001
-#define POLLOUT  0x0004
-#define POLLHUP  0x0010
-#define POLLNVAL 0x0020
+#define POLLIN     0x0001u
+#define POLLPRI    0x0002u
+#define POLLOUT    0x0004u
+#define POLLERR    0x0008u
+#define POLLHUP    0x0010u
+#define POLLNVAL   0x0020u
+#define POLLRDNORM 0x0040u
+#define POLLRDBAND 0x0080u
+#define POLLWRNORM 0x0100u
+#define POLLWRBAND 0x0200u
 
 struct linux_pollfd {
     int32_t descriptor;

@@ -92,6 +92,9 @@ struct linux_window_size {
 #define TIOCGWINSZ 0x5413u
 #define TIOCSWINSZ 0x5414u
 #define FIONREAD   0x541Bu
+#define FIONBIO    0x5421u
+#define FIONCLEX   0x5450u
+#define FIOCLEX    0x5451u
 #define TIOCNOTTY  0x5422u
 #define TIOCGSID   0x5429u
 

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "record.h"
 #include "types.h"
+#include "watch.h"
 
 #define PIPE_ATOMIC 4096u /* bytes that are never written in two parts (PIPE_BUF) */
 
@@ -40,8 +41,11 @@ uint32_t pipe_room(uint32_t pipe);
 uint32_t pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length);
 uint32_t pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length);
 
-/* Sleep until something about any pipe has changed. ERROR_INTERRUPTED. */
-MUST_CHECK enum error pipe_wait(void);
+/* Sleep until an end may go on: there is something to read or room to write, or the other end is closed. ERROR_INTERRUPTED. */
+MUST_CHECK enum error pipe_wait(uint32_t pipe, enum pipe_end end);
+
+/* Watch for the same (watch.h). The caller ends it. */
+void pipe_watch(uint32_t pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher);
 
 /*
  * After a boot: pipe_resume() forgets how many ends are open, pipe_open() counts them, and pipe_resumed() forgets the pipes that

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "thread.h"
 #include "types.h"
+#include "watch.h"
 
 /* Room for one terminal in its record table: a multiple of PAGE_SIZE. */
 #define TERMINAL_RECORD_BYTES (128u * 1024u)
@@ -56,6 +57,9 @@ bool terminal_is_readable(uint32_t terminal, uint32_t program);
 
 /* Sleep until terminal_read() would not answer ERROR_BUSY, or deadline. Interruptible. */
 MUST_CHECK enum error terminal_wait_readable(uint32_t terminal, uint32_t program, uint64_t deadline_boot_ns);
+
+/* Watch for what terminal_wait_readable() waits for (watch.h). The caller ends it. */
+void terminal_watch(uint32_t terminal, struct watch *watch, struct watcher *watcher);
 
 /* How long a read may wait at most before it returns nothing (VMIN 0, VTIME set); 0: without limit. */
 uint64_t terminal_read_limit_ns(uint32_t terminal);

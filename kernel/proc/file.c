@@ -48,7 +48,7 @@ struct file_record *file_of(const struct program_record *program, uint32_t descr
     return record(program->files[descriptor]);
 }
 
-static enum pipe_end end_of(const struct file_record *file)
+enum pipe_end file_pipe_end(const struct file_record *file)
 {
     return (file->flags & O_ACCMODE) == O_WRONLY ? PIPE_WRITER : PIPE_READER;
 }
@@ -57,7 +57,7 @@ static void free_if_unreferenced(uint32_t file)
 {
     if (record(file)->references == 0) {
         if (record(file)->kind == FILE_PIPE) {
-            pipe_close(record(file)->object, end_of(record(file)));
+            pipe_close(record(file)->object, file_pipe_end(record(file)));
         }
         memset(record(file), 0, sizeof(struct file_record));
     }
@@ -174,7 +174,7 @@ enum error file_resume(void)
         if (record(file)->references == 0) {
             memset(record(file), 0, sizeof(struct file_record));
         } else if (record(file)->kind == FILE_PIPE) {
-            pipe_open(record(file)->object, end_of(record(file)));
+            pipe_open(record(file)->object, file_pipe_end(record(file)));
         }
     }
     if (error == OK) {

@@ -1,15 +1,19 @@
 /*
- * The records of pipes. See pipe.h.
+ * The records of pipes, and who waits for them. See pipe.h.
  *
- * All who wait for a pipe wait in one queue, and look again when anything has changed: pipes are few, and a look costs
- * little.
+ * Each end of each pipe has a queue of its own for those who wait to read or to write there, and a list of those who
+ * wait for it among other things. A change wakes those whom it may let go on, and nobody else.
  */
 #include "pipe.h"
 #include "log.h"
 #include "thread.h"
 #include <string.h>
 
-static struct wait_queue waiters;
+/* Who waits at an end. Volatile. */
+static struct {
+    struct wait_queue queue;
+    struct watch_list watches;
+} waiting[PIPES_MAX][PIPE_ENDS];
 
 static struct pipe_record *record(uint32_t pipe)
 {
@@ -38,9 +42,16 @@ enum error pipe_create(uint32_t *out_pipe)
     return ERROR_NO_MEMORY;
 }
 
-static void changed(void)
+/* Those at an end look again. */
+static void wake(uint32_t pipe, enum pipe_end end)
 {
-    wait_queue_wake(&waiters, UINT32_MAX);
+    wait_queue_wake(&waiting[pipe][end].queue, UINT32_MAX);
+    watch_notify(&waiting[pipe][end].watches);
+}
+
+static enum pipe_end other_end(enum pipe_end end)
+{
+    return end == PIPE_READER ? PIPE_WRITER : PIPE_READER;
 }
 
 void pipe_open(uint32_t pipe, enum pipe_end end)
@@ -52,7 +63,9 @@ void pipe_close(uint32_t pipe, enum pipe_end end)
 {
     ASSERT(record(pipe)->ends[end] > 0);
     record(pipe)->ends[end]--;
-    changed();
+    if (record(pipe)->ends[end] == 0) {
+        wake(pipe, other_end(end));
+    }
 }
 
 bool pipe_has(uint32_t pipe, enum pipe_end end)
@@ -88,7 +101,7 @@ uint32_t pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length)
         taken += piece;
     }
     if (taken > 0) {
-        changed();
+        wake(pipe, PIPE_WRITER);
     }
     return taken;
 }
@@ -106,14 +119,19 @@ uint32_t pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
         given += piece;
     }
     if (given > 0) {
-        changed();
+        wake(pipe, PIPE_READER);
     }
     return given;
 }
 
-enum error pipe_wait(void)
+enum error pipe_wait(uint32_t pipe, enum pipe_end end)
 {
-    return wait_queue_sleep(&waiters, DEADLINE_NEVER, true);
+    return wait_queue_sleep(&waiting[pipe][end].queue, DEADLINE_NEVER, true);
+}
+
+void pipe_watch(uint32_t pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher)
+{
+    watch_begin(&waiting[pipe][end].watches, watch, watcher);
 }
 
 enum error pipe_resume(void)

@@ -8,6 +8,8 @@
 #include "arch/clock.h"
 #include "calls.h"
 #include "file.h"
+#include "linux_terminal.h"
+#include "pipe.h"
 #include "program_signal.h"
 #include "program_time.h"
 #include "terminal.h"
@@ -415,15 +417,51 @@ int32_t call_fcntl64(const struct system_call *call)
     }
 }
 
+/* What is the same for all files: 0, a negative errno, or -ENOTTY: it is something else. */
+static int32_t ioctl_of_any(const struct system_call *call, struct file_record *file)
+{
+    uint8_t *descriptor_flags = &call->program->file_flags[call->arguments[0]];
+    int32_t wanted;
+
+    switch (call->arguments[1]) {
+    case FIOCLEX:
+        *descriptor_flags |= FD_CLOEXEC;
+        return 0;
+    case FIONCLEX:
+        *descriptor_flags &= (uint8_t)~FD_CLOEXEC;
+        return 0;
+    case FIONBIO: {
+        int32_t result = copy_in(&wanted, call->arguments[2], sizeof(wanted));
+        if (result == 0) {
+            file->flags = (file->flags & ~O_NONBLOCK) | (wanted != 0 ? O_NONBLOCK : 0u);
+        }
+        return result;
+    }
+    default:
+        return -ENOTTY;
+    }
+}
+
+static int32_t ioctl_of_pipe(const struct system_call *call, const struct file_record *file)
+{
+    uint32_t length = pipe_length(file->object);
+
+    return call->arguments[1] == FIONREAD ? copy_out(call->arguments[2], &length, sizeof(length)) : -ENOTTY;
+}
+
 int32_t call_ioctl(const struct system_call *call)
 {
-    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    struct file_record *file = file_of(call->program, call->arguments[0]);
 
     if (file == NULL) {
         return -EBADF;
     }
-    if (file->kind != FILE_TERMINAL) {
-        return -ENOTTY;
+    int32_t result = ioctl_of_any(call, file);
+    if (result != -ENOTTY) {
+        return result;
     }
-    return terminal_ioctl(file->object, call->arguments[1], call->arguments[2]);
+    if (file->kind == FILE_PIPE) {
+        return ioctl_of_pipe(call, file);
+    }
+    return file->kind == FILE_TERMINAL ? terminal_ioctl(file->object, call->arguments[1], call->arguments[2]) : -ENOTTY;
 }

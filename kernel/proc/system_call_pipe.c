@@ -11,12 +11,12 @@
 
 #define WRITE_PIECE 4096u /* bytes between two chances for others to run */
 
-static int32_t wait_for_change(const struct system_call *call)
+static int32_t wait_for_change(const struct system_call *call, uint32_t pipe, enum pipe_end end)
 {
     if (signal_is_pending(call->task)) {
         return call->record->call.done == 0 ? call_interrupted(call) : -EINTR;
     }
-    enum error error = pipe_wait();
+    enum error error = pipe_wait(pipe, end);
     return error == OK || error == ERROR_INTERRUPTED ? 0 : system_call_errno(error);
 }
 
@@ -38,7 +38,7 @@ int32_t call_read_pipe(const struct system_call *call, const struct file_record 
         if ((file->flags & O_NONBLOCK) != 0) {
             return -EAGAIN;
         }
-        int32_t result = wait_for_change(call);
+        int32_t result = wait_for_change(call, file->object, PIPE_READER);
         if (result != 0) {
             return result;
         }
@@ -87,7 +87,7 @@ int32_t call_write_pipe(const struct system_call *call, const struct file_record
         if (has_room(file, left, at > 0)) {
             result = write_piece(call, file, base + at, left, at > 0);
         } else {
-            result = (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for_change(call);
+            result = (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for_change(call, file->object, PIPE_WRITER);
         }
     }
     return result;

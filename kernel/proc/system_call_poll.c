@@ -1,8 +1,8 @@
 /*
  * poll and select: wait until a descriptor is ready.
  *
- * Terminals and pipes may be not ready. A terminal's input is what one waits for; room for output, and pipes, are
- * looked at now and then.
+ * A call looks at all its descriptors, and if none is ready it watches the pipes and terminals among them (watch.h)
+ * until one changes. Only room for output to a terminal, which interrupts make, is looked at now and then.
  */
 #include "calls.h"
 #include "file.h"
@@ -11,40 +11,77 @@
 #include "program_time.h"
 #include "signals.h"
 #include "terminal.h"
+#include "watch.h"
 #include <string.h>
 
+#define NS_PER_US     1000u
 #define NS_PER_MS     1000000u
 #define NS_PER_SECOND 1000000000u
 #define LOOK_AGAIN_NS (10u * NS_PER_MS)
 #define SET_WORDS     (PROGRAM_FILES_MAX / 32u)
 
-/* What is waited for, over all descriptors of a call. */
-struct interest {
-    bool input; /* of `terminal` */
-    bool output;
-    bool pipe;
-    uint32_t terminal;
+/* What poll() may report of a file that can be read from, can be written to. */
+#define READABLE (POLLIN | POLLRDNORM)
+#define WRITABLE (POLLOUT | POLLWRNORM)
+
+/* What poll() reports unasked. */
+#define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
+
+static uint32_t pipe_events(const struct file_record *file)
+{
+    uint32_t pipe = file->object;
+
+    if (file_pipe_end(file) == PIPE_READER) {
+        return (pipe_length(pipe) > 0 ? READABLE : 0u) | (pipe_has(pipe, PIPE_WRITER) ? 0u : POLLHUP);
+    }
+    return (pipe_room(pipe) >= PIPE_ATOMIC ? WRITABLE : 0u) | (pipe_has(pipe, PIPE_READER) ? 0u : POLLERR);
+}
+
+/* What there is to report of a file now. */
+static uint32_t file_events(const struct system_call *call, const struct file_record *file)
+{
+    switch (file->kind) {
+    case FILE_PIPE:
+        return pipe_events(file);
+    case FILE_TERMINAL:
+        return (terminal_is_readable(file->object, call->task->program_index) ? READABLE : 0u) |
+               (terminal_is_writable(file->object) ? WRITABLE : 0u);
+    default:
+        return READABLE | WRITABLE;
+    }
+}
+
+/* What a call watches while it sleeps. */
+struct vigil {
+    struct watcher watcher;
+    struct watch watches[PROGRAM_FILES_MAX];
+    uint32_t count;
+    bool looks_again; /* there is something that tells nobody when it changes */
 };
 
-static bool is_ready(const struct system_call *call, const struct file_record *file, bool for_output,
-                     struct interest *interest)
+/* Watch a descriptor, if it is open and may change; `events` are those that are waited for. */
+static void vigil_add(struct vigil *vigil, const struct file_record *file, uint32_t events)
 {
+    if (file == NULL || vigil->count == PROGRAM_FILES_MAX) {
+        return;
+    }
     if (file->kind == FILE_PIPE) {
-        interest->pipe = true;
-        return for_output ? pipe_room(file->object) >= PIPE_ATOMIC || !pipe_has(file->object, PIPE_READER)
-                          : pipe_length(file->object) > 0 || !pipe_has(file->object, PIPE_WRITER);
+        pipe_watch(file->object, file_pipe_end(file), &vigil->watches[vigil->count++], &vigil->watcher);
+    } else if (file->kind == FILE_TERMINAL) {
+        terminal_watch(file->object, &vigil->watches[vigil->count++], &vigil->watcher);
+        vigil->looks_again = vigil->looks_again || (events & WRITABLE) != 0;
     }
-    if (file->kind != FILE_TERMINAL) {
-        return true;
-    }
-    interest->terminal = file->object;
-    if (for_output) {
-        interest->output = true;
-        return terminal_is_writable(file->object);
-    }
-    interest->input = true;
-    return terminal_is_readable(file->object, call->task->program_index);
 }
+
+static void vigil_end(struct vigil *vigil)
+{
+    while (vigil->count > 0) {
+        watch_end(&vigil->watches[--vigil->count]);
+    }
+}
+
+/* How a program gives a time: a timeval, or one of the timespecs. */
+enum time_form { TIME_TIMEVAL, TIME_TIMESPEC32, TIME_TIMESPEC64 };
 
 /* The deadline of the call, set once: UINT64_MAX never. */
 static uint64_t deadline_of(const struct system_call *call, bool limited, uint64_t length_ns)
@@ -60,27 +97,53 @@ static uint64_t deadline_of(const struct system_call *call, bool limited, uint64
     return record->call.deadline_ns;
 }
 
-/* Sleep until something may have changed: 0 to look again, -ETIMEDOUT, -EINTR. */
-static int32_t wait_for_change(const struct system_call *call, const struct interest *interest, struct call_pace *pace,
-                               uint64_t deadline_ns)
+/*
+ * What is left until the deadline of the call, in place of the time that the program said: as Linux does it, also with
+ * an error, and without one of its own if there is no writing there. Nothing is written for a time of 0.
+ */
+static void time_left_out(const struct system_call *call, uint32_t address, enum time_form form, uint64_t length_ns)
 {
+    uint64_t deadline = call->record->call.deadline_ns;
     uint64_t now = time_monotonic_ns();
+    uint64_t left = deadline > now ? deadline - now : 0;
+    int32_t seconds = (int32_t)(left / NS_PER_SECOND), rest = (int32_t)(left % NS_PER_SECOND);
+    int32_t ignored;
 
-    if (now >= deadline_ns) {
+    if (address == 0 || length_ns == 0 || deadline == 0) {
+        return;
+    }
+    if (form == TIME_TIMESPEC64) {
+        struct linux_timespec64 time = {(int64_t)(left / NS_PER_SECOND), rest, 0};
+        ignored = copy_out(address, &time, sizeof(time));
+    } else {
+        struct linux_timespec32 time = {seconds, form == TIME_TIMEVAL ? rest / (int32_t)NS_PER_US : rest};
+        ignored = copy_out(address, &time, sizeof(time));
+    }
+    (void)ignored;
+}
+
+/* Why not to sleep: -ETIMEDOUT, -EINTR, or 0. */
+static int32_t reason_to_stop(const struct system_call *call, uint64_t deadline_ns)
+{
+    if (time_monotonic_ns() >= deadline_ns) {
         return -ETIMEDOUT;
     }
-    if (signal_is_pending(call->task)) {
-        return -EINTR;
-    }
+    return signal_is_pending(call->task) ? -EINTR : 0;
+}
+
+/* Sleep until something watched may have changed: 0 to look again, or a negative errno. Ends the vigil. */
+static int32_t vigil_keep(const struct system_call *call, struct vigil *vigil, struct call_pace *pace,
+                          uint64_t deadline_ns)
+{
+    uint64_t now = time_monotonic_ns();
     uint64_t until = call_pace_next(call, pace, deadline_ns);
-    if ((interest->output || interest->pipe) && until - now > LOOK_AGAIN_NS) {
+
+    if (vigil->looks_again && until - now > LOOK_AGAIN_NS) {
         until = now + LOOK_AGAIN_NS;
     }
-    if (!interest->input) {
-        return call_sleep_until(call, until);
-    }
-    uint64_t boot_deadline = until == UINT64_MAX ? DEADLINE_NEVER : time_boot_deadline_ns(until);
-    enum error error = terminal_wait_readable(interest->terminal, call->task->program_index, boot_deadline);
+    enum error error =
+        watcher_sleep(&vigil->watcher, until == UINT64_MAX ? DEADLINE_NEVER : time_boot_deadline_ns(until));
+    vigil_end(vigil);
     return error == OK || error == ERROR_TIMED_OUT || error == ERROR_INTERRUPTED ? 0 : system_call_errno(error);
 }
 
@@ -115,40 +178,49 @@ static int32_t end_mask(const struct system_call *call, int32_t result)
 
 /* poll ------------------------------------------------------------------------------------------------------------- */
 
-static int16_t poll_one(const struct system_call *call, const struct linux_pollfd *entry, struct interest *interest)
+static const struct file_record *polled_file(const struct system_call *call, const struct linux_pollfd *entry)
 {
-    int16_t returned = 0;
+    return entry->descriptor >= 0 ? file_of(call->program, (uint32_t)entry->descriptor) : NULL;
+}
 
-    if (entry->descriptor < 0) {
-        return 0;
-    }
-    const struct file_record *file = file_of(call->program, (uint32_t)entry->descriptor);
+static uint32_t poll_one(const struct system_call *call, const struct linux_pollfd *entry)
+{
+    const struct file_record *file = polled_file(call, entry);
+
     if (file == NULL) {
-        return POLLNVAL;
+        return entry->descriptor >= 0 ? POLLNVAL : 0;
     }
-    if ((entry->events & POLLIN) != 0 && is_ready(call, file, false, interest)) {
-        returned |= POLLIN;
-    }
-    if ((entry->events & POLLOUT) != 0 && is_ready(call, file, true, interest)) {
-        returned |= POLLOUT;
-    }
-    if (file->kind == FILE_PIPE && (file->flags & O_ACCMODE) != O_WRONLY && !pipe_has(file->object, PIPE_WRITER)) {
-        returned = (int16_t)((returned & ~(pipe_length(file->object) == 0 ? POLLIN : 0)) | POLLHUP);
-    }
-    return returned;
+    return file_events(call, file) & ((uint16_t)entry->events | ALWAYS);
 }
 
 /* One look at all entries: how many have something to report. */
-static int32_t poll_all(const struct system_call *call, struct linux_pollfd *entries, uint32_t count,
-                        struct interest *interest)
+static int32_t poll_all(const struct system_call *call, struct linux_pollfd *entries, uint32_t count)
 {
     int32_t ready = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        entries[i].returned_events = poll_one(call, &entries[i], interest);
+        entries[i].returned_events = (int16_t)poll_one(call, &entries[i]);
         ready += entries[i].returned_events != 0;
     }
     return ready;
+}
+
+static int32_t poll_wait(const struct system_call *call, const struct linux_pollfd *entries, uint32_t count,
+                         struct call_pace *pace, uint64_t deadline_ns)
+{
+    struct vigil vigil;
+    int32_t result = reason_to_stop(call, deadline_ns);
+
+    if (result != 0) {
+        return result;
+    }
+    vigil.watcher = (struct watcher){0};
+    vigil.count = 0;
+    vigil.looks_again = false;
+    for (uint32_t i = 0; i < count; i++) {
+        vigil_add(&vigil, polled_file(call, &entries[i]), (uint16_t)entries[i].events);
+    }
+    return vigil_keep(call, &vigil, pace, deadline_ns);
 }
 
 static int32_t poll_until(const struct system_call *call, bool limited, uint64_t length_ns)
@@ -167,9 +239,8 @@ static int32_t poll_until(const struct system_call *call, bool limited, uint64_t
     uint64_t deadline_ns = deadline_of(call, limited, length_ns);
     struct call_pace pace = {0};
     for (;;) {
-        struct interest interest = {0};
-        int32_t ready = poll_all(call, entries, count, &interest);
-        result = ready > 0 ? 0 : wait_for_change(call, &interest, &pace, deadline_ns);
+        int32_t ready = poll_all(call, entries, count);
+        result = ready > 0 ? 0 : poll_wait(call, entries, count, &pace, deadline_ns);
         if (ready > 0 || result == -ETIMEDOUT) {
             int32_t copied = copy_out(call->arguments[0], entries, bytes);
             return copied != 0 ? copied : ready;
@@ -195,7 +266,12 @@ static int32_t poll_with_timespec(const struct system_call *call, bool wide)
     if (result == 0) {
         result = begin_mask(call, call->arguments[3], call->arguments[4]);
     }
-    return result != 0 ? result : end_mask(call, poll_until(call, call->arguments[2] != 0, length_ns));
+    if (result != 0) {
+        return result;
+    }
+    result = end_mask(call, poll_until(call, call->arguments[2] != 0, length_ns));
+    time_left_out(call, call->arguments[2], wide ? TIME_TIMESPEC64 : TIME_TIMESPEC32, length_ns);
+    return result;
 }
 
 int32_t call_ppoll(const struct system_call *call)
@@ -246,45 +322,95 @@ static int32_t sets_out(const uint32_t addresses[SETS], const struct sets *sets)
     return 0;
 }
 
+/* What poll() would say of a descriptor that belongs in each set. */
+static const uint32_t set_events[SETS] = {
+    [SET_READ] = READABLE | POLLRDBAND | POLLHUP | POLLERR,
+    [SET_WRITE] = WRITABLE | POLLWRBAND | POLLERR,
+    [SET_EXCEPTION] = POLLPRI,
+};
+
+/* The events that a descriptor is waited for; 0: it is in no set. */
+static uint32_t events_wanted(const struct sets *sets, uint32_t descriptor)
+{
+    uint32_t events = 0;
+
+    for (uint32_t set = 0; set < SETS; set++) {
+        if ((sets->wanted[set][descriptor / 32] >> (descriptor % 32) & 1u) != 0) {
+            events |= set_events[set] | ALWAYS;
+        }
+    }
+    return events;
+}
+
+/* Note in which sets a descriptor is ready; returns in how many. */
+static int32_t note_ready(struct sets *sets, uint32_t descriptor, uint32_t events)
+{
+    uint32_t word = descriptor / 32, bit = 1u << (descriptor % 32);
+    int32_t ready = 0;
+
+    for (uint32_t set = 0; set < SETS; set++) {
+        if ((sets->wanted[set][word] & bit) != 0 && (events & set_events[set]) != 0) {
+            sets->ready[set][word] |= bit;
+            ready++;
+        }
+    }
+    return ready;
+}
+
 /* One look at all sets: how many bits are ready, or -EBADF. */
-static int32_t select_all(const struct system_call *call, struct sets *sets, struct interest *interest)
+static int32_t select_all(const struct system_call *call, struct sets *sets)
 {
     int32_t ready = 0;
 
     memset(sets->ready, 0, sizeof(sets->ready));
     for (uint32_t i = 0; i < sets->count; i++) {
-        for (uint32_t set = 0; set < SETS; set++) {
-            if ((sets->wanted[set][i / 32] >> (i % 32) & 1u) == 0) {
-                continue;
-            }
-            const struct file_record *file = file_of(call->program, i);
-            if (file == NULL) {
-                return -EBADF;
-            }
-            if (set != SET_EXCEPTION && is_ready(call, file, set == SET_WRITE, interest)) {
-                sets->ready[set][i / 32] |= 1u << (i % 32);
-                ready++;
-            }
+        if (events_wanted(sets, i) == 0) {
+            continue;
         }
+        const struct file_record *file = file_of(call->program, i);
+        if (file == NULL) {
+            return -EBADF;
+        }
+        ready += note_ready(sets, i, file_events(call, file));
     }
     return ready;
+}
+
+static int32_t select_wait(const struct system_call *call, const struct sets *sets, struct call_pace *pace,
+                           uint64_t deadline_ns)
+{
+    struct vigil vigil;
+    int32_t result = reason_to_stop(call, deadline_ns);
+
+    if (result != 0) {
+        return result;
+    }
+    vigil.watcher = (struct watcher){0};
+    vigil.count = 0;
+    vigil.looks_again = false;
+    for (uint32_t i = 0; i < sets->count; i++) {
+        uint32_t events = events_wanted(sets, i);
+        if (events != 0) {
+            vigil_add(&vigil, file_of(call->program, i), events);
+        }
+    }
+    return vigil_keep(call, &vigil, pace, deadline_ns);
 }
 
 static int32_t select_until(const struct system_call *call, const uint32_t addresses[SETS], bool limited,
                             uint64_t length_ns)
 {
     struct sets sets;
+    uint64_t deadline_ns = deadline_of(call, limited, length_ns);
     int32_t result = sets_in(call, addresses, &sets);
 
     if (result != 0) {
         return result;
     }
-    uint64_t deadline_ns = deadline_of(call, limited, length_ns);
     struct call_pace pace = {0};
     for (;;) {
-        struct interest interest = {0};
-        int32_t ready = select_all(call, &sets, &interest);
-        result = ready != 0 ? 0 : wait_for_change(call, &interest, &pace, deadline_ns);
+        int32_t ready = select_all(call, &sets);
+        result = ready != 0 ? 0 : select_wait(call, &sets, &pace, deadline_ns);
         if (ready > 0 || result == -ETIMEDOUT) {
             int32_t copied = sets_out(addresses, &sets);
             return copied != 0 ? copied : ready;
@@ -304,8 +430,13 @@ static int32_t select_with_timeval(const struct system_call *call, const uint32_
         result = -EINVAL;
     }
     uint64_t length_ns =
-        (uint64_t)(uint32_t)time.seconds * NS_PER_SECOND + (uint64_t)(uint32_t)time.microseconds * 1000u;
-    return result != 0 ? result : select_until(call, addresses, limit != 0, length_ns);
+        (uint64_t)(uint32_t)time.seconds * NS_PER_SECOND + (uint64_t)(uint32_t)time.microseconds * NS_PER_US;
+    if (result != 0) {
+        return result;
+    }
+    result = select_until(call, addresses, limit != 0, length_ns);
+    time_left_out(call, limit, TIME_TIMEVAL, length_ns);
+    return result;
 }
 
 int32_t call_newselect(const struct system_call *call)
@@ -339,8 +470,12 @@ static int32_t select_with_timespec(const struct system_call *call, bool wide)
     if (result == 0) {
         result = begin_mask(call, mask[0], mask[1]);
     }
-    return result != 0 ? result
-                       : end_mask(call, select_until(call, &call->arguments[1], call->arguments[4] != 0, length_ns));
+    if (result != 0) {
+        return result;
+    }
+    result = end_mask(call, select_until(call, &call->arguments[1], call->arguments[4] != 0, length_ns));
+    time_left_out(call, call->arguments[4], wide ? TIME_TIMESPEC64 : TIME_TIMESPEC32, length_ns);
+    return result;
 }
 
 int32_t call_pselect6(const struct system_call *call)

@@ -17,6 +17,7 @@
 _Static_assert(sizeof(struct terminal) <= TERMINAL_RECORD_BYTES, "a terminal fits its record");
 
 static struct wait_queue readers;
+static struct watch_list watches;
 
 struct terminal *terminal_object(uint32_t terminal)
 {
@@ -116,7 +117,14 @@ bool terminal_is_readable(uint32_t terminal, uint32_t program)
 void terminal_wake_readers(void)
 {
     wait_queue_wake(&readers, UINT32_MAX);
+    watch_notify(&watches);
     console_wake();
+}
+
+void terminal_watch(uint32_t terminal, struct watch *watch, struct watcher *watcher)
+{
+    (void)terminal;
+    watch_begin(&watches, watch, watcher);
 }
 
 enum error terminal_wait_readable(uint32_t terminal, uint32_t program, uint64_t deadline_boot_ns)
