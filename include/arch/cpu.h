@@ -50,6 +50,29 @@ uint32_t cpu_user_data_selector(void);
 /* The FPU state a program starts with. */
 void cpu_fpu_initialise(struct cpu_fpu *fpu);
 
+/* The x87 part of the FPU state as FSAVE leaves it: what handlers of signals find, and may change. */
+struct cpu_fpu_environment {
+    uint32_t control, status, tags, instruction, instruction_selector, operand, operand_selector;
+    uint8_t registers[80];
+};
+void cpu_fpu_get_environment(const struct cpu_fpu *fpu, struct cpu_fpu_environment *out);
+void cpu_fpu_set_environment(struct cpu_fpu *fpu, const struct cpu_fpu_environment *environment);
+
+/* The exceptions that an FPU state says have happened and that it does not mask, of x87 or of SSE. */
+#define CPU_FPU_INVALID   0x01u
+#define CPU_FPU_DENORMAL  0x02u
+#define CPU_FPU_DIVISION  0x04u
+#define CPU_FPU_OVERFLOW  0x08u
+#define CPU_FPU_UNDERFLOW 0x10u
+#define CPU_FPU_INEXACT   0x20u
+uint32_t cpu_fpu_unmasked(const struct cpu_fpu *fpu, bool simd);
+
+/*
+ * Whether the debug exception that the current thread has just come into the kernel with was a single step (EFLAGS.TF), and
+ * not an instruction that asks for one. It can be asked once, before the thread sleeps.
+ */
+bool cpu_debug_was_step(void);
+
 /* Load the TLS segments of the running thread again after `context->tls` was changed. */
 void cpu_load_tls(const struct cpu_user_context *context);
 

@@ -18,6 +18,7 @@
 #define EFLAGS_TRAP      0x00000100u
 #define EFLAGS_DIRECTION 0x00000400u
 #define EFLAGS_RESUME    0x00010000u
+#define EFLAGS_RESTORED  0x00050DD5u /* what a return from a handler sets: arithmetic, direction, trap, resume, alignment */
 
 struct signal_context {
     uint32_t gs, fs, es, ds;
@@ -55,10 +56,9 @@ struct information_frame {
     uint8_t return_code[8];
 };
 
-/* The x87 part that precedes the FXSAVE image; `magic` 0 says that the image is there. */
+/* `magic` 0 says that the FXSAVE image is there. What the two both have counts as in the environment. */
 struct fpu_frame {
-    uint32_t control, status_word, tag, instruction, instruction_selector, operand, operand_selector;
-    uint8_t registers[80];
+    struct cpu_fpu_environment environment;
     uint16_t status, magic;
     struct cpu_fpu image;
 };
@@ -122,16 +122,12 @@ static struct signal_context context_from(const struct registers *from, const st
 static void fill_fpu(struct fpu_frame *frame)
 {
     struct cpu_user_context *context = &task_current()->context;
-    uint16_t words[2];
 
     cpu_user_save(context);
-    memset(frame, 0, offsetof(struct fpu_frame, image));
+    cpu_fpu_get_environment(&context->fpu, &frame->environment);
+    frame->status = (uint16_t)frame->environment.status;
+    frame->magic = 0;
     frame->image = context->fpu;
-    memcpy(words, frame->image.bytes, sizeof(words));
-    frame->control = 0xFFFF0000u | words[0];
-    frame->status_word = 0xFFFF0000u | words[1];
-    frame->tag = 0xFFFFFFFFu;
-    frame->status = words[1];
 }
 
 /* movl $number, %eax; int $0x80 */
@@ -177,10 +173,15 @@ static void fill_information(struct information_frame *frame, uint32_t at, const
     fill_return_code(frame->return_code, RT_SIGRETURN);
 }
 
+/* The FPU is as at the start of a program: what it holds, unmasked exceptions among it, is not the handler's. */
 static void start_handler(struct registers *registers, const struct signal_action *action, uint32_t frame,
                           uint32_t signal, uint32_t information, uint32_t context)
 {
-    task_touch(task_current());
+    struct task *task = task_current();
+
+    task_touch(task);
+    cpu_fpu_initialise(&task->context.fpu);
+    cpu_user_load(&task->context);
     registers->eip = action->handler;
     registers->esp = frame;
     registers->eax = signal;
@@ -241,9 +242,22 @@ static void restore_registers(struct registers *to, const struct signal_context 
     to->eax = from->eax;
     to->eip = from->eip;
     to->cs = from->cs;
-    to->eflags = from->eflags;
+    to->eflags = (to->eflags & ~EFLAGS_RESTORED) | (from->eflags & EFLAGS_RESTORED);
     to->ss = from->ss;
     cpu_sanitise(to);
+}
+
+/* The FPU state that a handler leaves. */
+static enum error read_fpu(uint32_t address, struct cpu_fpu *out)
+{
+    struct fpu_frame frame;
+    enum error error = user_copy_in(&frame, (struct vaddr){address}, sizeof(frame));
+
+    if (error == OK) {
+        *out = frame.image;
+        cpu_fpu_set_environment(out, &frame.environment);
+    }
+    return error;
 }
 
 /* The context and mask of the frame that lies below the stack pointer a return stub left. */
@@ -277,8 +291,7 @@ enum error signal_frame_leave(struct registers *registers, bool with_information
 
     enum error error = read_frame(registers->esp, with_information, &context, mask);
     if (error == OK && context.fpu_address != 0) {
-        uint32_t image = context.fpu_address + (uint32_t)offsetof(struct fpu_frame, image);
-        error = user_copy_in(&fpu, (struct vaddr){image}, sizeof(fpu));
+        error = read_fpu(context.fpu_address, &fpu);
     }
     if (error != OK) {
         return error;

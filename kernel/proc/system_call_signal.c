@@ -199,7 +199,7 @@ static int32_t leave_handler(const struct system_call *call, bool with_informati
     enum error error = signal_frame_leave(registers, with_information);
 
     if (error != OK && error != ERROR_INTERRUPTED) {
-        struct signal_fault fault = {.signal = SIGSEGV, .detail = "damaged signal frame"};
+        struct signal_fault fault = {.signal = SIGSEGV, .code = SI_KERNEL, .detail = "damaged signal frame"};
         signal_force(registers, &fault);
     }
     return (int32_t)registers->eax;

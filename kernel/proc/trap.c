@@ -5,6 +5,7 @@
  * captured, and is then captured at the instruction that issues the call. An exception becomes the signal Linux gives
  * for it. (Page faults that memory can answer are elsewhere, in page_fault.c.)
  */
+#include "arch/context.h"
 #include "calls.h"
 #include "log.h"
 #include "program_signal.h"
@@ -66,35 +67,77 @@ void trap_system_call(struct registers *registers)
 /* Exceptions ------------------------------------------------------------------------------------------------------- */
 
 #define VECTORS                  32u
-#define VECTOR_DIVIDE            0u
+#define VECTOR_DEBUG             1u
 #define VECTOR_PROTECTION        13u
+#define VECTOR_X87               16u
+#define VECTOR_SIMD              19u
 #define INSTRUCTION_PREFIXES_MAX 4u
 
-#define FPE_INTDIV 1
-#define FPE_FLTINV 7
-#define ILL_ILLOPN 2
-#define BUS_ADRALN 1
+/* Of siginfo. What has none of its own is SI_KERNEL, without an address: as on Linux, a breakpoint among others. */
+#define FPE_INTDIV 1u
+#define FPE_FLTDIV 3u
+#define FPE_FLTOVF 4u
+#define FPE_FLTUND 5u
+#define FPE_FLTRES 6u
+#define FPE_FLTINV 7u
+#define ILL_ILLOPN 2u
+#define BUS_ADRALN 1u
+#define TRAP_BRKPT 1u
+#define TRAP_TRACE 2u
 
 static const struct {
     uint8_t signal;
-    uint8_t code; /* of siginfo */
+    uint8_t code;     /* of siginfo; VECTOR_DEBUG and the two of the FPU: see code_of() */
+    bool has_address; /* the instruction's */
     const char *detail;
 } exceptions[VECTORS] = {
-    [VECTOR_DIVIDE] = {SIGFPE, FPE_INTDIV, "divide error"},
-    [1] = {SIGTRAP, SI_KERNEL, "debug exception"},
-    [3] = {SIGTRAP, SI_KERNEL, "breakpoint"},
-    [4] = {SIGSEGV, SI_KERNEL, "overflow"},
-    [5] = {SIGSEGV, SI_KERNEL, "bound range exceeded"},
-    [6] = {SIGILL, ILL_ILLOPN, "illegal instruction"},
-    [7] = {SIGFPE, FPE_FLTINV, "no coprocessor"},
-    [10] = {SIGSEGV, SI_KERNEL, "invalid task state"},
-    [11] = {SIGBUS, SI_KERNEL, "segment not present"},
-    [12] = {SIGBUS, SI_KERNEL, "stack segment fault"},
-    [VECTOR_PROTECTION] = {SIGSEGV, SI_KERNEL, "general protection fault"},
-    [16] = {SIGFPE, FPE_FLTINV, "floating point error"},
-    [17] = {SIGBUS, BUS_ADRALN, "alignment error"},
-    [19] = {SIGFPE, FPE_FLTINV, "SIMD floating point error"},
+    [0] = {SIGFPE, FPE_INTDIV, true, "divide error"},
+    [VECTOR_DEBUG] = {SIGTRAP, TRAP_BRKPT, true, "debug exception"},
+    [3] = {SIGTRAP, SI_KERNEL, false, "breakpoint"},
+    [4] = {SIGSEGV, SI_KERNEL, false, "overflow"},
+    [5] = {SIGSEGV, SI_KERNEL, false, "bound range exceeded"},
+    [6] = {SIGILL, ILL_ILLOPN, true, "illegal instruction"},
+    [7] = {SIGFPE, FPE_FLTINV, true, "no coprocessor"},
+    [10] = {SIGSEGV, SI_KERNEL, false, "invalid task state"},
+    [11] = {SIGBUS, SI_KERNEL, false, "segment not present"},
+    [12] = {SIGBUS, SI_KERNEL, false, "stack segment fault"},
+    [VECTOR_PROTECTION] = {SIGSEGV, SI_KERNEL, false, "general protection fault"},
+    [VECTOR_X87] = {SIGFPE, FPE_FLTINV, true, "floating point error"},
+    [17] = {SIGBUS, BUS_ADRALN, false, "alignment error"},
+    [VECTOR_SIMD] = {SIGFPE, FPE_FLTINV, true, "SIMD floating point error"},
 };
+
+/* Of the exceptions that the FPU has not masked, the one that is told. */
+static uint32_t fpu_code(struct task *task, bool simd)
+{
+    cpu_user_save(&task->context);
+    uint32_t exceptions_seen = cpu_fpu_unmasked(&task->context.fpu, simd);
+
+    if ((exceptions_seen & CPU_FPU_INVALID) != 0) {
+        return FPE_FLTINV;
+    }
+    if ((exceptions_seen & CPU_FPU_DIVISION) != 0) {
+        return FPE_FLTDIV;
+    }
+    if ((exceptions_seen & CPU_FPU_OVERFLOW) != 0) {
+        return FPE_FLTOVF;
+    }
+    if ((exceptions_seen & (CPU_FPU_UNDERFLOW | CPU_FPU_DENORMAL)) != 0) {
+        return FPE_FLTUND;
+    }
+    return (exceptions_seen & CPU_FPU_INEXACT) != 0 ? FPE_FLTRES : FPE_FLTINV;
+}
+
+static uint32_t code_of(struct task *task, uint32_t vector)
+{
+    if (vector == VECTOR_DEBUG) {
+        return cpu_debug_was_step() ? TRAP_TRACE : TRAP_BRKPT;
+    }
+    if (vector == VECTOR_X87 || vector == VECTOR_SIMD) {
+        return fpu_code(task, vector == VECTOR_SIMD);
+    }
+    return exceptions[vector].signal != 0 ? exceptions[vector].code : SI_KERNEL;
+}
 
 static bool is_prefix(uint8_t byte)
 {
@@ -134,6 +177,7 @@ void trap_exception(struct registers *registers)
     uint32_t vector = registers->vector < VECTORS ? registers->vector : VECTOR_PROTECTION;
     uint32_t signal = exceptions[vector].signal != 0 ? exceptions[vector].signal : SIGSEGV;
     const char *what = exceptions[vector].detail != NULL ? exceptions[vector].detail : "unexpected exception";
+    uint32_t code = code_of(task, vector); /* first: the processor still knows */
 
     task->registers = registers;
     if (vector == VECTOR_PROTECTION && at_privileged_instruction(registers->eip)) {
@@ -141,8 +185,8 @@ void trap_exception(struct registers *registers)
     }
     struct signal_fault fault = {
         .signal = signal,
-        .code = exceptions[vector].code != 0 ? exceptions[vector].code : SI_KERNEL,
-        .address = exceptions[vector].code != SI_KERNEL ? registers->eip : 0,
+        .code = (int32_t)code,
+        .address = exceptions[vector].has_address ? registers->eip : 0,
         .vector = vector,
         .error_code = registers->error_code,
     };

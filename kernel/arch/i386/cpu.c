@@ -23,6 +23,9 @@
     (0x8D5u /* the arithmetic flags and the direction */ | EFLAGS_DIRECTION | EFLAGS_TRAP | EFLAGS_NESTED |            \
      EFLAGS_RESUME | EFLAGS_ALIGNMENT | EFLAGS_ID)
 
+#define DR6_STEP    0x00004000u
+#define DR6_NOTHING 0xFFFF0FF0u
+
 #define PORT_DEBUG_EXIT 0xF4
 #define PORT_ACPI_PIIX  0x604
 #define PORT_ACPI_OLD   0xB004
@@ -80,6 +83,13 @@ void cpu_user_load(struct cpu_user_context *context)
     __asm__ volatile("fxrstor %0" : : "m"(context->fpu));
     cpu_load_tls(context);
     pmap_activate(context->space);
+}
+
+bool cpu_debug_was_step(void)
+{
+    bool was_step = (processor_read_dr6() & DR6_STEP) != 0;
+    processor_write_dr6(DR6_NOTHING);
+    return was_step;
 }
 
 static bool is_data_selector(uint32_t selector)

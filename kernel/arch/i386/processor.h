@@ -65,6 +65,19 @@ static inline uint32_t processor_read_cr3(void)
     return value;
 }
 
+/* Why the last debug exception came. The processor only ever adds to it. */
+static inline uint32_t processor_read_dr6(void)
+{
+    uint32_t value;
+    __asm__ volatile("movl %%dr6, %0" : "=r"(value));
+    return value;
+}
+
+static inline void processor_write_dr6(uint32_t value)
+{
+    __asm__ volatile("movl %0, %%dr6" : : "r"(value));
+}
+
 /* Loads a page directory and forgets all translations. */
 static inline void processor_write_cr3(uint32_t value)
 {
