@@ -235,8 +235,16 @@ struct linux_user_desc {
 #define SS_DISABLE       2u
 #define SIGNAL_STACK_MIN 2048u
 
-#define SI_USER   0
-#define SI_KERNEL 0x80
+#define SI_USER    0
+#define SI_KERNEL  0x80
+#define SI_TKILL   (-6)
+#define CLD_EXITED 1
+#define CLD_KILLED 2
+
+/* What sigaction() of old takes; the mask is of the first 32 signals. */
+struct linux_old_sigaction {
+    uint32_t handler, mask, flags, restorer;
+};
 
 /* clone(): the lowest byte is the signal for the end */
 #define CLONE_SIGNAL         0x000000FFu

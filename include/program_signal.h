@@ -11,11 +11,12 @@
 #include "error.h"
 #include "types.h"
 
+struct signal_origin;
 struct task;
 
 /*
  * Send a signal to a program: to one of its tasks that does not block it, or to any. Wakes that task from an
- * interruptible sleep. Signal 0 only asks whether the program is there.
+ * interruptible sleep. Signal 0 only asks whether the program is there. One that has ended takes any, to no effect.
  * - ERROR_NOT_FOUND: no such program; ERROR_INVALID: no such signal. Does not sleep.
  */
 MUST_CHECK enum error signal_send(uint32_t program, uint32_t signal);
@@ -25,6 +26,15 @@ MUST_CHECK enum error signal_send_group(uint32_t process_group, uint32_t signal)
 
 /* To one task. Does not sleep. */
 void signal_send_task(struct task *task, uint32_t signal);
+
+/*
+ * The same with what siginfo says; without, it says that the kernel sent the signal. A signal that is pending already keeps
+ * what it had.
+ */
+MUST_CHECK enum error signal_send_from(uint32_t program, uint32_t signal, const struct signal_origin *origin);
+MUST_CHECK enum error signal_send_group_from(uint32_t process_group, uint32_t signal,
+                                             const struct signal_origin *origin);
+void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin);
 
 /* Whether the task has a signal that it does not block: a wait must then end with EINTR or be restarted. */
 bool signal_is_pending(const struct task *task);

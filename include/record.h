@@ -79,6 +79,13 @@ struct signal_action {
     uint32_t mask[2];
 };
 
+/* What siginfo says of a pending signal that was sent. */
+struct signal_origin {
+    int32_t code;     /* SI_USER and the like */
+    uint32_t program; /* that sent it, or that it is about; 0: the kernel */
+    uint32_t value;   /* of SIGCHLD: an exit status or a signal */
+};
+
 /* A program: an address space and what its tasks share. Exactly one page. */
 struct program_record {
     uint64_t counters[32]; /* by enum eidolon_count, when its last task ended (program_account.h) */
@@ -99,7 +106,8 @@ struct program_record {
     uint32_t files[PROGRAM_FILES_MAX];      /* file record indices; 0: closed */
     uint8_t file_flags[PROGRAM_FILES_MAX];  /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
-    uint8_t reserved[4096 - 56 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - 20 * SIGNALS_MAX - 32 * 8];
+    struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
+    uint8_t reserved[4096 - 56 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 

@@ -125,6 +125,10 @@ struct cpu_tls call_segment(const struct linux_user_desc *description);
 system_call_handler call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_rt_sigsuspend, call_sigaltstack,
     call_kill, call_tkill, call_tgkill, call_sigreturn, call_rt_sigreturn;
 
+/* system_call_signal_old.c */
+system_call_handler call_signal, call_sigaction, call_sgetmask, call_ssetmask, call_sigsuspend, call_sigpending,
+    call_sigprocmask;
+
 /* system_call_snapshot.c: durability, and the calls of Eidolon's own */
 system_call_handler call_sync, call_fsync, call_msync, call_eidolon_information, call_eidolon_sync;
 

@@ -249,11 +249,32 @@ static void disown_children(uint32_t parent)
     }
 }
 
+/* A parent that asked not to hear of ends does not. */
+static void tell_parent(uint32_t parent, const struct signal_origin *origin)
+{
+    if (program_exists(parent) && program_at(parent)->actions[SIGCHLD].handler != SIG_IGN) {
+        enum error error = signal_send_from(parent, SIGCHLD, origin);
+        ASSERT(error == OK || error == ERROR_NOT_FOUND);
+    }
+}
+
+#define STATUS_SIGNAL 0x7Fu
+
+static struct signal_origin origin_of_end(uint32_t index, uint32_t status)
+{
+    uint32_t signal = status & STATUS_SIGNAL;
+
+    return (struct signal_origin){.code = signal != 0 ? CLD_KILLED : CLD_EXITED,
+                                  .program = index,
+                                  .value = signal != 0 ? signal : status >> 8};
+}
+
 /* The last step: nothing sleeps. */
 static void end(uint32_t index)
 {
     struct program_record *program = program_at(index);
     uint32_t parent = program->parent;
+    struct signal_origin origin = origin_of_end(index, program->exit_status);
 
     last_exit_status = program->exit_status;
     disown_children(index);
@@ -262,10 +283,7 @@ static void end(uint32_t index)
     } else {
         program_forget(index);
     }
-    if (program_exists(parent)) {
-        enum error error = signal_send(parent, SIGCHLD);
-        ASSERT(error == OK || error == ERROR_NOT_FOUND);
-    }
+    tell_parent(parent, &origin);
     wait_queue_wake(&parents, UINT32_MAX);
     programs_alive--;
     if (programs_alive == 0) {

@@ -1,9 +1,10 @@
 /*
  * Signals: sending, default actions, delivery.
  *
- * Signal n is bit n - 1 of a 64-bit set kept as two words. A signal that would be ignored is dropped when it is sent,
- * so that a pending one always means something. There is no job control: the signals that would stop a program are
- * ignored.
+ * Signal n is bit n - 1 of a 64-bit set kept as two words; what siginfo says of a pending one is in the program's
+ * record, once for all its tasks. A signal that would be ignored is dropped when it is sent or, if it is blocked then,
+ * when it is not any more; so one that is pending and not blocked always means something. There is no job control: the
+ * signals that would stop a program are ignored.
  */
 #include "address_space.h"
 #include "calls.h"
@@ -115,10 +116,32 @@ bool signal_restarts_call(const struct task *task)
     return signal != 0 && (task->program->actions[signal].flags & SA_RESTART) != 0;
 }
 
+#define UNBLOCKABLE (1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1))
+
 void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
 {
-    task->record->signal_mask[0] = low & ~(1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1));
-    task->record->signal_mask[1] = high;
+    struct task_record *record = task->record;
+
+    record->signal_mask[0] = low & ~UNBLOCKABLE;
+    record->signal_mask[1] = high;
+    for (uint32_t signal = next_signal(record); signal != 0 && signal <= SIGNAL_MAX; signal++) {
+        if (is_in(record->signal_pending, signal) && !is_in(record->signal_mask, signal) &&
+            is_ignored(task->program, signal)) {
+            take_out(record->signal_pending, signal);
+        }
+    }
+}
+
+void signal_set_action(struct program_record *program, uint32_t signal, const struct signal_action *action)
+{
+    program->actions[signal] = *action;
+    program->actions[signal].mask[0] &= ~UNBLOCKABLE;
+    for (uint32_t i = 0; is_ignored(program, signal) && i < TASKS_MAX; i++) {
+        struct task *task = task_at(i);
+        if (task != NULL && task->program == program) {
+            take_out(task->record->signal_pending, signal);
+        }
+    }
 }
 
 void signal_mask_exchange(struct task *task, uint32_t low, uint32_t high)
@@ -142,24 +165,28 @@ void signal_mask_restore(struct task *task)
 
 /* Sending ---------------------------------------------------------------------------------------------------------- */
 
-void signal_send_task(struct task *task, uint32_t signal)
+void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin)
 {
-    if (is_ignored(task->program, signal)) {
+    struct task_record *record = task->record;
+    bool is_blocked = is_in(record->signal_mask, signal);
+
+    if (is_ignored(task->program, signal) && !is_blocked) {
         return;
     }
-    add(task->record->signal_pending, signal);
-    if (!is_in(task->record->signal_mask, signal)) {
+    if (!is_in(record->signal_pending, signal)) {
+        add(record->signal_pending, signal);
+        task->program->origins[signal] = *origin;
+    }
+    if (!is_blocked) {
         thread_interrupt(task->thread);
     }
 }
 
-enum error signal_send(uint32_t program, uint32_t signal)
+/* The task of a program that gets a signal: one that does not block it, if there is any. */
+static struct task *receiver_of(uint32_t program, uint32_t signal)
 {
     struct task *receiver = NULL;
 
-    if (signal > SIGNAL_MAX) {
-        return ERROR_INVALID;
-    }
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
         struct task *task = task_at(i);
         if (task == NULL || task->program_index != program) {
@@ -169,27 +196,58 @@ enum error signal_send(uint32_t program, uint32_t signal)
             receiver = task;
         }
     }
+    return receiver;
+}
+
+static bool has_ended(uint32_t program)
+{
+    return program > 0 && program < record_committed(RECORD_PROGRAM) && program_at(program)->state >= PROGRAM_ZOMBIE;
+}
+
+enum error signal_send_from(uint32_t program, uint32_t signal, const struct signal_origin *origin)
+{
+    if (signal > SIGNAL_MAX) {
+        return ERROR_INVALID;
+    }
+    struct task *receiver = receiver_of(program, signal);
     if (receiver == NULL) {
-        return ERROR_NOT_FOUND;
+        return has_ended(program) ? OK : ERROR_NOT_FOUND;
     }
     if (signal != 0) {
-        signal_send_task(receiver, signal);
+        signal_send_task_from(receiver, signal, origin);
     }
     return OK;
 }
 
-enum error signal_send_group(uint32_t process_group, uint32_t signal)
+enum error signal_send_group_from(uint32_t process_group, uint32_t signal, const struct signal_origin *origin)
 {
     enum error result = ERROR_NOT_FOUND;
 
     for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
         const struct program_record *program = program_at(i);
         if (program->state == PROGRAM_RUNNING && program->process_group == process_group) {
-            enum error error = signal_send(i, signal);
+            enum error error = signal_send_from(i, signal, origin);
             result = result == ERROR_NOT_FOUND ? error : result;
         }
     }
     return result;
+}
+
+static const struct signal_origin from_kernel = {.code = SI_KERNEL};
+
+void signal_send_task(struct task *task, uint32_t signal)
+{
+    signal_send_task_from(task, signal, &from_kernel);
+}
+
+enum error signal_send(uint32_t program, uint32_t signal)
+{
+    return signal_send_from(program, signal, &from_kernel);
+}
+
+enum error signal_send_group(uint32_t process_group, uint32_t signal)
+{
+    return signal_send_group_from(process_group, signal, &from_kernel);
 }
 
 /* Delivery --------------------------------------------------------------------------------------------------------- */
@@ -207,8 +265,9 @@ static _Noreturn void end_program(const struct signal_fault *fault)
 }
 
 /*
- * Run the handler, or end the program if its stack cannot take the frame. A signal that ends the program may come while
- * the stack is waited for; it is left to the next delivery.
+ * Run the handler. If its stack cannot take the frame the signal becomes SIGSEGV, which may have another stack; one that
+ * has not ends the program. A signal that ends the program may come while the stack is waited for; it is left to the next
+ * delivery.
  */
 static void enter_handler(struct registers *registers, const struct signal_fault *fault)
 {
@@ -220,13 +279,17 @@ static void enter_handler(struct registers *registers, const struct signal_fault
     if (error == ERROR_INTERRUPTED) {
         return;
     }
+    take_out(task->record->signal_pending, fault->signal);
     if (error != OK) {
-        struct signal_fault overrun = {.signal = SIGSEGV};
+        struct signal_fault overrun = {.signal = SIGSEGV, .code = SI_KERNEL};
         kernel_snprintf(overrun.detail, sizeof(overrun.detail), "no stack for the handler of signal %u (esp 0x%x)",
                         fault->signal, registers->esp);
-        end_program(&overrun);
+        if (fault->signal == SIGSEGV) {
+            end_program(&overrun);
+        }
+        signal_force(registers, &overrun);
+        return;
     }
-    take_out(task->record->signal_pending, fault->signal);
     signal_set_mask(task, task->record->signal_mask[0] | action.mask[0], task->record->signal_mask[1] | action.mask[1]);
     if ((action.flags & SA_NODEFER) == 0) {
         add(task->record->signal_mask, fault->signal);
@@ -257,7 +320,9 @@ void signal_deliver(struct registers *registers)
         return;
     }
     while (!task->dying && (signal = next_to_deliver(task)) != 0) {
-        struct signal_fault fault = {.signal = signal, .code = SI_USER};
+        const struct signal_origin *origin = &task->program->origins[signal];
+        struct signal_fault fault = {
+            .signal = signal, .code = origin->code, .sender = origin->program, .value = origin->value};
         uint32_t handler = task->program->actions[signal].handler;
 
         if (is_ignored(task->program, signal)) {

@@ -40,8 +40,13 @@ struct classic_frame {
 
 struct signal_information {
     int32_t signal, error, code;
-    uint32_t address; /* or the sender's process id */
-    uint8_t padding[112];
+    union {
+        uint32_t address; /* of a fault */
+        struct {
+            uint32_t program, user, value;
+        } sent;
+        uint8_t padding[116];
+    };
 };
 _Static_assert(sizeof(struct signal_information) == 128, "siginfo_t");
 
@@ -166,7 +171,11 @@ static void fill_information(struct information_frame *frame, uint32_t at, const
     frame->context_address = at + (uint32_t)offsetof(struct information_frame, context);
     frame->information.signal = (int32_t)fault->signal;
     frame->information.code = fault->code;
-    frame->information.address = fault->address;
+    frame->information.sent.program = fault->sender;
+    frame->information.sent.value = fault->value;
+    if (fault->address != 0) {
+        frame->information.address = fault->address;
+    }
     memcpy(frame->context.stack, record->signal_stack, sizeof(frame->context.stack));
     frame->context.machine = *context;
     memcpy(frame->context.mask, mask, sizeof(frame->context.mask));

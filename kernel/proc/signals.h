@@ -6,13 +6,15 @@
 
 #include "error.h"
 #include "program_signal.h"
+#include "record.h"
 #include "types.h"
 
-/* A fault of the running program as its handler's siginfo reports it, or the console if it has none. */
+/* A signal of the running program as its handler's siginfo reports it, or the console if it has none. */
 struct signal_fault {
     uint32_t signal;
     int32_t code;
-    uint32_t address;
+    uint32_t address;       /* of a fault */
+    uint32_t sender, value; /* of one that was sent: see struct signal_origin */
     uint32_t vector, error_code;
     char detail[96]; /* for people */
 };
@@ -40,8 +42,11 @@ MUST_CHECK enum error signal_frame_enter(struct registers *registers, const stru
  */
 MUST_CHECK enum error signal_frame_leave(struct registers *registers, bool with_information);
 
-/* A mask without the signals that cannot be blocked. */
+/* A mask without the signals that cannot be blocked. What is pending and ignored goes when it is not blocked any more. */
 void signal_set_mask(struct task *task, uint32_t low, uint32_t high);
+
+/* What a program does about a signal from now on. If that is nothing, those that are pending go. */
+void signal_set_action(struct program_record *program, uint32_t signal, const struct signal_action *action);
 
 /*
  * Another mask for the length of a call. The one of before comes back when the handler that ends the call returns, or

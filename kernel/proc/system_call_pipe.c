@@ -81,7 +81,8 @@ int32_t call_write_pipe(const struct system_call *call, const struct file_record
         uint32_t at = call->record->call.done - offset;
         uint32_t left = length - at;
         if (!pipe_has(file->object, PIPE_READER)) {
-            signal_send_task(call->task, SIGPIPE);
+            signal_send_task_from(call->task, SIGPIPE,
+                                  &(struct signal_origin){.code = SI_USER, .program = call->task->program_index});
             return -EPIPE;
         }
         if (has_room(file, left, at > 0)) {

@@ -34,7 +34,7 @@ int32_t call_rt_sigaction(const struct system_call *call)
         result = copy_out(call->arguments[2], &before, sizeof(before));
     }
     if (result == 0 && call->arguments[1] != 0) {
-        call->program->actions[signal] = action;
+        signal_set_action(call->program, signal, &action);
     }
     return result;
 }
@@ -81,7 +81,8 @@ int32_t call_rt_sigpending(const struct system_call *call)
     if (call->arguments[1] > SET_BYTES) {
         return -EINVAL;
     }
-    memcpy(pending, call->record->signal_pending, sizeof(pending));
+    pending[0] = call->record->signal_pending[0] & call->record->signal_mask[0];
+    pending[1] = call->record->signal_pending[1] & call->record->signal_mask[1];
     return copy_out(call->arguments[0], pending, call->arguments[1]);
 }
 
@@ -144,33 +145,56 @@ static int32_t sent(enum error error)
     return error == ERROR_NOT_FOUND ? -ESRCH : system_call_errno(error);
 }
 
+static struct signal_origin from_caller(const struct system_call *call, int32_t code)
+{
+    return (struct signal_origin){.code = code, .program = call->task->program_index};
+}
+
+/* To every program but the first one and the caller. */
+static enum error send_to_others(const struct system_call *call, uint32_t signal, const struct signal_origin *origin)
+{
+    enum error result = ERROR_NOT_FOUND;
+
+    for (uint32_t i = 2; i < record_committed(RECORD_PROGRAM); i++) {
+        if (i != call->task->program_index && program_at(i)->state == PROGRAM_RUNNING &&
+            signal_send_from(i, signal, origin) == OK) {
+            result = OK;
+        }
+    }
+    return result;
+}
+
 int32_t call_kill(const struct system_call *call)
 {
     int32_t target = (int32_t)call->arguments[0];
     uint32_t signal = call->arguments[1];
+    struct signal_origin origin = from_caller(call, SI_USER);
 
     if (signal > SIGNAL_MAX) {
         return -EINVAL;
     }
     if (target > 0) {
-        return sent(signal_send((uint32_t)target, signal));
+        return sent(signal_send_from((uint32_t)target, signal, &origin));
     }
     if (target == -1) {
-        return -EPERM;
+        return sent(send_to_others(call, signal, &origin));
     }
-    return sent(signal_send_group(target == 0 ? call->program->process_group : 0u - (uint32_t)target, signal));
+    uint32_t group = target == 0 ? call->program->process_group : 0u - (uint32_t)target;
+    return sent(signal_send_group_from(group, signal, &origin));
 }
 
-static int32_t send_to_task(uint32_t program, uint32_t tid, uint32_t signal)
+static int32_t send_to_task(const struct system_call *call, uint32_t program, uint32_t tid, uint32_t signal)
 {
-    if (signal > SIGNAL_MAX || tid == 0) {
+    struct signal_origin origin = from_caller(call, SI_TKILL);
+
+    if (signal > SIGNAL_MAX || (int32_t)tid <= 0) {
         return -EINVAL;
     }
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
         struct task *task = task_at(i);
         if (task != NULL && task->record->tid == tid && (program == 0 || task->program_index == program)) {
             if (signal != 0) {
-                signal_send_task(task, signal);
+                signal_send_task_from(task, signal, &origin);
             }
             return 0;
         }
@@ -180,7 +204,7 @@ static int32_t send_to_task(uint32_t program, uint32_t tid, uint32_t signal)
 
 int32_t call_tkill(const struct system_call *call)
 {
-    return send_to_task(0, call->arguments[0], call->arguments[1]);
+    return send_to_task(call, 0, call->arguments[0], call->arguments[1]);
 }
 
 int32_t call_tgkill(const struct system_call *call)
@@ -188,7 +212,7 @@ int32_t call_tgkill(const struct system_call *call)
     if ((int32_t)call->arguments[0] <= 0) {
         return -EINVAL;
     }
-    return send_to_task(call->arguments[0], call->arguments[1], call->arguments[2]);
+    return send_to_task(call, call->arguments[0], call->arguments[1], call->arguments[2]);
 }
 
 /* Returning from a handler: the result is whatever EAX was when the signal came. ----------------------------------- */
