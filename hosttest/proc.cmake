@@ -1,5 +1,21 @@
-# Programs: what is portable of kernel/proc.
+# Programs: parts of kernel/proc by themselves, and the whole kernel booted on the fake machine.
 eidolon_host_test(elf_test SOURCES elf_test.c LIBRARIES host_proc)
 eidolon_host_test(terminal_line_test SOURCES terminal_line_test.c terminal_fixture.c LIBRARIES host_proc)
 eidolon_host_test(terminal_screen_test SOURCES terminal_screen_test.c terminal_fixture.c LIBRARIES host_proc)
 eidolon_host_test(fpu_test SOURCES fpu_test.c ${CMAKE_SOURCE_DIR}/kernel/arch/i386/fpu.c)
+
+# The kernel with nothing but the machine and its devices exchanged (host_boot.h).
+add_library(boot_fixture STATIC host_boot.c host_devices.c host_program.c)
+target_include_directories(boot_fixture PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(boot_fixture PUBLIC fake_disk
+    "$<LINK_GROUP:RESCAN,host_life,host_proc,host_snap,host_vm_map,host_block,host_lib,fake_machine>")
+
+# eidolon_boot_test(name SOURCES ...): a host test that boots the kernel.
+function(eidolon_boot_test name)
+    eidolon_host_test(${name} ${ARGN} LIBRARIES boot_fixture)
+    set(script ${CMAKE_CURRENT_SOURCE_DIR}/fake/kernel_data.ld)
+    target_link_options(${name} PRIVATE -Wl,-T,${script})
+    set_target_properties(${name} PROPERTIES LINK_DEPENDS ${script})
+endfunction()
+
+eidolon_boot_test(proc_boot_test SOURCES proc_boot_test.c)

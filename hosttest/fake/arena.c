@@ -2,13 +2,48 @@
  * Arenas: address ranges of the host whose pages can be touched only while they are committed.
  *
  * Each committed page is paid for with a frame, so that memory runs out as it does on a machine; the bytes are the
- * host's. The frames are remembered in front of the range.
+ * host's. The frames are remembered in front of the range. Ranges that nobody has released when the machine goes off are
+ * given back to the host then.
  */
 #include "arch/arena.h"
 #include "internal.h"
 #include "log.h"
 
 #include <sys/mman.h>
+
+#define ARENAS_MAX 16u
+
+static struct {
+    char *start;
+    size_t bytes;
+} ranges[ARENAS_MAX]; /* that are reserved */
+
+static void note_range(char *start, size_t bytes)
+{
+    uint32_t i = 0;
+
+    while (i < ARENAS_MAX && ranges[i].start != NULL) {
+        i++;
+    }
+    ASSERT(i < ARENAS_MAX);
+    ranges[i].start = start;
+    ranges[i].bytes = bytes;
+}
+
+static void release_range(const char *start)
+{
+    for (uint32_t i = 0; i < ARENAS_MAX; i++) {
+        if (ranges[i].start != NULL && (start == NULL || ranges[i].start == start)) {
+            munmap(ranges[i].start, ranges[i].bytes);
+            ranges[i].start = NULL;
+        }
+    }
+}
+
+void fake_arenas_stop(void)
+{
+    release_range(NULL);
+}
 
 static size_t header_bytes(const struct arena *arena)
 {
@@ -37,6 +72,7 @@ enum error arena_reserve(struct arena *arena, uint32_t pages, enum frame_owner o
         mmap(NULL, header + (size_t)pages * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ASSERT(start != MAP_FAILED);
     ASSERT(mprotect(start, header, PROT_READ | PROT_WRITE) == 0);
+    note_range(start, header + (size_t)pages * PAGE_SIZE);
     new.base = start + header;
     *arena = new;
     return OK;
@@ -73,6 +109,6 @@ void arena_release(struct arena *arena)
     while (arena->committed_pages > 0) {
         arena_shrink(arena);
     }
-    munmap(frames_of(arena), header_bytes(arena) + (size_t)arena->reserved_pages * PAGE_SIZE);
+    release_range((const char *)frames_of(arena));
     *arena = (struct arena){0};
 }

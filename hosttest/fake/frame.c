@@ -7,6 +7,7 @@
 #include "arch/frame.h"
 #include "internal.h"
 #include "log.h"
+#include "window.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,10 @@ static enum frame_owner fail_owner;
 void fake_frames_start(uint32_t frames)
 {
     limit = frames + 1; /* frame 0 is never handed out */
-    memory = mmap(NULL, (size_t)limit * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                  -1, 0);
+    size_t bytes = (size_t)limit * PAGE_SIZE;
+    int file = fake_window_memory(bytes);
+    int flags = file >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file, 0);
     owners = calloc(limit, 1);
     free_frames = calloc(limit, sizeof(*free_frames));
     ASSERT(memory != MAP_FAILED && owners != NULL && free_frames != NULL);

@@ -8,6 +8,7 @@
 
 void fake_frames_start(uint32_t frames);
 void fake_frames_stop(void);
+void fake_arenas_stop(void);
 void fake_threads_start(void);
 void fake_threads_stop(void);
 void fake_pmap_start(void);

@@ -16,6 +16,7 @@ void fake_machine_abandon(void)
 {
     fake_pmap_stop_machine();
     fake_threads_stop();
+    fake_arenas_stop();
     fake_frames_stop();
 }
 

@@ -58,6 +58,19 @@ void fake_schedule(uint64_t seed);
 void fake_threads_join(void);
 
 /*
+ * Run the machine from the boot code to its end, from the first thread: threads, and an idle one that moves the clock on
+ * to the next deadline when nobody else could run. Returns when one of them has called fake_threads_cut(): then all are
+ * gone, wherever they were.
+ * - stuck: called, by the idle thread, when nobody could run and nobody waits for a moment. It makes something happen or
+ *   ends the machine.
+ */
+void fake_threads_run(void (*entry)(void), void (*stuck)(void));
+_Noreturn void fake_threads_cut(void);
+
+/* Where panics that are not expected go, instead of ending the process; does not return. NULL: nowhere. */
+extern void (*fake_panic_hook)(const char *subsystem);
+
+/*
  * Expect a panic: fake_panics(statement) runs the statement and says whether it panicked. The statement does not come
  * back then, so what it held is held still. Expectations nest.
  */

@@ -2,8 +2,9 @@
  * The walk, the cache of translations, and programs' accesses. pmap.c owns the tables.
  */
 #include "mmu.h"
-#include "pmap_state.h"
 #include "log.h"
+#include "pmap_state.h"
+#include "window.h"
 
 #define CACHE_ENTRIES 256u
 
@@ -40,9 +41,13 @@ void mmu_invalidate(struct gpn page, enum mmu_reason reason)
 {
     struct translation *slot = slot_of(page);
 
-    if (reason != forgotten && slot->address_page == address_page(page)) {
+    if (reason == forgotten) {
+        return;
+    }
+    if (slot->address_page == address_page(page)) {
         slot->present = false;
     }
+    fake_window_forget(address_page(page));
 }
 
 void mmu_invalidate_chunk(struct gpn first, enum mmu_reason reason)
@@ -54,8 +59,16 @@ void mmu_invalidate_chunk(struct gpn first, enum mmu_reason reason)
 
 void mmu_invalidate_all(enum mmu_reason reason)
 {
-    for (uint32_t i = 0; reason != forgotten && i < CACHE_ENTRIES; i++) {
+    if (reason == forgotten) {
+        return;
+    }
+    for (uint32_t i = 0; i < CACHE_ENTRIES; i++) {
         cache[i].present = false;
+    }
+    if (reason == MMU_ACTIVATE) {
+        fake_window_forget_private(); /* the other windows are the same in every space */
+    } else {
+        fake_window_forget_all();
     }
 }
 
@@ -116,6 +129,25 @@ static uint32_t *access(struct vaddr address, bool write)
         return NULL;
     }
     return (uint32_t *)(void *)((char *)frame_address(slot->frame) + (address.value & PAGE_MASK));
+}
+
+bool mmu_walk(struct vaddr address, bool write, struct mmu_translation *out)
+{
+    struct gpn page;
+    struct translation found;
+
+    *out = (struct mmu_translation){0};
+    if (!page_at(address, &page)) {
+        return false;
+    }
+    const uint32_t *entry = mmu_table_entry(page);
+    out->present = entry != NULL && (*entry & MMU_PRESENT) != 0;
+    if (!walk(page, write, &found)) {
+        return false;
+    }
+    *out = (struct mmu_translation){
+        .frame = found.frame, .present = true, .writable = found.writable, .dirty = found.dirty};
+    return true;
 }
 
 bool mmu_load(struct vaddr address, uint32_t *value)

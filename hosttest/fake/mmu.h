@@ -15,6 +15,17 @@
 bool mmu_load(struct vaddr address, uint32_t *value);
 bool mmu_store(struct vaddr address, uint32_t value);
 
+/* What the tables say of an address of the active space. */
+struct mmu_translation {
+    struct frame frame;
+    bool present;  /* something is mapped */
+    bool writable; /* at both levels */
+    bool dirty;    /* D is set */
+};
+
+/* Walk the tables for an access past the cache, and set A and D if they allow it. False: a page fault. */
+bool mmu_walk(struct vaddr address, bool write, struct mmu_translation *out);
+
 /* Why an invalidation is made: what pmap function asks for it. */
 enum mmu_reason {
     MMU_ACTIVATE,

@@ -11,13 +11,19 @@
  * way each time.
  *
  * The thread that starts the machine is the first one and is in the kernel.
+ *
+ * A machine can also be run to its end (fake_threads_run): then there is an idle thread, which moves the clock on when
+ * nobody else could run, and the power can go at any moment, wherever threads are; none of them comes back.
  */
 #include "thread.h"
 #include "arch/clock.h"
+#include "arch/context.h"
+#include "arch/pmap.h"
 #include "internal.h"
 #include "log.h"
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 
 struct thread {
@@ -36,6 +42,7 @@ struct thread {
     bool interrupted;  /* and not yet told */
     enum error result; /* of the sleep */
     struct cpu_user_context *context;
+    jmp_buf end; /* where it leaves from */
 };
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER; /* of all that follows, and of struct thread */
@@ -45,6 +52,9 @@ static uint32_t line_length;
 static uint64_t schedule; /* the generator that chooses; 0: the first in the line is next */
 static struct thread *threads;
 static struct thread first = {.name = "first", .wake = PTHREAD_COND_INITIALIZER};
+static struct thread *last; /* that had the processor: what it shows is this one's */
+static struct thread *idle; /* runs when nobody else could, or NULL */
+static bool is_off;         /* the power is gone: nobody runs any more */
 static __thread struct thread *current;
 
 /* Processor ------------------------------------------------------------------------------------------------------- */
@@ -69,7 +79,14 @@ static void dispatch(void)
 {
     struct thread **link = &line;
 
-    if (running != NULL || line == NULL) {
+    if (running != NULL || is_off) {
+        return;
+    }
+    if (line == NULL) {
+        running = idle;
+        if (idle != NULL) {
+            pthread_cond_signal(&idle->wake);
+        }
         return;
     }
     for (uint32_t skip = schedule == 0 ? 0 : schedule_below(line_length); skip > 0; skip--) {
@@ -94,11 +111,33 @@ static void line_up(struct thread *thread)
     dispatch();
 }
 
+static _Noreturn void quit(void)
+{
+    pthread_mutex_unlock(&guard);
+    longjmp(current->end, 1);
+}
+
+/* What the thread has in the processor comes back with it. */
 static void processor_await(void)
 {
     while (running != current) {
+        if (is_off && current != &first) {
+            quit();
+        }
         pthread_cond_wait(&current->wake, &guard);
     }
+    if (last != current && current->context != NULL) {
+        cpu_user_load(current->context);
+    }
+    last = current;
+}
+
+static void processor_leave(void)
+{
+    if (current->context != NULL) {
+        cpu_user_save(current->context);
+    }
+    running = NULL;
 }
 
 static void processor_take(void)
@@ -109,7 +148,7 @@ static void processor_take(void)
 
 static void processor_give(void)
 {
-    running = NULL;
+    processor_leave();
     dispatch();
 }
 
@@ -130,7 +169,7 @@ void fake_kernel_leave(void)
 void thread_yield(void)
 {
     pthread_mutex_lock(&guard);
-    running = NULL;
+    processor_leave();
     processor_take();
     pthread_mutex_unlock(&guard);
 }
@@ -147,13 +186,13 @@ void fake_threads_start(void)
     first.context = NULL;
     current = &first;
     threads = NULL;
+    last = NULL;
     schedule = 0;
     fake_kernel_enter();
 }
 
-void fake_threads_join(void)
+static void join_all(void)
 {
-    fake_kernel_leave();
     while (threads != NULL) {
         struct thread *thread = threads;
 
@@ -162,6 +201,12 @@ void fake_threads_join(void)
         pthread_cond_destroy(&thread->wake);
         free(thread);
     }
+}
+
+void fake_threads_join(void)
+{
+    fake_kernel_leave();
+    join_all();
     fake_kernel_enter();
 }
 
@@ -174,37 +219,57 @@ void fake_threads_stop(void)
 static void *run(void *argument)
 {
     current = argument;
-    pthread_mutex_lock(&guard);
-    processor_await();
-    pthread_mutex_unlock(&guard);
-    current->entry(current->argument);
-    fake_kernel_leave();
+    if (setjmp(current->end) == 0) {
+        pthread_mutex_lock(&guard);
+        processor_await();
+        pthread_mutex_unlock(&guard);
+        current->entry(current->argument);
+        thread_exit();
+    }
     return NULL;
+}
+
+static struct thread *new_thread(const char *name, void (*entry)(void *), void *argument)
+{
+    struct thread *thread = calloc(1, sizeof(*thread));
+
+    ASSERT(thread != NULL);
+    *thread = (struct thread){.name = name, .entry = entry, .argument = argument, .next = threads};
+    pthread_cond_init(&thread->wake, NULL);
+    threads = thread;
+    return thread;
+}
+
+static void begin(struct thread *thread)
+{
+    ASSERT(pthread_create(&thread->handle, NULL, run, thread) == 0);
 }
 
 enum error thread_create(const char *name, void (*entry)(void *), void *argument, struct thread **out)
 {
-    struct thread *thread = fake_allocation_fails() ? NULL : calloc(1, sizeof(*thread));
-
-    if (thread == NULL) {
+    if (fake_allocation_fails()) {
         return ERROR_NO_MEMORY;
     }
-    *thread = (struct thread){.name = name, .entry = entry, .argument = argument, .next = threads};
-    pthread_cond_init(&thread->wake, NULL);
-    threads = thread;
+    struct thread *thread = new_thread(name, entry, argument);
     *out = thread;
     pthread_mutex_lock(&guard);
     line_up(thread);
     pthread_mutex_unlock(&guard);
-    ASSERT(pthread_create(&thread->handle, NULL, run, thread) == 0);
+    begin(thread);
     return OK;
 }
 
 _Noreturn void thread_exit(void)
 {
     ASSERT(current != &first);
+    current->context = NULL;
     fake_kernel_leave();
-    pthread_exit(NULL);
+    longjmp(current->end, 1);
+}
+
+/* The boot code is a thread from the beginning. */
+void thread_start(void)
+{
 }
 
 struct thread *thread_current(void)
@@ -219,12 +284,98 @@ const char *thread_name(const struct thread *thread)
 
 void thread_set_user_context(struct thread *thread, struct cpu_user_context *context)
 {
+    bool had_context = thread->context != NULL;
+
     thread->context = context;
+    if (thread != current) {
+        return;
+    }
+    if (context != NULL) {
+        cpu_user_load(context);
+    } else if (had_context) {
+        pmap_activate(SPACE_SYSTEM);
+    }
 }
 
 struct cpu_user_context *thread_user_context(const struct thread *thread)
 {
     return thread->context;
+}
+
+/* A machine until its power goes ---------------------------------------------------------------------------------- */
+
+/* The deadline that comes first, or DEADLINE_NEVER. */
+static uint64_t next_deadline(void)
+{
+    uint64_t next = DEADLINE_NEVER;
+
+    pthread_mutex_lock(&guard);
+    for (const struct thread *thread = threads; thread != NULL; thread = thread->next) {
+        if (thread->asleep && thread->deadline_ns < next) {
+            next = thread->deadline_ns;
+        }
+    }
+    pthread_mutex_unlock(&guard);
+    return next;
+}
+
+static void (*nothing_to_do)(void);
+
+static void idle_main(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        uint64_t next = next_deadline();
+        if (next == DEADLINE_NEVER) {
+            nothing_to_do();
+        } else {
+            fake_clock_advance(next > clock_boot_ns() ? next - clock_boot_ns() : 0);
+        }
+        pthread_mutex_lock(&guard);
+        processor_leave();
+        dispatch();
+        processor_await();
+        pthread_mutex_unlock(&guard);
+    }
+}
+
+static void await_power_off(void)
+{
+    pthread_mutex_lock(&guard);
+    processor_give();
+    while (!is_off) {
+        pthread_cond_wait(&first.wake, &guard);
+    }
+    for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
+        pthread_cond_signal(&thread->wake);
+    }
+    pthread_mutex_unlock(&guard);
+    join_all();
+}
+
+void fake_threads_run(void (*entry)(void), void (*stuck)(void))
+{
+    struct thread *boot;
+
+    nothing_to_do = stuck;
+    idle = new_thread("idle", idle_main, NULL);
+    begin(idle);
+    ASSERT(thread_create("boot", (void (*)(void *))(void (*)(void))entry, NULL, &boot) == OK);
+    await_power_off();
+    line = NULL;
+    line_length = 0;
+    last = idle = running = NULL;
+    is_off = false;
+    fake_kernel_enter();
+}
+
+_Noreturn void fake_threads_cut(void)
+{
+    pthread_mutex_lock(&guard);
+    is_off = true;
+    running = NULL;
+    pthread_cond_signal(&first.wake);
+    quit();
 }
 
 /* Sleep ----------------------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
  * cannot wait. So the tables do not grow beyond half of the reserve: every page of theirs could be copied at once.
  */
 #include "record.h"
+#include "arch/window.h"
 #include "log.h"
 #include "program_signal.h"
 #include "store.h"
@@ -34,7 +35,7 @@ void *record_at(enum record_type type, uint32_t index)
     const struct record_layout *layout = &record_layouts[type];
 
     ASSERT(index < layout->count);
-    return (void *)(uintptr_t)(layout->start + index * layout->bytes);
+    return window_pointer((struct vaddr){layout->start + index * layout->bytes});
 }
 
 /* Wiring sleeps, and several threads may be at it for the same table: each page counts once, and is wired once. */

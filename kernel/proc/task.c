@@ -11,6 +11,7 @@
  */
 #include "task.h"
 #include "arch/pmap.h"
+#include "arch/window.h"
 #include "log.h"
 #include "pool.h"
 #include "program_account.h"
@@ -61,9 +62,9 @@ static struct task_record *task_record_at(uint32_t index)
 /* Complete the record of a due task as of the stop. Its chunk is closed, so the record is reached through its frame. */
 static void capture(const struct task *task)
 {
-    struct gpn page = gpn_make(SPACE_SYSTEM, (struct vaddr){(uint32_t)(uintptr_t)task->record});
-    uint8_t *content = vm_content_at_stop(page);
-    struct task_record *record = (struct task_record *)(content + ((uintptr_t)task->record & PAGE_MASK));
+    struct vaddr address = window_address(task->record);
+    uint8_t *content = vm_content_at_stop(gpn_make(SPACE_SYSTEM, address));
+    struct task_record *record = (struct task_record *)(content + (address.value & PAGE_MASK));
 
     record->fpu = task->context.fpu;
     memcpy(record->tls, task->context.tls, sizeof(record->tls));

@@ -2,6 +2,7 @@
  * Checked access to the memory of the running program: prepare (fault in and wire) first, touch afterwards.
  */
 #include "user_memory.h"
+#include "arch/window.h"
 #include "program.h"
 #include "program_signal.h"
 #include "vm_fault.h"
@@ -66,7 +67,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     if (length > USER_RANGE_MAX) {
         return ERROR_RANGE;
     }
-    range->address = (void *)(uintptr_t)address.value;
+    range->address = window_pointer(address);
     range->page_count = 0;
     if (length == 0) {
         return OK;

@@ -1,0 +1,181 @@
+/*
+ * Devices, as the kernel's drivers offer them (include/serial.h, vga.h, keyboard.h, pci.h, virtio_blk.h, ata.h). The
+ * serial line takes whatever it gets at once; its input waits while the receiver is paused.
+ */
+#include "host_devices.h"
+#include "ata.h"
+#include "host_boot.h"
+#include "keyboard.h"
+#include "log.h"
+#include "pci.h"
+#include "serial.h"
+#include "vga.h"
+#include "virtio_blk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Text that keeps its newest half when it is full. */
+struct text {
+    char bytes[HOST_CONSOLE_BYTES];
+    uint32_t length;
+};
+
+static struct text console, log_text;
+static struct block_device *disk;
+static struct wait_queue room_queue;
+static serial_receiver *receiver;
+static void *receiver_context;
+static bool is_paused;
+
+static void append(struct text *text, const void *bytes, size_t count)
+{
+    const uint32_t room = sizeof(text->bytes) - 1;
+
+    if (count > room / 2) {
+        return;
+    }
+    if (text->length + count > room) {
+        uint32_t kept = room / 2;
+        memmove(text->bytes, text->bytes + text->length - kept, kept);
+        text->length = kept;
+    }
+    memcpy(text->bytes + text->length, bytes, count);
+    text->length += (uint32_t)count;
+    text->bytes[text->length] = 0;
+}
+
+void host_devices_start(struct block_device *with)
+{
+    disk = with;
+    room_queue = (struct wait_queue){0};
+    receiver = NULL;
+    is_paused = false;
+    console.length = log_text.length = 0;
+    console.bytes[0] = log_text.bytes[0] = 0;
+}
+
+const char *host_console(void)
+{
+    return console.bytes;
+}
+
+const char *host_log(void)
+{
+    return log_text.bytes;
+}
+
+/* The serial line -------------------------------------------------------------------------------------------------- */
+
+void serial_init(void)
+{
+}
+
+uint32_t serial_write_room(void)
+{
+    return SERIAL_TRANSMIT_BYTES;
+}
+
+uint32_t serial_write(const uint8_t *bytes, uint32_t length)
+{
+    append(&console, bytes, length);
+    return length;
+}
+
+struct wait_queue *serial_room_queue(void)
+{
+    return &room_queue;
+}
+
+void serial_set_receiver(serial_receiver *to, void *context)
+{
+    receiver = to;
+    receiver_context = context;
+}
+
+void serial_pause_receiver(void)
+{
+    is_paused = true;
+}
+
+void serial_resume_receiver(void)
+{
+    is_paused = false;
+}
+
+void serial_drain(void)
+{
+}
+
+uint32_t host_type(const char *bytes, uint32_t count)
+{
+    uint32_t typed = 0;
+
+    for (; typed < count && receiver != NULL && !is_paused; typed++) {
+        receiver((uint8_t)bytes[typed], receiver_context);
+    }
+    return typed;
+}
+
+/* The rest --------------------------------------------------------------------------------------------------------- */
+
+void keyboard_init(void)
+{
+}
+
+void keyboard_set_receiver(keyboard_receiver *to, void *context)
+{
+    (void)to;
+    (void)context;
+}
+
+void keyboard_set_scroller(keyboard_scroller *scroller)
+{
+    (void)scroller;
+}
+
+void pci_init(void)
+{
+}
+
+void vga_init(void)
+{
+}
+
+void vga_show(enum vga_screen screen)
+{
+    (void)screen;
+}
+
+void vga_put(enum vga_screen screen, uint32_t row, uint32_t column, uint8_t character, uint8_t attribute)
+{
+    (void)screen, (void)row, (void)column, (void)character, (void)attribute;
+}
+
+void vga_cursor(enum vga_screen screen, uint32_t row, uint32_t column)
+{
+    (void)screen, (void)row, (void)column;
+}
+
+void vga_log_write(const char *text, size_t length)
+{
+    append(&log_text, text, length);
+}
+
+enum error virtio_blk_find(uint32_t index, struct block_device **out)
+{
+    (void)index;
+    if (disk == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    *out = disk;
+    return OK;
+}
+
+enum error ata_find(uint32_t index, struct block_device **out)
+{
+    (void)index;
+    (void)out;
+    return ERROR_NOT_FOUND;
+}

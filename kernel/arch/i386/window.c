@@ -1,0 +1,14 @@
+/*
+ * The kernel runs in every space: a pointer is the address.
+ */
+#include "arch/window.h"
+
+void *window_pointer(struct vaddr address)
+{
+    return (void *)address.value;
+}
+
+struct vaddr window_address(const void *pointer)
+{
+    return (struct vaddr){(uint32_t)pointer};
+}
