@@ -27,7 +27,7 @@ static void fake_submit(struct block_device *device, struct block_request *reque
     fake.last = *request;
     if (fake.answers_at_once) {
         request->result = fake.answer;
-        request->done = true;
+        block_finish(request);
     }
 }
 
@@ -37,7 +37,7 @@ static void fake_wait(struct block_device *device, struct block_request *request
     fake.waited++;
     request->result = fake.failing > 0 ? fake.answer : OK;
     fake.failing -= fake.failing > 0;
-    request->done = true;
+    block_finish(request);
 }
 
 static int setup(void **state)
@@ -203,6 +203,23 @@ static void write_and_flush_that_fail_are_not_tried_again(void **state)
     assert_int_equal(fake.submitted, 2);
 }
 
+static void failure_of_any_request_is_counted_once(void **state)
+{
+    (void)state;
+    fake.answer = ERROR_IO;
+    assert_int_equal(block_write(&fake.block, (struct block){5}, page), ERROR_IO);
+    assert_int_equal(fake.block.failures, 1);
+    assert_int_equal(block_flush(&fake.block), ERROR_IO);
+    assert_int_equal(fake.block.failures, 2);
+    fake.failing = 1;
+    assert_int_equal(block_read(&fake.block, (struct block){5}, page), OK);
+    assert_int_equal(fake.block.failures, 3);
+    fake.answer = OK;
+    assert_int_equal(block_write(&fake.block, (struct block){5}, page), OK);
+    assert_int_equal(block_write(&fake.block, (struct block){BLOCKS}, page), ERROR_RANGE);
+    assert_int_equal(fake.block.failures, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup(read_that_keeps_failing_is_an_error, setup),
         cmocka_unit_test_setup(read_that_cannot_succeed_is_tried_once, setup),
         cmocka_unit_test_setup(write_and_flush_that_fail_are_not_tried_again, setup),
+        cmocka_unit_test_setup(failure_of_any_request_is_counted_once, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,9 +36,13 @@ static void submit(struct block_device *device, struct block_request *request)
 {
     struct space_disk *slow = (struct space_disk *)(void *)device;
 
-    if (slow->is_off || meets_bad_block(slow->disk, request)) {
+    bool is_bad = !slow->is_off && meets_bad_block(slow->disk, request);
+    if (is_bad) {
+        fake_disk_forget(slow->disk);
+    }
+    if (is_bad || slow->is_off) {
         request->result = ERROR_IO;
-        request->done = true;
+        block_finish(request);
         return;
     }
     slow->disk->device.submit(&slow->disk->device, request);
@@ -73,14 +77,14 @@ static void wait(struct block_device *device, struct block_request *request)
     }
     if (slow->is_off) {
         request->result = ERROR_IO;
-        request->done = true;
+        block_finish(request);
         return;
     }
     if (request->operation == BLOCK_WRITE && request->next == NULL) {
         slow->saw_changes = slow->saw_changes || !is_unchanged(slow->disk, request);
         slow->disk->device.wait(&slow->disk->device, request);
     }
-    request->done = true;
+    block_finish(request);
 }
 
 void space_disk_start(struct space_disk *slow, struct fake_disk *disk, uint64_t delays)

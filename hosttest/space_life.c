@@ -12,11 +12,12 @@ static void inject_faults(void)
     struct fake_disk_fault *fault = &space_world.slow.disk->fault;
 
     if (space_chance(40)) {
+        bool is_read = space_chance(4); /* which is tried again, up to twice */
         *fault = (struct fake_disk_fault){
             .armed = true,
-            .operation = space_chance(3) ? BLOCK_FLUSH : BLOCK_WRITE,
+            .operation = is_read ? BLOCK_READ : space_chance(3) ? BLOCK_FLUSH : BLOCK_WRITE,
             .first = space_below(30),
-            .count = 1 + space_below(3),
+            .count = 1 + space_below(is_read ? 2 : 3),
             .error = ERROR_IO,
             .is_done_anyway = space_chance(2),
         };

@@ -1,4 +1,6 @@
 /*
+ * Requests that fail while page content is not durable yet.
+ *
  * A flush that fails while page content is on its way. What had been written by then may never become durable, whatever
  * the next flush says; that goes for the pages of the commit, and for those that a page-out writes beside it.
  *
@@ -6,6 +8,7 @@
  * When that is committed, the power goes, and everything goes with it that no flush has made durable.
  */
 #include "store_fixture.h"
+#include "store_suspect.h"
 
 #include <string.h>
 
@@ -56,6 +59,7 @@ static void start(void)
     submit = disk.device.submit;
     disk.device.submit = submit_counting_flushes;
     flushes = 0;
+    arrives_before = 0;
 }
 
 static void stop(void)
@@ -171,12 +175,166 @@ static void store_what_a_disk_has_forgotten_is_not_committed(void **state)
     stop();
 }
 
+/* Page content that was written and put, and is in the device's memory. */
+static void page_out(struct store_entry *entry)
+{
+    static uint8_t page[PAGE_SIZE];
+    void *content = page;
+    struct block_request request;
+
+    page_out_begin(&request, &content, entry);
+    assert_int_equal(block_wait(&disk.device, &request), OK);
+    arriving = NULL;
+    assert_int_equal(store_put(store, (struct gpn){PAGE}, entry), OK);
+}
+
+/* A device that was gone for a moment: one request fails, and is done when it is tried again. */
+static void gone_for_a_moment(enum block_operation operation)
+{
+    static uint8_t page[PAGE_SIZE];
+
+    disk.fault = (struct fake_disk_fault){.armed = true, .operation = operation, .count = 1, .error = ERROR_IO};
+    if (operation == BLOCK_READ) {
+        assert_int_equal(block_read(&disk.device, (struct block){1}, page), OK); /* the second time */
+    } else {
+        assert_int_equal(block_write(&disk.device, (struct block){BLOCKS - 1}, page), ERROR_IO);
+    }
+    assert_int_equal(disk.fault.count, 0);
+}
+
+static void lose_nothing(enum block_operation operation)
+{
+    struct store_entry entry;
+
+    start();
+    page_out(&entry);
+    gone_for_a_moment(operation);
+    assert_int_equal(commit(), OK);
+    assert_int_equal(store_close(store), OK);
+    disk.device.submit = submit;
+    expect_content_after_cut();
+    stop();
+}
+
+static void store_request_that_failed_loses_no_page_out(void **state)
+{
+    (void)state;
+    lose_nothing(BLOCK_READ);
+    lose_nothing(BLOCK_WRITE);
+}
+
+/* As above, but before one of the flushes of the commit, counted from 1, the device is gone. */
+static uint32_t gone_before;
+
+static void submit_gone_before_flush(struct block_device *device, struct block_request *request)
+{
+    if (request->operation == BLOCK_FLUSH && ++flushes == gone_before) {
+        gone_for_a_moment(BLOCK_READ);
+    }
+    submit(device, request);
+}
+
+static void store_request_that_fails_before_a_flush_makes_it_worthless(void **state)
+{
+    struct store_entry entry;
+
+    (void)state;
+    for (gone_before = 1; gone_before <= 2; gone_before++) {
+        start();
+        disk.device.submit = submit_gone_before_flush;
+        page_out(&entry);
+        assert_int_equal(commit(), OK);
+        assert_int_equal(flushes, 3); /* one of them is worth nothing */
+        assert_int_equal(store_close(store), OK);
+        disk.device.submit = submit;
+        expect_content_after_cut();
+        stop();
+    }
+}
+
+/* A server that comes back without what it had not written: what it answers is what was durable. */
+static void store_what_a_device_that_was_gone_has_forgotten_is_not_committed(void **state)
+{
+    struct store_entry entry;
+
+    (void)state;
+    start();
+    assert_int_equal(block_flush(&disk.device), OK);
+    disk.forgets_at_once = true;
+    assert_int_equal(block_flush(&disk.device), OK);
+    page_out(&entry);
+    struct generation before = store_committed(store);
+    gone_for_a_moment(BLOCK_READ);
+    assert_int_equal(commit(), ERROR_CHECKSUM);
+    assert_int_equal(commit(), ERROR_CHECKSUM);
+    assert_int_equal(store_committed(store).number, before.number);
+    /* Content is put anew; that is the disk's to keep again. */
+    page_out(&entry);
+    assert_int_equal(commit(), OK);
+    assert_int_equal(store_close(store), OK);
+    disk.device.submit = submit;
+    expect_content_after_cut();
+    stop();
+}
+
+/* A block that cannot be read is asked for once in each commit, whoever wants it however often. */
+static void store_bad_block_costs_one_repetition_a_commit(void **state)
+{
+    static uint8_t page[PAGE_SIZE];
+    struct store_entry entry;
+
+    (void)state;
+    start();
+    page_out(&entry);
+    assert_int_equal(commit(), OK);
+    disk.bad[entry.block.number] = 1;
+    for (uint32_t round = 0; round < 3; round++) {
+        uint32_t failures = disk.device.failures;
+        for (uint32_t i = 0; i < 100; i++) {
+            assert_int_equal(store_read(store, (struct gpn){PAGE}, &entry, page), ERROR_IO);
+        }
+        assert_int_equal(disk.device.failures - failures, 3); /* it is tried again, twice */
+        assert_int_equal(commit(), OK);
+    }
+    disk.bad[entry.block.number] = 0;
+    assert_int_equal(store_read(store, (struct gpn){PAGE}, &entry, page), OK);
+    assert_int_equal(store_close(store), OK);
+    stop();
+}
+
+/* More than are remembered: the oldest are asked for again, and nothing is written past the end. */
+static void store_bad_blocks_beyond_what_is_remembered_are_asked_for_again(void **state)
+{
+    static uint8_t page[PAGE_SIZE];
+    void *pages[1] = {page};
+
+    (void)state;
+    start();
+    assert_true(UNREAD_RUNS_MAX + 100 < BLOCKS);
+    for (uint32_t block = 100; block <= 100 + UNREAD_RUNS_MAX; block++) {
+        disk.bad[block] = 1;
+        assert_int_equal(store_read_blocks(store, (struct block){block}, 1, pages), ERROR_IO);
+    }
+    uint32_t failures = disk.device.failures;
+    assert_int_equal(store_read_blocks(store, (struct block){101}, 1, pages), ERROR_IO);
+    assert_int_equal(disk.device.failures, failures);
+    assert_int_equal(store_read_blocks(store, (struct block){100}, 1, pages), ERROR_IO);
+    assert_int_equal(disk.device.failures, failures + 3);
+    assert_int_equal(store_close(store), OK);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_failed_flush_before_the_root_loses_no_page_out),
         cmocka_unit_test(store_failed_flush_of_the_root_loses_no_page_out),
         cmocka_unit_test(store_what_a_disk_has_forgotten_is_not_committed),
+        cmocka_unit_test(store_request_that_failed_loses_no_page_out),
+        cmocka_unit_test(store_request_that_fails_before_a_flush_makes_it_worthless),
+        cmocka_unit_test(store_what_a_device_that_was_gone_has_forgotten_is_not_committed),
+        cmocka_unit_test(store_bad_block_costs_one_repetition_a_commit),
+        cmocka_unit_test(store_bad_blocks_beyond_what_is_remembered_are_asked_for_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

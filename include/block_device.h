@@ -4,6 +4,9 @@
  * Requests are asynchronous. A write is durable once a flush that was submitted after its completion has completed,
  * and not before; unflushed writes may be reordered, torn at 512-byte sectors or lost at a power cut. Requests that
  * are under way together complete in any order.
+ *
+ * A request of any kind that ends with ERROR_IO may be all that shows of a device that was gone for a moment, and has
+ * forgotten what was not durable. `failures` tells whoever flushes.
  */
 #ifndef BLOCK_DEVICE_H
 #define BLOCK_DEVICE_H
@@ -26,17 +29,19 @@ struct block_request {
     struct block first; /* of `count` consecutive blocks; unused by a flush */
     void *const *pages; /* `count` page-aligned buffers from frame_address() */
 
-    bool done;                  /* set by the driver after `result` */
-    enum error result;          /* OK, ERROR_IO, ERROR_READ_ONLY, ERROR_RANGE */
-    uint32_t parts;             /* the driver's: pieces of it that are not finished */
-    struct block_request *next; /* the driver's, while queued */
-    struct wait_queue waiters;  /* the driver's: who sleeps in wait() for it */
+    struct block_device *device; /* the one it was submitted to */
+    bool done;                   /* set by block_finish(), after `result` */
+    enum error result;           /* OK, ERROR_IO, ERROR_READ_ONLY, ERROR_RANGE */
+    uint32_t parts;              /* the driver's: pieces of it that are not finished */
+    struct block_request *next;  /* the driver's, while queued */
+    struct wait_queue waiters;   /* the driver's: who sleeps in wait() for it */
 };
 
 struct block_device {
     const char *name;
     uint32_t block_count;
     bool read_only;
+    volatile uint32_t failures; /* moves on when a request ends with ERROR_IO, before that can be seen in the request */
     /*
      * Queue a request, sleeping while the device has no room for it. Only called through block_submit(), which has
      * checked it.
@@ -52,6 +57,9 @@ struct block_device {
  * - a write to a read-only device: ERROR_READ_ONLY. A flush of one is OK.
  */
 void block_submit(struct block_device *device, struct block_request *request);
+
+/* For drivers: the request has its result, and is done. Callable from interrupts. */
+void block_finish(struct block_request *request);
 
 /* Sleep until a submitted request is done; returns its result. Several threads may wait for one request. */
 MUST_CHECK enum error block_wait(struct block_device *device, struct block_request *request);

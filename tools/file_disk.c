@@ -45,7 +45,7 @@ static void file_submit(struct block_device *device, struct block_request *reque
     } else {
         request->result = transfer(disk->file, request);
     }
-    request->done = true;
+    block_finish(request);
 }
 
 static void file_wait(struct block_device *device, struct block_request *request)

@@ -85,6 +85,23 @@ static bool fault_strikes(struct fake_disk *disk, enum block_operation operation
     return true;
 }
 
+void fake_disk_forget(struct fake_disk *disk)
+{
+    event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_GONE});
+    if (disk->forgets_at_once) {
+        memcpy(disk->blocks, disk->durable, disk->device.block_count * sizeof(*disk->blocks));
+    }
+}
+
+static void flush(struct fake_disk *disk)
+{
+    disk->flushes++;
+    event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_FLUSH});
+    if (disk->forgets_at_once) {
+        memcpy(disk->durable, disk->blocks, disk->device.block_count * sizeof(*disk->blocks));
+    }
+}
+
 static uint8_t *content_for(struct fake_disk *disk, uint32_t block)
 {
     bool in_place = disk->is_frugal && disk->blocks[block] != NULL;
@@ -142,22 +159,27 @@ static void disk_submit(struct block_device *device, struct block_request *reque
     struct fake_disk *disk = (struct fake_disk *)(void *)device;
     disk->requests++;
     bool strikes = fault_strikes(disk, request->operation);
+    if (strikes && request->operation != BLOCK_FLUSH) {
+        fake_disk_forget(disk);
+    }
     request->result = strikes ? disk->fault.error : OK;
     request->parts = disk->event_count;
     if (strikes && !disk->fault.is_done_anyway) {
         if (request->operation == BLOCK_FLUSH) {
             event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_FLUSH_FAILED});
         }
-        request->done = true;
+        block_finish(request);
         return;
     }
     if (request->operation == BLOCK_FLUSH) {
-        disk->flushes++;
-        event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_FLUSH});
-        request->done = true;
+        flush(disk);
+        block_finish(request);
         return;
     }
     enum error error = transfer(disk, request);
+    if (error != OK) {
+        fake_disk_forget(disk);
+    }
     request->result = request->result != OK ? request->result : error;
 }
 
@@ -169,7 +191,7 @@ static void disk_wait(struct block_device *device, struct block_request *request
          i++) {
         event_add(disk, (struct fake_disk_event){.kind = FAKE_DISK_COMPLETE, .write = i});
     }
-    request->done = true;
+    block_finish(request);
 }
 
 void fake_disk_start(struct fake_disk *disk, uint32_t block_count)
@@ -177,10 +199,11 @@ void fake_disk_start(struct fake_disk *disk, uint32_t block_count)
     *disk = (struct fake_disk){
         .device = {.name = "fake", .block_count = block_count, .submit = disk_submit, .wait = disk_wait},
         .blocks = calloc(block_count, sizeof(*disk->blocks)),
+        .durable = calloc(block_count, sizeof(*disk->durable)),
         .bad = calloc(block_count, 1),
         .is_recording = true,
     };
-    ASSERT(disk->blocks != NULL && disk->bad != NULL);
+    ASSERT(disk->blocks != NULL && disk->durable != NULL && disk->bad != NULL);
 }
 
 void fake_disk_stop(struct fake_disk *disk)
@@ -188,6 +211,7 @@ void fake_disk_stop(struct fake_disk *disk)
     contents_forget(disk);
     free(disk->pages);
     free(disk->blocks);
+    free(disk->durable);
     free(disk->bad);
     free(disk->events);
     *disk = (struct fake_disk){0};
@@ -263,6 +287,14 @@ static void settle(struct fake_disk_cut *cut, uint32_t index)
     }
 }
 
+/* The device was gone: what was on its way or in its memory may never become durable. */
+static void cut_gone(struct fake_disk_cut *cut)
+{
+    for (uint32_t i = 0; i < cut->pending_count; i++) {
+        cut->fate[cut->pending[i]] = FATE_DOOMED;
+    }
+}
+
 /* A flush makes the writes durable that had completed before it; one that fails may drop any of them for ever. */
 static void cut_flush(struct fake_disk_cut *cut, uint32_t flush, bool failed)
 {
@@ -295,6 +327,8 @@ bool fake_disk_cut_next(struct fake_disk_cut *cut)
         cut->pending[cut->pending_count++] = cut->cut;
     } else if (event->kind == FAKE_DISK_FLUSH || event->kind == FAKE_DISK_FLUSH_FAILED) {
         cut_flush(cut, cut->cut, event->kind == FAKE_DISK_FLUSH_FAILED);
+    } else if (event->kind == FAKE_DISK_GONE) {
+        cut_gone(cut);
     }
     cut->cut++;
     return true;

@@ -7,7 +7,9 @@
  * that is not durable is there, or not, or torn at 512-byte sectors, independently of all others, and of two to the
  * same block either may be the last.
  *
- * A flush that fails may have dropped any write it was to make durable, and no later flush makes up for that.
+ * A flush that fails may have dropped any write it was to make durable, and no later flush makes up for that. Any other
+ * request that fails may mean that the device was gone for a moment: whatever was not durable may be lost then, under way
+ * or not, though it can be read until the power goes; or, if the disk `forgets_at_once`, no longer.
  *
  * Besides, it can be told to fail requests, to lie about a write (lose, garble or misdirect it), and to change bits at rest.
  */
@@ -23,6 +25,7 @@ enum fake_disk_event_kind {
     FAKE_DISK_COMPLETE,
     FAKE_DISK_FLUSH,
     FAKE_DISK_FLUSH_FAILED,
+    FAKE_DISK_GONE, /* for a moment: what was not durable may be lost */
     FAKE_DISK_NOTHING
 };
 
@@ -56,6 +59,8 @@ struct fake_disk {
     struct fake_disk_event *events;
     uint32_t event_count, event_room;
     bool is_recording;
+    bool forgets_at_once;    /* of what was not durable when a request fails, nothing is left: set before the first write */
+    const uint8_t **durable; /* ... so this is kept beside: content as of the last flush */
     bool is_frugal; /* contents are overwritten in place: nothing is recorded, nothing shared */
     struct fake_disk_fault fault;
     enum fake_disk_lie lie;
@@ -80,6 +85,9 @@ void fake_disk_copy(struct fake_disk *disk, const struct fake_disk *source);
 
 /* Forget the events so far: what the disk holds now is durable. */
 void fake_disk_settle(struct fake_disk *disk);
+
+/* A request has failed, whoever answered it: what is not durable may be lost. */
+void fake_disk_forget(struct fake_disk *disk);
 
 /* A moment at which the power is cut: what is durable, and the writes that may or may not be. */
 struct fake_disk_cut {

@@ -25,6 +25,7 @@ static enum error check(const struct block_device *device, const struct block_re
 
 void block_submit(struct block_device *device, struct block_request *request)
 {
+    request->device = device;
     request->done = false;
     request->result = OK;
     request->parts = 0;
@@ -39,6 +40,14 @@ void block_submit(struct block_device *device, struct block_request *request)
         return;
     }
     device->submit(device, request);
+}
+
+void block_finish(struct block_request *request)
+{
+    if (request->result == ERROR_IO) {
+        request->device->failures++;
+    }
+    request->done = true;
 }
 
 enum error block_wait(struct block_device *device, struct block_request *request)

@@ -35,7 +35,7 @@ void block_part_done(struct block_request *request, enum error result)
     }
     request->parts--;
     if (request->parts == 0) {
-        request->done = true;
+        block_finish(request);
         wait_queue_wake(&request->waiters, UINT32_MAX);
     }
     interrupt_restore(enabled);

@@ -5,10 +5,10 @@
  * read with one request.
  */
 #include "snap_pager.h"
-#include "block_device.h"
 #include "snap.h"
 #include "snap_page_out.h"
 #include "store.h"
+#include "store_suspect.h"
 #include <string.h>
 
 static struct store *backing;
@@ -57,20 +57,18 @@ static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_m
 static void read_cluster(struct gpn first, uint32_t count, void *const contents[], bool out_good[])
 {
     struct store_entry entries[VM_CLUSTER_PAGES];
-    struct block_request request = {.operation = BLOCK_READ, .pages = contents};
+    uint32_t run = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         bool found = find_block((struct gpn){first.number + i}, &entries[i]);
-        out_good[i] = found && request.count == i && entries[i].block.number == entries[0].block.number + i;
-        request.count += out_good[i] ? 1 : 0;
+        out_good[i] = found && run == i && entries[i].block.number == entries[0].block.number + i;
+        run += out_good[i] ? 1 : 0;
     }
-    if (request.count == 0) {
+    if (run == 0) {
         return;
     }
-    request.first = entries[0].block;
-    block_submit(store_device(backing), &request);
-    bool arrived = block_wait(store_device(backing), &request) == OK;
-    for (uint32_t i = 0; i < request.count; i++) {
+    bool arrived = store_read_blocks(backing, entries[0].block, run, contents) == OK;
+    for (uint32_t i = 0; i < run; i++) {
         struct gpn page = {first.number + i};
         out_good[i] =
             arrived && store_checksum(backing, page, entries[i].generation, contents[i]) == entries[i].checksum;

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "store_checksum.h"
 #include "store_space_tree.h"
+#include "store_suspect.h"
 
 #include <string.h>
 
@@ -140,6 +141,7 @@ static void store_free(struct store *store)
     run_list_clear(&store->new_bad);
     space_clear(&store->space);
     cache_clear(&store->cache);
+    unread_free(store->unread);
     memory_page_free(store->system);
     memory_page_free(store->root);
     memory_page_free(store);
@@ -181,6 +183,7 @@ enum error store_open(struct block_device *device, const struct store_open_optio
         store->system = page;
         error = cache_initialise(&store->cache, store->tuning.cache_nodes);
     }
+    error = error != OK ? error : unread_new(&store->unread);
     error = error != OK ? error : recover(store, options, report);
     if (error != OK) {
         store_free(store);

@@ -6,7 +6,7 @@
  */
 #include "store_commit.h"
 #include "log.h"
-#include "store_checksum.h"
+#include "store_suspect.h"
 
 #include <string.h>
 
@@ -425,34 +425,11 @@ static void commit_end(struct commit *commit)
     memory_page_free(commit->root);
 }
 
-/*
- * After a failed flush nothing written before it may be durable, even if the next flush succeeds: write it again. A
- * disk that has forgotten it has lost it; no generation is made of that.
- */
-static enum error suspects_rewrite(struct commit *commit)
-{
-    struct store *store = commit->store;
-    void *page = NULL;
-    enum error error = memory_page_new(&page);
-    const struct index *pages = &commit->sealed->pages;
-    const struct disk_map_entry *entry = error == OK ? index_next(pages, 0) : NULL;
-    for (; entry != NULL && error == OK; entry = index_after(pages, entry)) {
-        if (entry->block != 0 && entry->when <= store->suspect_until) {
-            error = block_read(store->device, (struct block){entry->block}, page);
-            if (error == OK && checksum_page(store->space_id, entry->page, entry->when, page) != entry->checksum) {
-                error = ERROR_CHECKSUM;
-            }
-            error = error != OK ? error : block_write(store->device, (struct block){entry->block}, page);
-        }
-    }
-    memory_page_free(page);
-    return error;
-}
-
 static enum error commit_write(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     struct store *store = commit->store;
-    enum error error = store->suspect_until == 0 ? OK : suspects_rewrite(commit);
+    store_write_begin(store);
+    enum error error = suspects_rewrite(store, commit->sealed);
     error = error != OK ? error : commit_prepare(commit, system, bytes, wall_time_ns);
     enum error written = write_queue_finish(&commit->queue);
     error = error != OK ? error : written;

@@ -6,6 +6,7 @@
  */
 #include "store_checksum.h"
 #include "store_internal.h"
+#include "store_suspect.h"
 
 #include <string.h>
 
@@ -122,7 +123,7 @@ enum error store_read(struct store *store, struct gpn page, const struct store_e
         memset(content, 0, PAGE_SIZE);
         return OK;
     }
-    enum error error = block_read(store->device, entry->block, content);
+    enum error error = store_read_blocks(store, entry->block, 1, &content);
     if (error != OK) {
         return error;
     }

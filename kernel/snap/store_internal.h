@@ -7,6 +7,7 @@
  *     STORE-4  The root on the disk is the one this store wrote or found last; anything else means another user.
  *     STORE-5  While a root is in doubt nothing is allocated, so what it may lead to stays as it is.
  *     STORE-6  The used blocks are those of the kept generations, the retired ones, and the reserved ones; no others.
+ *     STORE-7  No request fails between a write and the flush that makes it durable. In full in store_suspect.c.
  *
  * One thread at a time commits, pins or closes: it holds `commit_lock`. Looking up and the open layer need no lock:
  * their changes happen between two points where a thread may sleep, and who has slept looks whether `epoch` moved on.
@@ -32,6 +33,8 @@ struct state {
     uint64_t pages_live;
     uint64_t stop_ns;
 };
+
+struct unread;
 
 struct store {
     struct block_device *device;
@@ -66,7 +69,9 @@ struct store {
     struct run_list new_bad;    /* ... and not yet in a record either */
     struct ref_list log;        /* the records after map_base, oldest first */
     struct store_tuning tuning; /* filled in: no zeroes, except log_entries for "as many as there are pages" */
-    uint64_t suspect_until;     /* page content stamped up to here was written before a flush that failed; 0: none */
+    uint64_t suspect_until;     /* page content stamped up to here may have been forgotten by the device; 0: none */
+    uint32_t failures_known;    /* of the device's requests: what was written before is suspect already */
+    struct unread *unread;      /* blocks that are not asked for until the next commit */
     uint64_t branch_from;       /* the next commit replaces the generations after this one; 0: there are none */
 
     uint64_t stop_ns; /* of the snapshot being committed */

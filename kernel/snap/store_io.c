@@ -5,6 +5,7 @@
 #include "log.h"
 #include "store_checksum.h"
 #include "store_internal.h"
+#include "store_suspect.h"
 
 #include <string.h>
 
@@ -77,10 +78,7 @@ static enum error window_move(struct store *store, struct read_window *window, u
     uint32_t left = store->block_count - first;
     window->first = first;
     window->count = left < WINDOW_BLOCKS ? left : WINDOW_BLOCKS;
-    struct block_request request = {
-        .operation = BLOCK_READ, .count = window->count, .first = {first}, .pages = window->pages};
-    block_submit(store->device, &request);
-    enum error error = block_wait(store->device, &request);
+    enum error error = store_read_blocks(store, (struct block){first}, window->count, window->pages);
     window->count = error == OK ? window->count : 0;
     return error;
 }
@@ -92,7 +90,7 @@ static enum error block_fetch(struct store *store, struct read_window *window, u
         window = NULL; /* some other block in sight cannot be read */
     }
     if (window == NULL) {
-        return block_read(store->device, (struct block){block}, page);
+        return store_read_blocks(store, (struct block){block}, 1, &page);
     }
     memcpy(page, window->pages[block - window->first], PAGE_SIZE);
     window->last = block;
@@ -121,13 +119,6 @@ enum error place_read(struct store *store, struct read_window *window, const str
         log_line("store: block %u: %s; its copy is used", place->block, error_text(error));
         return OK;
     }
-    return error;
-}
-
-enum error store_flush(struct store *store)
-{
-    enum error error = block_flush(store->device);
-    store->suspect_until = error == OK ? store->suspect_until : store->open_generation;
     return error;
 }
 

@@ -43,12 +43,6 @@ void read_window_close(struct read_window *window);
 MUST_CHECK enum error place_read(struct store *store, struct read_window *window, const struct place *place,
                                  void *page);
 
-/*
- * Make durable what has been written. When that fails, page content written so far, by page-outs beside a commit as well,
- * may never become durable, whatever the next flush says: store->suspect_until is set, and a commit writes it again.
- */
-MUST_CHECK enum error store_flush(struct store *store);
-
 /* Two held blocks of which either may be written first; `copy` is 0 where the disk has only one left. */
 MUST_CHECK enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy);
 

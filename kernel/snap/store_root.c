@@ -8,9 +8,12 @@
 #include "log.h"
 #include "store_checksum.h"
 #include "store_internal.h"
+#include "store_suspect.h"
 
 #include <stdarg.h>
 #include <string.h>
+
+#define ROOT_TRIES 2u
 
 void report_say(struct store_report *report, const char *format, ...)
 {
@@ -234,6 +237,18 @@ enum error root_confirm(struct store *store)
     return error;
 }
 
+/* Write a root until it has got through with no request failing beside it: what it leads to is durable already. */
+static enum error root_write_through(struct store *store, struct disk_root *root)
+{
+    enum error error = ERROR_IO;
+    for (uint32_t i = 0; i < ROOT_TRIES && error == ERROR_IO; i++) {
+        store_write_begin(store);
+        error = block_write(store->device, (struct block){root_slot(root->sequence)}, root); /* this write commits */
+        error = error != OK ? error : store_flush(store);
+    }
+    return error;
+}
+
 enum error root_commit(struct store *store, const struct disk_root *root)
 {
     void *page;
@@ -244,12 +259,11 @@ enum error root_commit(struct store *store, const struct disk_root *root)
     struct disk_root *next = page;
     *next = *root;
     next->sequence = store->root->sequence + 1;
-    uint32_t slot = root_slot(next->sequence);
-    next->checksum = checksum_self(slot, next);
-    error = block_write(store->device, (struct block){slot}, next); /* this write commits */
-    error = error != OK ? error : store_flush(store);
+    next->checksum = checksum_self(root_slot(next->sequence), next);
+    error = root_write_through(store, next);
     store->in_doubt = error != OK;
     if (error == OK) {
+        unread_forget(store);
         memory_page_free(store->root);
         store->root = next;
     } else {

@@ -5,6 +5,7 @@
  */
 #include "log.h"
 #include "store_commit.h"
+#include "store_suspect.h"
 
 static void block_release(void *context, const struct disk_map_entry *entry)
 {
@@ -57,6 +58,7 @@ void store_snapshot_abort(struct store *store)
     store->is_sealed = false;
     if (layer_is_empty(&store->sealed) && layer_is_empty(&store->open) && !store->open_is_stamped) {
         store->open_generation = store->sealed_generation; /* nothing bears the number */
+        unread_forget(store);                              /* and nothing waits to be made durable */
     }
     store->is_stuck = true;
     unstick(store);

@@ -6,6 +6,7 @@
 #include "store_checksum.h"
 #include "store_internal.h"
 #include "store_node.h"
+#include "store_suspect.h"
 
 #include <string.h>
 
@@ -23,7 +24,7 @@ enum error space_tree_load(struct store *store, uint32_t chunk, void *bits)
     if (error == OK && (entry.block < DISK_RESERVED || entry.block >= store->block_count)) {
         error = ERROR_FORMAT_DAMAGED;
     }
-    error = error != OK ? error : block_read(store->device, (struct block){entry.block}, bits);
+    error = error != OK ? error : store_read_blocks(store, (struct block){entry.block}, 1, &bits);
     if (error == OK && checksum_block(store->space_id, entry.block, entry.when, bits) != entry.checksum) {
         error = ERROR_CHECKSUM;
     }

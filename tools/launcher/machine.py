@@ -44,9 +44,9 @@ def has_display():
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def disk_arguments(path, kind):
+def disk_arguments(path, kind, connection):
     if remote.is_remote(path):
-        file = remote.node(path)
+        file = remote.connected_node(path, connection)
     else:
         file = {"driver": "file", "filename": os.path.abspath(path), "locking": "on", "aio": "threads",
                 "cache": {"direct": False, "no-flush": False}}
@@ -55,13 +55,14 @@ def disk_arguments(path, kind):
     return ["-blockdev", json.dumps(blockdev), "-device", device]
 
 
-def arguments(options, log, boot_arguments):
-    """The whole command line of QEMU. `options`: of the run command."""
+def arguments(options, log, boot_arguments, connection=None):
+    """The whole command line of QEMU. `options`: of the run command. `connection`: the descriptor of one to the image's
+    server, if it has one."""
     result = [EMULATOR, "-machine", f"pc,accel={options.accel}", "-cpu", PROCESSORS[options.cpu], "-m", str(options.memory), "-nodefaults", "-vga",
               "std", "-no-reboot", *display_arguments(options.headless), *console.qemu_arguments(),
               "-chardev", f"file,id=log,path={log.replace(',', ',,')}",
               "-device", "isa-debugcon,iobase=0xe9,chardev=log", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-              *disk_arguments(options.image, options.disk), *boot_arguments]
+              *disk_arguments(options.image, options.disk, connection), *boot_arguments]
     if options.icount:
         result += ["-icount", "shift=0,sleep=off"]
     if options.pidfile:
@@ -76,18 +77,21 @@ def die_with_parent():
 
 
 class Machine:
-    """A running QEMU."""
+    """A running QEMU. It takes over the connection to the image's server, if there is one."""
 
-    def __init__(self, command, log, image_path):
+    def __init__(self, command, log, image_path, connection=None):
         self.log = log
         self.image_path = image_path
         self.complaints = []
         self.console = console.Console(log)
         try:
             self.process = subprocess.Popen(command, stdin=self.console.stdin, stderr=subprocess.PIPE,
-                                            preexec_fn=die_with_parent)
+                                            preexec_fn=die_with_parent, pass_fds=[connection] if connection else [])
         except FileNotFoundError:
             raise Failure(f"{EMULATOR} is missing; install it: apt-get install qemu-system-x86") from None
+        finally:
+            if connection:
+                os.close(connection)
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
         self.console.feed(self.process)

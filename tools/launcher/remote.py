@@ -7,14 +7,19 @@ launcher does by itself it does with qemu-img: ask the server what it has, and p
 nothing but zeroes.
 
 A lost connection is not taken up again. What was written and not yet flushed when the server went may be lost, and a later
-flush that succeeds would say nothing about it. So from then on every request fails, the kernel says that it cannot take
-snapshots, and the next boot goes on from the last durable one. And a file's lock does not reach here: the server has to
+flush that succeeds would say nothing about it. QEMU's client by itself would connect again with the next request, whatever
+its reconnect-delay; so the launcher makes the connection, and QEMU is given that and no address. From the loss on every
+request fails, the kernel says that it cannot take snapshots, and the next boot goes on from the last durable one. And a
+file's lock does not reach here: the server has to
 let in one client at a time, as qemu-nbd does unless it is told otherwise. (The store of a machine notices another user at
 its next commit, and stops there; by then both have written to free blocks.)
 """
 
+import fcntl
 import json
 import os
+import resource
+import socket
 import subprocess
 import tempfile
 import urllib.parse
@@ -25,6 +30,7 @@ from launcher.common import IS_BUILT, Failure, UsageFailure, say
 SCHEMES = ("nbd", "nbd+unix")
 PORT_DEFAULT = 10809
 ANSWER_S = 10
+DESCRIPTOR_MAX = 900  # of a connection in QEMU: far above those that it opens itself
 COPY_S = 600
 
 FORMS = "nbd://HOST[:PORT]/EXPORT or nbd+unix:///EXPORT?socket=PATH"
@@ -55,6 +61,33 @@ def node(url):
             raise UsageFailure(f"--image {url}: which machine? Write nbd://HOST[:PORT]/EXPORT")
         server = {"type": "inet", "host": parts.hostname, "port": str(port)}
     return {"driver": "nbd", "server": server, "export": export}
+
+
+def connect(url):
+    """Connect to the server. Returns a file descriptor for QEMU to inherit.
+
+    Its number is one that QEMU does not come to by itself, so that it is nobody else's once it has been closed.
+    """
+    server = node(url)["server"]
+    try:
+        if server["type"] == "unix":
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(server["path"])
+        else:
+            connection = socket.create_connection((server["host"], int(server["port"])), timeout=ANSWER_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(None)
+    except OSError as error:
+        raise Failure(f"{url}: nobody serves an image there ({image.reason(error).lower()}); {SERVING}") from None
+    with connection:
+        limit = min(DESCRIPTOR_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1)
+        return fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, limit)
+
+
+def connected_node(url, descriptor):
+    """As node(), over a connection that is there: QEMU's client tries it once more when it is lost, finds it closed, and
+    every request fails from then on."""
+    return {**node(url), "server": {"type": "fd", "str": str(descriptor)}}
 
 
 def file_name(url):

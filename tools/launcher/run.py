@@ -214,8 +214,9 @@ def start(options, words, folder):
         menu = options.menu or not options.headless
         boot_arguments = boot.grub_arguments(what, folder, options.image, menu)
     log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
-    command = machine.arguments(options, log, boot_arguments)
-    return machine.Machine(command, log, options.image).wait()
+    connection = remote.connect(options.image) if remote.is_remote(options.image) else None
+    command = machine.arguments(options, log, boot_arguments, connection)
+    return machine.Machine(command, log, options.image, connection).wait()
 
 
 def command(options, words):
