@@ -158,7 +158,7 @@ static bool discard(struct gpn first, uint32_t count)
 
 static bool discard_all(uint32_t member)
 {
-    return discard(gpn_make(space_of(member), (struct vaddr){0}), USER_END >> PAGE_SHIFT);
+    return discard(gpn_make(space_of(member), (struct vaddr){USER_START}), (USER_END - USER_START) >> PAGE_SHIFT);
 }
 
 static void leave_space(uint32_t member)

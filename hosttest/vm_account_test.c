@@ -299,7 +299,7 @@ static void working_set_of_a_space_that_goes_in_the_middle_of_a_round_is_forgott
     fault((FIRST_PAGE + PMAP_CHUNK_PAGES) & ~1u, PMAP_WRITE);
     assert_false(vm_working_set_step(2)); /* the shared window, and the first chunk */
     vm_account_attach(SPACE, NULL);
-    assert_int_equal(vm_discard(page_at(0), 1u << 19), OK);
+    assert_int_equal(vm_discard(page_at(USER_START >> PAGE_SHIFT), (USER_END - USER_START) >> PAGE_SHIFT), OK);
     pmap_activate(SPACE_SYSTEM);
     pmap_delete(SPACE);
     take_round(1);

@@ -153,7 +153,7 @@ static int stop(void **unused)
     (void)unused;
     check_map();
     model.discard_error = OK;
-    assert_int_equal(vm_discard(page_at(0), 1u << 19), OK);
+    assert_int_equal(vm_discard(page_at(USER_START >> PAGE_SHIFT), (USER_END - USER_START) >> PAGE_SHIFT), OK);
     assert_int_equal(vm_map_count(vm_object_space()), 0);
     assert_int_equal(vm_map_destroy(vm_object_space()), OK);
     fake_machine_stop();
@@ -523,6 +523,34 @@ static void discard_by_number_and_by_walking_the_map_takes_the_same(void **unuse
     }
 }
 
+static void discard_and_restrict_outside_of_one_window_are_refused_before_anything_is_touched(void **unused)
+{
+    const struct {
+        struct gpn first;
+        uint32_t count;
+    } wrong[] = {
+        {page_at(GROUP), 0},
+        {page_at(GROUP), (uint32_t)-1},                                /* backwards */
+        {page_at(GROUP), (uint32_t)-GROUP},                            /* to the very end of the object space */
+        {page_at(GROUP), (USER_END >> PAGE_SHIFT) - GROUP + 1},        /* a page of no window */
+        {page_at(GROUP), 1u << 20},                                    /* into the next space */
+        {page_at((USER_START >> PAGE_SHIFT) - 1), 2},                  /* from a page of no window */
+        {gpn_make(SPACE_SYSTEM, (struct vaddr){SYSTEM_START}), 1u << 20}, /* around */
+        {gpn_make(SPACE_SHARED, (struct vaddr){USER_START}), 1},
+        {gpn_make(SPACE, (struct vaddr){SYSTEM_START}), 1},
+    };
+
+    (void)unused;
+    assert_int_equal(vm_fault(page_at(GROUP), PMAP_READ), OK);
+    uint32_t pages = vm_map_count(vm_object_space());
+    for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_true(fake_panics(assert_int_equal(vm_discard(wrong[i].first, wrong[i].count), OK)));
+        assert_true(fake_panics(vm_restrict(wrong[i].first, wrong[i].count, false, false)));
+    }
+    assert_int_equal(vm_map_count(vm_object_space()), pages);
+    assert_true(pmap_query(page_at(GROUP), NULL));
+}
+
 static void discard_that_the_store_refuses_says_so(void **unused)
 {
     (void)unused;
@@ -639,6 +667,7 @@ int main(void)
         FAULT_TEST(reclaim_drops_what_is_clean_and_was_not_used),
         FAULT_TEST(reclaim_ends_at_a_victim_that_is_dirty),
         FAULT_TEST(discard_by_number_and_by_walking_the_map_takes_the_same),
+        FAULT_TEST(discard_and_restrict_outside_of_one_window_are_refused_before_anything_is_touched),
         FAULT_TEST(discard_that_the_store_refuses_says_so),
         FAULT_TEST(discard_of_a_wired_page_leaves_its_record_until_it_is_unwired),
         FAULT_TEST(restrict_takes_rights_away_and_keeps_what_was_written),

@@ -126,6 +126,7 @@ uint32_t vm_stops(void);
 /*
  * Pages [first, first + count) of one space have no content any more: unmapped, frames freed, committed content deleted
  * with the next snapshot. Waits for pages in flight; the cost follows the pages there are.
+ * - count: 1 or more. All of them lie in the window of that space: anything else is a panic, before any page is touched.
  * - the caller has made sure that no fault brings them back meanwhile (their region denies access or is gone), and
  *   that a call which is issued again after a boot does this again.
  * - ERROR_NO_MEMORY, ERROR_IO from the pager: pages handled so far stay discarded.
@@ -153,6 +154,7 @@ uint64_t vm_borrowed_copies(void);
 
 /*
  * The regions of pages [first, first + count) now allow less: take away what mappings there are allow beyond that.
+ * - they lie in the window of one space, as for vm_discard().
  * - readable, writable: what is still allowed. More than before needs no call: the next fault gives it.
  */
 void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable);

@@ -170,6 +170,9 @@ struct vm_map_options {
 /* Whether a page lies in the window of its space: private, shared or system (types.h). For options.gpn_valid. */
 bool vm_map_gpn_in_window(struct gpn page);
 
+/* Whether pages [first, first + count), one at least, lie in the window of one space. */
+bool vm_map_range_in_window(struct gpn first, uint32_t count);
+
 /*
  * Make an empty map.
  * - ERROR_NO_MEMORY: no address range or no frame for the first buckets. ERROR_INVALID: buckets_max is 0.

@@ -185,7 +185,10 @@ MUST_CHECK enum error vm_region_reserve_compose(struct vm_region_table *table, c
 /* The region that holds `page`, or NULL. Valid until the next change to the table. */
 const struct vm_region *vm_region_find(const struct vm_region_table *table, uint32_t root, uint32_t page);
 
-/* The first region that ends above `page`, or NULL: iteration is next(0), next(end of that), ... */
+/*
+ * The first region that ends above `page`, or NULL: iteration is next(0), next(end of that), ... It may begin below `page`,
+ * also in an iteration that changes what it has passed: that merges with what follows.
+ */
 const struct vm_region *vm_region_next(const struct vm_region_table *table, uint32_t root, uint32_t page);
 
 /*

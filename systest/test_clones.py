@@ -9,7 +9,7 @@ from machine import BUILD, RESUMED
 from test_transcripts import drive_nothing, transcript_on_linux, without_messages
 
 
-@pytest.mark.parametrize("name", ["forks", "pipes", "execs"])
+@pytest.mark.parametrize("name", ["forks", "pipes", "execs", "settles"])
 def test_clones_and_pipes_are_what_they_are_on_linux(image, program, name):
     expected = transcript_on_linux(program(name), drive_nothing)
     boot = image.boot(program=[program(name)])
@@ -32,6 +32,25 @@ def test_clones_go_on_whatever_was_cut(image, program, chance):
     for each in image.boots:
         assert "crowd: 0 wrong" in each.text() or "crowd" not in each.text()
         assert "lost" not in each.text() and "waitpid:" not in each.text()
+
+
+def test_program_that_hears_of_the_end_of_a_clone_has_what_it_had_whatever_was_cut(image, program, chance):
+    expected = transcript_on_linux(program("settles"), drive_nothing).splitlines()
+    boot = image.boot(program=[program("settles"), "1"])
+    for _ in range(3):
+        boot.expect(r"done|, \d+ wrong|eidolon: [a-z]+ generation|eidolon: resumed")
+        boot.read_for(chance.uniform(0, 1.5))
+        if not boot.is_running() or "done" in boot.text():
+            break
+        boot.kill()
+        boot = image.boot()
+        boot.expect(RESUMED)
+    assert boot.end(timeout=60) == 0
+    for each in image.boots[:-1]:  # the last line of a boot may be cut, too
+        assert set(without_messages(each.text()).splitlines()[:-1]) <= set(expected)
+    seen = [line for line in without_messages(boot.text()).splitlines() if line]
+    assert seen[-1] == "done" and set(seen[1:]) <= set(expected)
+    assert image.tool("verify").endswith("sound\n")
 
 
 def test_no_byte_in_a_pipe_is_lost_or_seen_twice_whatever_was_cut(image, program, chance):

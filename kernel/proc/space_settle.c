@@ -19,7 +19,7 @@ static struct gpn page_in(struct space_id space, uint32_t page)
     return (struct gpn){space.number << 20 | page};
 }
 
-/* The program sees nothing of the source's pages [first, end): they go. */
+/* The program sees nothing of the source's pages [first, end), which may be none: they go. */
 static enum error clear_source(struct space_id source, uint32_t first, uint32_t end)
 {
     uint32_t *regions = space_regions(source);
@@ -35,12 +35,13 @@ static enum error clear_source(struct space_id source, uint32_t first, uint32_t 
     return error == OK ? vm_region_release(&region_table, regions, first, end - first) : error;
 }
 
-/* A region of the program's own becomes the source's, and the program's a copy of it. */
-static enum error hand_over(struct program_record *program, struct space_id source, const struct vm_region *region)
+/* Pages of a region of the program's own become the source's, and the program's a copy of them. */
+static enum error hand_over(struct program_record *program, struct space_id source, uint32_t first, uint32_t end)
 {
-    uint32_t first = region->first_page, count = region->page_count;
+    const struct vm_region *region = vm_region_find(&region_table, program->region_root, first);
     struct vm_region_attributes attributes = {region->protection, region->flags, region->ticket};
-    enum error error = clear_source(source, first, first + count);
+    uint32_t count = end - first;
+    enum error error = clear_source(source, first, end);
 
     if (error == OK) {
         error = vm_region_reserve(&region_table);
@@ -59,28 +60,52 @@ static enum error hand_over(struct program_record *program, struct space_id sour
     return OK;
 }
 
-/* The source ends up with what the program has, and nothing else. */
+/* The first page of the program at or above `page` that is in a region, and the end of that region; USER_END_PAGE: none. */
+static const struct vm_region *next_part(const struct program_record *program, uint32_t page, uint32_t *first,
+                                         uint32_t *end)
+{
+    const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+
+    *first = *end = USER_END_PAGE;
+    if (region != NULL) {
+        *first = region->first_page > page ? region->first_page : page;
+        *end = vm_region_end(region);
+    }
+    return region;
+}
+
+/*
+ * The source ends up with what the program has, and nothing else. What has been handed over may have become one region
+ * with what follows, so each step goes on from a page, and takes of a region only what lies above it.
+ */
 static enum error settle_regions(struct program_record *program, struct space_id source)
 {
     enum error error = OK;
+    uint32_t first, end;
 
-    for (uint32_t page = USER_FIRST_PAGE; error == OK && page < USER_END_PAGE;) {
-        const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
-        uint32_t first = region != NULL ? region->first_page : USER_END_PAGE;
-        uint32_t end = region != NULL ? vm_region_end(region) : USER_END_PAGE;
-        error = clear_source(source, page, first);
-        region = vm_region_find(&region_table, program->region_root, first);
-        if (error != OK || region == NULL) {
-            return error;
+    for (uint32_t page = USER_FIRST_PAGE; error == OK && page < USER_END_PAGE; page = end) {
+        const struct vm_region *region = next_part(program, page, &first, &end);
+        uint32_t kind = region != NULL ? region->ticket.kind : VM_TICKET_NONE;
+        error = clear_source(source, page, kind == VM_TICKET_NONE ? end : first);
+        if (error == OK && kind != VM_TICKET_NONE && kind != VM_TICKET_COPY) {
+            error = hand_over(program, source, first, end);
         }
-        if (region->ticket.kind == VM_TICKET_NONE) {
-            error = clear_source(source, first, end);
-        } else if (region->ticket.kind != VM_TICKET_COPY) {
-            error = hand_over(program, source, region);
-        }
-        page = end;
     }
     return error;
+}
+
+/*
+ * The source's page tables still allow what its regions did when the program last lived there, and what giving it pages
+ * took: no more than the program's regions do from now on.
+ */
+static void restrict_to_regions(struct space_id space, uint32_t root)
+{
+    const struct vm_region *region;
+
+    for (uint32_t page = 0; (region = vm_region_next(&region_table, root, page)) != NULL; page = vm_region_end(region)) {
+        vm_restrict(page_in(space, region->first_page), region->page_count, region->protection != 0,
+                    (region->protection & VM_WRITE) != 0);
+    }
 }
 
 /* Nothing sleeps in here but the reserving: one instant for everybody. */
@@ -99,6 +124,7 @@ static enum error become_source(uint32_t index, struct space_id source)
     }
     vm_region_clear(&region_table, &program->region_root);
     vm_region_clear(&region_table, space_regions(source));
+    restrict_to_regions(source, root);
     space_at(source)->state = SPACE_OWNED;
     space_set_owner(source, index);
     program->region_root = root;
@@ -128,7 +154,7 @@ enum error space_settle(uint32_t index)
             error = vm_give_to_source(space);
         }
         if (error == OK) {
-            error = vm_discard(page_in(space, 0), USER_END_PAGE); /* what it had borrowed */
+            error = vm_discard(page_in(space, USER_FIRST_PAGE), USER_END_PAGE - USER_FIRST_PAGE); /* what it had borrowed */
         }
         if (error == OK) {
             error = become_source(index, source);

@@ -465,6 +465,7 @@ static void give_back_borrowed(struct gpn first, uint32_t count)
 
 enum error vm_discard(struct gpn first, uint32_t count)
 {
+    ASSERT(vm_map_range_in_window(first, count));
     give_back_borrowed(first, count);
     if (count > vm_map_count(&object_space)) {
         struct vm_map_cursor cursor = {0};
@@ -515,6 +516,7 @@ static void forbid_writing(struct gpn gpn)
 
 void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable)
 {
+    ASSERT(vm_map_range_in_window(first, count));
     if (!readable) {
         visit_mapped(first, count, forbid_access);
     } else if (!writable) {

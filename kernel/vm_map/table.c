@@ -45,6 +45,14 @@ bool vm_map_gpn_in_window(struct gpn page)
     return address >= USER_START && address < USER_END;
 }
 
+bool vm_map_range_in_window(struct gpn first, uint32_t count)
+{
+    struct gpn last = {first.number + (count - 1)};
+
+    return count > 0 && last.number >= first.number && gpn_space(last).number == gpn_space(first).number &&
+           vm_map_gpn_in_window(first) && vm_map_gpn_in_window(last);
+}
+
 enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options)
 {
     struct vm_map new = {.gpn_valid = options->gpn_valid};
