@@ -1,5 +1,5 @@
 /*
- * Checked access of the kernel to the memory of the running program.
+ * Checked access of the kernel to the memory of programs: of the running one, and of one that is about to be started.
  *
  * All pages of a range are faulted in and wired first, which may sleep and may fail; then they are read or written at
  * their user addresses without any further fault. So a system call decodes, prepares, and only then changes anything.
@@ -32,6 +32,13 @@ void user_release(struct user_range *range);
 /* Prepare, copy, release. May sleep before the first byte is copied, not after. Any length up to USER_RANGE_MAX. */
 MUST_CHECK enum error user_copy_in(void *destination, struct vaddr source, uint32_t length);
 MUST_CHECK enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length);
+
+/*
+ * The same into the memory of a program that has no task yet: the private window of its space. Any length.
+ * - may sleep between pages, and some may have been written after an error. Errors as user_prepare().
+ */
+MUST_CHECK enum error user_copy_into(struct space_id space, struct vaddr destination, const void *source,
+                                     uint32_t length);
 
 /* A string with its zero byte. ERROR_RANGE: longer than capacity; ERROR_DENIED. */
 MUST_CHECK enum error user_copy_string(char *destination, struct vaddr source, uint32_t capacity);

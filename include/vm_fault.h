@@ -106,6 +106,12 @@ MUST_CHECK enum error vm_wire(struct gpn page, enum pmap_access access);
 void vm_unwire(struct gpn page);
 
 /*
+ * Write to a page that the caller has wired for writing since it last slept, through its frame: whatever space the processor
+ * is in. `offset` + `length` is PAGE_SIZE at most. Does not sleep.
+ */
+void vm_write(struct gpn page, uint32_t offset, const void *bytes, uint32_t length);
+
+/*
  * A write of the kernel to a record in the system window that found the page protected, because of a snapshot.
  * - does not sleep. Returns false if the page is not there at all, which is a program error of the kernel.
  */

@@ -115,7 +115,6 @@ enum error program_become(const char *name, const struct program_image *words)
     struct task *task = task_current();
     uint32_t other, stack_pointer;
 
-    cpu_user_save(&task->context);
     enum error error = build(name, words, &other, &stack_pointer);
     if (error != OK) {
         return error;

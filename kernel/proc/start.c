@@ -1,11 +1,9 @@
 /*
  * Starting a program from an image: its segments, its stack with arguments and environment, its first task.
  *
- * The loader's thread looks into the new space by taking it as its own user context for a while, and then fills it like
- * any program would: through checked copies. A cut in the middle leaves a program without a task, which is cleared
- * away at the next boot.
+ * The new space is filled from outside: no thread runs in it before its first task does. A cut in the middle leaves a
+ * program without a task, which is cleared away at the next boot.
  */
-#include "arch/pmap.h"
 #include "file.h"
 #include "log.h"
 #include "space.h"
@@ -33,13 +31,14 @@ static uint32_t end_page(const struct elf_segment *segment)
     return (segment->address + segment->memory_bytes + PAGE_MASK) >> PAGE_SHIFT;
 }
 
-static enum error copy_to_user(uint32_t address, const uint8_t *bytes, uint32_t length)
+/* In pieces, with turns for others in between. */
+static enum error copy_segment(struct space_id space, uint32_t address, const uint8_t *bytes, uint32_t length)
 {
     enum error error = OK;
 
     for (uint32_t done = 0; done < length && error == OK;) {
         uint32_t piece = length - done < USER_RANGE_MAX ? length - done : USER_RANGE_MAX;
-        error = user_copy_out((struct vaddr){address + done}, bytes + done, piece);
+        error = user_copy_into(space, (struct vaddr){address + done}, bytes + done, piece);
         done += piece;
         if (thread_should_yield()) {
             thread_yield();
@@ -87,8 +86,8 @@ static enum error load_image(struct address_space space, const struct program_im
 
     for (uint32_t i = 0; i < plan->segment_count && error == OK; i++) {
         const struct elf_segment *segment = &plan->segments[i];
-        error =
-            copy_to_user(segment->address, (const uint8_t *)image->bytes + segment->file_offset, segment->file_bytes);
+        error = copy_segment(space.id, segment->address, (const uint8_t *)image->bytes + segment->file_offset,
+                             segment->file_bytes);
     }
     if (error == OK) {
         error = protect_segments(space, plan);
@@ -142,48 +141,21 @@ static enum error create_first_task(uint32_t program, uint32_t entry, uint32_t s
     return task_create(program, &registers, &fpu, no_tls, &tid);
 }
 
-/* The program's space as the running thread's own, until leave_space(). `loader` belongs to the caller. */
-static void enter_space(struct task *loader, uint32_t program)
-{
-    loader->program = program_at(program);
-    loader->program_index = program;
-    loader->context.space = (struct space_id){program_at(program)->space};
-    cpu_fpu_initialise(&loader->context.fpu);
-    thread_set_user_context(thread_current(), &loader->context);
-}
-
-static void leave_space(struct task *before)
-{
-    thread_set_user_context(thread_current(), before != NULL ? &before->context : NULL);
-    if (before == NULL) {
-        pmap_activate(SPACE_SYSTEM);
-    }
-}
-
 /* Load the image into the program's space, which becomes the image's; the program gets a copy of it. */
 static enum error load_space(uint32_t program, const struct program_image *image, const struct elf_plan *plan)
 {
-    struct task loader = {0};
-
-    enter_space(&loader, program);
     enum error error = load_image(address_space_of(program), image, plan);
-    leave_space(NULL);
+
     return error == OK ? space_make_image(program, plan) : error;
 }
 
 enum error start_fill_stack(uint32_t program, const struct program_image *image, const struct elf_plan *plan,
                             uint32_t *stack_pointer)
 {
-    struct task *before = task_current();
-    struct task loader = {0};
+    struct address_space space = address_space_of(program);
+    enum error error = start_map_stack(space);
 
-    enter_space(&loader, program);
-    enum error error = start_map_stack(address_space_of(program));
-    if (error == OK) {
-        error = start_build_stack(image, plan, stack_pointer);
-    }
-    leave_space(before);
-    return error;
+    return error == OK ? start_build_stack(space.id, image, plan, stack_pointer) : error;
 }
 
 static enum error judge_arguments(const struct program_image *image, const char **complaint)

@@ -1,6 +1,6 @@
 /*
- * Inside kernel/proc: the parts of starting a program. Unless they say otherwise they run while the new space is the
- * running thread's own.
+ * Inside kernel/proc: the parts of starting a program. No thread runs in the new space meanwhile: it is filled from
+ * outside, by a kernel thread or by a task, which stays the current one with its own space and signals.
  */
 #ifndef START_H
 #define START_H
@@ -16,14 +16,14 @@ uint32_t start_strings_bytes(const char *const *strings, uint32_t count);
 /* Map the first pages of the stack, and the guard that ends its growth. May sleep. ERROR_NO_MEMORY. */
 MUST_CHECK enum error start_map_stack(struct address_space space);
 
-/* Fill the stack; *out_pointer becomes the program's stack pointer. May sleep. ERROR_NO_MEMORY, ERROR_IO. */
-MUST_CHECK enum error start_build_stack(const struct program_image *image, const struct elf_plan *plan,
-                                        uint32_t *out_pointer);
-
 /*
- * Both of these, for a program whose space the running thread enters for a while. May sleep. The thread may be a
- * task's, whose FPU state has been saved.
+ * Fill the stack; *out_pointer becomes the program's stack pointer. May sleep. ERROR_NO_MEMORY, ERROR_IO;
+ * ERROR_INTERRUPTED: the current task is about to end.
  */
+MUST_CHECK enum error start_build_stack(struct space_id space, const struct program_image *image,
+                                        const struct elf_plan *plan, uint32_t *out_pointer);
+
+/* Both of these, for a program. Errors as above. */
 MUST_CHECK enum error start_fill_stack(uint32_t program, const struct program_image *image, const struct elf_plan *plan,
                                        uint32_t *stack_pointer);
 

@@ -18,6 +18,7 @@ static const char platform[] = "i686";
 
 /* Where the next things go: strings downwards from the top, the vectors upwards. */
 struct stack_builder {
+    struct space_id space;
     uint32_t strings; /* lowest byte used by strings */
     uint32_t vectors; /* next word of the vectors */
     enum error error; /* the first failure; nothing is written after it */
@@ -27,7 +28,7 @@ static uint32_t push_bytes(struct stack_builder *stack, const void *bytes, uint3
 {
     stack->strings -= length;
     if (stack->error == OK) {
-        stack->error = user_copy_out((struct vaddr){stack->strings}, bytes, length);
+        stack->error = user_copy_into(stack->space, (struct vaddr){stack->strings}, bytes, length);
     }
     return stack->strings;
 }
@@ -40,7 +41,7 @@ static uint32_t push_string(struct stack_builder *stack, const char *string)
 static void put_word(struct stack_builder *stack, uint32_t word)
 {
     if (stack->error == OK) {
-        stack->error = user_copy_out((struct vaddr){stack->vectors}, &word, sizeof(word));
+        stack->error = user_copy_into(stack->space, (struct vaddr){stack->vectors}, &word, sizeof(word));
     }
     stack->vectors += (uint32_t)sizeof(word);
 }
@@ -118,9 +119,10 @@ static void put_auxiliary_vector(struct stack_builder *stack, const struct elf_p
     put_auxiliary(stack, AT_NULL, 0);
 }
 
-enum error start_build_stack(const struct program_image *image, const struct elf_plan *plan, uint32_t *out_pointer)
+enum error start_build_stack(struct space_id space, const struct program_image *image, const struct elf_plan *plan,
+                             uint32_t *out_pointer)
 {
-    struct stack_builder stack = {.strings = STACK_END_PAGE << PAGE_SHIFT, .error = OK};
+    struct stack_builder stack = {.space = space, .strings = STACK_END_PAGE << PAGE_SHIFT, .error = OK};
     const uint64_t random[2] = {clock_entropy(), clock_entropy()};
 
     uint32_t name = push_string(&stack, image->argument_count > 0 ? image->arguments[0] : "");

@@ -1,5 +1,7 @@
 /*
- * Checked access to the memory of the running program: prepare (fault in and wire) first, touch afterwards.
+ * Checked access to the memory of programs: prepare (fault in and wire) first, touch afterwards. Of the running one at
+ * its addresses; of one that is being built page by page through the frames, so that whoever builds it stays the task
+ * that it is, with its own signals, however long it sleeps.
  */
 #include "user_memory.h"
 #include "arch/window.h"
@@ -115,6 +117,38 @@ enum error user_copy_out(struct vaddr destination, const void *source, uint32_t 
     memcpy(range.address, source, length);
     user_release(&range);
     return OK;
+}
+
+static enum error copy_into_page(struct gpn page, uint32_t offset, const void *bytes, uint32_t length)
+{
+    enum error error;
+
+    do {
+        error = vm_wire(page, PMAP_WRITE);
+    } while (signal_wait_goes_on(error));
+    if (error == OK) {
+        vm_write(page, offset, bytes, length);
+        vm_unwire(page);
+    }
+    return error;
+}
+
+enum error user_copy_into(struct space_id space, struct vaddr destination, const void *source, uint32_t length)
+{
+    const uint8_t *bytes = source;
+    enum error error = OK;
+
+    if (destination.value < USER_START || destination.value > USER_END || length > USER_END - destination.value) {
+        return ERROR_DENIED;
+    }
+    for (uint32_t done = 0; error == OK && done < length;) {
+        struct vaddr to = {destination.value + done};
+        uint32_t offset = to.value & PAGE_MASK;
+        uint32_t piece = length - done < PAGE_SIZE - offset ? length - done : PAGE_SIZE - offset;
+        error = copy_into_page(gpn_make(space, to), offset, bytes + done, piece);
+        done += piece;
+    }
+    return error;
 }
 
 enum error user_copy_string(char *destination, struct vaddr source, uint32_t capacity)

@@ -394,6 +394,17 @@ void vm_unwire(struct gpn gpn)
     }
 }
 
+void vm_write(struct gpn gpn, uint32_t offset, const void *bytes, uint32_t length)
+{
+    struct vm_page *page = vm_map_find(&object_space, gpn);
+    enum pmap_access allowed;
+
+    ASSERT(page != NULL && page->wire_count > 0 && offset <= PAGE_SIZE && length <= PAGE_SIZE - offset);
+    ASSERT(pmap_query(gpn, &allowed) && allowed == PMAP_WRITE && !pmap_is_closed(gpn));
+    memcpy((uint8_t *)frame_address(page->frame) + offset, bytes, length);
+    pmap_mark_dirty(gpn);
+}
+
 /* Taking away ------------------------------------------------------------------------------------------------------ */
 
 static bool in_range(struct gpn page, struct gpn first, uint32_t count)
