@@ -3,7 +3,7 @@
  *
  * Recovery proves the roots, the records and the map it walks; here each page is read as well and compared with its
  * checksum. The host's image tool does more (every kept generation, the accounting of blocks); this is what can be
- * asked of a machine that has nothing but its boot menu.
+ * asked of a machine that has nothing but its boot menu. It also lists what can be gone back to.
  */
 #include "image_check.h"
 #include "arch/frame.h"
@@ -11,6 +11,7 @@
 #include "terminal.h"
 
 #define COMPLAINTS_MAX 16u
+#define NS_SECOND      1000000000ull
 
 struct findings {
     uint64_t pages, bad;
@@ -66,6 +67,19 @@ static enum error check_store(struct store *store)
     return findings.bad == 0 ? OK : ERROR_CHECKSUM;
 }
 
+/* Newest first, by their age: nobody needs to know what the clock showed to go back a minute. */
+static void list_kept(struct store *store, uint64_t newest_ns)
+{
+    struct store_kept kept = {0};
+
+    while (store_kept_before(store, kept.generation, &kept) == OK) {
+        uint64_t age_ns = newest_ns > kept.wall_time_ns ? newest_ns - kept.wall_time_ns : 0;
+        console_say("eidolon: kept: generation %llu, %llu.%u s before the newest",
+                    (unsigned long long)kept.generation.number, (unsigned long long)(age_ns / NS_SECOND),
+                    (uint32_t)(age_ns % NS_SECOND / (NS_SECOND / 10)));
+    }
+}
+
 enum error image_check(struct block_device *disk)
 {
     struct store_open_options options = {.read_only = true};
@@ -82,6 +96,7 @@ enum error image_check(struct block_device *disk)
         console_say("eidolon: check: the newest generation does not prove itself: %s", report.reason);
     }
     error = check_store(store);
+    list_kept(store, report.wall_time_ns);
     enum error closed = store_close(store);
     return error != OK ? error : report.fell_back ? ERROR_CHECKSUM : closed;
 }

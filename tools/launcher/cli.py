@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from launcher import bench, build, image, machine, packages, run, test
+from launcher import bench, build, image, machine, packages, run, test, web
 from launcher.common import STATUS_USAGE, Failure, UsageFailure, say
 
 OVERVIEW = """\
@@ -11,7 +11,8 @@ usage: ./eidolon COMMAND [OPTIONS]
 
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
   image COMMAND FILE ...                look into an image, check it, name its generations
-  test [host|system|all|coverage|soak]  run the tests
+  web [OPTIONS]                         the same in a browser: build the page and serve it to this machine
+  test [host|system|web|all|...]        run the tests
   bench [NAME...] [OPTIONS]             run benchmarks
   build                                 build everything
   setup                                 install everything that building, running and testing need
@@ -68,6 +69,12 @@ def command_test(arguments):
     return test.command(options.parse_args(arguments))
 
 
+def command_web(arguments):
+    options = parser("web", web.DESCRIPTION)
+    web.add_options(options)
+    return web.command(options.parse_args(arguments))
+
+
 def command_bench(arguments):
     options = parser("bench", bench.DESCRIPTION)
     bench.add_options(options)
@@ -84,9 +91,12 @@ def command_build(arguments):
 
 
 def command_setup(arguments):
-    parser("setup", "Install the Debian packages that building, running, testing and benchmarks need.") \
-        .parse_args(arguments)
-    if not packages.ensure("build", "run", "test", "bench", *(["window"] if machine.has_display() else [])):
+    options = parser("setup", "Install the Debian packages that building, running, testing and benchmarks need.")
+    options.add_argument("--browser", action="store_true", help="and a browser, for the tests of the web page")
+    groups = ["build", "run", "test", "bench", "web"]
+    if options.parse_args(arguments).browser:
+        groups.append("browser")
+    if not packages.ensure(*groups, *(["window"] if machine.has_display() else [])):
         say("everything is installed")
     return 0
 
@@ -105,7 +115,7 @@ def command_help(arguments):
 
 
 COMMANDS = {
-    "run": command_run, "image": command_image, "test": command_test, "bench": command_bench, "build": command_build,
+    "run": command_run, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
     "setup": command_setup, "clean": command_clean, "help": command_help, "--help": command_help, "-h": command_help,
 }
 

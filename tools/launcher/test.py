@@ -2,6 +2,7 @@
 
     host      CMocka programs run by ctest: as built for use, and again under the sanitizers
     system    pytest in systest/, each test a real machine in QEMU
+    web       the system tests of the page that runs in a browser; installs a browser for them
     all       both
     coverage  the host tests once more with counters in the code, and the share of lines they reached
     soak      host and system with far more work in them: hours
@@ -19,7 +20,7 @@ import xml.etree.ElementTree
 from launcher import build, common, coverage, foreign, packages
 from launcher.common import ROOT, UsageFailure, build_path, say
 
-KINDS = ["all", "host", "system", "coverage", "soak"]
+KINDS = ["all", "host", "system", "web", "coverage", "soak"]
 SANITIZERS = ["asan", "tsan"]
 
 DESCRIPTION = """\
@@ -43,8 +44,8 @@ def seed_number(text):
 
 def check(options):
     """An option that would go unheeded is a mistake."""
-    if options.only is not None and options.kind in ("host", "coverage"):
-        raise UsageFailure(f"-k chooses system tests; `test {options.kind}` runs none")
+    if options.only is not None and options.kind in ("host", "web", "coverage"):
+        raise UsageFailure(f"-k chooses among all system tests: it does not go with `test {options.kind}`")
     if options.seed and options.kind == "coverage":
         raise UsageFailure("--seed: `test coverage` draws none")
 
@@ -171,6 +172,9 @@ def command(options):
     soak = options.kind == "soak"
     if options.kind in ("all", "host", "soak"):
         total.add(host(soak, options.seed))
+    if options.kind == "web":
+        packages.ensure("browser")
+        total.add(system(seed=options.seed, only="test_web"))
     if options.kind in ("all", "system", "soak"):
         total.add(system(soak, options.seed, options.only))
     print(total, flush=True)

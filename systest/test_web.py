@@ -1,0 +1,177 @@
+"""Eidolon in a browser: under node at every write of a session, and in a real Chromium whose tabs are closed and whose
+processes are killed at random moments."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+import browser
+from machine import BUILD, ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from launcher import web  # noqa: E402
+from launcher.common import Failure  # noqa: E402
+
+pytestmark = pytest.mark.xdist_group("web")
+NEEDS_BROWSER = pytest.mark.skipif(not browser.is_available(), reason="no browser: ./eidolon test web installs one")
+TABS, TABS_SOAK = 12, 100
+DURABLE = r"Generation \d+ is durable"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder that ./eidolon web serves."""
+    folder = tmp_path_factory.mktemp("web") / "site"
+    try:
+        web.assemble(str(folder))
+    except Failure as failure:
+        pytest.skip(f"the page cannot be built here: {failure}")
+    return str(folder)
+
+
+def node(site, script, *arguments):
+    """Run one of web/test under node. Returns what it printed."""
+    environment = dict(os.environ, EIDOLON_SITE=site, EIDOLON_IMAGE_TOOL=os.path.join(BUILD, "tools", "image_tool"))
+    result = subprocess.run(["node", os.path.join(ROOT, "web", "test", script), *arguments], env=environment, text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800,
+                            check=False)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def test_disk_acknowledges_only_what_is_stored(site):
+    assert "# fail 0" in node(site, "disk_test.mjs")
+
+
+def test_power_cut_at_every_write_loses_nothing(site, soak):
+    printed = node(site, "every_write.mjs", *(["40", "60"] if soak else ["6", "6"]))
+    assert re.search(r"all sound, .* none lost", printed)
+
+
+def test_image_wanders_between_qemu_and_the_emulator(site, image):
+    """The same processor on both sides, so it can go back."""
+    boot = image.boot("--size", "64", "--cpu", "baseline")
+    boot.expect("> ")
+    boot.send_line("note born in QEMU")
+    boot.expect("That makes 1")
+    boot.send_line("sync")
+    boot.expect(DURABLE)
+    boot.kill()
+    printed = node(site, "go_on.mjs", image.path, "from the emulator")
+    assert re.search(r" 1 .* born in QEMU$", printed, re.MULTILINE)
+    boot = image.boot("--cpu", "baseline")
+    boot.expect("resumed generation")
+    boot.send_line("\x15notes")
+    boot.expect(r"1 .* born in QEMU\s+2 .* from the emulator")
+    boot.kill()
+    image.tool("verify")
+
+
+@pytest.fixture
+def page(site, tmp_path):
+    """Opens the page, again and again, in one profile."""
+    server = browser.Server(site)
+    opened = []
+
+    def open_page(**options):
+        opened.append(browser.Browser(server.url, str(tmp_path / "profile"), **options))
+        return opened[-1]
+
+    yield open_page
+    for one in opened:
+        try:
+            one.close()
+        except Exception:  # it was killed before
+            pass
+    server.close()
+
+
+def notes(tab):
+    """What the shell has kept, by number. What was being typed when the power went is there as well: ^U takes it away."""
+    before = len(tab.console())
+    tab.type("\x15notes\rtime\r")
+    tab.wait_for(lambda: tab.console()[before:], r"alive, over all boots")
+    return re.findall(r"^\s+\d+ .* (tab \d+)$", tab.console()[before:], re.MULTILINE)
+
+
+@NEEDS_BROWSER
+def test_closed_tabs_and_killed_browsers_lose_no_note(page, chance, soak):
+    tab = page()
+    tab.expect(r"> $")
+    expected = []
+    for number in range(TABS_SOAK if soak else TABS):
+        before = len(tab.console())
+        tab.type(f"\x15note tab {number}\rsync\r")
+        tab.wait_for(lambda: tab.console()[before:], DURABLE)
+        expected.append(f"tab {number}")
+        tab.type(chance.choice(["count\r", "primes 100000\r", "note half a"]))
+        time.sleep(chance.random() * 0.5)
+        if chance.random() < 0.3:
+            tab.kill()
+            tab = page()
+        else:
+            tab.close_tab()
+            tab.load()
+        tab.expect(r"resumed generation \d+")
+        tab.type("\x03")
+        assert notes(tab) == expected
+    tab.type("\x15forget all\r")
+
+
+@NEEDS_BROWSER
+def test_plug_and_earlier_states_by_button(page):
+    tab = page()
+    tab.expect(r"> $")
+    tab.type("note tab 1\rsync\r")
+    tab.expect(r"That makes 1[\s\S]*" + DURABLE)
+    tab.click("plug")
+    tab.wait_for(tab.status, "nothing is lost")
+    tab.click("power")
+    tab.expect("resumed generation")
+    tab.type("note tab 2\rsync\r")
+    tab.expect(r"That makes 2[\s\S]*" + DURABLE)
+    assert notes(tab) == ["tab 1", "tab 2"]
+    tab.click("list")
+    tab.wait_for(tab.status, r"\d+ states are kept")
+    oldest = tab.run("const s = document.getElementById('generation'); s.value = '0'; s.dispatchEvent(new Event('input'));"
+                     "return window.eidolon.kept[window.eidolon.kept.length - 1].number")
+    assert f"generation {oldest}," in tab.run("return document.getElementById('generation-text').textContent")
+    tab.click("back")
+    tab.wait_for(lambda: tab.run("return window.eidolon.serial.split('resumed generation').length > 2 ? 'twice' : ''"), "twice")
+    tab.wait_for(tab.console, rf"resumed generation {oldest}\b|This is Eidolon")
+
+
+@NEEDS_BROWSER
+def test_keyboard_alone_types_into_the_screen_and_leaves_it(page):
+    from selenium.webdriver import ActionChains, Keys
+    tab = page()
+    tab.expect(r"> $")
+    ActionChains(tab.driver).send_keys(Keys.F6).perform()
+    assert tab.run("return document.activeElement.id") == "screen"
+    ActionChains(tab.driver).send_keys("note tab 7", Keys.ENTER).perform()
+    tab.expect("That makes 1")
+    ActionChains(tab.driver).send_keys(Keys.F6).perform()
+    assert tab.run("return document.activeElement.id") == "text"
+    ActionChains(tab.driver).send_keys("notes", Keys.ENTER).perform()
+    tab.expect(r"^\s+1 .* tab 7$")
+
+
+@NEEDS_BROWSER
+def test_second_tab_is_told_of_the_first(page):
+    tab = page()
+    tab.expect(r"> $")
+    tab.driver.switch_to.new_window("tab")
+    tab.load()
+    tab.wait_for(tab.status, "another tab")
+
+
+@NEEDS_BROWSER
+def test_page_fits_a_phone(page):
+    tab = page(width=500)
+    tab.expect(r"> $")
+    assert tab.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    tab.wait_for(lambda: tab.run("return document.getElementById('memory-text').textContent"), r"[1-9]\d* program, written")
