@@ -131,7 +131,7 @@ static enum error map_step(struct commit *commit)
     const struct layer *merging = &commit->store->merging;
     uint32_t all = (uint32_t)layer_slots(merging);
     uint32_t changes = change_count(commit);
-    uint32_t budget = commit->is_settling ? UINT32_MAX : (all + COMMITS_PER_MERGE - 1) / COMMITS_PER_MERGE;
+    uint32_t budget = commit->is_settling ? UINT32_MAX : all / COMMITS_PER_MERGE + 1; /* what is empty ends, too */
     if (changes > FEW_CHANGES && budget < 2 * changes) {
         budget = 2 * changes; /* so that a merge ends before the log has doubled */
     }
