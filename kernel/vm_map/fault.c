@@ -519,9 +519,9 @@ static void forbid_access(struct gpn gpn)
     unmap_keeping_dirtiness(gpn);
 }
 
+/* Whether or not the chunk is closed: what was written before the stop is found by its D bit, which stays. */
 static void forbid_writing(struct gpn gpn)
 {
-    vm_open_chunk(gpn);
     pmap_protect(gpn, PMAP_READ);
 }
 

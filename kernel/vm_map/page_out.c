@@ -112,7 +112,7 @@ static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32
         if (pages[i]->state == VM_PAGE_CLEAN) {
             vm_account_count(pages[i]->gpn, EIDOLON_PAGES_WRITTEN);
         }
-        if (pages[i]->state == VM_PAGE_CLEAN && pages[i]->wire_count == 0) {
+        if (pages[i]->state == VM_PAGE_CLEAN) { /* and not wired: that takes the page's mutex */
             drop(map, pages[i]);
             gone++;
         } else {

@@ -39,14 +39,13 @@ static enum error bring_in(struct vm_page *page)
 
 /*
  * Write a page over another one, which is locked. What that held before need not be read; if it has no frame, `frame`
- * becomes its. Nothing has changed after an error.
+ * becomes its. Nothing has changed after an error. Nobody borrows it: its only child has a page of its own there.
  */
 static enum error write_over(struct vm_page *target, const struct vm_page *content, struct frame frame)
 {
     const void *bytes = frame_address(content->frame);
     enum eidolon_count kind;
 
-    borrowers_unmap(target->gpn);
     if (frame_is_none(target->frame)) {
         memcpy(frame_address(frame), bytes, PAGE_SIZE);
         (void)pmap_remove(target->gpn); /* what it had borrowed itself, before it was a source */
