@@ -8,6 +8,7 @@
  * All three calls write into the program's memory only what they have found without sleeping, and begin anew if they
  * are issued again after a boot.
  */
+#include "address_space.h"
 #include "calls.h"
 #include "snap_pager.h"
 #include "space.h"
@@ -232,7 +233,7 @@ static void ask_memory(struct piece *piece)
         const struct vm_page *page = vm_map_find(vm_object_space(), page_of(piece, i));
         if (page != NULL && !frame_is_none(page->frame)) {
             piece->states[i] = state_in_memory(page);
-        } else if (piece->states[i] == 0 && pmap_query(page_of(piece, i), NULL)) {
+        } else if (piece->states[i] == 0 && piece->first + i < USER_END_PAGE && pmap_query(page_of(piece, i), NULL)) {
             piece->states[i] = EIDOLON_PAGE_SHARED;
         }
         if (page != NULL && is_owed(page)) {

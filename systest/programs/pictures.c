@@ -99,6 +99,24 @@ static void say_errors(void)
     printf(", %s\n", syscall(CALL_PAGES, getpid(), 0xFFFFFFFFu, 2, frames) == -1 ? strerror(errno) : "none");
 }
 
+/* Where nobody has a window of his own, up to the last page there is. */
+static void say_beyond(void)
+{
+    uint8_t states[8];
+    unsigned something = 0;
+    long told = 0;
+
+    for (uint32_t first = 0x80000u; first < 0xFFFFFu; first += 0x0FFFFu) {
+        memset(states, 1, sizeof(states));
+        told += syscall(CALL_PAGES, getpid(), first, sizeof(states), states);
+        for (uint32_t i = 0; i < sizeof(states); i++) {
+            something += states[i] != 0;
+        }
+    }
+    told += syscall(CALL_PAGES, getpid(), 0xFFFFFu, 1, states);
+    printf("beyond: %u of %ld pages are something\n", something, told);
+}
+
 static void say_all(const char *when)
 {
     say_pages(when, (uint32_t)getpid());
@@ -149,6 +167,7 @@ int main(void)
     }
     say_all("written");
     say_errors();
+    say_beyond();
     say_pages("nobody", 4000);
     sync();
     say_all("synced");
