@@ -18,7 +18,9 @@
 #include "space_family.h"
 
 #include "arch/frame.h"
+#include "snap.h"
 #include "vm_fault.h"
+#include "vm_lineage.h"
 #include "vm_map.h"
 #include "vm_reclaim.h"
 
@@ -307,6 +309,103 @@ static void settle_in_full_memory(void)
 
 SPACE_CASE(settling_happens_in_a_full_memory_or_is_refused, settle_in_full_memory, .extension = &family_extension)
 
+/* A stop comes while what the pager knows of a settled page is being forgotten: the snapshot has the page once more. */
+static uint32_t stops_seen;
+
+static bool has_stopped(void)
+{
+    return vm_stops() != stops_seen;
+}
+
+static void give_once(void *unused)
+{
+    (void)unused;
+    SPACE_CHECK(vm_give_to_source((struct space_id){FAMILY_FIRST + survivor}) == OK);
+    space_world.programs--;
+}
+
+static void settle_beside_stop(void)
+{
+    struct store_entry entry;
+    struct gpn page;
+    uint32_t child;
+
+    survivor = 0;
+    store_all(survivor, 100);
+    SPACE_CHECK(family_clone(&survivor, &child) && family_store(survivor, 3, 33));
+    family_end(child);
+    space_world.slow.holds_discards = true;
+    space_start(give_once);
+    stops_seen = vm_stops();
+    (void)snap_request();
+    space_wait_until(has_stopped);
+    space_world.slow.holds_discards = false;
+    space_wait_programs();
+    SPACE_CHECK(space_sync());
+    struct space_id space = {FAMILY_FIRST + survivor};
+    enum error error = store_next(space_world.store, gpn_make(space, (struct vaddr){0}), &page, &entry);
+    SPACE_CHECK(error == ERROR_NOT_FOUND || gpn_space(page).number != space.number);
+    load_all(survivor);
+}
+
+SPACE_CASE(settled_page_does_not_come_back_with_a_stop_in_between, settle_beside_stop, .extension = &family_extension)
+
+/* What happens to a page while its source's is being read, as to a program that has several threads. */
+static void load_third(void *unused)
+{
+    (void)unused;
+    has_succeeded = family_load(survivor, 3);
+    space_world.programs--;
+}
+
+static void replace_third(void *unused)
+{
+    (void)unused;
+    SPACE_CHECK(family_replace(survivor, 3));
+    space_world.programs--;
+}
+
+static void unmap_third(void *unused)
+{
+    (void)unused;
+    SPACE_CHECK(family_unmap(survivor, 3));
+    space_world.programs--;
+}
+
+static void borrow_beside(void (*change)(void *unused))
+{
+    uint32_t parent = 0;
+
+    store_all(parent, 100);
+    SPACE_CHECK(family_clone(&parent, &survivor));
+    space_reboot();
+    space_world.has_faults = true; /* the load may be refused */
+    space_world.slow.holds_reads = true;
+    space_start(load_third);
+    space_start(change);
+    space_world.slow.holds_reads = false;
+    space_wait_programs();
+    space_world.has_faults = false;
+}
+
+static void borrow_beside_replacement(void)
+{
+    borrow_beside(replace_third);
+    SPACE_CHECK(has_succeeded && family_load(survivor, 3));
+}
+
+SPACE_CASE(borrowed_page_that_another_region_replaces_meanwhile_is_that_ones, borrow_beside_replacement,
+           .extension = &family_extension)
+
+static void borrow_beside_unmapping(void)
+{
+    borrow_beside(unmap_third);
+    SPACE_CHECK(!has_succeeded && family_load(survivor, 3));
+}
+
+SPACE_CASE(borrowed_page_that_is_unmapped_meanwhile_is_refused, borrow_beside_unmapping,
+           .extension = &family_extension)
+
 /* Worlds ----------------------------------------------------------------------------------------------------------- */
 
 static struct family_counters *sums;
@@ -364,6 +463,9 @@ int main(int count, char **words)
         cmocka_unit_test(settling_without_memory_changes_nothing),
         cmocka_unit_test(clone_copies_in_a_full_memory_or_is_refused),
         cmocka_unit_test(settling_happens_in_a_full_memory_or_is_refused),
+        cmocka_unit_test(settled_page_does_not_come_back_with_a_stop_in_between),
+        cmocka_unit_test(borrowed_page_that_another_region_replaces_meanwhile_is_that_ones),
+        cmocka_unit_test(borrowed_page_that_is_unmapped_meanwhile_is_refused),
         cmocka_unit_test(every_cut_of_a_family_is_one_instant),
     };
     const char *seed = getenv("EIDOLON_SEED");

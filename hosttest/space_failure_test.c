@@ -229,6 +229,27 @@ static void wait_for_memory(void)
 
 SPACE_CASE(space_fault_that_waits_for_memory_outlives_a_failed_snapshot, wait_for_memory, .frames = 20)
 
+/* Pages that lie together come together, and each is judged by its own checksum. */
+static void read_damaged_neighbour(void)
+{
+    uint32_t page = space_first_page();
+    struct store_entry entry;
+
+    space_store_pages(3, 1);
+    space_reboot();
+    SPACE_CHECK(store_find(space_world.store, space_world.model.gpn[page + 1], &entry) == OK);
+    fake_disk_flip(space_world.slow.disk, entry.block.number, 77, 1);
+    space_world.has_faults = true;
+    SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, page, 0));
+    SPACE_CHECK(space_record_of(page + 2) != NULL && space_record_of(page + 1) == NULL);
+    SPACE_CHECK(!space_load(SPACE_CASE_PROGRAM, page + 1, 0));
+    fake_disk_flip(space_world.slow.disk, entry.block.number, 77, 1);
+    space_world.has_faults = false;
+    SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, page + 1, 0));
+}
+
+SPACE_CASE(space_damaged_neighbour_is_not_read_along, read_damaged_neighbour)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +262,7 @@ int main(void)
         cmocka_unit_test(space_full_disk_and_memory_make_writers_wait),
         cmocka_unit_test(space_sync_that_was_served_succeeds_whatever_comes_after),
         cmocka_unit_test(space_fault_that_waits_for_memory_outlives_a_failed_snapshot),
+        cmocka_unit_test(space_damaged_neighbour_is_not_read_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

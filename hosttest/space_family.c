@@ -400,6 +400,14 @@ bool family_unmap(uint32_t member, uint32_t page)
     return true;
 }
 
+bool family_replace(uint32_t member, uint32_t page)
+{
+    now.members[member].own[page] = true;
+    now.members[member].words[page] = 0;
+    note_change();
+    return discard(gpn_of(member, page), 1);
+}
+
 /* Whether an error is one that the world may have. */
 static bool is_excused(enum error error)
 {

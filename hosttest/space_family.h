@@ -32,6 +32,7 @@ extern struct family_counters family_counters;
 bool family_store(uint32_t member, uint32_t page, uint32_t value);
 bool family_load(uint32_t member, uint32_t page);
 bool family_unmap(uint32_t member, uint32_t page);
+bool family_replace(uint32_t member, uint32_t page); /* another region takes the place of a copy that was not written */
 bool family_clone(uint32_t *member, uint32_t *out_child);
 bool family_settle(uint32_t *member);
 void family_end(uint32_t member);

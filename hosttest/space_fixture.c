@@ -230,6 +230,9 @@ static enum error slow_discard(struct gpn first, uint32_t count)
 {
     look_up();
     enum error error = store_pager->discard(first, count);
+    while (space_world.slow.holds_discards) {
+        thread_yield();
+    }
     look_up();
     return error;
 }

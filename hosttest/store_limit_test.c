@@ -134,6 +134,78 @@ static void store_system_record_fills_its_room(void **state)
     stop();
 }
 
+/* What a page-out notes ------------------------------------------------------------------------------------------ */
+
+static uint32_t held(void)
+{
+    struct store_statistics statistics;
+    store_statistics(world.store, &statistics);
+    return statistics.blocks_held;
+}
+
+static struct store_entry entry_with_block(struct generation generation)
+{
+    struct extent extent;
+    assert_int_equal(store_allocate(world.store, 1, &extent), OK);
+    return (struct store_entry){.block = extent.first, .generation = generation};
+}
+
+static void store_put_takes_blocks_that_are_held_and_no_others(void **state)
+{
+    (void)state;
+    start();
+    a_snapshot();
+    struct store_entry entry = entry_with_block(store_open_generation(world.store));
+    assert_int_equal(store_put(world.store, (struct gpn){1}, &entry), OK);
+    struct store_entry foreign = entry;
+    foreign.block.number = disk.device.block_count - 1;
+    assert_int_equal(store_put(world.store, (struct gpn){2}, &foreign), ERROR_INVALID);
+    foreign.block.number = disk.device.block_count;
+    assert_int_equal(store_put(world.store, (struct gpn){2}, &foreign), ERROR_INVALID);
+    foreign.block.number = 1; /* a root */
+    assert_int_equal(store_put(world.store, (struct gpn){2}, &foreign), ERROR_INVALID);
+    assert_int_equal(store_delete(world.store, (struct gpn){1}, 2), OK);
+    assert_int_equal(held(), 0);
+    stop();
+}
+
+static void store_put_twice_holds_one_block(void **state)
+{
+    (void)state;
+    start();
+    a_snapshot();
+    for (uint32_t i = 0; i < 5; i++) {
+        struct store_entry entry = entry_with_block(store_open_generation(world.store));
+        assert_int_equal(store_put(world.store, (struct gpn){1}, &entry), OK);
+        assert_int_equal(held(), 1);
+    }
+    assert_int_equal(store_delete(world.store, (struct gpn){1}, 1), OK);
+    assert_int_equal(held(), 0);
+    stop();
+}
+
+/* A page-out has begun when a snapshot that found nothing is given up: the number it was told stays good. */
+static void store_number_that_a_page_out_bears_is_not_given_again(void **state)
+{
+    (void)state;
+    start();
+    a_snapshot();
+    assert_int_equal(store_snapshot_seal(world.store), OK);
+    struct generation told = store_open_generation(world.store);
+    store_snapshot_abort(world.store);
+    struct store_entry entry = entry_with_block(told);
+    assert_int_equal(store_put(world.store, (struct gpn){1}, &entry), OK);
+    assert_int_equal(store_delete(world.store, (struct gpn){1}, 1), OK);
+    /* Nobody was told one this time. */
+    assert_int_equal(store_snapshot_seal(world.store), OK);
+    assert_int_equal(store_snapshot_commit(world.store, "x", 1, 1), OK);
+    assert_int_equal(store_snapshot_seal(world.store), OK);
+    uint64_t sealed = store_sealed_generation(world.store).number;
+    store_snapshot_abort(world.store);
+    assert_int_equal(store_open_generation(world.store).number, sealed);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +214,9 @@ int main(void)
         cmocka_unit_test(store_keeps_thirty_two_names),
         cmocka_unit_test(store_names_are_bounded),
         cmocka_unit_test(store_system_record_fills_its_room),
+        cmocka_unit_test(store_put_takes_blocks_that_are_held_and_no_others),
+        cmocka_unit_test(store_put_twice_holds_one_block),
+        cmocka_unit_test(store_number_that_a_page_out_bears_is_not_given_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

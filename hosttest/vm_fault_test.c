@@ -25,6 +25,7 @@
 static struct {
     uint32_t region_first, region_count;
     bool may_write;
+    uint32_t keeps_first, keeps_count; /* of the region, when the first page has been looked up; 0: all */
     uint32_t zero_page;  /* holds nothing */
     uint32_t moved_page; /* not good when it is read in a cluster */
     uint32_t bad_page;   /* cannot be read at all */
@@ -62,6 +63,10 @@ static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_m
     assert_true(before_max + after_max < VM_CLUSTER_PAGES);
     *out = (struct vm_cluster_extent){
         .is_zero = number_of(page) == model.zero_page, .before = before_max, .after = after_max};
+    if (model.keeps_count > 0) {
+        model.region_first = model.keeps_first;
+        model.region_count = model.keeps_count;
+    }
     return number_of(page) == model.bad_page && model.reads == NOWHERE ? ERROR_IO : OK;
 }
 
@@ -223,6 +228,18 @@ static void fault_brings_no_more_than_the_region_has(void **unused)
     assert_int_equal(model.last_first, GROUP + 3);
     assert_int_equal(model.last_count, 5);
     assert_only_resident(GROUP + 3, GROUP + 7);
+}
+
+/* The neighbours were counted before the look-up, which sleeps; the region is not what it was. */
+static void fault_brings_no_page_that_left_the_region_meanwhile(void **unused)
+{
+    (void)unused;
+    model.keeps_first = GROUP + 4;
+    model.keeps_count = 3;
+    access_page(GROUP + 5, PMAP_READ);
+    assert_int_equal(model.last_first, GROUP + 4);
+    assert_int_equal(model.last_count, 3);
+    assert_only_resident(GROUP + 4, GROUP + 6);
 }
 
 static void fault_brings_no_page_that_has_a_record(void **unused)
@@ -650,6 +667,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FAULT_TEST(fault_brings_the_aligned_group_with_one_request),
         FAULT_TEST(fault_brings_no_more_than_the_region_has),
+        FAULT_TEST(fault_brings_no_page_that_left_the_region_meanwhile),
         FAULT_TEST(fault_brings_no_page_that_has_a_record),
         FAULT_TEST(fault_of_a_page_of_zeroes_reads_nothing),
         FAULT_TEST(fault_short_of_memory_brings_the_page_alone),
