@@ -12,7 +12,7 @@ usage: ./eidolon COMMAND [OPTIONS]
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
   image COMMAND FILE ...                look into an image, check it, name its generations
   web [OPTIONS]                         the same in a browser: build the page and serve it to this machine
-  test [host|system|web|all|...]        run the tests
+  test [all|host|system|mutants|...]    run the tests
   bench [NAME...] [OPTIONS]             run benchmarks
   build                                 build everything
   setup                                 install everything that building, running and testing need

@@ -4,8 +4,9 @@
     system    pytest in systest/, each test a real machine in QEMU
     web       the system tests of the page that runs in a browser; installs a browser for them
     all       both
+    mutants   faults planted one at a time, each of which some test must notice (launcher/mutants.py); `all` tries a few
     coverage  the host tests once more with counters in the code, and the share of lines they reached
-    soak      host and system with far more work in them: hours
+    soak      host and system with far more work in them, and all mutants: hours
 
 A CMocka program counts as the tests it reports; one that dies before its report counts as one failure.
 """
@@ -17,10 +18,10 @@ import re
 import subprocess
 import xml.etree.ElementTree
 
-from launcher import build, common, coverage, foreign, packages
+from launcher import build, common, coverage, foreign, mutants, packages
 from launcher.common import ROOT, UsageFailure, build_path, say
 
-KINDS = ["all", "host", "system", "web", "coverage", "soak"]
+KINDS = ["all", "host", "system", "web", "mutants", "coverage", "soak"]
 SANITIZERS = ["asan", "tsan"]
 
 DESCRIPTION = """\
@@ -32,7 +33,8 @@ def add_options(parser):
     parser.add_argument("kind", nargs="?", choices=KINDS, default="all", help="(default: %(default)s)")
     parser.add_argument("--seed", metavar="N", type=seed_number,
                         help="for tests that draw random numbers: as an earlier run printed it")
-    parser.add_argument("-k", metavar="EXPRESSION", dest="only", help="only system tests whose names match")
+    parser.add_argument("-k", metavar="EXPRESSION", dest="only", 
+                        help="only system tests whose names match; of mutants those with this in their name or file")
 
 
 def seed_number(text):
@@ -45,9 +47,9 @@ def seed_number(text):
 def check(options):
     """An option that would go unheeded is a mistake."""
     if options.only is not None and options.kind in ("host", "web", "coverage"):
-        raise UsageFailure(f"-k chooses among all system tests: it does not go with `test {options.kind}`")
-    if options.seed and options.kind == "coverage":
-        raise UsageFailure("--seed: `test coverage` draws none")
+        raise UsageFailure(f"-k chooses among all system tests, or mutants: it does not go with `test {options.kind}`")
+    if options.seed and options.kind in ("coverage", "mutants"):
+        raise UsageFailure(f"--seed: `test {options.kind}` draws none")
 
 
 class Count:
@@ -177,5 +179,9 @@ def command(options):
         total.add(system(seed=options.seed, only="test_web"))
     if options.kind in ("all", "system", "soak"):
         total.add(system(soak, options.seed, options.only))
+    if options.kind in ("all", "soak") and options.only is None:
+        total.add(mutants.test(Count(), few=not soak, seed=options.seed))
+    if options.kind == "mutants":
+        total.add(mutants.test(Count(), only=options.only))
     print(total, flush=True)
     return 1 if total.failed or total.passed == 0 else 0
