@@ -4,8 +4,8 @@
  * The object persists; the screen is painted from it after a boot. Its other mouth, the serial line, is a stream: bytes
  * that programs write go there once, as they are written, and nothing is replayed. Input comes from both.
  *
- * What is typed goes to the programs of the foreground process group. When they are gone, the youngest program's group
- * takes their place.
+ * What is typed goes to the programs of the foreground process group. When they are gone, another one takes their place
+ * (terminal_foreground.c).
  * (terminal_object.h has the object itself.)
  */
 #ifndef TERMINAL_H
@@ -28,8 +28,16 @@ MUST_CHECK enum error terminal_start(bool resumed);
 /* Give the terminal to a process group: what is typed from now on is for it. */
 void terminal_set_foreground(uint32_t terminal, uint32_t process_group);
 
-/* The process group that gets the input: the one it was given to, or the youngest program's once that is gone; 0: none.
+/* A program that the kernel has started has the terminal from now on; if it takes it from another one, a line says so. */
+void terminal_begin_session(uint32_t terminal, uint32_t program);
+
+/*
+ * The suspend character was typed. If the program in front was started by the kernel, so that nobody could take it up
+ * again, and there is another such one, that has the terminal now: true, and a line says so.
  */
+bool terminal_switch(uint32_t terminal);
+
+/* The process group that gets the input: the one it was given to, or its heir's once that is gone; 0: none. */
 uint32_t terminal_foreground(uint32_t terminal);
 
 /* Let all who wait for input look again: the settings changed, a program ended. Does not sleep. */

@@ -106,3 +106,71 @@ def test_input_goes_to_the_program_in_front_and_then_to_the_one_behind_it(image,
     boot.expect("quit after")
     boot.send_line("exit 6")
     assert boot.end() == 6
+
+
+SUSPEND = "\x1a"
+
+
+def test_program_started_beside_another_says_who_has_the_keyboard_and_how_to_change_that(image, program):
+    boot = image.boot()
+    boot.expect("> ")
+    boot.send_line("sync")
+    boot.expect("durable")
+    boot.kill()
+    boot = image.boot(program=[program("echo")])
+    boot.expect(r"eidolon: echo \(2\) has the keyboard; \^Z gives it to shell \(1\)")
+    boot.expect("echo is ready")
+    boot.send_line("to echo")
+    boot.expect("line 1 is <to echo>")
+    boot.send(SUSPEND)
+    boot.expect(r"eidolon: shell \(1\) has the keyboard; \^Z gives it to echo \(2\)")
+    boot.send_line("note to the shell")
+    boot.expect("That makes 1")
+    boot.send_line("sync")
+    boot.expect("durable")
+    boot.kill()
+    boot = image.boot()
+    boot.expect(RESUMED)
+    boot.send_line("note to the shell again")
+    boot.expect("That makes 2")
+    boot.send(SUSPEND)
+    boot.expect(r"eidolon: echo \(2\) has the keyboard; \^Z gives it to shell \(1\)")
+    boot.send_line("to echo again")
+    boot.expect("line 2 is <to echo again>")
+    boot.send_line("quit")
+    boot.expect(r"eidolon: shell \(1\) has the keyboard\r*\n")
+    boot.send_line("exit 6")
+    assert boot.end() == 6
+
+
+def test_keyboard_goes_round_among_three_and_past_those_that_have_ended(image, program):
+    for count in range(3):
+        boot = image.boot(program=[program("echo")])
+        boot.expect("echo is ready")
+        if count < 2:
+            boot.read_for(0.5)
+            boot.kill()
+    for number in (2, 1, 3):
+        boot.send(SUSPEND)
+        boot.expect(rf"eidolon: echo \({number}\) has the keyboard; \^Z gives it to echo \(\d\)")
+        boot.send_line("here")
+        boot.expect("line 1 is <here>")
+    boot.send_line("quit")
+    boot.expect(r"eidolon: echo \(2\) has the keyboard\r*\n")
+    boot.send(SUSPEND)
+    boot.expect(r"eidolon: echo \(1\) has the keyboard; \^Z gives it to echo \(2\)")
+    boot.send_line("quit")
+    boot.expect(r"eidolon: echo \(2\) has the keyboard\r*\n")
+    boot.send_line("quit")
+    assert boot.end() == 2
+
+
+def test_suspend_character_does_nothing_to_a_program_that_is_alone(image):
+    boot = image.boot()
+    boot.expect("> ")
+    boot.send(SUSPEND)
+    boot.send_line("note still here")
+    boot.expect("That makes 1")
+    assert "keyboard" not in boot.text()
+    boot.send_line("exit 4")
+    assert boot.end() == 4

@@ -213,7 +213,7 @@ enum error program_start(const struct program_image *image, uint32_t *out_index)
         program_destroy(program);
         return error;
     }
-    terminal_set_foreground(CONSOLE, program_at(program)->process_group);
+    terminal_begin_session(CONSOLE, program);
     *out_index = program;
     return OK;
 }

@@ -1,5 +1,6 @@
 /*
- * The terminal as programs meet it: output, input, who is in the foreground, and messages about programs.
+ * The terminal as programs meet it: output, input, and messages about programs. (Who gets the input:
+ * terminal_foreground.c.)
  *
  * Whatever changes the object collects what is to be done outside, and has it done before anything can sleep
  * (terminal_effects.c). What is typed comes from console.c.
@@ -22,45 +23,6 @@ static struct watch_list watches;
 struct terminal *terminal_object(uint32_t terminal)
 {
     return record_at(RECORD_TERMINAL, terminal);
-}
-
-/* The foreground --------------------------------------------------------------------------------------------------- */
-
-static bool group_is_alive(uint32_t process_group, uint32_t *youngest)
-{
-    *youngest = 0;
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        const struct program_record *program = program_at(i);
-        if (program->state != PROGRAM_RUNNING) {
-            continue;
-        }
-        if (program->process_group == process_group) {
-            return true;
-        }
-        *youngest = program->process_group;
-    }
-    return false;
-}
-
-uint32_t terminal_foreground(uint32_t terminal)
-{
-    uint32_t youngest;
-
-    if (!group_is_alive(terminal_object(terminal)->foreground, &youngest)) {
-        terminal_object(terminal)->foreground = youngest;
-    }
-    return terminal_object(terminal)->foreground;
-}
-
-void terminal_set_foreground(uint32_t terminal, uint32_t process_group)
-{
-    terminal_object(terminal)->foreground = process_group;
-    terminal_wake_readers();
-}
-
-static bool is_foreground(uint32_t terminal, uint32_t program)
-{
-    return terminal_foreground(terminal) == program_at(program)->process_group;
 }
 
 /* Output ----------------------------------------------------------------------------------------------------------- */
@@ -96,6 +58,11 @@ enum error terminal_wait_writable(uint32_t terminal)
 }
 
 /* Input ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_foreground(uint32_t terminal, uint32_t program)
+{
+    return terminal_foreground(terminal) == program_at(program)->process_group;
+}
 
 enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, uint32_t capacity, uint32_t *length)
 {

@@ -3,6 +3,7 @@
  * signals; and messages of the kernel that are not part of the object.
  */
 #include "console_stream.h"
+#include "linux_abi.h"
 #include "log.h"
 #include "program_signal.h"
 #include "serial.h"
@@ -77,7 +78,8 @@ void terminal_carry_out(uint32_t terminal)
     if (terminal_pending.signal != 0) {
         uint32_t signal = terminal_pending.signal;
         terminal_pending.signal = 0;
-        if (signal_send_group(terminal_foreground(terminal), signal) != OK) {
+        bool is_switch = signal == SIGTSTP && terminal_switch(terminal);
+        if (!is_switch && signal_send_group(terminal_foreground(terminal), signal) != OK) {
             log_line("terminal: nobody is there for signal %u", signal);
         }
     }

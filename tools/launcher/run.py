@@ -23,8 +23,8 @@ INTERVAL_MS_MAX = 3600 * 1000
 
 DESCRIPTION = """\
 Boot the image in QEMU. An image that does not exist is created, and PROGRAM, a static i386 ELF of this host, is started
-on it. On an image with state everything continues; PROGRAM, if given, is started beside it. Without PROGRAM a new
-image starts the shell."""
+on it. On an image with state everything continues; PROGRAM, if given, is started beside it and has the keyboard, which
+Ctrl-Z gives to the next program in turn. Without PROGRAM a new image starts the shell."""
 
 EPILOG = """\
 examples:
