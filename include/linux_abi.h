@@ -29,11 +29,16 @@
 #define F_GETFL         3u
 #define F_SETFL         4u
 #define F_DUPFD_CLOEXEC 1030u
+#define F_SETPIPE_SZ    1031u
+#define F_GETPIPE_SZ    1032u
 #define FD_CLOEXEC      1u
 
 #define AT_FDCWD      (-100)
 #define AT_EMPTY_PATH 0x1000u
-#define ACCESS_WRITE  2u /* W_OK */
+#define AT_SYMLINK_NOFOLLOW 0x100u
+#define ACCESS_READ    4u /* R_OK, W_OK, X_OK */
+#define ACCESS_WRITE   2u
+#define ACCESS_EXECUTE 1u
 #define LINUX_IOV_MAX 1024u
 
 struct linux_iovec {
@@ -41,9 +46,11 @@ struct linux_iovec {
 };
 
 /* Types and modes of files */
+#define S_IFMT  0170000u
 #define S_IFIFO 0010000u
 #define S_IFCHR 0020000u
 #define S_IFDIR 0040000u
+#define S_IFREG 0100000u
 #define S_IFLNK 0120000u
 
 struct linux_stat64 {

@@ -1,12 +1,15 @@
 """Unmodified static i386 programs: arguments and environment, input and output, exit status, libraries."""
 
+import os
 import re
 
 import pytest
 
-from machine import eidolon
+from machine import BUILD, eidolon
+from test_transcripts import drive_nothing, transcript_on_linux, without_messages
 
 LOADERS = ["direct", "grub"]
+BUSYBOX = os.path.join(BUILD, "i386", "bin", "busybox")
 
 
 @pytest.mark.parametrize("loader", LOADERS)
@@ -132,3 +135,32 @@ def test_sqlite_keeps_a_database_in_memory_across_a_power_cut(image, program):
     boot.expect("> ")
     boot.send_line("pragma integrity_check;")
     boot.expect(r"\bok\b")
+
+
+def test_program_finds_what_it_finds_on_linux_under_its_own_name(image, program):
+    expected = transcript_on_linux(program("own_name"), drive_nothing)
+    boot = image.boot(program=[program("own_name")])
+    assert boot.end() == 0
+    assert without_messages(boot.text()).splitlines() == expected.splitlines()
+
+
+# Its own name is one of the shell's commands, so a path stands for it where the shell itself is asked.
+FINDS_ITSELF = """
+which busybox; type /bin/busybox; command -v /usr/bin/busybox
+hash -r; hash busybox && echo hashed
+test -x /bin/busybox && test -f /bin/busybox && test ! -d /bin/busybox && test -s /bin/busybox && echo a program
+cat /bin/busybox || echo refused
+PATH=/sbin:/bin busybox echo by name
+/bin/busybox echo by path
+type no_such_name || echo none
+"""
+
+
+@pytest.mark.skipif(not os.path.exists(BUSYBOX), reason="no busybox for i386")
+def test_shell_finds_an_image_by_its_name_wherever_it_looks(image):
+    boot = image.boot(program=[BUSYBOX, "sh", "-c", FINDS_ITSELF])
+    assert boot.end() == 0
+    lines = without_messages(boot.text()).splitlines()
+    assert lines[:5] == ["/busybox", "/bin/busybox is /bin/busybox", "/usr/bin/busybox", "hashed", "a program"]
+    assert "ermission denied" in lines[5] and lines[6:9] == ["refused", "by name", "by path"]
+    assert "not found" in lines[9] and lines[10:] == ["none"]

@@ -83,10 +83,13 @@ int32_t call_read_pipe(const struct system_call *call, const struct file_record 
 int32_t call_write_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
                         uint32_t offset);
 
-/* system_call_path.c: names, and what they name */
-system_call_handler call_open, call_openat, call_access, call_faccessat, call_readlink, call_readlinkat, call_stat64,
-    call_fstat64, call_fstatat64, call_stat, call_fstat, call_statx, call_getcwd, call_chdir, call_umask,
-    call_change_path, call_unlinkat, call_make_path, call_getdents64;
+/* system_call_path.c: names */
+system_call_handler call_open, call_openat, call_access, call_faccessat, call_readlink, call_readlinkat, call_getcwd,
+    call_chdir, call_umask, call_change_path, call_unlinkat, call_make_path, call_getdents64;
+
+/* system_call_status.c: what they name */
+system_call_handler call_stat64, call_lstat64, call_fstat64, call_fstatat64, call_stat, call_lstat, call_fstat,
+    call_statx;
 
 /* system_call_poll.c */
 system_call_handler call_poll, call_ppoll, call_ppoll_time64, call_select_old, call_newselect, call_pselect6,

@@ -5,13 +5,12 @@
  * The strings are copied out of the caller's memory, which it is about to lose, into a buffer that one caller at a time
  * has.
  */
-#include "calls.h"
+#include "names.h"
 #include "program_signal.h"
 #include "space.h"
 #include "task.h"
 #include <string.h>
 
-#define PATH_BYTES    256u
 #define STRINGS_BYTES (128u * 1024u)
 #define WORDS_MAX     1024u /* arguments and environment together */
 
@@ -23,19 +22,22 @@ static struct {
 } buffer;
 
 /* The name of the image that a path means, NULL for the caller's own: 0 or a negative errno. */
-static int32_t name_in(uint32_t address, char path[PATH_BYTES], const char **out)
+static int32_t name_in(const struct system_call *call, char path[PATH_BYTES], const char **out)
 {
-    enum error error = user_copy_string(path, (struct vaddr){address}, PATH_BYTES);
+    struct node node;
+    int32_t result = path_in(path, call->arguments[0]);
 
-    if (error != OK) {
-        return error == ERROR_RANGE ? -ENAMETOOLONG : system_call_errno(error);
+    if (result == 0) {
+        result = name_find(call, path, true, &node);
     }
-    const char *slash = strrchr(path, '/');
-    *out = slash != NULL ? slash + 1 : path;
-    if (strcmp(path, "/proc/self/exe") == 0) {
-        *out = NULL;
+    if (result == 0 && node.image.number == 0) {
+        result = -EACCES;
     }
-    return *out == NULL || space_image_named(*out).number != 0 ? 0 : -ENOENT;
+    if (result != 0) {
+        return result;
+    }
+    *out = node.image.number == space_image_of(call->program).number ? NULL : strrchr(path, '/') + 1;
+    return 0;
 }
 
 static int32_t add_string(uint32_t address)
@@ -87,7 +89,7 @@ int32_t call_execve(const struct system_call *call)
 {
     char path[PATH_BYTES];
     const char *name = NULL;
-    int32_t result = name_in(call->arguments[0], path, &name);
+    int32_t result = name_in(call, path, &name);
 
     if (result != 0) {
         return result;
