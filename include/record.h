@@ -174,15 +174,16 @@ struct file_record {
     uint8_t reserved[40];
 };
 
-#define PIPES_MAX  256u
-#define PIPE_BYTES (2u * PAGE_SIZE - 16u)
+#define PIPES_MAX 1024u
 
-/* A pipe (pipe.h). */
+/* A pipe (pipe.h). What is in it are pages of SPACE_PIPES. */
 struct pipe_record {
     uint32_t ends[2];       /* open files, by enum pipe_end */
-    uint32_t start, length; /* of what is in it: a ring */
-    uint8_t bytes[PIPE_BYTES];
+    uint32_t start, length; /* of what is in it, in bytes: a ring of `capacity` bytes */
+    uint32_t capacity;      /* a power of two pages */
+    uint32_t pages;         /* of its ring: those from here on have no content */
+    uint8_t reserved[40];
 };
-_Static_assert(sizeof(struct pipe_record) == 2 * PAGE_SIZE, "a pipe record is two pages");
+_Static_assert(sizeof(struct pipe_record) == 64, "pipe records are 64 bytes");
 
 #endif

@@ -21,7 +21,10 @@ struct gpn {
     uint32_t number;
 };
 
-/* An address space: 0 is the shared window, SPACE_SYSTEM holds the kernel's own records, the rest are programs. */
+/*
+ * An address space: 0 is the shared window, SPACE_SYSTEM and SPACE_PIPES hold what is the kernel's own, the rest are
+ * programs.
+ */
 struct space_id {
     uint32_t number;
 };
@@ -48,6 +51,8 @@ struct vaddr {
 
 #define SPACE_SHARED ((struct space_id){0})
 #define SPACE_SYSTEM ((struct space_id){4095})
+#define SPACE_PIPES  ((struct space_id){1}) /* what is under way in pipes; no program runs in it */
+#define SPACES_FIRST 2u /* of programs */
 #define SPACES_MAX   4096u
 
 #define FRAME_NONE ((struct frame){0})

@@ -29,6 +29,12 @@ MUST_CHECK enum error user_prepare(struct user_range *range, struct vaddr addres
                                    enum pmap_access access);
 void user_release(struct user_range *range);
 
+/*
+ * The same without a sleep, for what is there already, as nearly everything is nearly always: whether the range may be
+ * accessed so until something sleeps. There is nothing to release.
+ */
+bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access);
+
 /* Prepare, copy, release. May sleep before the first byte is copied, not after. Any length up to USER_RANGE_MAX. */
 MUST_CHECK enum error user_copy_in(void *destination, struct vaddr source, uint32_t length);
 MUST_CHECK enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length);

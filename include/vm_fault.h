@@ -124,6 +124,12 @@ bool vm_fault_record(struct gpn page);
 void *vm_content_at_stop(struct gpn page);
 
 /*
+ * The bytes of a page, for the kernel to read or write them behind the mapping: of spaces that no program runs in. The
+ * page counts as dirty with PMAP_WRITE. Valid until something sleeps; NULL: vm_fault() for that access is due first.
+ */
+void *vm_content(struct gpn page, enum pmap_access access);
+
+/*
  * How often the world has been stopped. What was prepared before a stop (a mapping that can be written) has to be
  * prepared again after it.
  */

@@ -77,11 +77,22 @@ system_call_handler call_read, call_write, call_readv, call_writev, call_pread64
 /* system_call_pipe.c */
 struct file_record;
 system_call_handler call_pipe, call_pipe2;
-int32_t call_read_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length);
+
+/*
+ * Read into a buffer whose first byte is byte `offset` of the call: 0 when it is full, READ_ENDS when there is no more
+ * for now, or a negative errno. record->call.done says what has been read in all.
+ */
+#define READ_ENDS 1
+int32_t call_read_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
+                       uint32_t offset);
 
 /* Write what remains of a buffer, whose first byte is byte `offset` of the call: 0 when all of it is in the pipe. */
 int32_t call_write_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
                         uint32_t offset);
+
+/* F_GETPIPE_SZ and F_SETPIPE_SZ. */
+int32_t call_get_pipe_size(const struct file_record *file);
+int32_t call_set_pipe_size(const struct file_record *file, uint32_t bytes);
 
 /* system_call_path.c: names */
 system_call_handler call_open, call_openat, call_access, call_faccessat, call_readlink, call_readlinkat, call_getcwd,

@@ -54,7 +54,7 @@ static uint32_t program_of(struct gpn page)
 {
     uint32_t space = gpn_space(page).number;
 
-    return space == SPACE_SYSTEM.number ? space : space_owner((struct space_id){space});
+    return space == SPACE_SYSTEM.number || space == SPACE_PIPES.number ? EIDOLON_PROGRAM_KERNEL : space_owner((struct space_id){space});
 }
 
 static void set_frame(const struct frame_picture *picture, struct frame frame, enum eidolon_frame_kind kind,

@@ -6,47 +6,86 @@
  */
 #include "pipe.h"
 #include "log.h"
+#include "pipe_internal.h"
+#include "program_signal.h"
 #include "thread.h"
 #include <string.h>
 
-/* Who waits at an end. Volatile. */
-static struct {
-    struct wait_queue queue;
-    struct watch_list watches;
-} waiting[PIPES_MAX][PIPE_ENDS];
+#define WORD_PIPES 32u
 
-static struct pipe_record *record(uint32_t pipe)
+static struct pipe pipes[PIPES_MAX];
+static uint32_t used[PIPES_MAX / WORD_PIPES]; /* one bit for each pipe, as `is_used` */
+
+struct pipe *pipe_at(uint32_t pipe)
+{
+    return &pipes[pipe];
+}
+
+struct pipe_record *pipe_record(uint32_t pipe)
 {
     return record_at(RECORD_PIPE, pipe);
 }
 
-static bool is_free(uint32_t pipe)
+static bool has_ends(uint32_t pipe)
 {
-    return record(pipe)->ends[PIPE_READER] == 0 && record(pipe)->ends[PIPE_WRITER] == 0;
+    return pipe_has(pipe, PIPE_READER) || pipe_has(pipe, PIPE_WRITER);
+}
+
+static void set_used(uint32_t pipe, bool is_used)
+{
+    uint32_t bit = 1u << (pipe % WORD_PIPES);
+
+    pipes[pipe].is_used = is_used;
+    used[pipe / WORD_PIPES] = is_used ? used[pipe / WORD_PIPES] | bit : used[pipe / WORD_PIPES] & ~bit;
+}
+
+/* PIPES_MAX: there is none. */
+static uint32_t find_free(void)
+{
+    for (uint32_t word = 0; word < PIPES_MAX / WORD_PIPES; word++) {
+        if (used[word] != UINT32_MAX) {
+            return word * WORD_PIPES + (uint32_t)__builtin_ctz(~used[word]);
+        }
+    }
+    return PIPES_MAX;
+}
+
+/* Nobody is to find anything in it; what its pages hold is nobody's. */
+static void clear(uint32_t pipe)
+{
+    pipe_record(pipe)->start = 0;
+    pipe_record(pipe)->length = 0;
+    pipe_record(pipe)->capacity = PIPE_CAPACITY;
 }
 
 enum error pipe_create(uint32_t *out_pipe)
 {
-    for (uint32_t pipe = 0; pipe < PIPES_MAX; pipe++) {
+    uint32_t pipe;
+
+    for (;;) {
+        pipe = find_free();
+        if (pipe == PIPES_MAX) {
+            return ERROR_NO_MEMORY;
+        }
+        if (pipe < record_committed(RECORD_PIPE)) {
+            break;
+        }
         enum error error = record_commit(RECORD_PIPE, pipe + 1);
         if (error != OK) {
             return error;
         }
-        if (is_free(pipe)) {
-            record(pipe)->start = 0;
-            record(pipe)->length = 0;
-            *out_pipe = pipe;
-            return OK;
-        }
     }
-    return ERROR_NO_MEMORY;
+    clear(pipe);
+    *out_pipe = pipe;
+    return OK;
 }
 
-/* Those at an end look again. */
-static void wake(uint32_t pipe, enum pipe_end end)
+/* Ends ------------------------------------------------------------------------------------------------------------- */
+
+void pipe_wake(uint32_t pipe, enum pipe_end end)
 {
-    wait_queue_wake(&waiting[pipe][end].queue, UINT32_MAX);
-    watch_notify(&waiting[pipe][end].watches);
+    wait_queue_wake(&pipes[pipe].waiting[end].queue, UINT32_MAX);
+    watch_notify(&pipes[pipe].waiting[end].watches);
 }
 
 static enum pipe_end other_end(enum pipe_end end)
@@ -56,92 +95,131 @@ static enum pipe_end other_end(enum pipe_end end)
 
 void pipe_open(uint32_t pipe, enum pipe_end end)
 {
-    record(pipe)->ends[end]++;
+    set_used(pipe, true);
+    pipe_record(pipe)->ends[end]++;
 }
 
 void pipe_close(uint32_t pipe, enum pipe_end end)
 {
-    ASSERT(record(pipe)->ends[end] > 0);
-    record(pipe)->ends[end]--;
-    if (record(pipe)->ends[end] == 0) {
-        wake(pipe, other_end(end));
+    ASSERT(pipe_record(pipe)->ends[end] > 0);
+    pipe_record(pipe)->ends[end]--;
+    if (pipe_has(pipe, end)) {
+        return;
+    }
+    pipe_wake(pipe, other_end(end));
+    if (!has_ends(pipe)) {
+        clear(pipe);
+        set_used(pipe, false);
+        pipe_trim_later(pipe);
     }
 }
 
 bool pipe_has(uint32_t pipe, enum pipe_end end)
 {
-    return record(pipe)->ends[end] > 0;
+    return pipe_record(pipe)->ends[end] > 0;
 }
 
 uint32_t pipe_length(uint32_t pipe)
 {
-    return record(pipe)->length;
+    return pipe_record(pipe)->length;
 }
 
 uint32_t pipe_room(uint32_t pipe)
 {
-    return PIPE_BYTES - record(pipe)->length;
+    return pipe_record(pipe)->capacity - pipe_record(pipe)->length;
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
+uint32_t pipe_capacity(uint32_t pipe)
 {
-    return a < b ? a : b;
+    return pipe_record(pipe)->capacity;
 }
 
-uint32_t pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length)
-{
-    struct pipe_record *found = record(pipe);
-    uint32_t taken = 0;
-
-    while (taken < length && found->length > 0) {
-        uint32_t piece = least(least(length - taken, found->length), PIPE_BYTES - found->start);
-        memcpy(bytes + taken, found->bytes + found->start, piece);
-        found->start = (found->start + piece) % PIPE_BYTES;
-        found->length -= piece;
-        taken += piece;
-    }
-    if (taken > 0) {
-        wake(pipe, PIPE_WRITER);
-    }
-    return taken;
-}
-
-uint32_t pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
-{
-    struct pipe_record *found = record(pipe);
-    uint32_t given = 0;
-
-    while (given < length && found->length < PIPE_BYTES) {
-        uint32_t at = (found->start + found->length) % PIPE_BYTES;
-        uint32_t piece = least(least(length - given, PIPE_BYTES - found->length), PIPE_BYTES - at);
-        memcpy(found->bytes + at, bytes + given, piece);
-        found->length += piece;
-        given += piece;
-    }
-    if (given > 0) {
-        wake(pipe, PIPE_READER);
-    }
-    return given;
-}
+/* Waiting ---------------------------------------------------------------------------------------------------------- */
 
 enum error pipe_wait(uint32_t pipe, enum pipe_end end)
 {
-    return wait_queue_sleep(&waiting[pipe][end].queue, DEADLINE_NEVER, true);
+    return wait_queue_sleep(&pipes[pipe].waiting[end].queue, DEADLINE_NEVER, true);
 }
 
 void pipe_watch(uint32_t pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher)
 {
-    watch_begin(&waiting[pipe][end].watches, watch, watcher);
+    watch_begin(&pipes[pipe].waiting[end].watches, watch, watcher);
+}
+
+bool pipe_try_lock(uint32_t pipe)
+{
+    if (pipes[pipe].is_locked || pipes[pipe].holds > 0) {
+        return false;
+    }
+    pipes[pipe].is_locked = true;
+    return true;
+}
+
+static enum error sleep_until_unlocked(uint32_t pipe)
+{
+    enum error error = wait_queue_sleep(&pipes[pipe].unlocked, DEADLINE_NEVER, true);
+
+    return signal_wait_goes_on(error) ? OK : error;
+}
+
+enum error pipe_wait_unlocked(uint32_t pipe)
+{
+    enum error error = OK;
+
+    while (error == OK && pipes[pipe].is_locked) {
+        error = sleep_until_unlocked(pipe);
+    }
+    return error;
+}
+
+enum error pipe_lock(uint32_t pipe)
+{
+    enum error error = OK;
+
+    while (error == OK && !pipe_try_lock(pipe)) {
+        error = sleep_until_unlocked(pipe);
+    }
+    return error;
+}
+
+void pipe_unlock(uint32_t pipe)
+{
+    pipes[pipe].is_locked = false;
+    wait_queue_wake(&pipes[pipe].unlocked, UINT32_MAX);
+}
+
+/* After a boot ----------------------------------------------------------------------------------------------------- */
+
+enum error pipe_start(void)
+{
+    enum error error = pmap_create(SPACE_PIPES);
+
+    return error == OK ? pipe_trim_start() : error;
+}
+
+static bool is_sound(const struct pipe_record *record)
+{
+    uint32_t capacity = record->capacity;
+
+    return capacity >= PIPE_CAPACITY_MIN && capacity <= PIPE_CAPACITY_MAX && (capacity & (capacity - 1)) == 0 &&
+           record->start < capacity && record->length <= capacity && record->pages <= PIPE_CAPACITY_MAX / PAGE_SIZE;
+}
+
+/* A record that was never used is all zeroes, and no pipe. */
+static bool is_untouched(const struct pipe_record *record)
+{
+    return record->capacity == 0 && record->start == 0 && record->length == 0 && record->pages == 0 &&
+           record->ends[PIPE_READER] == 0 && record->ends[PIPE_WRITER] == 0;
 }
 
 enum error pipe_resume(void)
 {
     for (uint32_t pipe = 0; pipe < record_committed(RECORD_PIPE); pipe++) {
-        if (record(pipe)->start >= PIPE_BYTES || record(pipe)->length > PIPE_BYTES) {
+        if (!is_sound(pipe_record(pipe)) && !is_untouched(pipe_record(pipe))) {
             log_line("pipe: record %u is not sound", pipe);
             return ERROR_FORMAT_DAMAGED;
         }
-        memset(record(pipe)->ends, 0, sizeof(record(pipe)->ends));
+        memset(pipe_record(pipe)->ends, 0, sizeof(pipe_record(pipe)->ends));
     }
     return OK;
 }
@@ -149,9 +227,11 @@ enum error pipe_resume(void)
 void pipe_resumed(void)
 {
     for (uint32_t pipe = 0; pipe < record_committed(RECORD_PIPE); pipe++) {
-        if (is_free(pipe)) {
-            record(pipe)->start = 0;
-            record(pipe)->length = 0;
+        if (!has_ends(pipe)) {
+            clear(pipe);
+        }
+        if (pipe_length(pipe) == 0) {
+            pipe_trim_later(pipe);
         }
     }
 }

@@ -13,6 +13,7 @@
 #include "file.h"
 #include "linux_abi.h"
 #include "log.h"
+#include "pipe.h"
 #include "program_account.h"
 #include "program_signal.h"
 #include "space.h"
@@ -67,6 +68,10 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
         *out = (struct vm_allowance){.may_write = true};
         return OK;
     }
+    if (gpn_space(page).number == SPACE_PIPES.number) {
+        pipe_content_allow(page, out);
+        return OK;
+    }
     if (index == 0) {
         return ERROR_DENIED;
     }
@@ -94,7 +99,8 @@ static struct space_id source_of(struct gpn page)
 {
     struct space_id space = gpn_space(page);
 
-    if (space.number == SPACE_SHARED.number || space.number == SPACE_SYSTEM.number) {
+    if (space.number == SPACE_SHARED.number || space.number == SPACE_SYSTEM.number ||
+        space.number == SPACE_PIPES.number) {
         return SPACE_SHARED;
     }
     const struct vm_region *region =
@@ -339,7 +345,8 @@ enum error program_start_empty(void)
         return error;
     }
     region_table_attach();
-    return vm_region_table_create(&region_table);
+    error = vm_region_table_create(&region_table);
+    return error == OK ? pipe_start() : error;
 }
 
 /* A record that a program could not have made is not trusted to be one. */
@@ -390,6 +397,9 @@ enum error program_resume_all(void)
     region_table_attach();
     enum error error = vm_region_table_adopt(&region_table);
 
+    if (error == OK) {
+        error = pipe_start();
+    }
     for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
         if (program_at(index)->state == PROGRAM_FREE) {
             continue;

@@ -16,8 +16,8 @@ const struct record_layout record_layouts[RECORD_TYPES] = {
     [RECORD_TASK] = {"task", TASK_RECORD_VERSION, sizeof(struct task_record), 0xF1100000u, TASKS_MAX},
     [RECORD_FILE] = {"file", 1, sizeof(struct file_record), 0xF1500000u, FILES_MAX},
     [RECORD_TERMINAL] = {"terminal", 1, TERMINAL_RECORD_BYTES, 0xF1600000u, TERMINALS_MAX},
-    [RECORD_SPACE] = {"space", 1, sizeof(struct space_record), 0xF1800000u, SPACES_MAX - 1},
-    [RECORD_PIPE] = {"pipe", 1, sizeof(struct pipe_record), 0xF1900000u, PIPES_MAX},
+    [RECORD_SPACE] = {"space", 2, sizeof(struct space_record), 0xF1800000u, SPACES_MAX - 1},
+    [RECORD_PIPE] = {"pipe", 2, sizeof(struct pipe_record), 0xF1900000u, PIPES_MAX},
     [RECORD_REGION] = {"region", 1, sizeof(struct vm_region), REGION_TABLE_START,
                        REGION_TABLE_BYTES / sizeof(struct vm_region)},
 };

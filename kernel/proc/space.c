@@ -47,7 +47,7 @@ static uint32_t count_free(void)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+    for (uint32_t i = SPACES_FIRST; i < record_committed(RECORD_SPACE); i++) {
         count += space_at((struct space_id){i})->state == SPACE_FREE;
     }
     return count;
@@ -59,7 +59,7 @@ enum error space_reserve(uint32_t count)
 
     while ((free_count = count_free()) < count) {
         uint32_t committed = record_committed(RECORD_SPACE);
-        enum error error = record_commit(RECORD_SPACE, committed + (count - free_count) + (committed == 0 ? 1u : 0u));
+        enum error error = record_commit(RECORD_SPACE, committed + (count - free_count) + (committed == 0 ? SPACES_FIRST : 0u));
         if (error != OK) {
             return error;
         }
@@ -69,7 +69,7 @@ enum error space_reserve(uint32_t count)
 
 enum error space_create(struct space_id *out)
 {
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+    for (uint32_t i = SPACES_FIRST; i < record_committed(RECORD_SPACE); i++) {
         struct space_id space = {i};
         if (space_at(space)->state != SPACE_FREE) {
             continue;
@@ -237,7 +237,7 @@ static bool is_sound(uint32_t index)
 {
     const struct space_record *record = space_at((struct space_id){index});
 
-    if (record->image.name[PROGRAM_NAME_MAX - 1] != 0 || record->state > SPACE_SOURCE ||
+    if (index < SPACES_FIRST || record->image.name[PROGRAM_NAME_MAX - 1] != 0 || record->state > SPACE_SOURCE ||
         record->source >= record_committed(RECORD_SPACE)) {
         return false;
     }

@@ -165,8 +165,6 @@ static int32_t read_file(const struct system_call *call, const struct file_recor
     switch (file->kind) {
     case FILE_TERMINAL:
         return read_terminal(call, file, base, length);
-    case FILE_PIPE:
-        return call_read_pipe(call, file, base, length);
     case FILE_ZERO:
     case FILE_RANDOM:
         return read_zeroes(base, length, file->kind == FILE_RANDOM);
@@ -182,6 +180,15 @@ static bool is_user_range(uint32_t base, uint32_t length)
     return base + length >= base && base + length <= KERNEL_START;
 }
 
+/* Of a read that counts what it has got. */
+static int32_t read_result(const struct system_call *call, int32_t result)
+{
+    if (call->record->call.done > 0) {
+        return (int32_t)call->record->call.done;
+    }
+    return result == READ_ENDS ? 0 : result;
+}
+
 int32_t call_read(const struct system_call *call)
 {
     const struct file_record *file = file_of(call->program, call->arguments[0]);
@@ -192,6 +199,9 @@ int32_t call_read(const struct system_call *call)
     }
     if (!is_user_range(call->arguments[1], length)) {
         return -EFAULT;
+    }
+    if (file->kind == FILE_PIPE) {
+        return read_result(call, call_read_pipe(call, file, call->arguments[1], length, 0));
     }
     return length == 0 ? 0 : read_file(call, file, call->arguments[1], length);
 }
@@ -269,7 +279,23 @@ int32_t call_writev(const struct system_call *call)
     return call->record->call.done > 0 ? (int32_t)call->record->call.done : result;
 }
 
-/* Read into the first buffer that has room: a short read is a right answer. */
+static int32_t readv_pipe(const struct system_call *call, const struct file_record *file)
+{
+    uint32_t offset = 0;
+    int32_t result = 0;
+
+    for (uint32_t i = 0; result == 0 && i < call->arguments[2]; i++) {
+        struct linux_iovec vector;
+        result = vector_at(call, i, &vector);
+        if (result == 0) {
+            result = call_read_pipe(call, file, vector.base, vector.length, offset);
+            offset += vector.length;
+        }
+    }
+    return read_result(call, result);
+}
+
+/* Read into the first buffer that has room, but for pipes: a short read is a right answer. */
 int32_t call_readv(const struct system_call *call)
 {
     const struct file_record *file = file_of(call->program, call->arguments[0]);
@@ -278,6 +304,9 @@ int32_t call_readv(const struct system_call *call)
         return -EBADF;
     }
     int32_t result = check_vectors(call);
+    if (result == 0 && file->kind == FILE_PIPE) {
+        return readv_pipe(call, file);
+    }
     for (uint32_t i = 0; result == 0 && i < call->arguments[2]; i++) {
         struct linux_iovec vector;
         result = vector_at(call, i, &vector);
@@ -412,6 +441,10 @@ int32_t call_fcntl64(const struct system_call *call)
     case F_SETFL:
         file->flags = (file->flags & ~(O_APPEND | O_NONBLOCK)) | (argument & (O_APPEND | O_NONBLOCK));
         return 0;
+    case F_GETPIPE_SZ:
+        return call_get_pipe_size(file);
+    case F_SETPIPE_SZ:
+        return call_set_pipe_size(file, argument);
     default:
         return -EINVAL;
     }

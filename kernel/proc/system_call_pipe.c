@@ -1,15 +1,17 @@
 /*
- * System calls on pipes: making them, and bytes in and out.
+ * System calls on pipes: making them, bytes in and out, and their capacity.
  *
- * As for terminals: bytes are taken only when their destination is ready, and a write counts in record->call.done what
- * is in the pipe already, so that it goes on behind that when it is issued again after a boot.
+ * A transfer goes in pieces. Each piece moves in one step, once its bytes in the program's memory and its pages in the
+ * pipe are there; what has been moved is counted in record->call.done, so that a call that is issued again after a boot
+ * goes on behind it. Nearly always all is there already, and nothing has to be held for it.
  */
+#include "arch/window.h"
 #include "calls.h"
 #include "file.h"
 #include "pipe.h"
 #include "program_signal.h"
 
-#define WRITE_PIECE 4096u /* bytes between two chances for others to run */
+#define TURN_BYTES (64u * 1024u) /* between two chances for others to run */
 
 static int32_t wait_for_change(const struct system_call *call, uint32_t pipe, enum pipe_end end)
 {
@@ -20,78 +22,175 @@ static int32_t wait_for_change(const struct system_call *call, uint32_t pipe, en
     return error == OK || error == ERROR_INTERRUPTED ? 0 : system_call_errno(error);
 }
 
-int32_t call_read_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length)
+static uint32_t least(uint32_t a, uint32_t b)
 {
-    uint32_t piece = length < USER_RANGE_MAX ? length : USER_RANGE_MAX;
+    return a < b ? a : b;
+}
 
-    for (;;) {
-        struct user_range range;
-        enum error error = user_prepare(&range, (struct vaddr){base}, piece, PMAP_WRITE);
+/* A piece of a transfer: so many bytes at an address of the program's. */
+struct piece {
+    uint32_t pipe, address, length;
+};
+
+static void count_done(const struct system_call *call, uint32_t length)
+{
+    uint32_t before = call->record->call.done;
+
+    call->record->call.done = before + length;
+    if (before / TURN_BYTES != (before + length) / TURN_BYTES) {
+        call_let_others_run();
+    }
+}
+
+/* Whether a piece was moved, which does not sleep. */
+typedef bool move_piece(const struct piece *piece);
+
+static bool take_piece(const struct piece *piece)
+{
+    return piece->length <= pipe_length(piece->pipe) &&
+           user_is_present((struct vaddr){piece->address}, piece->length, PMAP_WRITE) &&
+           pipe_read(piece->pipe, window_pointer((struct vaddr){piece->address}), piece->length);
+}
+
+static bool give_piece(const struct piece *piece)
+{
+    return piece->length <= pipe_room(piece->pipe) &&
+           user_is_present((struct vaddr){piece->address}, piece->length, PMAP_READ) &&
+           pipe_write(piece->pipe, window_pointer((struct vaddr){piece->address}), piece->length);
+}
+
+/*
+ * The same with all that it touches held meanwhile. What is written to is made ready last, as a stop would close it to
+ * writing again. It need not have been moved after OK: others may have taken the bytes, or the room.
+ */
+static enum error hold_and_move(const struct piece *piece, enum pipe_end end, move_piece *move, bool *out_moved)
+{
+    struct vaddr address = {piece->address};
+    struct user_range range = {0};
+    struct pipe_hold hold = {0};
+    enum error error;
+
+    if (end == PIPE_WRITER) {
+        error = user_prepare(&range, address, piece->length, PMAP_READ);
+        error = error == OK ? pipe_hold(&hold, piece->pipe, end, piece->length) : error;
         if (error != OK) {
-            return system_call_errno(error);
+            user_release(&range);
+            return error;
         }
-        uint32_t taken = pipe_read(file->object, range.address, piece);
-        user_release(&range);
-        if (taken > 0 || !pipe_has(file->object, PIPE_WRITER)) {
-            return (int32_t)taken;
-        }
-        if ((file->flags & O_NONBLOCK) != 0) {
-            return -EAGAIN;
-        }
-        int32_t result = wait_for_change(call, file->object, PIPE_READER);
-        if (result != 0) {
-            return result;
+    } else {
+        error = pipe_hold(&hold, piece->pipe, end, piece->length);
+        error = error == OK ? user_prepare(&range, address, piece->length, PMAP_WRITE) : error;
+        if (error != OK) {
+            if (hold.count > 0) {
+                pipe_let_go(&hold);
+            }
+            return error;
         }
     }
-}
-
-/* Whether so many bytes can be begun with: a short write goes in whole or not at all. */
-static bool has_room(const struct file_record *file, uint32_t length, bool is_begun)
-{
-    uint32_t room = pipe_room(file->object);
-
-    return room > 0 && (is_begun || length > PIPE_ATOMIC || room >= length);
-}
-
-/* The first bytes of the `left` that remain. Others may take the room while their page is waited for. */
-static int32_t write_piece(const struct system_call *call, const struct file_record *file, uint32_t address,
-                           uint32_t left, bool is_begun)
-{
-    struct user_range range;
-    uint32_t length = left < WRITE_PIECE ? left : WRITE_PIECE;
-    enum error error = user_prepare(&range, (struct vaddr){address}, length, PMAP_READ);
-
-    if (error != OK) {
-        return system_call_errno(error);
-    }
-    if (has_room(file, left, is_begun)) {
-        call->record->call.done += pipe_write(file->object, range.address, length);
-    }
+    *out_moved = move(piece);
+    pipe_let_go(&hold);
     user_release(&range);
-    call_let_others_run();
-    return 0;
+    return OK;
+}
+
+/*
+ * Move a piece and count it: 0 or a negative errno. Of a piece that reaches into memory that may not be accessed those
+ * pages of the ring are moved that lie before it as a whole.
+ */
+static int32_t move_counted(const struct system_call *call, struct piece *piece, enum pipe_end end, move_piece *move)
+{
+    bool is_moved = move(piece);
+    enum error error = is_moved ? OK : hold_and_move(piece, end, move, &is_moved);
+
+    uint32_t part = pipe_part(piece->pipe, end, piece->length);
+    if (error == ERROR_DENIED && part < piece->length) {
+        piece->length = part;
+        error = hold_and_move(piece, end, move, &is_moved);
+    }
+    if (error == OK && is_moved) {
+        count_done(call, piece->length);
+    }
+    return system_call_errno(error);
+}
+
+int32_t call_read_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
+                       uint32_t offset)
+{
+    const uint32_t *done = &call->record->call.done;
+    uint32_t pipe = file->object;
+    int32_t result = 0;
+
+    while (result == 0 && *done < offset + length) {
+        uint32_t at = *done - offset;
+        struct piece piece = {pipe, base + at, least(least(length - at, PIPE_PIECE), pipe_length(pipe))};
+        if (piece.length > 0) {
+            result = move_counted(call, &piece, PIPE_READER, take_piece);
+        } else if (*done > 0 || !pipe_has(pipe, PIPE_WRITER)) {
+            return READ_ENDS;
+        } else {
+            result = (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for_change(call, pipe, PIPE_READER);
+        }
+    }
+    return result;
+}
+
+/* How many of the bytes that are left can be written now: a short write goes in whole or not at all. */
+static uint32_t writable_length(uint32_t pipe, uint32_t left, bool is_begun)
+{
+    uint32_t room = pipe_room(pipe);
+
+    return is_begun || left > PIPE_ATOMIC || room >= left ? least(least(left, PIPE_PIECE), room) : 0;
 }
 
 int32_t call_write_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
                         uint32_t offset)
 {
+    const uint32_t *done = &call->record->call.done;
+    uint32_t pipe = file->object;
     int32_t result = 0;
 
-    while (result == 0 && call->record->call.done < offset + length) {
-        uint32_t at = call->record->call.done - offset;
-        uint32_t left = length - at;
-        if (!pipe_has(file->object, PIPE_READER)) {
+    while (result == 0 && *done < offset + length) {
+        uint32_t at = *done - offset;
+        struct piece piece = {pipe, base + at, writable_length(pipe, length - at, at > 0)};
+        if (!pipe_has(pipe, PIPE_READER)) {
             signal_send_task_from(call->task, SIGPIPE,
                                   &(struct signal_origin){.code = SI_USER, .program = call->task->program_index});
             return -EPIPE;
         }
-        if (has_room(file, left, at > 0)) {
-            result = write_piece(call, file, base + at, left, at > 0);
+        if (piece.length > 0) {
+            result = move_counted(call, &piece, PIPE_WRITER, give_piece);
         } else {
-            result = (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for_change(call, file->object, PIPE_WRITER);
+            result = (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for_change(call, pipe, PIPE_WRITER);
         }
     }
     return result;
+}
+
+/* Capacity --------------------------------------------------------------------------------------------------------- */
+
+int32_t call_get_pipe_size(const struct file_record *file)
+{
+    return file->kind == FILE_PIPE ? (int32_t)pipe_capacity(file->object) : -EBADF;
+}
+
+int32_t call_set_pipe_size(const struct file_record *file, uint32_t bytes)
+{
+    uint32_t capacity = PIPE_CAPACITY_MIN;
+
+    if (file->kind != FILE_PIPE) {
+        return -EBADF;
+    }
+    if (bytes > INT32_MAX + 1u) {
+        return -EINVAL;
+    }
+    while (capacity < bytes) {
+        capacity *= 2;
+    }
+    if (capacity > PIPE_CAPACITY_MAX) {
+        return -EPERM;
+    }
+    enum error error = pipe_set_capacity(file->object, capacity);
+    return error == OK ? (int32_t)capacity : system_call_errno(error);
 }
 
 /* Making ----------------------------------------------------------------------------------------------------------- */

@@ -62,6 +62,38 @@ static enum error wire_pages(struct user_range *range, uint32_t pages, enum pmap
     return error;
 }
 
+/* Whether a range lies in one of the windows that programs may have memory in. */
+static bool is_in_window(struct vaddr address, uint32_t length)
+{
+    uint32_t end = address.value + length;
+
+    return address.value >= USER_START && end >= address.value && end <= SHARED_END &&
+           (address.value >= USER_END || end <= USER_END);
+}
+
+static bool is_mapped(struct gpn page, enum pmap_access access)
+{
+    enum pmap_access allowed;
+
+    return pmap_query(page, &allowed) && (access == PMAP_READ || (allowed == PMAP_WRITE && !pmap_is_closed(page)));
+}
+
+bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access)
+{
+    if (length == 0) {
+        return true;
+    }
+    if (length > USER_RANGE_MAX || !is_in_window(address, length)) {
+        return false;
+    }
+    struct gpn page = page_of_current(address.value);
+    struct gpn last = page_of_current(address.value + length - 1);
+    while (page.number <= last.number && is_mapped(page, access)) {
+        page.number++;
+    }
+    return page.number > last.number;
+}
+
 enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
 {
     uint32_t end = address.value + length;
@@ -74,8 +106,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     if (length == 0) {
         return OK;
     }
-    if (address.value < USER_START || end < address.value || end > SHARED_END ||
-        (address.value < USER_END && end > USER_END)) {
+    if (!is_in_window(address, length)) {
         return ERROR_DENIED;
     }
     range->first = page_of_current(address.value);
@@ -96,6 +127,11 @@ void user_release(struct user_range *range)
 enum error user_copy_in(void *destination, struct vaddr source, uint32_t length)
 {
     struct user_range range;
+
+    if (user_is_present(source, length, PMAP_READ)) {
+        memcpy(destination, window_pointer(source), length);
+        return OK;
+    }
     enum error error = user_prepare(&range, source, length, PMAP_READ);
 
     if (error != OK) {
@@ -109,6 +145,11 @@ enum error user_copy_in(void *destination, struct vaddr source, uint32_t length)
 enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length)
 {
     struct user_range range;
+
+    if (user_is_present(destination, length, PMAP_WRITE)) {
+        memcpy(window_pointer(destination), source, length);
+        return OK;
+    }
     enum error error = user_prepare(&range, destination, length, PMAP_WRITE);
 
     if (error != OK) {

@@ -405,6 +405,23 @@ void vm_write(struct gpn gpn, uint32_t offset, const void *bytes, uint32_t lengt
     pmap_mark_dirty(gpn);
 }
 
+void *vm_content(struct gpn gpn, enum pmap_access access)
+{
+    const struct vm_page *page = vm_map_find(&object_space, gpn);
+    enum pmap_access allowed;
+
+    if (page == NULL || !is_resident(page)) {
+        return NULL;
+    }
+    if (access == PMAP_WRITE) {
+        if (!pmap_query(gpn, &allowed) || allowed != PMAP_WRITE || pmap_is_closed(gpn)) {
+            return NULL;
+        }
+        pmap_mark_dirty(gpn);
+    }
+    return frame_address(page->frame);
+}
+
 /* Taking away ------------------------------------------------------------------------------------------------------ */
 
 static bool in_range(struct gpn page, struct gpn first, uint32_t count)

@@ -58,8 +58,21 @@ static uint64_t turn(const int ends[2])
     return instructions() - begun;
 }
 
+/* As much as a pipe holds, in and out. */
+static uint64_t bulk_turn(const int ends[2])
+{
+    static char bytes[65536];
+    uint64_t begun = instructions();
+
+    if (write(ends[1], bytes, sizeof(bytes)) != sizeof(bytes) || read(ends[0], bytes, sizeof(bytes)) != sizeof(bytes)) {
+        puts("the pipe is broken");
+        exit(1);
+    }
+    return instructions() - begun;
+}
+
 /* The least of many: what is not disturbed. */
-static uint64_t measure(void)
+static uint64_t measure(uint64_t (*turn)(const int ends[2]))
 {
     uint64_t least = UINT64_MAX;
     int ends[2];
@@ -83,12 +96,13 @@ int main(int count, char **words)
     pid_t *children = calloc((size_t)wanted * 2, sizeof(*children));
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("alone: %llu instructions\n", (unsigned long long)measure());
+    printf("64 KiB: %llu instructions\n", (unsigned long long)measure(bulk_turn));
+    printf("alone: %llu instructions\n", (unsigned long long)measure(turn));
     while (begun < wanted * 2 && (children[begun] = bystander(begun % 2)) > 0) {
         begun++;
     }
     nanosleep(&(struct timespec){0, 300000000}, NULL); /* until all of them wait */
-    printf("beside %d: %llu instructions\n", begun, (unsigned long long)measure());
+    printf("beside %d: %llu instructions\n", begun, (unsigned long long)measure(turn));
     for (int i = 0; i < begun; i++) {
         kill(children[i], SIGKILL);
         waitpid(children[i], NULL, 0);

@@ -1,0 +1,43 @@
+/*
+ * What the files of pipes share: pipe.c has the records and who waits, pipe_content.c the pages of the rings,
+ * pipe_trim.c gives up the pages of pipes that are empty.
+ *
+ *     PIPE-4  While a pipe is locked nobody but who locked it touches its ring or its pages, and nobody holds any.
+ */
+#ifndef PIPE_INTERNAL_H
+#define PIPE_INTERNAL_H
+
+#include "pipe.h"
+
+/* The volatile side of a pipe. */
+struct pipe {
+    struct {
+        struct wait_queue queue;
+        struct watch_list watches;
+    } waiting[PIPE_ENDS];
+    struct wait_queue unlocked; /* who waits until it is neither locked nor held */
+    uint16_t holds;             /* of its pages */
+    uint16_t next_trimmed;      /* 1 + index, in the order in which they are to be trimmed */
+    bool is_locked, is_used, is_listed;
+};
+
+struct pipe *pipe_at(uint32_t pipe);
+struct pipe_record *pipe_record(uint32_t pipe);
+
+/* All who wait at an end look again. */
+void pipe_wake(uint32_t pipe, enum pipe_end end);
+
+/* PIPE-4. Locking and waiting for it sleep, and answer ERROR_INTERRUPTED only if the program is about to end. */
+MUST_CHECK enum error pipe_lock(uint32_t pipe);
+MUST_CHECK enum error pipe_wait_unlocked(uint32_t pipe);
+bool pipe_try_lock(uint32_t pipe);
+void pipe_unlock(uint32_t pipe);
+
+/* Where in SPACE_PIPES page `index` of a pipe's ring is. */
+struct gpn pipe_page(uint32_t pipe, uint32_t index);
+
+/* A pipe has become empty, or was found so: its pages are given up some time later. Does not sleep. */
+void pipe_trim_later(uint32_t pipe);
+MUST_CHECK enum error pipe_trim_start(void);
+
+#endif
