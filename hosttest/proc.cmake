@@ -19,3 +19,4 @@ function(eidolon_boot_test name)
 endfunction()
 
 eidolon_boot_test(proc_boot_test SOURCES proc_boot_test.c)
+eidolon_boot_test(proc_pipe_test SOURCES proc_pipe_test.c)

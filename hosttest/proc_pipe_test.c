@@ -1,0 +1,443 @@
+/*
+ * Pipes of the kernel as it is, on the fake machine: a program puts numbers into a pipe and takes them out again, in
+ * pieces of all lengths, while the pipe is given one capacity after another, a clone of the program asks for one snapshot
+ * after the other, and the power is cut at any event of the disk. Every number comes out once and in order, and a pipe is empty only when all of them have come out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "fake/disk.h"
+#include "fake/machine.h"
+#include "host_boot.h"
+#include "host_program.h"
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCKS     4096u
+#define WORLDS     10u
+#define SOAK       100u /* times as many */
+#define STEPS      100u
+#define CHILD_TURNS 24u
+#define WORDS_MAX  2500u
+#define STATUS     3u
+#define CUTS_MAX   20u/* in one world */
+#define EVENTS_MAX 150u
+
+#define CALL_EXIT    1u
+#define CALL_FORK    2u
+#define CALL_READ    3u
+#define CALL_WRITE   4u
+#define CALL_SYNC    36u
+#define CALL_KILL    37u
+#define CALL_WAIT4   114u
+#define CALL_YIELD   158u
+#define CALL_SLEEP   162u
+#define CALL_FCNTL64 221u
+#define CALL_PIPE2   331u
+
+#define NONBLOCK     04000u
+#define SET_CAPACITY 1031u
+#define AGAIN        (-11)
+#define BUSY         (-16)
+
+/* The program's memory. */
+#define ENDS     (HOST_DATA + PAGE_SIZE)
+#define STEP     (HOST_DATA + PAGE_SIZE + 0x10u) /* of the program */
+#define WRITTEN  (HOST_DATA + PAGE_SIZE + 0x14u) /* numbers that have gone in, */
+#define READ     (HOST_DATA + PAGE_SIZE + 0x18u) /* and that have come out */
+#define CHILD    (HOST_DATA + PAGE_SIZE + 0x20u)
+#define PAUSE    (HOST_DATA + PAGE_SIZE + 0x28u) /* a timespec */
+#define NEXT     (HOST_DATA + PAGE_SIZE + 0x1Cu) /* what one of these becomes */
+#define NUMBERS  (HOST_DATA + 2u * PAGE_SIZE + 0x7F0u)
+
+enum {
+    BEGIN, FORK, CHOOSE, FILL, WRITE, WRITE_COUNT, TAKE, TAKE_COUNT, RESIZE, REST, ADVANCE, ADVANCED, KILL, WAIT, END,
+    CHILD_TURN
+};
+
+static struct fake_disk disk;
+static uint32_t cut_at; /* an event of the disk; 0: never */
+static uint32_t seed;   /* of the program */
+
+static void (*disk_submit)(struct block_device *device, struct block_request *request);
+
+static void submit(struct block_device *device, struct block_request *request)
+{
+    if (cut_at != 0 && disk.event_count >= cut_at) {
+        host_cut_power(disk.event_count);
+    }
+    disk_submit(device, request);
+}
+
+static void disk_start(void)
+{
+    struct store_format_options format = {.space_id = {1, 2}, .wall_time_ns = 1};
+
+    fake_disk_start(&disk, BLOCKS);
+    fake_machine_start(1024);
+    assert_int_equal(store_format(&disk.device, &format), OK);
+    fake_machine_stop();
+    fake_disk_settle(&disk);
+    disk_submit = disk.device.submit;
+    disk.device.submit = submit;
+    cut_at = 0;
+}
+
+static uint32_t mix(uint32_t value)
+{
+    value = (value ^ value >> 16) * 0x7FEB352Du;
+    value = (value ^ value >> 15) * 0x846CA68Bu;
+    return value ^ value >> 16;
+}
+
+/* What the program does is decided by its step, so that it does it again after a cut. */
+static uint32_t choice(uint32_t step, uint32_t what)
+{
+    return mix(seed * 1000003u + step * 31u + what);
+}
+
+static uint32_t words_of(uint32_t step)
+{
+    uint32_t most = choice(step, 1) % 3 == 0 ? WORDS_MAX : 300u;
+
+    return choice(step, 2) % most + 1;
+}
+
+static uint32_t number(uint32_t at)
+{
+    return mix(at ^ seed);
+}
+
+/* The program ------------------------------------------------------------------------------------------------------ */
+
+/* The value of a word of its own. False: the instruction starts anew later. */
+static bool load(struct registers *registers, uint32_t address, uint32_t *value)
+{
+    return host_load(registers, address, value);
+}
+
+static void store_and_jump(struct registers *registers, uint32_t address, uint32_t value, uint32_t next)
+{
+    if (host_store(registers, address, value)) {
+        host_jump(registers, next);
+    }
+}
+
+static void run_begin(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_PIPE2, ENDS, NONBLOCK);
+}
+
+static void after_begin(struct registers *registers)
+{
+    if (registers->eax != 0) {
+        host_wrong("pipe2: %d", (int32_t)registers->eax);
+    }
+    if (host_store(registers, PAUSE, 0) && host_store(registers, PAUSE + 4, 60000000)) {
+        host_jump(registers, FORK);
+    }
+}
+
+static void run_fork(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_FORK);
+}
+
+static void after_fork(struct registers *registers)
+{
+    if (registers->eax == 0) {
+        host_jump(registers, CHILD_TURN);
+    } else {
+        store_and_jump(registers, CHILD, registers->eax, CHOOSE);
+    }
+}
+
+static void run_choose(struct registers *registers)
+{
+    static const uint8_t ways[] = {FILL, FILL, FILL, TAKE, TAKE, TAKE, RESIZE, REST};
+    uint32_t step, written, read;
+
+    if (load(registers, STEP, &step) && load(registers, WRITTEN, &written) && load(registers, READ, &read)) {
+        bool is_over = step >= STEPS;
+        host_jump(registers, !is_over ? ways[choice(step, 0) % sizeof(ways)] : written == read ? KILL : TAKE);
+    }
+}
+
+static void run_fill(struct registers *registers)
+{
+    uint32_t step, written;
+
+    if (!load(registers, STEP, &step) || !load(registers, WRITTEN, &written)) {
+        return;
+    }
+    for (uint32_t i = 0; i < words_of(step); i++) {
+        if (!host_store(registers, NUMBERS + 4 * i, number(written + i))) {
+            return;
+        }
+    }
+    host_jump(registers, WRITE);
+}
+
+static void transfer(struct registers *registers, uint32_t call, uint32_t end)
+{
+    uint32_t step, descriptor;
+
+    if (load(registers, STEP, &step) && load(registers, ENDS + 4 * end, &descriptor)) {
+        HOST_CALL(registers, call, descriptor, NUMBERS, 4 * words_of(step));
+    }
+}
+
+/* Note that the count at `address` becomes so many words more, and go where it does. */
+static void note_transfer(struct registers *registers, uint32_t address, uint32_t next)
+{
+    int32_t result = (int32_t)registers->eax;
+    uint32_t count;
+
+    if (result != AGAIN && (result <= 0 || result % 4 != 0)) {
+        host_wrong("a transfer of %d bytes", result);
+    }
+    if (load(registers, address, &count)) {
+        store_and_jump(registers, NEXT, count + (result == AGAIN ? 0 : (uint32_t)result / 4), next);
+    }
+}
+
+static void count_transfer(struct registers *registers, uint32_t address)
+{
+    uint32_t count;
+
+    if (load(registers, NEXT, &count)) {
+        store_and_jump(registers, address, count, ADVANCE);
+    }
+}
+
+static void run_write(struct registers *registers)
+{
+    transfer(registers, CALL_WRITE, 1);
+}
+
+static void after_write(struct registers *registers)
+{
+    note_transfer(registers, WRITTEN, WRITE_COUNT);
+}
+
+static void run_write_count(struct registers *registers)
+{
+    count_transfer(registers, WRITTEN);
+}
+
+static void run_take(struct registers *registers)
+{
+    transfer(registers, CALL_READ, 0);
+}
+
+static void after_take(struct registers *registers)
+{
+    int32_t result = (int32_t)registers->eax;
+    uint32_t written, read, value;
+
+    if (!load(registers, WRITTEN, &written) || !load(registers, READ, &read)) {
+        return;
+    }
+    if (result == AGAIN ? written != read : (uint32_t)result / 4 > written - read) {
+        host_wrong("%u words in the pipe, and a read is %d", written - read, result);
+    }
+    for (int32_t i = 0; i < result / 4; i++) {
+        if (!load(registers, NUMBERS + 4 * (uint32_t)i, &value)) {
+            return;
+        }
+        if (value != number(read + (uint32_t)i)) {
+            host_wrong("word %u is %08x, expected %08x", read + (uint32_t)i, value, number(read + (uint32_t)i));
+        }
+    }
+    note_transfer(registers, READ, TAKE_COUNT);
+}
+
+static void run_take_count(struct registers *registers)
+{
+    count_transfer(registers, READ);
+}
+
+static void run_resize(struct registers *registers)
+{
+    uint32_t step, descriptor;
+
+    if (load(registers, STEP, &step) && load(registers, ENDS, &descriptor)) {
+        HOST_CALL(registers, CALL_FCNTL64, descriptor, SET_CAPACITY, PAGE_SIZE << (choice(step, 3) % 7));
+    }
+}
+
+static void after_resize(struct registers *registers)
+{
+    int32_t result = (int32_t)registers->eax;
+    uint32_t step, written, read;
+
+    if (!load(registers, STEP, &step) || !load(registers, WRITTEN, &written) || !load(registers, READ, &read)) {
+        return;
+    }
+    uint32_t wanted = PAGE_SIZE << (choice(step, 3) % 7);
+    bool fits = 4 * (written - read) <= wanted;
+    if (fits ? result != (int32_t)wanted : result != BUSY) {
+        host_wrong("%u words in the pipe, and a capacity of %u is answered %d", written - read, wanted, result);
+    }
+    host_jump(registers, ADVANCE);
+}
+
+static void run_rest(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_SLEEP, PAUSE, 0);
+}
+
+static void after_rest(struct registers *registers)
+{
+    host_jump(registers, ADVANCE);
+}
+
+/* The clone counts its turns in a register. In one of several it waits for a snapshot. */
+static void run_child(struct registers *registers)
+{
+    HOST_CALL(registers, mix(registers->ebp ^ seed) % CHILD_TURNS == 0 ? CALL_SYNC : CALL_YIELD);
+}
+
+static void after_child(struct registers *registers)
+{
+    registers->ebp++;
+    host_jump(registers, CHILD_TURN);
+}
+
+static void run_advance(struct registers *registers)
+{
+    uint32_t step;
+
+    if (load(registers, STEP, &step)) {
+        store_and_jump(registers, NEXT, step + 1, ADVANCED);
+    }
+}
+
+static void run_advanced(struct registers *registers)
+{
+    uint32_t step;
+
+    if (load(registers, NEXT, &step)) {
+        store_and_jump(registers, STEP, step, CHOOSE);
+    }
+}
+
+static void run_kill(struct registers *registers)
+{
+    uint32_t child;
+
+    if (load(registers, CHILD, &child)) {
+        HOST_CALL(registers, CALL_KILL, child, 9);
+    }
+}
+
+static void after_kill(struct registers *registers)
+{
+    host_jump(registers, WAIT);
+}
+
+static void run_wait(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_WAIT4, UINT32_MAX, 0, 0, 0);
+}
+
+static void after_wait(struct registers *registers)
+{
+    host_jump(registers, END);
+}
+
+static void run_end(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_EXIT, STATUS);
+}
+
+static const struct host_instruction program[] = {
+    [BEGIN] = {run_begin, after_begin},
+    [FORK] = {run_fork, after_fork},
+    [CHOOSE] = {run_choose, NULL},
+    [FILL] = {run_fill, NULL},
+    [WRITE] = {run_write, after_write},
+    [WRITE_COUNT] = {run_write_count, NULL},
+    [TAKE] = {run_take, after_take},
+    [TAKE_COUNT] = {run_take_count, NULL},
+    [RESIZE] = {run_resize, after_resize},
+    [REST] = {run_rest, after_rest},
+    [ADVANCE] = {run_advance, NULL},
+    [ADVANCED] = {run_advanced, NULL},
+    [KILL] = {run_kill, after_kill},
+    [WAIT] = {run_wait, after_wait},
+    [END] = {run_end, run_end},
+    [CHILD_TURN] = {run_child, after_child},
+};
+
+/* Tests ------------------------------------------------------------------------------------------------------------ */
+
+static struct host_end boot(uint64_t schedule)
+{
+    struct host_machine machine = {
+        .disk = &disk.device,
+        .command_line = "interval=1",
+        .frames = 640 + schedule % 100,
+        .schedule = schedule,
+        .program = host_program_image(),
+        .program_bytes = HOST_IMAGE_BYTES,
+        .program_words = "pipe",
+        .run_user = host_program_run,
+    };
+
+    host_program_use(program, sizeof(program) / sizeof(program[0]));
+    host_program_tick(3, schedule);
+    return host_boot(&machine);
+}
+
+/* One world from its first boot to the program's end. Returns how often it was cut. */
+static uint32_t run_world(uint32_t world)
+{
+    uint32_t cuts = 0;
+    struct host_end end;
+
+    seed = world;
+    disk_start();
+    do {
+        cut_at = cuts < CUTS_MAX ? disk.event_count + 1 + mix(world * 7919u + cuts) % EVENTS_MAX : 0;
+        end = boot(world * 16u + cuts);
+        cuts += end.kind == HOST_CUT;
+    } while (end.kind == HOST_CUT);
+    if (end.kind != HOST_ENDED || end.status != STATUS) {
+        fprintf(stderr, "world %u: boot %u ended as %d, status %u: %s\n%s%s", world, cuts, (int)end.kind, end.status,
+                end.text, host_log(), host_console());
+    }
+    assert_int_equal(end.kind, HOST_ENDED);
+    assert_int_equal(end.status, STATUS);
+    fake_disk_stop(&disk);
+    return cuts;
+}
+
+static void pipe_that_is_cut_anywhere_loses_nothing_and_repeats_nothing(void **state)
+{
+    uint32_t first = getenv("EIDOLON_SEED") != NULL ? (uint32_t)strtoul(getenv("EIDOLON_SEED"), NULL, 0) : 1;
+    uint32_t worlds = getenv("EIDOLON_SOAK") != NULL ? WORLDS * SOAK : WORLDS;
+    uint32_t cuts = 0;
+
+    (void)state;
+    printf("pipe: worlds from %u on; EIDOLON_SEED=N begins with world N\n", first);
+    for (uint32_t world = 0; world < worlds; world++) {
+        cuts += run_world(first + world);
+    }
+    printf("pipe: %u cuts in %u worlds\n", cuts, worlds);
+    assert_true(cuts > worlds);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pipe_that_is_cut_anywhere_loses_nothing_and_repeats_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
