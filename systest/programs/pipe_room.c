@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -227,10 +228,19 @@ static void on_signal(int signal)
     (void)signal;
 }
 
+/* Until a clone has filled the pipe. */
+static void wait_until_full(void)
+{
+    int length = 0;
+
+    while (ioctl(ends[0], FIONREAD, &length) == 0 && length < 65536) {
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+    }
+}
+
 static void endings(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
-    struct timespec while_ = {0, 50000000};
     int child_status;
 
     make(0);
@@ -243,7 +253,7 @@ static void endings(void)
         _exit(written == 65536 && write(ends[1], bytes, 1) == -1 && errno == EPIPE ? 7 : 8);
     }
     close(ends[1]);
-    nanosleep(&while_, NULL);
+    wait_until_full();
     close(ends[0]);
     waitpid(child, &child_status, 0);
     printf("the reader left: %x\n", (unsigned)child_status);
@@ -255,8 +265,7 @@ static void endings(void)
         ssize_t written = write(ends[1], bytes, 100000);
         _exit(written == 65536 ? 7 : 8);
     }
-    nanosleep(&while_, NULL);
-    nanosleep(&while_, NULL);
+    wait_until_full();
     kill(child, SIGUSR1);
     waitpid(child, &child_status, 0);
     printf("interrupted with something written: %x\n", (unsigned)child_status);
