@@ -248,7 +248,7 @@ static void show_left(const char *what, long result, long long seconds, long fra
     int left = seconds > 0 || fraction > 0;
 
     printf("%s: %ld, %s\n", what, result,
-           !left ? "nothing left" : seconds >= whole ? "all of it left" : seconds >= whole - 2 ? "some left" : "wrong");
+           !left ? "nothing left" : seconds >= whole ? "all of it left" : seconds >= whole - 15 ? "some left" : "wrong");
 }
 
 static void on_alarm(int signal)
