@@ -205,11 +205,10 @@ static bool is_sound(const struct pipe_record *record)
            record->start < capacity && record->length <= capacity && record->pages <= PIPE_CAPACITY_MAX / PAGE_SIZE;
 }
 
-/* A record that was never used is all zeroes, and no pipe. */
+/* A record that was never used is all zeroes: no pipe, or an empty one if a damaged image has open files for it. */
 static bool is_untouched(const struct pipe_record *record)
 {
-    return record->capacity == 0 && record->start == 0 && record->length == 0 && record->pages == 0 &&
-           record->ends[PIPE_READER] == 0 && record->ends[PIPE_WRITER] == 0;
+    return record->capacity == 0 && record->start == 0 && record->length == 0 && record->pages == 0;
 }
 
 enum error pipe_resume(void)
@@ -227,7 +226,7 @@ enum error pipe_resume(void)
 void pipe_resumed(void)
 {
     for (uint32_t pipe = 0; pipe < record_committed(RECORD_PIPE); pipe++) {
-        if (!has_ends(pipe)) {
+        if (!has_ends(pipe) || is_untouched(pipe_record(pipe))) {
             clear(pipe);
         }
         if (pipe_length(pipe) == 0) {
