@@ -12,8 +12,11 @@
 #include "snap.h"
 #include "store.h"
 #include "vm_fault.h"
+#include "vm_growth.h"
 #include "vm_map.h"
 #include "vm_reclaim.h"
+
+#define EATER ((struct space_id){SPACE_CASE_PROGRAM + 100}) /* a space that the model knows nothing of */
 
 /* A snapshot that can neither be written nor given up for lack of memory: the next ones fail too until there is some.
  */
@@ -161,27 +164,134 @@ static void pin_until_full(void)
     space_world.has_faults = false;
 }
 
-/* Who needs memory waits as long as the disk has no room for what is in it. */
-static void fill_disk_and_memory(void)
+static void unpin_all(void)
 {
     char name[] = "a";
 
+    for (; store_unpin(space_world.store, name) == OK; name[0]++) {
+    }
+}
+
+/* Who needs memory waits while somebody who has taken more is to make room, and goes on once there is some. */
+static void wait_for_who_took_more(void)
+{
     space_store_pages(72, 1);
     pin_until_full();
-    space_start(store_everywhere);
     for (uint32_t i = 0; i < 1000; i++) {
+        vm_growth_count(EATER);
+    }
+    space_start(store_everywhere);
+    for (uint32_t i = 0; i < 300; i++) {
         fake_clock_advance(10000000);
         thread_yield();
     }
-    SPACE_CHECK(space_world.programs == 1);
-    for (; store_unpin(space_world.store, name) == OK; name[0]++) {
-    }
+    SPACE_CHECK(space_world.programs == 1 && space_world.told_to_end == EATER.number);
+    unpin_all();
+    vm_growth_inherit(EATER, SPACE_SHARED); /* it has ended */
     space_wait_programs();
     SPACE_CHECK(space_sync());
 }
 
-SPACE_CASE(space_full_disk_and_memory_make_writers_wait, fill_disk_and_memory, .frames = 100,
+SPACE_CASE(space_full_disk_and_memory_make_others_wait_for_who_took_most, wait_for_who_took_more, .frames = 100,
            .blocks = STORE_BLOCKS_MIN)
+
+static uint32_t stored;
+
+static void store_until_refused(void *unused)
+{
+    const struct space_model *model = &space_world.model;
+
+    (void)unused;
+    for (stored = 0; stored < model->record_first; stored++) {
+        uint32_t space = gpn_space(model->gpn[stored]).number;
+        if (!space_store(space == SPACE_SHARED.number ? SPACE_CASE_PROGRAM : space, stored, 1, stored + 1)) {
+            break;
+        }
+    }
+    space_world.programs--;
+}
+
+/*
+ * Who has taken most is told to end. It does not, so in the end those who ask are refused; what there is can be used, and
+ * nothing of it is lost.
+ */
+static void tell_who_took_most(void)
+{
+    space_store_pages(72, 1);
+    pin_until_full();
+    space_world.has_faults = true;
+    space_start(store_until_refused);
+    while (space_world.programs > 0) {
+        fake_clock_advance(10000000);
+        thread_yield();
+    }
+    space_world.has_faults = false;
+    SPACE_CHECK(space_world.told_to_end == SPACE_CASE_PROGRAM && stored < space_world.model.record_first);
+    for (uint32_t i = 0; i < 72; i++) {
+        SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, space_first_page() + i, 0));
+    }
+    unpin_all();
+    SPACE_CHECK(space_sync());
+}
+
+SPACE_CASE(space_full_disk_and_memory_end_who_took_most, tell_who_took_most, .frames = 100,
+           .blocks = STORE_BLOCKS_MIN)
+
+/* A full disk promises nothing to who has taken most, and something to everybody else. */
+static void promise_while_full(void)
+{
+    struct space_id other = {EATER.number + 1};
+
+    tell_who_took_most();
+    SPACE_CHECK(vm_may_promise(EATER, 1) == OK);
+    pin_until_full();
+    for (uint32_t i = 0; i < 1000; i++) {
+        vm_growth_count(EATER);
+    }
+    SPACE_CHECK(vm_may_promise(EATER, VM_PROMISE_PAGES_MAX) == ERROR_NO_MEMORY && vm_may_promise(other, 1) == OK);
+    unpin_all();
+    SPACE_CHECK(vm_may_promise(EATER, VM_PROMISE_PAGES_MAX) == OK); /* the snapshot that it asks for finds room */
+    SPACE_CHECK(space_sync());
+}
+
+SPACE_CASE(space_full_disk_promises_nothing_to_who_took_most, promise_while_full, .frames = 100,
+           .blocks = STORE_BLOCKS_MIN)
+
+static void take(struct space_id space, uint32_t pages)
+{
+    for (uint32_t i = 0; i < pages; i++) {
+        vm_growth_count(space);
+    }
+}
+
+/* The account: what was taken since the last snapshot decides if it is much, else all that was ever taken. */
+static void settle_by_account(void)
+{
+    struct space_id first = {1}, copy = {2}, small = {3};
+
+    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY); /* nobody has taken anything */
+    take(first, 500);
+    take(small, 20);
+    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
+    vm_growth_note_snapshot(OK);
+    take(small, 40);
+    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY); /* 40 are not many: 500 are more than 60 */
+    take(small, 40);
+    SPACE_CHECK(vm_growth_settle(small) == ERROR_NO_MEMORY); /* 80 are, and nobody else has any of late */
+    vm_growth_inherit(copy, small);
+    take(copy, 1);
+    SPACE_CHECK(vm_growth_settle(small) == ERROR_NO_MEMORY); /* 81 are about as much */
+    SPACE_CHECK(vm_growth_settle(first) == OK && space_world.told_to_end == copy.number);
+    space_world.told_to_end = 0;
+    SPACE_CHECK(vm_growth_settle(first) == OK && space_world.told_to_end == 0); /* wait for it */
+    SPACE_CHECK(vm_growth_settle(copy) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
+    vm_growth_inherit(copy, SPACE_SHARED);
+    SPACE_CHECK(vm_growth_settle(first) == OK && space_world.told_to_end == small.number); /* it has ended: the next one */
+    vm_growth_inherit(small, SPACE_SHARED);
+    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY);
+}
+
+SPACE_CASE(space_who_took_most_of_late_pays, settle_by_account)
 
 static void sync_once(void *unused)
 {
@@ -259,7 +369,10 @@ int main(void)
         cmocka_unit_test(space_retired_blocks_named_again_are_sound),
         cmocka_unit_test(space_disk_that_refuses_writes_keeps_its_blocks),
         cmocka_unit_test(space_full_disk_gives_up_history_first),
-        cmocka_unit_test(space_full_disk_and_memory_make_writers_wait),
+        cmocka_unit_test(space_full_disk_and_memory_make_others_wait_for_who_took_most),
+        cmocka_unit_test(space_full_disk_and_memory_end_who_took_most),
+        cmocka_unit_test(space_full_disk_promises_nothing_to_who_took_most),
+        cmocka_unit_test(space_who_took_most_of_late_pays),
         cmocka_unit_test(space_sync_that_was_served_succeeds_whatever_comes_after),
         cmocka_unit_test(space_fault_that_waits_for_memory_outlives_a_failed_snapshot),
         cmocka_unit_test(space_damaged_neighbour_is_not_read_along),

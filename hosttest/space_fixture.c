@@ -163,7 +163,15 @@ static struct space_id source_of(struct gpn page)
     return is_of_extension(page) ? extension()->source(page) : SPACE_SHARED;
 }
 
-static const struct vm_fault_policy policy = {.check = check_access, .opening = complete_record, .source = source_of};
+/* Nobody ends here; whoever waits for that waits on, until a case or a snapshot makes room. */
+static bool note_stop(struct space_id space)
+{
+    space_world.told_to_end = space.number;
+    return true;
+}
+
+static const struct vm_fault_policy policy = {
+    .check = check_access, .opening = complete_record, .source = source_of, .stop = note_stop};
 
 /* What is due from a task's record at a stop is written in it or later, in turn. */
 static void capture_record(uint32_t number)

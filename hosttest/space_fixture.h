@@ -63,6 +63,7 @@ struct space_world {
     bool has_faults;    /* calls may fail for other reasons than the world's own */
     bool is_ending;     /* programs end with what they are doing */
     bool is_record_due; /* as of the last stop */
+    uint32_t told_to_end; /* the space that was to make room last; 0: none */
     uint32_t programs;
     uint64_t changes_captured; /* how much had been changed at the last stop */
     struct space_counters counters;

@@ -110,6 +110,7 @@ _Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
 #define MAP_FIXED           0x10u
 #define MAP_ANONYMOUS       0x20u
 #define MAP_GROWSDOWN       0x0100u
+#define MAP_NORESERVE       0x4000u
 #define MAP_FIXED_NOREPLACE 0x100000u
 #define MREMAP_MAYMOVE      1u
 #define MREMAP_FIXED        2u

@@ -153,8 +153,8 @@ void store_release(struct store *store, struct extent extent);
 void store_retire(struct store *store, struct extent extent);
 
 /*
- * The disk is full: give up history, down to the last two generations and the pinned ones, with a commit that changes
- * nothing else. Not while a snapshot is sealed: ERROR_BUSY.
+ * The disk is full: give up history, down to the newest generation and the pinned ones, with a commit that changes nothing
+ * else; so the newest two are alike then, and what the one before them alone had is free. Not while a snapshot is sealed: ERROR_BUSY.
  * - ERROR_NO_SPACE: there is no history to give up, nor was a name forgotten; and the errors of a commit.
  */
 MUST_CHECK enum error store_reclaim(struct store *store, uint64_t wall_time_ns);

@@ -39,6 +39,11 @@ struct vm_fault_policy {
      * answer is for pages of a space without regions does not matter. May be NULL: there are no copies. Does not sleep.
      */
     struct space_id (*source)(struct gpn page);
+    /*
+     * The space has taken more than can be kept: make the program that runs in it end, and say so. False: no program does,
+     * or it cannot be ended. Does not sleep. May be NULL: nobody can be.
+     */
+    bool (*stop)(struct space_id space);
 };
 
 #define VM_CLUSTER_PAGES 16u /* read with one request at most */

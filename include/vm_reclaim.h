@@ -9,6 +9,7 @@
 
 #include "arch/frame.h"
 #include "error.h"
+#include "types.h"
 
 /*
  * A frame for the content of a page, without sleeping.
@@ -18,10 +19,20 @@ MUST_CHECK enum error vm_frame_take(struct frame *out);
 
 /*
  * Wait until there may be frames again: a batch of pages is written out; where that cannot be, dirty pages become clean
- * with the next snapshot. The caller holds no page. With a full disk that lasts until there is room on it again.
- * - ERROR_NO_MEMORY: everything that is resident is wired or could not be made clean. ERROR_INTERRUPTED.
+ * with the next snapshot. The caller holds no page.
+ * - space: for which the frames are. With a full disk somebody has to make room (vm_growth.h), and it may be this one.
+ * - ERROR_NO_MEMORY: everything that is resident is wired or could not be made clean; or it is this space that has to do
+ *   without. ERROR_INTERRUPTED.
  */
-MUST_CHECK enum error vm_reclaim_wait(void);
+MUST_CHECK enum error vm_reclaim_wait(struct space_id space);
+
+/*
+ * Before a space is promised `count` pages that do not exist yet: whether it is to do without. May sleep.
+ * - ERROR_NO_MEMORY: the disk is full, memory has not so many frames to spare, and it is this space that has taken most.
+ *   Of a large promise only the first VM_PROMISE_PAGES_MAX pages are looked at.
+ */
+#define VM_PROMISE_PAGES_MAX 1024u
+MUST_CHECK enum error vm_may_promise(struct space_id space, uint32_t count);
 
 /* Frames that only the kernel may take. Set once at boot, from the size of memory. */
 uint32_t vm_frame_reserve(void);

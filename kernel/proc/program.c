@@ -18,6 +18,7 @@
 #include "program_signal.h"
 #include "space.h"
 #include "task.h"
+#include "terminal.h"
 #include "vm_fault.h"
 #include "vm_region.h"
 #include <string.h>
@@ -116,7 +117,21 @@ static void opening(struct gpn chunk)
     }
 }
 
-const struct vm_fault_policy program_fault_policy = {.check = check_access, .opening = opening, .source = source_of};
+/* Nobody waits for it here: it ends as soon as it has its turn. */
+static bool stop(struct space_id space)
+{
+    uint32_t index = space_owner(space);
+
+    if (index == 0 || program_at(index)->state != PROGRAM_RUNNING) {
+        return false;
+    }
+    terminal_say(program_at(index)->terminal, "eidolon: %s: stopped: memory and disk are full, and it has taken most",
+                 program_at(index)->name);
+    return signal_send(index, SIGKILL) == OK;
+}
+
+const struct vm_fault_policy program_fault_policy = {
+    .check = check_access, .opening = opening, .source = source_of, .stop = stop};
 
 /* Creation ----------------------------------------------------------------------------------------------------------
  */

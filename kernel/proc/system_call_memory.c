@@ -7,6 +7,7 @@
 #include "address_space.h"
 #include "calls.h"
 #include "file.h"
+#include "vm_reclaim.h"
 
 #define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
 
@@ -42,6 +43,12 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
     return file->kind == FILE_ZERO ? 0 : -ENODEV;
 }
 
+/* Whether so many pages more can be promised; what cannot be told is promised. May sleep. */
+static bool may_promise(const struct system_call *call, uint32_t count)
+{
+    return vm_may_promise((struct space_id){call->program->space}, count) != ERROR_NO_MEMORY;
+}
+
 static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t count, uint32_t flags,
                          struct vm_region_attributes attributes)
 {
@@ -71,6 +78,9 @@ static int32_t map(const struct system_call *call, uint32_t address, uint32_t le
         return -EINVAL;
     }
     if (count > USER_END_PAGE) {
+        return -ENOMEM;
+    }
+    if ((prot & PROT_WRITE) != 0 && (flags & MAP_NORESERVE) == 0 && !may_promise(call, count)) {
         return -ENOMEM;
     }
     if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0) {
@@ -194,11 +204,15 @@ int32_t call_mlock(const struct system_call *call)
 
 /* The program break ------------------------------------------------------------------------------------------------ */
 
-static enum error move_break(struct address_space space, uint32_t to)
+static enum error move_break(const struct system_call *call, uint32_t to)
 {
+    struct address_space space = address_space_of(call->task->program_index);
     uint32_t old_end = pages_up(space.record->break_end);
     uint32_t new_end = pages_up(to);
 
+    if (new_end > old_end && !may_promise(call, new_end - old_end)) {
+        return ERROR_NO_MEMORY;
+    }
     if (new_end > old_end) {
         return address_space_map(space, old_end, new_end - old_end,
                                  address_space_zeroes(VM_READ | VM_WRITE, VM_REGION_HEAP));
@@ -213,7 +227,7 @@ int32_t call_brk(const struct system_call *call)
     uint32_t wish = call->arguments[0];
 
     if (wish >= program->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
-        move_break(address_space_of(call->task->program_index), wish) == OK) {
+        move_break(call, wish) == OK) {
         program->break_end = wish;
     }
     return (int32_t)program->break_end;

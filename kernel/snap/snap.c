@@ -21,6 +21,7 @@
 #include "store.h"
 #include "thread.h"
 #include "vm_fault.h"
+#include "vm_growth.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
 
@@ -182,6 +183,7 @@ static void finish(enum error error)
         client->changed(error);
     }
     last_error = error;
+    vm_growth_note_snapshot(error);
     stops_finished = stops_begun;
     wait_queue_wake(&finished_queue, UINT32_MAX);
 }

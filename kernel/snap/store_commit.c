@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ATTEMPTS_MAX 4u
+#define ROOM_SHARE   8u
 
 static enum error commit_begin(struct commit *commit)
 {
@@ -234,6 +235,20 @@ static void bad_take(struct store *store, struct commit *commit)
     store->new_bad = (struct run_list){0};
 }
 
+/*
+ * A generation with more pages than the one before leaves some of the disk free, as much as memory may hold dirty but at
+ * most 1/8. So there is room for one that has not: it may be what makes room again, and its pages need blocks while those
+ * that it does without are still needed.
+ */
+static bool leaves_room(const struct commit *commit)
+{
+    const struct store *store = commit->store;
+    uint32_t share = store->block_count / ROOM_SHARE;
+    uint32_t room = frame_limit() < share ? frame_limit() : share;
+    return commit->next.pages_live <= store->state.pages_live ||
+           store->block_count - commit->writer.head->blocks_used >= room;
+}
+
 static enum error record_write(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     struct store *store = commit->store;
@@ -259,6 +274,9 @@ static enum error record_write(struct commit *commit, const void *system, uint32
     error = error != OK ? error : record_close(writer);
     if (error == OK) {
         head_fill(commit, wall_time_ns);
+        error = leaves_room(commit) ? OK : ERROR_NO_SPACE;
+    }
+    if (error == OK) {
         record_finish(writer, &commit->next.record);
     }
     return error;

@@ -72,6 +72,7 @@ struct store {
     uint64_t suspect_until;     /* page content stamped up to here may have been forgotten by the device; 0: none */
     uint32_t failures_known;    /* of the device's requests: what was written before is suspect already */
     struct unread *unread;      /* blocks that are not asked for until the next commit */
+    uint64_t reclaimed;         /* generation that was made to give up history: the one before it is like it */
     uint64_t branch_from;       /* the next commit replaces the generations after this one; 0: there are none */
 
     uint64_t stop_ns; /* of the snapshot being committed */

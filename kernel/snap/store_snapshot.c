@@ -124,11 +124,13 @@ enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
     if (store->is_sealed) {
         return ERROR_BUSY;
     }
-    if (store->root->window_count <= HISTORY_MIN && !store->wants_rebuild) {
+    bool is_least = store->root->window_count <= HISTORY_MIN && committed_generation(store) == store->reclaimed;
+    if (is_least && !store->wants_rebuild) {
         return ERROR_NO_SPACE;
     }
     mutex_lock(&store->commit_lock);
     enum error error = commit_nothing(store, HISTORY_MIN, false, wall_time_ns);
+    store->reclaimed = error == OK ? committed_generation(store) : store->reclaimed;
     mutex_unlock(&store->commit_lock);
     return error;
 }

@@ -17,6 +17,7 @@
 #include "page_in.h"
 #include "page_out.h"
 #include "vm_account.h"
+#include "vm_growth.h"
 #include "vm_lineage.h"
 #include "vm_map.h"
 #include "vm_reclaim.h"
@@ -53,6 +54,7 @@ enum error vm_fault_initialise(const struct vm_pager *page_source, const struct 
     copies = 0;
     progress = (struct wait_queue){0};
     vm_lineage_clear();
+    vm_growth_clear();
     return vm_map_init(&object_space, &options);
 }
 
@@ -266,6 +268,9 @@ static void account_for(struct gpn gpn, enum eidolon_count kind)
     if (kind != NO_FAULT) {
         vm_account_count(gpn, kind);
     }
+    if (kind == EIDOLON_FAULT_ZERO || kind == EIDOLON_FAULT_COPY) {
+        vm_growth_count(gpn_space(gpn));
+    }
 }
 
 /* A page whose mutex the caller has, and which may be accessed so. */
@@ -341,10 +346,10 @@ void vm_snapshot_progressed(void)
 
 static enum error fault(struct gpn gpn, enum pmap_access access, bool wire)
 {
-    enum error error = try_fault(gpn, access, wire);
+    enum error error = vm_growth_stands_back(gpn_space(gpn)) ? ERROR_NO_MEMORY : try_fault(gpn, access, wire);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
-        error = error == ERROR_BUSY ? vm_fault_wait_for_snapshot(gpn) : vm_reclaim_wait();
+        error = error == ERROR_BUSY ? vm_fault_wait_for_snapshot(gpn) : vm_reclaim_wait(gpn_space(gpn));
         if (error != OK) {
             return error;
         }

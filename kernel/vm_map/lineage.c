@@ -3,6 +3,7 @@
  */
 #include "vm_lineage.h"
 #include "log.h"
+#include "vm_growth.h"
 #include <string.h>
 
 /* Numbers of spaces; 0: none. */
@@ -49,6 +50,7 @@ void vm_lineage_set_source(struct space_id space, struct space_id source)
         ASSERT(above != space.number);
     }
     leave_source((uint16_t)space.number);
+    vm_growth_inherit(space, source);
     if (source.number == 0) {
         return;
     }

@@ -5,6 +5,7 @@
  * does not sleep. When the next victim is dirty, whoever wants a frame has to wait for a batch of victims to be written
  * (page_out.c); so a page's dirtiness does not save it, and what is in use stays, clean or not. If nothing can be
  * written ahead, dirty pages become clean by being committed, and as the last resort clean ones go whatever their turn.
+ * With a full disk nothing becomes clean any more: then it is settled who does without (growth.c).
  */
 #include "vm_reclaim.h"
 #include "arch/clock.h"
@@ -15,6 +16,7 @@
 #include "thread.h"
 #include "vm_account.h"
 #include "vm_fault.h"
+#include "vm_growth.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
 
@@ -24,6 +26,8 @@
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
+#define FULL_SNAPSHOTS     2u /* that found no room in one wait, before it is settled who does without */
+#define PROMISE_PAGES_MIN  64u /* are looked at, so that who asks for little at a time is refused before it is stopped */
 #define FRAMES_OF_A_FAULT  2u /* at most: a page that is lent, and the copy of it */
 
 static uint64_t dropped;
@@ -95,20 +99,32 @@ enum error vm_frame_take(struct frame *out)
     return frame_allocate(FRAME_PAGE, out);
 }
 
-static bool is_enough_free(void)
+/* Whether a fault finds what it needs, or `got` frames were just made free for it. */
+static bool is_enough_free(struct space_id space, uint32_t got)
 {
-    return frame_count(FRAME_FREE) >= vm_frame_reserve() + FRAMES_OF_A_FAULT;
+    bool is_enough = got >= FRAMES_OF_A_FAULT || frame_count(FRAME_FREE) >= vm_frame_reserve() + FRAMES_OF_A_FAULT;
+
+    return is_enough && !vm_growth_stands_back(space);
 }
 
-enum error vm_reclaim_wait(void)
+static enum error wait_for_frames(struct space_id space, bool *is_waiting)
 {
+    uint32_t full = 0;
+
     for (uint32_t waits = 0; waits < WAITS_MAX; waits++) {
         uint32_t freed;
         enum error error = vm_page_out(&freed);
-        if (freed >= FRAMES_OF_A_FAULT || is_enough_free()) {
+        if (is_enough_free(space, freed)) {
             return OK;
         }
         error = vm_clean_pages();
+        if (error == ERROR_NO_SPACE && ++full >= FULL_SNAPSHOTS && vm_growth_settle(space) != OK) {
+            return ERROR_NO_MEMORY;
+        }
+        if (error == ERROR_NO_SPACE && !*is_waiting && !vm_growth_would_pay(space)) {
+            *is_waiting = true;
+            vm_growth_begin_wait();
+        }
         if (error == ERROR_NO_SPACE) {
             error = thread_sleep_until(clock_boot_ns() + DISK_FULL_WAIT_NS);
             waits = 0;
@@ -116,9 +132,43 @@ enum error vm_reclaim_wait(void)
         if (error == ERROR_INTERRUPTED) {
             return error;
         }
-        if (is_enough_free() || drop_some(vm_object_space(), may_drop) >= FRAMES_OF_A_FAULT || is_enough_free()) {
+        if (is_enough_free(space, 0) || is_enough_free(space, drop_some(vm_object_space(), may_drop))) {
             return OK;
         }
     }
     return ERROR_NO_MEMORY;
+}
+
+enum error vm_reclaim_wait(struct space_id space)
+{
+    bool is_waiting = false;
+    enum error error = wait_for_frames(space, &is_waiting);
+
+    if (is_waiting) {
+        vm_growth_end_wait();
+    }
+    return error;
+}
+
+/* Drop clean pages until so many frames are free, or none is left that may go. */
+static bool drop_until_free(uint32_t wanted)
+{
+    while (frame_count(FRAME_FREE) < wanted) {
+        if (drop_some(vm_object_space(), may_drop) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum error vm_may_promise(struct space_id space, uint32_t count)
+{
+    uint32_t looked_at = count < PROMISE_PAGES_MIN ? PROMISE_PAGES_MIN : count;
+    uint32_t wanted = vm_frame_reserve() + (looked_at < VM_PROMISE_PAGES_MAX ? looked_at : VM_PROMISE_PAGES_MAX);
+
+    if (!vm_growth_disk_is_full() || !vm_growth_would_pay(space) || drop_until_free(wanted)) {
+        return OK;
+    }
+    bool is_full = vm_clean_pages() == ERROR_NO_SPACE;
+    return is_full && !drop_until_free(wanted) && vm_growth_would_pay(space) ? ERROR_NO_MEMORY : OK;
 }

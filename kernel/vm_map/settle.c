@@ -200,7 +200,7 @@ static enum error persist(settle_page *settle, struct space_id space, struct gpn
     enum error error = settle(space, gpn);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
-        error = error == ERROR_BUSY ? vm_fault_wait_for_snapshot(source_page(gpn)) : vm_reclaim_wait();
+        error = error == ERROR_BUSY ? vm_fault_wait_for_snapshot(source_page(gpn)) : vm_reclaim_wait(space);
         if (error != OK) {
             return error;
         }
