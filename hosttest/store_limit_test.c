@@ -206,6 +206,65 @@ static void store_number_that_a_page_out_bears_is_not_given_again(void **state)
     stop();
 }
 
+/* A snapshot in which pages [first, first + count) have new content. ERROR_NO_SPACE: it is left to the next one. */
+static enum error snapshot_of(uint32_t first, uint32_t count)
+{
+    static _Alignas(PAGE_SIZE) uint8_t page[PAGE_SIZE];
+    static uint32_t content;
+    assert_int_equal(store_snapshot_seal(world.store), OK);
+    for (uint32_t i = first; i < first + count; i++) {
+        struct extent extent;
+        if (store_allocate(world.store, 1, &extent) != OK) {
+            store_snapshot_abort(world.store);
+            return ERROR_NO_SPACE;
+        }
+        content_fill(++content, page);
+        assert_int_equal(block_write(&disk.device, extent.first, page), OK);
+        struct store_entry entry = {.block = extent.first, .generation = store_sealed_generation(world.store)};
+        entry.checksum = store_checksum(world.store, (struct gpn){i}, entry.generation, page);
+        assert_int_equal(store_snapshot_put(world.store, (struct gpn){i}, &entry), OK);
+    }
+    return store_snapshot_commit(world.store, "x", 1, 1);
+}
+
+/* As the snapshot thread does it: history goes first. */
+static enum error snapshot_or_reclaim(uint32_t first, uint32_t count)
+{
+    enum error error = snapshot_of(first, count);
+    if (error == ERROR_NO_SPACE && store_reclaim(world.store, 1) == OK) {
+        error = snapshot_of(first, count);
+    }
+    return error;
+}
+
+static uint32_t free_blocks(void)
+{
+    struct store_statistics statistics;
+    store_statistics(world.store, &statistics);
+    return statistics.blocks - statistics.blocks_used;
+}
+
+/* Somebody grows until the disk is full. That its pages are given up then, and others have changed, finds room. */
+static void store_growth_leaves_room_for_the_generation_that_gives_it_up(void **state)
+{
+    uint32_t pages = 0, keep = 100;
+    (void)state;
+    start();
+    while (snapshot_or_reclaim(pages, 16) == OK) {
+        pages += 16;
+        assert_true(pages < STORE_BLOCKS_MIN);
+        assert_true(free_blocks() >= STORE_BLOCKS_MIN / 8);
+    }
+    assert_true(pages > STORE_BLOCKS_MIN / 2);
+    assert_int_equal(store_reclaim(world.store, 1), ERROR_NO_SPACE); /* there is nothing more to be given up */
+    assert_int_equal(store_delete(world.store, (struct gpn){keep}, STORE_BLOCKS_MIN), OK);
+    assert_int_equal(snapshot_of(0, keep), OK);
+    /* What it had is free as soon as no generation that is kept has it, which growth does not wait for. */
+    assert_int_equal(snapshot_or_reclaim(STORE_BLOCKS_MIN, keep), OK);
+    assert_true(free_blocks() > STORE_BLOCKS_MIN / 2);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +273,7 @@ int main(void)
         cmocka_unit_test(store_keeps_thirty_two_names),
         cmocka_unit_test(store_names_are_bounded),
         cmocka_unit_test(store_system_record_fills_its_room),
+        cmocka_unit_test(store_growth_leaves_room_for_the_generation_that_gives_it_up),
         cmocka_unit_test(store_put_takes_blocks_that_are_held_and_no_others),
         cmocka_unit_test(store_put_twice_holds_one_block),
         cmocka_unit_test(store_number_that_a_page_out_bears_is_not_given_again),
