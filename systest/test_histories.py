@@ -19,7 +19,7 @@ def on_linux(path, *arguments):
 def test_random_histories_of_programs_are_what_their_models_say(image, program, chance, soak):
     seed, count = str(chance.randrange(1 << 31)), "20000" if soak else "200"
     all_well = f"{count} histories, 0 wrong\n"
-    assert on_linux(program("histories"), seed, count) == all_well  # the models themselves
+    assert on_linux(program("histories"), seed, count).endswith(all_well)  # the models themselves
     boot = image.boot("--memory", "32", program=[program("histories"), seed, count])
     assert boot.end(timeout=7200 if soak else 120) == 0, f"seed {seed}"
     assert all_well in boot.text(), f"seed {seed}"
@@ -29,7 +29,7 @@ def test_random_histories_of_programs_are_what_their_models_say(image, program, 
 def test_random_histories_of_programs_go_on_whatever_was_cut(image, program, chance, soak):
     seed, count = str(chance.randrange(1 << 31)), "5000" if soak else "100"
     boot = image.boot("--memory", "32", "--interval", "10", program=[program("histories"), seed, count])
-    boot.expect("eidolon: ")
+    boot.expect("begun")
     for _ in range(200 if soak else 6):
         boot.read_for(chance.uniform(0.1, 1.5))
         if not boot.is_running() or " histories, " in boot.text():

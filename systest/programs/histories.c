@@ -5,6 +5,7 @@
  *     histories SEED COUNT        histories SEED, SEED + 1, ...: each a program, and the clones it makes
  *     histories become STATE STEPS DEPTH CHILDREN        what such a program executes itself as
  *
+ *     begun                       once that would be remembered
  *     COUNT histories, 0 wrong    and before it a line for each that went wrong
  *
  * What happens is chosen by the seed alone, so a history can be had again; in which order programs run is not.
@@ -416,6 +417,9 @@ int main(int argc, char **argv)
         live();
     }
     uint32_t seed = argc > 1 ? strtoul(argv[1], NULL, 10) : 1, count = argc > 2 ? strtoul(argv[2], NULL, 10) : 100;
+    fsync(STDOUT_FILENO); /* Linux sees nothing to do in that */
+    puts("begun");
+    fflush(stdout);
     for (uint32_t i = 0; i < count; i++) {
         int status = 1;
         pid_t child = fork();
