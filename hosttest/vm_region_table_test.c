@@ -291,6 +291,108 @@ static void endless_random_use_returns_to_the_start(void **state)
     assert_int_equal(fixture->table.records[0].header.free_count, fixture->table.records[0].header.high_water - 1);
 }
 
+/* Giving memory back ----------------------------------------------------------------------------- */
+
+#define MANY 2000u
+
+/* What each page of each tree is, as one number. */
+static void take_picture(const struct fixture *fixture, uint32_t picture[TREES][MANY])
+{
+    for (uint32_t tree = 0; tree < TREES; tree++) {
+        for (uint32_t page = 0; page < MANY; page++) {
+            const struct vm_region *region = vm_region_find(&fixture->table, fixture->roots[tree], page);
+            picture[tree][page] = region == NULL ? 0 : 1 + region->protection + 8 * region->ticket.object;
+        }
+    }
+}
+
+static void change_at_random(struct fixture *fixture, struct random *random, uint32_t times)
+{
+    for (uint32_t i = 0; i < times; i++) {
+        uint32_t *root = &fixture->roots[random_below(random, TREES)];
+        uint32_t page = random_below(random, MANY - 20), count = 1 + random_below(random, 4);
+        struct vm_region_attributes attributes = copy_of(random_below(random, 8), random_below(random, 40));
+        assert_int_equal(vm_region_reserve(&fixture->table), OK);
+        assert_int_equal(vm_region_release(&fixture->table, root, page, count), OK);
+        assert_int_equal(vm_region_insert(&fixture->table, root, page, count, &attributes), OK);
+    }
+}
+
+/* What is above what is left is gone, as if its pages had been taken away. */
+static void shrink(struct fixture *fixture, uint32_t spare)
+{
+    uint32_t kept = vm_region_shrink(&fixture->table, spare);
+
+    assert_int_equal(kept, fixture->table.committed);
+    assert_true(kept <= vm_region_count(&fixture->table) + 1 + spare);
+    for (uint32_t i = kept; i < fixture->table.capacity; i++) {
+        fixture->table.records[i] = (struct vm_region){.parent = UINT32_MAX, .state = VM_REGION_USED, .level = 77};
+    }
+    fixture->commit_limit = fixture->table.capacity;
+}
+
+static void compacted_table_is_the_same_and_has_no_free_record(void **state)
+{
+    static uint32_t before[TREES][MANY], after[TREES][MANY];
+    struct random random = {test_seed()};
+    struct fixture fixture;
+
+    (void)state;
+    fixture_create(&fixture, 3 * MANY);
+    fixture_reserve_all(&fixture);
+    for (uint32_t round = 0; round < 60; round++) {
+        change_at_random(&fixture, &random, random_below(&random, 600));
+        for (uint32_t tree = 0; tree < TREES; tree++) {
+            uint32_t page = random_below(&random, MANY), count = 1 + random_below(&random, MANY - page);
+            assert_int_equal(vm_region_release(&fixture.table, &fixture.roots[tree], page, count), OK);
+        }
+        take_picture(&fixture, before);
+        uint32_t used = vm_region_count(&fixture.table);
+        vm_region_compact(&fixture.table);
+        for (uint32_t tree = 0; tree < TREES; tree++) {
+            fixture.roots[tree] = vm_region_root_after_compact(&fixture.table, fixture.roots[tree]);
+        }
+        assert_int_equal(fixture.table.records[0].header.high_water, used + 1);
+        assert_int_equal(fixture.table.records[0].header.free_count, 0);
+        shrink(&fixture, random_below(&random, 100));
+        fixture_validate(&fixture);
+        take_picture(&fixture, after);
+        assert_memory_equal(before, after, sizeof(before));
+    }
+    fixture_delete(&fixture);
+}
+
+static void compacting_an_empty_table_leaves_its_header(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(fixture_insert(fixture, 5, 1, zeroes(RW)), OK);
+    assert_int_equal(fixture_release(fixture, 5, 1), OK);
+    vm_region_compact(&fixture->table);
+    assert_int_equal(vm_region_root_after_compact(&fixture->table, fixture->roots[0]), 0);
+    assert_int_equal(vm_region_shrink(&fixture->table, 0), 1);
+    assert_int_equal(vm_region_reserve(&fixture->table), OK);
+    assert_int_equal(fixture_insert(fixture, 7, 2, zeroes(RW)), OK);
+}
+
+/* Who has many regions leaves some to others; clones leave some to those who have few. */
+static void reserving_leaves_the_margins_that_it_is_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t page = 0;
+
+    while (vm_region_reserve_leaving(&fixture->table, 20) == OK) {
+        assert_int_equal(fixture_insert(fixture, page += 2, 1, zeroes(RW)), OK);
+    }
+    assert_int_equal(vm_region_surplus(&fixture->table), 20 + VM_REGION_RESERVE - 1);
+    fixture->table.clone_margin = 10;
+    struct vm_region_attributes attributes = zeroes(VM_READ);
+    assert_int_equal(vm_region_insert(&fixture->table, &fixture->roots[1], 0, 1, &attributes), OK);
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[1], 12), OK);
+    assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[1], 13), ERROR_NO_MEMORY);
+    assert_int_equal(vm_region_reserve_growth(&fixture->table), OK);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -307,6 +409,9 @@ int main(void)
         TEST(growth_leaves_room_to_release),
         cmocka_unit_test(reserve_commits_in_steps_and_reports_failure),
         TEST(endless_random_use_returns_to_the_start),
+        cmocka_unit_test(compacted_table_is_the_same_and_has_no_free_record),
+        TEST(compacting_an_empty_table_leaves_its_header),
+        TEST(reserving_leaves_the_margins_that_it_is_asked_for),
     };
 
     return cmocka_run_group_tests_name("vm_region, tables", tests, NULL, NULL);

@@ -26,6 +26,9 @@ struct task {
 /* The regions of all programs. */
 extern struct vm_region_table region_table;
 
+/* Part of record_trim(): the same for their table. Roots of trees change; who keeps one keeps it in a record. May sleep. */
+void program_trim_regions(bool all);
+
 /* The task whose thread is running; NULL in kernel threads. */
 struct task *task_current(void);
 

@@ -5,8 +5,12 @@
  * addresses, linked by index and never by pointer. The pages are wired while a boot lasts. Each type has a version
  * that is committed with every generation; a kernel that cannot read one refuses the image and leaves it alone.
  *
- * Records are used through plain C pointers. The first touch of a table's page must happen in record_commit(), which
- * may sleep and fail; from then on access to it never faults in a way that could fail.
+ * Records are used through plain C pointers. Before a free record is written it is reserved, which may sleep and fail; from
+ * then on access to it never faults in a way that could fail.
+ *
+ *     RECORD-1  A record whose page is not there is free. Every type's zeroed record is a free one.
+ *     RECORD-2  The pages of all tables together are at most half of the kernel's reserve of frames, and each table can
+ *               have its guaranteed share of them at any time.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -39,21 +43,55 @@ struct record_layout {
 /* By enum record_type. */
 extern const struct record_layout record_layouts[RECORD_TYPES];
 
-/* Record `index` of a type; the index must be below the type's count. */
-void *record_at(enum record_type type, uint32_t index);
-
 /*
- * Make records [0, count) of a type usable: their pages exist and are wired. May sleep.
- * - ERROR_NO_MEMORY: all tables together would take more pages than half of what vm_frame_reserve() keeps (a 32nd of
- *   memory, at least 1 MiB), or there is no frame. ERROR_IO.
+ * Record `index` of a type; the index must be below the type's count. One whose page is not there is free: it reads as
+ * zeroes and must not be written (RECORD-1). The pages of regions and terminals are the caller's business.
  */
-MUST_CHECK enum error record_commit(enum record_type type, uint32_t count);
+void *record_at(enum record_type type, uint32_t index);
+bool record_is_present(enum record_type type, uint32_t index);
 
-/* Records [0, count) that are usable now. */
+/* The index of a record, by its address. */
+uint32_t record_index(enum record_type type, const void *record);
+
+/* No record at or above this index is there: the end of every walk over a table. */
 uint32_t record_committed(enum record_type type);
 
 /*
+ * The tables of regions and terminals: make records [0, count) usable: their pages exist and are wired. May sleep.
+ * - ERROR_NO_MEMORY: the table has its guaranteed share of pages, and all tables together have what there is beyond those
+ *   (design.md), or there is no frame. ERROR_IO. ERROR_INTERRUPTED: the current task is about to end.
+ */
+MUST_CHECK enum error record_commit(enum record_type type, uint32_t count);
+
+/*
+ * All other tables: make sure of `count` free records that can be written. May sleep, unless they are there; they stay there
+ * until the caller sleeps. Errors as record_commit().
+ */
+MUST_CHECK enum error record_reserve(enum record_type type, uint32_t count);
+
+/* The lowest of them. False: there is none. Does not sleep. */
+bool record_find_free(enum record_type type, uint32_t *out_index);
+
+/* Grows with every page of records that comes or goes: unchanged, if and only if none of the above has slept. */
+uint32_t record_changes(void);
+
+/*
+ * Give back pages that hold free records only. May sleep.
+ * - all: every one of them, because somebody needs pages; else such that the next records need not be waited for.
+ */
+void record_trim(bool all);
+
+/* For that: records of one unit of pages; whether all those of the one that begins at `index` are free; out with it. */
+uint32_t record_unit_size(enum record_type type);
+bool record_unit_is_free(enum record_type type, uint32_t index);
+void record_give_back(enum record_type type, uint32_t index);
+
+/* And of a table without holes: the last page, unless records below `count` are in it. Returns whether there was one. */
+bool record_give_back_last(enum record_type type, uint32_t count);
+
+/*
  * After a boot: make every record that the image holds usable. May sleep.
+ * - those that turn out to hold nothing are given back by record_trim() once all records have been judged.
  * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM: a record page cannot be had; the log names its table.
  */
 struct store;

@@ -102,6 +102,8 @@ struct vm_region_table {
      */
     enum error (*commit)(struct vm_region_table *table, uint32_t count);
 
+    uint32_t clone_margin; /* records that vm_region_reserve_clone() leaves free beyond those it reserves */
+
     uint32_t committed; /* kept by the table: records [0, committed) are usable */
     uint32_t adopted;   /* kept by the table: records in trees adopted so far */
 };
@@ -173,12 +175,34 @@ MUST_CHECK enum error vm_region_reserve(struct vm_region_table *table);
  */
 MUST_CHECK enum error vm_region_reserve_growth(struct vm_region_table *table);
 
+/* The same, and it leaves at least `margin` records for others. */
+MUST_CHECK enum error vm_region_reserve_leaving(struct vm_region_table *table, uint32_t margin);
+
 /* The same for `copies` calls of vm_region_clone() of the tree at *root, as that tree is on return. */
 MUST_CHECK enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t *root, uint32_t copies);
 
 /* The same for vm_region_compose() of the trees at *root and *source, as they are on return. */
 MUST_CHECK enum error vm_region_reserve_compose(struct vm_region_table *table, const uint32_t *root,
                                                 const uint32_t *source);
+
+/* Giving memory back ---------------------------------------------------------------------------- */
+
+/* Records that are usable and not in use. */
+uint32_t vm_region_surplus(const struct vm_region_table *table);
+
+/*
+ * Move the records in use together, so that none below the high-water mark is free. Every root that is kept anywhere, in an
+ * adopted table, has to be replaced by vm_region_root_after_compact() before anything else is done with the table. Does
+ * not sleep; O(records that have been in use).
+ */
+void vm_region_compact(struct vm_region_table *table);
+uint32_t vm_region_root_after_compact(const struct vm_region_table *table, uint32_t root);
+
+/*
+ * Leave `spare` usable records above the high-water mark, at most; those above them are not touched any more unless they are
+ * committed again. Returns how many records are usable now.
+ */
+uint32_t vm_region_shrink(struct vm_region_table *table, uint32_t spare);
 
 /* Lookup ---------------------------------------------------------------------------------------- */
 

@@ -23,8 +23,23 @@ def test_more_than_there_are_records_for_is_refused_and_given_back(image, progra
     assert image.tool("verify").endswith("sound\n")
 
 
+def test_crowd_of_anything_leaves_everything_else_and_comes_again_whatever_was_cut(image, program, chance):
+    boot = image.boot("--memory", "24", "--interval", "20", program=[program("crowds")])
+    for _ in range(4):
+        boot.expect(r"refused with \d+ after \d+|all is well|UNEXPECTED.*", timeout=120)
+        boot.read_for(chance.uniform(0, 2))
+        if not boot.is_running():
+            break
+        boot.kill()
+        boot = image.boot("--memory", "24", "--interval", "20")
+        boot.expect(RESUMED)
+    assert boot.end(timeout=120) == 0
+    assert "all is well.\n" in boot.text() and "UNEXPECTED" not in "".join(each.text() for each in image.boots)
+    assert image.tool("verify").endswith("sound\n")
+
+
 def test_programs_that_need_records_at_once_while_memory_is_short_get_them(image, program):
-    boot = image.boot("--memory", "24", "--interval", "1", program=[program("growth"), "8", "8"])
+    boot = image.boot("--memory", "24", "--interval", "1", program=[program("growth"), "8", "5"])
     assert boot.end(timeout=120) == 0
     assert "all is well\n" in boot.text()
     assert image.tool("verify").endswith("sound\n")

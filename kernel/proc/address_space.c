@@ -10,6 +10,9 @@
 #include "space.h"
 #include "vm_fault.h"
 
+#define REGION_LEVEL_FEW 8u   /* a tree of that height has 54 to 255 regions */
+#define REGIONS_LEFT     512u /* by a program with more than that */
+
 struct address_space address_space_of(uint32_t program)
 {
     struct program_record *record = program_at(program);
@@ -39,10 +42,22 @@ static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
     return region == NULL || region->first_page >= first + count;
 }
 
+/*
+ * Records for one more region. A program that has many already leaves enough for others to be cloned, to be started and to have
+ * a few: the height of its tree says how many it has at least.
+ */
+static enum error reserve_growth(struct address_space space)
+{
+    const struct vm_region *root = &region_table.records[space.record->region_root];
+    bool has_many = space.record->region_root != 0 && root->level > REGION_LEVEL_FEW;
+
+    return has_many ? vm_region_reserve_leaving(&region_table, REGIONS_LEFT) : vm_region_reserve_growth(&region_table);
+}
+
 enum error address_space_map(struct address_space space, uint32_t first, uint32_t count,
                              struct vm_region_attributes attributes)
 {
-    enum error error = vm_region_reserve_growth(&region_table);
+    enum error error = reserve_growth(space);
 
     return error != OK ? error : vm_region_insert(&region_table, &space.record->region_root, first, count, &attributes);
 }
@@ -50,7 +65,7 @@ enum error address_space_map(struct address_space space, uint32_t first, uint32_
 enum error address_space_map_anywhere(struct address_space space, uint32_t count,
                                       struct vm_region_attributes attributes, uint32_t *out_first)
 {
-    enum error error = vm_region_reserve_growth(&region_table);
+    enum error error = reserve_growth(space);
 
     return error != OK ? error
                        : vm_region_allocate(&region_table, &space.record->region_root, USER_FIRST_PAGE,
@@ -130,7 +145,7 @@ enum error address_space_forget(struct address_space space, uint32_t first, uint
 
 enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection)
 {
-    enum error error = vm_region_reserve_growth(&region_table);
+    enum error error = reserve_growth(space);
 
     if (error == OK) {
         error = vm_region_protect(&region_table, &space.record->region_root, first, count, protection);

@@ -28,12 +28,6 @@ struct clone {
 
 /* Reserving -------------------------------------------------------------------------------------------------------- */
 
-static uint32_t records_committed(void)
-{
-    return record_committed(RECORD_PROGRAM) + record_committed(RECORD_TASK) + record_committed(RECORD_SPACE) +
-           record_committed(RECORD_REGION);
-}
-
 /* Others may take records while this sleeps; it has not slept if it did not have to commit any. */
 static enum error reserve(const struct program_record *parent)
 {
@@ -41,12 +35,12 @@ static enum error reserve(const struct program_record *parent)
     uint32_t before;
 
     do {
-        before = records_committed();
+        before = record_changes();
         error = program_reserve();
         error = error == OK ? task_reserve() : error;
         error = error == OK ? space_reserve(2) : error;
         error = error == OK ? vm_region_reserve_clone(&region_table, &parent->region_root, 2) : error;
-    } while (error == OK && records_committed() != before);
+    } while (error == OK && record_changes() != before);
     return error;
 }
 

@@ -14,26 +14,13 @@ static struct file_record *record(uint32_t index)
     return record_at(RECORD_FILE, index);
 }
 
-static uint32_t find_free(void)
-{
-    for (uint32_t index = 1; index < record_committed(RECORD_FILE); index++) {
-        if (record(index)->kind == FILE_FREE) {
-            return index;
-        }
-    }
-    return 0;
-}
-
 enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file)
 {
-    uint32_t index = find_free();
+    uint32_t index;
+    enum error error = record_reserve(RECORD_FILE, 1);
 
-    while (index == 0) {
-        enum error error = record_commit(RECORD_FILE, record_committed(RECORD_FILE) + 2);
-        if (error != OK) {
-            return error;
-        }
-        index = find_free();
+    if (error != OK || !record_find_free(RECORD_FILE, &index)) {
+        return error != OK ? error : ERROR_NO_MEMORY;
     }
     *record(index) = (struct file_record){.kind = kind, .flags = flags, .object = object};
     *out_file = index;
@@ -138,7 +125,7 @@ static bool is_sound(uint32_t file)
     const struct file_record *found = record(file);
     return found->kind > FILE_FREE && found->kind < FILE_KINDS &&
            (found->kind != FILE_TERMINAL || found->object < TERMINALS_MAX) &&
-           (found->kind != FILE_PIPE || found->object < record_committed(RECORD_PIPE));
+           (found->kind != FILE_PIPE || record_is_present(RECORD_PIPE, found->object));
 }
 
 static enum error count_descriptors(const struct program_record *program, uint32_t index)
@@ -160,7 +147,9 @@ static enum error count_descriptors(const struct program_record *program, uint32
 enum error file_resume(void)
 {
     for (uint32_t file = 1; file < record_committed(RECORD_FILE); file++) {
-        record(file)->references = 0;
+        if (record(file)->kind != FILE_FREE) {
+            record(file)->references = 0;
+        }
     }
     for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
         const struct program_record *program = program_at(index);
@@ -171,7 +160,7 @@ enum error file_resume(void)
     }
     enum error error = pipe_resume();
     for (uint32_t file = 1; error == OK && file < record_committed(RECORD_FILE); file++) {
-        if (record(file)->references == 0) {
+        if (record(file)->kind != FILE_FREE && record(file)->references == 0) {
             memset(record(file), 0, sizeof(struct file_record));
         } else if (record(file)->kind == FILE_PIPE) {
             pipe_open(record(file)->object, file_pipe_end(record(file)));

@@ -67,7 +67,7 @@ enum error pipe_create(uint32_t *out_pipe)
         if (pipe == PIPES_MAX) {
             return ERROR_NO_MEMORY;
         }
-        if (pipe < record_committed(RECORD_PIPE)) {
+        if (record_is_present(RECORD_PIPE, pipe)) {
             break;
         }
         enum error error = record_commit(RECORD_PIPE, pipe + 1);
@@ -218,7 +218,9 @@ enum error pipe_resume(void)
             log_line("pipe: record %u is not sound", pipe);
             return ERROR_FORMAT_DAMAGED;
         }
-        memset(pipe_record(pipe)->ends, 0, sizeof(pipe_record(pipe)->ends));
+        if (has_ends(pipe)) {
+            memset(pipe_record(pipe)->ends, 0, sizeof(pipe_record(pipe)->ends));
+        }
     }
     return OK;
 }
@@ -226,7 +228,7 @@ enum error pipe_resume(void)
 void pipe_resumed(void)
 {
     for (uint32_t pipe = 0; pipe < record_committed(RECORD_PIPE); pipe++) {
-        if (!has_ends(pipe) || is_untouched(pipe_record(pipe))) {
+        if (record_is_present(RECORD_PIPE, pipe) && (!has_ends(pipe) || is_untouched(pipe_record(pipe)))) {
             clear(pipe);
         }
         if (pipe_length(pipe) == 0) {

@@ -25,6 +25,11 @@
 
 struct vm_region_table region_table;
 
+#define REGION_CLONE_MARGIN 192u /* that a clone leaves for programs that map, protect and unmap a little */
+#define REGIONS_SPARE       640u  /* that stay when regions are given back: more than anybody has to leave */
+#define REGIONS_TRIM_MIN    1024u /* free ones that are worth the trouble when somebody needs pages */
+#define REGIONS_TRIM_ENOUGH 2048u /* and when nobody does */
+
 static uint32_t programs_alive;
 static uint32_t last_exit_status;
 static struct wait_queue all_ended;
@@ -40,6 +45,46 @@ static void region_table_attach(void)
     region_table.records = record_at(RECORD_REGION, 0);
     region_table.capacity = record_layouts[RECORD_REGION].count;
     region_table.commit = commit_regions;
+    region_table.clone_margin = REGION_CLONE_MARGIN;
+}
+
+static void follow(uint32_t *root)
+{
+    uint32_t now = vm_region_root_after_compact(&region_table, *root);
+
+    if (now != *root) {
+        *root = now;
+    }
+}
+
+/* One step for whoever looks. It costs what has been freed since the last time, as long as that is half of what there is. */
+static void compact_regions(void)
+{
+    vm_region_compact(&region_table);
+    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
+        follow(&program_at(i)->region_root);
+    }
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        follow(&space_at((struct space_id){i})->region_root);
+    }
+}
+
+/* While this sleeps, others may need regions again: so no more pages go than were to go at first. */
+void program_trim_regions(bool all)
+{
+    uint32_t surplus = region_table.committed != 0 ? vm_region_surplus(&region_table) : 0;
+
+    if (surplus < REGIONS_TRIM_MIN || (!all && (surplus < region_table.committed / 2 || surplus < REGIONS_TRIM_ENOUGH))) {
+        return;
+    }
+    compact_regions();
+    uint32_t kept = vm_region_shrink(&region_table, REGIONS_SPARE);
+    uint32_t pages = ((surplus - REGIONS_SPARE) * (uint32_t)sizeof(struct vm_region)) >> PAGE_SHIFT;
+    for (uint32_t i = 0; i < pages && kept <= region_table.committed; i++) {
+        if (!record_give_back_last(RECORD_REGION, region_table.committed)) {
+            return;
+        }
+    }
 }
 
 struct program_record *program_at(uint32_t index)
@@ -136,33 +181,16 @@ const struct vm_fault_policy program_fault_policy = {
 /* Creation ----------------------------------------------------------------------------------------------------------
  */
 
-static uint32_t find_free(void)
-{
-    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
-        if (program_at(index)->state == PROGRAM_FREE) {
-            return index;
-        }
-    }
-    return 0;
-}
-
 enum error program_reserve(void)
 {
-    while (find_free() == 0) {
-        uint32_t committed = record_committed(RECORD_PROGRAM);
-        enum error error = record_commit(RECORD_PROGRAM, committed < 2 ? 2 : committed + 1);
-        if (error != OK) {
-            return error;
-        }
-    }
-    return OK;
+    return record_reserve(RECORD_PROGRAM, 1);
 }
 
 enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index)
 {
-    uint32_t index = find_free();
+    uint32_t index;
 
-    if (index == 0) {
+    if (!record_find_free(RECORD_PROGRAM, &index)) {
         return ERROR_NO_MEMORY;
     }
     enum error error = program_account_open(index);
@@ -199,10 +227,10 @@ static enum error reserve_with_space(void)
     uint32_t before;
 
     do {
-        before = record_committed(RECORD_PROGRAM) + record_committed(RECORD_SPACE);
+        before = record_changes();
         error = program_reserve();
         error = error == OK ? space_reserve(1) : error;
-    } while (error == OK && record_committed(RECORD_PROGRAM) + record_committed(RECORD_SPACE) != before);
+    } while (error == OK && record_changes() != before);
     return error;
 }
 
@@ -321,6 +349,7 @@ void program_destroy(uint32_t index)
     space_collect(space_abandon(program));
     program_account_close(index);
     end(index);
+    record_trim(false);
 }
 
 uint32_t program_count(void)
@@ -444,6 +473,7 @@ enum error program_resume_all(void)
     }
     if (error == OK) {
         space_collect_all();
+        record_trim(false);
     }
     return error;
 }

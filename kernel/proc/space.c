@@ -43,45 +43,24 @@ uint32_t *space_regions(struct space_id space)
 /* Creation ----------------------------------------------------------------------------------------------------------
  */
 
-static uint32_t count_free(void)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = SPACES_FIRST; i < record_committed(RECORD_SPACE); i++) {
-        count += space_at((struct space_id){i})->state == SPACE_FREE;
-    }
-    return count;
-}
-
 enum error space_reserve(uint32_t count)
 {
-    uint32_t free_count;
-
-    while ((free_count = count_free()) < count) {
-        uint32_t committed = record_committed(RECORD_SPACE);
-        enum error error = record_commit(RECORD_SPACE, committed + (count - free_count) + (committed == 0 ? SPACES_FIRST : 0u));
-        if (error != OK) {
-            return error;
-        }
-    }
-    return OK;
+    return record_reserve(RECORD_SPACE, count);
 }
 
 enum error space_create(struct space_id *out)
 {
-    for (uint32_t i = SPACES_FIRST; i < record_committed(RECORD_SPACE); i++) {
-        struct space_id space = {i};
-        if (space_at(space)->state != SPACE_FREE) {
-            continue;
-        }
-        enum error error = pmap_create(space);
-        if (error == OK) {
-            *space_at(space) = (struct space_record){.state = SPACE_OWNED};
-            *out = space;
-        }
-        return error;
+    struct space_id space;
+
+    if (!record_find_free(RECORD_SPACE, &space.number)) {
+        return ERROR_NO_MEMORY;
     }
-    return ERROR_NO_MEMORY;
+    enum error error = pmap_create(space);
+    if (error == OK) {
+        *space_at(space) = (struct space_record){.state = SPACE_OWNED};
+        *out = space;
+    }
+    return error;
 }
 
 void space_forget(struct space_id space)
@@ -193,7 +172,20 @@ struct space_id space_abandon(struct program_record *program)
     return space;
 }
 
-/* Discard the memory of a space region by region. A region leaves the tree only after its pages are gone. */
+#define RUN_REGIONS_MAX 256u
+
+/* The end of the regions that follow each other without a hole from one on, as far as one step takes them. */
+static uint32_t end_of_run(uint32_t root, const struct vm_region *region)
+{
+    uint32_t end = vm_region_end(region);
+
+    for (uint32_t i = 1; i < RUN_REGIONS_MAX && (region = vm_region_find(&region_table, root, end)) != NULL; i++) {
+        end = vm_region_end(region);
+    }
+    return end;
+}
+
+/* Discard the memory of a space run by run. A region leaves the tree only after its pages are gone. */
 static enum error empty(struct space_id space)
 {
     struct space_record *record = space_at(space);
@@ -202,7 +194,7 @@ static enum error empty(struct space_id space)
 
     while (error == OK && (region = vm_region_next(&region_table, record->region_root, 0)) != NULL) {
         uint32_t first = region->first_page;
-        uint32_t count = region->page_count;
+        uint32_t count = end_of_run(record->region_root, region) - first;
         error = vm_discard((struct gpn){space.number << 20 | first}, count);
         if (error == OK) {
             error = vm_region_release(&region_table, &record->region_root, first, count);

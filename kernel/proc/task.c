@@ -189,36 +189,19 @@ static enum error task_revive(uint32_t index)
     return OK;
 }
 
-static enum error find_free_record(uint32_t *out)
-{
-    for (uint32_t index = 0; index < TASKS_MAX; index++) {
-        enum error error = record_commit(RECORD_TASK, index + 1);
-        if (error != OK) {
-            return error;
-        }
-        if (task_record_at(index)->state == TASK_FREE) {
-            *out = index;
-            return OK;
-        }
-    }
-    return ERROR_NO_MEMORY;
-}
-
 enum error task_reserve(void)
 {
-    uint32_t index;
-
-    return find_free_record(&index);
+    return record_reserve(RECORD_TASK, 1);
 }
 
 enum error task_create(uint32_t program, const struct registers *registers, const struct cpu_fpu *fpu,
                        const struct cpu_tls *tls, uint32_t *out_tid)
 {
     uint32_t index;
-    enum error error = find_free_record(&index);
+    enum error error = task_reserve();
 
-    if (error != OK) {
-        return error;
+    if (error != OK || !record_find_free(RECORD_TASK, &index)) {
+        return error != OK ? error : ERROR_NO_MEMORY;
     }
     struct task_record *record = task_record_at(index);
     memset(record, 0, sizeof(*record));
@@ -240,7 +223,7 @@ enum error task_create(uint32_t program, const struct registers *registers, cons
 
 static uint32_t index_of(const struct task *task)
 {
-    return (uint32_t)(task->record - task_record_at(0));
+    return record_index(RECORD_TASK, task->record);
 }
 
 _Noreturn void task_exit(void)
@@ -299,7 +282,9 @@ static enum error task_validate(uint32_t index)
 enum error task_resume_all(void)
 {
     for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        program_at(i)->task_count = 0;
+        if (program_at(i)->state != PROGRAM_FREE) {
+            program_at(i)->task_count = 0;
+        }
     }
     for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
         if (task_record_at(i)->state == TASK_FREE) {

@@ -31,7 +31,7 @@ enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t
 {
     uint32_t size;
 
-    while ((size = copies * tree_size(table, *root)) > vm_region_records_available(table)) {
+    while ((size = copies * tree_size(table, *root) + table->clone_margin) > vm_region_records_available(table)) {
         enum error error = vm_region_records_reserve(table, size);
         if (error != OK) {
             return error;

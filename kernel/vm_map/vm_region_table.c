@@ -87,7 +87,12 @@ enum error vm_region_reserve(struct vm_region_table *table)
 
 enum error vm_region_reserve_growth(struct vm_region_table *table)
 {
-    return vm_region_records_reserve(table, 2 * VM_REGION_RESERVE);
+    return vm_region_reserve_leaving(table, VM_REGION_RESERVE);
+}
+
+enum error vm_region_reserve_leaving(struct vm_region_table *table, uint32_t margin)
+{
+    return vm_region_records_reserve(table, VM_REGION_RESERVE + margin);
 }
 
 enum error vm_region_table_create(struct vm_region_table *table)
