@@ -20,3 +20,4 @@ endfunction()
 
 eidolon_boot_test(proc_boot_test SOURCES proc_boot_test.c)
 eidolon_boot_test(proc_pipe_test SOURCES proc_pipe_test.c)
+eidolon_boot_test(proc_exec_test SOURCES proc_exec_test.c)

@@ -30,6 +30,7 @@ struct vm_region_table region_table;
 #define REGIONS_TRIM_MIN    1024u /* free ones that are worth the trouble when somebody needs pages */
 #define REGIONS_TRIM_ENOUGH 2048u /* and when nobody does */
 
+static bool regions_are_sound; /* the table and all its trees have been adopted */
 static uint32_t programs_alive;
 static uint32_t last_exit_status;
 static struct wait_queue all_ended;
@@ -72,7 +73,7 @@ static void compact_regions(void)
 /* While this sleeps, others may need regions again: so no more pages go than were to go at first. */
 void program_trim_regions(bool all)
 {
-    uint32_t surplus = region_table.committed != 0 ? vm_region_surplus(&region_table) : 0;
+    uint32_t surplus = regions_are_sound ? vm_region_surplus(&region_table) : 0;
 
     if (surplus < REGIONS_TRIM_MIN || (!all && (surplus < region_table.committed / 2 || surplus < REGIONS_TRIM_ENOUGH))) {
         return;
@@ -390,6 +391,7 @@ enum error program_start_empty(void)
     }
     region_table_attach();
     error = vm_region_table_create(&region_table);
+    regions_are_sound = error == OK;
     return error == OK ? pipe_start() : error;
 }
 
@@ -472,6 +474,7 @@ enum error program_resume_all(void)
         }
     }
     if (error == OK) {
+        regions_are_sound = true;
         space_collect_all();
         record_trim(false);
     }
