@@ -98,6 +98,12 @@ uint32_t program_count(void);
 struct vm_fault_policy;
 extern const struct vm_fault_policy program_fault_policy;
 
+/*
+ * A stack grows in a fault, by a region of its own once the program has been cloned, and a fault cannot wait for that
+ * region's record. Whether an access that was denied is worth another try, since there is one now. May sleep.
+ */
+bool program_growth_goes_on(enum error error);
+
 /* Begin with no programs, or bring every task in the records back to life. ERROR_FORMAT_DAMAGED is explained in the log. */
 MUST_CHECK enum error program_start_empty(void);
 MUST_CHECK enum error program_resume_all(void);

@@ -161,6 +161,9 @@ MUST_CHECK enum error vm_region_validate(const struct vm_region_table *table, ui
 /* Records in use. */
 uint32_t vm_region_count(const struct vm_region_table *table);
 
+/* Records that can be taken without sleeping. */
+uint32_t vm_region_records_available(const struct vm_region_table *table);
+
 /*
  * Records that will surely be there for the next changes, as long as the caller does not sleep in between. One change
  * needs two at most, so this is enough for two changes (release what is in the way, then insert).

@@ -48,7 +48,11 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
         vm_account_count(page_at(task, (struct vaddr){0}), EIDOLON_FAULT_DENIED);
         return ERROR_DENIED;
     }
-    return vm_fault(page_at(task, address), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
+    enum error error;
+    do {
+        error = vm_fault(page_at(task, address), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
+    } while (program_growth_goes_on(error));
+    return error;
 }
 
 bool trap_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access, bool present,

@@ -163,6 +163,12 @@ static void opening(struct gpn chunk)
     }
 }
 
+bool program_growth_goes_on(enum error error)
+{
+    return error == ERROR_DENIED && vm_region_records_available(&region_table) == 0 &&
+           vm_region_reserve_growth(&region_table) == OK;
+}
+
 /* Nobody waits for it here: it ends as soon as it has its turn. */
 static bool stop(struct space_id space)
 {

@@ -114,7 +114,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     enum error error;
     do {
         error = wire_pages(range, pages, access);
-    } while (signal_wait_goes_on(error));
+    } while (signal_wait_goes_on(error) || program_growth_goes_on(error));
     return error;
 }
 

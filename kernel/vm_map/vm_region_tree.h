@@ -21,9 +21,6 @@ static inline bool vm_region_range_is_sound(uint32_t first, uint32_t count)
 
 /* Records (vm_region_table.c) ------------------------------------------------------------------- */
 
-/* Records that can be taken without sleeping. */
-uint32_t vm_region_records_available(const struct vm_region_table *table);
-
 /* Make that many available; may sleep. ERROR_NO_MEMORY: the table is full; errors of table->commit. */
 MUST_CHECK enum error vm_region_records_reserve(struct vm_region_table *table, uint32_t count);
 
