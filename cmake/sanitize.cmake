@@ -14,7 +14,8 @@ if(EIDOLON_SANITIZE STREQUAL "address")
 elseif(EIDOLON_SANITIZE STREQUAL "thread")
     set(instrumentation -fsanitize=thread -fno-omit-frame-pointer)
 elseif(EIDOLON_SANITIZE STREQUAL "coverage")
-    set(instrumentation --coverage -O0 -fprofile-update=atomic)
+    # Variables and counters lie in sections of their own, so that a test can tell them apart: hosttest/fake/kernel_data.ld.
+    set(instrumentation --coverage -O0 -fprofile-update=atomic -fdata-sections)
     # For tests whose processes end without their exit handlers: space_fixture.c.
     target_link_options(eidolon_sanitize INTERFACE -Wl,-u,__gcov_dump)
 elseif(NOT EIDOLON_SANITIZE STREQUAL "")

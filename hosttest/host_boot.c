@@ -267,6 +267,16 @@ bool host_store(struct registers *registers, uint32_t address, uint32_t value)
     return true;
 }
 
+/* A page of records that a snapshot owes is copied to a frame of the kernel's reserve: that one is there. */
+static bool fault_of_kernel(struct registers *registers, struct vaddr address, enum trap_fault_access access,
+                            bool present, bool from_user)
+{
+    fake_spare_allocations(true);
+    bool resolved = trap_page_fault(registers, address, access, present, from_user);
+    fake_spare_allocations(false);
+    return resolved;
+}
+
 /* A boot ----------------------------------------------------------------------------------------------------------- */
 
 static void boot(void)
@@ -286,7 +296,7 @@ struct host_end host_boot(const struct host_machine *with)
         .start = machine.program, .size = machine.program_bytes, .command_line = machine.program_words};
     load_kernel();
     host_devices_start(machine.disk);
-    fake_window_use(trap_page_fault);
+    fake_window_use(fault_of_kernel);
     fake_machine_start(machine.frames == 0 ? FRAMES_DEFAULT : machine.frames);
     fake_schedule(machine.schedule);
     fake_panic_hook = on_panic;

@@ -30,6 +30,7 @@ static uint64_t attempts;
 static uint64_t fail_first;
 static uint64_t fail_end;
 static enum frame_owner fail_owner;
+static bool is_spared;
 
 void fake_frames_start(uint32_t frames)
 {
@@ -51,6 +52,7 @@ void fake_frames_start(uint32_t frames)
     attempts = 0;
     fail_first = fail_end = 0;
     fail_owner = FRAME_FREE;
+    is_spared = false;
 }
 
 void fake_frames_stop(void)
@@ -78,8 +80,16 @@ void fake_fail_owner(enum frame_owner owner)
     fail_owner = owner;
 }
 
+void fake_spare_allocations(bool spared)
+{
+    is_spared = spared;
+}
+
 bool fake_allocation_fails(void)
 {
+    if (is_spared) {
+        return false;
+    }
     uint64_t attempt = attempts++;
 
     return attempt >= fail_first && attempt < fail_end;

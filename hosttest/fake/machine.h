@@ -34,6 +34,9 @@ void fake_fail_allocations(uint64_t index, uint64_t count);
 /* Let all attempts for this owner fail from now on; FRAME_FREE: no more. */
 void fake_fail_owner(enum frame_owner owner);
 
+/* No attempt fails, nor counts, until this is taken back. */
+void fake_spare_allocations(bool spared);
+
 /* Frames in use, whoever has them. */
 uint32_t fake_frames_used(void);
 

@@ -10,9 +10,16 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define WATCHED true /* a wild pointer of the kernel's has its report */
+#else
+#define WATCHED false
+#endif
 
 #define WINDOW_BYTES (1ull << 32)
 #define PAGES        (1u << 20)
@@ -109,6 +116,8 @@ static void on_fault(int number, siginfo_t *information, void *context)
         int error = errno;
         access_window((struct vaddr){(uint32_t)offset}, (machine->uc_mcontext.gregs[REG_ERR] & ERROR_WRITE) != 0);
         errno = error;
+    } else if (fake_panic_hook != NULL && !WATCHED) {
+        panic("page fault", "kernel: at host address %p", information->si_addr);
     } else if ((previous.sa_flags & SA_SIGINFO) != 0) {
         previous.sa_sigaction(number, information, context);
     } else {

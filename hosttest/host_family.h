@@ -1,0 +1,66 @@
+/*
+ * A program for the worlds of proc_world.h that does everything at random, and knows at each moment what its memory holds
+ * and what each of its calls may answer.
+ *
+ * What it does at a step follows from its seed and the step's number, which are in its memory; so are its books: for each
+ * page of its playground whether it is mapped, with which rights, and which version of content it has, and its children
+ * with their seeds. All books are in one page, changed in one instruction together with the step; so whatever state a
+ * boot finds, memory and books must agree, but for the pages of the step that was under way.
+ *
+ * The host keeps a second copy of the books, which the kernel cannot lose (struct family_book): what they were at each
+ * stop must be what a boot of that stop's generation finds.
+ */
+#ifndef HOST_FAMILY_H
+#define HOST_FAMILY_H
+
+#include "arch/cpu.h"
+#include "host_program.h"
+
+#define FAMILY_WORDS 160u /* of the books */
+#define FAMILY_PIDS  128u
+
+struct family_book {
+    uint32_t words[FAMILY_WORDS];
+};
+
+/* By process id, as of now. */
+extern struct family_book family_books[FAMILY_PIDS];
+
+struct family_options {
+    uint32_t steps;    /* of the first program, about */
+    bool has_faults;   /* requests and allocations fail: calls may answer ENOMEM and EIO, programs may die of it */
+    bool is_short;     /* memory may run out: calls may answer ENOMEM, programs may be killed */
+    bool is_calm;      /* nobody sends signals */
+};
+
+/* What happened, to see that it does. */
+struct family_counters {
+    uint64_t steps, writes, reads, maps, unmaps, protections, moves, breaks, forks, vforks, waits, executions, syncs,
+        piped, signals, handled, retries, deaths;
+};
+extern struct family_counters family_counters;
+
+void family_use(const struct family_options *options);
+
+/* The words of its command line. */
+const char *family_words(uint64_t seed);
+
+/* A program whose next instruction is an image's first one has no books yet. */
+bool family_is_fresh(const struct registers *registers);
+
+/* Whether a program is in, or on its way to, a signal handler. */
+bool family_is_in_handler(const struct registers *registers);
+
+/*
+ * Compare the books in the running program's memory with `book`, and all pages with them, but for those of the step under
+ * way. False: interrupted, try again later. What is wrong ends the boot.
+ */
+MUST_CHECK bool family_verify(struct registers *registers, const struct family_book *book);
+
+/* A clone has been made. */
+void family_cloned(uint32_t parent, uint32_t child);
+
+/* A sync of the running program was answered with success; given by the world. */
+extern void (*family_synced)(uint32_t pid, uint32_t step);
+
+#endif
