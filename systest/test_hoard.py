@@ -35,7 +35,7 @@ def go_on_for(boot, ticks):
 def all_is_well(image, boot):
     boot.expect(r"all is well\.|CORRUPT", timeout=90)
     assert "CORRUPT" not in boot.text()
-    assert boot.end() == 0
+    assert boot.end() in (0, 128 + SIGKILL)  # the last one to end may be one of those that it has killed
     assert image.tool("verify").endswith("sound\n")
 
 
@@ -78,8 +78,8 @@ def test_full_disk_that_holds_what_an_eater_had_takes_snapshots_again(image, pro
 
 def test_cut_beside_an_eater_loses_nothing_confirmed(image, program, chance):
     boot = start(image, program, "touch", 2)
-    boot.expect(f"sync: {ENOSPC}" if chance.random() < 0.5 else STOPPED, timeout=60)
-    boot.read_for(chance.random() * 2)
+    boot.expect(f"sync: {ENOSPC}", timeout=60)
+    boot.read_for(chance.random() * 0.2)  # nobody is refused before two snapshots have failed, a quarter of a second apart
     boot.kill()
     assert image.tool("verify").endswith("sound\n")
     boot = image.boot("--memory", "24", "--interval", "100")

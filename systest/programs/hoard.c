@@ -96,9 +96,12 @@ static void eat_by_touch(int is_still)
     }
 }
 
+/* Until sync() has failed it is called now and then, so that the disk is known to be full before memory is. */
 static void eat_by_pieces(int is_break)
 {
-    while (1) {
+    int is_full = 0;
+    for (uint32_t number = 1;; number++) {
+        is_full = is_full || (number % 8 == 0 && syscall(CALL_SYNC, &generation) != 0);
         uint8_t *memory = is_break ? sbrk(PIECE) : map(PIECE, 0);
         if (memory == MAP_FAILED) {
             refused();
