@@ -4,6 +4,7 @@
 #include "arch/arena.h"
 #include "arch/boot.h"
 #include "arch/clock.h"
+#include "arch/context.h"
 #include "arch/cpu.h"
 #include "arch/frame.h"
 #include "clock_internal.h"
@@ -183,4 +184,28 @@ SELFTEST_PANIC(panic_division)
 SELFTEST_PANIC(panic_assertion)
 {
     ASSERT(clock_boot_ns() == 0);
+}
+
+/* All frames but two are taken, in a chain. */
+SELFTEST(stack_that_finds_no_memory_takes_no_slot)
+{
+    struct cpu_stack stack;
+    struct frame chain = FRAME_NONE, frame;
+    uint32_t free_before = frame_count(FRAME_FREE);
+    SELFTEST_EXPECT(cpu_stack_create(&stack) == OK);
+    const void *bottom = stack.bottom;
+    cpu_stack_delete(&stack);
+    while (frame_count(FRAME_FREE) > 2 && frame_allocate(FRAME_KERNEL, &frame) == OK) {
+        *(struct frame *)frame_address(frame) = chain;
+        chain = frame;
+    }
+    SELFTEST_EXPECT(cpu_stack_create(&stack) == ERROR_NO_MEMORY);
+    while (!frame_is_none(chain)) {
+        frame = chain;
+        chain = *(const struct frame *)frame_address(frame);
+        frame_free(frame);
+    }
+    SELFTEST_EXPECT(frame_count(FRAME_FREE) == free_before);
+    SELFTEST_EXPECT(cpu_stack_create(&stack) == OK && stack.bottom == bottom);
+    cpu_stack_delete(&stack);
 }

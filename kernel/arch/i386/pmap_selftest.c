@@ -6,12 +6,15 @@
 #include "arch/cpu.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
+#include "paging.h"
+#include "pmap_internal.h"
 #include "selftest.h"
 
 #include <string.h>
 
 #define ADDRESS      0x10000000u
 #define OTHER_CHUNK  (ADDRESS + 0x400000u)
+#define RECORDS      0xF3C00000u /* in the system window, behind all tables */
 #define SHARED       (SHARED_START + 0x1000u)
 #define FIRST_SPACE  ((struct space_id){4000})
 #define SECOND_SPACE ((struct space_id){4001})
@@ -95,6 +98,7 @@ SELFTEST(pmap_read_only_page_refuses_writes)
     SELFTEST_EXPECT(can_write(ADDRESS, 7) && *(uint32_t *)frame_address(frame) == 7);
     pmap_protect(first_page(ADDRESS), PMAP_READ);
     SELFTEST_EXPECT(!can_write(ADDRESS, 8) && *(uint32_t *)frame_address(frame) == 7);
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && value == 7); /* the processor knows the page when it goes */
     SELFTEST_EXPECT(leave(first_page(ADDRESS), frame));
     SELFTEST_EXPECT(!can_read(ADDRESS, &value));
     end_space(FIRST_SPACE);
@@ -124,6 +128,7 @@ SELFTEST(pmap_dirty_bit_is_set_again_after_it_was_cleared)
     SELFTEST_EXPECT(pmap_clear_dirty(page) && !pmap_is_dirty(page) && !pmap_clear_dirty(page));
     SELFTEST_EXPECT(can_write(ADDRESS, 2) && pmap_is_dirty(page));
     SELFTEST_EXPECT(pmap_clear_accessed(page) && !pmap_clear_accessed(page));
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && pmap_clear_accessed(page));
     SELFTEST_EXPECT(leave(page, frame));
     end_space(FIRST_SPACE);
 }
@@ -227,8 +232,9 @@ SELFTEST(pmap_stop_reaches_spaces_that_are_not_active)
     struct frame first = enter(first_page(ADDRESS), PMAP_WRITE);
     pmap_stop();
     SELFTEST_EXPECT(pmap_is_closed(page_at(SECOND_SPACE, ADDRESS)));
+    pmap_open(page_at(SECOND_SPACE, ADDRESS));
     pmap_stop();
-    pmap_activate(SECOND_SPACE);
+    pmap_activate(SECOND_SPACE); /* nobody has asked for the chunk since */
     SELFTEST_EXPECT(!can_write(ADDRESS, 2));
     pmap_open(first_page(ADDRESS));
     SELFTEST_EXPECT(!can_write(ADDRESS, 2));
@@ -269,4 +275,27 @@ SELFTEST(pmap_shared_window_is_one_for_all_spaces)
     SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
     end_space(FIRST_SPACE);
     SELFTEST_EXPECT(!can_read(SHARED, &value));
+}
+
+/* Both locks on the kernel's records: a program reaches neither their table nor their pages, whatever is open. */
+SELFTEST(pmap_records_are_closed_by_a_stop_and_open_to_no_program)
+{
+    struct visits visits = {.clear = true};
+    struct gpn page = page_at(SPACE_SYSTEM, RECORDS);
+    begin_space(FIRST_SPACE);
+    struct frame frame = enter(page, PMAP_WRITE);
+    const uint32_t *chunk = pmap_chunk_entry(page);
+    SELFTEST_EXPECT((*chunk & ENTRY_USER) == 0);
+    SELFTEST_EXPECT((entry_table(*chunk)[page.number & (TABLE_ENTRIES - 1)] & ENTRY_USER) == 0);
+    SELFTEST_EXPECT(!pmap_is_closed(page));
+    pmap_stop();
+    SELFTEST_EXPECT(pmap_is_closed(page));
+    pmap_activate(SPACE_SYSTEM);
+    SELFTEST_EXPECT(pmap_is_closed(page));
+    pmap_open(page);
+    pmap_activate(FIRST_SPACE);
+    SELFTEST_EXPECT(!pmap_is_closed(page));
+    leave(page, frame);
+    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
+    end_space(FIRST_SPACE);
 }
