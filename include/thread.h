@@ -61,6 +61,20 @@ void thread_start(void);
 struct thread *thread_current(void);
 const char *thread_name(const struct thread *thread);
 
+/*
+ * What happens between these two is one instant to every other thread: the caller does not sleep, yield or end, and nothing
+ * that it calls does. They nest. A violation panics where it is about to happen. With a second processor they will be the
+ * scopes of a lock.
+ */
+void atomic_begin(void);
+void atomic_end(void);
+
+/* Every function that may sleep calls this first, also when it will not sleep this time. Panics in what is atomic. */
+void thread_may_sleep(void);
+
+/* A machine starts: nothing is atomic. For fake machines, whose power goes at any point. */
+void atomic_reset(void);
+
 /* Let others run; returns when it is this thread's turn again. */
 void thread_yield(void);
 
@@ -81,10 +95,36 @@ uint32_t wait_queue_wake(struct wait_queue *queue, uint32_t count_max);
 /* End an interruptible sleep of `thread` now, or its next one if it is awake. */
 void thread_interrupt(struct thread *thread);
 
-/* A mutex is locked once, by one thread, and unlocked by it; anything else is a program error and panics. */
-void mutex_lock(struct mutex *mutex);
-bool mutex_try_lock(struct mutex *mutex);
-void mutex_unlock(struct mutex *mutex);
+/*
+ * The order in which mutexes are locked, outermost first. A thread locks one only while all that it holds stand before it in
+ * this list; pages alone may be held several at a time, a copy before what it is a copy of (vm_lineage.h). Trying for a mutex
+ * is free of that: it cannot wait.
+ */
+enum lock_rank {
+    LOCK_WORDS,    /* the buffer for the words of exec */
+    LOCK_PAGE_OUT, /* whose turn it is to write victims */
+    LOCK_PAGE,     /* struct vm_page */
+    LOCK_COMMIT,   /* of a store */
+    LOCK_RANKS
+};
+
+/* How many of each rank a thread holds. Zeroed: none. */
+struct lock_account {
+    uint8_t held[LOCK_RANKS];
+};
+
+/* For implementations of mutexes: check and note, only note, and forget. */
+void lock_order_take(struct lock_account *account, enum lock_rank rank);
+void lock_order_note(struct lock_account *account, enum lock_rank rank);
+void lock_order_drop(struct lock_account *account, enum lock_rank rank);
+
+/*
+ * A mutex is locked once, by one thread, and unlocked by it; anything else is a program error and panics. So is a rank out
+ * of order, and locking in what is atomic. `rank` is the same at every call for a mutex.
+ */
+void mutex_lock(struct mutex *mutex, enum lock_rank rank);
+bool mutex_try_lock(struct mutex *mutex, enum lock_rank rank);
+void mutex_unlock(struct mutex *mutex, enum lock_rank rank);
 bool mutex_is_mine(const struct mutex *mutex);
 bool mutex_is_free(const struct mutex *mutex);
 

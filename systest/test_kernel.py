@@ -42,6 +42,7 @@ def test_kernel_passes_its_own_tests(tmp_path, disk, memory):
     ("panic_page_fault", "the kernel wrote to"),
     ("panic_division", "divi"),
     ("panic_assertion", "expected"),
+    ("panic_sleep_in_atomic", "expected"),
 ])
 def test_panic_says_what_and_where(tmp_path, name, what):
     status, log, serial = run_kernel(str(tmp_path), f"selftest={name}")

@@ -92,24 +92,38 @@ uint32_t frame_count(enum frame_owner owner)
     return owner == FRAME_FREE ? FRAMES_MAX - 1 - frames_made + free_count : counts[owner];
 }
 
-/* One thread: a mutex only notices misuse. */
-void mutex_lock(struct mutex *mutex)
+/* One thread: nothing sleeps, and a mutex only notices misuse. */
+void atomic_begin(void)
 {
+}
+
+void atomic_end(void)
+{
+}
+
+void thread_may_sleep(void)
+{
+}
+
+void mutex_lock(struct mutex *mutex, enum lock_rank rank)
+{
+    (void)rank;
     ASSERT(mutex->owner == NULL);
     mutex->owner = (struct thread *)(void *)mutex;
 }
 
-bool mutex_try_lock(struct mutex *mutex)
+bool mutex_try_lock(struct mutex *mutex, enum lock_rank rank)
 {
     if (mutex->owner != NULL) {
         return false;
     }
-    mutex_lock(mutex);
+    mutex_lock(mutex, rank);
     return true;
 }
 
-void mutex_unlock(struct mutex *mutex)
+void mutex_unlock(struct mutex *mutex, enum lock_rank rank)
 {
+    (void)rank;
     ASSERT(mutex->owner != NULL);
     mutex->owner = NULL;
 }

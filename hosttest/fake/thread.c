@@ -42,6 +42,7 @@ struct thread {
     bool interrupted;  /* and not yet told */
     enum error result; /* of the sleep */
     struct cpu_user_context *context;
+    struct lock_account locks; /* it holds */
     jmp_buf end; /* where it leaves from */
 };
 
@@ -161,6 +162,7 @@ void fake_kernel_enter(void)
 
 void fake_kernel_leave(void)
 {
+    thread_may_sleep();
     pthread_mutex_lock(&guard);
     processor_give();
     pthread_mutex_unlock(&guard);
@@ -168,6 +170,7 @@ void fake_kernel_leave(void)
 
 void thread_yield(void)
 {
+    thread_may_sleep();
     pthread_mutex_lock(&guard);
     processor_leave();
     processor_take();
@@ -184,6 +187,8 @@ bool thread_should_yield(void)
 void fake_threads_start(void)
 {
     first.context = NULL;
+    first.locks = (struct lock_account){0};
+    atomic_reset();
     current = &first;
     threads = NULL;
     last = NULL;
@@ -366,6 +371,8 @@ void fake_threads_run(void (*entry)(void), void (*stuck)(void))
     line_length = 0;
     last = idle = running = NULL;
     is_off = false;
+    first.locks = (struct lock_account){0};
+    atomic_reset();
     fake_kernel_enter();
 }
 
@@ -424,6 +431,7 @@ static enum error sleep_in(struct wait_queue *queue, uint64_t deadline_ns, bool 
     struct thread *thread = current;
     enum error result;
 
+    thread_may_sleep();
     pthread_mutex_lock(&guard);
     if (interruptible && thread->interrupted) {
         thread->interrupted = false;
@@ -493,28 +501,35 @@ void fake_threads_expire(uint64_t now_ns)
 
 /* Mutexes --------------------------------------------------------------------------------------------------------- */
 
-bool mutex_try_lock(struct mutex *mutex)
+bool mutex_try_lock(struct mutex *mutex, enum lock_rank rank)
 {
     ASSERT(mutex->owner != current);
     if (mutex->owner != NULL) {
         return false;
     }
     mutex->owner = current;
+    lock_order_note(&current->locks, rank);
     return true;
 }
 
-void mutex_lock(struct mutex *mutex)
+void mutex_lock(struct mutex *mutex, enum lock_rank rank)
 {
-    if (!mutex_try_lock(mutex)) {
-        /* The one who unlocks it hands it over. */
-        ASSERT(wait_queue_sleep(&mutex->waiters, DEADLINE_NEVER, false) == OK);
-        ASSERT(mutex->owner == current);
+    thread_may_sleep();
+    ASSERT(mutex->owner != current);
+    lock_order_take(&current->locks, rank);
+    if (mutex->owner == NULL) {
+        mutex->owner = current;
+        return;
     }
+    /* The one who unlocks it hands it over. */
+    ASSERT(wait_queue_sleep(&mutex->waiters, DEADLINE_NEVER, false) == OK);
+    ASSERT(mutex->owner == current);
 }
 
-void mutex_unlock(struct mutex *mutex)
+void mutex_unlock(struct mutex *mutex, enum lock_rank rank)
 {
     ASSERT(mutex->owner == current);
+    lock_order_drop(&current->locks, rank);
     mutex->owner = mutex->waiters.last != NULL ? mutex->waiters.last->wait_next : NULL;
     (void)wait_queue_wake(&mutex->waiters, 1);
 }

@@ -5,6 +5,7 @@
  * is allowed. The file is portable; it does not sleep itself, the driver's functions do.
  */
 #include "block_device.h"
+#include "thread.h"
 
 #define READ_TRIES 3u
 
@@ -25,6 +26,7 @@ static enum error check(const struct block_device *device, const struct block_re
 
 void block_submit(struct block_device *device, struct block_request *request)
 {
+    thread_may_sleep();
     request->device = device;
     request->done = false;
     request->result = OK;

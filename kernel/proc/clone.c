@@ -12,6 +12,7 @@
 #include "program.h"
 #include "space.h"
 #include "task.h"
+#include "thread.h"
 #include "vm_region.h"
 #include <string.h>
 
@@ -144,6 +145,24 @@ static void divide(struct clone *clone)
     file_share_all(program_at(clone->child), clone->parent);
 }
 
+/* One instant: a stop sees a clone whole or not at all. */
+static enum error make_clone(struct clone *clone)
+{
+    enum error error = make_spaces(clone);
+
+    if (error != OK) {
+        return error;
+    }
+    error = make_program(clone);
+    if (error != OK) {
+        drop_space(clone->parent_space, &clone->parent_regions);
+        drop_space(clone->child_space, &clone->child_regions);
+        return error;
+    }
+    divide(clone);
+    return OK;
+}
+
 enum error program_clone(const struct program_clone_options *options, uint32_t *out_index)
 {
     struct task *task = task_current();
@@ -159,19 +178,14 @@ enum error program_clone(const struct program_clone_options *options, uint32_t *
                           .parent = task->program,
                           .parent_index = task->program_index,
                           .source = {task->program->space}};
+    if (error != OK) {
+        return error;
+    }
+    atomic_begin();
+    error = make_clone(&clone);
+    atomic_end();
     if (error == OK) {
-        error = make_spaces(&clone);
+        *out_index = clone.child;
     }
-    if (error != OK) {
-        return error;
-    }
-    error = make_program(&clone);
-    if (error != OK) {
-        drop_space(clone.parent_space, &clone.parent_regions);
-        drop_space(clone.child_space, &clone.child_regions);
-        return error;
-    }
-    divide(&clone);
-    *out_index = clone.child;
-    return OK;
+    return error;
 }

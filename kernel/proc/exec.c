@@ -14,6 +14,7 @@
 #include "space.h"
 #include "start.h"
 #include "task.h"
+#include "thread.h"
 #include <string.h>
 
 /* The image that is meant: one by its name, or the caller's own. */
@@ -119,11 +120,13 @@ enum error program_become(const char *name, const struct program_image *words)
     if (error != OK) {
         return error;
     }
+    atomic_begin();
     exchange_spaces(task->program, task->program_index, program_at(other), other);
     const struct space_record *image = space_at(space_image_of(task->program));
     forget_past(task->program, image);
     restart(task, image->image.entry, stack_pointer);
     program_release_parent(task->program);
+    atomic_end();
     program_destroy(other);
     return OK;
 }

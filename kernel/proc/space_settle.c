@@ -11,6 +11,7 @@
 #include "log.h"
 #include "space.h"
 #include "task.h"
+#include "thread.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 
@@ -122,6 +123,7 @@ static enum error become_source(uint32_t index, struct space_id source)
     if (error != OK) {
         return error;
     }
+    atomic_begin();
     vm_region_clear(&region_table, &program->region_root);
     vm_region_clear(&region_table, space_regions(source));
     restrict_to_regions(source, root);
@@ -131,6 +133,7 @@ static enum error become_source(uint32_t index, struct space_id source)
     program->space = source.number;
     task_move_program(index, source);
     space_forget(space);
+    atomic_end();
     return OK;
 }
 

@@ -94,9 +94,9 @@ int32_t call_execve(const struct system_call *call)
     if (result != 0) {
         return result;
     }
-    mutex_lock(&buffer.mutex);
+    mutex_lock(&buffer.mutex, LOCK_WORDS);
     buffer.used = buffer.count = 0;
     result = become(call, name);
-    mutex_unlock(&buffer.mutex);
+    mutex_unlock(&buffer.mutex, LOCK_WORDS);
     return result;
 }

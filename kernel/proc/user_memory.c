@@ -3,6 +3,7 @@
  * its addresses; of one that is being built page by page through the frames, so that whoever builds it stays the task
  * that it is, with its own signals, however long it sleeps.
  */
+#include "thread.h"
 #include "user_memory.h"
 #include "arch/window.h"
 #include "program.h"
@@ -98,6 +99,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
 {
     uint32_t end = address.value + length;
 
+    thread_may_sleep();
     if (length > USER_RANGE_MAX) {
         return ERROR_RANGE;
     }

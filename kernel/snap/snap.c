@@ -51,16 +51,20 @@ static struct snap_statistics statistics;
 static enum error stop_world(uint8_t *record, uint32_t *record_bytes)
 {
     uint64_t begun = clock_boot_ns();
-    enum error error = store_snapshot_seal(backing);
 
+    atomic_begin();
+    enum error error = store_snapshot_seal(backing);
     stops_begun++;
+    if (error == OK) {
+        client->capture();
+        *record_bytes = client->system_record(record, STORE_SYSTEM_RECORD_MAX);
+        error = vm_stop();
+        ASSERT(error == OK);
+    }
+    atomic_end();
     if (error != OK) {
         return error;
     }
-    client->capture();
-    *record_bytes = client->system_record(record, STORE_SYSTEM_RECORD_MAX);
-    error = vm_stop();
-    ASSERT(error == OK);
     statistics.stop_ns_last = clock_boot_ns() - begun;
     if (statistics.stop_ns_last > statistics.stop_ns_max) {
         statistics.stop_ns_max = statistics.stop_ns_last;
@@ -176,7 +180,9 @@ static void finish(enum error error)
     } else {
         stops_durable = stops_begun;
         if (client->durable != NULL) {
+            atomic_begin();
             client->durable();
+            atomic_end();
         }
     }
     if (last_error != error && client->changed != NULL) {

@@ -197,7 +197,7 @@ enum error store_close(struct store *store)
 {
     enum error error = OK;
     if (!store->read_only && !store->is_sealed) {
-        mutex_lock(&store->commit_lock);
+        mutex_lock(&store->commit_lock, LOCK_COMMIT);
         error = doubt_settle(store);
         error = error != OK ? error : root_confirm(store);
         if (error == OK) {
@@ -206,7 +206,7 @@ enum error store_close(struct store *store)
             root->user = 0;
             error = root_commit(store, root);
         }
-        mutex_unlock(&store->commit_lock);
+        mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     }
     store_free(store);
     return error;
@@ -292,13 +292,13 @@ static uint32_t reserve_blocks(const struct store *store)
 static enum error allowed_to_write(struct store *store)
 {
     if (store->in_doubt) {
-        mutex_lock(&store->commit_lock);
-    } else if (store->is_confirmed || !mutex_try_lock(&store->commit_lock)) {
+        mutex_lock(&store->commit_lock, LOCK_COMMIT);
+    } else if (store->is_confirmed || !mutex_try_lock(&store->commit_lock, LOCK_COMMIT)) {
         return OK;
     }
     enum error error = doubt_settle(store);
     error = error != OK || store->is_confirmed ? error : root_confirm(store);
-    mutex_unlock(&store->commit_lock);
+    mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }
 

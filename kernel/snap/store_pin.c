@@ -79,14 +79,14 @@ enum error store_pin(struct store *store, struct generation generation, const ch
     if (!name_is_valid(name)) {
         return ERROR_INVALID;
     }
-    mutex_lock(&store->commit_lock);
+    mutex_lock(&store->commit_lock, LOCK_COMMIT);
     struct disk_root *root;
     enum error error = root_copy(store, &root);
     if (error == OK) {
         error = pin(store, root, generation.number, name);
         memory_page_free(root);
     }
-    mutex_unlock(&store->commit_lock);
+    mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }
 
@@ -108,7 +108,7 @@ enum error store_unpin(struct store *store, const char *name)
     if (store->read_only) {
         return ERROR_READ_ONLY;
     }
-    mutex_lock(&store->commit_lock);
+    mutex_lock(&store->commit_lock, LOCK_COMMIT);
     struct disk_root *root;
     enum error error = root_copy(store, &root);
     if (error == OK) {
@@ -116,7 +116,7 @@ enum error store_unpin(struct store *store, const char *name)
         memory_page_free(root);
     }
     store->wants_rebuild = store->wants_rebuild || error == OK;
-    mutex_unlock(&store->commit_lock);
+    mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }
 

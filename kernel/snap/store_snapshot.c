@@ -75,13 +75,13 @@ enum error store_snapshot_commit(struct store *store, const void *record, uint32
     if (!store->is_sealed) {
         return ERROR_INVALID;
     }
-    mutex_lock(&store->commit_lock);
+    mutex_lock(&store->commit_lock, LOCK_COMMIT);
     enum error error = commit_layer(store, &store->sealed, store->sealed_generation, store->tuning.history, false,
                                     record, length, wall_time_ns);
     if (error == OK) {
         store->is_sealed = false;
     }
-    mutex_unlock(&store->commit_lock);
+    mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     if (error != OK) {
         store_snapshot_abort(store);
     }
@@ -110,9 +110,9 @@ enum error store_settle(struct store *store, uint64_t wall_time_ns)
     if (store->is_sealed) {
         return ERROR_BUSY;
     }
-    mutex_lock(&store->commit_lock);
+    mutex_lock(&store->commit_lock, LOCK_COMMIT);
     enum error error = commit_nothing(store, store->tuning.history, true, wall_time_ns);
-    mutex_unlock(&store->commit_lock);
+    mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }
 
@@ -128,9 +128,9 @@ enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
     if (is_least && !store->wants_rebuild) {
         return ERROR_NO_SPACE;
     }
-    mutex_lock(&store->commit_lock);
+    mutex_lock(&store->commit_lock, LOCK_COMMIT);
     enum error error = commit_nothing(store, HISTORY_MIN, false, wall_time_ns);
     store->reclaimed = error == OK ? committed_generation(store) : store->reclaimed;
-    mutex_unlock(&store->commit_lock);
+    mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }

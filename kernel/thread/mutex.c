@@ -5,10 +5,12 @@
 #include "log.h"
 #include "thread_internal.h"
 
-void mutex_lock(struct mutex *mutex)
+void mutex_lock(struct mutex *mutex, enum lock_rank rank)
 {
     struct thread *thread = thread_current();
+    thread_may_sleep();
     ASSERT(mutex->owner != thread);
+    lock_order_take(&thread->locks, rank);
     if (mutex->owner == NULL) {
         mutex->owner = thread;
         return;
@@ -17,18 +19,20 @@ void mutex_lock(struct mutex *mutex)
     ASSERT(error == OK && mutex->owner == thread);
 }
 
-bool mutex_try_lock(struct mutex *mutex)
+bool mutex_try_lock(struct mutex *mutex, enum lock_rank rank)
 {
     if (mutex->owner != NULL) {
         return false;
     }
     mutex->owner = thread_current();
+    lock_order_note(&mutex->owner->locks, rank);
     return true;
 }
 
-void mutex_unlock(struct mutex *mutex)
+void mutex_unlock(struct mutex *mutex, enum lock_rank rank)
 {
     ASSERT(mutex->owner == thread_current());
+    lock_order_drop(&mutex->owner->locks, rank);
     mutex->owner = NULL;
     if (mutex->waiters.last != NULL) {
         mutex->owner = mutex->waiters.last->next;

@@ -80,6 +80,7 @@ void scheduler_arrive(void)
 
 void scheduler_switch(void)
 {
+    thread_may_sleep();
     ASSERT(cpu_stack_is_intact(&current->stack));
     charge_slice();
     should_switch = false;

@@ -108,6 +108,7 @@ static bool is_over_already(struct thread *thread, uint64_t deadline_ns, bool in
 enum error wait_queue_sleep(struct wait_queue *queue, uint64_t deadline_ns, bool interruptible)
 {
     struct thread *thread = thread_current();
+    thread_may_sleep();
     ASSERT(thread != NULL && thread->state == THREAD_RUNNING);
     bool enabled = interrupt_disable();
     enum error result;

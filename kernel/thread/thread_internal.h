@@ -28,6 +28,7 @@ struct thread {
 
     struct thread *next, *previous; /* in the ready queue or the wait queue it is in */
     int64_t slice_left_ns;
+    struct lock_account locks; /* it holds */
 
     struct wait_queue *queue; /* asleep in */
     enum error wake_result;

@@ -188,7 +188,7 @@ static void add_under_mutex(void *argument)
 {
     uint32_t seed = (uint32_t)argument * 2654435761u;
     for (uint32_t i = 0; i < 50; i++) {
-        mutex_lock(&mutex);
+        mutex_lock(&mutex, LOCK_COMMIT);
         uint32_t value = shared_value;
         seed = seed * 1664525 + 1013904223;
         if (seed >> 30 == 0) {
@@ -197,7 +197,7 @@ static void add_under_mutex(void *argument)
             thread_yield();
         }
         shared_value = value + 1;
-        mutex_unlock(&mutex);
+        mutex_unlock(&mutex, LOCK_COMMIT);
         if (seed >> 31 != 0) {
             thread_yield();
         }
@@ -219,25 +219,25 @@ SELFTEST(mutex_keeps_threads_apart)
 static void lock_and_note(void *argument)
 {
     arrived++;
-    mutex_lock(&mutex);
+    mutex_lock(&mutex, LOCK_COMMIT);
     SELFTEST_EXPECT(mutex_is_mine(&mutex));
     note((char)('a' + (uint32_t)argument));
     thread_yield();
     note((char)('a' + (uint32_t)argument));
-    mutex_unlock(&mutex);
+    mutex_unlock(&mutex, LOCK_COMMIT);
     running--;
 }
 
 SELFTEST(mutex_waiters_are_served_in_order)
 {
     begin();
-    mutex_lock(&mutex);
+    mutex_lock(&mutex, LOCK_COMMIT);
     for (uint32_t i = 0; i < THREADS; i++) {
         start(lock_and_note, i);
     }
     wait_until_reached(&arrived, THREADS);
-    SELFTEST_EXPECT(trace_is("") && mutex_is_mine(&mutex) && !mutex_try_lock(&mutex));
-    mutex_unlock(&mutex);
+    SELFTEST_EXPECT(trace_is("") && mutex_is_mine(&mutex) && !mutex_try_lock(&mutex, LOCK_COMMIT));
+    mutex_unlock(&mutex, LOCK_COMMIT);
     SELFTEST_EXPECT(!mutex_is_mine(&mutex) && !mutex_is_free(&mutex)); /* handed over already */
     join();
     SELFTEST_EXPECT(trace_is("aabbcc") && mutex_is_free(&mutex));

@@ -9,6 +9,7 @@
  * page is still to be written. The first opens the chunk, the second gives the program a copy and leaves the old frame
  * to the snapshot, which may have it on its way to the disk already.
  */
+#include "thread.h"
 #include "vm_fault.h"
 #include "arch/clock.h"
 #include "borrow.h"
@@ -104,11 +105,13 @@ enum error vm_stop(void)
 void vm_open_chunk(struct gpn page)
 {
     if (pmap_is_closed(page)) {
+        atomic_begin();
         if (policy->opening != NULL) {
             policy->opening(page);
         }
         (void)vm_gather_chunk(&object_space, page);
         pmap_open(page);
+        atomic_end();
     }
 }
 
@@ -346,6 +349,7 @@ void vm_snapshot_progressed(void)
 
 static enum error fault(struct gpn gpn, enum pmap_access access, bool wire)
 {
+    thread_may_sleep();
     enum error error = vm_growth_stands_back(gpn_space(gpn)) ? ERROR_NO_MEMORY : try_fault(gpn, access, wire);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
@@ -377,7 +381,9 @@ bool vm_fault_record(struct gpn gpn)
         return false;
     }
     enum eidolon_count kind;
+    atomic_begin(); /* whoever writes to a record is in the middle of something */
     enum error error = vm_fault_map(page, PMAP_WRITE, true, &kind);
+    atomic_end();
     vm_page_unlock(page);
     account_for(gpn, kind);
     return error == OK;
@@ -498,6 +504,7 @@ static void give_back_borrowed(struct gpn first, uint32_t count)
 
 enum error vm_discard(struct gpn first, uint32_t count)
 {
+    thread_may_sleep();
     ASSERT(vm_map_range_in_window(first, count));
     give_back_borrowed(first, count);
     if (count > vm_map_count(&object_space)) {

@@ -10,18 +10,18 @@
 void vm_page_lock(struct vm_page *page)
 {
     vm_page_reference(page);
-    mutex_lock(&page->mutex);
+    mutex_lock(&page->mutex, LOCK_PAGE);
     vm_page_release(page);
 }
 
 bool vm_page_try_lock(struct vm_page *page)
 {
-    return mutex_try_lock(&page->mutex);
+    return mutex_try_lock(&page->mutex, LOCK_PAGE);
 }
 
 void vm_page_unlock(struct vm_page *page)
 {
-    mutex_unlock(&page->mutex);
+    mutex_unlock(&page->mutex, LOCK_PAGE);
 }
 
 bool vm_page_is_mine(const struct vm_page *page)

@@ -128,7 +128,7 @@ enum error page_out_some(struct vm_map *map, const struct vm_pager *pager, uint3
     enum error error = OK;
 
     *freed = 0;
-    mutex_lock(&turn);
+    mutex_lock(&turn, LOCK_PAGE_OUT);
     if (frame_count(FRAME_FREE) <= vm_frame_reserve() + ENOUGH) {
         uint32_t count = collect(map, pages, freed);
         error = count == 0 ? OK : pager->page_out(pages, count);
@@ -136,6 +136,6 @@ enum error page_out_some(struct vm_map *map, const struct vm_pager *pager, uint3
         paged_out += gone;
         *freed += gone;
     }
-    mutex_unlock(&turn);
+    mutex_unlock(&turn, LOCK_PAGE_OUT);
     return error;
 }

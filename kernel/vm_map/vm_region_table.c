@@ -5,6 +5,7 @@
  * newest first. Records above the mark are untouched, and only those below table->committed have memory behind them.
  * So a table of any capacity costs what it once held, and taking a record never sleeps: reserving did.
  */
+#include "thread.h"
 #include "vm_region_tree.h"
 #include "log.h"
 
@@ -82,6 +83,7 @@ enum error vm_region_records_reserve(struct vm_region_table *table, uint32_t cou
 
 enum error vm_region_reserve(struct vm_region_table *table)
 {
+    thread_may_sleep();
     return vm_region_records_reserve(table, VM_REGION_RESERVE);
 }
 
@@ -92,6 +94,7 @@ enum error vm_region_reserve_growth(struct vm_region_table *table)
 
 enum error vm_region_reserve_leaving(struct vm_region_table *table, uint32_t margin)
 {
+    thread_may_sleep();
     return vm_region_records_reserve(table, VM_REGION_RESERVE + margin);
 }
 

@@ -199,6 +199,11 @@ uint32_t clock_ticks(void)
     return tick_count;
 }
 
+uint32_t clock_tick_ns(void)
+{
+    return (uint32_t)(divisor * NS_SECOND / TIMER_HZ);
+}
+
 void clock_idle(uint64_t deadline_ns)
 {
     if (idle_ticks < IDLE_TICKS_BEFORE) {

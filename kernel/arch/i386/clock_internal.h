@@ -15,6 +15,9 @@ uint64_t calendar_seconds(void);
 /* Ticks since clock_start(). */
 uint32_t clock_ticks(void);
 
+/* Nanoseconds from one tick to the next, as the timer is set at present. */
+uint32_t clock_tick_ns(void);
+
 /*
  * Call `second` once, in interrupt context, when the calendar's next second begins, with that second.
  */
