@@ -32,7 +32,7 @@ void kernel_main(void);
 
 static struct host_machine machine;
 static struct host_end outcome;
-static uint64_t user_entries;
+static uint64_t user_entries, user_traps;
 
 /* The kernel's variables ------------------------------------------------------------------------------------------- */
 
@@ -176,6 +176,17 @@ uint64_t host_user_entries(void)
     return user_entries;
 }
 
+uint64_t host_user_traps(void)
+{
+    return user_traps;
+}
+
+static void enter_kernel(void)
+{
+    user_traps++;
+    fake_clock_advance(TRAP_NS);
+}
+
 static void stand_still(struct registers *registers)
 {
     (void)!thread_sleep_until(clock_boot_ns() + 1000000000u);
@@ -198,7 +209,7 @@ _Noreturn void cpu_enter_user(const struct registers *entry)
 
 void host_trap_system_call(struct registers *registers)
 {
-    fake_clock_advance(TRAP_NS);
+    enter_kernel();
     registers->eip += CALL_BYTES;
     registers->vector = VECTOR_CALL;
     registers->error_code = 0;
@@ -208,7 +219,7 @@ void host_trap_system_call(struct registers *registers)
 
 void host_trap_exception(struct registers *registers, uint32_t vector)
 {
-    fake_clock_advance(TRAP_NS);
+    enter_kernel();
     registers->vector = vector;
     registers->error_code = 0;
     trap_exception(registers);
@@ -217,7 +228,7 @@ void host_trap_exception(struct registers *registers, uint32_t vector)
 
 void host_trap_interrupt(struct registers *registers)
 {
-    fake_clock_advance(TRAP_NS);
+    enter_kernel();
     trap_return(registers);
 }
 
@@ -229,7 +240,7 @@ static bool fault(struct registers *registers, uint32_t address, enum trap_fault
     struct registers before = *registers;
 
     (void)mmu_walk((struct vaddr){address}, false, &found);
-    fake_clock_advance(TRAP_NS);
+    enter_kernel();
     registers->vector = VECTOR_PAGE_FAULT;
     registers->error_code = (uint32_t)(4 | (access == TRAP_WRITE ? 2 : 0) | (found.present ? 1 : 0));
     if (!trap_page_fault(registers, (struct vaddr){address}, access, found.present, true)) {
@@ -291,7 +302,7 @@ struct host_end host_boot(const struct host_machine *with)
 {
     machine = *with;
     outcome = (struct host_end){0};
-    user_entries = 0;
+    user_entries = user_traps = 0;
     module = (struct boot_module){
         .start = machine.program, .size = machine.program_bytes, .command_line = machine.program_words};
     load_kernel();

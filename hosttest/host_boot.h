@@ -63,8 +63,9 @@ const char *host_log(void);
 /* Type on the serial line. From a thread of the machine. Returns how many of the bytes found room. */
 uint32_t host_type(const char *bytes, uint32_t count);
 
-/* How many times a boot has reached user mode. */
+/* How many times a boot has reached user mode, and come back from it. */
 uint64_t host_user_entries(void);
+uint64_t host_user_traps(void);
 
 /* Traps of the program that runs, for run_user(): what the processor does, and the way back. */
 void host_trap_system_call(struct registers *registers);                      /* `int 0x80` at EIP */

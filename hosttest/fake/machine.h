@@ -70,6 +70,9 @@ void fake_threads_join(void);
 void fake_threads_run(void (*entry)(void), void (*stuck)(void));
 _Noreturn void fake_threads_cut(void);
 
+/* Called by the idle thread each time that it runs; it may make something happen. NULL: nothing. */
+extern void (*fake_idle_hook)(void);
+
 /* Where panics that are not expected go, instead of ending the process; does not return. NULL: nowhere. */
 extern void (*fake_panic_hook)(const char *subsystem);
 

@@ -325,11 +325,15 @@ static uint64_t next_deadline(void)
 }
 
 static void (*nothing_to_do)(void);
+void (*fake_idle_hook)(void);
 
 static void idle_main(void *unused)
 {
     (void)unused;
     for (;;) {
+        if (fake_idle_hook != NULL) {
+            fake_idle_hook();
+        }
         uint64_t next = next_deadline();
         if (next == DEADLINE_NEVER) {
             nothing_to_do();

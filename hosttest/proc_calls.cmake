@@ -1,0 +1,4 @@
+# System calls at their edges, on the booted kernel.
+foreach(test file memory signal)
+    eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c proc_case.c)
+endforeach()
