@@ -104,6 +104,33 @@ static void on_panic(const char *subsystem)
     finish(HOST_PANICKED, 0);
 }
 
+/* Nobody leaves a note of it here: the machine has no device that could be written to by then. */
+void panic_set_keeper(panic_keeper *keeper)
+{
+    (void)keeper;
+}
+
+static uint8_t carried[BOOT_CARRIED_MAX];
+static size_t carried_length;
+static bool begins_again;
+
+_Noreturn void boot_again(const void *bytes, size_t length)
+{
+    ASSERT(length <= sizeof(carried));
+    memcpy(carried, bytes, length);
+    carried_length = length;
+    begins_again = true;
+    fake_threads_cut();
+}
+
+size_t boot_carried(void *out, size_t capacity)
+{
+    size_t length = carried_length < capacity ? carried_length : capacity;
+
+    memcpy(out, carried, length);
+    return length;
+}
+
 static void on_stuck(void)
 {
     if (machine.idle == NULL) {
@@ -298,9 +325,8 @@ static void boot(void)
     kernel_main();
 }
 
-struct host_end host_boot(const struct host_machine *with)
+static void boot_once(void)
 {
-    machine = *with;
     outcome = (struct host_end){0};
     user_entries = user_traps = 0;
     module = (struct boot_module){
@@ -314,5 +340,15 @@ struct host_end host_boot(const struct host_machine *with)
     fake_threads_run(boot, on_stuck);
     fake_panic_hook = NULL;
     fake_machine_abandon();
+}
+
+struct host_end host_boot(const struct host_machine *with)
+{
+    machine = *with;
+    carried_length = 0;
+    do {
+        begins_again = false;
+        boot_once();
+    } while (begins_again);
     return outcome;
 }

@@ -49,6 +49,8 @@ struct block_device {
     void (*submit)(struct block_device *device, struct block_request *request);
     /* Sleep until the request is done. */
     void (*wait)(struct block_device *device, struct block_request *request);
+    /* For block_last_write(), which has checked the block. NULL: the device cannot. */
+    enum error (*last_write)(struct block_device *device, struct block block, void *page);
 };
 
 /*
@@ -72,5 +74,15 @@ MUST_CHECK enum error block_wait(struct block_device *device, struct block_reque
 MUST_CHECK enum error block_read(struct block_device *device, struct block block, void *page);
 MUST_CHECK enum error block_write(struct block_device *device, struct block block, void *page);
 MUST_CHECK enum error block_flush(struct block_device *device);
+
+/*
+ * The last thing that is ever asked of a device, by a kernel that cannot go on: stop whatever it is doing, write one
+ * block, flush. Polls, with interrupts disabled; never sleeps, allocates nothing, ends within seconds. What was under way
+ * is lost as by a power cut, and the device is of no use any more.
+ * - page: page-aligned, in memory that the device can reach.
+ * - ERROR_RANGE: the block is past the device's end; ERROR_READ_ONLY; ERROR_UNSUPPORTED: the device cannot do that;
+ *   ERROR_TIMED_OUT, ERROR_IO: it may or may not have been written.
+ */
+MUST_CHECK enum error block_last_write(struct block_device *device, struct block block, void *page);
 
 #endif

@@ -33,9 +33,17 @@ int kernel_snprintf(char *buffer, size_t size, const char *format, ...) __attrib
 /*
  * Stop the machine with a report: subsystem, what was expected, what was seen, and a symbolised backtrace.
  * - subsystem: the module's name; format: what was expected and what was seen.
- * - never returns, never sleeps, may be called anywhere; nothing is written to the image.
+ * - never returns, never sleeps, may be called anywhere; nothing is written to the image but what the keeper writes.
  */
 _Noreturn void panic(const char *subsystem, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Have something done after the report of a panic, before the machine ends.
+ * - keeper: is given what the panic said, "subsystem: text"; returns a line for people, or NULL. Called with interrupts
+ *   disabled, in a kernel that nothing is known of: it must not sleep. A panic in it ends the machine.
+ */
+typedef const char *panic_keeper(const char *text);
+void panic_set_keeper(panic_keeper *keeper);
 
 /*
  * End the machine because what it was given cannot be used (too little memory, no such disk, a damaged image): the

@@ -104,8 +104,14 @@ extern const struct vm_fault_policy program_fault_policy;
  */
 bool program_growth_goes_on(enum error error);
 
-/* Begin with no programs, or bring every task in the records back to life. ERROR_FORMAT_DAMAGED is explained in the log. */
+/*
+ * Begin with no programs; or judge what the records say of them and adopt it, and then bring every task back to life, which
+ * may run from the next sleep on.
+ * - program_adopt_all(): ERROR_FORMAT_DAMAGED is explained in the log; ERROR_NO_MEMORY. Nothing has been written by then.
+ * - program_resume_all(): may sleep. ERROR_NO_MEMORY.
+ */
 MUST_CHECK enum error program_start_empty(void);
+MUST_CHECK enum error program_adopt_all(void);
 MUST_CHECK enum error program_resume_all(void);
 
 /*

@@ -145,7 +145,8 @@ struct program_record {
     uint8_t file_flags[PROGRAM_FILES_MAX];  /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
-    uint8_t reserved[4096 - 56 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
+    uint32_t held; /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
+    uint8_t reserved[4096 - 60 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 

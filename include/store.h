@@ -61,6 +61,8 @@ struct store_open_options {
     bool read_only;               /* nothing is written to the device, not even the mark of use */
     struct generation generation; /* which kept generation to open; 0: the newest that proves itself */
     const char *name;             /* or which pinned one; NULL: none */
+    struct generation before;     /* or: the newest one older than that on the branch of the newest; 0: any */
+    bool waits;                   /* nothing is written before store_use(): it may turn out to be of no use */
     bool maintenance;             /* a tool: whether the last shutdown was clean, and of which kernel, stays noted */
     uint64_t user;                /* random mark of this user of the image, so that a second one is noticed */
     const char *kernel_version;   /* noted in the image; NULL: none */
@@ -77,7 +79,8 @@ struct store_open_options {
 struct store_report {
     struct generation generation; /* opened */
     struct generation newest;     /* that the image names; later than `generation` if an earlier one was opened */
-    uint64_t wall_time_ns;        /* when it was committed */
+    uint64_t wall_time_ns;        /* when `generation` was committed */
+    uint64_t newest_wall_time_ns; /* when `newest` was */
     bool clean;                   /* the last user closed the store properly */
     bool fell_back;               /* the newest root or record did not prove itself; `reason` says which and why */
     char reason[160];             /* for people; "" when there is nothing to say */
@@ -96,13 +99,20 @@ MUST_CHECK enum error store_format(struct block_device *device, const struct sto
  * - out: owned by the caller until store_close(). report: filled in on success and on failure.
  * - ERROR_FORMAT_FOREIGN, ERROR_FORMAT_VERSION, ERROR_FORMAT_DAMAGED, ERROR_NOT_FOUND (no such generation),
  *   ERROR_TOO_SMALL (the device is shorter than the image), ERROR_IO, ERROR_NO_MEMORY, ERROR_READ_ONLY.
+ * - with `before`: ERROR_NOT_FOUND: none is older; after damage report->generation says which one it was.
  * - an earlier generation opened for writing becomes a branch: the first commit drops all newer ones but the pinned.
  *   Until then they are as they were. The report says so.
  */
 MUST_CHECK enum error store_open(struct block_device *device, const struct store_open_options *options,
                                  struct store **out, struct store_report *report);
 
-/* Mark a clean shutdown (unless read-only or a transaction is open) and release memory. */
+/*
+ * Go on with a store that was opened to wait: the image is marked as used, and may be written from now on. May sleep.
+ * - kernel_version: noted in the image; NULL: none. ERROR_IO, ERROR_NO_MEMORY: it is still waiting.
+ */
+MUST_CHECK enum error store_use(struct store *store, const char *kernel_version);
+
+/* Mark a clean shutdown (unless read-only, waiting, or a transaction is open) and release memory. */
 MUST_CHECK enum error store_close(struct store *store);
 
 /*

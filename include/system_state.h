@@ -32,14 +32,20 @@ struct system_state {
         uint32_t bytes;
     } records[SYSTEM_RECORDS_MAX]; /* by enum record_type: what this kernel wrote */
     struct vm_account account; /* of the whole system, programs that have ended included; it is kept nowhere else */
+    uint32_t end_status;       /* of the program that ended last, as wait() reports it */
+    char end_name[32];         /* its name; "": none has ended yet */
+    uint32_t unused;
 };
 #define SYSTEM_STATE_BYTES_MIN 208u /* images from before the account end here */
 _Static_assert(offsetof(struct system_state, account) == SYSTEM_STATE_BYTES_MIN &&
-                   sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS,
+                   sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS + 40,
                "the system record's layout is part of the disk format");
 
 /* The one of the running kernel. Changed without sleeping; committed as it is at the stop. */
 extern struct system_state system_state;
+
+/* A program has ended. Does not sleep. */
+void system_state_note_end(const char *name, uint32_t status);
 
 /* A new object space. */
 void system_state_create(void);

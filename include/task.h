@@ -17,9 +17,12 @@ struct task *task_find(uint32_t tid);
 void task_end_others(const struct task *task);
 
 /*
- * Bring the tasks in the records back to life.
- * - ERROR_FORMAT_DAMAGED after a line in the log that names the record; ERROR_NO_MEMORY.
+ * Judge the tasks in the records. Changes nothing, does not sleep.
+ * - ERROR_FORMAT_DAMAGED after a line in the log that names the record.
  */
+MUST_CHECK enum error task_adopt_all(void);
+
+/* Bring them back to life. ERROR_NO_MEMORY. */
 MUST_CHECK enum error task_resume_all(void);
 
 /*

@@ -2,8 +2,9 @@
  * The life of a boot: devices, the image, the programs that were alive in it, and the end.
  *
  *     kernel_main    devices up, the boot code becomes the first thread
- *     open_image     recognise and recover, or refuse and say why; nothing has been written by then
- *     bring_to_life  adopt the records and resume, or begin a new object space
+ *     image_open     recognise and recover, or refuse and say why
+ *     bring_to_life  adopt the records, or begin again with an earlier generation (image_open.c); nothing has been written
+ *                    by then; hold what is to be held, and resume; or begin a new object space
  *     snapshots      until the last program has ended; then one more, and power off with that program's status
  *
  * What a boot can be asked to do is in options.c; `selftest` is another life altogether (lib/selftest.c).
@@ -13,15 +14,21 @@
 #include "arch/cpu.h"
 #include "ata.h"
 #include "boot_program.h"
+#include "choices.h"
 #include "image_check.h"
+#include "image_open.h"
 #include "keyboard.h"
 #include "console_stream.h"
 #include "log.h"
 #include "options.h"
+#include "panic_note.h"
 #include "pci.h"
 #include "program.h"
+#include "program_hold.h"
 #include "program_time.h"
+#include "provoke.h"
 #include "record.h"
+#include "refuse.h"
 #include "selftest.h"
 #include "serial.h"
 #include "snap.h"
@@ -39,26 +46,9 @@
 #include "vm_working_set.h"
 #include <string.h>
 
-/* What the launcher reads from the emulator's exit status; the program's own status stands in the log. */
-#define POWER_OFF_ENDED   0x10u
-#define POWER_OFF_STOPPED 0x11u
-
 void kernel_main(void);
 
 static struct store *store;
-
-static _Noreturn void leave(uint8_t how)
-{
-    serial_drain();
-    cpu_power_off(how);
-}
-
-/* Say what is wrong and what to do about it, and end the machine with the image as it is. */
-static _Noreturn void refuse(const char *what, const char *reason, const char *remedy)
-{
-    console_say("eidolon: %s: %s; %s", what, reason, remedy);
-    leave(POWER_OFF_STOPPED);
-}
 
 /* The image -------------------------------------------------------------------------------------------------------- */
 
@@ -73,112 +63,14 @@ static struct block_device *find_disk(void)
     refuse("no disk", "neither a virtio nor an ATA disk answers", "attach the image as one of them");
 }
 
-static const char *remedy_for(enum error error)
-{
-    switch (error) {
-    case ERROR_FORMAT_FOREIGN:
-        return "it was left as it is; name an Eidolon image, or create one with ./eidolon image create";
-    case ERROR_FORMAT_VERSION:
-        return "it was left as it is; boot it with the kernel it was made by";
-    case ERROR_FORMAT_DAMAGED:
-    case ERROR_CHECKSUM:
-        return "it was left as it is; look at it with ./eidolon image verify";
-    case ERROR_NOT_FOUND:
-        return "./eidolon image log lists the generations that are kept";
-    case ERROR_TOO_SMALL:
-        return "it was left as it is; restore the file to its full length";
-    case ERROR_READ_ONLY:
-        return "make the file writable";
-    case ERROR_UNSUPPORTED:
-        return "it was left as it is; run it with --cpu baseline or max, or on the machine where it ran before";
-    case ERROR_NO_MEMORY:
-        return "give the machine more memory with --memory";
-    default:
-        return "it was left as it is";
-    }
-}
-
-static void format_disk(struct block_device *disk)
-{
-    struct store_format_options options = {
-        .space_id = {clock_entropy(), clock_entropy()},
-        .wall_time_ns = clock_wall_ns(),
-    };
-    enum error error = store_format(disk, &options);
-
-    if (error != OK) {
-        refuse("image", error_text(error), remedy_for(error));
-    }
-}
-
-/* `fresh` discards what is recognised as an image; what is foreign stays. */
-static void discard_image(struct block_device *disk)
-{
-    struct store_open_options options = {.read_only = true};
-    struct store_report report;
-    enum error error = store_open(disk, &options, &store, &report);
-
-    if (error == OK) {
-        error = store_close(store);
-    }
-    if (error == ERROR_FORMAT_FOREIGN || error == ERROR_TOO_SMALL || error == ERROR_IO) {
-        refuse("image", report.reason[0] != 0 ? report.reason : error_text(error), remedy_for(error));
-    }
-    format_disk(disk);
-}
-
-static void say_opened(const struct store_report *report)
-{
-    if (report->fell_back) {
-        console_say("eidolon: image: %s; resuming an earlier generation", report->reason);
-    }
-    if (report->newest.number > report->generation.number && !report->fell_back) {
-        console_say(
-            "eidolon: image: generation %llu was asked for; the first snapshot replaces the newer ones, up to %llu; "
-            "pinned ones stay",
-            (unsigned long long)report->generation.number, (unsigned long long)report->newest.number);
-    }
-}
-
-static char refused_because[128]; /* of the system record */
-
-static enum error accept_system_state(const void *record, uint32_t length)
-{
-    return system_state_adopt(record, length, refused_because, sizeof(refused_because));
-}
-
-static struct store_report open_image(struct block_device *disk, const struct options *asked)
-{
-    struct store_open_options options = {.user = clock_entropy(),
-                                         .kernel_version = EIDOLON_VERSION,
-                                         .accept = accept_system_state,
-                                         .generation = asked->generation,
-                                         .name = asked->generation_name[0] != 0 ? asked->generation_name : NULL};
-    struct store_report report;
-
-    if (disk->read_only) {
-        refuse("image", "the disk is read-only", remedy_for(ERROR_READ_ONLY));
-    }
-    enum error error = store_open(disk, &options, &store, &report);
-    if (error == ERROR_NOT_FOUND && options.name != NULL) {
-        kernel_snprintf(report.reason, sizeof(report.reason), "generation %s is not kept", options.name);
-    } else if (error == ERROR_NOT_FOUND) {
-        kernel_snprintf(report.reason, sizeof(report.reason), "generation %llu is not kept",
-                        (unsigned long long)options.generation.number);
-    }
-    if (error != OK) {
-        const char *reason = refused_because[0] != 0 ? refused_because : report.reason;
-        refuse("image", reason[0] != 0 ? reason : error_text(error), remedy_for(error));
-    }
-    say_opened(&report);
-    return report;
-}
-
 /* Programs --------------------------------------------------------------------------------------------------------- */
 
 static uint32_t commit_system_record(void *record, uint32_t capacity)
 {
     ASSERT(capacity >= sizeof(system_state));
+    if (provocations.panic_commit > 0 && --provocations.panic_commit == 0) {
+        panic("main", "asked to panic at a commit");
+    }
     memcpy(record, &system_state, sizeof(system_state));
     return sizeof(system_state);
 }
@@ -204,8 +96,20 @@ static void say_changed(enum error error)
 static const struct snap_client snap_client = {
     .capture = capture, .system_record = commit_system_record, .durable = stream_durable, .changed = say_changed};
 
-static void begin_space(void)
+/* From here on the image is written to. */
+static void use_image(const struct store_report *report)
 {
+    enum error error = store_use(store, EIDOLON_VERSION);
+
+    if (error != OK) {
+        refuse("image", error_text(error), remedy_for(error));
+    }
+    panic_note_begin(store, report->generation);
+}
+
+static void begin_space(const struct store_report *report)
+{
+    use_image(report);
     system_state_create();
     vm_account_keep_system(&system_state.account);
     time_resume();
@@ -218,7 +122,8 @@ static void begin_space(void)
     }
 }
 
-static void resume_space(void)
+/* Make memory of the records, as far as that changes nothing on the disk and runs nothing. */
+static void adopt_space(const struct options *options, const struct store_report *report)
 {
     time_resume();
     vm_account_keep_system(&system_state.account);
@@ -227,10 +132,10 @@ static void resume_space(void)
         error = terminal_start(true);
     }
     if (error == OK) {
-        error = program_resume_all();
+        error = program_adopt_all();
     }
     if (error != OK) {
-        refuse("image: the records cannot be resumed", error_text(error), remedy_for(error));
+        image_fall_back(options, report, error);
     }
 }
 
@@ -244,26 +149,44 @@ static void say_resumed(const struct store_report *report)
                 (unsigned long long)(age_ms / 1000), (unsigned long long)(age_ms % 1000 / 100));
 }
 
-static void bring_to_life(const struct store_report *report, const struct vm_policy *policy)
+static void resume_space(const struct options *options, const struct store_report *report)
 {
-    enum error error = vm_fault_initialise(snap_pager(store), &program_fault_policy, policy);
+    adopt_space(options, report);
+    if (provocations.panic_resume) {
+        panic("main", "asked to panic while resuming");
+    }
+    choices_apply(options);
+    if (image_is_left_to_itself(options) && panic_note_advice() == PANIC_HOLD && !choices_hold_culprit(panic_note())) {
+        image_step_back(report);
+    }
+    use_image(report);
+    enum error error = program_resume_all();
+    if (error != OK) {
+        refuse("image: the programs cannot be resumed", error_text(error), remedy_for(error));
+    }
+    say_resumed(report);
+    choices_say_held();
+}
+
+static void bring_to_life(const struct options *options, const struct store_report *report)
+{
+    enum error error = vm_fault_initialise(snap_pager(store), &program_fault_policy, options->policy);
     if (error != OK) {
         refuse("memory", error_text(error), remedy_for(ERROR_NO_MEMORY));
     }
     if (report->generation.number == 0) {
-        begin_space();
+        begin_space(report);
     } else {
-        resume_space();
-        say_resumed(report);
+        resume_space(options, report);
     }
 }
 
-/* Whether the boot loader's program is to run: asked for, or the object space has none. */
+/* Whether the boot loader's program is to run: asked for, or the object space has none that runs. */
 static void start_boot_program(bool always)
 {
     uint32_t alive = program_count();
 
-    if (boot_module_count() == 0 || (alive > 0 && !always)) {
+    if (boot_module_count() == 0 || (program_count_not_held() > 0 && !always)) {
         return;
     }
     enum error error = boot_program_start();
@@ -284,7 +207,14 @@ static _Noreturn void shut_down(uint32_t wait_status)
 {
     stream_finish();
     enum error error = snap_stop();
+    if (provocations.stall_end) {
+        log_line("eidolon: standing still, as asked");
+    }
+    while (provocations.stall_end) {
+        (void)!thread_sleep_until(DEADLINE_NEVER);
+    }
     if (error == OK) {
+        panic_note_end();
         error = store_close(store);
     }
     if (error != OK) {
@@ -293,6 +223,22 @@ static _Noreturn void shut_down(uint32_t wait_status)
     }
     log_line("eidolon: exit %u", shell_status(wait_status));
     leave(POWER_OFF_ENDED);
+}
+
+/*
+ * The last program had ended, and the power was cut before the boot had: that end is still to be reported. If nothing was
+ * asked to run, this boot is the rest of it.
+ */
+static void finish_cut_end(const struct options *options, const struct store_report *report)
+{
+    if (report->generation.number == 0 || report->clean || program_count() > 0 || system_state.end_name[0] == 0) {
+        return;
+    }
+    console_say("eidolon: the last program, %s, had ended with status %u when the power was cut", system_state.end_name,
+                shell_status(system_state.end_status));
+    if (!options->starts_always) {
+        shut_down(system_state.end_status);
+    }
 }
 
 /* Only look: status 0 if the image is sound, 1 if something was found. */
@@ -324,10 +270,14 @@ static _Noreturn void run(void)
         check_image(disk);
     }
     if (options.fresh) {
-        discard_image(disk);
+        image_discard(disk);
     }
-    struct store_report report = open_image(disk, &options);
-    bring_to_life(&report, options.policy);
+    if (provocations.panic_start) {
+        panic("main", "asked to panic before the image is opened");
+    }
+    struct store_report report;
+    store = image_open(disk, &options, &report);
+    bring_to_life(&options, &report);
     enum error error = stream_start(options.external_sync);
     if (error == OK) {
         error = vm_working_set_start();
@@ -338,6 +288,7 @@ static _Noreturn void run(void)
     if (error != OK) {
         refuse("snapshot thread", error_text(error), remedy_for(error));
     }
+    finish_cut_end(&options, &report);
     start_boot_program(options.starts_always);
     if (program_count() == 0) {
         refuse("nothing to run", "the image has no program alive and none was given",

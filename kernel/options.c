@@ -3,6 +3,7 @@
  */
 #include "options.h"
 #include "log.h"
+#include "provoke.h"
 #include "vm_policy.h"
 #include <string.h>
 
@@ -80,6 +81,39 @@ static const char *take_policy(struct options *options, const char *value)
     return names;
 }
 
+static const char *take_program(struct program_words *programs, const char *value)
+{
+    if (value == NULL || value[0] == 0 || strlen(value) >= OPTION_PROGRAM_NAME_MAX) {
+        return "the number or the name of a program; ./eidolon image programs lists them";
+    }
+    if (programs->count == OPTION_PROGRAMS_MAX) {
+        return "it 8 times at most";
+    }
+    memcpy(programs->words[programs->count++], value, strlen(value) + 1);
+    return NULL;
+}
+
+static const char *take_hold(struct options *options, const char *value)
+{
+    return take_program(&options->hold, value);
+}
+
+static const char *take_end(struct options *options, const char *value)
+{
+    return take_program(&options->end, value);
+}
+
+static const char *take_release(struct options *options, const char *value)
+{
+    return take_program(&options->release, value);
+}
+
+static const char *take_test(struct options *options, const char *value)
+{
+    (void)options;
+    return value != NULL && provoke_take(value) ? NULL : "one of the words in include/provoke.h";
+}
+
 static const char *take_flag(bool *flag, const char *value)
 {
     *flag = true;
@@ -112,6 +146,10 @@ static const struct {
     {"external-sync", take_external_sync},
     {"fresh", take_fresh},
     {"check", take_check},
+    {"hold", take_hold},
+    {"end", take_end},
+    {"release", take_release},
+    {"test", take_test},
 };
 
 #define OPTION_COUNT (sizeof(table) / sizeof(table[0]))
@@ -141,7 +179,7 @@ static const char *take_word(struct options *options, char *word)
     }
     kernel_snprintf(complaint, sizeof(complaint),
                     "the kernel has no option '%s'; give some of: interval=MS start=always|new generation=N|NAME "
-                    "policy=NAME external-sync fresh check",
+                    "policy=NAME external-sync fresh check hold=PROGRAM end=PROGRAM release=PROGRAM",
                     word);
     return complaint;
 }
@@ -154,6 +192,9 @@ static const char *judge_together(const struct options *options)
     }
     if (options->fresh && (options->generation.number != 0 || options->generation_name[0] != 0)) {
         return "fresh discards what generation asks for; give one of them";
+    }
+    if (options->fresh && options->hold.count + options->end.count + options->release.count > 0) {
+        return "fresh discards the programs that hold, end and release are about; give one of them";
     }
     return NULL;
 }

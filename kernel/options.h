@@ -12,11 +12,23 @@
 
 struct vm_policy;
 
+#define OPTION_PROGRAMS_MAX     8u
+#define OPTION_PROGRAM_NAME_MAX 32u
+
+/* Programs by number or name. */
+struct program_words {
+    uint32_t count;
+    char words[OPTION_PROGRAMS_MAX][OPTION_PROGRAM_NAME_MAX];
+};
+
 struct options {
     const struct vm_policy *policy;         /* policy=NAME */
     uint32_t interval_ms;                   /* interval=MS, 0: snapshots only on request */
     struct generation generation;           /* generation=N; 0: not by number */
     char generation_name[STORE_NAME_BYTES]; /* generation=NAME; "": not by name */
+    struct program_words hold;              /* hold=PROGRAM, several times: not to run */
+    struct program_words end;               /* end=PROGRAM, likewise: to end without running again */
+    struct program_words release;           /* release=PROGRAM, likewise: held no longer */
     bool starts_always;                     /* start=always: the loader's program, even beside others (start=new) */
     bool external_sync;                     /* console output waits until it is durable */
     bool fresh;                             /* discard the image's state */
@@ -24,7 +36,8 @@ struct options {
 };
 
 /*
- * Read the options, words separated by blanks; the last of several of a name counts.
+ * Read the options, words separated by blanks; the last of several of a name counts, but for those of programs and
+ * `test` (provoke.h), which add up.
  * - line: as boot_command_line() has it.
  * - returns NULL, or a complaint that names the word and what to do; it is valid until the next call. *out is
  * unspecified then. Does not sleep.

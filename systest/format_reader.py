@@ -31,10 +31,12 @@ WINDOW_MOST, PINS_MOST = 18, 32
 RETIRED_KEY = 1 << 31
 BITS_A_CHUNK = 8 * BLOCK
 HEIGHT_MOST, NODE_ENTRIES = 6, 170
-PAGE_KIND, METADATA_KIND = 1, 2
+PAGE_KIND, METADATA_KIND, NOTE_KIND = 1, 2, 3
+NOTE_AT, NOTE_BYTES, NOTE_MAGIC, SETTLED = 512, 1024, b"\2EIDNOTE", 1
 
 LABEL_FIELDS = Struct("<8s4I16sQ80s")
 ROOT_FIELDS = Struct("<8sIIQ16sQII64s")
+NOTE_FIELDS = Struct("<8sIIQQQQIIII32s256s")
 REFERENCE_FIELDS = Struct("<QQIIQ")
 HEAD_FIELDS = Struct("<4sIQQII32sQQ24s24s6Q6I")
 HEAD_TAIL_AT, BODY_ITEMS_AT = 200, 32
@@ -45,6 +47,7 @@ ENTRY_FIELDS = Struct("<IIQQ")
 RUN_FIELDS = Struct("<HHI")
 
 Reference = namedtuple("Reference", "generation checksum block copy time")
+Note = namedtuple("Note", "settled panics generation resumed time boot_ns boots program parent name text")
 Kept = namedtuple("Kept", "reference names")
 Tree = namedtuple("Tree", "block height checksum place")
 Entry = namedtuple("Entry", "page block checksum birth stamp")
@@ -254,6 +257,7 @@ class Image:
             self.bytes = file.read()
         self.problems = {}
         self.read_label()
+        self.note = self.read_note()
         self.read_roots()
 
     def raw(self, block):
@@ -298,6 +302,17 @@ class Image:
             raise Unreadable(f"version {version}, {self.block_count} blocks of {block_size} bytes")
         self.space_id, self.text = space_id, text(label_text)
         self.identity = int.from_bytes(space_id[:8], "little"), int.from_bytes(space_id[8:], "little")
+
+    def read_note(self):
+        """Section 3: the note of the last panic, or None."""
+        content = self.raw(LABEL_COPY)[NOTE_AT:NOTE_AT + NOTE_BYTES]
+        (magic, flags, panics, generation, resumed, time, boot_ns, boots, program, parent, _, name,
+         words) = NOTE_FIELDS.unpack_from(content)
+        checksum = int.from_bytes(content[-8:], "little")
+        if magic != NOTE_MAGIC or xxh3_64_intdigest(content[:-8], self.seed(NOTE_KIND, LABEL_COPY, generation)) != checksum:
+            return None
+        return Note(bool(flags & SETTLED), panics, generation, resumed, time, boot_ns, boots, program, parent, text(name),
+                    text(words))
 
     def read_roots(self):
         roots = []

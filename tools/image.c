@@ -82,6 +82,20 @@ int image_open(struct image *image, const char *path, enum file_disk_access acce
     return status_of(error);
 }
 
+int image_open_before(struct image *image, const char *path, struct generation before)
+{
+    struct store_open_options options = {.read_only = true, .maintenance = true, .user = 1, .before = before};
+    *image = (struct image){.path = path};
+    if (!file_disk_open(&image->disk, path, FILE_DISK_READ)) {
+        return STATUS_NOT_RUN;
+    }
+    enum error error = store_open(&image->disk.device, &options, &image->store, &image->report);
+    if (error != OK) {
+        file_disk_close(&image->disk);
+    }
+    return error == OK ? STATUS_SOUND : status_of(error);
+}
+
 int image_close(struct image *image)
 {
     enum error error = store_close(image->store);

@@ -2,6 +2,7 @@
  * `info` and `log`: what an image is, what state it is in, and which generations it keeps.
  */
 #include "image_tool.h"
+#include "store_note.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,25 @@ static void print_state(const struct image *image)
     printf("kernel      %s\n", statistics.kernel[0] != 0 ? statistics.kernel : "-");
 }
 
+static void print_note(const struct image *image)
+{
+    struct store_note note;
+    char program[64] = "no program";
+
+    if (store_note_read(image->store, &note) != OK) {
+        return;
+    }
+    if (note.program != 0) {
+        snprintf(program, sizeof(program), "program %u (%s)", note.program, note.name);
+    }
+    printf("last panic  %s at generation %llu, %s on the processor: %s\n", time_text(note.wall_time_ns),
+           (unsigned long long)note.generation.number, program, note.text);
+    printf("            %u boots since%s", note.boots, note.settled ? ", programs have gone on\n" : "");
+    if (!note.settled) {
+        printf(", no progress yet; panics in a row: %u\n", note.panics);
+    }
+}
+
 int command_info(int argc, char **argv)
 {
     struct image image;
@@ -45,6 +65,7 @@ int command_info(int argc, char **argv)
     if (image.report.reason[0] != 0) {
         printf("note        %s\n", image.report.reason);
     }
+    print_note(&image);
     return image_close(&image);
 }
 

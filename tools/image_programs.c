@@ -36,6 +36,11 @@ static enum error count_content(const struct image *image, uint32_t space, uint6
     return error == ERROR_NOT_FOUND ? OK : error;
 }
 
+static const char *state_text(const struct program_record *program)
+{
+    return program->state != PROGRAM_RUNNING ? "ended" : program->held != 0 ? "held" : "alive";
+}
+
 static enum error print_program(const struct image *image, uint32_t index, const struct program_record *program)
 {
     struct extent_of_program sum = {0};
@@ -43,9 +48,8 @@ static enum error print_program(const struct image *image, uint32_t index, const
     enum error error = regions_walk(image, program, add_region, &sum);
     error = error == OK ? count_content(image, program->space, &content) : error;
     if (error == OK) {
-        printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent,
-               program->state == PROGRAM_RUNNING ? "alive" : "ended", program->task_count, sum.regions,
-               bytes_text(sum.pages * PAGE_SIZE));
+        printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent, state_text(program), program->task_count,
+               sum.regions, bytes_text(sum.pages * PAGE_SIZE));
         printf("  %10s  %.*s\n", bytes_text(content * PAGE_SIZE), (int)PROGRAM_NAME_MAX, program->name);
     }
     return error;

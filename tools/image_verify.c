@@ -50,6 +50,55 @@ static void print_result(const struct store_check_result *result, struct generat
     }
 }
 
+/* Whether all pages of the kernel's records of the opened generation prove themselves. */
+static bool records_are_whole(struct store *store)
+{
+    struct gpn from = gpn_make(SPACE_SYSTEM, (struct vaddr){0}), page;
+    struct store_entry entry;
+    uint8_t content[PAGE_SIZE];
+    enum error error;
+
+    while ((error = store_next(store, from, &page, &entry)) == OK && gpn_space(page).number == SPACE_SYSTEM.number) {
+        if (!block_is_none(entry.block) && store_read(store, page, &entry, content) != OK) {
+            return false;
+        }
+        if (page.number == UINT32_MAX) {
+            break;
+        }
+        from.number = page.number + 1;
+    }
+    return error == OK || error == ERROR_NOT_FOUND;
+}
+
+/* Say what a boot would do about records that are damaged: it goes on with the generation before them. */
+static void foretell(const char *path, const struct image *newest)
+{
+    struct generation at = newest->report.generation;
+    struct image image;
+
+    if (at.number == 0 || records_are_whole(newest->store)) {
+        return;
+    }
+    printf("generation %llu cannot be resumed: its records are damaged\n", (unsigned long long)at.number);
+    bool is_kept = true;
+    while (is_kept) {
+        bool is_open = image_open_before(&image, path, at) == STATUS_SOUND;
+        is_kept = image.report.generation.number != 0;
+        at = image.report.generation;
+        bool is_whole = is_open && records_are_whole(image.store);
+        uint64_t lost_ms = (newest->report.wall_time_ns - image.report.wall_time_ns) / 1000000;
+        if (is_open) {
+            (void)image_close(&image);
+        }
+        if (is_whole) {
+            printf("a boot goes on with generation %llu, %llu.%llu s before it\n", (unsigned long long)at.number,
+                   (unsigned long long)(lost_ms / 1000), (unsigned long long)(lost_ms % 1000 / 100));
+            return;
+        }
+    }
+    printf("none of the last generations can be resumed: a boot is refused; image log lists pinned ones\n");
+}
+
 int command_verify(int argc, char **argv)
 {
     struct image image;
@@ -79,6 +128,7 @@ int command_verify(int argc, char **argv)
             printf("note: %s\n", image.report.reason);
         }
         print_result(&result, image.report.generation);
+        foretell(argv[1], &image);
     }
     bool found = result.findings > 0 || image.report.fell_back;
     status = image_close(&image);

@@ -351,6 +351,29 @@ static void command_window(char *rest)
     }
 }
 
+/* Programs --------------------------------------------------------------------------------------------------------- */
+
+static void send(const char *rest, int signal_number)
+{
+    unsigned long program;
+
+    if (*rest == 0) {
+        puts("Which? Give its number; ./eidolon image programs lists them.");
+    } else if (parse_number(rest, 0, 1, &program) && kill((pid_t)program, signal_number) != 0) {
+        printf("Program %lu: %s.\n", program, strerror(errno));
+    }
+}
+
+static void command_release(char *rest)
+{
+    send(rest, SIGCONT);
+}
+
+static void command_end(char *rest)
+{
+    send(rest, SIGKILL);
+}
+
 static void command_sync(char *rest)
 {
     uint64_t generation = 0;
@@ -390,6 +413,8 @@ static const struct {
     {"accounts", "[PROGRAM]", "page faults and their kin, of all or of one (0: the system)", command_accounts},
     {"memory", "[live]", "who has physical memory, as a picture; live: each second until ^C", command_memory},
     {"window", "[N] [live]", "what program N (1) has in memory and on disk, as a picture", command_window},
+    {"release", "PROGRAM", "let program number PROGRAM go that is held", command_release},
+    {"end", "PROGRAM", "end program number PROGRAM, held or not", command_end},
     {"sync", "", "wait until everything up to here is durable", command_sync},
     {"clear", "", "clear the screen", command_clear},
     {"exit", "[STATUS]", "end for good", NULL},

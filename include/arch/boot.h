@@ -34,6 +34,17 @@ const struct boot_module *boot_module(uint32_t index);
 /* Give the memory of a module's content back. Its start becomes NULL and its size 0. */
 void boot_module_release(uint32_t index);
 
+/*
+ * Start the kernel again from its first instruction, with the options and modules that it was booted with; it must not have
+ * released one. Nothing in memory is left but the `length` bytes, which the boot that follows can ask for.
+ * - length: at most BOOT_CARRIED_MAX. No request to a device may be under way.
+ */
+#define BOOT_CARRIED_MAX 512u
+_Noreturn void boot_again(const void *carried, size_t length);
+
+/* What the boot before left with boot_again(): returns its bytes, as far as they fit; 0: the boot loader started us. */
+size_t boot_carried(void *out, size_t capacity);
+
 /* Bytes of usable memory the machine has, before anything is taken from it. */
 uint64_t boot_memory_bytes(void);
 

@@ -51,6 +51,12 @@ static inline void insw(uint16_t port, void *words, size_t count)
     __asm__ volatile("rep insw" : "+D"(words), "+c"(count) : "d"(port) : "memory");
 }
 
+/* Write `count` 16-bit words from memory to one port. */
+static inline void outsw(uint16_t port, const void *words, size_t count)
+{
+    __asm__ volatile("rep outsw" : "+S"(words), "+c"(count) : "d"(port) : "memory");
+}
+
 /* Stores before it are seen by a device before stores after it; the same for loads. The processor keeps this order. */
 static inline void io_order(void)
 {

@@ -80,6 +80,11 @@ static void wait(struct block_device *block, struct block_request *request)
     ata_channel_wait((struct ata_drive *)((uint8_t *)block - offsetof(struct ata_drive, block)), request);
 }
 
+static enum error last_write(struct block_device *block, struct block at, void *page)
+{
+    return ata_last_write((struct ata_drive *)((uint8_t *)block - offsetof(struct ata_drive, block)), at, page);
+}
+
 static bool is_valid(uint16_t word)
 {
     return (word & VALID_MASK) == VALID;
@@ -124,6 +129,7 @@ static enum error describe(struct ata_drive *drive, const uint16_t *words, const
         .read_only = false,
         .submit = submit,
         .wait = wait,
+        .last_write = last_write,
     };
     log_line("%s: %u MiB, %s, %s", name, drive->block.block_count >> 8, drive->lba48 ? "LBA48" : "LBA28",
              drive->flush_command != 0 ? "write-back" : "write-through");

@@ -54,7 +54,7 @@ struct ata_transfer {
 _Static_assert(sizeof(struct ata_transfer) == 8, "layout given by the specification");
 _Static_assert(BLOCK_REQUEST_PAGES_MAX * sizeof(struct ata_transfer) <= PAGE_SIZE, "one frame of transfers");
 
-static void master_stop(const struct ata_channel *channel)
+void ata_master_stop(const struct ata_channel *channel)
 {
     outb((uint16_t)(channel->master_ports + MASTER_COMMAND), 0);
     uint8_t capable = inb((uint16_t)(channel->master_ports + MASTER_STATUS)) & MASTER_STATUS_CAPABLE;
@@ -80,21 +80,6 @@ static void describe_transfer(struct ata_channel *channel)
     }
 }
 
-/* Sector count and address; the halves of 48-bit registers are written one after the other. */
-static void write_address(const struct ata_channel *channel, uint64_t sector, uint32_t sectors)
-{
-    if (channel->drive->lba48) {
-        ata_write(channel, REGISTER_COUNT, (uint8_t)(sectors >> 8));
-        ata_write(channel, REGISTER_LOW, (uint8_t)(sector >> 24));
-        ata_write(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 32));
-        ata_write(channel, REGISTER_HIGH, (uint8_t)(sector >> 40));
-    }
-    ata_write(channel, REGISTER_COUNT, (uint8_t)sectors);
-    ata_write(channel, REGISTER_LOW, (uint8_t)sector);
-    ata_write(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 8));
-    ata_write(channel, REGISTER_HIGH, (uint8_t)(sector >> 16));
-}
-
 static bool start_transfer(struct ata_channel *channel)
 {
     const struct ata_drive *drive = channel->drive;
@@ -112,11 +97,11 @@ static bool start_transfer(struct ata_channel *channel)
         return false;
     }
     describe_transfer(channel);
-    master_stop(channel);
+    ata_master_stop(channel);
     outl((uint16_t)(channel->master_ports + MASTER_TABLE), channel->table_physical);
     uint8_t direction = reading ? MASTER_TO_MEMORY : 0;
     outb((uint16_t)(channel->master_ports + MASTER_COMMAND), direction);
-    write_address(channel, sector, channel->pages * SECTORS_PER_BLOCK);
+    ata_write_address(drive, sector, channel->pages * SECTORS_PER_BLOCK);
     if (drive->lba48) {
         ata_write(channel, REGISTER_COMMAND, reading ? COMMAND_READ_DMA_EXT : COMMAND_WRITE_DMA_EXT);
     } else {
@@ -133,7 +118,7 @@ static bool start_flush(struct ata_channel *channel)
     if (!ata_select(channel, DEVICE_LBA | (uint8_t)(channel->drive->unit << 4))) {
         return false;
     }
-    master_stop(channel);
+    ata_master_stop(channel);
     ata_write(channel, REGISTER_COMMAND, channel->drive->flush_command);
     channel->deadline_ns = clock_boot_ns() + FLUSH_NS;
     return true;
@@ -209,7 +194,7 @@ static void handle_interrupt(void *context)
         return; /* another device's, on a shared line */
     }
     uint8_t status = ata_read(channel, REGISTER_STATUS);
-    master_stop(channel);
+    ata_master_stop(channel);
     if (channel->request != NULL && channel->state == ATA_CHANNEL_RUNNING) {
         bool failed = (status & (STATUS_BUSY | STATUS_FAULT | STATUS_ERROR)) != 0 ||
                       (master & (MASTER_ERROR | MASTER_ACTIVE)) != 0;
@@ -246,7 +231,7 @@ static void recover(struct ata_channel *channel)
 {
     log_line("%s: no answer, resetting", channel->name);
     channel->state = ATA_CHANNEL_RECOVERING;
-    master_stop(channel);
+    ata_master_stop(channel);
     bool running = reset(channel);
     channel->state = running ? ATA_CHANNEL_RUNNING : ATA_CHANNEL_DEAD;
     finish(channel, ERROR_IO, running ? "no answer in time" : "no answer, not even to a reset");
@@ -306,7 +291,7 @@ enum error ata_channel_init(struct ata_channel *channel)
 void ata_channel_start(struct ata_channel *channel, uint8_t line)
 {
     (void)ata_read(channel, REGISTER_STATUS);
-    master_stop(channel);
+    ata_master_stop(channel);
     interrupt_attach(line, handle_interrupt, channel);
     outb(channel->control_port, 0);
 }

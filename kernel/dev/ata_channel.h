@@ -66,5 +66,6 @@ void ata_channel_start(struct ata_channel *channel, uint8_t line);
 /* As in struct block_device, for a drive. */
 void ata_channel_submit(struct ata_drive *drive, struct block_request *request);
 void ata_channel_wait(struct ata_drive *drive, struct block_request *request);
+enum error ata_last_write(struct ata_drive *drive, struct block block, const void *page);
 
 #endif

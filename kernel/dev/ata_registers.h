@@ -40,6 +40,22 @@ static inline void ata_write(const struct ata_channel *channel, uint32_t number,
     outb((uint16_t)(channel->command_ports + number), value);
 }
 
+/* Sector count and address; the halves of 48-bit registers are written one after the other. */
+static inline void ata_write_address(const struct ata_drive *drive, uint64_t sector, uint32_t sectors)
+{
+    const struct ata_channel *channel = drive->channel;
+    if (drive->lba48) {
+        ata_write(channel, REGISTER_COUNT, (uint8_t)(sectors >> 8));
+        ata_write(channel, REGISTER_LOW, (uint8_t)(sector >> 24));
+        ata_write(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 32));
+        ata_write(channel, REGISTER_HIGH, (uint8_t)(sector >> 40));
+    }
+    ata_write(channel, REGISTER_COUNT, (uint8_t)sectors);
+    ata_write(channel, REGISTER_LOW, (uint8_t)sector);
+    ata_write(channel, REGISTER_MIDDLE, (uint8_t)(sector >> 8));
+    ata_write(channel, REGISTER_HIGH, (uint8_t)(sector >> 16));
+}
+
 /* The status without its side effect. */
 static inline uint8_t ata_peek_status(const struct ata_channel *channel)
 {
@@ -53,6 +69,9 @@ static inline void ata_settle(const struct ata_channel *channel)
         (void)ata_peek_status(channel);
     }
 }
+
+/* Stop the bus-master engine and forget what it has to say. */
+void ata_master_stop(const struct ata_channel *channel);
 
 /* Select a drive and wait, briefly, until it can take a command. Returns false if it cannot. */
 bool ata_select(const struct ata_channel *channel, uint8_t device);

@@ -92,3 +92,14 @@ enum error block_flush(struct block_device *device)
 {
     return transfer(device, BLOCK_FLUSH, BLOCK_NONE, NULL);
 }
+
+enum error block_last_write(struct block_device *device, struct block block, void *page)
+{
+    if (block.number >= device->block_count) {
+        return ERROR_RANGE;
+    }
+    if (device->read_only) {
+        return ERROR_READ_ONLY;
+    }
+    return device->last_write == NULL ? ERROR_UNSUPPORTED : device->last_write(device, block, page);
+}

@@ -67,6 +67,9 @@ struct virtio_used {
 MUST_CHECK enum error virtio_ring_create(struct virtio_ring *ring, uint16_t size);
 void virtio_ring_delete(struct virtio_ring *ring);
 
+/* Forget everything in a ring, for a device that was reset. */
+void virtio_ring_clear(struct virtio_ring *ring);
+
 /* Physical addresses of the three parts; the first is page aligned, and so is the last. */
 uint32_t virtio_ring_descriptors_physical(const struct virtio_ring *ring);
 uint32_t virtio_ring_available_physical(const struct virtio_ring *ring);
@@ -138,6 +141,12 @@ MUST_CHECK enum error virtio_pci_start(struct virtio_device *device, const struc
  * - ERROR_UNSUPPORTED: it has none, or one that makes no sense. ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error virtio_pci_queue(struct virtio_device *device, uint16_t size_max, struct virtio_ring *ring);
+
+/*
+ * Start a device once more, with the features and the ring it had: it is reset, and what was in flight is forgotten.
+ * Neither sleeps nor allocates. ERROR_IO: it does not reset; ERROR_UNSUPPORTED: it does not accept any more what it did.
+ */
+MUST_CHECK enum error virtio_pci_restart(struct virtio_device *device, struct virtio_ring *ring);
 
 /* Let the device work. */
 void virtio_pci_run(struct virtio_device *device);

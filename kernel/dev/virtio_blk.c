@@ -81,6 +81,7 @@ static void describe(struct virtio_disk *disk, const struct configuration *confi
         .read_only = (disk->virtio.features & FEATURE_READ_ONLY) != 0,
         .submit = virtio_disk_submit,
         .wait = virtio_disk_wait,
+        .last_write = virtio_disk_last_write,
     };
     log_line("%s: %u MiB%s, %s, %s, %u requests of %u segments", disk->name, disk->block.block_count >> 8,
              disk->block.read_only ? ", read-only" : "", disk->virtio.transport->name,

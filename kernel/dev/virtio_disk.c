@@ -19,26 +19,7 @@
 #include "block_driver.h"
 #include "log.h"
 
-#define REQUEST_READ  0u
-#define REQUEST_WRITE 1u
-#define REQUEST_FLUSH 4u
-
-#define STATUS_OK      0u
-#define STATUS_PENDING 0xFFu
-
-#define SECTORS_PER_BLOCK (PAGE_SIZE / 512u)
-
 #define PATIENCE_NS 10000000000ull /* after which a wait is remarked upon */
-
-/* What the device reads and writes beside the data; one per slot. */
-struct virtio_disk_header {
-    uint32_t type;
-    uint32_t reserved;
-    uint64_t sector;
-    volatile uint8_t status; /* from here on the device's */
-    uint8_t unused[15];
-};
-#define HEADER_OUT_BYTES 16u
 
 _Static_assert(sizeof(struct virtio_disk_header) == 32 &&
                    VIRTIO_DISK_SLOTS_MAX * sizeof(struct virtio_disk_header) <= PAGE_SIZE,
@@ -83,7 +64,7 @@ static enum error slot_result(const struct virtio_disk *disk, uint32_t index, st
     const struct virtio_disk_slot *slot = &disk->slots[index];
     bool complete =
         disk->virtio.transport->is_legacy || slot->request->operation != BLOCK_READ || used.bytes > slot->bytes;
-    return disk->headers[index].status == STATUS_OK && complete ? OK : ERROR_IO;
+    return disk->headers[index].status == VIRTIO_DISK_STATUS_OK && complete ? OK : ERROR_IO;
 }
 
 /* Returns false if the device names something that is not in flight. */
@@ -168,20 +149,20 @@ static void add_entry(struct virtio_disk *disk, struct virtio_disk_slot *slot, u
 static uint32_t fill_slot(struct virtio_disk *disk, uint32_t index, const struct block_request *request, uint32_t from)
 {
     static const uint32_t types[] = {
-        [BLOCK_READ] = REQUEST_READ, [BLOCK_WRITE] = REQUEST_WRITE, [BLOCK_FLUSH] = REQUEST_FLUSH};
+        [BLOCK_READ] = VIRTIO_DISK_READ, [BLOCK_WRITE] = VIRTIO_DISK_WRITE, [BLOCK_FLUSH] = VIRTIO_DISK_FLUSH};
     struct virtio_disk_slot *slot = &disk->slots[index];
     bool flush = request->operation == BLOCK_FLUSH;
     uint16_t data_flags = request->operation == BLOCK_READ ? VIRTIO_DESCRIPTOR_WRITE : 0;
     uint32_t header_physical = disk->headers_physical + index * (uint32_t)sizeof(struct virtio_disk_header);
     disk->headers[index] = (struct virtio_disk_header){
         .type = types[request->operation],
-        .sector = flush ? 0 : ((uint64_t)request->first.number + from) * SECTORS_PER_BLOCK,
-        .status = STATUS_PENDING,
+        .sector = flush ? 0 : ((uint64_t)request->first.number + from) * VIRTIO_DISK_SECTORS_PER_BLOCK,
+        .status = VIRTIO_DISK_STATUS_PENDING,
     };
 
     slot->entries = 0;
     slot->bytes = 0;
-    add_entry(disk, slot, header_physical, HEADER_OUT_BYTES, 0);
+    add_entry(disk, slot, header_physical, VIRTIO_DISK_HEADER_OUT_BYTES, 0);
     uint32_t page = from;
     while (page < request->count && slot->entries < disk->table_entries - 1) {
         struct block_segment segment;
@@ -189,7 +170,7 @@ static uint32_t fill_slot(struct virtio_disk *disk, uint32_t index, const struct
         add_entry(disk, slot, segment.physical, segment.bytes, data_flags);
         slot->bytes += segment.bytes;
     }
-    add_entry(disk, slot, header_physical + HEADER_OUT_BYTES, 1, VIRTIO_DESCRIPTOR_WRITE);
+    add_entry(disk, slot, header_physical + VIRTIO_DISK_HEADER_OUT_BYTES, 1, VIRTIO_DESCRIPTOR_WRITE);
     slot->table[slot->entries - 1].flags &= (uint16_t)~VIRTIO_DESCRIPTOR_NEXT;
     return page - from;
 }

@@ -14,7 +14,24 @@
 
 #define VIRTIO_BLK_FEATURE_FLUSH (1ull << 9)
 
-struct virtio_disk_header;
+/* What the device reads and writes beside the data; one per slot. */
+struct virtio_disk_header {
+    uint32_t type;
+    uint32_t reserved;
+    uint64_t sector;
+    volatile uint8_t status; /* from here on the device's */
+    uint8_t unused[15];
+};
+#define VIRTIO_DISK_HEADER_OUT_BYTES 16u
+
+#define VIRTIO_DISK_READ  0u
+#define VIRTIO_DISK_WRITE 1u
+#define VIRTIO_DISK_FLUSH 4u
+
+#define VIRTIO_DISK_STATUS_OK      0u
+#define VIRTIO_DISK_STATUS_PENDING 0xFFu
+
+#define VIRTIO_DISK_SECTORS_PER_BLOCK (PAGE_SIZE / 512u)
 
 struct virtio_disk_slot {
     struct block_request *request; /* NULL: free */
@@ -53,6 +70,8 @@ MUST_CHECK enum error virtio_disk_prepare(struct virtio_disk *disk);
 /* As in struct block_device. */
 void virtio_disk_submit(struct block_device *block, struct block_request *request);
 void virtio_disk_wait(struct block_device *block, struct block_request *request);
+
+enum error virtio_disk_last_write(struct block_device *block, struct block at, void *page);
 
 /* Handler of the disk's interrupt line, which it may share; context: the disk. */
 void virtio_disk_interrupt(void *context);

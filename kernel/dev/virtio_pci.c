@@ -89,6 +89,29 @@ enum error virtio_pci_queue(struct virtio_device *device, uint16_t size_max, str
     return error;
 }
 
+enum error virtio_pci_restart(struct virtio_device *device, struct virtio_ring *ring)
+{
+    uint64_t features = device->features;
+    if (!device->transport->reset(device)) {
+        return ERROR_IO;
+    }
+    virtio_ring_clear(ring);
+    add_status(device, VIRTIO_STATUS_ACKNOWLEDGE);
+    add_status(device, VIRTIO_STATUS_DRIVER);
+    enum error error = agree_on_features(device, features);
+    if (error == OK && device->features != features) {
+        error = ERROR_UNSUPPORTED;
+    }
+    if (error == OK && device->transport->queue_size(device, 0) < ring->size) {
+        error = ERROR_UNSUPPORTED;
+    }
+    error = error != OK ? error : device->transport->set_queue(device, 0, ring);
+    if (error == OK) {
+        virtio_pci_run(device);
+    }
+    return error;
+}
+
 void virtio_pci_run(struct virtio_device *device)
 {
     add_status(device, VIRTIO_STATUS_DRIVER_OK);

@@ -56,6 +56,13 @@ enum error virtio_ring_create(struct virtio_ring *ring, uint16_t size)
     return OK;
 }
 
+void virtio_ring_clear(struct virtio_ring *ring)
+{
+    memset(ring->descriptors, 0, ring->frames << PAGE_SHIFT);
+    ring->available_index = 0;
+    ring->used_index = 0;
+}
+
 void virtio_ring_delete(struct virtio_ring *ring)
 {
     frame_free_run(ring->first, ring->frames);

@@ -15,8 +15,10 @@
 #include "log.h"
 #include "pipe.h"
 #include "program_account.h"
+#include "program_hold.h"
 #include "program_signal.h"
 #include "space.h"
+#include "system_state.h"
 #include "task.h"
 #include "terminal.h"
 #include "vm_fault.h"
@@ -333,6 +335,7 @@ static void end(uint32_t index)
     struct signal_origin origin = origin_of_end(index, program->exit_status);
 
     last_exit_status = program->exit_status;
+    system_state_note_end(program->name, program->exit_status);
     disown_children(index);
     if (has_interested_parent(program)) {
         program->state = PROGRAM_ENDED;
@@ -408,7 +411,8 @@ static enum error program_adopt(uint32_t index)
     enum error error = vm_region_adopt(&region_table, program->region_root);
 
     if (program->state > PROGRAM_ENDED || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
-        program->break_start > program->break_end || program->break_end > USER_END) {
+        program->break_start > program->break_end || program->break_end > USER_END ||
+        (program->held & ~(uint32_t)PROGRAM_HOLDS_KNOWN) != 0) {
         error = ERROR_FORMAT_DAMAGED;
     }
     for (uint32_t i = 0; i < PROGRAM_FILES_MAX; i++) {
@@ -444,7 +448,7 @@ static enum error program_revive(uint32_t index)
     return error;
 }
 
-enum error program_resume_all(void)
+enum error program_adopt_all(void)
 {
     region_table_attach();
     enum error error = vm_region_table_adopt(&region_table);
@@ -471,9 +475,13 @@ enum error program_resume_all(void)
         log_line("program: regions that belong to no space");
         error = ERROR_FORMAT_DAMAGED;
     }
-    if (error == OK) {
-        error = task_resume_all();
-    }
+    return error == OK ? task_adopt_all() : error;
+}
+
+enum error program_resume_all(void)
+{
+    enum error error = task_resume_all();
+
     for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
         if (program_exists(index) && program_at(index)->state != PROGRAM_ENDED && program_at(index)->task_count == 0) {
             program_destroy(index);

@@ -9,6 +9,7 @@
 #include "address_space.h"
 #include "calls.h"
 #include "log.h"
+#include "program_hold.h"
 #include "signals.h"
 #include "task.h"
 #include "terminal.h"
@@ -170,6 +171,9 @@ void signal_send_task_from(struct task *task, uint32_t signal, const struct sign
     struct task_record *record = task->record;
     bool is_blocked = is_in(record->signal_mask, signal);
 
+    if (signal == SIGCONT) {
+        program_let_go(task->program_index, PROGRAM_HELD_AT_BOOT);
+    }
     if (is_ignored(task->program, signal) && !is_blocked) {
         return;
     }

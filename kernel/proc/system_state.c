@@ -36,6 +36,13 @@ void system_state_create(void)
     stamp();
 }
 
+void system_state_note_end(const char *name, uint32_t status)
+{
+    system_state.end_status = status;
+    memset(system_state.end_name, 0, sizeof(system_state.end_name));
+    kernel_snprintf(system_state.end_name, sizeof(system_state.end_name), "%s", name);
+}
+
 static enum error judge_records(const struct system_state *found, char *reason, size_t reason_size)
 {
     for (uint32_t type = 0; type < RECORD_TYPES; type++) {
@@ -86,6 +93,7 @@ enum error system_state_adopt(const void *record, uint32_t length, char *reason,
         error = judge_processor(&found, reason, reason_size);
     }
     if (error == OK) {
+        found.end_name[sizeof(found.end_name) - 1] = 0;
         system_state = found;
         stamp();
     }

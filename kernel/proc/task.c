@@ -15,6 +15,7 @@
 #include "log.h"
 #include "pool.h"
 #include "program_account.h"
+#include "program_hold.h"
 #include "program_signal.h"
 #include "thread.h"
 #include "user_memory.h"
@@ -155,6 +156,7 @@ static void task_main(void *argument)
     struct registers registers = task->record->registers;
 
     thread_set_user_context(task->thread, &task->context);
+    program_hold_wait();
     leave_tid(task);
     cpu_sanitise(&registers);
     trap_return(&registers);
@@ -279,6 +281,16 @@ static enum error task_validate(uint32_t index)
     return OK;
 }
 
+enum error task_adopt_all(void)
+{
+    enum error error = OK;
+
+    for (uint32_t i = 0; error == OK && i < record_committed(RECORD_TASK); i++) {
+        error = task_record_at(i)->state == TASK_FREE ? OK : task_validate(i);
+    }
+    return error;
+}
+
 enum error task_resume_all(void)
 {
     for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
@@ -290,10 +302,7 @@ enum error task_resume_all(void)
         if (task_record_at(i)->state == TASK_FREE) {
             continue;
         }
-        enum error error = task_validate(i);
-        if (error == OK) {
-            error = task_revive(i);
-        }
+        enum error error = task_revive(i);
         if (error != OK) {
             return error;
         }
@@ -340,6 +349,7 @@ void trap_return(struct registers *registers)
     while (thread_should_yield()) {
         thread_yield();
     }
+    program_hold_wait();
     signal_deliver(registers);
     if (task->dying) {
         task_exit();

@@ -9,6 +9,7 @@
 #include "calls.h"
 #include "log.h"
 #include "program_signal.h"
+#include "provoke.h"
 #include "signals.h"
 #include <string.h>
 
@@ -60,6 +61,9 @@ void trap_system_call(struct registers *registers)
         .program = task->program,
     };
 
+    if (provocations.panics_at_call && call.number == provocations.panic_call) {
+        panic("trap", "asked to panic when %s makes system call %u", call.program->name, call.number);
+    }
     program_call_begin(registers);
     program_call_end(registers, dispatch(&call));
 }

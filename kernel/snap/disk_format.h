@@ -7,7 +7,7 @@
  *
  *     block 0      label          what the image is; written once
  *     block 1, 2   roots          written in turn; the newest that proves itself is the state of the image
- *     block 3      label, again   used when block 0 does not prove itself
+ *     block 3      label, again   used when block 0 does not prove itself; and the note of the last panic
  *     block 4 ...  everything else, allocated and freed: pages, commit records, map nodes, free-space chunks
  */
 #ifndef DISK_FORMAT_H
@@ -46,6 +46,32 @@ struct disk_label {
     uint64_t created_ns; /* UTC since 1970 */
     char text[80];       /* for people who look at the file */
     uint8_t zero[3960];
+    uint64_t checksum;
+};
+
+/*
+ * What a kernel that panics leaves for the next boot, in the second label's zeroes. It has a checksum of its own: a label
+ * that a cut has torn may still have a whole note, and the other way round.
+ */
+#define DISK_NOTE_MAGIC   UINT64_C(0x45544F4E44494502) /* "\2EIDNOTE" */
+#define DISK_NOTE_OFFSET  512u                         /* in block DISK_LABEL_COPY */
+#define DISK_NOTE_SETTLED 1u                           /* programs have run on since: the next panic is a new one */
+
+struct disk_note {
+    uint64_t magic;
+    uint32_t flags;
+    uint32_t panics;       /* in a row, without progress between them */
+    uint64_t generation;   /* the newest durable one at the panic; 0: none */
+    uint64_t resumed;      /* that boot went on from it; 0: from none */
+    uint64_t wall_time_ns; /* UTC since 1970 */
+    uint64_t boot_ns;      /* how long that boot had lasted */
+    uint32_t boots;        /* since the panic */
+    uint32_t program;      /* whose task was on the processor; 0: none's */
+    uint32_t parent;       /* of that program; 0: none */
+    uint32_t unused;
+    char name[32];         /* of the program, zero-padded, with at least one zero */
+    char text[256];        /* of the panic, likewise */
+    uint8_t zero[664];
     uint64_t checksum;
 };
 
@@ -209,6 +235,14 @@ struct disk_dead {
 _Static_assert(sizeof(struct disk_label) == DISK_BLOCK_BYTES, "label");
 _Static_assert(offsetof(struct disk_label, space_id) == 24, "label");
 _Static_assert(offsetof(struct disk_label, text) == 48, "label");
+_Static_assert(sizeof(struct disk_note) == 1024, "note");
+_Static_assert(offsetof(struct disk_note, generation) == 16, "note");
+_Static_assert(offsetof(struct disk_note, boots) == 48, "note");
+_Static_assert(offsetof(struct disk_note, name) == 64, "note");
+_Static_assert(offsetof(struct disk_note, text) == 96, "note");
+_Static_assert(DISK_NOTE_OFFSET >= offsetof(struct disk_label, zero) &&
+                   DISK_NOTE_OFFSET + sizeof(struct disk_note) <= offsetof(struct disk_label, checksum),
+               "the note lies within the label's zeroes");
 _Static_assert(sizeof(struct disk_record_ref) == 32, "record reference");
 _Static_assert(sizeof(struct disk_pin) == 64, "pin");
 _Static_assert(sizeof(struct disk_root) == DISK_BLOCK_BYTES, "root");

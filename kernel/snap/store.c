@@ -33,7 +33,7 @@ enum error store_format(struct block_device *device, const struct store_format_o
 }
 
 /* Say in the roots that the image is in use, and by whom. */
-static enum error mark_use(struct store *store, const struct store_open_options *options)
+static enum error mark_use(struct store *store, const char *kernel_version)
 {
     void *page;
     enum error error = memory_page_new(&page);
@@ -46,8 +46,8 @@ static enum error mark_use(struct store *store, const struct store_open_options 
     if (!store->maintenance) {
         root->flags &= ~DISK_ROOT_CLEAN;
         memset(root->kernel, 0, sizeof(root->kernel));
-        if (options->kernel_version != NULL) {
-            memcpy(root->kernel, options->kernel_version, strnlen(options->kernel_version, sizeof(root->kernel) - 1));
+        if (kernel_version != NULL) {
+            memcpy(root->kernel, kernel_version, strnlen(kernel_version, sizeof(root->kernel) - 1));
         }
     }
     error = root_commit(store, root);
@@ -100,7 +100,8 @@ static enum error recover(struct store *store, const struct store_open_options *
         }
     }
     report->clean = (store->root->flags & DISK_ROOT_CLEAN) != 0;
-    error = replay(store, generation.number, report);
+    error = options->before.number != 0 ? replay_before(store, options->before.number, report)
+                                        : replay(store, generation.number, report);
     if (error != OK) {
         return error;
     }
@@ -110,6 +111,7 @@ static enum error recover(struct store *store, const struct store_open_options *
     report->generation.number = committed_generation(store);
     report->newest.number = newest;
     report->wall_time_ns = store->state.record.wall_time_ns;
+    report->newest_wall_time_ns = root->window_count == 0 ? 0 : root->window[0].wall_time_ns;
     if (store->read_only) {
         return OK;
     }
@@ -117,7 +119,7 @@ static enum error recover(struct store *store, const struct store_open_options *
     if (error != OK) {
         return error;
     }
-    bool is_branch = generation.number != 0 && store->branch_from != 0;
+    bool is_branch = (generation.number != 0 || options->before.number != 0) && store->branch_from != 0;
     if (is_branch) {
         report_say(report, "the next commit replaces generations %llu to %llu",
                    (unsigned long long)committed_generation(store) + 1, (unsigned long long)newest);
@@ -127,7 +129,14 @@ static enum error recover(struct store *store, const struct store_open_options *
         }
     }
     error = store->wants_rebuild && !is_branch ? rebuild(store) : OK;
-    return error != OK ? error : mark_use(store, options);
+    return error != OK || store->is_waiting ? error : mark_use(store, options->kernel_version);
+}
+
+enum error store_use(struct store *store, const char *kernel_version)
+{
+    enum error error = mark_use(store, kernel_version);
+    store->is_waiting = store->is_waiting && error != OK;
+    return error;
 }
 
 static void store_free(struct store *store)
@@ -175,6 +184,7 @@ enum error store_open(struct block_device *device, const struct store_open_optio
     struct store *store = page;
     store->device = device;
     store->read_only = options->read_only;
+    store->is_waiting = options->waits && !options->read_only;
     store->maintenance = options->maintenance;
     store->user = options->user == 0 ? 1 : options->user;
     tuning_set(store, &options->tuning);
@@ -196,7 +206,7 @@ enum error store_open(struct block_device *device, const struct store_open_optio
 enum error store_close(struct store *store)
 {
     enum error error = OK;
-    if (!store->read_only && !store->is_sealed) {
+    if (!store->read_only && !store->is_waiting && !store->is_sealed) {
         mutex_lock(&store->commit_lock, LOCK_COMMIT);
         error = doubt_settle(store);
         error = error != OK ? error : root_confirm(store);
@@ -304,7 +314,7 @@ static enum error allowed_to_write(struct store *store)
 
 enum error store_allocate(struct store *store, uint32_t wanted, struct extent *out)
 {
-    if (store->read_only) {
+    if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }
     enum error error = allowed_to_write(store);

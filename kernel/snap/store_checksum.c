@@ -25,7 +25,7 @@ static uint64_t seed(const uint64_t space_id[2], uint32_t kind, uint32_t place, 
     return mix(mix(value ^ ((uint64_t)kind << 32 | place)) ^ generation);
 }
 
-enum { KIND_PAGE = 1, KIND_BLOCK = 2 };
+enum { KIND_PAGE = 1, KIND_BLOCK = 2, KIND_NOTE = 3 };
 
 uint64_t checksum_page(const uint64_t space_id[2], uint32_t page, uint64_t generation, const void *content)
 {
@@ -35,6 +35,12 @@ uint64_t checksum_page(const uint64_t space_id[2], uint32_t page, uint64_t gener
 uint64_t checksum_block(const uint64_t space_id[2], uint32_t block, uint64_t generation, const void *content)
 {
     return XXH3_64bits_withSeed(content, PAGE_SIZE, seed(space_id, KIND_BLOCK, block, generation));
+}
+
+uint64_t checksum_note(const uint64_t space_id[2], uint64_t generation, const struct disk_note *note)
+{
+    return XXH3_64bits_withSeed(note, offsetof(struct disk_note, checksum),
+                                seed(space_id, KIND_NOTE, DISK_LABEL_COPY, generation));
 }
 
 uint64_t checksum_self(uint32_t block, const void *content)

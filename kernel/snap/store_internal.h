@@ -40,6 +40,7 @@ struct store {
     struct block_device *device;
     struct mutex commit_lock;
     bool read_only;
+    bool is_waiting;    /* opened for writing, and store_use() has not been called yet: nothing is written */
     bool in_doubt;      /* writing a root failed, and may yet have succeeded */
     bool is_confirmed;  /* since the last seal: the roots on the disk are ours */
     bool is_sealed;     /* a snapshot runs */
@@ -94,6 +95,7 @@ static inline bool is_damage(enum error error)
 
 /* store_root.c: label and roots. */
 MUST_CHECK enum error label_write(struct block_device *device, const struct store_format_options *options);
+MUST_CHECK enum error label_judge(const struct disk_label *label, uint32_t block);
 MUST_CHECK enum error label_read(struct store *store, struct store_report *report);
 MUST_CHECK enum error root_write_first(struct block_device *device, const struct store_format_options *options);
 MUST_CHECK enum error root_read(struct store *store, struct store_report *report);
@@ -115,6 +117,12 @@ const struct disk_record_ref *kept_find(const struct disk_root *root, uint64_t g
 
 /* store_replay.c: build the state from the newest record that proves itself, or from that of `generation`. */
 MUST_CHECK enum error replay(struct store *store, uint64_t generation, struct store_report *report);
+
+/*
+ * ... or from the newest of the window that is older than `before`. ERROR_NOT_FOUND: there is none. The report names it
+ * even if it does not prove itself.
+ */
+MUST_CHECK enum error replay_before(struct store *store, uint64_t before, struct store_report *report);
 
 /* store_space_tree.c: read a chunk of the free-space map. */
 MUST_CHECK enum error space_tree_load(struct store *store, uint32_t chunk, void *bits);

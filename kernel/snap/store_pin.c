@@ -73,7 +73,7 @@ static enum error pin(struct store *store, struct disk_root *root, uint64_t gene
 
 enum error store_pin(struct store *store, struct generation generation, const char *name)
 {
-    if (store->read_only) {
+    if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }
     if (!name_is_valid(name)) {
@@ -105,7 +105,7 @@ static enum error unpin(struct store *store, struct disk_root *root, const char 
 
 enum error store_unpin(struct store *store, const char *name)
 {
-    if (store->read_only) {
+    if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }
     mutex_lock(&store->commit_lock, LOCK_COMMIT);

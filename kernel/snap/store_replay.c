@@ -255,3 +255,15 @@ enum error replay(struct store *store, uint64_t generation, struct store_report 
     }
     return error;
 }
+
+enum error replay_before(struct store *store, uint64_t before, struct store_report *report)
+{
+    const struct disk_root *root = store->root;
+    for (uint32_t i = 0; i < root->window_count; i++) {
+        if (root->window[i].generation < before) {
+            report->generation.number = root->window[i].generation;
+            return replay(store, root->window[i].generation, report);
+        }
+    }
+    return ERROR_NOT_FOUND;
+}

@@ -54,7 +54,7 @@ enum error label_write(struct block_device *device, const struct store_format_op
 }
 
 /* What a block that should hold a label holds. */
-static enum error label_judge(const struct disk_label *label, uint32_t block)
+enum error label_judge(const struct disk_label *label, uint32_t block)
 {
     if (label->magic != DISK_LABEL_MAGIC) {
         return ERROR_FORMAT_FOREIGN;

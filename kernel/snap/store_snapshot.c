@@ -27,7 +27,7 @@ static void unstick(struct store *store)
 
 enum error store_snapshot_seal(struct store *store)
 {
-    if (store->read_only) {
+    if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }
     if (store->is_sealed) {
@@ -104,7 +104,7 @@ bool store_is_settled(const struct store *store)
 
 enum error store_settle(struct store *store, uint64_t wall_time_ns)
 {
-    if (store->read_only) {
+    if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }
     if (store->is_sealed) {
@@ -118,7 +118,7 @@ enum error store_settle(struct store *store, uint64_t wall_time_ns)
 
 enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
 {
-    if (store->read_only) {
+    if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }
     if (store->is_sealed) {

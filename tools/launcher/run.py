@@ -20,6 +20,7 @@ MEMORY_MIB_MIN = 16
 MEMORY_MIB_MAX = 768
 BESIDE_PROGRAM_MIB = 6  # what the kernel needs while the program's file is still there
 INTERVAL_MS_MAX = 3600 * 1000
+PROGRAMS_MAX = 8  # of each of --hold, --end, --release
 
 DESCRIPTION = """\
 Boot the image in QEMU. An image that does not exist is created, and PROGRAM, a static i386 ELF of this host, is started
@@ -36,6 +37,9 @@ examples:
 An image may be on another machine, which then answers the page faults: there, qemu-nbd --persistent -f raw -x disk FILE
 serves a file, and here --image nbd://HOST/disk uses it. A FILE of zeroes (truncate -s 1G FILE) becomes a new image. Serve
 it to one machine at a time. If the connection is lost, no more snapshots can be taken: end the machine and run it again.
+
+If the kernel panics again and again, it holds the program that was on the processor: --release lets it go once the kernel is
+mended, --end ends it, ./eidolon image core FILE PROGRAM OUT looks at it.
 
 At a terminal, Ctrl-] x pulls the plug; kill -9 of the process in --pidfile does so from elsewhere. The exit status is
 that of the last program to end, 1 after a refusal or a panic, and 137 if QEMU was killed."""
@@ -57,6 +61,14 @@ def generation(text):
     if not re.fullmatch(r"[A-Za-z._-][A-Za-z0-9._-]{0,30}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a generation's number, from 1, nor a name (31 letters, "
                                          "digits, . _ -, no digit first); ./eidolon image log FILE lists both")
+    return text
+
+
+def program_word(text):
+    """An argparse type: a program's number, or the name of one or more. Which there are the kernel knows."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,31}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a program's number nor a name of 31 letters, digits, . _ - at "
+                                         "most; ./eidolon image programs FILE lists both")
     return text
 
 
@@ -90,6 +102,10 @@ def add_options(parser):
     add("--fresh", action="store_true", help="discard the image's state, after asking")
     add("--yes", action="store_true", help="do not ask")
     add("--generation", metavar="N|NAME", type=generation, help="go on from an earlier kept snapshot")
+    for option, what in (("--hold", "do not let a program run, by number or name, until it is let go"),
+                         ("--end", "end a program without letting it run again"),
+                         ("--release", "let a program go that is held")):
+        add(option, metavar="PROGRAM", type=program_word, action="append", default=[], help=what)
     add("--boot", choices=["grub", "direct"], default="grub", help="boot loader (default: %(default)s)")
     add("--menu", action="store_true", help="wait at GRUB's menu, on screen and serial line, also when headless")
     add("--disk", choices=["virtio", "ata"], default="virtio", help="the disk's interface (default: %(default)s)")
@@ -117,6 +133,12 @@ def check(options, words):
         raise UsageFailure("--external-sync: output would wait for ever without snapshots; give an --interval above 0")
     if options.fresh and options.generation:
         raise UsageFailure("--fresh discards what --generation asks for: give one of them")
+    chosen = [f"--{name}" for name in ("hold", "end", "release") if getattr(options, name)]
+    for name in ("hold", "end", "release"):
+        if len(getattr(options, name)) > PROGRAMS_MAX:
+            raise UsageFailure(f"--{name}: {PROGRAMS_MAX} programs at most")
+    if options.fresh and chosen:
+        raise UsageFailure(f"--fresh discards the programs that {chosen[0]} is about: give one of them")
     if options.accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
         raise Failure("--accel kvm: /dev/kvm is not there or not usable for you; use --accel tcg")
     if options.accel == "kvm" and options.icount:
@@ -133,6 +155,8 @@ def check(options, words):
     exists = image.check(options.image, options.size)
     if not exists and options.generation:
         raise Failure(f"{options.image} does not exist, so it has no generation {options.generation}")
+    if not exists and chosen:
+        raise Failure(f"{options.image} does not exist, so it has no program for {chosen[0]}")
     return exists
 
 
@@ -187,6 +211,8 @@ def kernel_options(options, program_given):
     words = [f"interval={options.interval}", f"start={'always' if program_given else 'new'}"]
     if options.generation:
         words.append(f"generation={options.generation}")
+    for name in ("hold", "end", "release"):
+        words += [f"{name}={word}" for word in getattr(options, name)]
     if options.external_sync:
         words.append("external-sync")
     if options.policy:

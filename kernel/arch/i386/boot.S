@@ -6,6 +6,7 @@
  */
 #define KERNEL_BASE         0xC0000000
 #define MULTIBOOT_MAGIC     0x1BADB002
+#define LOADER_MAGIC        0x2BADB002
 #define MULTIBOOT_FLAGS     0x00000003 /* modules on page boundaries; memory information */
 #define DIRECT_MAP_CHUNKS   192        /* 768 MiB */
 #define ENTRY_FLAGS         0x83       /* present, writable, 4 MiB */
@@ -65,6 +66,33 @@ boot_start:
         movl    %eax, %cr0
         movl    $high, %eax
         jmp     *%eax
+
+        /*
+         * boot_again() comes here, with these addresses mapped to themselves: as if the loader had just loaded us. Zeroed data
+         * and the stack go, data is what it was, and the information is the one we have kept.
+         */
+        .globl  boot_restart
+boot_restart:
+        cld
+        movl    %cr0, %eax
+        andl    $~0x80010000, %eax      /* PG, WP */
+        movl    %eax, %cr0
+        xorl    %eax, %eax
+        movl    %eax, %cr3
+        movl    $(kernel_zeroed_start - KERNEL_BASE), %edi
+        movl    $kernel_end, %ecx
+        subl    $kernel_zeroed_start, %ecx
+        shrl    $2, %ecx
+        rep stosl
+        movl    $(kernel_data_copy - KERNEL_BASE), %esi
+        movl    $(kernel_data_start - KERNEL_BASE), %edi
+        movl    $kernel_data_end, %ecx
+        subl    $kernel_data_start, %ecx
+        shrl    $2, %ecx
+        rep movsl
+        movl    $LOADER_MAGIC, %eax
+        movl    $(boot_information_kept - KERNEL_BASE), %ebx
+        jmp     boot_start
 
         /* The C code is compiled for such a processor, so it is said here. */
 too_old:

@@ -21,6 +21,15 @@ static struct boot_module modules[BOOT_MODULES_MAX];
 static uint32_t module_count;
 static uint64_t memory_bytes;
 
+/*
+ * What boot_again() passes instead of the loader's: our own copy of it, without what we do not read, since the loader's
+ * memory is given away. Strings and modules are kept where they lie.
+ */
+#define KEPT_MAP_BYTES (MEMORY_ENTRIES_MAX * 32u)
+KEPT struct multiboot_information boot_information_kept;
+static KEPT struct multiboot_module modules_kept[BOOT_MODULES_MAX];
+static KEPT uint8_t map_kept[KEPT_MAP_BYTES];
+
 static bool is_addressable(uint32_t physical, uint32_t length)
 {
     return physical < DIRECT_MAP_BYTES && length <= DIRECT_MAP_BYTES - physical;
@@ -93,6 +102,41 @@ static void read_modules(void)
     module_count = count;
 }
 
+static void keep_map(void)
+{
+    uint32_t length = information->memory_map_length < KEPT_MAP_BYTES ? information->memory_map_length : KEPT_MAP_BYTES;
+
+    if ((information->flags & MULTIBOOT_HAS_MEMORY_MAP) != 0 && is_addressable(information->memory_map, length)) {
+        memcpy(map_kept, memory_at(information->memory_map), length);
+        boot_information_kept.flags |= MULTIBOOT_HAS_MEMORY_MAP;
+        boot_information_kept.memory_map = memory_physical(map_kept);
+        boot_information_kept.memory_map_length = length;
+    }
+}
+
+static void keep(void)
+{
+    if (information == &boot_information_kept) {
+        return;
+    }
+    boot_information_kept = (struct multiboot_information){
+        .flags = (information->flags & MULTIBOOT_HAS_MEMORY) | MULTIBOOT_HAS_COMMAND_LINE | MULTIBOOT_HAS_MODULES,
+        .lower_kib = information->lower_kib,
+        .upper_kib = information->upper_kib,
+        .command_line = memory_physical(options),
+        .module_count = module_count,
+        .modules = memory_physical(modules_kept),
+    };
+    for (uint32_t i = 0; i < module_count; i++) {
+        modules_kept[i] = (struct multiboot_module){
+            .start = memory_physical(modules[i].start),
+            .end = memory_physical(modules[i].start) + modules[i].size,
+            .command_line = memory_physical(modules[i].command_line),
+        };
+    }
+    keep_map();
+}
+
 void boot_information_read(uint32_t magic, uint32_t physical)
 {
     if (magic != MULTIBOOT_LOADER_MAGIC || !is_addressable(physical, sizeof(struct multiboot_information))) {
@@ -104,6 +148,7 @@ void boot_information_read(uint32_t magic, uint32_t physical)
         options = command_line_at(information->command_line);
     }
     read_modules();
+    keep();
 }
 
 /* Mark the frames that [start, start + length) fills completely (free) or touches (anything else). */

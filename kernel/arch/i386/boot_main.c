@@ -19,6 +19,7 @@ void kernel_main(void);
 
 void boot_main(uint32_t magic, uint32_t information)
 {
+    boot_data_keep();
     log_add_sink(early_debug_write);
     descriptors_initialise();
     cpu_fpu_enable();

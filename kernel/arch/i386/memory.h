@@ -33,6 +33,12 @@ static inline uint32_t memory_physical(const void *address)
     return (uint32_t)address - KERNEL_START;
 }
 
+/* Data that outlives boot_again(). */
+#define KEPT __attribute__((section(".bss.keep")))
+
+/* Before anything changes initialised data: keep a copy of it for boot_again(). */
+void boot_data_keep(void);
+
 /* Check and note what the loader passed; refuses to boot when it cannot be used. */
 void boot_information_read(uint32_t magic, uint32_t physical);
 

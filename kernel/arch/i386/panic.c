@@ -1,7 +1,8 @@
 /*
  * Panic: say what was expected and what was seen, where, and how the kernel got there; then end the machine.
  *
- * Nothing here allocates, waits or touches the image. A panic inside a panic ends the machine at once.
+ * Nothing here allocates, waits or touches the image; the keeper, which comes last, may write what the next boot should know.
+ * A panic inside the report cuts the report short; one inside the keeper ends the machine at once.
  */
 #include "panic.h"
 #include "arch/context.h"
@@ -18,7 +19,14 @@
 #define BACKTRACE_FRAMES_MAX 24u
 #define REPORT_LINE_BYTES    256u
 
-static bool reporting;
+static enum { CALM, REPORTING, KEEPING } stage;
+static char first_line[REPORT_LINE_BYTES];
+static panic_keeper *keeper;
+
+void panic_set_keeper(panic_keeper *new_keeper)
+{
+    keeper = new_keeper;
+}
 
 static void report_text(const char *line)
 {
@@ -88,23 +96,32 @@ static void report_backtrace(const struct stack_frame *frame)
     }
 }
 
+_Noreturn static void end_report(void)
+{
+    stage = KEEPING;
+    const char *said = keeper != NULL ? keeper(first_line) : NULL;
+    if (said != NULL) {
+        report_text(said);
+    }
+    report("The image is as the last committed snapshot left it.");
+    cpu_halt(STATUS_FAILED);
+}
+
 static void begin_report(const char *subsystem, const char *format, va_list arguments)
 {
     (void)interrupt_disable();
-    if (reporting) {
+    if (stage == REPORTING) {
+        report_text("A panic within the report ended it.");
+        end_report();
+    }
+    if (stage == KEEPING) {
+        report_text("A panic within the panic ended it.");
         cpu_halt(STATUS_FAILED);
     }
-    reporting = true;
-    char line[REPORT_LINE_BYTES];
-    int length = kernel_snprintf(line, sizeof(line), "panic: %s: ", subsystem);
-    kernel_vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
-    report_text(line);
-}
-
-_Noreturn static void end_report(void)
-{
-    report("The image is as the last committed snapshot left it.");
-    cpu_halt(STATUS_FAILED);
+    stage = REPORTING;
+    int length = kernel_snprintf(first_line, sizeof(first_line), "%s: ", subsystem);
+    kernel_vsnprintf(first_line + length, sizeof(first_line) - (size_t)length, format, arguments);
+    report("panic: %s", first_line);
 }
 
 _Noreturn void panic(const char *subsystem, const char *format, ...)

@@ -1,0 +1,108 @@
+/*
+ * Programs that are held, ended or let go at boot, by number or by name. See choices.h.
+ */
+#include "choices.h"
+#include "log.h"
+#include "program_hold.h"
+#include "refuse.h"
+#include "store_note.h"
+#include "terminal.h"
+#include <string.h>
+
+static bool is_alive(uint32_t index)
+{
+    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state == PROGRAM_RUNNING;
+}
+
+static bool is_named(uint32_t index, const char *word)
+{
+    char number[16];
+
+    kernel_snprintf(number, sizeof(number), "%u", index);
+    return strcmp(word, number) == 0 || strcmp(word, program_at(index)->name) == 0;
+}
+
+/* A number that is a program's is that program, whatever others are called. */
+static uint32_t each_named(const char *word, void (*act)(uint32_t index))
+{
+    uint32_t count = 0;
+
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        if (is_alive(index) && is_named(index, word)) {
+            count++;
+            if (act != NULL) {
+                act(index);
+            }
+        }
+    }
+    return count;
+}
+
+static void hold(uint32_t index)
+{
+    program_hold(index, PROGRAM_HELD_AT_BOOT);
+}
+
+static void let_go(uint32_t index)
+{
+    program_let_go(index, PROGRAM_HELD_AT_BOOT);
+    console_say("eidolon: program %u (%s) is let go", index, program_at(index)->name);
+}
+
+static void end(uint32_t index)
+{
+    program_end_at_boot(index);
+    console_say("eidolon: program %u (%s) is ended", index, program_at(index)->name);
+}
+
+static void judge(const struct program_words *words)
+{
+    char reason[80];
+
+    for (uint32_t i = 0; i < words->count; i++) {
+        if (each_named(words->words[i], NULL) == 0) {
+            kernel_snprintf(reason, sizeof(reason), "no program %s is alive in it", words->words[i]);
+            refuse("image", reason, "it was left as it is; ./eidolon image programs lists them");
+        }
+    }
+}
+
+static void carry_out(const struct program_words *words, void (*act)(uint32_t index))
+{
+    for (uint32_t i = 0; i < words->count; i++) {
+        (void)each_named(words->words[i], act);
+    }
+}
+
+void choices_apply(const struct options *asked)
+{
+    judge(&asked->hold);
+    judge(&asked->end);
+    judge(&asked->release);
+    carry_out(&asked->hold, hold);
+    carry_out(&asked->release, let_go);
+    carry_out(&asked->end, end);
+}
+
+bool choices_hold_culprit(const struct store_note *note)
+{
+    const uint32_t candidates[] = {note->program, note->parent};
+
+    for (uint32_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+        if (is_alive(candidates[i]) && program_at(candidates[i])->held == 0) {
+            hold(candidates[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+void choices_say_held(void)
+{
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        if (is_alive(index) && program_at(index)->held != 0) {
+            console_say("eidolon: program %u (%s) is held; --release %u at a boot, or SIGCONT, lets it go", index,
+                        program_at(index)->name, index);
+        }
+    }
+}

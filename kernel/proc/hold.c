@@ -1,0 +1,94 @@
+/*
+ * Holding programs, and letting them go. See program_hold.h.
+ *
+ * A task that is held sleeps in trap_return(), where the task's registers are those it will go on with: a capture there is
+ * one of a task in user mode, or, after a boot, one that still has its call to issue again. The sleep takes part in no
+ * time slice and writes nothing, so a held program costs a snapshot nothing.
+ */
+#include "program_hold.h"
+#include "linux_abi.h"
+#include "task.h"
+#include "thread.h"
+#include <string.h>
+
+static struct wait_queue held_tasks;
+
+void program_hold(uint32_t program, enum program_hold why)
+{
+    program_at(program)->held |= why;
+}
+
+void program_let_go(uint32_t program, enum program_hold why)
+{
+    struct program_record *record = program_at(program);
+
+    if ((record->held & why) != 0) {
+        record->held &= ~(uint32_t)why;
+        wait_queue_wake(&held_tasks, UINT32_MAX);
+    }
+}
+
+uint32_t program_count_not_held(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        const struct program_record *program = program_at(index);
+        bool is_alive = program->state == PROGRAM_RUNNING || program->state == PROGRAM_ZOMBIE;
+        count += is_alive && program->held == 0;
+    }
+    return count;
+}
+
+void program_end_at_boot(uint32_t program)
+{
+    for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
+        struct task_record *task = record_at(RECORD_TASK, i);
+        if (task->state == TASK_ALIVE && task->program == program) {
+            task->signal_pending[0] |= 1u << (SIGKILL - 1);
+        }
+    }
+}
+
+static bool is_killed(const struct task *task)
+{
+    return (task->record->signal_pending[0] & 1u << (SIGKILL - 1)) != 0;
+}
+
+void program_hold_wait(void)
+{
+    const struct task *task = task_current();
+
+    while (task->program->held != 0 && !task->dying && !is_killed(task)) {
+        (void)!wait_queue_sleep(&held_tasks, DEADLINE_NEVER, true);
+    }
+    if (is_killed(task) && !task->dying) {
+        program_exit(SIGKILL);
+    }
+}
+
+/* Whether a pointer is that of a task that lives in this boot. */
+static bool is_task(const struct task *task)
+{
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        if (task_at(i) == task) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool program_on_processor(uint32_t *program, uint32_t *parent, char *name)
+{
+    const struct task *task = thread_current() != NULL ? task_current() : NULL;
+
+    if (task == NULL || !is_task(task) || task->program_index == 0 ||
+        task->program_index >= record_committed(RECORD_PROGRAM)) {
+        return false;
+    }
+    *program = task->program_index;
+    *parent = program_at(*program)->parent;
+    memcpy(name, program_at(*program)->name, PROGRAM_NAME_MAX);
+    name[PROGRAM_NAME_MAX - 1] = 0;
+    return true;
+}
