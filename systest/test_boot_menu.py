@@ -1,4 +1,4 @@
-"""GRUB's menu, driven over the serial line: continue, choose an earlier generation, check the image, start afresh."""
+"""GRUB's menu, driven over the serial line: continue, choose an earlier generation, hold a program, check, start afresh."""
 
 import re
 import time
@@ -6,7 +6,7 @@ import time
 from machine import RESUMED
 
 DOWN, ENTER = "\x0e", "\r"
-CONTINUE, EARLIER, CHECK, AFRESH = range(4)
+CONTINUE, EARLIER, HOLD, CHECK, AFRESH = range(5)
 KEY_PAUSE_S = 0.1
 
 
@@ -28,6 +28,7 @@ def test_menu_offers_what_there_is(used_image):
     boot = menu(used_image)
     boot.expect("Continue")
     boot.expect("Choose an earlier generation")
+    boot.expect("Hold a program, or let one go")
     boot.expect("Check the image")
     boot.expect("Start afresh")
 
@@ -92,3 +93,19 @@ def test_menu_earlier_generation_resumes_it(used_image):
     assert numbers == sorted(numbers, reverse=True) and len(numbers) > 1
     boot.send(DOWN + ENTER)
     assert int(boot.expect(RESUMED)[1]) == numbers[1]
+
+
+def test_menu_holds_a_program_and_lets_it_go(used_image):
+    boot = menu(used_image)
+    choose(boot, HOLD, 0)
+    boot.expect(r"eidolon: program 1 \(echo\) is held")
+    boot.kill()
+    boot = menu(used_image)
+    choose(boot, HOLD)
+    boot.expect("Let go of program 1, echo")
+    boot.expect("End program 1, echo")
+    boot.read_for(0.3)
+    boot.send(ENTER)
+    boot.expect(r"eidolon: program 1 \(echo\) is let go")
+    boot.send_line("again")
+    boot.expect("line 3 is <again>")

@@ -5,11 +5,12 @@ whose command line is its arguments and environment (see launcher.program). QEMU
 line, which the kernel knows and cuts off. The module comes along at every boot; the option `start` tells the kernel
 when to start it.
 
-GRUB offers: continue; choose an earlier generation; check the image; start afresh. Without a menu (headless, unless
+GRUB offers: continue; choose an earlier generation; hold a program, or let one go; check the image; start afresh. Without a menu (headless, unless
 asked for) it continues at once and writes nothing to the serial line, which belongs to the programs.
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -78,6 +79,18 @@ def grub_entry(boot, title, without=(), extra=()):
                              options=boot.words(*without, extra=extra))
 
 
+def grub_programs(boot, programs):
+    """The entries of the submenu about single programs."""
+    parts = []
+    for program in programs:
+        name = re.sub(r"[^A-Za-z0-9._-]", "?", program.name)
+        choices = [("Let go of", "release"), ("End", "end")] if program.is_held else [("Hold", "hold")]
+        for title, option in choices:
+            parts.append(grub_entry(boot, f"{title} program {program.number}, {name}", ("fresh",),
+                                    (f"{option}={program.number}",)))
+    return parts or [GRUB_BACK.format(title="Back: no program is there")]
+
+
 def grub_configuration(boot, image_path, menu):
     """grub.cfg. With `menu` it waits for a choice, otherwise it boots the first entry without a word."""
     parts = [GRUB_HEAD.format(timeout=MENU_TIMEOUT_S) if menu else "set timeout=0\n"]
@@ -89,6 +102,9 @@ def grub_configuration(boot, image_path, menu):
         parts.append(grub_entry(boot, str(generation), ("generation", "fresh"), extra))
     if not kept:
         parts.append(GRUB_BACK.format(title="Back: none is kept"))
+    parts.append("}\n")
+    parts.append('submenu "Hold a program, or let one go" {\n')
+    parts += grub_programs(boot, image.programs(image_path) if menu else [])
     parts.append("}\n")
     parts.append(grub_entry(boot, "Check the image", ("generation", "fresh"), ("check",)))
     parts.append('submenu "Start afresh" {\n')

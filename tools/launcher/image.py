@@ -94,6 +94,24 @@ def kept_generations(path):
     return [Generation(words) for words in lines if words and words[0].isdigit()]
 
 
+class Program:
+    """A program that lives in an image, as the image tool lists it."""
+
+    STATES = ("alive", "held")
+
+    def __init__(self, words):
+        self.number = int(words[0])
+        self.is_held = words[2] == "held"
+        self.name = words[-1]
+
+
+def programs(path):
+    """Those that are alive in the newest generation; nothing if it cannot be read."""
+    result = run_tool(["programs", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    return [Program(words) for words in lines if words and words[0].isdigit() and words[2] in Program.STATES]
+
+
 def command(arguments):
     """./eidolon image ...: the image tool, built when needed. Its exit status is ours."""
     served = [argument for argument in arguments if argument.startswith(("nbd://", "nbd+unix://"))]
