@@ -177,6 +177,20 @@ class Image:
         assert result.returncode == status, f"image {command}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result.stdout
 
+    def wait_until_committed(self, boot, command, pattern):
+        """Wait until the running machine has committed a state of which an image command prints what matches.
+
+        The image is the machine's; a copy of it, made in passing, is looked at, and a copy that is of no use is made again.
+        """
+        limit = time.monotonic() + WAIT_S
+        copy = self.path + ".copy"
+        while True:
+            subprocess.run(["cp", "--sparse=always", self.path, copy], check=True, timeout=WAIT_S)
+            if re.search(pattern, eidolon("image", command, copy, timeout=300).stdout, re.MULTILINE):
+                return
+            assert time.monotonic() < limit, f"image {command} never showed {pattern!r}"
+            boot.read_for(0.2)
+
     def story(self):
         """What happened, for people who look at a failed test."""
         parts = []

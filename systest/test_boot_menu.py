@@ -99,6 +99,7 @@ def test_menu_holds_a_program_and_lets_it_go(used_image):
     boot = menu(used_image)
     choose(boot, HOLD, 0)
     boot.expect(r"eidolon: program 1 \(echo\) is held")
+    used_image.wait_until_committed(boot, "programs", "^ +1 .* held ")
     boot.kill()
     boot = menu(used_image)
     choose(boot, HOLD)

@@ -5,12 +5,11 @@ What is damaged is found by flipping bits and asking `image verify`, as nothing 
 
 import re
 import subprocess
-import time
 
 import pytest
 
 from crash_machine import IMAGE_TOOL
-from machine import RESUMED, WAIT_S
+from machine import RESUMED
 
 BLOCK = 4096
 FLIPPED_BIT = 0x40
@@ -84,9 +83,8 @@ def test_boot_goes_on_before_generations_whose_records_are_damaged(ticking, coun
     boot.expect(rf"the first snapshot replaces the newer ones, up to {before[0]}; pinned ones stay")
     assert int(boot.expect(RESUMED)[1]) == before[count]
     boot.expect(r"tick \d+")
-    limit = time.monotonic() + WAIT_S
-    while generations(ticking)[0] <= before[0] and time.monotonic() < limit:
-        boot.read_for(0.2)
+    known = "|".join(map(str, before))
+    ticking.wait_until_committed(boot, "log", rf"^ +(?!(?:{known}) )\d+  \d{{4}}-")
     boot.kill()
     after = generations(ticking)
     assert before[0] in after, "a pinned generation stays"
