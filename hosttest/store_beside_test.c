@@ -84,6 +84,34 @@ static void store_second_user_beside_a_commit_is_noticed_before_the_root(void **
     stop();
 }
 
+/* The root is on the disk, and nobody knows whether it is durable: it is settled before anything new is written. */
+static void store_root_whose_flush_failed_is_no_second_user(void **state)
+{
+    struct store_format_options format = {.space_id = {1, 2}};
+
+    (void)state;
+    start(BLOCKS);
+    assert_int_equal(store_format(&disk.device, &format), OK);
+    struct store *store = open_as(1);
+    assert_int_equal(commit_deletion(store), OK);
+    uint64_t committed = store_committed(store).number;
+    disk.fault = (struct fake_disk_fault){.armed = true,
+                                          .operation = BLOCK_FLUSH,
+                                          .first = 1,
+                                          .count = UINT64_MAX,
+                                          .error = ERROR_IO,
+                                          .is_done_anyway = true};
+    assert_int_equal(commit_deletion(store), ERROR_IO);
+    disk.fault.armed = false;
+    assert_int_equal(store_committed(store).number, committed);
+    assert_int_equal(commit_deletion(store), OK);
+    assert_int_equal(store_close(store), OK);
+    store = open_as(2);
+    assert_true(store_committed(store).number > committed);
+    assert_int_equal(store_close(store), OK);
+    stop();
+}
+
 /* A search ------------------------------------------------------------------------------------------------------- */
 
 static struct world world;
@@ -179,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_second_user_beside_a_commit_is_noticed_before_the_root),
+        cmocka_unit_test(store_root_whose_flush_failed_is_no_second_user),
         cmocka_unit_test(store_find_looks_again_when_commits_took_the_node_meanwhile),
     };
 

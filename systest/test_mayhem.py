@@ -39,9 +39,13 @@ class Mayhem:
         text = self.boot.text()
         assert "CORRUPT" not in text and "panic" not in text + self.boot.log(), f"seed {self.seed}"
 
+    def waits(self, when):
+        """Whether it has said so, in this boot or in one that this goes on from."""
+        return any(f"waiting for a line: {when}" in boot.text() for boot in self.image.boots)
+
     def look(self, when):
         """What the image holds while the program waits for a line, and what it finds itself after that."""
-        if f"waiting for a line: {when}" not in self.boot.text():
+        if not self.waits(when):
             self.boot.expect(f"waiting for a line: {when}", timeout=120)
         self.boot.kill()
         self.check()
@@ -58,14 +62,13 @@ class Mayhem:
 
     def live(self, cuts, seconds):
         """Until the program waits for its second line."""
-        end_is_near = "waiting for a line: after"
         limit = time.monotonic() + seconds
         while True:
             end = time.monotonic() + (self.chance.uniform(0.5, 6) if cuts > 0 else 5)
-            while time.monotonic() < end and end_is_near not in self.boot.text() and self.boot.is_running():
+            while time.monotonic() < end and not self.waits("after") and self.boot.is_running():
                 self.boot.read_for(0.5)
             assert time.monotonic() < limit, f"seed {self.seed}: the programs make no progress"
-            if end_is_near in self.boot.text() or not self.boot.is_running():
+            if self.waits("after") or not self.boot.is_running():
                 self.check()
                 return
             if cuts > 0:
