@@ -131,6 +131,37 @@ static void memory_calls_answer_as_documented(void **state)
     case_run(&(struct proc_case){.main = main_of_memory, .functions = {deep_stack}});
 }
 
+/* What was mapped anew beside what was protected after a clone becomes one region with it when the space is settled. */
+#define SETTLED 40u
+
+static void nothing(void)
+{
+}
+
+static void main_of_settling(void)
+{
+    EXPECT(ARENA, CALL_MMAP2, ARENA, SETTLED * PAGE_SIZE, 3, PRIVATE_ANONYMOUS | FIXED, UINT32_MAX, 0);
+    for (uint32_t i = 0; i < SETTLED; i++) {
+        WORDS(ARENA + i * PAGE_SIZE, i);
+    }
+    int32_t child = case_fork(0);
+    EXPECT(0, CALL_MPROTECT, ARENA, 10 * PAGE_SIZE, 1);
+    EXPECT(0, CALL_MUNMAP, ARENA + 20 * PAGE_SIZE, 5 * PAGE_SIZE);
+    EXPECT((int32_t)(ARENA + 20 * PAGE_SIZE), CALL_MMAP2, ARENA + 20 * PAGE_SIZE, 5 * PAGE_SIZE, 3,
+           PRIVATE_ANONYMOUS | FIXED, UINT32_MAX, 0);
+    case_reap(child, 0);
+    for (uint32_t i = 0; i < SETTLED; i++) {
+        EXPECT_IS(i >= 20 && i < 25 ? 0 : i, case_word(ARENA + i * PAGE_SIZE));
+    }
+    case_reap(case_fork(0), 0); /* makes the settling good that the wait had to leave */
+}
+
+static void program_settles_what_it_has_mapped_again(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_settling, .functions = {nothing}});
+}
+
 /* A stack of a clone grows although the table has not a single record to spare. */
 #define GROWING 6u
 
@@ -407,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_calls_answer_as_documented),
+        cmocka_unit_test(program_settles_what_it_has_mapped_again),
         cmocka_unit_test(program_stack_grows_without_a_free_region_record),
         cmocka_unit_test(program_calls_answer_as_documented),
         cmocka_unit_test(calls_on_who_when_and_what_answer_as_documented),

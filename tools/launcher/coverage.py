@@ -13,7 +13,7 @@ import subprocess
 from launcher import build
 from launcher.common import Failure, ROOT, build_path
 
-MODULES = ["kernel/vm_map", "kernel/snap", "kernel/lib", "kernel/dev", "kernel/proc"]
+MODULES = ["kernel", "kernel/vm_map", "kernel/snap", "kernel/lib", "kernel/dev", "kernel/proc"]
 
 
 def counters(folder):
