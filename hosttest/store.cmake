@@ -8,12 +8,13 @@ add_library(store_fixture STATIC store_fixture.c store_crash.c)
 target_include_directories(store_fixture PUBLIC ${CMAKE_SOURCE_DIR}/kernel/snap)
 target_link_libraries(store_fixture PUBLIC host_snap fake_disk cmocka)
 
-foreach(test layer model fault lie flush beside limit branch note cost crash mutation reuse)
+foreach(test layer model fault lie lists flush beside limit branch note cost crash mutation reuse)
     eidolon_host_test(store_${test}_test
         SOURCES store_${test}_test.c
         LIBRARIES store_fixture host_snap fake_disk)
 endforeach()
 set_tests_properties(store_crash_test PROPERTIES TIMEOUT 10800) # a soak takes long
+target_link_options(store_lists_test PRIVATE -Wl,--wrap=record_append)
 target_link_options(store_reuse_test PRIVATE -Wl,--wrap=record_append -Wl,--wrap=space_drop)
 
 eidolon_host_test(store_golden_test

@@ -94,6 +94,8 @@ struct disk_pin {
     char name[DISK_NAME_BYTES];
 };
 
+#define DISK_SEQUENCE_MAX (UINT64_MAX >> 1) /* of a root; no image lives to see it */
+
 #define DISK_ROOT_CLEAN   1u /* the last user closed the image properly */
 #define DISK_ROOT_REBUILD 2u /* the free-space map is not to be trusted: it must be made anew */
 

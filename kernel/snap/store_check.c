@@ -3,6 +3,7 @@
  */
 #include "store_check.h"
 #include "log.h"
+#include "store_check_lists.h"
 #include "store_checksum.h"
 #include "store_reach.h"
 
@@ -257,14 +258,21 @@ static uint32_t generations_count(struct store *store)
     return count;
 }
 
+static void list_is_wrong(void *context, const char *text)
+{
+    find(context, "%s", text);
+}
+
 static enum error check(struct checking *checking, struct space *reached)
 {
+    struct lists_listener listener = {checking, list_is_wrong};
     struct store *store = checking->store;
     struct reach_visitor visitor = {checking, item_check, again_check, damage_check};
     labels_check(checking);
     checking->result->generations = generations_count(store);
     enum error error = reach(store, store->root, UINT64_MAX, reached, &visitor);
-    return error != OK ? error : map_compare(checking, reached);
+    error = error != OK ? error : map_compare(checking, reached);
+    return error != OK ? error : lists_check(store, &listener);
 }
 
 enum error store_check(struct store *store, const struct store_check_options *options,

@@ -422,6 +422,7 @@ static void commit_abandon(struct commit *commit)
     tree_edit_abandon(&commit->space_edit);
     runs_apply(&store->space, &commit->chunk_blocks, space_release);
     runs_apply(&store->space, &commit->record_blocks, space_release);
+    runs_apply(&store->space, &commit->freed, space_stay);
     while (run_list_next(&commit->chunks, &cursor, &run)) {
         for (uint32_t i = 0; i < run.count; i++) {
             space_set_changed(&store->space, run.first + i, true);
@@ -460,7 +461,7 @@ static enum error commit_write(struct commit *commit, const void *system, uint32
 static enum error commit_attempt(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     struct store *store = commit->store;
-    enum error error = doubt_settle(store);
+    enum error error = store->is_waiting ? ERROR_READ_ONLY : doubt_settle(store);
     if (error == OK && !store->is_confirmed) {
         error = root_confirm(store);
     }

@@ -47,19 +47,35 @@ static bool is_pinned(const struct drop *drop, uint64_t birth)
     return is_withheld;
 }
 
+/* Blocks that are used, and named by no list before, are about to be dropped: all of a run, or none. */
+static enum error blocks_leave(struct space *space, struct extent extent)
+{
+    enum error error = extent.first.number < DISK_RESERVED ? ERROR_FORMAT_DAMAGED : space_prepare(space, extent);
+    for (uint32_t i = 0; i < extent.count && error == OK; i++) {
+        if (!space_leave(space, (struct block){extent.first.number + i})) {
+            space_stay(space, (struct extent){extent.first, i});
+            error = ERROR_FORMAT_DAMAGED;
+        }
+    }
+    return error;
+}
+
 /* Free a run of used blocks, once the commit is durable. */
 static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
 {
     struct commit *commit = drop->commit;
     struct space *space = &commit->store->space;
-    struct extent extent = {{first}, count};
-    enum error error = first < DISK_RESERVED ? ERROR_FORMAT_DAMAGED : space_prepare(space, extent);
-    for (uint32_t i = 0; i < count && error == OK; i++) {
-        error = space_is_used(space, (struct block){first + i}) ? OK : ERROR_FORMAT_DAMAGED;
-    }
     struct disk_extent item = {first, count};
-    error = error != OK ? error : record_append(&commit->writer, DISK_ITEM_FREED, &item);
-    return error != OK ? error : run_list_append(&commit->freed, first, count, 0);
+    enum error error = blocks_leave(space, (struct extent){{first}, count});
+    if (error != OK) {
+        return error;
+    }
+    error = record_append(&commit->writer, DISK_ITEM_FREED, &item);
+    error = error != OK ? error : run_list_append(&commit->freed, first, count, 0);
+    if (error != OK) {
+        space_stay(space, (struct extent){{first}, count});
+    }
+    return error;
 }
 
 static enum error free_place(void *context, const struct place *place)

@@ -158,10 +158,13 @@ static enum error replay_record(struct store *store, const struct disk_record_re
     }
     error = error != OK ? error : space_initialise(&store->space, store, space_tree_load, store->block_count, 0);
     error = error != OK ? error : log_apply(store, head, with_space);
+    if (error == OK && with_space && (head->blocks_used < DISK_RESERVED || head->blocks_used > store->block_count)) {
+        error = ERROR_FORMAT_DAMAGED;
+    }
     read_window_close(store->window);
     store->window = NULL;
     if (error == OK) {
-        store->space.used = head->blocks_used;
+        store->space.used = head->blocks_used <= store->block_count ? head->blocks_used : store->block_count;
         store->space.cursor = head->cursor < store->block_count ? head->cursor : 0;
     } else {
         state_forget(store);

@@ -246,12 +246,35 @@ void space_take(struct space *space, struct extent extent)
     space->used += extent.count;
 }
 
-void space_drop(struct space *space, struct extent extent)
+bool space_leave(struct space *space, struct block block)
+{
+    struct space_chunk *chunk = chunk_of(space, block.number / CHUNK_BLOCKS);
+    uint32_t bit = block.number % CHUNK_BLOCKS;
+    ASSERT(chunk->used != NULL);
+    if (!bit_get(chunk->used, bit) || bit_get(chunk->held, bit)) {
+        return false;
+    }
+    bit_set(chunk->held, bit);
+    return true;
+}
+
+void space_stay(struct space *space, struct extent extent)
 {
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
         struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
-        ASSERT(chunk->used != NULL && bit_get(chunk->used, block % CHUNK_BLOCKS));
+        ASSERT(chunk->used != NULL && bit_get(chunk->held, block % CHUNK_BLOCKS));
+        bit_clear(chunk->held, block % CHUNK_BLOCKS);
+    }
+}
+
+void space_drop(struct space *space, struct extent extent)
+{
+    space_stay(space, extent);
+    for (uint32_t i = 0; i < extent.count; i++) {
+        uint32_t block = extent.first.number + i;
+        struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
+        ASSERT(bit_get(chunk->used, block % CHUNK_BLOCKS));
         bit_clear(chunk->used, block % CHUNK_BLOCKS);
         chunk->free_blocks++;
         chunk->is_changed = true;

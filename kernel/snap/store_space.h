@@ -1,7 +1,7 @@
 /*
  * Which blocks are free, held or used.
  *
- *     free   --space_allocate-->  held   --space_take-->  used   --space_drop-->  free
+ *     free   --space_allocate-->  held   --space_take-->  used   --space_leave, space_drop-->  free
  *     free   <--space_release--   held
  *
  * A used block belongs to the newest generation or to an older one that is kept. A held block is allocated in memory
@@ -59,6 +59,13 @@ MUST_CHECK enum error space_prepare(struct space *space, struct extent extent);
 void space_release(struct space *space, struct extent extent);
 void space_take(struct space *space, struct extent extent);
 void space_drop(struct space *space, struct extent extent);
+
+/*
+ * A used block is about to be dropped, of a loaded chunk: none is twice. space_stay() calls it off.
+ * - returns false, and does nothing, if it is not used, or about to be dropped already.
+ */
+MUST_CHECK bool space_leave(struct space *space, struct block block);
+void space_stay(struct space *space, struct extent extent);
 
 /*
  * Outside the three states' ways, for recovery: blocks are used, or free, from here on, whatever they were.
