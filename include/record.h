@@ -97,6 +97,13 @@ bool record_give_back_last(enum record_type type, uint32_t count);
 struct store;
 MUST_CHECK enum error record_resume(struct store *store);
 
+/*
+ * After that, and before anything is followed or changed: what each record says by itself, and what records say of each
+ * other (docs/design.md has a table of the fields). Trees of regions are proved when they are adopted. Does not sleep.
+ * - ERROR_FORMAT_DAMAGED; the log says which record, and what is wrong with it.
+ */
+MUST_CHECK enum error record_prove_all(void);
+
 #define PROGRAMS_MAX       4094u /* a program's index is its process id: 1 .. PROGRAMS_MAX */
 #define TASKS_MAX          4096u
 #define FILES_MAX          4096u

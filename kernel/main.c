@@ -129,6 +129,9 @@ static void adopt_space(const struct options *options, const struct store_report
     vm_account_keep_system(&system_state.account);
     enum error error = record_resume(store);
     if (error == OK) {
+        error = record_prove_all();
+    }
+    if (error == OK) {
         error = terminal_start(true);
     }
     if (error == OK) {

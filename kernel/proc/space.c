@@ -247,15 +247,16 @@ static bool ends(uint32_t index)
     return index == 0;
 }
 
-/* Each of a space's copies is one of its source (SPACE-1). */
-static bool copies_are_sound(uint32_t index)
+/* Regions are the program's to have, and each copy is one of the space's source (SPACE-1). */
+static bool regions_are_sound(uint32_t index)
 {
     struct space_id space = {index};
     const struct vm_region *region;
 
     for (uint32_t page = 0; (region = vm_region_next(&region_table, *space_regions(space), page)) != NULL;
          page = vm_region_end(region)) {
-        if (region->ticket.kind == VM_TICKET_COPY && region->ticket.object != space_at(space)->source) {
+        if (region->first_page < USER_START >> PAGE_SHIFT || vm_region_end(region) > USER_END >> PAGE_SHIFT ||
+            (region->ticket.kind == VM_TICKET_COPY && region->ticket.object != space_at(space)->source)) {
             return false;
         }
     }
@@ -272,7 +273,7 @@ static enum error adopt(uint32_t index)
     } else if (error == OK && (space_owner((struct space_id){index}) == 0 || record->region_root != 0)) {
         error = ERROR_FORMAT_DAMAGED; /* owned by nobody */
     }
-    if (error == OK && !copies_are_sound(index)) {
+    if (error == OK && !regions_are_sound(index)) {
         error = ERROR_FORMAT_DAMAGED;
     }
     return error == OK ? pmap_create((struct space_id){index}) : error;

@@ -199,6 +199,11 @@ int32_t call_mremap(const struct system_call *call)
     if (result != 0) {
         return result;
     }
+    if (call->record->call.words[TARGET] != 0 &&
+        (!address_space_contains(call->record->call.words[TARGET], remap.new_count) ||
+         (call->record->call.words[PROTECTION] & ~VM_PROTECTIONS) != 0)) {
+        return -EFAULT; /* no move of ours: the words come from an image */
+    }
     if (call->record->call.words[TARGET] == 0) {
         result = call->record->call.words[SHRINKS] == 0 ? find_mapping(&remap) : 0;
         if (result != 0) {

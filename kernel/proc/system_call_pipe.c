@@ -271,9 +271,10 @@ static int32_t make_pipe(const struct system_call *call, uint32_t flags)
     }
     const uint32_t descriptors[PIPE_ENDS] = {made[PIPE_READER] - 1, made[PIPE_WRITER] - 1};
     result = copy_out(call->arguments[0], descriptors, sizeof(descriptors));
-    if (result != 0) {
-        file_close(call->program, descriptors[PIPE_READER]);
-        file_close(call->program, descriptors[PIPE_WRITER]);
+    for (uint32_t end = 0; result != 0 && end < PIPE_ENDS; end++) {
+        if (file_of(call->program, descriptors[end]) != NULL) { /* the words of the call come from an image */
+            file_close(call->program, descriptors[end]);
+        }
     }
     return result;
 }

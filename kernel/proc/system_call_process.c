@@ -42,7 +42,7 @@ static int32_t make(const struct system_call *call, const struct program_clone_o
         }
         *child = made;
     }
-    if (options->holds_parent) {
+    if (options->holds_parent && *child < record_committed(RECORD_PROGRAM)) {
         wait_until_released(call, *child);
     }
     return (int32_t)*child;

@@ -88,6 +88,10 @@ enum error system_state_adopt(const void *record, uint32_t length, char *reason,
                         SYSTEM_STATE_VERSION);
         return ERROR_FORMAT_VERSION;
     }
+    if (found.monotonic_ns > UINT64_MAX / 2) {
+        kernel_snprintf(reason, reason_size, "its clock says %llu ns", (unsigned long long)found.monotonic_ns);
+        return ERROR_FORMAT_DAMAGED;
+    }
     enum error error = judge_records(&found, reason, reason_size);
     if (error == OK) {
         error = judge_processor(&found, reason, reason_size);

@@ -8,7 +8,6 @@
 #include "terminal_screen.h"
 #include <string.h>
 
-#define PARAMETER_MAX 9999u
 
 /* Parameter `index`, or `fallback` where it was left out or zero. */
 static uint32_t parameter(const struct terminal *terminal, uint32_t index, uint32_t fallback)

@@ -58,7 +58,7 @@ static bool input_is_sound(const struct terminal *terminal)
 
 static bool outbox_is_sound(const struct terminal_outbox *outbox)
 {
-    return outbox->released <= outbox->written && outbox->written - outbox->released <= TERMINAL_OUTBOX_BYTES;
+    return outbox->written <= UINT64_MAX / 2 && outbox->released <= outbox->written && outbox->written - outbox->released <= TERMINAL_OUTBOX_BYTES;
 }
 
 enum error terminal_validate(const struct terminal *terminal)

@@ -91,12 +91,22 @@ static bool cursor_is_sound(const struct terminal_cursor *cursor)
     return cursor->row < TERMINAL_ROWS && cursor->column < TERMINAL_COLUMNS;
 }
 
+static bool parameters_are_sound(const struct terminal *terminal)
+{
+    for (uint32_t i = 0; i < TERMINAL_PARAMETERS; i++) {
+        if (terminal->parameters[i] >= (PARAMETER_MAX + 1) * 10) {
+            return false; /* they say how often something is done */
+        }
+    }
+    return terminal->parameter_count <= TERMINAL_PARAMETERS;
+}
+
 bool terminal_screen_is_sound(const struct terminal *terminal)
 {
     return cursor_is_sound(&terminal->cursor) && cursor_is_sound(&terminal->saved_cursor) &&
            terminal->region_top < terminal->region_bottom && terminal->region_bottom <= TERMINAL_ROWS &&
            terminal->first_line < TERMINAL_LINES && terminal->history <= TERMINAL_LINES - TERMINAL_ROWS &&
-           terminal->escape < ESCAPE_STATES && terminal->parameter_count <= TERMINAL_PARAMETERS &&
+           terminal->escape < ESCAPE_STATES && parameters_are_sound(terminal) &&
            terminal->code_bytes_left <= 3;
 }
 

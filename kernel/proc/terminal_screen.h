@@ -9,6 +9,8 @@
 
 #include "terminal_object.h"
 
+#define PARAMETER_MAX 9999u /* a parameter of an escape sequence takes no more digits from here on */
+
 #define COLOUR_NORMAL 7u
 #define COLOUR_BLACK  0u
 

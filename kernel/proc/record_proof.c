@@ -1,0 +1,253 @@
+/*
+ * Proof of records: everything that code below takes for granted about a record is looked at here first, because a
+ * checksum proves no more than that somebody wrote it. One pass over each table; nothing is changed.
+ *
+ * What is counted again at every boot (references of files, open ends of pipes, tasks of a program) need not be right. Nor
+ * is anything proved that a program could have brought about itself: any address in its registers, any flags of a file.
+ * What a blocked call has achieved is judged by the call, which is made again. What belongs to the processor is made harmless when it is loaded (cpu_sanitise(), cpu_user_load()).
+ */
+#include "linux_abi.h"
+#include "log.h"
+#include "program.h"
+#include "space.h"
+#include "task.h"
+#include "terminal_console.h"
+#include "terminal_object.h"
+#include <string.h>
+
+#define CONSOLE        0u /* the one terminal there is */
+#define UMASK_MAX      0777u
+#define SET_OF_SIGKILL (1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1))
+
+static uint8_t space_owned[SPACES_MAX / 8]; /* bits: a program says that the space is its own */
+static uint8_t program_has_task[(PROGRAMS_MAX + 8) / 8];
+
+static bool bit_is_new(uint8_t *bits, uint32_t index)
+{
+    bool is_new = (bits[index / 8] >> index % 8 & 1u) == 0;
+
+    bits[index / 8] |= (uint8_t)(1u << index % 8);
+    return is_new;
+}
+
+/* Says what is wrong with a record; `sound` as it came. */
+static bool expect(bool sound, enum record_type type, uint32_t index, const char *what)
+{
+    if (!sound) {
+        log_line("record: %s record %u is not sound: %s", record_layouts[type].name, index, what);
+    }
+    return sound;
+}
+
+/* Ends within its room, and shows as one line. */
+static bool name_is_sound(const char name[PROGRAM_NAME_MAX])
+{
+    for (uint32_t i = 0; i < PROGRAM_NAME_MAX; i++) {
+        uint8_t byte = (uint8_t)name[i];
+        if (byte == 0) {
+            return true;
+        }
+        if (byte < 0x20 || byte == 0x7F) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Programs --------------------------------------------------------------------------------------------------------- */
+
+static bool program_is_there(uint32_t index)
+{
+    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state != PROGRAM_FREE;
+}
+
+/* 0, or a program that can still hear of its children; and above it there are ends. */
+static bool parent_is_sound(uint32_t index)
+{
+    uint32_t above = program_at(index)->parent;
+
+    for (uint32_t steps = 0; above != 0; steps++) {
+        if (steps > PROGRAMS_MAX || !program_is_there(above) || program_at(above)->state == PROGRAM_ENDED) {
+            return false;
+        }
+        above = program_at(above)->parent;
+    }
+    return true;
+}
+
+static bool space_is_sound(const struct program_record *program)
+{
+    struct space_id space = {program->space};
+
+    if (space.number == 0) {
+        return program->region_root == 0 && program->state != PROGRAM_RUNNING;
+    }
+    return program->state != PROGRAM_ENDED && space.number < record_committed(RECORD_SPACE) &&
+           space_at(space)->state == SPACE_OWNED && bit_is_new(space_owned, space.number);
+}
+
+static bool memory_is_sound(const struct program_record *program)
+{
+    return program->break_start <= program->break_end && program->break_end <= USER_END &&
+           program->image_end <= USER_END;
+}
+
+static bool descriptors_are_sound(const struct program_record *program)
+{
+    for (uint32_t i = 0; i < PROGRAM_FILES_MAX; i++) {
+        uint32_t file = program->files[i];
+        if ((program->file_flags[i] & ~(uint32_t)FD_CLOEXEC) != 0 || (file != 0 && file >= record_committed(RECORD_FILE))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool program_is_sound(uint32_t index)
+{
+    const struct program_record *program = program_at(index);
+    enum record_type type = RECORD_PROGRAM;
+
+    return expect(program->state <= PROGRAM_ENDED, type, index, "its state") &&
+           expect(name_is_sound(program->name), type, index, "its name") &&
+           expect(parent_is_sound(index), type, index, "its parent") &&
+           expect(space_is_sound(program), type, index, "its space") &&
+           expect(memory_is_sound(program), type, index, "its break") &&
+           expect(program->terminal == CONSOLE, type, index, "its terminal") &&
+           expect(program->parent_waits <= 1, type, index, "what its parent waits for") &&
+           expect(program->umask <= UMASK_MAX, type, index, "its umask") &&
+           expect(program->process_group <= PROGRAMS_MAX && program->session <= PROGRAMS_MAX, type, index, "its group") &&
+           expect(descriptors_are_sound(program), type, index, "its descriptors");
+}
+
+/* Tasks ------------------------------------------------------------------------------------------------------------ */
+
+/* A program has one task, of its own number (there are no threads). */
+static bool owner_is_sound(const struct task_record *record)
+{
+    uint32_t program = record->program;
+
+    return program_is_there(program) && program_at(program)->state <= PROGRAM_ZOMBIE &&
+           program_at(program)->space != 0 && record->tid == program && bit_is_new(program_has_task, program);
+}
+
+static bool segments_are_sound(const struct task_record *record)
+{
+    for (uint32_t i = 0; i < CPU_TLS_ENTRIES; i++) {
+        const struct cpu_tls *tls = &record->tls[i];
+        if (tls->limit_in_pages > 1 || tls->present > 1 || tls->read_only > 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool task_is_sound(uint32_t index)
+{
+    const struct task_record *record = record_at(RECORD_TASK, index);
+    enum record_type type = RECORD_TASK;
+    uint32_t blocked = record->signal_mask[0] | (record->signal_mask_saved != 0 ? record->signal_saved_mask[0] : 0);
+
+    return expect(record->state <= TASK_ALIVE, type, index, "its state") &&
+           expect(owner_is_sound(record), type, index, "its program") &&
+           expect(segments_are_sound(record), type, index, "its segments") &&
+           expect((blocked & SET_OF_SIGKILL) == 0, type, index, "its signal mask") &&
+           expect(record->signal_mask_saved <= 1, type, index, "its saved signal mask") &&
+           expect(record->call.active <= 1, type, index, "its call");
+}
+
+/* Spaces ----------------------------------------------------------------------------------------------------------- */
+
+static bool image_is_sound(const struct space_record *record)
+{
+    return name_is_sound(record->image.name) && record->image.entry < USER_END && record->image.end <= USER_END &&
+           (record->state == SPACE_SOURCE || record->image.entry == 0);
+}
+
+static bool space_record_is_sound(uint32_t index)
+{
+    const struct space_record *record = space_at((struct space_id){index});
+    enum record_type type = RECORD_SPACE;
+
+    return expect(record->state <= SPACE_SOURCE, type, index, "its state") &&
+           expect(record->source < record_committed(RECORD_SPACE), type, index, "its source") &&
+           expect(image_is_sound(record), type, index, "its image");
+}
+
+/* Files ------------------------------------------------------------------------------------------------------------ */
+
+static bool object_is_sound(const struct file_record *file)
+{
+    uint32_t mode = file->flags & O_ACCMODE;
+
+    switch (file->kind) {
+    case FILE_TERMINAL:
+        return file->object == CONSOLE;
+    case FILE_PIPE:
+        return file->object < record_committed(RECORD_PIPE) && (mode == O_RDONLY || mode == O_WRONLY);
+    default:
+        return true;
+    }
+}
+
+static bool file_is_sound(uint32_t index)
+{
+    const struct file_record *file = record_at(RECORD_FILE, index);
+    enum record_type type = RECORD_FILE;
+
+    return expect(file->kind < FILE_KINDS, type, index, "its kind") &&
+           expect(object_is_sound(file), type, index, "its object");
+}
+
+/* All -------------------------------------------------------------------------------------------------------------- */
+
+static bool program_in_use(uint32_t index)
+{
+    return program_is_there(index);
+}
+
+static bool task_in_use(uint32_t index)
+{
+    return ((const struct task_record *)record_at(RECORD_TASK, index))->state != TASK_FREE;
+}
+
+static bool space_in_use(uint32_t index)
+{
+    return index != 0 && space_at((struct space_id){index})->state != SPACE_FREE;
+}
+
+static bool file_in_use(uint32_t index)
+{
+    return index != 0 && ((const struct file_record *)record_at(RECORD_FILE, index))->kind != FILE_FREE;
+}
+
+static const struct {
+    enum record_type type;
+    bool (*is_used)(uint32_t index);
+    bool (*is_sound)(uint32_t index);
+} proofs[] = {
+    {RECORD_SPACE, space_in_use, space_record_is_sound},
+    {RECORD_PROGRAM, program_in_use, program_is_sound},
+    {RECORD_TASK, task_in_use, task_is_sound},
+    {RECORD_FILE, file_in_use, file_is_sound},
+};
+
+enum error record_prove_all(void)
+{
+    memset(space_owned, 0, sizeof(space_owned));
+    memset(program_has_task, 0, sizeof(program_has_task));
+    for (uint32_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+        for (uint32_t index = 0; index < record_committed(proofs[i].type); index++) {
+            if (proofs[i].is_used(index) && !proofs[i].is_sound(index)) {
+                return ERROR_FORMAT_DAMAGED;
+            }
+        }
+    }
+    if (record_committed(RECORD_TERMINAL) <= CONSOLE) {
+        log_line("record: there is no terminal");
+        return ERROR_FORMAT_DAMAGED;
+    }
+    enum error error = terminal_validate(terminal_object(CONSOLE));
+    (void)expect(error == OK, RECORD_TERMINAL, CONSOLE, "its contents");
+    return error;
+}
