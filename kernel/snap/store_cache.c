@@ -126,6 +126,16 @@ static enum error node_add(struct cache *cache, uint32_t block, void *page, bool
     return OK;
 }
 
+/*
+ * What an entry refers to is not younger than the node: a commit would take it for a node of its own otherwise. And the
+ * stamp of a page is a generation.
+ */
+static bool when_is_sound(const struct disk_node *node, const struct disk_map_entry *entry)
+{
+    uint64_t birth = when_birth(entry->when);
+    return birth != 0 && birth <= node->generation && (node->level != 0 || entry->when >> DISK_WHEN_BITS < birth);
+}
+
 /* What must hold in a node that proved itself, so that damage in the writer cannot lead the reader astray. */
 static bool node_is_sound(const struct disk_node *node, const struct disk_tree_ref *ref, uint32_t level)
 {
@@ -133,8 +143,8 @@ static bool node_is_sound(const struct disk_node *node, const struct disk_tree_r
         node->generation != link_generation(ref->when)) {
         return false;
     }
-    for (uint32_t i = 1; i < node->count; i++) {
-        if (node->entries[i].page <= node->entries[i - 1].page) {
+    for (uint32_t i = 0; i < node->count; i++) {
+        if ((i > 0 && node->entries[i].page <= node->entries[i - 1].page) || !when_is_sound(node, &node->entries[i])) {
             return false;
         }
     }

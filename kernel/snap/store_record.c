@@ -198,6 +198,8 @@ static bool head_is_sound(const struct disk_head *head, const struct disk_record
            head->item_bytes <= sizeof(head->bytes) - padded(head->system_bytes) && head->chain_blocks != 0 &&
            head->map_base < head->generation && head->space_base < head->generation &&
            head->merge_end < head->generation &&
+           when_birth(head->page_tree.when) <= head->generation &&
+           when_birth(head->space_tree.when) <= head->generation &&
            (head->predecessor.block == 0 || head->predecessor.generation < head->generation);
 }
 

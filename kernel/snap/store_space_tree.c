@@ -18,9 +18,10 @@ enum error space_tree_load(struct store *store, uint32_t chunk, void *bits)
     if (chunk == 0) {
         *(uint8_t *)bits = (1u << DISK_RESERVED) - 1;
     }
-    if (error == ERROR_NOT_FOUND) { /* none of its blocks was ever used */
+    if (error == ERROR_NOT_FOUND && (chunk != 0 || root.block == 0)) { /* none of its blocks was ever used */
         return OK;
     }
+    error = error == ERROR_NOT_FOUND ? ERROR_FORMAT_DAMAGED : error; /* the reserved ones always are */
     if (error == OK && (entry.block < DISK_RESERVED || entry.block >= store->block_count)) {
         error = ERROR_FORMAT_DAMAGED;
     }
@@ -113,7 +114,10 @@ enum error space_tree_retired(struct store *store, const struct disk_tree_ref *r
     enum error error = OK;
     while (error == OK && entry.page != UINT32_MAX) {
         error = tree_next(store, root, entry.page + 1, &entry);
-        error = error != OK ? error : run_list_append(out, entry.page - DISK_SPACE_BAD, 1, 0);
+        if (error == OK && (entry.block != entry.page - DISK_SPACE_BAD || entry.block >= store->block_count)) {
+            error = ERROR_FORMAT_DAMAGED;
+        }
+        error = error != OK ? error : run_list_append(out, entry.block, 1, 0);
     }
     return error == ERROR_NOT_FOUND ? OK : error;
 }
