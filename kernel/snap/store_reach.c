@@ -181,8 +181,18 @@ static enum error see_tree(struct reaching *reaching, const struct disk_head *he
     return tree_walk(reaching->store, &head->page_tree, &visitor);
 }
 
+/* A retired block is its key's, a chunk one that the image has. */
+static bool chunk_entry_is_sound(const struct reaching *reaching, const struct disk_map_entry *entry)
+{
+    return entry->page >= DISK_SPACE_BAD ? entry->block == entry->page - DISK_SPACE_BAD
+                                         : entry->page < space_chunk_count(&reaching->store->space);
+}
+
 static enum error see_chunk(void *context, const struct disk_map_entry *entry)
 {
+    if (!chunk_entry_is_sound(context, entry)) {
+        return report_damage(context, ERROR_FORMAT_DAMAGED);
+    }
     struct reach_item item = {.kind = entry->page >= DISK_SPACE_BAD ? REACH_BAD : REACH_CHUNK,
                               .block = entry->block,
                               .page = entry->page,
