@@ -461,7 +461,7 @@ static enum error commit_write(struct commit *commit, const void *system, uint32
 static enum error commit_attempt(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     struct store *store = commit->store;
-    enum error error = store->is_waiting ? ERROR_READ_ONLY : doubt_settle(store);
+    enum error error = doubt_settle(store);
     if (error == OK && !store->is_confirmed) {
         error = root_confirm(store);
     }

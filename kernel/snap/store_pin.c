@@ -48,7 +48,7 @@ static enum error root_copy(const struct store *store, struct disk_root **out)
 
 static enum error root_replace(struct store *store, const struct disk_root *root)
 {
-    enum error error = store->is_waiting ? ERROR_READ_ONLY : doubt_settle(store);
+    enum error error = doubt_settle(store);
     error = error != OK ? error : root_confirm(store);
     return error != OK ? error : root_commit(store, root);
 }
