@@ -67,6 +67,9 @@ uint64_t call_pace_next(const struct system_call *call, struct call_pace *pace, 
 /* Sleep until the deadline of the monotonic clock, unless a signal is or becomes pending: 0 or -EINTR. */
 int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns);
 
+/* The same until a moment of the wall clock. */
+int32_t call_sleep_until_wall(const struct system_call *call, uint64_t moment_ns);
+
 /* A timespec in the program's memory, of 32 or 64 bits, as nanoseconds: 0 or a negative errno. */
 int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns);
 
@@ -124,7 +127,10 @@ system_call_handler call_getpid, call_getppid, call_gettid, call_zero, call_getp
 
 /* system_call_task.c: a task, its end, and its thread-local storage */
 system_call_handler call_exit, call_exit_group, call_set_thread_area, call_get_thread_area, call_set_tid_address,
-    call_set_robust_list, call_futex;
+    call_set_robust_list;
+
+/* system_call_futex.c */
+system_call_handler call_futex, call_futex_time64;
 
 /* system_call_process.c: making programs, and hearing of their end */
 system_call_handler call_fork, call_vfork, call_clone, call_waitpid, call_wait4;

@@ -155,6 +155,7 @@ static const struct system_call_entry linux_calls[] = {
     [407] = {"clock_nanosleep_time64", call_clock_nanosleep_time64},
     [413] = {"pselect6_time64", call_pselect6_time64},
     [414] = {"ppoll_time64", call_ppoll_time64},
+    [422] = {"futex_time64", call_futex_time64},
     [439] = {"faccessat2", call_faccessat},
 };
 

@@ -1,9 +1,8 @@
 /*
- * System calls on the running task: its end, its thread-local storage, and what it waits on.
+ * System calls on the running task: its end, and its thread-local storage.
  */
 #include "calls.h"
 #include "program_signal.h"
-#include "program_time.h"
 #include "task.h"
 #include <string.h>
 
@@ -111,41 +110,4 @@ int32_t call_get_thread_area(const struct system_call *call)
     description.flags |= entry->present && entry->limit_in_pages ? USER_DESC_LIMIT_IN_PAGES : 0;
     description.flags |= entry->present && entry->read_only ? USER_DESC_READ_ONLY : 0;
     return copy_out(call->arguments[0], &description, sizeof(description));
-}
-
-/* Futexes: programs have one task, so nobody waits and nobody will wake -------------------------------------------- */
-
-#define FUTEX_COMMAND 0x7Fu
-#define FUTEX_WAIT    0u
-#define FUTEX_WAKE    1u
-
-int32_t call_futex(const struct system_call *call)
-{
-    uint32_t value;
-    uint64_t length_ns = 0;
-    int32_t result = copy_in(&value, call->arguments[0], sizeof(value));
-
-    if (result != 0) {
-        return result;
-    }
-    if ((call->arguments[1] & FUTEX_COMMAND) == FUTEX_WAKE) {
-        return 0;
-    }
-    if ((call->arguments[1] & FUTEX_COMMAND) != FUTEX_WAIT) {
-        return -ENOSYS;
-    }
-    if (value != call->arguments[2]) {
-        return -EAGAIN;
-    }
-    if (call->arguments[3] == 0) {
-        return call_sleep_until(call, UINT64_MAX);
-    }
-    result = call_timespec_in(call->arguments[3], false, &length_ns);
-    if (result == 0 && call->record->call.deadline_ns == 0) {
-        call->record->call.deadline_ns = time_monotonic_ns() + length_ns;
-    }
-    if (result == 0) {
-        result = call_sleep_until(call, call->record->call.deadline_ns);
-    }
-    return result == 0 ? -ETIMEDOUT : result;
 }
