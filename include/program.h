@@ -41,7 +41,7 @@ struct program_record *program_at(uint32_t index);
 
 /*
  * The same in two steps, for who has more to prepare: the first may sleep, unless there is a record already; the second
- * does not sleep. The program owns the space.
+ * does not sleep. The program owns the space, if one is given.
  */
 MUST_CHECK enum error program_reserve(void);
 MUST_CHECK enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index);
@@ -51,6 +51,9 @@ void program_create_undo(uint32_t index);
 
 /* Forget a program that has ended: somebody has got its status, or nobody will. */
 void program_forget(uint32_t index);
+
+/* The program whose space and regions a program runs in: its own, or its lender's. */
+uint32_t program_memory(uint32_t index);
 
 /* A parent that was held until the program is another one or has ended goes on. */
 void program_release_parent(struct program_record *program);
@@ -64,6 +67,7 @@ MUST_CHECK enum error program_wait_for_change(void);
  * - stack_pointer: of the clone, or 0: the same. tls: its segments, or NULL: the same. tid_address: where it leaves its
  *   tid in its own memory before it goes on, or 0.
  * - holds_parent: the caller is going to wait until the clone is another program or ends (parent_waits).
+ * - shares_memory: the clone runs in the caller's memory until then, and writes to it; only with holds_parent.
  * - may sleep first; nothing has changed after an error. ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED.
  */
 struct program_clone_options {
@@ -71,6 +75,7 @@ struct program_clone_options {
     const struct cpu_tls *tls;
     uint32_t tid_address;
     bool holds_parent;
+    bool shares_memory;
 };
 MUST_CHECK enum error program_clone(const struct program_clone_options *options, uint32_t *out_index);
 

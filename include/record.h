@@ -146,14 +146,15 @@ struct program_record {
     uint32_t terminal;     /* index of the controlling terminal */
     uint32_t image_end;    /* first address above the image: where the heap region begins */
     uint32_t parent_waits; /* its parent is held (vfork) until it is another program or ends */
-    uint32_t space;        /* it lives in; changes when it is cloned; 0: an ended one has none any more */
+    uint32_t space;        /* it owns; changes when it is cloned; 0: an ended one has none any more, one with a lender none yet */
     char name[PROGRAM_NAME_MAX];
     uint32_t files[PROGRAM_FILES_MAX];      /* file record indices; 0: closed */
     uint8_t file_flags[PROGRAM_FILES_MAX];  /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
     uint32_t held; /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
-    uint8_t reserved[4096 - 60 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
+    uint32_t lender;       /* the program in whose space it runs until it is another one or ends (vfork); 0: its own */
+    uint8_t reserved[4096 - 64 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 

@@ -34,7 +34,7 @@ void task_touch(struct task *task);
 /* Capture what the last stop has not got yet. Part of program_fault_policy: a closed chunk of records is about to open. */
 void task_capture_due(void);
 
-/* The tasks of a program run in another space from now on. Does not sleep. */
+/* The tasks of a program, and of those that it lends its space to, run in another space from now on. Does not sleep. */
 void task_move_program(uint32_t program, struct space_id space);
 
 /* A program without tasks gives back all it has. May sleep. */

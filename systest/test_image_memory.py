@@ -94,6 +94,22 @@ def test_core_file_has_memory_and_registers(pattern_image, tmp_path):
     assert core.memory(registers[PROGRAM_COUNTER_WORD], 2) == INT_80, "it waits in a system call, which is issued again"
 
 
+def test_program_in_its_parents_memory_is_shown_with_that(image, program, tmp_path):
+    boot = image.boot(program=[program("pattern"), "lent"])
+    match = boot.expect(r"pattern at 0x([0-9a-f]+), (\d+) bytes; frame at 0x([0-9a-f]+)\s")
+    boot.read_for(0.5)
+    boot.kill()
+    address, length = int(match[1], 16), int(match[2])
+    listed = image.tool("programs")
+    child = re.search(r"^ *(\d+) +1 +alive +1 +0 +0 \S+ +0 \S+ +pattern$", listed, re.M)
+    assert child, listed
+    result = subprocess.run([TOOL, "cat", image.path, child[1], hex(address), str(length)], capture_output=True,
+                            check=True)
+    assert result.stdout == pattern(length)
+    image.tool("core", child[1], str(tmp_path / "core"))
+    assert Core(tmp_path / "core").memory(address, length) == pattern(length)
+
+
 BAD_ARGUMENTS = (
     (("cat", "0", "0x10000", "1"), "not the number of a program"),
     (("cat", "x", "0x10000", "1"), "not the number of a program"),

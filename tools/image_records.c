@@ -201,6 +201,25 @@ enum error regions_walk(const struct image *image, const struct program_record *
     return error;
 }
 
+/* A program that runs in its lender's memory is shown with that. */
+static enum error take_lenders_memory(const struct image *image, struct program_record *program)
+{
+    struct program_record lender;
+
+    if (program->lender == 0) {
+        return OK;
+    }
+    if (program->lender > PROGRAMS_MAX) {
+        return ERROR_FORMAT_DAMAGED;
+    }
+    enum error error = image_record_read(image, RECORD_PROGRAM, program->lender, &lender);
+    if (error == OK) {
+        program->space = lender.space;
+        program->region_root = lender.region_root;
+    }
+    return error;
+}
+
 int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out)
 {
     char *end;
@@ -211,6 +230,9 @@ int program_named(const struct image *image, const char *text, uint32_t *out_ind
         return STATUS_NOT_RUN;
     }
     enum error error = image_record_read(image, RECORD_PROGRAM, (uint32_t)index, out);
+    if (error == OK) {
+        error = take_lenders_memory(image, out);
+    }
     if (error != OK) {
         complain("%s: the record of program %lu: %s", image->path, index, error_text(error));
         return STATUS_FOUND;

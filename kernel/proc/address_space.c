@@ -15,7 +15,7 @@
 
 struct address_space address_space_of(uint32_t program)
 {
-    struct program_record *record = program_at(program);
+    struct program_record *record = program_at(program_memory(program));
 
     return (struct address_space){.id = {record->space}, .record = record};
 }

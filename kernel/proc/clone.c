@@ -5,6 +5,9 @@
  * and records are reserved; that may sleep, and leaves nothing that would matter after a cut. Then, without a sleep:
  * both sides get a space whose regions are copies of the program's, the clone gets a record, open files and a task, and
  * the program's space becomes a source with all the pages it has, wherever they are.
+ *
+ * A clone that holds its parent and shares its memory (vfork) gets a record, files and a task, which runs in the parent's
+ * space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is divided.
  */
 #include "arch/context.h"
 #include "file.h"
@@ -21,16 +24,18 @@ struct clone {
     const struct program_clone_options *options;
     struct program_record *parent;
     uint32_t parent_index;
-    struct space_id source;                    /* the parent's space as it was */
-    struct space_id parent_space, child_space; /* as they will be */
-    uint32_t parent_regions, child_regions;
+    struct program_record *memory; /* whose space the parent runs in: its own, or its lender's */
+    uint32_t memory_index;
+    struct space_id source;                    /* that space as it was */
+    struct space_id memory_space, child_space; /* as they will be; none if it is shared */
+    uint32_t memory_regions, child_regions;
     uint32_t child;
 };
 
 /* Reserving -------------------------------------------------------------------------------------------------------- */
 
 /* Others may take records while this sleeps; it has not slept if it did not have to commit any. */
-static enum error reserve(const struct program_record *parent)
+static enum error reserve(const struct program_record *memory, bool shares)
 {
     enum error error;
     uint32_t before;
@@ -39,8 +44,8 @@ static enum error reserve(const struct program_record *parent)
         before = record_changes();
         error = program_reserve();
         error = error == OK ? task_reserve() : error;
-        error = error == OK ? space_reserve(2) : error;
-        error = error == OK ? vm_region_reserve_clone(&region_table, &parent->region_root, 2) : error;
+        error = error == OK && !shares ? space_reserve(2) : error;
+        error = error == OK && !shares ? vm_region_reserve_clone(&region_table, &memory->region_root, 2) : error;
     } while (error == OK && record_changes() != before);
     return error;
 }
@@ -55,33 +60,34 @@ static void drop_space(struct space_id space, uint32_t *regions)
 
 static enum error make_spaces(struct clone *clone)
 {
-    enum error error = space_create(&clone->parent_space);
+    enum error error = space_create(&clone->memory_space);
 
     if (error != OK) {
         return error;
     }
     error = space_create(&clone->child_space);
     if (error != OK) {
-        space_forget(clone->parent_space);
+        space_forget(clone->memory_space);
         return error;
     }
-    error = space_copy_regions(clone->source, &clone->parent_regions);
+    error = space_copy_regions(clone->source, &clone->memory_regions);
     if (error == OK) {
         error = space_copy_regions(clone->source, &clone->child_regions);
     }
     if (error != OK) {
-        drop_space(clone->parent_space, &clone->parent_regions);
+        drop_space(clone->memory_space, &clone->memory_regions);
         drop_space(clone->child_space, &clone->child_regions);
     }
     return error;
 }
 
 /* What a clone has from its parent, but for memory and files. */
-static void inherit(struct program_record *child, const struct program_record *parent)
+static void inherit(struct program_record *child, const struct program_record *parent,
+                    const struct program_record *memory)
 {
-    child->break_start = parent->break_start;
-    child->break_end = parent->break_end;
-    child->image_end = parent->image_end;
+    child->break_start = memory->break_start;
+    child->break_end = memory->break_end;
+    child->image_end = memory->image_end;
     child->umask = parent->umask;
     child->process_group = parent->process_group;
     child->session = parent->session;
@@ -120,7 +126,8 @@ static enum error make_program(struct clone *clone)
     struct program_record *child = program_at(clone->child);
     child->region_root = clone->child_regions;
     child->parent_waits = clone->options->holds_parent;
-    inherit(child, clone->parent);
+    child->lender = clone->options->shares_memory ? clone->memory_index : 0;
+    inherit(child, clone->parent, clone->memory);
     error = make_task(clone);
     if (error != OK) {
         program_create_undo(clone->child);
@@ -128,59 +135,73 @@ static enum error make_program(struct clone *clone)
     return error;
 }
 
-/* What the parent had becomes the source of both. */
+/* What was one space becomes the source of both. */
 static void divide(struct clone *clone)
 {
     struct space_record *source = space_at(clone->source);
 
     space_set_owner(clone->source, 0);
-    source->region_root = clone->parent->region_root;
+    source->region_root = clone->memory->region_root;
     source->state = SPACE_SOURCE;
-    clone->parent->region_root = clone->parent_regions;
-    clone->parent->space = clone->parent_space.number;
-    space_set_owner(clone->parent_space, clone->parent_index);
-    space_set_source(clone->parent_space, clone->source);
+    clone->memory->region_root = clone->memory_regions;
+    clone->memory->space = clone->memory_space.number;
+    space_set_owner(clone->memory_space, clone->memory_index);
+    space_set_source(clone->memory_space, clone->source);
     space_set_source(clone->child_space, clone->source);
-    task_move_program(clone->parent_index, clone->parent_space);
-    file_share_all(program_at(clone->child), clone->parent);
+    task_move_program(clone->memory_index, clone->memory_space);
+}
+
+/* What has to be done to the memory before it can be divided. May sleep. */
+static enum error prepare_memory(uint32_t memory)
+{
+    enum error error = space_settle(memory);
+
+    return error == OK ? space_bound_sources(memory) : error;
 }
 
 /* One instant: a stop sees a clone whole or not at all. */
 static enum error make_clone(struct clone *clone)
 {
-    enum error error = make_spaces(clone);
+    bool shares = clone->options->shares_memory;
+    enum error error = shares ? OK : make_spaces(clone);
 
     if (error != OK) {
         return error;
     }
     error = make_program(clone);
-    if (error != OK) {
-        drop_space(clone->parent_space, &clone->parent_regions);
+    if (error != OK && !shares) {
+        drop_space(clone->memory_space, &clone->memory_regions);
         drop_space(clone->child_space, &clone->child_regions);
-        return error;
     }
-    divide(clone);
-    return OK;
+    if (error == OK && !shares) {
+        divide(clone);
+    }
+    if (error == OK) {
+        file_share_all(program_at(clone->child), clone->parent);
+    }
+    return error;
 }
 
 enum error program_clone(const struct program_clone_options *options, uint32_t *out_index)
 {
     struct task *task = task_current();
-    enum error error = space_settle(task->program_index);
+    uint32_t memory = program_memory(task->program_index);
+    enum error error = options->shares_memory ? OK : prepare_memory(memory);
 
     if (error == OK) {
-        error = space_bound_sources(task->program_index);
+        error = reserve(program_at(memory), options->shares_memory);
     }
-    if (error == OK) {
-        error = reserve(task->program);
-    }
-    struct clone clone = {.options = options,
-                          .parent = task->program,
-                          .parent_index = task->program_index,
-                          .source = {task->program->space}};
     if (error != OK) {
         return error;
     }
+    /* The lender may have ended while this slept. */
+    memory = program_memory(task->program_index);
+    struct clone clone = {.options = options,
+                          .parent = task->program,
+                          .parent_index = task->program_index,
+                          .memory = program_at(memory),
+                          .memory_index = memory,
+                          .source = {program_at(memory)->space}};
     atomic_begin();
     error = make_clone(&clone);
     atomic_end();

@@ -4,7 +4,7 @@
  * The new space is built as a program of its own that has no task: a cut in the middle leaves it for the next boot to
  * clear away, and the caller as it was, about to issue the call again. When it is complete the two change places, in
  * one step: the caller gets the new space and starts at its first instruction, and the other program ends with the old
- * one.
+ * one; with none, if the caller's was its lender's.
  */
 #include "address_space.h"
 #include "arch/context.h"
@@ -20,7 +20,8 @@
 /* The image that is meant: one by its name, or the caller's own. */
 static struct space_id find(const char *name)
 {
-    return name != NULL ? space_image_named(name) : space_image_of(task_current()->program);
+    return name != NULL ? space_image_named(name)
+                        : space_image_of(program_at(program_memory(task_current()->program_index)));
 }
 
 static struct elf_plan plan_of(const struct space_record *image)
@@ -89,6 +90,7 @@ static void exchange_spaces(struct program_record *a, uint32_t a_index, struct p
     a->region_root = b->region_root;
     b->space = space;
     b->region_root = regions;
+    a->lender = 0;
     space_set_owner((struct space_id){a->space}, a_index);
     space_set_owner((struct space_id){b->space}, b_index);
     task_move_program(a_index, (struct space_id){a->space});

@@ -95,6 +95,13 @@ struct program_record *program_at(uint32_t index)
     return record_at(RECORD_PROGRAM, index);
 }
 
+uint32_t program_memory(uint32_t index)
+{
+    uint32_t lender = program_at(index)->lender;
+
+    return lender != 0 ? lender : index;
+}
+
 static bool program_exists(uint32_t index)
 {
     return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state != PROGRAM_FREE;
@@ -350,11 +357,38 @@ static void end(uint32_t index)
     }
 }
 
+/* The space of a program that ends goes to one that runs in it, if there is any; if more do, it lends to the others. */
+static void leave_space_to_borrower(struct program_record *program, uint32_t index)
+{
+    uint32_t heir = 0;
+
+    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
+        struct program_record *borrower = program_at(i);
+        if (borrower->state == PROGRAM_FREE || borrower->lender != index) {
+            continue;
+        }
+        borrower->lender = heir;
+        if (heir != 0) {
+            continue;
+        }
+        heir = i;
+        borrower->space = program->space;
+        borrower->region_root = program->region_root;
+        borrower->break_start = program->break_start;
+        borrower->break_end = program->break_end;
+        borrower->image_end = program->image_end;
+        space_set_owner((struct space_id){program->space}, heir);
+        program->space = program->region_root = 0;
+    }
+}
+
 void program_destroy(uint32_t index)
 {
     struct program_record *program = program_at(index);
 
     file_close_all(program);
+    leave_space_to_borrower(program, index);
+    program->lender = 0;
     program_release_parent(program);
     space_collect(space_abandon(program));
     program_account_close(index);
@@ -404,6 +438,20 @@ enum error program_start_empty(void)
     return error == OK ? pipe_start() : error;
 }
 
+/* What a program without a space of its own runs in, if it runs (SPACE-5). */
+static bool lender_is_sound(const struct program_record *program)
+{
+    if (program->lender == 0) {
+        return program->space != 0 || program->state != PROGRAM_RUNNING;
+    }
+    if (program->space != 0 || program->lender >= record_committed(RECORD_PROGRAM)) {
+        return false;
+    }
+    const struct program_record *lender = program_at(program->lender);
+    return (lender->state == PROGRAM_RUNNING || lender->state == PROGRAM_ZOMBIE) && lender->space != 0 &&
+           lender->lender == 0;
+}
+
 /* A record that a program could not have made is not trusted to be one. */
 static enum error program_adopt(uint32_t index)
 {
@@ -421,7 +469,8 @@ static enum error program_adopt(uint32_t index)
         }
     }
     if (program->space >= record_committed(RECORD_SPACE) || program->parent >= record_committed(RECORD_PROGRAM) ||
-        (program->space == 0 ? program->region_root != 0 || program->state == PROGRAM_RUNNING
+        !lender_is_sound(program) ||
+        (program->space == 0 ? program->region_root != 0
                              : space_at((struct space_id){program->space})->state != SPACE_OWNED ||
                                    space_owner((struct space_id){program->space}) != 0)) {
         error = ERROR_FORMAT_DAMAGED;

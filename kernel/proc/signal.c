@@ -376,6 +376,7 @@ void signal_page_fault(struct registers *registers, struct vaddr address, enum t
                        enum error error)
 {
     struct task *task = task_current();
+    const struct program_record *memory = program_at(program_memory(task->program_index));
     uint32_t page = address.value >> PAGE_SHIFT;
     struct signal_fault fault = {
         .signal = SIGSEGV, .address = address.value, .vector = VECTOR_PAGE_FAULT, .error_code = registers->error_code};
@@ -383,9 +384,9 @@ void signal_page_fault(struct registers *registers, struct vaddr address, enum t
 
     task->registers = registers;
     if (error == ERROR_DENIED) {
-        bool mapped = vm_region_find(&region_table, task->program->region_root, page) != NULL;
+        bool mapped = vm_region_find(&region_table, memory->region_root, page) != NULL;
         fault.code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
-        if (access != TRAP_EXECUTE && is_below_a_stack(task->program, address.value)) {
+        if (access != TRAP_EXECUTE && is_below_a_stack(memory, address.value)) {
             what = "stack overflow";
         }
     } else {

@@ -29,8 +29,10 @@ uint32_t space_owner(struct space_id space)
 
 void space_set_owner(struct space_id space, uint32_t program)
 {
-    owners[space.number] = (uint16_t)program;
-    program_account_enter(program, space);
+    if (space.number != 0) {
+        owners[space.number] = (uint16_t)program;
+        program_account_enter(program, space);
+    }
 }
 
 uint32_t *space_regions(struct space_id space)

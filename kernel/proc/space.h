@@ -14,8 +14,12 @@
  * they share what they do not write, and another one can be started from it (exec). It ends with the last of them, and is
  * never settled with a program.
  *
+ * A clone that holds its parent (vfork) needs no space: its task runs in the parent's, which is its lender, until it
+ * is another program or ends. If the parent ends first, the space is the clone's.
+ *
  *     SPACE-4  A program's space has at most SOURCES_MAX sources above it that have other children: a clone beyond that
  *              makes the program copy what it borrows of the nearest ones first.
+ *     SPACE-5  A program with a lender owns no space; its lender owns one, and has no lender itself.
  */
 #ifndef SPACE_H
 #define SPACE_H
@@ -28,7 +32,7 @@
 
 struct space_record *space_at(struct space_id space);
 
-/* The program that owns a space; 0: none. */
+/* The program that owns a space; 0: none. To set that of no space does nothing. */
 uint32_t space_owner(struct space_id space);
 void space_set_owner(struct space_id space, uint32_t program);
 

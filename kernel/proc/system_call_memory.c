@@ -223,12 +223,12 @@ static enum error move_break(const struct system_call *call, uint32_t to)
 /* As Linux does, answers with the break as it is, whether or not the wish was granted. */
 int32_t call_brk(const struct system_call *call)
 {
-    struct program_record *program = call->program;
+    struct address_space space = address_space_of(call->task->program_index);
     uint32_t wish = call->arguments[0];
 
-    if (wish >= program->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
+    if (wish >= space.record->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
         move_break(call, wish) == OK) {
-        program->break_end = wish;
+        space.record->break_end = wish;
     }
-    return (int32_t)program->break_end;
+    return (int32_t)space.record->break_end;
 }

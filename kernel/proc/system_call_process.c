@@ -15,12 +15,14 @@
 
 /* Making ----------------------------------------------------------------------------------------------------------- */
 
-/* Wait until the child has memory of its own, as vfork() promises. A signal that ends the caller ends the wait. */
+/* Wait until the child has memory of its own, as vfork() promises. A signal that ends the caller ends the wait; then the
+ * memory is the child's. */
 static void wait_until_released(const struct system_call *call, uint32_t child)
 {
     const struct program_record *program = program_at(child);
 
-    while (!call->task->dying && program->parent == call->task->program_index && program->parent_waits != 0) {
+    while (program->parent == call->task->program_index && program->parent_waits != 0 &&
+           signal_wait_goes_on(ERROR_INTERRUPTED)) {
         if (program_wait_for_change() != OK) {
             continue; /* a signal: it is looked at when the call is over */
         }
@@ -55,14 +57,14 @@ int32_t call_fork(const struct system_call *call)
 
 int32_t call_vfork(const struct system_call *call)
 {
-    return make(call, &(struct program_clone_options){.holds_parent = true});
+    return make(call, &(struct program_clone_options){.holds_parent = true, .shares_memory = true});
 }
 
 #define CLONE_KNOWN                                                                                                    \
     (CLONE_SIGNAL | CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |               \
      CLONE_CHILD_SETTID)
 
-/* Memory can be lent to a child as vfork() does, where it makes no difference that the child has a copy. */
+/* Memory can be lent to a child while the caller is held, as vfork() does. */
 static int32_t check_clone(uint32_t flags)
 {
     if ((flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) == 0) {
@@ -98,6 +100,7 @@ int32_t call_clone(const struct system_call *call)
         .tls = (flags & CLONE_SETTLS) != 0 ? segments : NULL,
         .tid_address = (flags & CLONE_CHILD_SETTID) != 0 ? arguments[4] : 0,
         .holds_parent = (flags & CLONE_VFORK) != 0,
+        .shares_memory = (flags & CLONE_VM) != 0,
     };
     int32_t result = check_clone(flags);
 
@@ -186,7 +189,9 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
         uint32_t ended = find_ended(call, wish, &any);
         if (ended != 0) {
             /* What it alone shared with the caller can be the caller's own again. If not now, before the next clone. */
-            (void)!space_settle(call->task->program_index);
+            if (call->program->lender == 0) {
+                (void)!space_settle(call->task->program_index);
+            }
             return take_status(call, ended, usage_address);
         }
         if (!any) {

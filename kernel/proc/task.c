@@ -179,7 +179,7 @@ static enum error task_revive(uint32_t index)
     task->record = record;
     task->program_index = record->program;
     task->program = program_at(record->program);
-    task->context.space = (struct space_id){task->program->space};
+    task->context.space = (struct space_id){program_at(program_memory(record->program))->space};
     task->context.fpu = record->fpu;
     memcpy(task->context.tls, record->tls, sizeof(record->tls));
     error = thread_create(task->program->name, task_main, task, &task->thread);
@@ -260,11 +260,11 @@ void task_end_others(const struct task *task)
 void task_move_program(uint32_t program, struct space_id space)
 {
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        if (tasks[i] != NULL && tasks[i]->program_index == program) {
+        if (tasks[i] != NULL && program_memory(tasks[i]->program_index) == program) {
             tasks[i]->context.space = space;
         }
     }
-    if (task_current() != NULL && task_current()->program_index == program) {
+    if (task_current() != NULL && program_memory(task_current()->program_index) == program) {
         pmap_activate(space);
     }
 }
@@ -274,7 +274,8 @@ static enum error task_validate(uint32_t index)
     const struct task_record *record = task_record_at(index);
 
     if (record->state > TASK_ALIVE || record->program == 0 || record->program >= record_committed(RECORD_PROGRAM) ||
-        program_at(record->program)->state == PROGRAM_FREE || program_at(record->program)->space == 0) {
+        program_at(record->program)->state == PROGRAM_FREE ||
+        program_at(program_memory(record->program))->space == 0) {
         log_line("task: record %u is not sound", index);
         return ERROR_FORMAT_DAMAGED;
     }
