@@ -181,6 +181,9 @@ struct linux_rusage {
     struct linux_timeval user, system;
     uint32_t counters[14];
 };
+#define RUSAGE_SELF         0
+#define RUSAGE_CHILDREN     (-1)
+#define RUSAGE_THREAD       1
 #define RUSAGE_MINOR_FAULTS 4u /* of the counters */
 #define RUSAGE_MAJOR_FAULTS 5u
 

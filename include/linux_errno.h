@@ -35,6 +35,7 @@ enum linux_errno {
     ERANGE = 34,
     ENAMETOOLONG = 36,
     ENOSYS = 38,
+    EOPNOTSUPP = 95,
     ETIMEDOUT = 110,
 };
 

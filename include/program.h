@@ -18,6 +18,9 @@ struct task {
     struct registers *registers;      /* of its last entry into the kernel, on its kernel stack; NULL before */
     uint32_t call_number;             /* while in_call */
     bool in_call;                     /* between the entry of a system call and its result */
+    uint64_t user_ns, system_ns;      /* on the processor, up to the mark (program_usage.h) */
+    uint64_t processor_mark_ns;       /* of the thread's time: its last entry into the kernel or leaving */
+    bool in_kernel;                   /* since the mark */
     bool dying;                       /* leaves at the next trap_return */
     bool listed[2];                   /* on the list of tasks to capture, of this half: see task.c */
     struct task *next_listed[2];

@@ -131,9 +131,17 @@ struct signal_origin {
     uint32_t value;   /* of SIGCHLD: an exit status or a signal */
 };
 
+/* Time on the processor, and faults that were answered without the disk and by it. */
+struct usage {
+    uint64_t user_ns, system_ns;
+    uint64_t minor_faults, major_faults;
+};
+
 /* A program: an address space and what its tasks share. Exactly one page. */
 struct program_record {
     uint64_t counters[32]; /* by enum eidolon_count, when its last task ended (program_account.h) */
+    struct usage used;     /* by tasks of it that have ended (program_usage.h) */
+    struct usage used_by_children; /* and theirs, as far as it has heard of their end */
     uint32_t state;        /* enum program_state */
     uint32_t parent;       /* program index; 0: the kernel */
     uint32_t region_root;  /* its tree of regions */
@@ -154,7 +162,7 @@ struct program_record {
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
     uint32_t held; /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
     uint32_t lender;       /* the program in whose space it runs until it is another one or ends (vfork); 0: its own */
-    uint8_t reserved[4096 - 64 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
+    uint8_t reserved[4096 - 64 - 2 * 32 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 
@@ -183,8 +191,9 @@ struct task_record {
     uint32_t signal_mask_saved;    /* the next handler returns to the mask below instead of the present one */
     uint32_t signal_saved_mask[2];
     uint64_t counters[EIDOLON_COUNTS]; /* of its program, when the task was captured (program_account.h) */
+    uint64_t user_ns, system_ns;       /* it had used of the processor then (program_usage.h) */
     uint32_t child_tid;                /* user address where a new task still has to leave its tid, or 0 */
-    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 28 - 8 * EIDOLON_COUNTS];
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 28 - 16 - 8 * EIDOLON_COUNTS];
     struct cpu_fpu fpu;
 };
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");

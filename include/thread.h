@@ -59,6 +59,9 @@ bool thread_should_yield(void);
 /* Make the running boot code the first thread, start the clock and enable interrupts. */
 void thread_start(void);
 struct thread *thread_current(void);
+
+/* How long a thread has had the processor, to this moment if it has it now. It only grows. */
+uint64_t thread_processor_ns(const struct thread *thread);
 const char *thread_name(const struct thread *thread);
 
 /*

@@ -73,6 +73,10 @@ int32_t call_sleep_until_wall(const struct system_call *call, uint64_t moment_ns
 /* A timespec in the program's memory, of 32 or 64 bits, as nanoseconds: 0 or a negative errno. */
 int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns);
 
+/* What was used, as struct rusage: 0 or a negative errno. */
+struct usage;
+int32_t call_usage_out(uint32_t address, const struct usage *used);
+
 /* system_call_file.c: descriptors, and bytes in and out */
 system_call_handler call_read, call_write, call_readv, call_writev, call_pread64, call_pwrite64, call_close, call_dup,
     call_dup2, call_dup3, call_fcntl64, call_lseek, call_llseek, call_ioctl, call_ftruncate;
@@ -118,11 +122,17 @@ int32_t mapped_range_check(const struct system_call *call);
 
 /* system_call_time.c */
 system_call_handler call_time, call_gettimeofday, call_clock_gettime, call_clock_gettime64, call_clock_getres,
-    call_clock_getres_time64, call_nanosleep, call_clock_nanosleep, call_clock_nanosleep_time64, call_times, call_pause;
+    call_clock_getres_time64, call_nanosleep, call_clock_nanosleep, call_clock_nanosleep_time64, call_pause;
+
+/* system_call_usage.c: time on the processor */
+system_call_handler call_getrusage, call_times;
+
+/* The time of a clock of the processor, by its number on Linux: 0, or -EINVAL if there is no such clock. */
+int32_t call_processor_clock(const struct system_call *call, uint32_t clock, uint64_t *out_ns);
 
 /* system_call_identity.c: who asks, on what machine, within which limits */
 system_call_handler call_getpid, call_getppid, call_gettid, call_zero, call_getpgrp, call_getpgid, call_setpgid,
-    call_getsid, call_setsid, call_uname, call_sysinfo, call_getrlimit, call_setrlimit, call_prlimit64, call_getrusage,
+    call_getsid, call_setsid, call_uname, call_sysinfo, call_getrlimit, call_setrlimit, call_prlimit64,
     call_getrandom, call_getgroups, call_getresid, call_sched_yield, call_sched_getaffinity, call_set_id, call_prctl;
 
 /* system_call_task.c: a task, its end, and its thread-local storage */

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "program.h"
 #include "program_signal.h"
+#include "program_usage.h"
 #include "vm_account.h"
 #include "vm_fault.h"
 
@@ -63,6 +64,7 @@ bool trap_page_fault(struct registers *registers, struct vaddr address, enum tra
     }
     struct task *task = task_current();
     task->registers = registers;
+    usage_enter(task);
     enum error error = fault_of_program(task, address, access);
     if (error != OK && error != ERROR_INTERRUPTED) {
         signal_page_fault(registers, address, access, error);

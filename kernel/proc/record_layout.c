@@ -5,7 +5,7 @@
 #include "terminal.h"
 
 #ifndef TASK_RECORD_VERSION /* tests build a kernel that has changed it */
-#define TASK_RECORD_VERSION 2
+#define TASK_RECORD_VERSION 3
 #endif
 
 #define REGION_TABLE_START 0xF2000000u

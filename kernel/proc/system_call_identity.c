@@ -8,7 +8,6 @@
 #include "arch/frame.h"
 #include "calls.h"
 #include "address_space.h"
-#include "program_account.h"
 #include "program_time.h"
 #include "version.h"
 #include <string.h>
@@ -157,18 +156,6 @@ int32_t call_sysinfo(const struct system_call *call)
         .unit_bytes = PAGE_SIZE,
     };
     return copy_out(call->arguments[0], &information, sizeof(information));
-}
-
-int32_t call_getrusage(const struct system_call *call)
-{
-    uint64_t ns = time_monotonic_ns();
-    struct linux_rusage usage = {
-        .user = {(int32_t)(ns / NS_PER_SECOND), (int32_t)(ns % NS_PER_SECOND / 1000u)},
-    };
-
-    program_account_faults(call->task->program_index, &usage.counters[RUSAGE_MINOR_FAULTS],
-                           &usage.counters[RUSAGE_MAJOR_FAULTS]);
-    return copy_out(call->arguments[1], &usage, sizeof(usage));
 }
 
 #define RANDOM_PIECE 256u

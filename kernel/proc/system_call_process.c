@@ -7,6 +7,7 @@
  */
 #include "calls.h"
 #include "program_signal.h"
+#include "program_usage.h"
 #include "space.h"
 #include "task.h"
 #include <string.h>
@@ -153,12 +154,13 @@ static uint32_t find_ended(const struct system_call *call, int32_t wish, bool *a
 /* Take note of an end: the status goes out and the program's record is free, in one step. */
 static int32_t take_status(const struct system_call *call, uint32_t index, uint32_t usage_address)
 {
-    static const struct linux_rusage no_usage;
     struct user_range range = {0};
     uint32_t status_address = call->arguments[1];
 
     if (usage_address != 0) {
-        int32_t result = copy_out(usage_address, &no_usage, sizeof(no_usage));
+        struct usage used;
+        usage_of_ended(program_at(index), &used);
+        int32_t result = call_usage_out(usage_address, &used);
         if (result != 0) {
             return result;
         }
@@ -172,6 +174,7 @@ static int32_t take_status(const struct system_call *call, uint32_t index, uint3
         memcpy(range.address, &program_at(index)->exit_status, sizeof(program_at(index)->exit_status));
         user_release(&range);
     }
+    usage_inherit(call->program, program_at(index));
     program_forget(index);
     return (int32_t)index;
 }

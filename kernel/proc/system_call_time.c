@@ -2,7 +2,7 @@
  * System calls on time: clocks and sleeps.
  *
  * A sleep keeps its absolute deadline in record->call, so that it ends when it should however often the power fails in
- * between. Time on the processor is not accounted: those clocks show how long the space has been alive.
+ * between. The clocks of the processor are in system_call_usage.c.
  */
 #include "arch/clock.h"
 #include "calls.h"
@@ -11,10 +11,9 @@
 
 #define NS_PER_SECOND      1000000000u
 #define NS_PER_MICROSECOND 1000u
-#define CLOCK_TICKS_HZ     100u /* as times() counts */
 
 /* The time of a clock: 0, or -EINVAL if there is no such clock. */
-static int32_t clock_read(uint32_t clock, uint64_t *out_ns)
+static int32_t clock_read(const struct system_call *call, uint32_t clock, uint64_t *out_ns)
 {
     switch (clock) {
     case CLOCK_REALTIME:
@@ -25,12 +24,10 @@ static int32_t clock_read(uint32_t clock, uint64_t *out_ns)
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME:
-    case CLOCK_PROCESS_CPUTIME_ID:
-    case CLOCK_THREAD_CPUTIME_ID:
         *out_ns = time_monotonic_ns();
         return 0;
     default:
-        return -EINVAL;
+        return call_processor_clock(call, clock, out_ns);
     }
 }
 
@@ -76,7 +73,7 @@ int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns)
 static int32_t get_time(const struct system_call *call, bool wide)
 {
     uint64_t ns;
-    int32_t result = clock_read(call->arguments[0], &ns);
+    int32_t result = clock_read(call, call->arguments[0], &ns);
 
     return result != 0 ? result : timespec_out(call->arguments[1], ns, wide);
 }
@@ -94,7 +91,7 @@ int32_t call_clock_gettime64(const struct system_call *call)
 static int32_t get_resolution(const struct system_call *call, bool wide)
 {
     uint64_t ns;
-    int32_t result = clock_read(call->arguments[0], &ns);
+    int32_t result = clock_read(call, call->arguments[0], &ns);
 
     if (result != 0 || call->arguments[1] == 0) {
         return result;
@@ -131,15 +128,6 @@ int32_t call_gettimeofday(const struct system_call *call)
         result = copy_out(call->arguments[1], zone, sizeof(zone));
     }
     return result;
-}
-
-int32_t call_times(const struct system_call *call)
-{
-    uint32_t ticks = (uint32_t)(time_monotonic_ns() / (NS_PER_SECOND / CLOCK_TICKS_HZ));
-    struct linux_times times = {.user = ticks};
-    int32_t result = call->arguments[0] != 0 ? copy_out(call->arguments[0], &times, sizeof(times)) : 0;
-
-    return result != 0 ? result : (int32_t)(ticks & 0x7FFFFFFFu);
 }
 
 /* Sleeping --------------------------------------------------------------------------------------------------------- */
@@ -182,13 +170,37 @@ int32_t call_sleep_until_wall(const struct system_call *call, uint64_t moment_ns
     return 0;
 }
 
-static int32_t sleep_on_clock(const struct system_call *call, bool wide)
+/* A program's time does not pass while its task sleeps: only a signal ends that. */
+static int32_t sleep_on_processor_clock(const struct system_call *call, bool wide, uint64_t now_ns)
 {
     uint64_t moment_ns;
-    int32_t result = clock_read(call->arguments[0], &moment_ns);
+    int32_t result = call_timespec_in(call->arguments[2], wide, &moment_ns);
 
     if (result != 0) {
         return result;
+    }
+    bool is_over = (call->arguments[1] & TIMER_ABSTIME) != 0 ? moment_ns <= now_ns : moment_ns == 0;
+    return is_over ? 0 : call_sleep_until(call, UINT64_MAX);
+}
+
+static bool is_processor_clock(uint32_t clock)
+{
+    return clock == CLOCK_PROCESS_CPUTIME_ID || (int32_t)clock < 0;
+}
+
+static int32_t sleep_on_clock(const struct system_call *call, bool wide)
+{
+    uint64_t moment_ns;
+    int32_t result = clock_read(call, call->arguments[0], &moment_ns);
+
+    if (result != 0) {
+        return result;
+    }
+    if (call->arguments[0] == CLOCK_THREAD_CPUTIME_ID) {
+        return -EOPNOTSUPP;
+    }
+    if (is_processor_clock(call->arguments[0])) {
+        return sleep_on_processor_clock(call, wide, moment_ns);
     }
     if ((call->arguments[1] & TIMER_ABSTIME) == 0) {
         return sleep_for(call, call->arguments[2], call->arguments[3], wide);

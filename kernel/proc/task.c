@@ -17,6 +17,7 @@
 #include "program_account.h"
 #include "program_hold.h"
 #include "program_signal.h"
+#include "program_usage.h"
 #include "thread.h"
 #include "user_memory.h"
 #include "vm_fault.h"
@@ -70,6 +71,7 @@ static void capture(const struct task *task)
     record->fpu = task->context.fpu;
     memcpy(record->tls, task->context.tls, sizeof(record->tls));
     program_account_save(task->program_index, record->counters);
+    usage_capture(task, record);
     if (task->registers == NULL) {
         return;
     }
@@ -187,6 +189,7 @@ static enum error task_revive(uint32_t index)
         pool_free(&task_pool, task);
         return error;
     }
+    usage_resume(task);
     tasks[index] = task;
     return OK;
 }
@@ -238,6 +241,7 @@ _Noreturn void task_exit(void)
     task->record->state = TASK_FREE;
     task->program->task_count--;
     program_account_save(program, task->program->counters);
+    usage_keep(task);
     thread_set_user_context(thread_current(), NULL);
     pmap_activate(SPACE_SYSTEM);
     pool_free(&task_pool, task);
@@ -347,6 +351,7 @@ void trap_return(struct registers *registers)
     struct task *task = task_current();
 
     task->registers = registers;
+    usage_enter(task); /* after an interrupt, which nobody has told of */
     while (thread_should_yield()) {
         thread_yield();
     }
@@ -355,5 +360,6 @@ void trap_return(struct registers *registers)
     if (task->dying) {
         task_exit();
     }
+    usage_leave(task);
     task_touch(task);
 }

@@ -9,6 +9,7 @@
 #include "calls.h"
 #include "log.h"
 #include "program_signal.h"
+#include "program_usage.h"
 #include "provoke.h"
 #include "signals.h"
 #include <string.h>
@@ -64,6 +65,7 @@ void trap_system_call(struct registers *registers)
     if (provocations.panics_at_call && call.number == provocations.panic_call) {
         panic("trap", "asked to panic when %s makes system call %u", call.program->name, call.number);
     }
+    usage_enter(task);
     program_call_begin(registers);
     program_call_end(registers, dispatch(&call));
 }
@@ -178,6 +180,7 @@ static bool at_privileged_instruction(uint32_t eip)
 void trap_exception(struct registers *registers)
 {
     struct task *task = task_current();
+    usage_enter(task);
     uint32_t vector = registers->vector < VECTORS ? registers->vector : VECTOR_PROTECTION;
     uint32_t signal = exceptions[vector].signal != 0 ? exceptions[vector].signal : SIGSEGV;
     const char *what = exceptions[vector].detail != NULL ? exceptions[vector].detail : "unexpected exception";

@@ -44,6 +44,7 @@ static void charge_slice(void)
 {
     uint64_t now_ns = clock_boot_ns();
     current->slice_left_ns -= (int64_t)(now_ns - running_since_ns);
+    current->processor_ns += now_ns - running_since_ns;
     running_since_ns = now_ns;
 }
 
@@ -134,6 +135,11 @@ void thread_tick(void)
 bool thread_should_yield(void)
 {
     return should_switch;
+}
+
+uint64_t thread_processor_ns(const struct thread *thread)
+{
+    return thread->processor_ns + (thread == current ? clock_boot_ns() - running_since_ns : 0);
 }
 
 struct thread *thread_current(void)

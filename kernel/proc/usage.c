@@ -1,0 +1,120 @@
+/*
+ * Time on the processor, of tasks and programs.
+ */
+#include "program_usage.h"
+#include "program.h"
+#include "program_account.h"
+#include "task.h"
+
+static void add(struct usage *to, const struct usage *what)
+{
+    to->user_ns += what->user_ns;
+    to->system_ns += what->system_ns;
+    to->minor_faults += what->minor_faults;
+    to->major_faults += what->major_faults;
+}
+
+/* What has run since the last entry or leaving. */
+static uint64_t since_mark(const struct task *task)
+{
+    return thread_processor_ns(task->thread) - task->processor_mark_ns;
+}
+
+void usage_enter(struct task *task)
+{
+    if (!task->in_kernel) {
+        uint64_t ns = since_mark(task);
+        task->user_ns += ns;
+        task->processor_mark_ns += ns;
+        task->in_kernel = true;
+    }
+}
+
+void usage_leave(struct task *task)
+{
+    uint64_t ns = since_mark(task);
+
+    task->system_ns += ns;
+    task->processor_mark_ns += ns;
+    task->in_kernel = false;
+}
+
+static void times_of(const struct task *task, uint64_t *user_ns, uint64_t *system_ns)
+{
+    uint64_t ns = since_mark(task);
+
+    *user_ns = task->user_ns + (task->in_kernel ? 0 : ns);
+    *system_ns = task->system_ns + (task->in_kernel ? ns : 0);
+}
+
+static void faults_of(uint32_t program, struct usage *out)
+{
+    uint32_t minor, major;
+
+    program_account_faults(program, &minor, &major);
+    out->minor_faults = minor;
+    out->major_faults = major;
+}
+
+void usage_of_task(const struct task *task, struct usage *out)
+{
+    times_of(task, &out->user_ns, &out->system_ns);
+    faults_of(task->program_index, out);
+}
+
+/* The one task that most programs have is the current one when they ask. */
+static bool is_alone(const struct task *task, uint32_t program)
+{
+    return task != NULL && task->program_index == program && task->program->task_count == 1;
+}
+
+void usage_of_program(uint32_t program, struct usage *out)
+{
+    bool alone = is_alone(task_current(), program);
+
+    *out = program_at(program)->used;
+    for (uint32_t i = 0; i < (alone ? 1 : TASKS_MAX); i++) {
+        const struct task *task = alone ? task_current() : task_at(i);
+        if (task != NULL && task->program_index == program) {
+            struct usage of_task = {0};
+            times_of(task, &of_task.user_ns, &of_task.system_ns);
+            add(out, &of_task);
+        }
+    }
+    faults_of(program, out);
+}
+
+void usage_capture(const struct task *task, struct task_record *record)
+{
+    times_of(task, &record->user_ns, &record->system_ns);
+}
+
+void usage_resume(struct task *task)
+{
+    task->user_ns = task->record->user_ns;
+    task->system_ns = task->record->system_ns;
+    task->in_kernel = true;
+}
+
+void usage_keep(const struct task *task)
+{
+    struct usage used = {0};
+
+    times_of(task, &used.user_ns, &used.system_ns);
+    add(&task->program->used, &used);
+    faults_of(task->program_index, &task->program->used);
+}
+
+void usage_of_ended(const struct program_record *child, struct usage *out)
+{
+    *out = child->used;
+    add(out, &child->used_by_children);
+}
+
+void usage_inherit(struct program_record *parent, const struct program_record *child)
+{
+    struct usage used;
+
+    usage_of_ended(child, &used);
+    add(&parent->used_by_children, &used);
+}
