@@ -32,7 +32,7 @@ enum pipe_end file_pipe_end(const struct file_record *file);
 
 /*
  * Give the lowest closed descriptor at or above `lowest` to a file record.
- * - ERROR_NO_SPACE: the program has PROGRAM_FILES_MAX open. A record without references is then free again.
+ * - ERROR_NO_SPACE: the program has as many open as its limit allows. A record without references is then free again.
  */
 MUST_CHECK enum error file_install(struct program_record *program, uint32_t lowest, uint32_t file, uint8_t flags,
                                    uint32_t *out_descriptor);

@@ -187,8 +187,14 @@ struct linux_rusage {
 #define RUSAGE_MINOR_FAULTS 4u /* of the counters */
 #define RUSAGE_MAJOR_FAULTS 5u
 
+#define RLIMIT_CPU     0u /* in seconds */
+#define RLIMIT_DATA    2u
 #define RLIMIT_STACK   3u
+#define RLIMIT_CORE    4u
 #define RLIMIT_NOFILE  7u
+#define RLIMIT_AS      9u
+#define RLIMIT_NICE    13u
+#define RLIMIT_RTPRIO  14u
 #define RLIMITS        16u
 #define RLIMIT_NONE_32 0xFFFFFFFFu
 #define RLIMIT_NONE_64 UINT64_MAX
@@ -224,6 +230,7 @@ struct linux_user_desc {
 #define SIGTTIN    21u
 #define SIGTTOU    22u
 #define SIGURG     23u
+#define SIGXCPU    24u
 #define SIGWINCH   28u
 #define SIGNAL_MAX 64u
 

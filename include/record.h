@@ -137,11 +137,18 @@ struct usage {
     uint64_t minor_faults, major_faults;
 };
 
+/* What setrlimit() sets. */
+struct limit {
+    uint64_t soft, hard;
+};
+#define LIMITS_MAX 16u
+
 /* A program: an address space and what its tasks share. Exactly one page. */
 struct program_record {
     uint64_t counters[32]; /* by enum eidolon_count, when its last task ended (program_account.h) */
     struct usage used;     /* by tasks of it that have ended (program_usage.h) */
     struct usage used_by_children; /* and theirs, as far as it has heard of their end */
+    struct limit limits[LIMITS_MAX];
     uint32_t state;        /* enum program_state */
     uint32_t parent;       /* program index; 0: the kernel */
     uint32_t region_root;  /* its tree of regions */
@@ -162,7 +169,7 @@ struct program_record {
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
     uint32_t held; /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
     uint32_t lender;       /* the program in whose space it runs until it is another one or ends (vfork); 0: its own */
-    uint8_t reserved[4096 - 64 - 2 * 32 - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
+    uint8_t reserved[4096 - 64 - 2 * 32 - 16 * LIMITS_MAX - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 

@@ -130,10 +130,12 @@ system_call_handler call_getrusage, call_times;
 /* The time of a clock of the processor, by its number on Linux: 0, or -EINVAL if there is no such clock. */
 int32_t call_processor_clock(const struct system_call *call, uint32_t clock, uint64_t *out_ns);
 
-/* system_call_identity.c: who asks, on what machine, within which limits */
+/* system_call_identity.c: who asks, on what machine */
 system_call_handler call_getpid, call_getppid, call_gettid, call_zero, call_getpgrp, call_getpgid, call_setpgid,
-    call_getsid, call_setsid, call_uname, call_sysinfo, call_getrlimit, call_setrlimit, call_prlimit64,
-    call_getrandom, call_getgroups, call_getresid, call_sched_yield, call_sched_getaffinity, call_set_id, call_prctl;
+    call_getsid, call_setsid, call_uname, call_sysinfo, call_getrandom, call_getgroups, call_getresid, call_sched_yield, call_sched_getaffinity, call_set_id, call_prctl;
+
+/* system_call_limits.c */
+system_call_handler call_getrlimit_old, call_getrlimit, call_setrlimit, call_prlimit64;
 
 /* system_call_task.c: a task, its end, and its thread-local storage */
 system_call_handler call_exit, call_exit_group, call_set_thread_area, call_get_thread_area, call_set_tid_address,

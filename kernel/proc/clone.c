@@ -92,6 +92,7 @@ static void inherit(struct program_record *child, const struct program_record *p
     child->process_group = parent->process_group;
     child->session = parent->session;
     child->terminal = parent->terminal;
+    memcpy(child->limits, parent->limits, sizeof(child->limits));
     memcpy(child->actions, parent->actions, sizeof(child->actions));
 }
 

@@ -2,6 +2,7 @@
  * Descriptors and open file descriptions: the records, their reference counts, and what is verified after a boot.
  */
 #include "file.h"
+#include "limits.h"
 #include "linux_abi.h"
 #include "log.h"
 #include "pipe.h"
@@ -59,7 +60,7 @@ void file_drop(uint32_t file)
 enum error file_install(struct program_record *program, uint32_t lowest, uint32_t file, uint8_t flags,
                         uint32_t *out_descriptor)
 {
-    for (uint32_t descriptor = lowest; descriptor < PROGRAM_FILES_MAX; descriptor++) {
+    for (uint32_t descriptor = lowest; descriptor < limits_files(program); descriptor++) {
         if (program->files[descriptor] == 0) {
             program->files[descriptor] = file;
             program->file_flags[descriptor] = flags;

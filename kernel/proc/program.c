@@ -11,6 +11,7 @@
 #include "address_space.h"
 #include "arch/pmap.h"
 #include "file.h"
+#include "limits.h"
 #include "linux_abi.h"
 #include "log.h"
 #include "pipe.h"
@@ -134,8 +135,11 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
     struct program_record *program = program_at(index);
     const struct vm_region *region = vm_region_find(&region_table, program->region_root, number);
     if (region == NULL) {
-        enum error error =
-            vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
+        enum error error = limits_allow_stack(program, number) ? OK : ERROR_DENIED;
+        if (error == OK) {
+            error =
+                vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
+        }
         if (error != OK) {
             return ERROR_DENIED;
         }
@@ -219,6 +223,7 @@ enum error program_create_in(const char *name, uint32_t parent, struct space_id 
     program->parent = parent;
     program->space = space.number;
     program->umask = 022;
+    limits_set_defaults(program);
     program->process_group = index;
     program->session = index;
     kernel_snprintf(program->name, sizeof(program->name), "%s", name);
@@ -469,7 +474,7 @@ static enum error program_adopt(uint32_t index)
         }
     }
     if (program->space >= record_committed(RECORD_SPACE) || program->parent >= record_committed(RECORD_PROGRAM) ||
-        !lender_is_sound(program) ||
+        !limits_are_sound(program) || !lender_is_sound(program) ||
         (program->space == 0 ? program->region_root != 0
                              : space_at((struct space_id){program->space})->state != SPACE_OWNED ||
                                    space_owner((struct space_id){program->space}) != 0)) {

@@ -8,6 +8,7 @@
 #include "arch/clock.h"
 #include "calls.h"
 #include "file.h"
+#include "limits.h"
 #include "linux_terminal.h"
 #include "pipe.h"
 #include "program_signal.h"
@@ -392,7 +393,7 @@ int32_t call_dup(const struct system_call *call)
 
 static int32_t duplicate_to(const struct system_call *call, uint32_t target, uint8_t flags)
 {
-    if (file_of(call->program, call->arguments[0]) == NULL || target >= PROGRAM_FILES_MAX) {
+    if (file_of(call->program, call->arguments[0]) == NULL || target >= limits_files(call->program)) {
         return -EBADF;
     }
     if (file_of(call->program, target) != NULL) {
@@ -428,7 +429,7 @@ int32_t call_fcntl64(const struct system_call *call)
     switch (call->arguments[1]) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return argument >= PROGRAM_FILES_MAX
+        return argument >= limits_files(call->program)
                    ? -EINVAL
                    : duplicate(call, argument, call->arguments[1] == F_DUPFD ? 0 : FD_CLOEXEC);
     case F_GETFD:

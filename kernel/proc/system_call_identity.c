@@ -1,13 +1,10 @@
 /*
- * System calls about who asks, on what machine, and within which limits.
- *
- * There is one user, root, and there are no limits beyond those of the tables: they are told, not set.
+ * System calls about who asks, and on what machine. There is one user, root.
  */
 #include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/frame.h"
 #include "calls.h"
-#include "address_space.h"
 #include "program_time.h"
 #include "version.h"
 #include <string.h>
@@ -208,57 +205,4 @@ int32_t call_prctl(const struct system_call *call)
     default:
         return -EINVAL;
     }
-}
-
-/* Limits ----------------------------------------------------------------------------------------------------------- */
-
-static uint64_t limit_of(uint32_t resource)
-{
-    switch (resource) {
-    case RLIMIT_STACK:
-        return (uint64_t)STACK_PAGES_MAX << PAGE_SHIFT;
-    case RLIMIT_NOFILE:
-        return PROGRAM_FILES_MAX;
-    default:
-        return RLIMIT_NONE_64;
-    }
-}
-
-int32_t call_getrlimit(const struct system_call *call)
-{
-    if (call->arguments[0] >= RLIMITS) {
-        return -EINVAL;
-    }
-    uint64_t limit = limit_of(call->arguments[0]);
-    uint32_t narrow = limit > RLIMIT_NONE_32 ? RLIMIT_NONE_32 : (uint32_t)limit;
-    const uint32_t pair[2] = {narrow, narrow};
-    return copy_out(call->arguments[1], pair, sizeof(pair));
-}
-
-int32_t call_setrlimit(const struct system_call *call)
-{
-    uint32_t pair[2];
-
-    return call->arguments[0] >= RLIMITS ? -EINVAL : copy_in(pair, call->arguments[1], sizeof(pair));
-}
-
-int32_t call_prlimit64(const struct system_call *call)
-{
-    uint64_t pair[2];
-    int32_t result = 0;
-
-    if (call->arguments[1] >= RLIMITS) {
-        return -EINVAL;
-    }
-    if (program_named(call, call->arguments[0]) == NULL) {
-        return -ESRCH;
-    }
-    if (call->arguments[2] != 0) {
-        result = copy_in(pair, call->arguments[2], sizeof(pair));
-    }
-    if (result == 0 && call->arguments[3] != 0) {
-        pair[0] = pair[1] = limit_of(call->arguments[1]);
-        result = copy_out(call->arguments[3], pair, sizeof(pair));
-    }
-    return result;
 }

@@ -7,6 +7,7 @@
 #include "address_space.h"
 #include "calls.h"
 #include "file.h"
+#include "limits.h"
 #include "vm_reclaim.h"
 
 #define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -65,6 +66,12 @@ static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t 
     return error == OK ? (int32_t)address : system_call_errno(error);
 }
 
+/* Within the program's limits, which count what a fixed mapping takes the place of only once. */
+static bool may_map(const struct program_record *program, uint32_t first, uint32_t count, uint32_t prot, uint32_t flags)
+{
+    return limits_allow_pages(program, first, (flags & MAP_FIXED) != 0 ? count : 0, count, (prot & PROT_WRITE) != 0);
+}
+
 static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)
 {
     struct address_space space = address_space_of(call->task->program_index);
@@ -77,7 +84,7 @@ static int32_t map(const struct system_call *call, uint32_t address, uint32_t le
     if (length == 0) {
         return -EINVAL;
     }
-    if (count > USER_END_PAGE) {
+    if (count > USER_END_PAGE || !may_map(space.record, address >> PAGE_SHIFT, count, prot, flags)) {
         return -ENOMEM;
     }
     if ((prot & PROT_WRITE) != 0 && (flags & MAP_NORESERVE) == 0 && !may_promise(call, count)) {
@@ -210,7 +217,8 @@ static enum error move_break(const struct system_call *call, uint32_t to)
     uint32_t old_end = pages_up(space.record->break_end);
     uint32_t new_end = pages_up(to);
 
-    if (new_end > old_end && !may_promise(call, new_end - old_end)) {
+    if (new_end > old_end && (!may_promise(call, new_end - old_end) ||
+                              !limits_allow_pages(space.record, 0, 0, new_end - old_end, true))) {
         return ERROR_NO_MEMORY;
     }
     if (new_end > old_end) {

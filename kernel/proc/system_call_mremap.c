@@ -9,6 +9,7 @@
  */
 #include "address_space.h"
 #include "calls.h"
+#include "limits.h"
 #include <string.h>
 
 #define TARGET     0
@@ -191,6 +192,13 @@ static int32_t find_mapping(struct remap *remap)
     return 0;
 }
 
+static bool may_grow(const struct remap *remap)
+{
+    return remap->new_count <= remap->old_count ||
+           limits_allow_pages(remap->space.record, 0, 0, remap->new_count - remap->old_count,
+                              (remap->attributes.protection & VM_WRITE) != 0);
+}
+
 int32_t call_mremap(const struct system_call *call)
 {
     struct remap remap = {0};
@@ -206,6 +214,9 @@ int32_t call_mremap(const struct system_call *call)
     }
     if (call->record->call.words[TARGET] == 0) {
         result = call->record->call.words[SHRINKS] == 0 ? find_mapping(&remap) : 0;
+        if (result == 0 && !may_grow(&remap)) {
+            result = -ENOMEM;
+        }
         if (result != 0) {
             return result;
         }

@@ -6,6 +6,7 @@
  */
 #include "calls.h"
 #include "file.h"
+#include "limits.h"
 #include "pipe.h"
 #include "program_signal.h"
 #include "program_time.h"
@@ -229,7 +230,7 @@ static int32_t poll_until(const struct system_call *call, bool limited, uint64_t
     uint32_t count = call->arguments[1];
     uint32_t bytes = count * (uint32_t)sizeof(entries[0]);
 
-    if (count > PROGRAM_FILES_MAX) {
+    if (count > limits_files(call->program)) {
         return -EINVAL;
     }
     int32_t result = copy_in(entries, call->arguments[0], bytes);

@@ -12,6 +12,7 @@
 #include "task.h"
 #include "arch/pmap.h"
 #include "arch/window.h"
+#include "limits.h"
 #include "log.h"
 #include "pool.h"
 #include "program_account.h"
@@ -352,6 +353,7 @@ void trap_return(struct registers *registers)
 
     task->registers = registers;
     usage_enter(task); /* after an interrupt, which nobody has told of */
+    limits_check_processor(task);
     while (thread_should_yield()) {
         thread_yield();
     }

@@ -1,0 +1,119 @@
+/*
+ * The limits of programs: what they are at first, and what is held to them.
+ */
+#include "limits.h"
+#include "address_space.h"
+#include "linux_abi.h"
+#include "program_signal.h"
+#include "program_usage.h"
+
+#define NS_PER_SECOND 1000000000ull
+
+void limits_set_defaults(struct program_record *program)
+{
+    for (uint32_t resource = 0; resource < RLIMITS; resource++) {
+        program->limits[resource] = (struct limit){RLIMIT_NONE_64, RLIMIT_NONE_64};
+    }
+    program->limits[RLIMIT_STACK].soft = (uint64_t)STACK_PAGES_MAX << PAGE_SHIFT;
+    program->limits[RLIMIT_CORE].soft = 0;
+    program->limits[RLIMIT_NOFILE] = (struct limit){PROGRAM_FILES_MAX, PROGRAM_FILES_MAX};
+    program->limits[RLIMIT_NICE] = program->limits[RLIMIT_RTPRIO] = (struct limit){0, 0};
+}
+
+bool limits_are_sound(const struct program_record *program)
+{
+    for (uint32_t resource = 0; resource < RLIMITS; resource++) {
+        if (program->limits[resource].soft > program->limits[resource].hard) {
+            return false;
+        }
+    }
+    return program->limits[RLIMIT_NOFILE].hard <= PROGRAM_FILES_MAX;
+}
+
+uint32_t limits_files(const struct program_record *program)
+{
+    return (uint32_t)program->limits[RLIMIT_NOFILE].soft;
+}
+
+
+/* Memory ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_data(const struct vm_region *region)
+{
+    return (region->protection & VM_WRITE) != 0 && (region->flags & VM_REGION_GROWS_DOWN) == 0;
+}
+
+/* Pages of [first, end) that are mapped, of all kinds or of data. */
+static uint32_t count_mapped(const struct program_record *program, uint32_t first, uint32_t end, bool data_only)
+{
+    const struct vm_region *region;
+    uint32_t count = 0;
+
+    while (first < end && (region = vm_region_next(&region_table, program->region_root, first)) != NULL &&
+           region->first_page < end) {
+        uint32_t from = region->first_page > first ? region->first_page : first;
+        uint32_t to = vm_region_end(region) < end ? vm_region_end(region) : end;
+        if (region->ticket.kind != VM_TICKET_NONE && (!data_only || is_data(region))) {
+            count += to - from;
+        }
+        first = to;
+    }
+    return count;
+}
+
+static bool fits(const struct program_record *program, const struct limit *limit, uint32_t first, uint32_t replaced,
+                 uint32_t count, bool data_only)
+{
+    if (limit->soft == RLIMIT_NONE_64) {
+        return true;
+    }
+    uint32_t mapped = count_mapped(program, 0, USER_END_PAGE, data_only) -
+                      count_mapped(program, first, first + replaced, data_only);
+    return (uint64_t)mapped + count <= limit->soft >> PAGE_SHIFT;
+}
+
+bool limits_allow_pages(const struct program_record *program, uint32_t first, uint32_t replaced, uint32_t count,
+                        bool is_data)
+{
+    return fits(program, &program->limits[RLIMIT_AS], first, replaced, count, false) &&
+           (!is_data || fits(program, &program->limits[RLIMIT_DATA], first, replaced, count, true));
+}
+
+/* A stack may be several regions: what was added after a clone is no copy of a source. */
+bool limits_allow_stack(const struct program_record *program, uint32_t page)
+{
+    const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+    uint32_t end = region != NULL ? vm_region_end(region) : page;
+
+    while ((region = vm_region_find(&region_table, program->region_root, end)) != NULL &&
+           (region->flags & VM_REGION_GROWS_DOWN) != 0) {
+        end = vm_region_end(region);
+    }
+    return end - page <= program->limits[RLIMIT_STACK].soft >> PAGE_SHIFT;
+}
+
+/* Time ------------------------------------------------------------------------------------------------------------- */
+
+/* `seconds` as nanoseconds, or more than there ever are. */
+static uint64_t seconds_ns(uint64_t seconds)
+{
+    return seconds > UINT64_MAX / NS_PER_SECOND ? UINT64_MAX : seconds * NS_PER_SECOND;
+}
+
+void limits_check_processor(struct task *task)
+{
+    struct limit *limit = &task->program->limits[RLIMIT_CPU];
+    struct usage used;
+
+    if (limit->soft == RLIMIT_NONE_64) {
+        return;
+    }
+    usage_of_program(task->program_index, &used);
+    uint64_t used_ns = used.user_ns + used.system_ns;
+    if (limit->hard != RLIMIT_NONE_64 && used_ns >= seconds_ns(limit->hard)) {
+        signal_send_task(task, SIGKILL);
+    } else if (used_ns >= seconds_ns(limit->soft)) {
+        limit->soft++;
+        signal_send_task(task, SIGXCPU);
+    }
+}
