@@ -12,7 +12,7 @@ import subprocess
 
 from launcher.common import build_path, say
 
-PACKAGES = ["liblua5.4-dev", "libsqlite3-dev", "musl-dev", "busybox-static"]
+PACKAGES = ["liblua5.4-dev", "libsqlite3-dev", "musl-dev", "busybox-static", "mksh"]
 
 
 def apt_get(folder, *arguments):
