@@ -20,7 +20,7 @@ def on_linux(path, rounds):
 
 
 # name, rounds of it that last for the cuts
-SCENARIOS = [("traps", 300), ("senders", 150), ("old_signals", 200), ("waits", 3), ("vforks", 60), ("usage", 4), ("rlimits", 2)]
+SCENARIOS = [("traps", 300), ("senders", 150), ("old_signals", 200), ("waits", 3), ("vforks", 60), ("usage", 8), ("rlimits", 2)]
 
 
 @pytest.mark.parametrize("name, rounds", SCENARIOS)

@@ -43,71 +43,94 @@ static void work(int64_t length_ns, int in_kernel)
     }
 }
 
-static void sleeping(void)
+/*
+ * A machine that shares its processor with others may stand still at any place, and counts that as time of its own. So
+ * what compares lengths of time has some attempts; a clock that is wrong fails in all of them.
+ */
+#define ATTEMPTS 20
+
+static void attempt(const char *what, int (*is_so)(void))
+{
+    int left = ATTEMPTS;
+
+    while (!is_so() && --left > 0) {
+    }
+    say("%s: %s\n", what, left > 0 ? "yes" : "NO");
+}
+
+static int sleeping_is_no_time(void)
 {
     int64_t wall = read_clock(CLOCK_MONOTONIC), used = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-    struct timespec length = {0, 200 * MS_NS};
+    struct timespec length = {0, 100 * MS_NS};
 
     while (nanosleep(&length, &length) != 0) {
     }
-    say("slept: %d, used less than a fifth of it: %d\n", read_clock(CLOCK_MONOTONIC) - wall >= 200 * MS_NS,
-        read_clock(CLOCK_PROCESS_CPUTIME_ID) - used < 40 * MS_NS);
+    used = read_clock(CLOCK_PROCESS_CPUTIME_ID) - used;
+    wall = read_clock(CLOCK_MONOTONIC) - wall;
+    return wall >= 100 * MS_NS && used < wall / 4;
 }
 
-static void kinds(void)
+static struct rusage before, after;
+
+/* What the process has used while it did some work, in user mode and in all. */
+static int64_t use(int in_kernel, int64_t *user)
 {
-    struct rusage before, between, after;
-
     getrusage(RUSAGE_SELF, &before);
-    work(80 * MS_NS, 0);
-    getrusage(RUSAGE_SELF, &between);
-    work(80 * MS_NS, 1);
+    work(50 * MS_NS, in_kernel);
     getrusage(RUSAGE_SELF, &after);
-    int64_t user_first = of_timeval(between.ru_utime) - of_timeval(before.ru_utime);
-    int64_t system_first = of_timeval(between.ru_stime) - of_timeval(before.ru_stime);
-    int64_t system_then = of_timeval(after.ru_stime) - of_timeval(between.ru_stime);
-    say("computing is the program's: %d, calls are the kernel's: %d, in all: %d\n", user_first > 4 * system_first,
-        system_then > 2 * system_first && system_then > 4 * MS_NS,
-        of_timeval(after.ru_utime) + of_timeval(after.ru_stime) - of_timeval(before.ru_utime) -
-                of_timeval(before.ru_stime) >= 150 * MS_NS);
+    *user = of_timeval(after.ru_utime) - of_timeval(before.ru_utime);
+    return *user + of_timeval(after.ru_stime) - of_timeval(before.ru_stime);
 }
 
-static void agree(void)
+static int computing_is_the_programs(void)
+{
+    int64_t user, all = use(0, &user);
+
+    return all >= 40 * MS_NS && user > all * 3 / 4;
+}
+
+static int calls_are_the_kernels(void)
+{
+    int64_t user, all = use(1, &user);
+
+    return all >= 40 * MS_NS && user < all * 3 / 4;
+}
+
+static int clocks_agree(void)
 {
     struct rusage usage;
-    struct tms times_now;
+    struct tms now;
     clockid_t of_process, of_thread;
-    int64_t before = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t first = read_clock(CLOCK_PROCESS_CPUTIME_ID);
 
     getrusage(RUSAGE_SELF, &usage);
-    times(&times_now);
+    times(&now);
     int64_t told = of_timeval(usage.ru_utime) + of_timeval(usage.ru_stime);
-    int64_t ticks = (int64_t)(times_now.tms_utime + times_now.tms_stime) * 10 * MS_NS;
+    int64_t ticks = (int64_t)(now.tms_utime + now.tms_stime) * 10 * MS_NS;
     int64_t by_clock = (int64_t)clock() * 1000;
-    int64_t after = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-    say("getrusage: %d, times: %d, clock: %d\n", told >= before - 20 * MS_NS && told <= after + 20 * MS_NS,
-        ticks >= before - 40 * MS_NS && ticks <= after + 40 * MS_NS, by_clock >= before - 1000 && by_clock <= after);
-    int result = clock_getcpuclockid(getpid(), &of_process);
-    say("clocks by number: %d", result);
-    result = pthread_getcpuclockid(pthread_self(), &of_thread);
-    int64_t process = read_clock(of_process), thread = read_clock(of_thread);
-    say(" %d, %d %d %d\n", result, process >= after, thread >= after - 20 * MS_NS,
-        read_clock(CLOCK_THREAD_CPUTIME_ID) >= thread);
+    int64_t last = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    if (clock_getcpuclockid(getpid(), &of_process) != 0 || pthread_getcpuclockid(pthread_self(), &of_thread) != 0) {
+        return 0;
+    }
+    int64_t thread = read_clock(of_thread);
+    return told >= first - 20 * MS_NS && told <= last + 20 * MS_NS && ticks >= first - 40 * MS_NS &&
+           ticks <= last + 40 * MS_NS && by_clock >= first - 1000 && by_clock <= last &&
+           read_clock(of_process) >= last && thread >= last - 20 * MS_NS &&
+           read_clock(CLOCK_THREAD_CPUTIME_ID) >= thread;
 }
 
-static void children(void)
+static int children_are_told_of(void)
 {
-    struct rusage before, after, of_child, own;
+    struct rusage of_child;
     struct tms times_before, times_after;
     int status = 0;
 
     getrusage(RUSAGE_CHILDREN, &before);
-    getrusage(RUSAGE_SELF, &own);
     times(&times_before);
     pid_t child = fork();
     if (child == 0) {
-        int is_new = read_clock(CLOCK_PROCESS_CPUTIME_ID) < 50 * MS_NS;
-        work(60 * MS_NS, 0);
+        int is_new = read_clock(CLOCK_PROCESS_CPUTIME_ID) < 20 * MS_NS;
+        work(40 * MS_NS, 0);
         _exit(is_new);
     }
     wait4(child, &status, 0, &of_child);
@@ -116,10 +139,11 @@ static void children(void)
     int64_t used = of_timeval(of_child.ru_utime) + of_timeval(of_child.ru_stime);
     int64_t grown = of_timeval(after.ru_utime) + of_timeval(after.ru_stime) - of_timeval(before.ru_utime) -
                     of_timeval(before.ru_stime);
-    say("a child starts anew: %d, wait4: %d, children: %d, faults: %d, times: %d\n", WEXITSTATUS(status),
-        used >= 55 * MS_NS && used < 1000 * MS_NS, grown >= 50 * MS_NS && grown < 1000 * MS_NS,
-        of_child.ru_minflt > 0 && after.ru_minflt >= before.ru_minflt + of_child.ru_minflt,
-        times_after.tms_cutime + times_after.tms_cstime >= times_before.tms_cutime + times_before.tms_cstime + 4);
+    int64_t ticks = (int64_t)(times_after.tms_cutime + times_after.tms_cstime) -
+                    (int64_t)(times_before.tms_cutime + times_before.tms_cstime);
+    return WEXITSTATUS(status) == 1 && used >= 38 * MS_NS && used < 400 * MS_NS && grown >= used - 5 * MS_NS &&
+           grown <= used + 5 * MS_NS && of_child.ru_minflt > 0 &&
+           after.ru_minflt >= before.ru_minflt + of_child.ru_minflt && ticks >= 2;
 }
 
 /* Over the whole run, whatever is cut: what was seen once is not taken back. */
@@ -154,10 +178,11 @@ static void wrong(void)
 
 static void scenario(void)
 {
-    sleeping();
-    kinds();
-    agree();
-    children();
+    attempt("sleeping takes no time", sleeping_is_no_time);
+    attempt("computing is the program's", computing_is_the_programs);
+    attempt("calls are the kernel's", calls_are_the_kernels);
+    attempt("all clocks agree", clocks_agree);
+    attempt("children are told of", children_are_told_of);
     progress();
     wrong();
 }

@@ -178,7 +178,7 @@ static void interrupt(const char *what, int flags, const void *timeout)
     sigaction(SIGUSR1, &action, NULL);
     pid_t child = fork();
     if (child == 0) {
-        usleep(100000);
+        usleep(200000);
         _exit(kill(getppid(), SIGUSR1));
     }
     long result = futex(&word, FUTEX_WAIT, 5, timeout, NULL, 0);
