@@ -14,7 +14,8 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#define MIB (1024u * 1024u)
+#define MIB             (1024u * 1024u)
+#define FILE_SIZE_LIMIT 0x123456789ull
 
 static char **arguments;
 
@@ -57,7 +58,7 @@ static long try(int number, long a, long b, const void *c, void *d)
 
 static void values(void)
 {
-    uint64_t pair[2] = {0x123456789ull, UINT64_MAX}, wrong[2] = {2, 1}, before[2] = {0};
+    uint64_t pair[2] = {FILE_SIZE_LIMIT, UINT64_MAX}, wrong[2] = {2, 1}, before[2] = {0};
     uint32_t narrow[2] = {5, UINT32_MAX}, narrow_wrong[2] = {6, 5};
 
     say("set: %ld\n", try(SYS_prlimit64, 0, RLIMIT_FSIZE, pair, before));
@@ -84,6 +85,11 @@ static void inheritance(void)
     pid_t child = fork();
 
     if (child == 0) {
+        uint64_t inherited[2] = {0};
+        syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, inherited);
+        if (inherited[0] != FILE_SIZE_LIMIT) {
+            _exit(2);
+        }
         set(RLIMIT_FSIZE, 777);
         char *words[] = {arguments[0], "tells", NULL}, *environment[] = {NULL};
         execve("/proc/self/exe", words, environment);
