@@ -195,8 +195,6 @@ enum error program_clone(const struct program_clone_options *options, uint32_t *
     if (error != OK) {
         return error;
     }
-    /* The lender may have ended while this slept. */
-    memory = program_memory(task->program_index);
     struct clone clone = {.options = options,
                           .parent = task->program,
                           .parent_index = task->program_index,

@@ -20,8 +20,7 @@
 /* The image that is meant: one by its name, or the caller's own. */
 static struct space_id find(const char *name)
 {
-    return name != NULL ? space_image_named(name)
-                        : space_image_of(program_at(program_memory(task_current()->program_index)));
+    return name != NULL ? space_image_named(name) : space_image_of(task_current()->program);
 }
 
 static struct elf_plan plan_of(const struct space_record *image)

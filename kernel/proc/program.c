@@ -362,7 +362,10 @@ static void end(uint32_t index)
     }
 }
 
-/* The space of a program that ends goes to one that runs in it, if there is any; if more do, it lends to the others. */
+/*
+ * The space of a program that ends goes to one that runs in it, if there is any; if more do, it lends to the others. While
+ * programs run no lender ends. A boot may find one without a task in an image that is not as a kernel left it.
+ */
 static void leave_space_to_borrower(struct program_record *program, uint32_t index)
 {
     uint32_t heir = 0;
@@ -453,7 +456,7 @@ static bool lender_is_sound(const struct program_record *program)
         return false;
     }
     const struct program_record *lender = program_at(program->lender);
-    return (lender->state == PROGRAM_RUNNING || lender->state == PROGRAM_ZOMBIE) && lender->space != 0 &&
+    return lender->state == PROGRAM_RUNNING && lender->space != 0 &&
            lender->lender == 0;
 }
 

@@ -137,7 +137,7 @@ bool space_is_image(struct space_id space)
 
 struct space_id space_image_of(const struct program_record *program)
 {
-    struct space_id space = {program->space};
+    struct space_id space = {program->lender != 0 ? program_at(program->lender)->space : program->space};
 
     while (space.number != 0 && !space_is_image(space)) {
         space = vm_lineage_source(space);

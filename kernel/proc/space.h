@@ -15,7 +15,7 @@
  * never settled with a program.
  *
  * A clone that holds its parent (vfork) needs no space: its task runs in the parent's, which is its lender, until it
- * is another program or ends. If the parent ends first, the space is the clone's.
+ * is another program or ends. A parent that is to end meanwhile ends then.
  *
  *     SPACE-4  A program's space has at most SOURCES_MAX sources above it that have other children: a clone beyond that
  *              makes the program copy what it borrows of the nearest ones first.
@@ -80,7 +80,7 @@ MUST_CHECK enum error space_bound_sources(uint32_t program);
 struct elf_plan;
 MUST_CHECK enum error space_make_image(uint32_t program, const struct elf_plan *plan);
 
-/* Whether a space is that of an image; the image of a program; the one of a name; none: there is none. */
+/* Whether a space is that of an image; the image of a program, or of its lender; the one of a name; none: there is none. */
 bool space_is_image(struct space_id space);
 struct space_id space_image_of(const struct program_record *program);
 struct space_id space_image_named(const char *name);

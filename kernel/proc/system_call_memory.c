@@ -47,7 +47,7 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
 /* Whether so many pages more can be promised; what cannot be told is promised. May sleep. */
 static bool may_promise(const struct system_call *call, uint32_t count)
 {
-    return vm_may_promise((struct space_id){call->program->space}, count) != ERROR_NO_MEMORY;
+    return vm_may_promise(address_space_of(call->task->program_index).id, count) != ERROR_NO_MEMORY;
 }
 
 static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t count, uint32_t flags,

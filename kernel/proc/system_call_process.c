@@ -16,14 +16,15 @@
 
 /* Making ----------------------------------------------------------------------------------------------------------- */
 
-/* Wait until the child has memory of its own, as vfork() promises. A signal that ends the caller ends the wait; then the
- * memory is the child's. */
+/*
+ * Wait until the child has memory of its own, as vfork() promises. No signal ends that, not even one that ends the caller:
+ * the child may be in a call that changes the caller's memory.
+ */
 static void wait_until_released(const struct system_call *call, uint32_t child)
 {
     const struct program_record *program = program_at(child);
 
-    while (program->parent == call->task->program_index && program->parent_waits != 0 &&
-           signal_wait_goes_on(ERROR_INTERRUPTED)) {
+    while (program->parent == call->task->program_index && program->parent_waits != 0) {
         if (program_wait_for_change() != OK) {
             continue; /* a signal: it is looked at when the call is over */
         }

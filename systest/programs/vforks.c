@@ -132,7 +132,7 @@ static void memory(void)
     munmap((void *)mapped, 8 * 4096);
 }
 
-/* The parent is ended while the child runs in its memory, which the child keeps. */
+/* The parent is to end while the child runs in its memory, which the child keeps as long as it needs it. */
 static int ends[2];
 
 static void outlive_parent(void)
