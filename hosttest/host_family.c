@@ -619,7 +619,10 @@ static bool may_clone(struct registers *registers, const struct step *step, bool
     return true;
 }
 
-static void run_clone(struct registers *registers, uint32_t call)
+#define SIGNAL_OF_CHILDREN 17u
+#define CLONE_HOLDS        0x4000u /* CLONE_VFORK, without CLONE_VM: the books of each are its own */
+
+static void run_clone(struct registers *registers, uint32_t flags)
 {
     struct step step;
     bool may;
@@ -627,13 +630,13 @@ static void run_clone(struct registers *registers, uint32_t call)
     TRY(current_step(registers, &step));
     TRY(may_clone(registers, &step, &may));
     if (may) {
-        HOST_CALL(registers, call);
+        HOST_CALL(registers, CALL_CLONE, flags, 0, 0, 0, 0);
     }
 }
 
 static void run_fork(struct registers *registers)
 {
-    run_clone(registers, CALL_FORK);
+    run_clone(registers, SIGNAL_OF_CHILDREN);
 }
 
 static void after_clone(struct registers *registers, uint32_t again, uint32_t child_instruction, uint64_t *counter)
@@ -663,7 +666,7 @@ static void after_fork(struct registers *registers)
 
 static void run_vfork(struct registers *registers)
 {
-    run_clone(registers, CALL_VFORK);
+    run_clone(registers, CLONE_HOLDS | SIGNAL_OF_CHILDREN);
 }
 
 static void after_vfork(struct registers *registers)
