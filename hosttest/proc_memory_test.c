@@ -388,7 +388,7 @@ static void task_state(void)
     EXPECT(-EAGAIN, 240, AT, 0, 6, 0);
     EXPECT(-ETIMEDOUT, 240, AT, 0, 5, AT + 4);
     EXPECT(0, 240, AT, 1, 1);
-    EXPECT(-ENOSYS, 240, AT, 3, 1);
+    EXPECT(-ENOSYS, 240, AT, 6, 1);
     EXPECT(-EFAULT, 240, BAD, 0, 1);
 }
 
