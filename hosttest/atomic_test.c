@@ -51,7 +51,7 @@ static void (*const sleepers[])(void) = {sleep_a_moment, wait_in_queue, lock_a_f
 static void atomic_with_anything_that_may_sleep_panics(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(sleepers) / sizeof(sleepers[0]); i++) {
+    for (volatile size_t i = 0; i < sizeof(sleepers) / sizeof(sleepers[0]); i++) {
         atomic_begin();
         assert_true(fake_panics(sleepers[i]()));
         atomic_end();
