@@ -13,7 +13,8 @@ ALL = ("vm_map", "boost", "uthash", "glib", "judy", "lfht", "ck", "old", "flat")
 LIBRARIES = {"judy": ["-lJudy"], "lfht": ["-lurcu-cds", "-lurcu-memb"], "ck": ["-lck"]}
 LOSES = ("old",)          # every other table must keep every page
 DENSE_ONLY = ("flat",)    # has no place for other keys
-MAP_SOURCES = ("vm_map/table", "vm_map/cursor", "lib/pool")
+MAP_SOURCES = ("vm_map/table", "vm_map/cursor", "vm_map/policy", "vm_map/policy_clock", "vm_map/policy_lru",
+               "vm_map/policy_sieve", "lib/pool")
 SEED = "7"
 
 
