@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # How a folder under kernel/ becomes part of the system.
 
 # Sources of the kernel only: eidolon_kernel_sources(a.c b.S)

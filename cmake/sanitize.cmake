@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Instrumented builds of what runs on the host; the kernel is never instrumented.
 #
 #     -DEIDOLON_SANITIZE=address    AddressSanitizer and UndefinedBehaviorSanitizer

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # Print, as assembly, the table of functions that backtraces look names up in (kernel/arch/i386/symbols.c).
 #
 #   symbols.sh NM ELF    the functions of a linked kernel

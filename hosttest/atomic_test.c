@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is atomic does not sleep, and mutexes are locked in one order: each way to break that is a panic, at once and not
  * only when somebody else happens to be in the way.

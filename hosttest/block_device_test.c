@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * block_device.c over a device that notes what reaches it: only valid requests do, and the answers come back.
  */

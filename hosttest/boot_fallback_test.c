@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Boots of images whose newest generations hold records that prove themselves and are not sound: the boot goes on with the
  * newest that is, without having written a byte of the image before it knew.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Devices: what is portable of them, and the virtio driver over a device in software.
 set(dev ${CMAKE_SOURCE_DIR}/kernel/dev)
 eidolon_host_test(block_device_test SOURCES block_device_test.c LIBRARIES host_block)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Judging program images: good ones become the right plan, and no bytes whatever become a harmful one.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtio disk in software, for the driver's tests: it follows the specification to the letter, insists that the
  * driver does, and misbehaves on request.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel's formatted text against the C library's: for every conversion the kernel knows, the same characters, the
  * same count, the same cut.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is read out of an FXSAVE image and written into one, against the processor of this machine: it saves the same state
  * in both forms.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Boots of the kernel on the fake machine. See host_boot.h.
  *

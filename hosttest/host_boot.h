@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The whole kernel on the fake machine: kernel_main() as it is, from the power switch to the power's end, over a disk that a
  * test gives it. Any number of boots, one after the other, in one process: each finds the kernel's variables as the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices, as the kernel's drivers offer them (include/serial.h, vga.h, keyboard.h, pci.h, virtio_blk.h, ata.h). The
  * serial line takes whatever it gets at once; its input waits while the receiver is paused.

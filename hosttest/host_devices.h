@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The devices of the fake machine that a boot of the kernel finds: a serial line, a screen that nobody looks at, and the
  * disk of a test.

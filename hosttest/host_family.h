@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program for the worlds of proc_world.h that does everything at random, and knows at each moment what its memory holds
  * and what each of its calls may answer.

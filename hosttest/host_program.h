@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs for a booted kernel (host_boot.h) whose code is host functions.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * keyboard_decode(): scancodes in, bytes out.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Lies in images of real runs, and the image tool's commands over them. systest/test_lies.py makes the images.
 set(TOOLS ${CMAKE_SOURCE_DIR}/tools)
 add_executable(lie_tool

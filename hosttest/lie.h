@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lies: an image of a real run in which one field says something else, and every checksum is right.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The image in memory as the file that the image tool's commands open, whatever its name.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Drawing a lie: what it is about, and what it says instead, all from one number.
  */

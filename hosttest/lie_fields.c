@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The fields of everything that is read back: of the disk format, and of the kernel's records.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Tells lies in a copy of an image and looks what comes of them. Each is told and tried in a process of its own.
  *

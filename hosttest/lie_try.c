@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a lie is exposed to on the host: every command of the image tool, and a store that goes on with the image, for as
  * many commits as it takes to drop all the history that there was.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The paging laboratory: the kernel's fault path on the fake machine and the simulator agree exactly, for every
  * program, policy and number of frames; what a program reads and never writes is never written to the disk; and the

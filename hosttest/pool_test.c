@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pools of objects over the fake machine's frames: what they hand out, what they take, and what they give back.
  */

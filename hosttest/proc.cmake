@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Programs: parts of kernel/proc by themselves, and the whole kernel booted on the fake machine.
 eidolon_host_test(elf_test SOURCES elf_test.c LIBRARIES host_proc)
 eidolon_host_test(terminal_line_test SOURCES terminal_line_test.c terminal_fixture.c LIBRARIES host_proc)

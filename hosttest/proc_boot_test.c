@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel as it is on the fake machine: it boots, starts a program, clones it, waits, and goes on after power cuts.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cases of system calls on the booted kernel: a program written down as host functions from top to bottom, which need not
  * survive a cut. What it finds wrong ends the boot, and fails the test with the line.

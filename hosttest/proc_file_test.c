@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on names and descriptors: what each answers, at its edges, on the booted kernel.
  */

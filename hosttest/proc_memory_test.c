@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on memory, programs, signals, time and what there is to be told, at their edges, on the booted kernel.
  */

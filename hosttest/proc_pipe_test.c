@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pipes of the kernel as it is, on the fake machine: a program puts numbers into a pipe and takes them out again, in
  * pieces of all lengths, while the pipe is given one capacity after another, a clone of the program asks for one snapshot

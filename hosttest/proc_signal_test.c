@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Signals and exceptions at their edges, on the booted kernel: who gets them, when, and with what.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Worlds for the whole kernel: families of programs (host_family.h) that live through several boots of one image, on a disk
  * that takes its time, with power cuts, failing requests, failing allocations and short memory, all from a seed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The whole kernel under families of programs and power cuts. See proc_world.h.
  *

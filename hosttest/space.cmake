@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # The object space: everything above the disk together, with programs, snapshots and power cuts.
 set(space_sources space_fixture.c space_model.c space_program.c space_life.c space_crash.c space_disk.c)
 set(space_libraries host_snap host_vm_map host_block fake_disk)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cases: small scenes that are set up step by step, with threads that take turns in order.
  *

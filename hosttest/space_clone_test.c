@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cloned spaces over the whole stack: what is shared and what is copied, what is left when they end, and that a power
  * cut finds every member as it was at one instant.

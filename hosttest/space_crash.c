@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The power cuts of a boot that has ended: what each leaves on the disk is opened and compared with the stop of the
  * generation that is found.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs at random over the whole stack, and power cuts: whatever the moment, the next boot finds one instant of all
  * programs, byte for byte, and one that is not older than what sync() confirmed.

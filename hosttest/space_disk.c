@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The delay is made of yields: whoever waits for a request lets the others run a while. Contents are taken over at the
  * submission and compared when the request is done.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A disk that takes its time: the faulty disk behind a delay in which other threads run.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Disks that refuse or are full, and memory that is short, case by case: each was found to go wrong once.
  */

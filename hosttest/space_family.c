@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See space_family.h. A member is busy while something is done to it that sleeps; nothing else is done to it then, as
  * nothing else is done to a program with one task in a system call.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Spaces that are cloned, beside the model of them: what kernel/proc does with spaces, in little.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What goes on beside a snapshot that is just being written, or beside a page that is just being read, case by case:
  * each was found to go wrong once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the tests of the object space share: everything above the disk, really: the map, faults, reclaiming, the
  * snapshot thread and the store, on the fake machine, with programs that use it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A kernel that finds its books wrong: each way in which they can be is named, and nothing is committed.
  */

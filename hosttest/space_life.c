@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A world's life at random: boots with three programs, faults of disk and memory in every third world, and an end that
  * is orderly or not, after which the power cuts are looked at.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The model: pages spread over the shared window, two private ones and the kernel's, some of them across the border of
  * two chunks.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What every page of the tests' object space should hold, now and at each stop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The tests of the object space must fail when the kernel or the machine is wrong: each mutation takes one step away,
  * and some world must notice. Without a mutation the same worlds are sound.

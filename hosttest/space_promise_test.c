@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a snapshot costs and what it spares, scene by scene: blocks, requests, flushes and faults are counted.
  */

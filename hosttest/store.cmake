@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # The store: the faulty disk, and the store on it.
 add_library(fake_disk STATIC fake/disk.c fake/disk_mutate.c)
 target_include_directories(fake_disk PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What others do beside a commit, or beside a search: a second user comes between the pages and the root, and the nodes
  * that a search is about to read are written over. The others act from within the disk, while somebody waits for it.

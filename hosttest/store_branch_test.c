@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Branches: an earlier generation is opened and committed upon. What was newer goes, unless it is pinned; what is
  * pinned stays as it was, whatever branch the image takes; nothing is lost and, in the end, nothing is left behind.

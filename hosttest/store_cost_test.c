@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What things cost, counted in blocks: metadata beside the pages, a commit of one page, a recovery, and whether
  * anything is left over after ten thousand snapshots. The pages' content is of no account here and is not written.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Power cuts: every scenario is cut before every event of its disk, and each cut is combined with losses, reorderings
  * and torn sectors of what was not durable. What is then recovered must be, byte for byte, a committed generation that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What goes wrong one thing at a time: every allocation and every request fails in turn, the disk is full, blocks are
  * bad, bits flip, a second user comes, the format is another.

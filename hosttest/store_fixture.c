@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The world: random programs over a store, and the model they are compared with.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the tests of the store share: a world of pages that lives on a store on a faulty disk, and its model.
  *

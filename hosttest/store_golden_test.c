@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The golden image: an image of the current format, kept in the tree, must be read for as long as the format's version
  * stays what it is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ordered map in memory and the layers of change, against naive models.
  */

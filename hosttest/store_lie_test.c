@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A disk that lies: it says that a write succeeded, and lost, garbled or misdirected it. Every checksum is bound to its
  * place and time, so whatever is read back is right, or is noticed; nobody is ever given an old or a foreign page for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lists that lie, and an image that is looked at before it is used. The lists are written by the store itself: a function of
  * it is replaced at link time by one that names what dies twice.

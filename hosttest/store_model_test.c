@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The store against a naive model: random programs over the pages of a world, with snapshots, deletes, page-outs, pins,
  * branches and reopenings, and after each step everything that can be looked at is compared and checked.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Do the crash tests notice what they are there for? Each mistake that a commit could make in its order is made here,
  * in the record of what the disk was asked to do, and must be found within a few thousand states.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The note of the last panic: what is written is what is read, what is torn or of another image is none, and no label is
  * risked for it. And stores that wait, or begin before a generation: what a boot after panics does with them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * As store_mutation_test, for the mistake that no order of events shows: blocks of what a commit replaces are free
  * before its root is durable. It is made by taking the place of two functions of the store at link time.

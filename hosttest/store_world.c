@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An image with a past, and a list of what is in it, for readers of the format that share nothing with the store.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A terminal on the host: its stream goes into a buffer.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the tests of the terminal share: a terminal whose stream is collected, and ways to type, write and look.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The line discipline: what readers get for what is typed, what is echoed, and what becomes of output.
  */

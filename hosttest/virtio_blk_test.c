@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtio-blk driver and its ring against fake_virtio.c: every shape of device it may meet, every request against a
  * naive copy of the disk, and devices that lie.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Accounts: every fault is counted as exactly one kind, in the system's account and in that of its space; and the
  * working set is the pages used since the last round of samples.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Faults by themselves: which pages come in together, what a failing disk or missing memory leaves behind, and taking
  * pages away again. (What snapshots do to faults is tested with the object space as a whole: space_*_test.)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # vm_map: the table, the states of a page, gathering and snapshots, and the fake MMU they are tested with.
 foreach(test table growth cursor hash page transition snapshot gather check pmap)
     eidolon_host_test(vm_map_${test}_test

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The check of the invariants: each of VM-1 to VM-8 broken in every way a record or the table can break it, and each
  * time the check names it, and the page where it shows. (VM-9 is about mappings: space_mutation_test breaks that.)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Iteration: each page once, in bounded steps, while the table grows and shrinks around it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the tests of vm_map share: a machine with a map on it, random numbers from a printed seed, and checks.
  */

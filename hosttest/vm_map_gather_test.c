@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Gathering (vm_gather_chunk): what the hardware noted of writes becomes list entries, in the list and with the access
  * that the chunk's being open or closed asks for; and chunks that nobody touched cost nothing.

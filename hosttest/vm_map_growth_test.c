@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Growth and shrinking: the work of each operation is bounded, memory follows the number of pages in both directions,
  * and without memory for heads the table works on at any load factor and catches up afterwards.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hash in the table: chains stay short for every family of keys and every seed tried, for keys that were crafted to
  * collide under another seed, too.

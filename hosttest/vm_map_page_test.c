@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One page: its lists, locks, references, wiring, and what deletion refuses. vm_map_transition_test goes through the
  * table of states.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The contract of pmap (include/arch/pmap.h) on the fake machine: what the other tests of the map stand on.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table: against a naive model (an array that says for each key whether it is there), with bad input, and with
  * memory that runs out at every possible moment.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page mutexes under contention: the stress of the map (include/vm_map_stress.h) with host threads.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table of states (vm_map.h), whole: each function in each situation a page can be in, with and without a snapshot
  * that has a claim on it. It either leads where the table says, or panics and changes nothing.

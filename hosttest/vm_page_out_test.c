@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Tests of page-out: programs of the fake MMU that write to more pages than there are frames, over a pager that keeps
  * what it is given. What is read back is compared word by word.

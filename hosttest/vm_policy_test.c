@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Replacement policies against naive models: arrays in the order that the policy is defined by, over the same history
  * of pages that come, are used, are wired and go. The A bits are those of the fake MMU.

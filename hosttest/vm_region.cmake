@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # vm_region: call by call, against a naive model, read back damaged, and with its work counted.
 foreach(test "" _table _model _damage)
     eidolon_host_test(vm_region${test}_test

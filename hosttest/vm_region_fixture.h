@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the tests of vm_region share: a table over memory of the exact size, and random numbers that can be repeated.
  *

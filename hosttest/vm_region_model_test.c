@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Regions against a naive model: an array that holds the attributes of each page.
  *

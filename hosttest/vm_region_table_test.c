@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whole trees and the table of records: copying, clearing, reserving, running out, and coming back to the start.
  */

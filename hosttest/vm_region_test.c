@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Regions, call by call: what each promises, at the edges of what it accepts.
  *

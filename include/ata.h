@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ATA disks on a PCI IDE controller with bus-master DMA (PIIX and its relatives).
  */

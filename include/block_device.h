@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A block device: where an image lives. Blocks are PAGE_SIZE bytes and buffers are whole pages.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BOOT_PROGRAM_H
 #define BOOT_PROGRAM_H
 

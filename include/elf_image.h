@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Program images: static i386 ELF files, judged before anything is done with them.
  *

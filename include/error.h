@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Errors of the whole kernel: one enum, zero is success, failures are negative.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The keyboard of a PC (PS/2 controller, US layout) as a stream of bytes, like that of a terminal's keyboard.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Structures and constants of the Linux system-call interface on i386, as far as kernel/proc speaks it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Error numbers of Linux on i386, as system calls return them (negated).
  *

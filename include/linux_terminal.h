@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Terminal settings and requests of Linux on i386: what ioctl() on a terminal speaks.
  */

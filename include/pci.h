@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The PCI bus through configuration mechanism 1: what is there, and where its registers are.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pools of objects of one size, made of whole frames and given back to the machine when a frame empties.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs and their tasks: the volatile side of the records, creation, death and resumption.
  */

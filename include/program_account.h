@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The accounts of programs (vm_account.h) and how they outlive a reboot.
  *

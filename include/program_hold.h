@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs that are held: alive, with all they have, and none of their tasks runs.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Signals: sending, their default actions, and the delivery to handlers of programs.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Time on the processor: what a task has used of it, in user mode and in the kernel on its behalf, and what its program
  * and that one's ended children have.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Faults on request, for tests of what comes after them: the kernel's option `test`, which nobody else needs.
  *

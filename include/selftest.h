@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Tests that run inside the kernel, on the real machine: boot with the option `selftest`.
  *

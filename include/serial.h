@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first serial port (COM1, 115200 8N1): a stream of bytes in both directions, driven by interrupts.
  *

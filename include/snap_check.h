@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel's books of its pages, compared with each other: a kernel that finds itself sick does not commit.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SNAP_PAGER_H
 #define SNAP_PAGER_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The write phase of a snapshot, and what becomes of its pages afterwards. For kernel/snap/snap.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Proving an image: everything that the kept generations need is there, proves itself, belongs to one owner, and the
  * free-space map knows it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The note of the last panic: what a kernel that cannot go on leaves in the image for the next boot.
  *

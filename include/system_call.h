@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls: what kernel/proc offers programs through `int 0x80`, and the translation of errors at that edge.
  */

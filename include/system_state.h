@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the object space knows of itself. It is no page: it is committed with each generation as the store's system
  * record, so that it can be read before anything else, and so that time passing makes no page dirty.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Tasks: the threads of programs, between program.c and the machine.
  */

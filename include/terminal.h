@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console as a terminal object in the object space: line discipline, screen contents, scrollback, cursor.
  *

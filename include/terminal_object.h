@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The terminal object: what persists of a console, and the portable code that changes it.
  *

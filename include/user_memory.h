@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checked access of the kernel to the memory of programs: of the running one, and of one that is about to be started.
  *

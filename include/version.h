@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The version of this kernel, as images record it. */
 #ifndef VERSION_H
 #define VERSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The text screen of a PC, 80 by 25 cells: two screens share it, and one of them is shown.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Disks of a virtual machine: virtio-blk on PCI, in its modern (1.x) and its legacy form.
  */

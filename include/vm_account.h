@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Accounting: what faults, page-ins and page-outs there were, for the system and for each space.
  *

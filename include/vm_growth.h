@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who makes the object space grow, so that it is known who has to do without when it can grow no more.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hash of the inverted page table: 32 bits of gpn to 32 bits, keyed by four seed words.
  *

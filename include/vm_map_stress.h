@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A stress of the page map: threads that read, write, page out, drop, discard and delete the same few pages while
  * snapshots are taken, fail and are given up, over a store of three layers that lives in memory.

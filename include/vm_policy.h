@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page replacement: which resident page has to go when a frame is needed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a snapshot does to the mappings: the part of kernel/vm_map between the fault path and kernel/snap.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The working set of each program, estimated: how many pages it used in the last second or so.
  *

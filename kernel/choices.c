@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs that are held, ended or let go at boot, by number or by name. See choices.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What was asked of single programs at boot: hold, end, release.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Looks at an image without bringing it to life: is what the newest generation needs there, and is it right?
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Opening the image of a boot, and falling back to an earlier generation when the newest is of no use.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The life of a boot: devices, the image, the programs that were alive in it, and the end.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The options of the kernel: a table of names, and a function for each that takes the value or says what it should be.
  */

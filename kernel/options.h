@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What this boot was asked to do: the kernel's command line, read and judged as a whole before the disk is looked for.
  *

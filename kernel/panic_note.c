@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The note of the last panic: read by the boot after it, written by the panic. See panic_note.h.
  *

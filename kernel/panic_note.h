@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The last panic, as this boot knows of it, and the next one, should there be one: the note in the image is read, said,
  * judged and kept up to date here (store_note.h has its place and form).

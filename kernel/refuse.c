@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Ending a boot: what is wrong, and what to do about it. See refuse.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of function names of a kernel that has none yet (see symbols.sh in cmake/). */
         .section .symbols, "a"
         .globl  symbol_count, symbol_addresses, symbol_name_offsets, symbol_names

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Eidolon's page in a headless Chromium: a browser whose profile, and with it the machine's disk, outlives its tabs."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of the system tests: a machine to boot, programs to run in it, and random numbers that can be had again.
 
     --seed N     the seed of the random moments and orders; drawn and printed if absent

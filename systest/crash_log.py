@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Disks as a power cut would have left them, from the log of a real run.
 
     crash_log.py list LOG                                       what the log holds

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Machines on disks that the launcher does not offer: with a log of every write, or with injected errors.
 
 A BareBoot is QEMU without ./eidolon around it: its disk is any chain of block drivers, and it starts and dies in a

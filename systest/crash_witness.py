@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What crash_pages says, judged: every state must be the one that its round has, and none may be lost once confirmed.
 
 The content of the program's pages follows from the number of the round alone; History computes it as the program does.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A reader of images that knows nothing but docs/disk-format.md: the proof that the document suffices.
 
 It was written from that document and shares no code and no constant with the kernel's store or the image tool, so what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Machines for tests: an image, the boots of it one after the other, and the plug that can be pulled.
 
 An Image is a file and everything that happened on it. Image.boot() runs `./eidolon run --headless` on it, as users do,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A server of a network block device that can lose power: what it has not flushed is in its memory only.
 
 A ForgetfulServer serves one file to one client after the other, in threads of this process. Writes stay in memory until a

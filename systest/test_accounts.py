@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Accounting: faults are counted as what they were, for the program and for the system; the counts go on over power cuts, and
 counting makes nobody write.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Wrong command lines, programs and image files: an error that names the thing and the remedy, and nothing touched."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """GRUB's menu, driven over the serial line: continue, choose an earlier generation, hold a program, check, start afresh."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The build: the same from anywhere, quick when little changed, clean with clang too."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Clones of programs: what they share and what not, whatever is cut, and that nothing is left of them. And pipes."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Plugs pulled at random moments, many times over: boots, snapshots, page faults and console output are all cut somewhere.
 
 QEMU is killed while pages of a program prove each other (crash_pages), and booted on the same image, again and again. After

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Power cuts that lose what was not flushed: the writes of a real run, replayed to each moment and cut there.
 
 A program runs on the real kernel, on a disk that logs every write and flush (crash_log.py). From the log follow all

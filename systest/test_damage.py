@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Damage and shortage: bad sectors, flipped bits, a full disk, less memory than there is content.
 
 The program is crash_memory, whose words can be told by whoever looks at a disk, so that its pages can be found there. Damage

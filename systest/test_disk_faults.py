@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Disks that fail: writes and flushes that come back with errors. (Bad sectors and full disks: test_damage.py.)
 
 Whatever fails, the committed state survives, programs run on as far as they can, nobody is told that something is durable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Programs that become others while memory is short: execve sleeps at each page of the new stack, and is met there by signals,
 by the plug, and by a disk that is full.
 """

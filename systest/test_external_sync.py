@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """External synchrony: with --external-sync a reader of the console sees nothing that a power cut could undo, and misses nothing.
 
 The program's output is known to the byte. The consoles of all boots, put one after the other, must be that output: each boot

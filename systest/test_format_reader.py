@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """docs/disk-format.md suffices to read an image: a reader written from it alone, against the store and the image tool.
 
 The images are of two kinds. `store_world` makes some with everything in them that the format has, in a fraction of a

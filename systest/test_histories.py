@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Random histories of programs that change their memory, clone themselves and become themselves again, each of which compares
 what it has with a model of its own (programs/histories.c).
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Who wants more memory than disk and memory can keep together is refused or stopped; the others go on, and so does sync().
 
 The program is hoard: a bystander that counts and proves its few pages, one that calls sync() all the time, and eaters.

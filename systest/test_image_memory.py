@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Looking into the memory of programs from outside: image programs, cat and core."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The picture of an image: a well-formed drawing whose boxes and words are what the image tool says elsewhere."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Image files that are no image, or damaged: refused by what was found, with the remedy, and left as they are."""
 
 import hashlib

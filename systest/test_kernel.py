@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The kernel by itself: its own tests on the emulated machine, its panics, and machines it cannot run on."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The kernel changes and the image stays: a newer kernel goes on with what an older one left, and back; one that has changed a
 record it finds in the image refuses it and leaves every byte as it was."""
 

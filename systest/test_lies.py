@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Lies: an image of a real run in which one field says something else, while every checksum is right.
 
 The image is that of a household of programs: pipes empty and full, clones, calls of every kind that block, programs that have

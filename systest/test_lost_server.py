@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A server of the image that goes away and is back at once, with what it had not flushed or without it.
 
 The program is crash_memory on a machine with less memory than the program has content, so that most of that is paged out:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Programs that do anything at all, many at once, in little memory, with the plug pulled in between: what another program
 has stays as it was, and when they have ended nothing is left of them. Every run is repeated by its seed as far as the
 machine's timing lets.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Programs that do what they may not: they are stopped with a message, or told an error; nothing else suffers."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """More live data than memory: a program whose memory is four times the machine's fills it, changes it and verifies every
 byte, and the plug is pulled in the middle of that five times.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Page replacement: the policy is chosen at boot, a name that is none is refused before anything is touched, and what
 the laboratory measures on the real machine is what the simulator says, exactly.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A panic that comes again at every boot: it is said, the program is held, an earlier generation is tried; nothing is lost.
 
 Panics are provoked with the kernel's option `test` (include/provoke.h). The program `trouble` makes, after a line of input

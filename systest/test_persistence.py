@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What survives a power cut beside memory: registers, blocked calls, clocks, half-typed lines, the launcher's words."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Pictures of memory: what the kernel tells of frames and pages is what a program knows of its own (programs/pictures.c), and
 the shell draws all of it."""
 

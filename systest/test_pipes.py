@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Pipes beyond what test_clones.py shows of them: what poll() says, and what those cost who have nothing to do with one."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """An image and the processors it is booted on: it goes on wherever all is present that its programs can have built on."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Unmodified static i386 programs: arguments and environment, input and output, exit status, libraries."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Records of the newest generation that cannot be resumed: the boot goes on with the generation before by itself, and says so.
 
 What is damaged is found by flipping bits and asking `image verify`, as nothing else knows where a record's page is.

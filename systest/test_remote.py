@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Memory that another machine holds: the image on a network block device, served on loopback by qemu-nbd.
 
 Page faults are answered by the server: nothing goes on while it stands still. What it has is the whole state, so the machine

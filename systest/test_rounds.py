@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Programs that play a scenario many times and say the same each time: as on Linux, also when the power is cut."""
 
 import subprocess

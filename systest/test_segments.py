@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What a program leaves in segment registers and flags cannot trip the kernel."""
 
 

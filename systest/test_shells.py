@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Shells with small C libraries, each with its own way of making system calls: as on Linux, also when the power is cut."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What a snapshot promises a program: how long it stops, and that the calls which make things durable do so."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The console as an object that persists: what was typed, what was shown, who gets the input."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The thread through everything: a program runs, the plug is pulled, the program goes on.
 
 A list grows on the program's heap and proves itself with every round (programs/list.c). QEMU is killed at random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Programs that print the same on Linux and here, and the same again when the power is cut in the middle."""
 
 import re

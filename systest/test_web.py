@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Eidolon in a browser: under node at every write of a session, and in a real Chromium whose tabs are closed and whose
 processes are killed at random moments."""
 

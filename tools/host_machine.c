@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The little of the machine contract that the store needs, for a host program: frames of memory, messages, panic.
  *

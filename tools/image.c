@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Opening and closing images for the commands, and how they write times and sizes.
  */

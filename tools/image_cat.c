@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `cat`: bytes of a program's memory, as they are.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `core`: a program of an image as an ELF core file, as Linux would have dumped it, so that a debugger shows where each
  * of its threads is and what is in its memory.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `info` and `log`: what an image is, what state it is in, and which generations it keeps.
  */

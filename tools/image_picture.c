@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `picture`: an image as a drawing: what each block of the disk is for, and what each program has of its window.
  *

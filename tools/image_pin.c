@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `pin` and `unpin`: keep a generation under a name, and forget the name.
  *

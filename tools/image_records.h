@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel's persistent records, and the memory of programs, as a generation in an image has them.
  *

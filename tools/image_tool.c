@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The image tool: make images of object spaces, look into them, prove them sound.
  *

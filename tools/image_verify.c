@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `verify`: prove a whole image. Roots, records, maps, every page of every kept generation, and that the free-space map
  * accounts for every block.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The parts of the picture of an image: its disk, block by block, and the windows of its programs. Each part is asked how
  * high it will be, and then drawn from a place downwards.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The disk as a field of cells, in order of block number. A cell is as many blocks as it takes to get all on the page;
  * it has the colour of what most of its blocks in use are, the stronger the more of them are in use. Neighbours that

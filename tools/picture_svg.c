@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See picture_svg.h. Names of programs come from the image: whatever bytes they have, the file stays well-formed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writing an SVG file: boxes, texts, and the looks that the pictures of an image share.
  *

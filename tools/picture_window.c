@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The window of a program: its regions in order of address, each a strip of cells. A cell is a page, or as many as it
  * takes to get the region on the page; it has the program's colour, the stronger the more of it has content.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Counts. It never writes its count anywhere, and never loses it: pull the plug and start the machine again.
  *

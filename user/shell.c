@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The program that starts when no other is named: a small shell whose state is seen to survive.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The shell's parts: the loop that reads lines (shell.c), the commands (shell_commands.c), the notes (shell_notes.c),
  * what memory costs (shell_accounts.c) and where it is (shell_memory.c, shell_window.c).

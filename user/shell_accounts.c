@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `accounts`: what the programs' use of memory has cost, over all boots.
  */

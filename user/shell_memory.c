@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `memory`: physical memory, frame by frame: who has it.
  *

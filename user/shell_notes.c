@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Notes: the simplest thing a program could keep, a linked list on the heap with the time each entry was made.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See shell_picture.h. Colours are set only where they change: on a serial line every byte counts.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pictures of memory in coloured characters, for the VGA text screen and for any terminal that knows ANSI colours.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `window`: the window of a program, region by region: what is in memory, what is on the disk, what was never touched.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hard disk that v86 sees, over a store of bytes that answers with promises.
  *

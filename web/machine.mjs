@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One boot of Eidolon in v86: from power on until the plug is pulled or its last program has ended.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A picture of the machine's physical memory, one square a frame, drawn from what the processor itself goes by: the page
  * directory that is loaded, and the bits it sets. Nothing in the machine is asked, and nothing is changed by looking.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The page: brings the parts of the machine in, switches it on, and connects buttons, screen and pictures to it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A store of bytes (disk.mjs) in the browser's own storage. The work is done by storage_worker.js.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The image as a file in the browser's own storage (the origin private file system), behind messages.
  *

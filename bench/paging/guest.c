@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program with more memory than the machine, to see what replacement comes to when everything else goes on as well:
  * read-ahead, frames reclaimed by the batch, snapshots. An ordinary Linux program, but for the accounts it reads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The laboratory on the real machine: each program under each policy, with the processor's page tables and A and D bits
  * and a disk behind a driver; and what the parts of a fault cost.

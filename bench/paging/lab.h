@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The paging laboratory: what page replacement costs, by program, policy and number of frames.
  *

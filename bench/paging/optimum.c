@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Belady's optimum: the page that is used again last goes. Nobody can do better, and nobody can know.
  *

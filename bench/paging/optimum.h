@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What only the host can do: keep whole traces, and know the future.
  */

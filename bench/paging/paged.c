@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program on the kernel's fault path: its loads and stores go through page tables, a fault is answered by vm_fault(),
  * and what is read and written goes through the disk. Frames are limited by a budget: before a fault that would take

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs with different ways to use memory, each of which knows what must come out.
  *

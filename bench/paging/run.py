@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What page replacement costs: ./eidolon bench paging, or run.py BUILD_FOLDER.
 
 The programs sort, scan, focus, zipf and mix run over PAGES pages of memory with FRAMES frames under each policy: on the

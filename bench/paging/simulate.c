@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A trace under a policy: the kernel's policy objects over records of pages that have no frames, and A and D bits that
  * are kept beside them.

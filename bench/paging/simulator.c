@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The laboratory on the host: every program's trace under every policy and the optimum.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Traces. The entry that may still grow is held back; the hash and whoever keeps entries get it when another page is
  * touched.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a snapshot costs beside its stop: instructions a page from stop to commit, and the faults of a program that
  * writes while it runs.

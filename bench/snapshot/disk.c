@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Snapshots against the disk they are written to: durable bytes a second beside the same pages written raw, one block
  * after the other, by the same driver in turn; and what is written beyond the pages.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The programs whose memory the snapshot benchmarks are about. Ordinary Linux programs, but for the counters they read.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The length of a stop against the number of programs: 1 to 64 of them, real ones, that write to pages of theirs and
  * sleep, over and over, while snapshots are taken. The program is the boot loader's module.

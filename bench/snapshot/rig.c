@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The rig: what kernel/main.c does to begin an object space, and the writes of a program made by the kernel.
  *

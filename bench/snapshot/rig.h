@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the benchmarks inside the kernel stand on: a fresh image on the first disk, the object space over it, the
  * snapshot thread, and private windows full of pages that the benchmark writes to as a program would.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What snapshots cost.
 
 Two kernels are booted in QEMU: the one that ships, with the program guest.c, and one with the same objects and benchmarks

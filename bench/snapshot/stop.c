@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The length of a stop against what there is in the object space, beside two other ways to stop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Measures the table that this file is included into; see table.h for what it needs. run.py starts one process a table
  * and gives them their work in small pieces, in turn, so that what else the machine does meets all of them alike.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hashes for page numbers, compared: what chains they make and what they cost, each in a table of one bucket a page.
  *

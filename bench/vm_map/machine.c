@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Just enough machine for vm_map and pools in a benchmark: frames and arenas out of memory that is faulted in
  * beforehand. Nothing here calls the host's kernel while something is measured. Records lie in large pages of the host,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is measured. Each function returns rows, dictionaries that become lines of a CSV.
 
 The work is handed out to all tables in small pieces in turn, so that whatever else the machine does meets all of them

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What a run leaves: progress while it lasts, tables for people, CSVs and plots."""
 
 import csv

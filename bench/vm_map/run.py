@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The page map beside other tables, what each can lose included.
 
     ./eidolon bench vm_map [--quick | --full] [--only WHAT]...

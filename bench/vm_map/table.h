@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a table must offer to be measured. Each table_<name>.c defines these for itself as static functions and then
  * includes driver.h, so that the compiler may inline whatever the table's own interface allows.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * boost::unordered_flat_map: open addressing, key and pointer in groups of 15, doubles and rehashes at once.
  */

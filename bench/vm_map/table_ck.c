@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Concurrency Kit's ck_ht: open addressing, key and pointer side by side, doubles and rehashes at once.
  */

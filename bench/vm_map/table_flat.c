@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A flat array of pointers: the limit. It has a slot for every key from the least on, and for no others, so it is for
  * dense keys only.

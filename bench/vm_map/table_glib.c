@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * GLib's GHashTable: open addressing, doubles and rehashes at once.
  */

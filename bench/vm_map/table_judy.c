@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * JudyL: a radix tree that compresses its nodes as it goes; an entry holds the record's address.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * liburcu's lock-free hash table: linear hashing over split-ordered chains. It doubles and halves when the thread that
  * inserts or deletes asks, at one page a bucket: left to its own thread, it falls far behind on a busy machine. For

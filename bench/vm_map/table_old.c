@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table that vm_map replaces, written anew for comparison: a fixed number of buckets of eight slots, chosen by the
  * remainder of the key. A ninth page of a bucket pushes one out, whose reference is lost. (Its record leaked then; here

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * uthash: chained, intrusive, doubles and rehashes at once.
  */

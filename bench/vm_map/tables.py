@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The tables: how each is built, and one that runs.
 
 Each is compiled with the same driver (driver.h) into a program of its own. Debian has some libraries for 64 bits only;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The longest single operation, without whatever else the machine did meanwhile: growth and shrinking are repeated
  * identically, the least time of each operation over the passes is kept, and of these the most is the answer. An

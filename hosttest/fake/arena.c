@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Arenas: address ranges of the host whose pages can be touched only while they are committed.
  *

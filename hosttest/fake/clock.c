@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A clock that stands still until a test advances it, and unpredictable bits that are the same in every run.
  */

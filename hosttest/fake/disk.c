@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The faulty disk. Contents are immutable: a write makes a new one, so an image is an array of pointers, and the many
  * images of a crash enumeration share nearly everything.

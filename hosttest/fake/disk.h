@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A faulty disk: a block device in memory that remembers every event, and can then be asked what would be on it had
  * the power been cut at any moment.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Frames: one range of host memory, an owner for each frame, and a stack of free ones.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The fake machine: include/arch/ and include/thread.h for host programs, with knobs for tests.
  *

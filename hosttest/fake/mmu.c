@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The walk, the cache of translations, and programs' accesses. pmap.c owns the tables.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Panic and log. A panic that a test expects jumps back to it; any other prints its report and aborts.
  */

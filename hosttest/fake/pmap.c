@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * pmap for the fake MMU, with the contract of include/arch/pmap.h.
  *

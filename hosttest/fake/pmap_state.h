@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What pmap.c and mmu.c share: the spaces' directories and which space is active.
  */

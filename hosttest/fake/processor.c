@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The fake processor: what programs have in it besides their registers, and which registers are harmless.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The windows of the fake machine, as kernel code sees them: 4 GiB of the host's addresses, of which each page leads to the
  * frame that the fake page tables say, once it is touched.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Machine contract: reserved ranges of kernel addresses that grow and shrink by the page.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Machine contract: time of this boot. What programs see as time is made of it in kernel/proc.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Machine contract: kernel stacks and the switch between them. Used by kernel/thread only.
  *

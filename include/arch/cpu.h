@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Machine contract: the state of a program on the processor, and the ways into and out of the kernel.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Machine contract: the mapping of resident pages, and what the hardware notes of their use.
  *

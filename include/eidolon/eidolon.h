@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Eidolon for programs: the system calls that Linux has no equivalent of.
  *

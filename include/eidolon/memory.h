@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Eidolon for programs: where memory is, and what it costs to have it there.
  *

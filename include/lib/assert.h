@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * <assert.h> in kernel builds: the kernel's own assertion, which stays on in release builds.
  */

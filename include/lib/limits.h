@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The part of <limits.h> that the kernel and the headers it borrows use, from what the compiler knows.
  */

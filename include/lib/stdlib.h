@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stands in for <stdlib.h> in kernel builds, for headers that include it without need (xxhash.h).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The part of <string.h> that the kernel has (kernel/lib/string.c). Only kernel builds see this folder.
  */

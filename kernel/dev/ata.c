@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ATA disks: where the controller is, which drives it has, and what they can do. The commands are in ata_channel.c.
  *

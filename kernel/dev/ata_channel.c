@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command engine of an IDE channel (ATA/ATAPI-7; Programming Interface for Bus Master IDE Controller 1.0).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One channel of an IDE controller: a set of task-file ports, a bus-master engine, an interrupt line and up to two
  * drives, of which one works at a time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a drive says about itself, read at boot by polling, before the channel's interrupts are on.
  */

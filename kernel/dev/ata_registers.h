@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The task file of an IDE channel: its registers, and selecting a drive. Shared by the commands (ata_channel.c) and the
  * identification at boot (ata_identify.c).

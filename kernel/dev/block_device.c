@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What all block devices have in common: the check of a request before any driver sees it, and the synchronous calls.
  *

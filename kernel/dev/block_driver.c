@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Completion and waiting for the drivers of disks. See block_driver.h.
  */

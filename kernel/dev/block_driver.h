@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the drivers of disks share below block_device.h: completion, waiting, and the physical shape of a request.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Disks on the real machine: every byte of many requests in flight, several threads at once, and how fast.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The keyboard port of the PS/2 controller: each interrupt brings one scancode, which keyboard_decode() turns into
  * bytes. The controller translates to scancode set 1, as the firmware leaves it and as it is set here again.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Scancode set 1 to bytes, for a US keyboard. Portable: one scancode in, at most KEYBOARD_BYTES_MAX bytes out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * PCI configuration space through ports 0xCF8 (address) and 0xCFC (data).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The VGA text buffer: one 16-bit word a cell, character below attribute.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtio device on PCI: transport and ring, for the drivers of virtio devices.
  *

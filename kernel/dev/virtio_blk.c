@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio-blk (VIRTIO 1.1, 5.2): finding disks and starting them. What a running one does is in virtio_disk.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Requests of a virtio disk in flight (VIRTIO 1.1, 5.2.6), each a chain of descriptors.
  *

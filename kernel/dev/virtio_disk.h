@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A running virtio disk: its slots, and the requests in them. virtio_blk.c finds and starts it, virtio_disk.c serves
  * it.

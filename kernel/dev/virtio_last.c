@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The last write of a virtio disk: what a kernel that panics still has to say.
  *

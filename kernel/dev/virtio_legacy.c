@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The legacy transport (VIRTIO 1.1, 4.1.4.8): one block of ports in the first base address register. The size of a
  * queue is the device's choice, its place is given as a page number, and there is no word about consistency of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The modern transport (VIRTIO 1.1, 4.1.4): vendor capabilities say in which base address register and where each
  * structure lies. A structure that is missing, too short or outside its register makes the device one without this

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting a virtio device, whatever its transport (VIRTIO 1.1, 3.1): reset, acknowledge, agree on features, make the
  * queue, run. A modern transport is preferred where the device has both.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A split virtqueue (VIRTIO 1.1, 2.6) without event indices.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Formatted text: the part of printf that the kernel uses.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel's log: lines, handed to every sink, the last ones kept for sinks that come later.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pools: objects of one size carved from whole frames ("slabs").
  *

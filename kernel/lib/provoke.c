@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Faults on request: the words, and what they set. Who can be provoked looks for himself.
  */

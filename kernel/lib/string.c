@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory and string routines of the kernel, with the meaning the C library gives them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside kernel/proc: changes to the private window of a program, region and pages together.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The program that the boot loader brought: its argument and environment words are decoded, and it is started.
  *

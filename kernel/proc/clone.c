@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cloning a program (fork): one instant, whatever the program is made of.
  *

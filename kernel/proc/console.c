@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console: from the keyboard and the serial line into the terminal object.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See console_stream.h. The outbox is a ring in the terminal's object; positions in it count all bytes that ever went
  * through, so that they never wrap in practice. A thread moves what may go out to the line.

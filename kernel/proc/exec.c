@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Becoming another program (execve): a new space over an image that is there already.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Descriptors and open file descriptions: the records, their reference counts, and what is verified after a boot.
  */

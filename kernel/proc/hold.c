@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Holding programs, and letting them go. See program_hold.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The limits of programs: what they are at first, and what is held to them.
  */

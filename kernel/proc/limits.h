@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside kernel/proc: what a program may use (setrlimit). The limits are in its record; a clone has those of its parent, and
  * another image changes nothing about them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pictures of memory for programs: whose each frame is, and where each page of a program is.
  *

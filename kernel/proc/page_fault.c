@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page faults: of programs, which the object space answers or which become signals; and of the kernel, which may only hit
  * a record in the system window that a snapshot protects.

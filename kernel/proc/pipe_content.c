@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is in pipes: rings of pages in SPACE_PIPES.
  *

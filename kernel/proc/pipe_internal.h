@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the files of pipes share: pipe.c has the records and who waits, pipe_content.c the pages of the rings,
  * pipe_trim.c gives up the pages of pipes that are empty.

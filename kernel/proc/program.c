@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs: address space, regions and files that tasks share; their creation, their end, and their return after a
  * boot.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Accounts of programs: made with the program, saved with its tasks; and the system call that shows them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The tables of persistent records in the system window: making their pages usable, and giving them back.
  *

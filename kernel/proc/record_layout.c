@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where the tables of persistent records lie in the system window. For the kernel, and for tools that look into images.
  */

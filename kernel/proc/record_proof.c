@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Proof of records: everything that code below takes for granted about a record is looked at here first, because a
  * checksum proves no more than that somebody wrote it. One pass over each table; nothing is changed.

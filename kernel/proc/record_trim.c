@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Giving back what the tables of records do not need: which pages, and when.
  *

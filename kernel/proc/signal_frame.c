@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Frames of signal handlers on a program's stack, in the layout that i386 Linux gives them.
  *

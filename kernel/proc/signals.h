@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside kernel/proc: signals between exceptions, delivery and the frames on a program's stack.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Spaces: records, owners, and the end of those that nobody needs. (Settling is in space_settle.c, cloning in clone.c.)
  *

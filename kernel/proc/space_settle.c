@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Settling: the space of a program and its source become one again when nobody else needs the source.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting a program from an image: its segments, its stack with arguments and environment, its first task.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside kernel/proc: the parts of starting a program. No thread runs in the new space meanwhile: it is filled from
  * outside, by a kernel thread or by a task, which stays the current one with its own space and signals.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The stack of a new program: arguments, environment and auxiliary vector, as a C library expects to find them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * execve. There are no files, so what can be executed are the images of programs that are alive: the caller's own, as
  * /proc/self/exe, and any by its name, in whatever folder it is said to be.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on descriptors: bytes in and out, duplicates, flags.
  *

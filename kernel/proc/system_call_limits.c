@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on limits, in three widths. They are enforced where things are used (limits.h).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on memory: mappings, protection, the program break. (mremap has a file of its own.)
  *

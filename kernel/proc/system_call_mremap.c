@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * mremap: a mapping grows, shrinks or moves.
  *

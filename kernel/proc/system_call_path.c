@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on names: opening, asking, following links; and those that would change something.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on pipes: making them, bytes in and out, and their capacity.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on signals as they were when there were 32 of them. Small C libraries (klibc, dietlibc) still make them.
  * What they set, the newer ones show, and the other way round; a call that sets a whole mask unblocks the signals above

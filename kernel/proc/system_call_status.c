@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls that tell what is under a name or behind a descriptor: stat() in all its forms.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls on time on the processor: the clocks of programs and tasks, and what a program and its children have used.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The system record: written by this kernel, and judged when it comes from another one.
  *

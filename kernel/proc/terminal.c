@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The terminal as programs meet it: output, input, and messages about programs. (Who gets the input:
  * terminal_foreground.c.)

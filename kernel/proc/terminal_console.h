@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside kernel/proc: what the parts of the terminal share: terminal.c, terminal_effects.c, console.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a change of a terminal object asks for outside: bytes for the serial line, rows for the screen, readers to wake,
  * signals; and messages of the kernel that are not part of the object.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Escape sequences: what programs write to a terminal beside text.
  *

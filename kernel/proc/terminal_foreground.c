@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who has the keyboard: the process group that what is typed goes to.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ioctl() on terminals: settings, size, foreground, and what waits in the queues.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The line discipline of a terminal: what becomes of bytes that are typed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside kernel/proc: what the parts of the line discipline share: terminal_line.c, terminal_queue.c,
  * terminal_output.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Output of a terminal: what a program writes, processed as the settings say (newline becomes carriage return and
  * newline, tabs become blanks), on its way to the screen and the stream.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The screen of a terminal: cells, cursor, scrollback, characters. (Escape sequences are in terminal_escape.c.)
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The clocks of programs: the monotonic clock of the object space over the machine's clock of this boot.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Ways from a program into the kernel: system calls and processor exceptions.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checked access to the memory of programs: prepare (fault in and wire) first, touch afterwards. Of the running one at
  * its addresses; of one that is being built page by page through the frames, so that whoever builds it stays the task

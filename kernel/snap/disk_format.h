@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The bytes of an image, as docs/disk-format.md defines them; that document is the authority, this file mirrors it.
  *

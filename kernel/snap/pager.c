@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The store as the pager of the object space: what pages hold that are not in memory.
  *

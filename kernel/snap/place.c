@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Placing page content: fresh blocks in few runs, a request for each run, all in flight together.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Placing page content on the disk, for the write phase of a snapshot.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See snap_check.h. What is looked at here is read only, so that a check can be made at any moment between two sleeps.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page-out: content of dirty pages goes to fresh blocks before there is a snapshot that commits it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writing dirty pages ahead of the snapshot that will commit them; see vm_pager.page_out.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The write phase: listed pages go to fresh blocks in batches (place.c). While one batch is on its way to the disk, the
  * next is made ready, so that checksums and the disk take their time side by side.

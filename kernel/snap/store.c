@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The store's life: format, open, close; and the calls that look pages up and change the open layer.
  */

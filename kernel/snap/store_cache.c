@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The node cache: a hash of blocks, and a ring that a hand goes round to find a node not used lately (second chance).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reading chains. The order of a record's items is of no meaning: bodies are chained newest first. So a delete leaves
  * alone what the same record puts, which has the record's generation as its birth. Items are input: pages and blocks

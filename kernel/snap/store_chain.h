@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Chains of records: what a generation's log says, read back into layers.
  */

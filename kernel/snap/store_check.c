@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The check of a whole image: reach everything, remember who owns each block, compare with the free-space map.
  */

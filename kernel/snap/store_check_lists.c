@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The check of what will be acted upon later: dead lists when their generation leaves the window, merged pages when the
  * log no longer answers for them. A commit cannot afford to prove these; whoever verifies an image can.

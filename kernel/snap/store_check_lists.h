@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an image says of itself that nobody reads until much later: proved before it is believed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checksums: one pass of xxHash over the bytes, seeded with what they are bound to.
  */

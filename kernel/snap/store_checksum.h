@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checksums of everything on the disk (XXH3, 64 bits), each bound to what it belongs to.
  */

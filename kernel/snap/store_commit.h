@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A commit in preparation, as the files that take part in it see it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where a page is: through the layers, newest first, then the page tree on the disk (STORE-3).
  *

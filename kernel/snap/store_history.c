@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * History: which generations stay, and what becomes free when one goes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An ordered map in memory: page number -> map entry. A B+tree of whole frames.
  *

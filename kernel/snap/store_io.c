@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The write queue. Its memory is one page: a few slots, each a request and the pages it writes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Layers of change. Ranges are kept joined, so a program that deletes page after page leaves one range.
  */

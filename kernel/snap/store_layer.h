@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A layer of change over older state: pages that have new content, and ranges of pages that have none any more.
  *

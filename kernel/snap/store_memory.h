@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory of the store: whole frames of the machine, and lists of runs made of them. There is no heap.
  */

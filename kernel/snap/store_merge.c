@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Merging: the log into the trees, a few entries with every commit.
  *

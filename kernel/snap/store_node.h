@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Nodes of a tree: searching in them, and what their links say.
  */

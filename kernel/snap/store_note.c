@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The note of the last panic, in the second label's zeroes: read, written, and filled in by a kernel that panics.
  *

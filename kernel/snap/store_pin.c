@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The catalogue of kept generations: the history, and those pinned under a name.
  *

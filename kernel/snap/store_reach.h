@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reaching: everything that the kept generations of an image need, each block once.
  */

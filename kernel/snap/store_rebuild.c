@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Making the free-space map anew, from what the kept generations reach.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The label, which says what the image is, and the two roots, which say what state it is in.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The free-space map: two bitmaps over the disk, in chunks of one page.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The free-space map on the disk: a tree from the number of a chunk to the block with its bits.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the device may have forgotten, and blocks that are better left alone until that is settled. See store_suspect.c.
  */

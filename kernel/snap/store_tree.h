@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A tree on the disk: page number -> map entry, a B+tree whose nodes are written once and never changed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What must not sleep, and in which order mutexes are locked: checked, not only said.
  *

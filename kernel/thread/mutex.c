@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Mutexes. Unlocking hands the mutex to the thread that has waited longest, so nobody is overtaken.
  */

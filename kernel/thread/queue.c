@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Queues of threads: circular, doubly linked, so that a thread can leave from the middle.
  */

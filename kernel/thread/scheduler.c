@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who runs: round robin with slices of 10 ms, and those who slept before those who did not.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sleeping and waking: wait queues, and deadlines.
  *

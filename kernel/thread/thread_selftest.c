@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Threads on the real machine: order, sleep, mutexes, held programs, FPU state.
  */

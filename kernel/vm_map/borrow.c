@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Borrowing: a page that nobody has written since its space was cloned is its source's, and shares the source's frame.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside kernel/vm_map: pages that are their source's until they are written (vm_lineage.h), and what they share with
  * the fault path.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Verification of the invariants VM-1 to VM-8 and VM-10.
  *

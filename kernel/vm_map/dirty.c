@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The lists of dirty pages: those whose content the store does not know yet.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Gathering: the hardware's dirty bits become list entries.
  *

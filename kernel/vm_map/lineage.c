@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Trees of spaces: each knows its source, its first child and its neighbours among the children of its source.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One page: its mutex, references, wiring, and the transitions that do not involve a running snapshot
  * (snapshot.c has those). The table of states is in vm_map.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Bringing pages in: zeroes, or what the pager has, in clusters.
  *

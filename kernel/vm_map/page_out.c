@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Giving frames back when dropping clean pages does not do: the victims are written first.
  *

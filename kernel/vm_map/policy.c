@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ring of resident pages, and the list of policies. What the policies decide stands in policy_clock.c, policy_lru.c
  * and policy_sieve.c.

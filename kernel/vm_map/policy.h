@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the replacement policies share: the ring. For kernel/vm_map/policy*.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random, FIFO and second chance: a clock. The ring's first page is where the hand points, and a page that the hand has
  * passed is the last one, with newcomers behind it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * LRU as far as A bits tell: the ring is ordered by the time of the last use that was seen, oldest first.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SIEVE (Zhang, Yang, Yue, Vigfusson and Rashmi, NSDI 2024), with A bits for its bits of visits.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reclaiming frames from the pages that the policy of replacement names (policy.c).
  *

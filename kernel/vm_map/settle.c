@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Settling: a space that is the only child of its source gives it all it has written since, and can be one with it
  * again; a space whose sources have become too many copies what it borrows of the nearest, and can do without it.

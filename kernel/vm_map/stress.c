@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The stress of the page map; vm_map_stress.h says what it is for.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The page map on the real machine: the stress of its mutexes with the kernel's own threads, and what a large map
  * costs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Belief in regions: what makes attributes, records and trees sound, and proof of it for memory that persisted.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whole trees: copying one for a new space, looking one through another, and taking one apart when its space ends.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compacting the table of region records, so that the memory above those in use can be given back.
  *

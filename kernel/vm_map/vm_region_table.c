@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table of region records: which are in use, which are free, which are memory at all.
  *

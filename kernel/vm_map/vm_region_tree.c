@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The tree of a space's regions: an AVL tree over record indices.
  *

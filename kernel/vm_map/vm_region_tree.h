@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Between the files of vm_region: records, the tree they form, and what makes a region sound.
  *

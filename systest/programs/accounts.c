@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program that knows what faults it makes, and says what the kernel counted: one line for each account, with the
  * numbers as include/eidolon/memory.h orders them. On Linux the call is unknown, and it says so.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writes 540,000 bytes with a single call: 60,000 numbered lines.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Instructions of a write to a pipe and a read from it, while others wait on pipes of their own: none of them has
  * anything to do with it, so none of them should cost. For machines that count instructions (`-icount`).

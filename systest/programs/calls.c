@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls with good and bad arguments, each with its result and errno. On Linux it prints the same. Once it asks
  * for a line.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program with more memory than the machine clones itself; both sides check and change it at the same time, and each
  * sees its own changes only. The argument is its size in MiB. Prints the same on Linux.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Clones in sets: after each set the program says so, durably, and waits for a line. What it is made of is the same
  * after every set.

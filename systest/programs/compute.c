@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Computes in every register there is, so that a power cut falls into the middle of it.
  *

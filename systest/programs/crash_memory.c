@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory on request: the program of the tests in which something is full, bad or damaged.
  *

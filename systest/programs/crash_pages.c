@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pages that prove themselves and each other: the program of the crash tests.
  *

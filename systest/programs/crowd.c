@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * As many programs as there is room for: children that wait are made until one more is refused; then all are ended.
  * Twice, so that what the first crowd left behind would be missing in the second.

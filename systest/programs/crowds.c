@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A crowd of each thing the kernel keeps records of: programs, regions, open files, pipes. Each is made until one more is
  * refused. While the crowd is there, one of each of the other things can be had; when it has gone, everything can, and the

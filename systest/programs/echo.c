@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads lines and says them back, until one is `quit` or the input ends. Its exit status is the number of lines. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs that clone and execute themselves again and again, with many words, while others use up the memory, and that get
  * signals at every moment of it: some with a handler, some that end them.

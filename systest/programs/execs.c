@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program becomes itself anew (execve of /proc/self/exe): what stays and what does not. Prints the same on Linux.
  */

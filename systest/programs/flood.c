@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Writes more lines than any buffer holds. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Clones: what a program and its clones see of each other's memory, in what order ends are heard of, and what is left
  * after many. Prints the same on Linux.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * More memory than the machine has: fill it, change a part of it again and again, and verify every word of it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs that all need records of the kernel's at the same time: each splits its memory into as many regions as it
  * has pages, and joins them again. The arguments are how many programs and how many MiB each has; together they are to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The least a program can do: say what it was started with, and end with the status it is told. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random histories of programs that change their memory, clone and become themselves again: each keeps a model of what its
  * memory must be, and compares. Prints the same on Linux.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One who wants more memory than can be kept, and others who want little.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A household of programs, for images that hold one of everything: members that sleep, wait, read and write pipes that are
  * empty and full, wait for signals, hold their parent, have ended without being asked for; and two that never rest. The

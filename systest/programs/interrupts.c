@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs that are sent signals without pause while they change their memory and clone themselves. Each verifies every
  * byte it owns, and that no call which does not wait for anybody fails with EINTR. The arguments are how many programs,

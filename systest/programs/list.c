@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A growing data structure on the heap that can prove itself: the program of the thread test.
  *

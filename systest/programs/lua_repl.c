@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A Lua interpreter that reads statements from the console, over Debian's library for i386. */
 #include <lauxlib.h>
 #include <lua.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs that do whatever programs may do, at random and all at once, beside one that watches over its own memory.
  *

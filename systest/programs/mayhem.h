@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the programs of mayhem.c do: one thing after the other at random, with arguments that are plausible, or wild.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Mappings made, moved, shrunk, protected and dropped at random (the same each time), with content that is checked.
  *

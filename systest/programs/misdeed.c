@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Does one thing that no program may do, named by the argument. Each must end this program and nothing else.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The system calls on signals of old, made by hand as small C libraries make them: a shell's way of waiting for a child
  * among it. Linux prints the same.

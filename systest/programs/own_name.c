@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a program finds under its own name, which is that of an image here and that of a file on Linux, and under names
  * that lead there. Prints the same on Linux.

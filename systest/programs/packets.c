@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writers to one pipe, each packet with one write of at most PIPE_BUF bytes: none may be broken up. Each packet lies on
  * two pages of a memory that is, with the others', larger than the machine's, so that the second has to be waited for.

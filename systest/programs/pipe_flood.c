@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * As many pipes as there can be, all full, held by as many programs as that takes; and what is in them.
  *

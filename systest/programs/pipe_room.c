@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How much pipes hold, how that is asked and changed, what is in them over a change, and what short and long writes do
  * at the limit. Prints the same on Linux.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pipes: between a program and its clones, full and empty, with ends that are closed, and what poll() says of them.
  * Prints the same on Linux.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * System calls with random numbers and arguments: whatever they do to this program, they must not hurt the kernel.
  *

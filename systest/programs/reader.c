@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads much more than it writes: fills pages, makes them durable, and reads them all, round after round. Says how many
  * pages of its own went to the disk, and came from there, while it only read.

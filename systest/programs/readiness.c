@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What poll(), select() and FIONREAD say of pipes in every situation of theirs, and who is woken when it changes.
  * Prints the same on Linux.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * More regions than there is room for: every second page of a large mapping gets other rights, until that is refused.
  *

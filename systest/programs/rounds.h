@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A scenario that is played many times: what it says is kept in memory, every round is compared with the first, and only
  * the end shows both. So the transcript is whole wherever the power was cut in between.

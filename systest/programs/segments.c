@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Segment registers, flags and instructions that a kernel can trip over on its way in or out: each is tried, the signal it
  * ends in is caught, and the program goes on. Prints a line for each and the number of those that went wrong.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a program has after it has heard of the end of a clone is what it had before: its memory, and what may be done with it.
  * Between the clone and its end the program changes its mappings in every way. Prints the same on Linux.

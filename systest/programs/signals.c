@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Signals in every way a program meets them: sent to itself, from faults, blocked, nested, on a stack of their own, and
  * ending calls. Prints what happened; on Linux it prints the same. Three times it asks for the interrupt character.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Sleeps once, for the seconds given, and says how long that was by the clock that never jumps. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* SQL statements from the console against a database in memory, over Debian's library for i386. */
 #include <sqlite3.h>
 #include <stdio.h>

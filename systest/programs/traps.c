@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What handlers are told of processor exceptions, and what they do to the floating-point state: every exception that a
  * program can cause, handlers that leap and handlers that mend and return, a state that must come back, and flags that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads a line, makes it durable that it has, and then makes a system call that a kernel can be asked to panic at; it is
  * one that Linux does not have either. What it has in memory tells afterwards whether it went on where it was.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Makes system calls that nobody provides, twice each: a program is told ENOSYS and goes on. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Time on the processor: that sleeping is none, that computing is the program's and system calls the kernel's, what
  * children have used, and that none of these clocks ever goes back. Linux prints the same.

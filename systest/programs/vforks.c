@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Children that run in their parent's memory until they become other programs or end: what both see, what posix_spawn
  * answers, and what becomes of a child whose parent is ended meanwhile. Linux prints the same.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Timed waits of the C library's locks, and futexes by hand: which clock, until when, what a signal does, and every wrong
  * argument. Linux prints the same.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hands wild pointers and lengths to system calls. Each must come back with an error number, whatever the address:
  * unmapped, at the edge of what is mapped, in the kernel, wrapping around.

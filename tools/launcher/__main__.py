@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Entry point of ./eidolon: makes this folder importable as the package `launcher` and hands over to its cli."""
 
 import os

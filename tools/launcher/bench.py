@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """./eidolon bench: the benchmarks under bench/, each a folder with a program run.py of its own.
 
 A run.py is started with the build folder as its first argument and whatever options the user gave it behind that, after

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """How the kernel and its program get into the machine: a GRUB disc made for this run, or QEMU's own boot loader.
 
 Both are multiboot loaders and hand over the same things: the kernel's options as words, and one module, the program,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Configure and build with the CMake presets.
 
 The default preset builds into build/. Ninja decides what is out of date; when nothing is, nothing is said. At a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The command line of ./eidolon: which commands there are, what they are called with, and how failures are shown."""
 
 import argparse

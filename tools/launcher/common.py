@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What every part of the launcher shares: where things are, how it speaks, how it fails.
 
 Messages go to stderr and begin with `eidolon:`; stdout belongs to what a command is asked for, the serial console of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The serial console on the launcher's stdin and stdout.
 
 At a terminal QEMU reads it itself, in raw mode, so that every key reaches the program; Ctrl-] x pulls the plug. Input

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """./eidolon test coverage: which lines of the portable kernel modules the host tests reach.
 
 A build of its own with counters in the code; gcov reads them. A line counts once, and as reached if any program

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Debian's i386 packages, unpacked into the build folder, for tests that need libraries or whole programs of i386.
 
 Installing them would mean adding an architecture to the system. Instead apt fetches them with lists of its own, kept

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Image files: what `run` needs to know of them from outside, and the `image` command.
 
 What is inside an image is the business of the store: the host's image tool (tools/image_tool) and the kernel read it.

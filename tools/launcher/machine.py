@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """One QEMU process: its command line, its life, and what its end means.
 
 The kernel reports through two devices of the emulator. All it logs goes to a debug console, that is, to a file here.

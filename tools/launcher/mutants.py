@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """./eidolon test mutants: faults planted in the kernel one at a time, each of which some test must notice.
 
 The list is tools/mutants/*.toml, a file for each folder of the kernel:

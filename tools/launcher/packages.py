@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Debian packages, by what they are needed for, and their installation.
 
 A command asks for the groups it needs; only what is missing is installed, with one line that says so. Nobody is asked

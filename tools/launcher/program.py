@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The program a machine is to start: checked on the host, then turned into a boot module's command line.
 
 The kernel validates what it is given again. The checks here exist because the host can say more: it knows the file's

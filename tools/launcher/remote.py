@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Images on another machine: a network block device (NBD), served by qemu-nbd, nbdkit or any other server.
 
     nbd://HOST[:PORT]/EXPORT                  nbd+unix:///EXPORT?socket=PATH

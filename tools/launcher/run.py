@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """./eidolon run: boot an image in QEMU; create it first if it does not exist.
 
 Everything that can be wrong with the command line, the program and the image's file is looked at before anything is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """./eidolon test: every test there is, counted, with the sum on the last line.
 
     host      CMocka programs run by ctest: as built for use, and again under the sanitizers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """./eidolon web: Eidolon in a browser. Builds a folder of static files, and serves it to this machine alone.
 
 The page is in web/. The emulator is v86, fetched from npm in the version that web/package-lock.json names and proves; the

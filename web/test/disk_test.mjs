@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The disk that v86 sees: in order, acknowledged when stored, and silent after an error or a cut. */
 import test from "node:test";
 import assert from "node:assert";

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A power cut at every write that a session in the emulator makes, and in the middle of it.
  *

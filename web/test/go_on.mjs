@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Go on with an image file in the emulator, keep a note there, and pull the plug. The file is what the cut has left.
  *

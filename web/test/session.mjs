@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * For tests under node: machines on a store in memory that remembers every write, and files for the image tool.
  *

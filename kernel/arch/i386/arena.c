@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Arenas: address ranges between ARENA_START and ARENA_END that are backed page by page.
  *

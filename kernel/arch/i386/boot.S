@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first instructions: multiboot entered us in protected mode, without paging, at physical addresses.
  *

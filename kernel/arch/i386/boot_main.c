@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From the boot loader to kernel_main(): the order in which the machine comes up.
  */

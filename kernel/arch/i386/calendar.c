@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The calendar chip (MC146818): UTC in whole seconds.
  */

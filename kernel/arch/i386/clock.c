@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Time: the processor's time stamp counter for reading, the interval timer for ticks and for measuring the former.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Boot-time setting of the clock, and the calendar chip behind it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Kernel stacks: slots of four pages between STACKS_START and STACKS_END, the lowest page of each left out as a guard.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The descriptor tables: flat segments, gates for every exception, interrupt and the system call, and two tasks.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Segments, the interrupt table, and the task that runs when the kernel's own stack has failed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Device memory: a window of kernel addresses handed out once, from its start.
  */

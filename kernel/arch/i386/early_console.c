@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Debug console, serial line and screen, each in its simplest form.
  */

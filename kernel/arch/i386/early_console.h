@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Output that works from the first instruction on and in the worst of times: polled, no interrupts, no memory.
  */

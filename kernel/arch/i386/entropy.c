@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Unpredictable bits: the processor's generator, or the jitter between its clock and the timer's.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Ways into the kernel and out of it, and the switch between kernel stacks.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Frames: one byte of ownership for each, and a list of the free ones.
  *

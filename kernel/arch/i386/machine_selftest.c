@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Frames, arenas, registers and the clock on the real machine, and panics provoked on purpose.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a multiboot loader passes (Multiboot Specification 0.6.96). All addresses are physical. It is input:
  * kernel/arch/ i386/boot_information.c believes none of it without a check.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page tables of the kernel itself, the format of entries, and the directory every other directory copies.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Panic: say what was expected and what was seen, where, and how the kernel got there; then end the machine.
  *

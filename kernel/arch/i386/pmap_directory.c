@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Directories of the object space: which tables a space has, which space the processor sees, and what is closed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Between the two halves of pmap: directories (pmap_directory.c) and pages (pmap.c).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * pmap on the real page tables: what the processor notes and refuses.
  *

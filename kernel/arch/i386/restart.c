@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting the kernel again without the boot loader: for a boot that has found out, before it changed anything, that it
  * should have begun otherwise.

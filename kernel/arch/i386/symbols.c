@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names for addresses: the table that the build links in (cmake/symbols.sh), sorted by address.
  */
