@@ -93,7 +93,7 @@ def compare(mayhem, before, after):
 
 
 def run(image, program, chance, soak, memory, interval, programs):
-    mayhem = Mayhem(image, program, chance, memory, interval, 128, 5000000 if soak else 35000, programs)
+    mayhem = Mayhem(image, program, chance, memory, interval, 128, 5000000 if soak else 50000, programs)
     before = mayhem.look("before")
     mayhem.live(cuts=40 if soak else 2, seconds=7200 if soak else 240)
     compare(mayhem, before, mayhem.look("after"))
