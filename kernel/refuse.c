@@ -26,6 +26,8 @@ const char *remedy_for(enum error error)
         return "it was left as it is; name an Eidolon image, or create one with ./eidolon image create";
     case ERROR_FORMAT_VERSION:
         return "it was left as it is; boot it with the kernel it was made by";
+    case ERROR_UNSUPPORTED:
+        return "it was left as it is; run it with --cpu baseline or max, or on the machine where it ran before";
     case ERROR_FORMAT_DAMAGED:
     case ERROR_CHECKSUM:
         return "it was left as it is; look at it with ./eidolon image verify";

@@ -96,7 +96,7 @@ def notes(tab):
     before = len(tab.console())
     tab.type("\x15notes\rtime\r")
     tab.wait_for(lambda: tab.console()[before:], r"alive, over all boots")
-    return re.findall(r"^\s+\d+ .* (tab \d+)$", tab.console()[before:], re.MULTILINE)
+    return re.findall(r"^(?:> )*\s+\d+ .* (tab \d+)$", tab.console()[before:], re.MULTILINE)
 
 
 @NEEDS_BROWSER
@@ -175,4 +175,4 @@ def test_page_fits_a_phone(page):
     tab = page(width=500)
     tab.expect(r"> $")
     assert tab.run("return document.documentElement.scrollWidth <= window.innerWidth")
-    tab.wait_for(lambda: tab.run("return document.getElementById('memory-text').textContent"), r"[1-9]\d* program, written")
+    tab.wait_for(lambda: tab.run("return document.getElementById('memory-text').textContent"), r"[1-9]\d* program, (read|protected|written)")

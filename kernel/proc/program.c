@@ -347,8 +347,11 @@ static void end(uint32_t index)
     uint32_t parent = program->parent;
     struct signal_origin origin = origin_of_end(index, program->exit_status);
 
-    last_exit_status = program->exit_status;
-    system_state_note_end(program->name, program->exit_status);
+    /* One that was never more than prepared has not ended; nobody is told a status of it. */
+    if (program->state == PROGRAM_ZOMBIE) {
+        last_exit_status = program->exit_status;
+        system_state_note_end(program->name, program->exit_status);
+    }
     disown_children(index);
     if (has_interested_parent(program)) {
         program->state = PROGRAM_ENDED;

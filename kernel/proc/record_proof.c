@@ -76,12 +76,13 @@ static bool parent_is_sound(uint32_t index)
     return true;
 }
 
+/* One that runs needs a space: its own, or its lender's, which program_adopt() looks at. */
 static bool space_is_sound(const struct program_record *program)
 {
     struct space_id space = {program->space};
 
     if (space.number == 0) {
-        return program->region_root == 0 && program->state != PROGRAM_RUNNING;
+        return program->region_root == 0 && (program->state != PROGRAM_RUNNING || program->lender != 0);
     }
     return program->state != PROGRAM_ENDED && space.number < record_committed(RECORD_SPACE) &&
            space_at(space)->state == SPACE_OWNED && bit_is_new(space_owned, space.number);
@@ -129,7 +130,7 @@ static bool owner_is_sound(const struct task_record *record)
     uint32_t program = record->program;
 
     return program_is_there(program) && program_at(program)->state <= PROGRAM_ZOMBIE &&
-           program_at(program)->space != 0 && record->tid == program && bit_is_new(program_has_task, program);
+           (program_at(program)->space != 0 || program_at(program)->lender != 0) && record->tid == program && bit_is_new(program_has_task, program);
 }
 
 static bool segments_are_sound(const struct task_record *record)
