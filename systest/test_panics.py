@@ -295,7 +295,9 @@ def test_power_cut_at_any_time_of_a_panic_and_after_leaves_an_image_that_goes_on
     for _ in range(6):
         boot = troubled.boot(*PANICS)
         boot.read_for(chance.random() * 1.2)
-        if boot.is_running() and boot.qemu_pid() is not None:
+        while boot.is_running() and boot.qemu_pid() is None:
+            boot.read_for(0.02)
+        if boot.is_running():  # once its program is held the machine stays
             try:
                 os.kill(boot.qemu_pid(), 9)
             except ProcessLookupError:
