@@ -7,6 +7,8 @@
 #include "fake/machine.h"
 #include "host_boot.h"
 #include "host_family.h"
+#include "linux_abi.h"
+#include "program_signal.h"
 #include "space_disk.h"
 #include "store.h"
 #include "task.h"
@@ -24,6 +26,7 @@
 #define EVENTS_MAX      600u /* of a boot, before the power goes */
 #define VARIANTS        2u   /* states of a cut */
 #define STEPS_LOOKED_AT 120u /* instructions that programs go on for after a boot that only looks */
+#define USER_SIGNAL     10u  /* what programs send each other */
 
 struct proc_world_counters proc_world_counters;
 
@@ -51,7 +54,7 @@ static struct {
     struct proc_world_options options;
     uint64_t random;
     uint32_t boot, frames, one_in_fails;
-    bool is_random_disk;
+    bool is_short;
     struct fake_disk disks[BOOTS_MAX + 1], bases[BOOTS_MAX + 1]; /* of each boot: as it goes, and as it began */
     struct fake_disk crashed;                                    /* a state that is looked at */
     struct space_disk slow;
@@ -117,6 +120,9 @@ enum error __wrap_store_open(struct block_device *device, const struct store_ope
                              struct store_report *report);
 enum error __real_program_clone(const struct program_clone_options *options, uint32_t *out_index);
 enum error __wrap_program_clone(const struct program_clone_options *options, uint32_t *out_index);
+
+_Noreturn void __real_program_exit(uint32_t status);
+_Noreturn void __wrap_program_exit(uint32_t status);
 
 static bool is_about_to_end(const struct task *task)
 {
@@ -274,6 +280,32 @@ enum error __wrap_store_close(struct store *store)
         check_records();
     }
     return __real_store_close(store);
+}
+
+/*
+ * Whether a program may end before the boot has looked at it. One that memory does not suffice for is killed; one whose
+ * stack has no memory for a handler's frame ends by SIGSEGV; one that has just been started has no handlers yet for what
+ * its parent sends.
+ */
+static bool may_end_unseen(const struct note *note, uint32_t status)
+{
+    return note->may_be_gone || (world.is_short && (status == SIGKILL || status == SIGSEGV)) ||
+           (note->is_fresh && (status == USER_SIGNAL || status == SIGTERM));
+}
+
+_Noreturn void __wrap_program_exit(uint32_t status)
+{
+    uint32_t pid = task_current()->program_index;
+    const struct note *note = world.seen[pid] || world.resumed == 0 ? NULL : note_of(world.resumed, pid);
+
+    if (note != NULL) {
+        if (!may_end_unseen(note, status)) {
+            fail("pid %u ends with status %#x before its first instruction", pid, status);
+        }
+        world.seen[pid] = true;
+        world.missing -= !note->may_be_gone;
+    }
+    __real_program_exit(status);
 }
 
 static void on_synced(uint32_t pid, uint32_t step)
@@ -505,8 +537,8 @@ static void start(const struct proc_world_options *options)
     world.options = *options;
     world.random = (options->seed + 1) * 0x9E3779B97F4A7C15u;
     world.stops = calloc(STOPS_MAX, sizeof(*world.stops));
-    bool is_short = chance(2);
-    world.frames = is_short ? 680 + below(150) : 1200;
+    world.is_short = chance(2);
+    world.frames = world.is_short ? 680 + below(150) : 1200;
     world.one_in_fails = chance(3) ? 100 + below(400) : 0;
     for (uint32_t i = 0; i <= BOOTS_MAX; i++) {
         fake_disk_start(&world.disks[i], BLOCKS);
@@ -519,7 +551,7 @@ static void start(const struct proc_world_options *options)
     }
     fake_machine_stop();
     struct family_options family = {
-        .steps = 60 + below(200), .has_faults = world.one_in_fails != 0, .is_short = is_short, .is_calm = chance(4)};
+        .steps = 60 + below(200), .has_faults = world.one_in_fails != 0, .is_short = world.is_short, .is_calm = chance(4)};
     family_use(&family);
     family_synced = on_synced;
 }
