@@ -3,7 +3,7 @@
  * Spaces that are cloned, beside the model of them: what kernel/proc does with spaces, in little.
  *
  * A family begins with one space. Members are cloned, written to, have pages unmapped and mapped again, are settled,
- * get rid of their sources and end, as programs do it (kernel/proc/clone.c, space.c, space_settle.c), with each page as
+ * get rid of their sources and end, as programs do it (kernel/proc/program/clone.c, space/), with each page as
  * a region of its own. Its table is what the kernel's records would be: it is taken over at a stop and comes back with
  * it.
  */

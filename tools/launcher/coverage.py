@@ -50,11 +50,17 @@ def row(name, lines):
     return f"{100 * hit / len(lines):6.1f} %  {hit:6} of {len(lines):6}  {name}"
 
 
+def module_of(path):
+    """The module that a file belongs to: its folder, or the one that its folder is a part of."""
+    folder = os.path.dirname(path)
+    return max((module for module in MODULES if f"{folder}/".startswith(f"{module}/")), key=len, default=None)
+
+
 def table(reached):
     """A line for each module and each of its files."""
     result = []
     for module in MODULES:
-        files = {path: lines for path, lines in sorted(reached.items()) if os.path.dirname(path) == module}
+        files = {path: lines for path, lines in sorted(reached.items()) if module_of(path) == module}
         if files:
             result.append(row(module, [count for lines in files.values() for count in lines.values()]))
             result += [row("    " + os.path.basename(path), list(lines.values())) for path, lines in files.items()]

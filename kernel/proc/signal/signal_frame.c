@@ -8,7 +8,7 @@
  * end.
  */
 #include "arch/context.h"
-#include "calls.h"
+#include "calls/calls.h"
 #include "signals.h"
 #include "task.h"
 #include <string.h>

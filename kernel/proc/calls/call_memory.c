@@ -5,10 +5,10 @@
  * Only anonymous memory can be mapped, and /dev/zero, which is the same. Private and shared do not differ as long as
  * nobody else can see the mapping.
  */
-#include "address_space.h"
+#include "space/address_space.h"
 #include "calls.h"
 #include "file.h"
-#include "limits.h"
+#include "space/limits.h"
 #include "vm_reclaim.h"
 
 #define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)

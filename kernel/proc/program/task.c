@@ -13,7 +13,7 @@
 #include "task.h"
 #include "arch/pmap.h"
 #include "arch/window.h"
-#include "limits.h"
+#include "space/limits.h"
 #include "log.h"
 #include "pool.h"
 #include "program_account.h"

@@ -78,11 +78,11 @@ int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns);
 struct usage;
 int32_t call_usage_out(uint32_t address, const struct usage *used);
 
-/* system_call_file.c: descriptors, and bytes in and out */
+/* call_file.c: descriptors, and bytes in and out */
 system_call_handler call_read, call_write, call_readv, call_writev, call_pread64, call_pwrite64, call_close, call_dup,
     call_dup2, call_dup3, call_fcntl64, call_lseek, call_llseek, call_ioctl, call_ftruncate;
 
-/* system_call_pipe.c */
+/* call_pipe.c */
 struct file_record;
 system_call_handler call_pipe, call_pipe2;
 
@@ -102,67 +102,67 @@ int32_t call_write_pipe(const struct system_call *call, const struct file_record
 int32_t call_get_pipe_size(const struct file_record *file);
 int32_t call_set_pipe_size(const struct file_record *file, uint32_t bytes);
 
-/* system_call_path.c: names */
+/* call_path.c: names */
 system_call_handler call_open, call_openat, call_access, call_faccessat, call_readlink, call_readlinkat, call_getcwd,
     call_chdir, call_umask, call_change_path, call_unlinkat, call_make_path, call_getdents64;
 
-/* system_call_status.c: what they name */
+/* call_status.c: what they name */
 system_call_handler call_stat64, call_lstat64, call_fstat64, call_fstatat64, call_stat, call_lstat, call_fstat,
     call_statx;
 
-/* system_call_poll.c */
+/* call_poll.c */
 system_call_handler call_poll, call_ppoll, call_ppoll_time64, call_select_old, call_newselect, call_pselect6,
     call_pselect6_time64;
 
-/* system_call_memory.c */
+/* call_memory.c */
 system_call_handler call_mmap_old, call_mmap2, call_munmap, call_mprotect, call_mremap, call_madvise, call_brk,
     call_mlock;
 
 /* Whether the program has a mapping all over the range of arguments 0 and 1: 0, -EINVAL (unaligned) or -ENOMEM. */
 int32_t mapped_range_check(const struct system_call *call);
 
-/* system_call_time.c */
+/* call_time.c */
 system_call_handler call_time, call_gettimeofday, call_clock_gettime, call_clock_gettime64, call_clock_getres,
     call_clock_getres_time64, call_nanosleep, call_clock_nanosleep, call_clock_nanosleep_time64, call_pause;
 
-/* system_call_usage.c: time on the processor */
+/* call_usage.c: time on the processor */
 system_call_handler call_getrusage, call_times;
 
 /* The time of a clock of the processor, by its number on Linux: 0, or -EINVAL if there is no such clock. */
 int32_t call_processor_clock(const struct system_call *call, uint32_t clock, uint64_t *out_ns);
 
-/* system_call_identity.c: who asks, on what machine */
+/* call_identity.c: who asks, on what machine */
 system_call_handler call_getpid, call_getppid, call_gettid, call_zero, call_getpgrp, call_getpgid, call_setpgid,
     call_getsid, call_setsid, call_uname, call_sysinfo, call_getrandom, call_getgroups, call_getresid, call_sched_yield, call_sched_getaffinity, call_set_id, call_prctl;
 
-/* system_call_limits.c */
+/* call_limits.c */
 system_call_handler call_getrlimit_old, call_getrlimit, call_setrlimit, call_prlimit64;
 
-/* system_call_task.c: a task, its end, and its thread-local storage */
+/* call_task.c: a task, its end, and its thread-local storage */
 system_call_handler call_exit, call_exit_group, call_set_thread_area, call_get_thread_area, call_set_tid_address,
     call_set_robust_list;
 
-/* system_call_futex.c */
+/* call_futex.c */
 system_call_handler call_futex, call_futex_time64;
 
-/* system_call_process.c: making programs, and hearing of their end */
+/* call_process.c: making programs, and hearing of their end */
 system_call_handler call_fork, call_vfork, call_clone, call_waitpid, call_wait4;
 
-/* system_call_exec.c */
+/* call_exec.c */
 system_call_handler call_execve;
 
-/* A descriptor of a segment as what the processor is given; system_call_task.c. */
+/* A descriptor of a segment as what the processor is given; call_task.c. */
 struct cpu_tls call_segment(const struct linux_user_desc *description);
 
-/* system_call_signal.c */
+/* call_signal.c */
 system_call_handler call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_rt_sigsuspend, call_sigaltstack,
     call_kill, call_tkill, call_tgkill, call_sigreturn, call_rt_sigreturn;
 
-/* system_call_signal_old.c */
+/* call_signal_old.c */
 system_call_handler call_signal, call_sigaction, call_sgetmask, call_ssetmask, call_sigsuspend, call_sigpending,
     call_sigprocmask;
 
-/* system_call_snapshot.c: durability, and the calls of Eidolon's own */
+/* call_snapshot.c: durability, and the calls of Eidolon's own */
 system_call_handler call_sync, call_fsync, call_msync, call_eidolon_information, call_eidolon_sync;
 
 /* program_account.c and memory_picture.c: what memory costs, and where it is */

@@ -6,7 +6,7 @@
 #include "file.h"
 #include "log.h"
 #include "pipe.h"
-#include "space.h"
+#include "space/space.h"
 #include <string.h>
 
 #define DEVICE_NUMBER(major, minor) ((major) << 8 | (minor))

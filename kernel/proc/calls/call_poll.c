@@ -7,11 +7,11 @@
  */
 #include "calls.h"
 #include "file.h"
-#include "limits.h"
+#include "space/limits.h"
 #include "pipe.h"
 #include "program_signal.h"
 #include "program_time.h"
-#include "signals.h"
+#include "signal/signals.h"
 #include "terminal.h"
 #include "watch.h"
 #include <string.h>

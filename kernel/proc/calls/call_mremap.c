@@ -8,9 +8,9 @@
  * not copied: what was never touched stays so. Shrinking may sleep as well, and leaves a guard until it is done:
  * words[2] says that the mapping was found before.
  */
-#include "address_space.h"
+#include "space/address_space.h"
 #include "calls.h"
-#include "limits.h"
+#include "space/limits.h"
 #include <string.h>
 
 #define TARGET     0

@@ -3,7 +3,7 @@
  * Accounts of programs: made with the program, saved with its tasks; and the system call that shows them.
  */
 #include "program_account.h"
-#include "calls.h"
+#include "calls/calls.h"
 #include "pool.h"
 #include "vm_account.h"
 #include <string.h>

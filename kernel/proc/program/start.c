@@ -7,7 +7,7 @@
  */
 #include "file.h"
 #include "log.h"
-#include "space.h"
+#include "space/space.h"
 #include "start.h"
 #include "task.h"
 #include "terminal.h"

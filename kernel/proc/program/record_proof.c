@@ -10,9 +10,9 @@
 #include "linux_abi.h"
 #include "log.h"
 #include "program.h"
-#include "space.h"
+#include "space/space.h"
 #include "task.h"
-#include "terminal_console.h"
+#include "terminal/terminal_console.h"
 #include "terminal_object.h"
 #include <string.h>
 

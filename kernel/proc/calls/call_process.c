@@ -9,7 +9,7 @@
 #include "calls.h"
 #include "program_signal.h"
 #include "program_usage.h"
-#include "space.h"
+#include "space/space.h"
 #include "task.h"
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * System calls on time: clocks and sleeps.
  *
  * A sleep keeps its absolute deadline in record->call, so that it ends when it should however often the power fails in
- * between. The clocks of the processor are in system_call_usage.c.
+ * between. The clocks of the processor are in call_usage.c.
  */
 #include "arch/clock.h"
 #include "calls.h"

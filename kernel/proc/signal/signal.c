@@ -7,8 +7,8 @@
  * when it is not any more; so one that is pending and not blocked always means something. There is no job control: the
  * signals that would stop a program are ignored.
  */
-#include "address_space.h"
-#include "calls.h"
+#include "space/address_space.h"
+#include "calls/calls.h"
 #include "log.h"
 #include "program_hold.h"
 #include "signals.h"

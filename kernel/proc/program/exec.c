@@ -7,12 +7,12 @@
  * one step: the caller gets the new space and starts at its first instruction, and the other program ends with the old
  * one; with none, if the caller's was its lender's.
  */
-#include "address_space.h"
+#include "space/address_space.h"
 #include "arch/context.h"
 #include "file.h"
 #include "linux_abi.h"
 #include "program.h"
-#include "space.h"
+#include "space/space.h"
 #include "start.h"
 #include "task.h"
 #include "thread.h"

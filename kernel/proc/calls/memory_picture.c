@@ -9,10 +9,10 @@
  * All three calls write into the program's memory only what they have found without sleeping, and begin anew if they
  * are issued again after a boot.
  */
-#include "address_space.h"
+#include "space/address_space.h"
 #include "calls.h"
 #include "snap_pager.h"
-#include "space.h"
+#include "space/space.h"
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_region.h"

@@ -7,12 +7,12 @@
  * for it. (Page faults that memory can answer are elsewhere, in page_fault.c.)
  */
 #include "arch/context.h"
-#include "calls.h"
+#include "calls/calls.h"
 #include "log.h"
 #include "program_signal.h"
 #include "program_usage.h"
 #include "provoke.h"
-#include "signals.h"
+#include "signal/signals.h"
 #include <string.h>
 
 /* System calls ----------------------------------------------------------------------------------------------------- */

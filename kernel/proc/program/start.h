@@ -6,7 +6,7 @@
 #ifndef START_H
 #define START_H
 
-#include "address_space.h"
+#include "space/address_space.h"
 #include "elf_image.h"
 #include "error.h"
 #include "program.h"

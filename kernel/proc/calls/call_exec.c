@@ -8,7 +8,7 @@
  */
 #include "names.h"
 #include "program_signal.h"
-#include "space.h"
+#include "space/space.h"
 #include "task.h"
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #include "eidolon/memory.h"
 #include "program_signal.h"
 #include "program_time.h"
-#include "signals.h"
+#include "signal/signals.h"
 #include "task.h"
 
 #define PACE_FIRST_NS  50000000u

@@ -9,7 +9,7 @@
 #include "arch/clock.h"
 #include "calls.h"
 #include "file.h"
-#include "limits.h"
+#include "space/limits.h"
 #include "linux_terminal.h"
 #include "pipe.h"
 #include "program_signal.h"

@@ -3,7 +3,7 @@
  * Descriptors and open file descriptions: the records, their reference counts, and what is verified after a boot.
  */
 #include "file.h"
-#include "limits.h"
+#include "space/limits.h"
 #include "linux_abi.h"
 #include "log.h"
 #include "pipe.h"

@@ -14,7 +14,7 @@
 #include "file.h"
 #include "log.h"
 #include "program.h"
-#include "space.h"
+#include "space/space.h"
 #include "task.h"
 #include "thread.h"
 #include "vm_region.h"

@@ -4,7 +4,7 @@
  */
 #include "calls.h"
 #include "program_signal.h"
-#include "signals.h"
+#include "signal/signals.h"
 #include "task.h"
 #include <string.h>
 
