@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program for the worlds of proc_world.h that does everything at random, and knows at each moment what its memory holds
+ * A program (family/) for the worlds of proc_world.h that does everything at random, and knows at each moment what its memory holds
  * and what each of its calls may answer.
  *
  * What it does at a step follows from its seed and the step's number, which are in its memory; so are its books: for each
@@ -19,6 +19,8 @@
 
 #define FAMILY_WORDS 160u /* of the books */
 #define FAMILY_PIDS  128u
+
+#define FAMILY_SIGNAL 10u /* SIGUSR1: what programs send each other */
 
 struct family_book {
     uint32_t words[FAMILY_WORDS];
@@ -57,6 +59,9 @@ bool family_is_in_handler(const struct registers *registers);
  * way. False: interrupted, try again later. What is wrong ends the boot.
  */
 MUST_CHECK bool family_verify(struct registers *registers, const struct family_book *book);
+
+/* The step that books are at. */
+uint32_t family_step_of(const struct family_book *book);
 
 /* A clone has been made. */
 void family_cloned(uint32_t parent, uint32_t child);

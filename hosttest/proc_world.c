@@ -26,7 +26,6 @@
 #define EVENTS_MAX      600u /* of a boot, before the power goes */
 #define VARIANTS        2u   /* states of a cut */
 #define STEPS_LOOKED_AT 120u /* instructions that programs go on for after a boot that only looks */
-#define USER_SIGNAL     10u  /* what programs send each other */
 
 struct proc_world_counters proc_world_counters;
 
@@ -290,7 +289,7 @@ enum error __wrap_store_close(struct store *store)
 static bool may_end_unseen(const struct note *note, uint32_t status)
 {
     return note->may_be_gone || (world.is_short && (status == SIGKILL || status == SIGSEGV)) ||
-           (note->is_fresh && (status == USER_SIGNAL || status == SIGTERM));
+           (note->is_fresh && (status == FAMILY_SIGNAL || status == SIGTERM));
 }
 
 _Noreturn void __wrap_program_exit(uint32_t status)
@@ -317,7 +316,7 @@ static void on_synced(uint32_t pid, uint32_t step)
         return; /* stops are not noted */
     }
     note = note_of(generation, pid);
-    if (note == NULL || (!note->is_fresh && note->book.words[65] < step)) {
+    if (note == NULL || (!note->is_fresh && family_step_of(&note->book) < step)) {
         fail("pid %u: sync came back, and generation %llu is what is durable", pid, (unsigned long long)generation);
     }
     if (world.confirmed_count < sizeof(world.confirmed) / sizeof(world.confirmed[0])) {

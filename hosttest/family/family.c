@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * See host_family.h: what a program does next, and the proof that it is what its books say.
+ */
+#include "parts.h"
+#include "linux_abi.h"
+
+/* Choice ----------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    uint8_t weight, instruction;
+} choices[] = {
+    {24, WRITE}, {8, READ}, {8, MAP},     {6, UNMAP}, {7, PROTECT}, {6, MOVE},  {3, FORGET}, {5, BREAK},    {9, FORK},
+    {2, VFORK},  {9, WAIT}, {3, EXECUTE}, {2, SYNC},  {4, SIGNAL},  {3, SLEEP}, {1, SAY},    {1, IDENTITY}, {3, PIPE},
+};
+
+static uint32_t choose(uint32_t dice)
+{
+    uint32_t sum = 0, at = 0;
+
+    for (uint32_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        sum += choices[i].weight;
+    }
+    dice = family_mix(dice, 11) % sum;
+    while (dice >= choices[at].weight) {
+        dice -= choices[at++].weight;
+    }
+    return choices[at].instruction;
+}
+
+static uint32_t instruction_of(const struct family_step *step, uint32_t limit)
+{
+    return step->number < limit ? choose(step->dice) : LEAVE_WAIT;
+}
+
+static void run_begin(struct registers *registers)
+{
+    struct family_step step;
+    uint32_t limit;
+
+    TRY(family_step(registers, &step));
+    TRY(family_recall(registers, LIMIT, &limit));
+    host_jump(registers, instruction_of(&step, limit));
+}
+
+/* Proof ------------------------------------------------------------------------------------------------------------ */
+
+bool family_verify(struct registers *registers, const struct family_book *expected)
+{
+    struct family_step step;
+
+    if (family_is_fresh(registers)) {
+        return family_check_image(registers);
+    }
+    for (uint32_t i = 0; i < FAMILY_WORDS; i++) {
+        uint32_t value;
+        TRY_BOOL(host_load(registers, BOOKS + 4 * i, &value));
+        if (value != expected->words[i]) {
+            host_wrong("pid %u: word %u of the books is %08x, and was %08x at the stop", family_pid(), i, value,
+                       expected->words[i]);
+        }
+    }
+    *family_book() = *expected;
+    TRY_BOOL(family_step(registers, &step));
+    uint32_t instruction = instruction_of(&step, expected->words[LIMIT]);
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        uint32_t entry = expected->words[LEDGER + slot];
+        if ((entry & READABLE) != 0 && !family_touches(&step, instruction, slot)) {
+            TRY_BOOL(family_check_page(registers, &step, slot, entry));
+        }
+    }
+    return true;
+}
+
+void family_use(const struct family_options *with)
+{
+    static struct host_instruction instructions[INSTRUCTIONS];
+
+    family_options = *with;
+    instructions[BEGIN] = (struct host_instruction){run_begin, NULL};
+    family_use_memory(instructions);
+    family_use_children(instructions);
+    family_use_image(instructions);
+    family_use_signals(instructions);
+    family_use_calls(instructions);
+    family_use_pipe(instructions);
+    host_program_use(instructions, INSTRUCTIONS);
+}

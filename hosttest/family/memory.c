@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The memory of a program: its pages, and the calls that change what is mapped.
+ */
+#include "parts.h"
+#include "linux_errno.h"
+
+static uint32_t address_of(const struct family_step *step, uint32_t slot)
+{
+    if (slot < DATA_SLOT) {
+        return ARENA + slot * PAGE_SIZE;
+    }
+    if (slot < HEAP_SLOT) {
+        return HOST_DATA + (4 + slot - DATA_SLOT) * PAGE_SIZE;
+    }
+    if (slot < STACK_SLOT) {
+        return step->heap_start + (slot - HEAP_SLOT) * PAGE_SIZE;
+    }
+    return STACK_END - (72 + 2 * (slot - STACK_SLOT)) * PAGE_SIZE;
+}
+
+static uint32_t word_of(uint32_t version, uint32_t index)
+{
+    return version == 0 ? 0 : family_mix(version, index);
+}
+
+bool family_check_page(struct registers *registers, const struct family_step *step, uint32_t slot, uint32_t entry)
+{
+    uint32_t address = address_of(step, slot), value;
+
+    for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
+        TRY_BOOL(host_load(registers, address + 4 * i, &value));
+        if (value != word_of(entry >> VERSION_SHIFT, i)) {
+            host_wrong("pid %u, step %u: page at %08x, word %u is %08x, expected version %07x", family_pid(),
+                       step->number, address, i, value, entry >> VERSION_SHIFT);
+        }
+    }
+    return true;
+}
+
+static void run_write(struct registers *registers)
+{
+    struct family_step step;
+    uint32_t entry;
+
+    TRY(family_step(registers, &step));
+    TRY(family_recall(registers, LEDGER + step.slot, &entry));
+    if ((entry & WRITABLE) != 0) {
+        uint32_t version = (step.dice % 9 == 0 ? 0 : step.dice >> VERSION_SHIFT);
+        for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
+            TRY(host_store(registers, address_of(&step, step.slot) + 4 * i, word_of(version, i)));
+        }
+        TRY(family_note(registers, LEDGER + step.slot, version << VERSION_SHIFT | (entry & ALL)));
+        family_counters.writes++;
+    }
+    family_finish(registers, &step);
+}
+
+static void run_read(struct registers *registers)
+{
+    struct family_step step;
+    uint32_t entry;
+
+    TRY(family_step(registers, &step));
+    for (uint32_t slot = step.slot; slot < SLOTS && slot < step.slot + 4; slot++) {
+        TRY(family_recall(registers, LEDGER + slot, &entry));
+        if ((entry & READABLE) != 0) {
+            TRY(family_check_page(registers, &step, slot, entry));
+            family_counters.reads++;
+        }
+    }
+    family_finish(registers, &step);
+}
+
+/* Whether all pages of a range have the same rights, and whether all are mapped. */
+static bool same_rights(struct registers *registers, uint32_t first, uint32_t count, bool *same, bool *all_mapped,
+                        uint32_t *rights)
+{
+    *same = true;
+    *all_mapped = true;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t entry;
+        TRY_BOOL(family_recall(registers, LEDGER + first + i, &entry));
+        *rights = i == 0 ? entry & ALL : *rights;
+        *same = *same && (entry & ALL) == *rights;
+        *all_mapped = *all_mapped && (entry & MAPPED) != 0;
+    }
+    return true;
+}
+
+static void run_map(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    HOST_CALL(registers, CALL_MMAP2, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
+}
+
+static void after_map(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    if (family_is_again(registers, MAP)) {
+        return;
+    }
+    family_expect(registers, "mmap", (int32_t)(ARENA + step.first * PAGE_SIZE));
+    TRY(family_note_range(registers, step.first, step.count, ALL));
+    family_counters.maps++;
+    family_finish(registers, &step);
+}
+
+static void run_unmap(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    HOST_CALL(registers, CALL_MUNMAP, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE);
+}
+
+static void after_unmap(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    if (family_is_again(registers, UNMAP)) {
+        return;
+    }
+    family_expect(registers, "munmap", 0);
+    TRY(family_note_range(registers, step.first, step.count, 0));
+    family_counters.unmaps++;
+    family_finish(registers, &step);
+}
+
+/*
+ * The answer of a call that changes mapped pages, and refuses a range that is not all mapped. False: nothing is
+ * changed; the step is over, or the call is made once more.
+ */
+static bool changes_mapped_range(struct registers *registers, const struct family_step *step, uint32_t instruction,
+                                 const char *call)
+{
+    bool same, all_mapped;
+    uint32_t rights;
+
+    TRY_BOOL(same_rights(registers, step->first, step->count, &same, &all_mapped, &rights));
+    if (!all_mapped && (int32_t)registers->eax == -ENOMEM) {
+        family_finish(registers, step);
+        return false;
+    }
+    if (family_is_again(registers, instruction)) {
+        return false;
+    }
+    family_expect(registers, call, all_mapped ? 0 : -ENOMEM);
+    return true;
+}
+
+static const struct {
+    uint32_t prot, rights;
+} protections[4] = {{3, ALL}, {1, MAPPED | READABLE}, {0, MAPPED}, {3, ALL}};
+
+static void run_protect(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    HOST_CALL(registers, CALL_MPROTECT, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE,
+              protections[step.dice >> 20 & 3].prot);
+}
+
+static void after_protect(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    TRY(changes_mapped_range(registers, &step, PROTECT, "mprotect"));
+    for (uint32_t i = 0; i < step.count; i++) {
+        uint32_t entry;
+        TRY(family_recall(registers, LEDGER + step.first + i, &entry));
+        TRY(family_note(registers, LEDGER + step.first + i, (entry & ~ALL) | protections[step.dice >> 20 & 3].rights));
+    }
+    family_counters.protections++;
+    family_finish(registers, &step);
+}
+
+static bool overlaps(const struct family_step *step)
+{
+    return step->first < step->target + step->count && step->target < step->first + step->count;
+}
+
+/* mremap() of a range to another place in the arena. */
+static void run_move(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    if (overlaps(&step)) {
+        family_finish(registers, &step);
+        return;
+    }
+    HOST_CALL(registers, CALL_MREMAP, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE, step.count * PAGE_SIZE, 3,
+              ARENA + step.target * PAGE_SIZE);
+}
+
+static void after_move(struct registers *registers)
+{
+    struct family_step step;
+    bool same, all_mapped;
+    uint32_t rights;
+
+    TRY(family_step(registers, &step));
+    TRY(same_rights(registers, step.first, step.count, &same, &all_mapped, &rights));
+    if (family_is_again(registers, MOVE)) {
+        return;
+    }
+    if (!same || !all_mapped) {
+        family_expect(registers, "mremap", -EFAULT);
+        family_finish(registers, &step);
+        return;
+    }
+    family_expect(registers, "mremap", (int32_t)(ARENA + step.target * PAGE_SIZE));
+    for (uint32_t i = 0; i < step.count; i++) {
+        uint32_t entry;
+        TRY(family_recall(registers, LEDGER + step.first + i, &entry));
+        TRY(family_note(registers, LEDGER + step.target + i, entry));
+        TRY(family_note(registers, LEDGER + step.first + i, 0));
+    }
+    family_counters.moves++;
+    family_finish(registers, &step);
+}
+
+/* madvise(MADV_DONTNEED) */
+static void run_forget(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    HOST_CALL(registers, CALL_MADVISE, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE, 4);
+}
+
+static void after_forget(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    TRY(changes_mapped_range(registers, &step, FORGET, "madvise"));
+    for (uint32_t i = 0; i < step.count; i++) {
+        uint32_t entry;
+        TRY(family_recall(registers, LEDGER + step.first + i, &entry));
+        TRY(family_note(registers, LEDGER + step.first + i, entry & ALL));
+    }
+    family_finish(registers, &step);
+}
+
+/* Where the heap begins is asked once. */
+static void run_break_find(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_BRK, 0);
+}
+
+static void after_break_find(struct registers *registers)
+{
+    TRY(family_note(registers, HEAP_START, registers->eax));
+    host_jump(registers, BEGIN);
+}
+
+static void run_break(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    HOST_CALL(registers, CALL_BRK, step.heap_start + step.slot % (HEAP_SLOTS + 1) * PAGE_SIZE);
+}
+
+static void after_break(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    uint32_t wanted = step.slot % (HEAP_SLOTS + 1);
+    if (registers->eax != step.heap_start + wanted * PAGE_SIZE) {
+        if (!family_may_be_short()) {
+            host_wrong("pid %u: brk is %08x, expected %u pages above %08x", family_pid(), registers->eax, wanted,
+                       step.heap_start);
+        }
+        family_counters.retries++;
+        host_jump(registers, BREAK);
+        return;
+    }
+    for (uint32_t i = 0; i < HEAP_SLOTS; i++) {
+        if (i >= wanted) {
+            TRY(family_note(registers, LEDGER + HEAP_SLOT + i, 0));
+        } else if (i >= step.heap_pages) {
+            TRY(family_note(registers, LEDGER + HEAP_SLOT + i, ALL));
+        }
+    }
+    TRY(family_note(registers, HEAP_PAGES, wanted));
+    family_counters.breaks++;
+    family_finish(registers, &step);
+}
+
+bool family_touches(const struct family_step *step, uint32_t instruction, uint32_t slot)
+{
+    switch (instruction) {
+    case WRITE:
+        return slot == step->slot;
+    case MAP:
+    case UNMAP:
+    case PROTECT:
+    case FORGET:
+        return slot >= step->first && slot < step->first + step->count;
+    case MOVE:
+        return (slot >= step->first && slot < step->first + step->count) ||
+               (slot >= step->target && slot < step->target + step->count);
+    case BREAK:
+        return slot >= HEAP_SLOT && slot < STACK_SLOT;
+    default:
+        return false;
+    }
+}
+
+void family_use_memory(struct host_instruction *table)
+{
+    table[WRITE] = (struct host_instruction){run_write, NULL};
+    table[READ] = (struct host_instruction){run_read, NULL};
+    table[MAP] = (struct host_instruction){run_map, after_map};
+    table[UNMAP] = (struct host_instruction){run_unmap, after_unmap};
+    table[PROTECT] = (struct host_instruction){run_protect, after_protect};
+    table[MOVE] = (struct host_instruction){run_move, after_move};
+    table[FORGET] = (struct host_instruction){run_forget, after_forget};
+    table[BREAK] = (struct host_instruction){run_break, after_break};
+    table[BREAK_FIND] = (struct host_instruction){run_break_find, after_break_find};
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A pipe, in one step: a child that writes so many bytes of a known sequence and ends, a parent that reads to the end.
+ */
+#include "parts.h"
+
+#define DESCRIPTORS (SCRATCH + 0x10u)
+
+static uint32_t pipe_bytes(uint32_t seed)
+{
+    return 4 * (1 + family_mix(seed, 9) % 25000); /* a pipe holds 64 KiB */
+}
+
+static uint32_t pipe_word(uint32_t seed, uint32_t position)
+{
+    return family_mix(seed ^ 0x5A5A5A5A, position);
+}
+
+static void run_pipe(struct registers *registers)
+{
+    struct family_step step;
+    bool may, any;
+
+    TRY(family_step(registers, &step));
+    TRY(family_has_children(registers, &any));
+    if (any) {
+        family_finish(registers, &step); /* the wait at the end must be for the one child */
+        return;
+    }
+    TRY(family_may_clone(registers, &step, &may));
+    if (may) {
+        HOST_CALL(registers, CALL_PIPE, DESCRIPTORS);
+    }
+}
+
+static void after_pipe(struct registers *registers)
+{
+    uint32_t descriptors[2];
+
+    if (family_is_again(registers, PIPE)) {
+        return;
+    }
+    family_expect(registers, "pipe", 0);
+    TRY(host_load(registers, DESCRIPTORS, &descriptors[0]));
+    TRY(host_load(registers, DESCRIPTORS + 4, &descriptors[1]));
+    TRY(family_note(registers, PIPE_READ, descriptors[0]));
+    TRY(family_note(registers, PIPE_WRITE, descriptors[1]));
+    TRY(family_note(registers, PIPE_POSITION, 0));
+    host_jump(registers, PIPE_FORK);
+}
+
+static void run_pipe_fork(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_FORK);
+}
+
+static void after_pipe_fork(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    if (family_is_again(registers, PIPE_FORK)) {
+        return;
+    }
+    family_expect_clone(registers);
+    if (registers->eax == 0) {
+        (void)!family_become_child(registers, &step, PIPE_CHILD_CLOSE);
+        return;
+    }
+    TRY(family_note(registers, PIPE_CHILD, registers->eax));
+    host_jump(registers, PIPE_PARENT_CLOSE);
+}
+
+static void close_end(struct registers *registers, uint32_t word)
+{
+    uint32_t descriptor;
+
+    TRY(family_recall(registers, word, &descriptor));
+    HOST_CALL(registers, CALL_CLOSE, descriptor);
+}
+
+static void run_pipe_child_close(struct registers *registers)
+{
+    close_end(registers, PIPE_READ);
+}
+
+static void after_pipe_child_close(struct registers *registers)
+{
+    family_expect(registers, "close", 0);
+    host_jump(registers, PIPE_FILL);
+}
+
+/* Bytes in the next write. */
+static uint32_t piece(uint32_t seed, uint32_t position)
+{
+    uint32_t left = pipe_bytes(seed) - position, wanted = 4 * (1 + family_mix(seed, position) % (BUFFER_BYTES / 4));
+
+    return left < wanted ? left : wanted;
+}
+
+static void run_pipe_fill(struct registers *registers)
+{
+    uint32_t seed, position;
+
+    TRY(family_recall(registers, SEED, &seed));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    if (position == pipe_bytes(seed)) {
+        host_jump(registers, LEAVE);
+        return;
+    }
+    for (uint32_t i = 0; i < piece(seed, position); i += 4) {
+        TRY(host_store(registers, BUFFER + i, pipe_word(seed, position + i)));
+    }
+    host_jump(registers, PIPE_SEND);
+}
+
+static void run_pipe_send(struct registers *registers)
+{
+    uint32_t seed, position, descriptor;
+
+    TRY(family_recall(registers, SEED, &seed));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    TRY(family_recall(registers, PIPE_WRITE, &descriptor));
+    HOST_CALL(registers, CALL_WRITE, descriptor, BUFFER, piece(seed, position));
+}
+
+static void after_pipe_send(struct registers *registers)
+{
+    uint32_t seed, position;
+
+    TRY(family_recall(registers, SEED, &seed));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    if (family_is_interrupted(registers, PIPE_SEND)) {
+        return;
+    }
+    if (registers->eax == 0 || registers->eax > piece(seed, position)) {
+        host_wrong("pid %u: write of %u bytes to a pipe is %d", family_pid(), piece(seed, position),
+                   (int32_t)registers->eax);
+    }
+    /* Only whole words: a signal may have cut the write anywhere. */
+    if (registers->eax % 4 != 0) {
+        host_wrong("pid %u: a write to a pipe of words was cut at byte %u", family_pid(), registers->eax);
+    }
+    TRY(family_note(registers, PIPE_POSITION, position + registers->eax));
+    host_jump(registers, PIPE_FILL);
+}
+
+static void run_pipe_parent_close(struct registers *registers)
+{
+    close_end(registers, PIPE_WRITE);
+}
+
+static void after_pipe_parent_close(struct registers *registers)
+{
+    family_expect(registers, "close", 0);
+    host_jump(registers, PIPE_RECEIVE);
+}
+
+static void run_pipe_receive(struct registers *registers)
+{
+    uint32_t descriptor, position;
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    TRY(family_recall(registers, PIPE_READ, &descriptor));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    HOST_CALL(registers, CALL_READ, descriptor, BUFFER, 1 + family_mix(step.dice, position) % BUFFER_BYTES);
+}
+
+static void after_pipe_receive(struct registers *registers)
+{
+    uint32_t position;
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    if (family_is_interrupted(registers, PIPE_RECEIVE)) {
+        return;
+    }
+    if ((int32_t)registers->eax < 0 || registers->eax > BUFFER_BYTES) {
+        host_wrong("pid %u: read from a pipe is %d", family_pid(), (int32_t)registers->eax);
+    }
+    for (uint32_t i = 0; i < registers->eax; i++) {
+        uint32_t at = position + i;
+        uint8_t byte;
+        TRY(family_load_byte(registers, BUFFER + i, &byte));
+        if (byte != (uint8_t)(pipe_word(family_child_seed(&step), at & ~3u) >> 8 * (at & 3))) {
+            host_wrong("pid %u: byte %u that came through a pipe is %02x", family_pid(), at, byte);
+        }
+    }
+    family_counters.piped += registers->eax;
+    TRY(family_note(registers, PIPE_POSITION, position + registers->eax));
+    host_jump(registers, registers->eax == 0 ? PIPE_CLOSE : PIPE_RECEIVE);
+}
+
+static void run_pipe_close(struct registers *registers)
+{
+    close_end(registers, PIPE_READ);
+}
+
+static void after_pipe_close(struct registers *registers)
+{
+    family_expect(registers, "close", 0);
+    host_jump(registers, PIPE_WAIT);
+}
+
+static void run_pipe_wait(struct registers *registers)
+{
+    uint32_t child;
+
+    TRY(family_recall(registers, PIPE_CHILD, &child));
+    HOST_CALL(registers, CALL_WAIT4, child, STATUS, 0, 0);
+}
+
+static void after_pipe_wait(struct registers *registers)
+{
+    struct family_step step;
+    uint32_t child, status, position;
+
+    TRY(family_step(registers, &step));
+    if (family_is_interrupted(registers, PIPE_WAIT)) {
+        return;
+    }
+    TRY(family_recall(registers, PIPE_CHILD, &child));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    TRY(host_load(registers, STATUS, &status));
+    uint32_t seed = family_child_seed(&step);
+    if (registers->eax != child || (status != family_status_of(seed) && !family_is_excused(status, 0))) {
+        host_wrong("pid %u: the writer %u ended as %d with %x, expected %x", family_pid(), child,
+                   (int32_t)registers->eax, status, family_status_of(seed));
+    }
+    if (status == family_status_of(seed) && position != pipe_bytes(seed)) {
+        host_wrong("pid %u: %u bytes came through a pipe, expected %u", family_pid(), position, pipe_bytes(seed));
+    }
+    family_finish(registers, &step);
+}
+
+void family_use_pipe(struct host_instruction *table)
+{
+    table[PIPE] = (struct host_instruction){run_pipe, after_pipe};
+    table[PIPE_FORK] = (struct host_instruction){run_pipe_fork, after_pipe_fork};
+    table[PIPE_CHILD_CLOSE] = (struct host_instruction){run_pipe_child_close, after_pipe_child_close};
+    table[PIPE_FILL] = (struct host_instruction){run_pipe_fill, NULL};
+    table[PIPE_SEND] = (struct host_instruction){run_pipe_send, after_pipe_send};
+    table[PIPE_PARENT_CLOSE] = (struct host_instruction){run_pipe_parent_close, after_pipe_parent_close};
+    table[PIPE_RECEIVE] = (struct host_instruction){run_pipe_receive, after_pipe_receive};
+    table[PIPE_CLOSE] = (struct host_instruction){run_pipe_close, after_pipe_close};
+    table[PIPE_WAIT] = (struct host_instruction){run_pipe_wait, after_pipe_wait};
+}

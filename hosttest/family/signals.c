@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Signals: who sends them, and the handlers.
+ */
+#include "parts.h"
+#include "linux_abi.h"
+
+#define FLAG_RESTORER 0x04000000u
+#define FLAG_RESTART  0x10000000u
+#define FLAG_INFO     0x00000004u
+#define ACTION        (SCRATCH + 0x40u)
+#define WITH_INFO(s)  ((family_mix((s), 6) & 1) != 0)
+
+static void run_start_handlers(struct registers *registers)
+{
+    uint32_t seed;
+
+    TRY(family_recall(registers, SEED, &seed));
+    uint32_t flags =
+        FLAG_RESTORER | ((family_mix(seed, 7) & 1) != 0 ? FLAG_RESTART : 0) | (WITH_INFO(seed) ? FLAG_INFO : 0);
+    const uint32_t action[5] = {host_code(HANDLER), flags,
+                                host_code(WITH_INFO(seed) ? INFORMATION_RESTORER : RESTORER)};
+    for (uint32_t i = 0; i < 5; i++) {
+        TRY(host_store(registers, ACTION + 4 * i, action[i]));
+    }
+    HOST_CALL(registers, CALL_RT_SIGACTION, FAMILY_SIGNAL, ACTION, 0, 8);
+}
+
+static void after_start_handlers(struct registers *registers)
+{
+    family_expect(registers, "rt_sigaction", 0);
+    host_jump(registers, BREAK_FIND);
+}
+
+static void run_handler(struct registers *registers)
+{
+    uint32_t handled, number, back;
+
+    TRY(host_load(registers, registers->esp, &back));
+    TRY(host_load(registers, registers->esp + 4, &number));
+    if (number != FAMILY_SIGNAL) {
+        host_wrong("pid %u: a handler is told of signal %u", family_pid(), number);
+    }
+    TRY(family_recall(registers, HANDLED, &handled));
+    TRY(family_note(registers, HANDLED, handled + 1));
+    family_counters.handled++;
+    registers->esp += 4;
+    registers->eip = back;
+}
+
+static void run_restorer(struct registers *registers)
+{
+    registers->esp += 4;
+    HOST_CALL(registers, CALL_SIGRETURN);
+}
+
+static void run_information_restorer(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_RT_SIGRETURN);
+}
+
+bool family_is_in_handler(const struct registers *registers)
+{
+    uint32_t instruction = (registers->eip - HOST_CODE) / HOST_CODE_BYTES;
+
+    return instruction == HANDLER || instruction == RESTORER || instruction == INFORMATION_RESTORER;
+}
+
+/* To itself, a child or its parent. */
+static void run_signal(struct registers *registers)
+{
+    struct family_step step;
+    uint32_t to = 0, place;
+
+    TRY(family_step(registers, &step));
+    if (family_options.is_calm) {
+        family_finish(registers, &step);
+        return;
+    }
+    place = (step.dice >> 20) % (CHILDREN_MAX + 1);
+    if (place < CHILDREN_MAX) {
+        TRY(family_recall(registers, CHILDREN + 3 * place, &to));
+        TRY(family_note(registers, CHILDREN + 3 * place + 2, 1));
+    }
+    HOST_CALL(registers, CALL_KILL, to == 0 ? family_pid() : to, FAMILY_SIGNAL);
+}
+
+static void after_signal(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    family_expect(registers, "kill", 0);
+    family_counters.signals++;
+    family_finish(registers, &step);
+}
+
+void family_use_signals(struct host_instruction *table)
+{
+    table[START_HANDLERS] = (struct host_instruction){run_start_handlers, after_start_handlers};
+    table[SIGNAL] = (struct host_instruction){run_signal, after_signal};
+    table[HANDLER] = (struct host_instruction){run_handler, NULL};
+    table[RESTORER] = (struct host_instruction){run_restorer, NULL};
+    table[INFORMATION_RESTORER] = (struct host_instruction){run_information_restorer, NULL};
+}
