@@ -243,7 +243,7 @@ static void pages_that_are_only_read_are_not_written(void **unused)
     (void)unused;
     fill(PAGES, 7);
     model.cleans_all = true;
-    assert_int_equal(vm_clean_pages(), OK);
+    assert_int_equal(clean(), OK);
     uint32_t pages = model.pages;
     verify(PAGES, 7);
     verify(PAGES, 7);

@@ -48,9 +48,15 @@ static bool none_may_go(const struct vm_page *page)
     return false;
 }
 
+static bool take_accessed(const struct vm_page *page)
+{
+    return pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
+}
+
 static void begin(const struct vm_policy *policy, uint32_t seed)
 {
-    struct vm_map_options options = {.seed = {seed, 1}, .buckets_max = 64, .policy = policy};
+    struct vm_map_options options = {.seed = {seed, 1}, .buckets_max = 64, .policy = policy,
+                                     .take_accessed = take_accessed};
 
     fake_machine_start(256);
     assert_int_equal(vm_map_init(&map, &options), OK);

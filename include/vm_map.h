@@ -166,6 +166,7 @@ struct vm_map_options {
     uint32_t buckets_max;               /* address space to reserve, in buckets; growth ends there, creation does not */
     bool (*gpn_valid)(struct gpn page); /* NULL: the whole 32-bit space */
     const struct vm_policy *policy;     /* of replacement; NULL: the default */
+    vm_take_accessed *take_accessed;    /* for it; NULL: no victim is ever asked for */
 };
 
 /* Whether a page lies in the window of its space: private, shared or system (types.h). For options.gpn_valid. */

@@ -11,6 +11,7 @@
 #include "arch/frame.h"
 #include "error.h"
 #include "types.h"
+#include "vm_reserve.h"
 
 /*
  * A frame for the content of a page, without sleeping.
@@ -34,12 +35,6 @@ MUST_CHECK enum error vm_reclaim_wait(struct space_id space);
  */
 #define VM_PROMISE_PAGES_MAX 1024u
 MUST_CHECK enum error vm_may_promise(struct space_id space, uint32_t count);
-
-/* Frames that only the kernel may take. Set once at boot, from the size of memory. */
-uint32_t vm_frame_reserve(void);
-
-/* Frames that copies for a running snapshot may take, apart from those of the kernel's own records. */
-uint32_t vm_copies_max(void);
 
 /* How often a page was dropped to get its frame, and how many of these were written out for it. */
 uint64_t vm_reclaim_dropped(void);

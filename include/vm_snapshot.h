@@ -8,6 +8,9 @@
 #include "error.h"
 #include "types.h"
 
+/* No stop has been, as after a boot. */
+void vm_stop_clear(void);
+
 /*
  * The stop: the lists of known dirty pages are handed to the snapshot, and from now on nothing is written through any
  * mapping before its chunk is opened. Constant time, does not sleep.
@@ -33,9 +36,6 @@ uint64_t vm_copies(void);
  * - errors as vm_pager.page_out; some frames may have been freed all the same.
  */
 MUST_CHECK enum error vm_page_out(uint32_t *freed);
-
-/* Ask the pager to make what is dirty now clean, and wait for it. Errors as vm_pager.clean. */
-MUST_CHECK enum error vm_clean_pages(void);
 
 /*
  * A clean page has been written and may be written to again, if its region allows that. The caller has its mutex.

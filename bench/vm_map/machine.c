@@ -139,13 +139,6 @@ bool mutex_is_free(const struct mutex *mutex)
     return mutex->owner == NULL;
 }
 
-/* Nothing is mapped, so nothing was accessed. */
-bool vm_page_take_accessed(const struct vm_page *page)
-{
-    (void)page;
-    return false;
-}
-
 _Noreturn void panic(const char *subsystem, const char *format, ...)
 {
     fprintf(stderr, "panic: %s: %s\n", subsystem, format);

@@ -7,14 +7,13 @@
  * source (settle.c), so whoever looks upwards does not miss it. What may happen while one sleeps is that a space on the
  * way ends and its number is given to another one: therefore the way is looked at again afterwards, and gone once more
  * if it leads elsewhere.
- *
- * A borrowed frame has no record of its borrowers. They are the descendants of its space that have no page of their own
- * there, at the same address: the tree says who they are.
  */
 #include "borrow.h"
 #include "arch/frame.h"
+#include "arch/pmap.h"
+#include "internal.h"
+#include "object_space.h"
 #include "page_in.h"
-#include "vm_lineage.h"
 #include "vm_reclaim.h"
 #include <string.h>
 
@@ -33,8 +32,7 @@ static struct gpn in_space(struct gpn gpn, struct space_id space)
 /* The page that an untouched one is a copy of. False: none, and `out` is as it was. */
 static bool source_of(struct gpn gpn, struct gpn *out)
 {
-    const struct vm_fault_policy *policy = vm_fault_policy();
-    struct space_id source = policy->source != NULL ? policy->source(gpn) : SPACE_SHARED;
+    struct space_id source = vm_objects.policy->source != NULL ? vm_objects.policy->source(gpn) : SPACE_SHARED;
 
     if (source.number == SPACE_SHARED.number) {
         return false;
@@ -70,13 +68,13 @@ static bool is_on_the_way(struct gpn gpn, struct gpn above)
 static enum error bring_in(struct vm_page *page, const struct vm_allowance *allowance, enum eidolon_count *kind)
 {
     struct vm_cluster_extent extent;
-    enum error error = page_in_measure(vm_fault_pager(), page, allowance, &extent);
+    enum error error = page_in_measure(vm_objects.pager, page, allowance, &extent);
 
     if (error != OK || extent.is_absent) {
         return error;
     }
     *kind = EIDOLON_FAULT_PAGE_IN;
-    return page_in(vm_object_space(), vm_fault_pager(), page, &extent, allowance);
+    return page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
 }
 
 /*
@@ -91,12 +89,12 @@ static enum error find_lender(struct gpn gpn, const struct vm_allowance *allowan
     *lender = NULL;
     *last = gpn;
     while (source_of(*last, last)) {
-        enum error error = vm_fault_lock_page(*last, &page, NULL);
+        enum error error = vm_map_lock_page(&vm_objects.map, *last, &page, NULL);
         if (error == OK && frame_is_none(page->frame)) {
             error = bring_in(page, allowance, kind);
             if (error != OK || frame_is_none(page->frame)) {
                 vm_page_unlock(page);
-                page_in_forget(vm_object_space(), *last);
+                vm_map_forget(&vm_objects.map, *last);
                 page = NULL;
             }
         }
@@ -129,7 +127,7 @@ void borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct 
     if (pmap_query(page->gpn, NULL)) {
         (void)pmap_remove(page->gpn);
     }
-    vm_page_make_resident(vm_object_space(), page, frame);
+    vm_page_make_resident(&vm_objects.map, page, frame);
 }
 
 void borrow_fail_copy(struct vm_page *page, struct frame frame)
@@ -175,7 +173,6 @@ static enum error take(struct vm_page *page, const struct vm_page *lender, enum 
 static enum error find_and_take(struct vm_page *page, enum pmap_access access, struct frame frame,
                                 struct vm_allowance *allowance, enum eidolon_count *kind)
 {
-    const struct vm_fault_policy *policy = vm_fault_policy();
     struct vm_page *lender;
     struct gpn last;
     enum error error;
@@ -183,7 +180,7 @@ static enum error find_and_take(struct vm_page *page, enum pmap_access access, s
     for (;;) {
         error = find_lender(page->gpn, allowance, &lender, &last, kind);
         if (error == OK) {
-            error = policy->check(page->gpn, access, allowance);
+            error = vm_objects.policy->check(page->gpn, access, allowance);
         }
         bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !borrow_is_due(last));
         if (error == OK && holds) {
@@ -210,77 +207,4 @@ enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allow
         borrow_fail_copy(page, frame);
     }
     return error;
-}
-
-/* Borrowers -------------------------------------------------------------------------------------------------------- */
-
-/*
- * The next descendant whose page borrows the frame of `lender`; none: no more. One that has a page of its own lends to
- * those below it itself.
- */
-static struct space_id next_borrower(struct gpn lender, struct space_id at)
-{
-    struct space_id root = gpn_space(lender);
-    bool descend = true;
-
-    while ((at = vm_lineage_next(root, at, descend)).number != 0) {
-        struct gpn gpn = in_space(lender, at);
-        const struct vm_page *page = vm_map_find(vm_object_space(), gpn);
-        descend = page == NULL || frame_is_none(page->frame);
-        if (descend && pmap_query(gpn, NULL)) {
-            return at;
-        }
-    }
-    return at;
-}
-
-bool borrowers_hold(struct gpn gpn)
-{
-    struct space_id at = gpn_space(gpn);
-
-    while ((at = next_borrower(gpn, at)).number != 0) {
-        const struct vm_page *page = vm_map_find(vm_object_space(), in_space(gpn, at));
-        if (page != NULL && page->wire_count > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool borrowers_take_accessed(struct gpn gpn)
-{
-    struct space_id at = gpn_space(gpn);
-    bool accessed = false;
-
-    while ((at = next_borrower(gpn, at)).number != 0) {
-        accessed |= pmap_clear_accessed(in_space(gpn, at));
-    }
-    return accessed;
-}
-
-void borrowers_unmap(struct gpn gpn)
-{
-    struct space_id at = gpn_space(gpn);
-
-    while ((at = next_borrower(gpn, at)).number != 0) {
-        (void)pmap_remove(in_space(gpn, at));
-    }
-}
-
-bool vm_mappings_are_right(const struct vm_page *page)
-{
-    struct space_id at = gpn_space(page->gpn);
-
-    if (pmap_query(page->gpn, NULL) && pmap_frame(page->gpn).number != page->frame.number) {
-        return false;
-    }
-    while ((at = next_borrower(page->gpn, at)).number != 0) {
-        enum pmap_access access;
-        struct gpn gpn = in_space(page->gpn, at);
-        (void)pmap_query(gpn, &access);
-        if (access != PMAP_READ || pmap_is_dirty(gpn) || pmap_frame(gpn).number != page->frame.number) {
-            return false;
-        }
-    }
-    return true;
 }

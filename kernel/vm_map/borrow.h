@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside kernel/vm_map: pages that are their source's until they are written (vm_lineage.h), and what they share with
- * the fault path.
+ * Inside kernel/vm_map: pages that are their source's until they are written (vm_lineage.h).
  */
 #ifndef BORROW_H
 #define BORROW_H
@@ -9,28 +8,6 @@
 #include "vm_account.h"
 #include "vm_fault.h"
 #include "vm_map.h"
-
-/* The fault path's own, for its other files (fault.c). */
-const struct vm_pager *vm_fault_pager(void);
-const struct vm_fault_policy *vm_fault_policy(void);
-
-/* The page's record, made if there is none, with its mutex; `slept` may be NULL. ERROR_RANGE, ERROR_NO_MEMORY. */
-MUST_CHECK enum error vm_fault_lock_page(struct gpn gpn, struct vm_page **out, bool *slept);
-
-/*
- * Map a resident page so that the access succeeds; the caller has its mutex. Does not sleep.
- * - kind: what was to be done, or NO_FAULT. ERROR_NO_MEMORY; ERROR_BUSY: see vm_fault_wait_for_snapshot().
- */
-#define NO_FAULT EIDOLON_COUNTS_KNOWN
-MUST_CHECK enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_write,
-                                   enum eidolon_count *kind);
-
-/* What vm_discard() does to a page that has a record, but for what the pager has. The caller has its mutex, and loses
- * it. */
-void vm_fault_discard_page(struct vm_page *page);
-
-/* A page that is to be copied for the running snapshot, and may not yet: wait. ERROR_INTERRUPTED. */
-MUST_CHECK enum error vm_fault_wait_for_snapshot(struct gpn gpn);
 
 /* Whether an untouched page is a source's. */
 bool borrow_is_due(struct gpn gpn);
@@ -59,12 +36,5 @@ MUST_CHECK enum error borrow(struct vm_page *page, enum pmap_access access, stru
 MUST_CHECK enum error borrow_begin_copy(struct vm_page *page, struct frame *out);
 void borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame);
 void borrow_fail_copy(struct vm_page *page, struct frame frame);
-
-/* Whether one of those who borrow a page's frame has wired it; and whether one has used it since the last call. */
-bool borrowers_hold(struct gpn gpn);
-bool borrowers_take_accessed(struct gpn gpn);
-
-/* Take the frame from those who borrow it. */
-void borrowers_unmap(struct gpn gpn);
 
 #endif

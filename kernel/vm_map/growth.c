@@ -14,9 +14,8 @@
  */
 #include "vm_growth.h"
 #include "arch/clock.h"
-#include "borrow.h"
 #include "log.h"
-#include "vm_fault.h"
+#include "object_space.h"
 #include <string.h>
 
 #define MANY_PAGES  64u           /* since the last snapshot: then they alone decide */
@@ -119,7 +118,6 @@ bool vm_growth_stands_back(struct space_id space)
 
 enum error vm_growth_settle(struct space_id space)
 {
-    const struct vm_fault_policy *policy = vm_fault_policy();
     struct space_id most;
 
     if (vm_growth_would_pay(space) || ending.number == space.number) {
@@ -131,7 +129,7 @@ enum error vm_growth_settle(struct space_id space)
     ending.number = 0;
     while ((most = find_most()).number != 0 && most.number != space.number) {
         growths[most.number].total = 0;
-        if (policy->stop != NULL && policy->stop(most)) {
+        if (vm_objects.policy->stop != NULL && vm_objects.policy->stop(most)) {
             ending = most;
             patience_ns = clock_boot_ns() + PATIENCE_NS;
             return OK;

@@ -6,8 +6,12 @@
 #define VM_MAP_INTERNAL_H
 
 #include "log.h"
+#include "vm_account.h"
 #include "vm_map.h"
 #include "vm_map_hash.h"
+
+/* In place of a kind of fault: there was nothing to be done. */
+#define NO_FAULT EIDOLON_COUNTS_KNOWN
 
 /* The bucket of a hash in a table of bucket_count buckets; table.c explains it. */
 static inline uint32_t vm_bucket(const struct vm_map *map, uint32_t hash)
@@ -33,8 +37,19 @@ static inline bool vm_is_replaceable(const struct vm_page *page)
     return gpn_space(page->gpn).number != SPACE_SYSTEM.number;
 }
 
-/* The hardware's note of use, for replacement: by the page's own space or by one that borrows its frame. */
-bool vm_page_take_accessed(const struct vm_page *page);
+static inline bool vm_page_is_resident(const struct vm_page *page)
+{
+    return !frame_is_none(page->frame);
+}
+
+/*
+ * The page's record, made if there is none, with its mutex.
+ * - slept: whether it waited for the mutex; may be NULL. ERROR_RANGE, ERROR_NO_MEMORY.
+ */
+MUST_CHECK enum error vm_map_lock_page(struct vm_map *map, struct gpn gpn, struct vm_page **out, bool *slept);
+
+/* Delete the record of a page if it holds nothing and nobody waits for it. */
+void vm_map_forget(struct vm_map *map, struct gpn gpn);
 
 /* Put a page that is on no list at the end or at the front of one; take it off the one it is on, if any. */
 void vm_list_append(struct vm_map *map, enum vm_list_id id, struct vm_page *page);

@@ -3,10 +3,7 @@
  * One page: its mutex, references, wiring, and the transitions that do not involve a running snapshot
  * (snapshot.c has those). The table of states is in vm_map.h.
  */
-#include "arch/pmap.h"
-#include "borrow.h"
 #include "internal.h"
-#include "vm_lineage.h"
 
 void vm_page_lock(struct vm_page *page)
 {
@@ -23,6 +20,28 @@ bool vm_page_try_lock(struct vm_page *page)
 void vm_page_unlock(struct vm_page *page)
 {
     mutex_unlock(&page->mutex, LOCK_PAGE);
+}
+
+enum error vm_map_lock_page(struct vm_map *map, struct gpn gpn, struct vm_page **out, bool *slept)
+{
+    struct vm_page *page = vm_map_find(map, gpn);
+    bool is_free;
+
+    if (page == NULL) {
+        enum error error = vm_map_create(map, gpn, &page);
+        if (error != OK) {
+            return error;
+        }
+    }
+    is_free = vm_page_try_lock(page);
+    if (!is_free) {
+        vm_page_lock(page);
+    }
+    if (slept != NULL) {
+        *slept = !is_free;
+    }
+    *out = page;
+    return OK;
 }
 
 bool vm_page_is_mine(const struct vm_page *page)
@@ -95,16 +114,6 @@ void vm_page_fail_write(struct vm_page *page)
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state == VM_PAGE_WRITING && page->list != VM_LIST_WRITING);
     page->state = VM_PAGE_DIRTY;
-}
-
-bool vm_page_take_accessed(const struct vm_page *page)
-{
-    bool accessed = pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
-
-    if (vm_lineage_children(gpn_space(page->gpn)) > 0) {
-        accessed |= borrowers_take_accessed(page->gpn);
-    }
-    return accessed;
 }
 
 enum error vm_page_drop(struct vm_map *map, struct vm_page *page, struct frame *out)

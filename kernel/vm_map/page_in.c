@@ -14,6 +14,7 @@
  */
 #include "page_in.h"
 #include "arch/frame.h"
+#include "internal.h"
 #include "log.h"
 #include "vm_account.h"
 #include "vm_reclaim.h"
@@ -46,16 +47,6 @@ static bool goes_on(struct gpn gpn)
     const struct stream *stream = stream_of(gpn);
 
     return gpn.number == stream->after || gpn.number == stream->before;
-}
-
-void page_in_forget(struct vm_map *map, struct gpn gpn)
-{
-    struct vm_page *page = vm_map_find(map, gpn);
-
-    if (page != NULL && page->state == VM_PAGE_NEW) {
-        enum error error = vm_map_delete(map, gpn);
-        ASSERT(error == OK || error == ERROR_BUSY);
-    }
 }
 
 static void cluster_add(struct cluster *cluster, struct vm_page *page, struct frame frame)
@@ -123,7 +114,7 @@ static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, 
         frame_free(cluster->frames[i]);
     }
     vm_page_unlock(page);
-    page_in_forget(map, gpn);
+    vm_map_forget(map, gpn);
 }
 
 /* The pages below, lowest first: all `count` of them or none. */

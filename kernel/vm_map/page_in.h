@@ -24,7 +24,4 @@ MUST_CHECK enum error page_in_measure(const struct vm_pager *pager, const struct
 MUST_CHECK enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
                               const struct vm_cluster_extent *extent, const struct vm_allowance *allowance);
 
-/* Delete the record of a page if it holds nothing and nobody waits for it. */
-void page_in_forget(struct vm_map *map, struct gpn gpn);
-
 #endif

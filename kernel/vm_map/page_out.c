@@ -10,15 +10,16 @@
  * One thread does this at a time. Those who wait meanwhile find frames when their turn comes: programs that dirty pages
  * faster than the disk takes them wait here, in the order in which they came.
  */
-#include "page_out.h"
+#include "arch/frame.h"
 #include "arch/pmap.h"
-#include "borrow.h"
+#include "borrowers.h"
 #include "log.h"
-#include "page_in.h"
+#include "object_space.h"
 #include "thread.h"
-#include "vm_fault.h"
-#include "vm_map.h"
+#include "victim.h"
+#include "vm_account.h"
 #include "vm_reclaim.h"
+#include "vm_reserve.h"
 #include "vm_snapshot.h"
 
 #define ENOUGH    16u                    /* frames above the reserve; a batch fills up to VM_PAGE_OUT_MAX */
@@ -32,27 +33,6 @@ uint64_t vm_paged_out(void)
     return paged_out;
 }
 
-bool page_out_may_go(const struct vm_page *page)
-{
-    return (page->state == VM_PAGE_CLEAN || page->state == VM_PAGE_DIRTY) && page->wire_count == 0 &&
-           page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(vm_object_space(), page) &&
-           !borrowers_hold(page->gpn);
-}
-
-/* A page that is CLEAN and locked goes. */
-static void drop(struct vm_map *map, struct vm_page *page)
-{
-    struct gpn gpn = page->gpn;
-    struct frame frame;
-    enum error error = vm_page_drop(map, page, &frame);
-
-    ASSERT(error == OK);
-    frame_free(frame);
-    vm_page_unlock(page);
-    page_in_forget(map, gpn);
-    vm_account_count(gpn, EIDOLON_PAGES_OUT);
-}
-
 /* Lock and unmap a victim. Returns whether it is dirty and so has to be written; else it is gone, or left alone. */
 static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
 {
@@ -64,12 +44,12 @@ static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
         vm_page_unlock(page);
         return false;
     }
-    borrowers_unmap(page->gpn);
+    vm_borrowers_unmap(page->gpn);
     if (pmap_query(page->gpn, NULL) && pmap_remove(page->gpn)) {
         vm_page_mark_dirty(map, page);
     }
     if (page->state == VM_PAGE_CLEAN) {
-        drop(map, page);
+        vm_victim_drop(map, page);
         *dropped += 1;
         return false;
     }
@@ -93,7 +73,7 @@ static uint32_t collect(struct vm_map *map, struct vm_page *pages[], uint32_t *d
     uint32_t count = 0;
 
     for (uint32_t looks = 0; looks < LOOKS_MAX && count + *dropped < VM_PAGE_OUT_MAX; looks++) {
-        struct vm_page *page = vm_replacement_victim(&map->replacement, page_out_may_go);
+        struct vm_page *page = vm_replacement_victim(&map->replacement, vm_victim_may_go);
         if (page == NULL) {
             break;
         }
@@ -114,7 +94,7 @@ static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32
             vm_account_count(pages[i]->gpn, EIDOLON_PAGES_WRITTEN);
         }
         if (pages[i]->state == VM_PAGE_CLEAN) { /* and not wired: that takes the page's mutex */
-            drop(map, pages[i]);
+            vm_victim_drop(map, pages[i]);
             gone++;
         } else {
             vm_page_unlock(pages[i]);
@@ -123,8 +103,9 @@ static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32
     return gone;
 }
 
-enum error page_out_some(struct vm_map *map, const struct vm_pager *pager, uint32_t *freed)
+enum error vm_page_out(uint32_t *freed)
 {
+    struct vm_map *map = &vm_objects.map;
     struct vm_page *pages[VM_PAGE_OUT_MAX];
     enum error error = OK;
 
@@ -132,7 +113,7 @@ enum error page_out_some(struct vm_map *map, const struct vm_pager *pager, uint3
     mutex_lock(&turn, LOCK_PAGE_OUT);
     if (frame_count(FRAME_FREE) <= vm_frame_reserve() + ENOUGH) {
         uint32_t count = collect(map, pages, freed);
-        error = count == 0 ? OK : pager->page_out(pages, count);
+        error = count == 0 ? OK : vm_objects.pager->page_out(pages, count);
         uint32_t gone = finish(map, pages, count);
         paged_out += gone;
         *freed += gone;

@@ -11,19 +11,15 @@
 #include "vm_reclaim.h"
 #include "arch/clock.h"
 #include "arch/pmap.h"
-#include "borrow.h"
+#include "borrowers.h"
 #include "log.h"
-#include "page_out.h"
+#include "object_space.h"
 #include "thread.h"
-#include "vm_account.h"
-#include "vm_fault.h"
+#include "victim.h"
 #include "vm_growth.h"
-#include "vm_map.h"
+#include "vm_reserve.h"
 #include "vm_snapshot.h"
 
-#define RESERVE_SHARE      16u  /* of all frames */
-#define RESERVE_FRAMES_MIN 512u /* 2 MiB */
-#define COPIES_SHARE       16u  /* of all frames */
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
@@ -38,45 +34,16 @@ uint64_t vm_reclaim_dropped(void)
     return dropped;
 }
 
-uint32_t vm_frame_reserve(void)
-{
-    uint32_t share = frame_limit() / RESERVE_SHARE;
-
-    return share > RESERVE_FRAMES_MIN ? share : RESERVE_FRAMES_MIN;
-}
-
-uint32_t vm_copies_max(void)
-{
-    return frame_limit() / COPIES_SHARE;
-}
-
-/* Clean beyond doubt, and nobody has to do with it. */
-static bool may_drop(const struct vm_page *page)
-{
-    return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
-           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) &&
-           !(pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn)) && !borrowers_hold(page->gpn);
-}
-
 static void drop(struct vm_map *map, struct vm_page *page)
 {
-    struct gpn gpn = page->gpn;
-    struct frame frame;
-
-    if (pmap_query(gpn, NULL)) {
-        (void)pmap_remove(gpn);
+    if (pmap_query(page->gpn, NULL)) {
+        (void)pmap_remove(page->gpn);
     }
-    borrowers_unmap(gpn);
+    vm_borrowers_unmap(page->gpn);
     bool locked = vm_page_try_lock(page);
     ASSERT(locked);
-    enum error error = vm_page_drop(map, page, &frame);
-    ASSERT(error == OK);
-    vm_page_unlock(page);
-    frame_free(frame);
-    error = vm_map_delete(map, gpn);
-    ASSERT(error == OK);
+    vm_victim_drop(map, page);
     dropped++;
-    vm_account_count(gpn, EIDOLON_PAGES_OUT);
 }
 
 /* Drop victims as long as they are clean. */
@@ -85,7 +52,7 @@ static uint32_t drop_some(struct vm_map *map, vm_may_go *may_go)
     uint32_t got = 0;
     struct vm_page *page;
 
-    while (got < BATCH_FRAMES && (page = vm_replacement_victim(&map->replacement, may_go)) != NULL && may_drop(page)) {
+    while (got < BATCH_FRAMES && (page = vm_replacement_victim(&map->replacement, may_go)) != NULL && vm_victim_may_drop(page)) {
         drop(map, page);
         got++;
     }
@@ -94,7 +61,7 @@ static uint32_t drop_some(struct vm_map *map, vm_may_go *may_go)
 
 enum error vm_frame_take(struct frame *out)
 {
-    if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(vm_object_space(), page_out_may_go) == 0) {
+    if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(&vm_objects.map, vm_victim_may_go) == 0) {
         return ERROR_NO_MEMORY;
     }
     return frame_allocate(FRAME_PAGE, out);
@@ -118,7 +85,7 @@ static enum error wait_for_frames(struct space_id space, bool *is_waiting)
         if (is_enough_free(space, freed)) {
             return OK;
         }
-        error = vm_clean_pages();
+        error = vm_objects.pager->clean();
         if (error == ERROR_NO_SPACE && ++full >= FULL_SNAPSHOTS && vm_growth_settle(space) != OK) {
             return ERROR_NO_MEMORY;
         }
@@ -133,7 +100,7 @@ static enum error wait_for_frames(struct space_id space, bool *is_waiting)
         if (error == ERROR_INTERRUPTED) {
             return error;
         }
-        if (is_enough_free(space, 0) || is_enough_free(space, drop_some(vm_object_space(), may_drop))) {
+        if (is_enough_free(space, 0) || is_enough_free(space, drop_some(&vm_objects.map, vm_victim_may_drop))) {
             return OK;
         }
     }
@@ -155,7 +122,7 @@ enum error vm_reclaim_wait(struct space_id space)
 static bool drop_until_free(uint32_t wanted)
 {
     while (frame_count(FRAME_FREE) < wanted) {
-        if (drop_some(vm_object_space(), may_drop) == 0) {
+        if (drop_some(&vm_objects.map, vm_victim_may_drop) == 0) {
             return false;
         }
     }
@@ -170,6 +137,6 @@ enum error vm_may_promise(struct space_id space, uint32_t count)
     if (!vm_growth_disk_is_full() || !vm_growth_would_pay(space) || drop_until_free(wanted)) {
         return OK;
     }
-    bool is_full = vm_clean_pages() == ERROR_NO_SPACE;
+    bool is_full = vm_objects.pager->clean() == ERROR_NO_SPACE;
     return is_full && !drop_until_free(wanted) && vm_growth_would_pay(space) ? ERROR_NO_MEMORY : OK;
 }

@@ -7,9 +7,16 @@
  * snapshot may need what was there), and then the space has no page of its own there. A reader from below finds it in
  * one place or the other. First come the pages in memory, then those that only the store has.
  */
+#include "arch/frame.h"
+#include "arch/pmap.h"
 #include "borrow.h"
-#include "page_in.h"
+#include "discard.h"
+#include "fault_map.h"
+#include "internal.h"
 #include "log.h"
+#include "object_space.h"
+#include "page_in.h"
+#include "snapshot_copy.h"
 #include "vm_lineage.h"
 #include "vm_reclaim.h"
 #include "vm_snapshot.h"
@@ -29,9 +36,9 @@ static enum error bring_in(struct vm_page *page)
     if (!frame_is_none(page->frame)) {
         return OK;
     }
-    enum error error = page_in_measure(vm_fault_pager(), page, &alone, &extent);
+    enum error error = page_in_measure(vm_objects.pager, page, &alone, &extent);
     if (error == OK && !extent.is_absent) {
-        error = page_in(vm_object_space(), vm_fault_pager(), page, &extent, &alone);
+        error = page_in(&vm_objects.map, vm_objects.pager, page, &extent, &alone);
     }
     return error;
 }
@@ -50,14 +57,14 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
     if (frame_is_none(target->frame)) {
         memcpy(frame_address(frame), bytes, PAGE_SIZE);
         (void)pmap_remove(target->gpn); /* what it had borrowed itself, before it was a source */
-        vm_page_make_resident(vm_object_space(), target, frame);
-        vm_page_mark_dirty(vm_object_space(), target);
+        vm_page_make_resident(&vm_objects.map, target, frame);
+        vm_page_mark_dirty(&vm_objects.map, target);
         return OK;
     }
     enum error error = vm_fault_map(target, PMAP_WRITE, true, &kind);
     if (error == OK) {
         memcpy(frame_address(target->frame), bytes, PAGE_SIZE);
-        vm_page_mark_dirty(vm_object_space(), target);
+        vm_page_mark_dirty(&vm_objects.map, target);
         pmap_mark_dirty(target->gpn);
     }
     return error;
@@ -74,10 +81,10 @@ static enum error end_page(struct vm_page *page)
 
     do {
         stops = vm_stops();
-        error = vm_fault_pager()->discard(page->gpn, 1);
+        error = vm_objects.pager->discard(page->gpn, 1);
     } while (error == OK && stops != vm_stops());
     if (error == OK) {
-        vm_fault_discard_page(page);
+        vm_discard_page(page);
     } else {
         vm_page_unlock(page);
     }
@@ -104,22 +111,22 @@ static enum error try_give_page(struct space_id space, struct gpn gpn)
 {
     struct vm_page *page, *target;
     (void)space;
-    enum error error = vm_fault_lock_page(gpn, &page, NULL);
+    enum error error = vm_map_lock_page(&vm_objects.map, gpn, &page, NULL);
 
     if (error != OK) {
         return error;
     }
-    error = vm_fault_lock_page(source_page(gpn), &target, NULL);
+    error = vm_map_lock_page(&vm_objects.map, source_page(gpn), &target, NULL);
     if (error == OK) {
         error = copy_to_source(page, target);
         vm_page_unlock(target);
-        page_in_forget(vm_object_space(), source_page(gpn));
+        vm_map_forget(&vm_objects.map, source_page(gpn));
     }
     if (error == OK && !frame_is_none(page->frame)) {
         return end_page(page);
     }
     vm_page_unlock(page);
-    page_in_forget(vm_object_space(), gpn);
+    vm_map_forget(&vm_objects.map, gpn);
     return error;
 }
 
@@ -130,7 +137,7 @@ static void mark_dirty(struct vm_page *page)
 {
     vm_open_chunk(page->gpn);
     if (page->state == VM_PAGE_CLEAN) {
-        vm_page_mark_dirty(vm_object_space(), page);
+        vm_page_mark_dirty(&vm_objects.map, page);
     }
     if (page->state == VM_PAGE_DIRTY && pmap_query(page->gpn, NULL)) {
         pmap_mark_dirty(page->gpn);
@@ -146,14 +153,14 @@ static enum error copy_from_source(struct vm_page *page)
     if (error != OK) {
         return error;
     }
-    error = vm_fault_lock_page(source_page(page->gpn), &lender, NULL);
+    error = vm_map_lock_page(&vm_objects.map, source_page(page->gpn), &lender, NULL);
     if (error == OK) {
         error = bring_in(lender);
         if (error == OK && !frame_is_none(lender->frame)) {
             borrow_end_copy(page, lender, frame);
         }
         vm_page_unlock(lender);
-        page_in_forget(vm_object_space(), source_page(page->gpn));
+        vm_map_forget(&vm_objects.map, source_page(page->gpn));
     }
     if (page->state == VM_PAGE_READING) {
         borrow_fail_copy(page, frame);
@@ -170,14 +177,14 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
     if (!borrow_is_due(own)) {
         return OK;
     }
-    enum error error = vm_fault_lock_page(own, &page, NULL);
+    enum error error = vm_map_lock_page(&vm_objects.map, own, &page, NULL);
     if (error != OK) {
         return error;
     }
     if (frame_is_none(page->frame)) {
         const struct vm_allowance alone = {.may_write = true};
         struct vm_cluster_extent extent;
-        error = page_in_measure(vm_fault_pager(), page, &alone, &extent);
+        error = page_in_measure(vm_objects.pager, page, &alone, &extent);
         if (error == OK && extent.is_absent) {
             error = copy_from_source(page);
         }
@@ -186,7 +193,7 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
         mark_dirty(page);
     }
     vm_page_unlock(page);
-    page_in_forget(vm_object_space(), own);
+    vm_map_forget(&vm_objects.map, own);
     return error;
 }
 
@@ -201,7 +208,7 @@ static enum error persist(settle_page *settle, struct space_id space, struct gpn
     enum error error = settle(space, gpn);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
-        error = error == ERROR_BUSY ? vm_fault_wait_for_snapshot(source_page(gpn)) : vm_reclaim_wait(space);
+        error = error == ERROR_BUSY ? vm_copy_wait(source_page(gpn)) : vm_reclaim_wait(space);
         if (error != OK) {
             return error;
         }
@@ -216,7 +223,7 @@ static enum error settle_resident(settle_page *settle, struct space_id space, st
     enum error error = OK;
 
     while (error == OK && !cursor.done) {
-        const struct vm_page *page = vm_map_next(vm_object_space(), &cursor);
+        const struct vm_page *page = vm_map_next(&vm_objects.map, &cursor);
         if (page != NULL && gpn_space(page->gpn).number == from.number) {
             error = persist(settle, space, page->gpn);
         }
@@ -229,7 +236,7 @@ static enum error settle_stored(settle_page *settle, struct space_id space, stru
     struct gpn page = gpn_make(from, (struct vaddr){0});
     enum error error;
 
-    while ((error = vm_fault_pager()->next(page, &page)) == OK && gpn_space(page).number == from.number) {
+    while ((error = vm_objects.pager->next(page, &page)) == OK && gpn_space(page).number == from.number) {
         error = persist(settle, space, page);
         if (error != OK) {
             return error;

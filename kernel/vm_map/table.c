@@ -77,7 +77,7 @@ enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options)
     new.mask_high = BUCKETS_MIN - 1;
     new.buckets_max = pages *HEADS_PER_PAGE;
     vm_map_hash_seed(new.seed, options->seed);
-    vm_replacement_init(&new.replacement, options->policy, vm_page_take_accessed, new.seed[0]);
+    vm_replacement_init(&new.replacement, options->policy, options->take_accessed, new.seed[0]);
     pool_init(&new.records, sizeof(struct vm_page), FRAME_RECORDS);
     *map = new;
     return OK;
@@ -289,6 +289,16 @@ enum error vm_map_delete(struct vm_map *map, struct gpn gpn)
     pool_free(&map->records, page);
     shrink(map);
     return OK;
+}
+
+void vm_map_forget(struct vm_map *map, struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(map, gpn);
+
+    if (page != NULL && page->state == VM_PAGE_NEW) {
+        enum error error = vm_map_delete(map, gpn);
+        ASSERT(error == OK || error == ERROR_BUSY);
+    }
 }
 
 uint32_t vm_map_count(const struct vm_map *map)

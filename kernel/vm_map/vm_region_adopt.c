@@ -218,8 +218,3 @@ enum error vm_region_adopt(struct vm_region_table *table, uint32_t root)
     table->adopted += count;
     return OK;
 }
-
-bool vm_region_table_is_whole(const struct vm_region_table *table)
-{
-    return table->adopted == vm_region_count(table);
-}

@@ -26,6 +26,11 @@ uint32_t vm_region_count(const struct vm_region_table *table)
     return header->high_water - 1 - header->free_count;
 }
 
+bool vm_region_table_is_whole(const struct vm_region_table *table)
+{
+    return table->adopted == vm_region_count(table);
+}
+
 uint32_t vm_region_record_take(struct vm_region_table *table)
 {
     struct vm_region_header *header = &table->records[0].header;

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Taking pages and rights away: what munmap, mprotect and the end of a program come to.
+ */
+#include "discard.h"
+#include "arch/frame.h"
+#include "arch/pmap.h"
+#include "internal.h"
+#include "object_space.h"
+#include "thread.h"
+#include "vm_lineage.h"
+#include "vm_snapshot.h"
+
+static bool in_range(struct gpn page, struct gpn first, uint32_t count)
+{
+    return page.number - first.number < count;
+}
+
+/* Every page of the range that is mapped; the cost follows the chunks that have page tables. */
+static void visit_mapped(struct gpn first, uint32_t count, void (*visit)(struct gpn page))
+{
+    struct gpn chunk = first;
+
+    while (in_range(chunk, first, count) && pmap_next_chunk(chunk, &chunk)) {
+        struct gpn end = {(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
+        struct gpn page = chunk.number < first.number ? first : chunk;
+        for (; page.number != end.number && in_range(page, first, count); page.number++) {
+            if (pmap_query(page, NULL)) {
+                visit(page);
+            }
+        }
+        chunk = end;
+    }
+}
+
+static void unmap_borrowed(struct gpn gpn)
+{
+    const struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+
+    if (page == NULL || frame_is_none(page->frame)) {
+        (void)pmap_remove(gpn);
+    }
+}
+
+/*
+ * The caller has the page's mutex, and loses it. A stop may have come before the mutex did: what was written before it
+ * is the snapshot's, and its chunk says so.
+ */
+void vm_discard_page(struct vm_page *page)
+{
+    struct gpn gpn = page->gpn;
+
+    vm_open_chunk(gpn);
+    if (pmap_query(gpn, NULL)) {
+        (void)pmap_remove(gpn);
+    }
+    struct frame frame = vm_page_detach(&vm_objects.map, page);
+    if (!frame_is_none(frame)) {
+        frame_free(frame);
+    } else if (!frame_is_none(page->copy_frame)) {
+        frame_set_owner(page->copy_frame, FRAME_COPY);
+    }
+    vm_page_unlock(page);
+    vm_map_forget(&vm_objects.map, gpn);
+}
+
+static void discard_page(struct vm_page *page)
+{
+    vm_page_lock(page);
+    vm_discard_page(page);
+}
+
+/* Frames that the range has borrowed; no record tells of them. */
+static void give_back_borrowed(struct gpn first, uint32_t count)
+{
+    if (vm_lineage_source(gpn_space(first)).number != 0) {
+        visit_mapped(first, count, unmap_borrowed);
+    }
+}
+
+enum error vm_discard(struct gpn first, uint32_t count)
+{
+    thread_may_sleep();
+    ASSERT(vm_map_range_in_window(first, count));
+    give_back_borrowed(first, count);
+    if (count > vm_map_count(&vm_objects.map)) {
+        struct vm_map_cursor cursor = {0};
+        while (!cursor.done) {
+            struct vm_page *page = vm_map_next(&vm_objects.map, &cursor);
+            if (page != NULL && in_range(page->gpn, first, count)) {
+                discard_page(page);
+            }
+        }
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            struct vm_page *page = vm_map_find(&vm_objects.map, (struct gpn){first.number + i});
+            if (page != NULL) {
+                discard_page(page);
+            }
+        }
+    }
+    return vm_objects.pager->discard(first, count);
+}
+
+/*
+ * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on
+ * its way to the disk has already. A borrowed page is never dirty.
+ */
+static void unmap_keeping_dirtiness(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+
+    if (pmap_remove(gpn)) {
+        ASSERT(page != NULL);
+        if (page->state == VM_PAGE_CLEAN) {
+            vm_page_mark_dirty(&vm_objects.map, page);
+        }
+    }
+}
+
+static void forbid_access(struct gpn gpn)
+{
+    vm_open_chunk(gpn);
+    unmap_keeping_dirtiness(gpn);
+}
+
+/* Whether or not the chunk is closed: what was written before the stop is found by its D bit, which stays. */
+static void forbid_writing(struct gpn gpn)
+{
+    pmap_protect(gpn, PMAP_READ);
+}
+
+void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable)
+{
+    ASSERT(vm_map_range_in_window(first, count));
+    if (!readable) {
+        visit_mapped(first, count, forbid_access);
+    } else if (!writable) {
+        visit_mapped(first, count, forbid_writing);
+    }
+}

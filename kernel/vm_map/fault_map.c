@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Mapping a resident page for an access: the part of a fault that does not sleep.
+ *
+ * A write fault may be the work of a snapshot rather than of a missing page: the chunk is closed since the stop, or the
+ * page is still to be written. The first opens the chunk, the second makes a copy.
+ */
+#include "fault_map.h"
+#include "arch/pmap.h"
+#include "internal.h"
+#include "object_space.h"
+#include "snapshot_copy.h"
+#include "thread.h"
+#include "vm_snapshot.h"
+
+/*
+ * A page that is known dirty and can be written has its D bit set, always: the next stop finds what it must protect by
+ * that bit alone.
+ */
+enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_write, enum eidolon_count *kind)
+{
+    enum pmap_access present;
+
+    *kind = NO_FAULT;
+    if (access == PMAP_WRITE && pmap_is_closed(page->gpn)) {
+        vm_open_chunk(page->gpn);
+        *kind = EIDOLON_FAULT_PROTECTION;
+    }
+    bool must_copy = vm_snapshot_must_copy(&vm_objects.map, page);
+    enum pmap_access wanted = may_write && !must_copy ? PMAP_WRITE : PMAP_READ;
+    if (access == PMAP_WRITE && must_copy) {
+        *kind = EIDOLON_FAULT_SNAPSHOT_COPY;
+        return vm_copy_for_snapshot(page);
+    }
+    if (!pmap_query(page->gpn, &present)) {
+        enum error error = pmap_enter(page->gpn, page->frame, wanted);
+        if (error != OK) {
+            return error;
+        }
+        *kind = EIDOLON_FAULT_MAP;
+        if (vm_is_replaceable(page)) {
+            vm_replacement_mapped(&vm_objects.map.replacement, page);
+        }
+    } else if (present == PMAP_READ && wanted == PMAP_WRITE) {
+        pmap_protect(page->gpn, PMAP_WRITE);
+        *kind = EIDOLON_FAULT_PROTECTION;
+    } else {
+        return OK;
+    }
+    if (wanted == PMAP_WRITE && page->state == VM_PAGE_DIRTY) {
+        pmap_mark_dirty(page->gpn);
+    }
+    return OK;
+}
+
+void vm_allow_write(const struct vm_page *page)
+{
+    struct vm_allowance allowance;
+
+    if (vm_objects.policy->check(page->gpn, PMAP_WRITE, &allowance) == OK) {
+        pmap_protect(page->gpn, PMAP_WRITE);
+    }
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stop, and the opening of chunks after it.
+ *
+ * A stop closes every chunk: nothing is written through any mapping before its chunk is opened. Opening is what the first
+ * write fault, the snapshot thread and whoever takes a mapping away do: the dirty pages of the chunk are handed to the
+ * snapshot, and from then on only those are protected.
+ */
+#include "arch/pmap.h"
+#include "internal.h"
+#include "object_space.h"
+#include "thread.h"
+#include "vm_snapshot.h"
+
+static uint32_t stops;
+
+void vm_stop_clear(void)
+{
+    stops = 0;
+}
+
+uint32_t vm_stops(void)
+{
+    return stops;
+}
+
+enum error vm_stop(void)
+{
+    enum error error = vm_snapshot_splice(&vm_objects.map);
+
+    if (error == OK) {
+        pmap_stop();
+        stops++;
+    }
+    return error;
+}
+
+void vm_open_chunk(struct gpn page)
+{
+    if (pmap_is_closed(page)) {
+        atomic_begin();
+        if (vm_objects.policy->opening != NULL) {
+            vm_objects.policy->opening(page);
+        }
+        (void)vm_gather_chunk(&vm_objects.map, page);
+        pmap_open(page);
+        atomic_end();
+    }
+}
+
+void *vm_content_at_stop(struct gpn gpn)
+{
+    struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+
+    ASSERT(page != NULL && page->wire_count > 0 && pmap_is_closed(gpn));
+    pmap_mark_dirty(gpn);
+    return frame_address(page->frame);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Victims of replacement: who may be one, and the end of one that is clean.
+ */
+#include "victim.h"
+#include "arch/frame.h"
+#include "arch/pmap.h"
+#include "borrowers.h"
+#include "internal.h"
+#include "object_space.h"
+#include "vm_account.h"
+
+bool vm_victim_may_go(const struct vm_page *page)
+{
+    return (page->state == VM_PAGE_CLEAN || page->state == VM_PAGE_DIRTY) && page->wire_count == 0 &&
+           page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(&vm_objects.map, page) &&
+           !vm_borrowers_hold(page->gpn);
+}
+
+bool vm_victim_may_drop(const struct vm_page *page)
+{
+    return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
+           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) &&
+           !(pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn)) && !vm_borrowers_hold(page->gpn);
+}
+
+void vm_victim_drop(struct vm_map *map, struct vm_page *page)
+{
+    struct gpn gpn = page->gpn;
+    struct frame frame;
+    enum error error = vm_page_drop(map, page, &frame);
+
+    ASSERT(error == OK);
+    frame_free(frame);
+    vm_page_unlock(page);
+    vm_map_forget(map, gpn);
+    vm_account_count(gpn, EIDOLON_PAGES_OUT);
+}
