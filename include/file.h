@@ -26,7 +26,10 @@ MUST_CHECK enum error file_create(enum file_kind kind, uint32_t flags, uint32_t 
 void file_drop(uint32_t file);
 
 /* The open file of a descriptor, or NULL when it is closed or no descriptor at all. */
-struct file_record *file_of(const struct program_record *program, uint32_t descriptor);
+const struct file_record *file_of(const struct program_record *program, uint32_t descriptor);
+
+/* Of those in `mask`, the flags of the open file behind a descriptor become those in `flags`. */
+void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_t mask, uint32_t flags);
 
 /* Which end of its pipe a file of FILE_PIPE is. */
 enum pipe_end file_pipe_end(const struct file_record *file);

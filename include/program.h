@@ -19,6 +19,7 @@ struct task {
     struct registers *registers;      /* of its last entry into the kernel, on its kernel stack; NULL before */
     uint32_t call_number;             /* while in_call */
     bool in_call;                     /* between the entry of a system call and its result */
+    bool committed;                   /* the call has changed something and has no result yet: CALL-2 */
     uint64_t user_ns, system_ns;      /* on the processor, up to the mark (program_usage.h) */
     uint64_t processor_mark_ns;       /* of the thread's time: its last entry into the kernel or leaving */
     bool in_kernel;                   /* since the mark */
@@ -140,6 +141,19 @@ uint32_t program_wait_all(void);
  */
 void program_call_begin(struct registers *registers);
 void program_call_end(struct registers *registers, int32_t result);
+
+/*
+ * What the current task's system call is for is about to be done: from now on nothing sleeps until the call has its result,
+ * or until program_call_keep(). Whoever changes on behalf of a call what a snapshot would see says so; again is nothing
+ * more, and so it is outside of calls.
+ */
+void program_call_commit(void);
+
+/* What has been done so far is noted in record->call, or does no harm when it is done again: the call may sleep. */
+void program_call_keep(void);
+
+/* The registers of the current task are those that it goes on with: the call it was in, if any, is over. */
+void program_call_over(void);
 
 /*
  * Load a program image that the boot loader brought and start it.

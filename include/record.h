@@ -176,6 +176,14 @@ _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is 
 
 enum task_state { TASK_FREE, TASK_ALIVE };
 
+/* What a system call has achieved. */
+struct call_progress {
+    uint32_t active;      /* the call is to be issued again: what follows is valid */
+    uint32_t done;        /* bytes or items achieved so far */
+    uint64_t deadline_ns; /* of the monotonic clock of the object space; 0: none yet */
+    uint32_t words[4];    /* the call's own */
+};
+
 /*
  * A thread of a program. `registers` is what it goes on with after a boot; a thread that was in a system call then has
  * its program counter back at `int 0x80`, and `call` holds what that call had achieved.
@@ -189,12 +197,7 @@ struct task_record {
     struct cpu_tls tls[CPU_TLS_ENTRIES];
     uint32_t robust_list, robust_list_length;
     uint32_t signal_mask[2], signal_pending[2];
-    struct {
-        uint32_t active;      /* the call is to be issued again: what follows is valid */
-        uint32_t done;        /* bytes or items achieved so far */
-        uint64_t deadline_ns; /* of the monotonic clock of the object space; 0: none yet */
-        uint32_t words[4];    /* the call's own */
-    } call;
+    struct call_progress call;
     uint32_t signal_stack[3];      /* sigaltstack: base, flags, size */
     uint32_t signal_mask_saved;    /* the next handler returns to the mask below instead of the present one */
     uint32_t signal_saved_mask[2];

@@ -47,7 +47,7 @@ static int32_t write_piece(const struct system_call *call, const struct file_rec
         return system_call_errno(error);
     }
     uint32_t taken = terminal_write(file->object, range.address, length);
-    call->record->call.done += taken;
+    call_progress(call)->done += taken;
     user_release(&range);
     call_let_others_run();
     if (taken > 0) {
@@ -85,7 +85,7 @@ static int32_t write_file(const struct system_call *call, const struct file_reco
     case FILE_PIPE:
         return call_write_pipe(call, file, base, length, offset);
     default:
-        call->record->call.done = offset + length;
+        call_progress(call)->done = offset + length;
         return 0;
     }
 }
@@ -94,7 +94,6 @@ static int32_t write_file(const struct system_call *call, const struct file_reco
 
 static int32_t wait_readable(const struct system_call *call, const struct file_record *file)
 {
-    struct task_record *record = call->record;
     uint64_t deadline = DEADLINE_NEVER;
 
     if (signal_is_pending(call->task)) {
@@ -102,10 +101,10 @@ static int32_t wait_readable(const struct system_call *call, const struct file_r
     }
     uint64_t limit_ns = terminal_read_limit_ns(file->object);
     if (limit_ns != 0) {
-        if (record->call.deadline_ns == 0) {
-            record->call.deadline_ns = time_monotonic_ns() + limit_ns;
+        if (call->record->call.deadline_ns == 0) {
+            call_progress(call)->deadline_ns = time_monotonic_ns() + limit_ns;
         }
-        deadline = time_boot_deadline_ns(record->call.deadline_ns);
+        deadline = time_boot_deadline_ns(call->record->call.deadline_ns);
     }
     return wait_for(call, terminal_wait_readable(file->object, call->task->program_index, deadline));
 }
@@ -371,7 +370,7 @@ int32_t call_close(const struct system_call *call)
     if (file_of(call->program, call->arguments[0]) == NULL) {
         return -EBADF;
     }
-    file_close(call->program, call->arguments[0]);
+    file_close(call_change_program(call), call->arguments[0]);
     return 0;
 }
 
@@ -382,8 +381,8 @@ static int32_t duplicate(const struct system_call *call, uint32_t lowest, uint8_
     if (file_of(call->program, call->arguments[0]) == NULL) {
         return -EBADF;
     }
-    enum error error =
-        file_install(call->program, lowest, call->program->files[call->arguments[0]], flags, &descriptor);
+    uint32_t file = call->program->files[call->arguments[0]];
+    enum error error = file_install(call_change_program(call), lowest, file, flags, &descriptor);
     return error == OK ? (int32_t)descriptor : -EMFILE;
 }
 
@@ -398,7 +397,7 @@ static int32_t duplicate_to(const struct system_call *call, uint32_t target, uin
         return -EBADF;
     }
     if (file_of(call->program, target) != NULL) {
-        file_close(call->program, target);
+        file_close(call_change_program(call), target);
     }
     return duplicate(call, target, flags);
 }
@@ -421,7 +420,7 @@ int32_t call_dup3(const struct system_call *call)
 
 int32_t call_fcntl64(const struct system_call *call)
 {
-    struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
     uint32_t descriptor = call->arguments[0], argument = call->arguments[2];
 
     if (file == NULL) {
@@ -436,12 +435,12 @@ int32_t call_fcntl64(const struct system_call *call)
     case F_GETFD:
         return call->program->file_flags[descriptor];
     case F_SETFD:
-        call->program->file_flags[descriptor] = argument & FD_CLOEXEC;
+        call_change_program(call)->file_flags[descriptor] = argument & FD_CLOEXEC;
         return 0;
     case F_GETFL:
         return (int32_t)file->flags;
     case F_SETFL:
-        file->flags = (file->flags & ~(O_APPEND | O_NONBLOCK)) | (argument & (O_APPEND | O_NONBLOCK));
+        file_set_flags(call_change_program(call), descriptor, O_APPEND | O_NONBLOCK, argument);
         return 0;
     case F_GETPIPE_SZ:
         return call_get_pipe_size(file);
@@ -453,22 +452,22 @@ int32_t call_fcntl64(const struct system_call *call)
 }
 
 /* What is the same for all files: 0, a negative errno, or -ENOTTY: it is something else. */
-static int32_t ioctl_of_any(const struct system_call *call, struct file_record *file)
+static int32_t ioctl_of_any(const struct system_call *call)
 {
-    uint8_t *descriptor_flags = &call->program->file_flags[call->arguments[0]];
+    uint32_t descriptor = call->arguments[0];
     int32_t wanted;
 
     switch (call->arguments[1]) {
     case FIOCLEX:
-        *descriptor_flags |= FD_CLOEXEC;
+        call_change_program(call)->file_flags[descriptor] |= FD_CLOEXEC;
         return 0;
     case FIONCLEX:
-        *descriptor_flags &= (uint8_t)~FD_CLOEXEC;
+        call_change_program(call)->file_flags[descriptor] &= (uint8_t)~FD_CLOEXEC;
         return 0;
     case FIONBIO: {
         int32_t result = copy_in(&wanted, call->arguments[2], sizeof(wanted));
         if (result == 0) {
-            file->flags = (file->flags & ~O_NONBLOCK) | (wanted != 0 ? O_NONBLOCK : 0u);
+            file_set_flags(call_change_program(call), descriptor, O_NONBLOCK, wanted != 0 ? O_NONBLOCK : 0u);
         }
         return result;
     }
@@ -486,12 +485,12 @@ static int32_t ioctl_of_pipe(const struct system_call *call, const struct file_r
 
 int32_t call_ioctl(const struct system_call *call)
 {
-    struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_of(call->program, call->arguments[0]);
 
     if (file == NULL) {
         return -EBADF;
     }
-    int32_t result = ioctl_of_any(call, file);
+    int32_t result = ioctl_of_any(call);
     if (result != -ENOTTY) {
         return result;
     }

@@ -66,7 +66,7 @@ static int32_t sleep_to_timeout(const struct system_call *call, uint64_t timeout
         return call_sleep_until(call, timeout_ns);
     }
     if (call->record->call.deadline_ns == 0) {
-        call->record->call.deadline_ns = time_monotonic_ns() + timeout_ns;
+        call_progress(call)->deadline_ns = time_monotonic_ns() + timeout_ns;
     }
     return call_sleep_until(call, call->record->call.deadline_ns);
 }
@@ -181,6 +181,7 @@ static int32_t wake_and_operate(const struct system_call *call)
     if (result != 0) {
         return result;
     }
+    program_call_commit();
     result = operate(call->arguments[5], range.address);
     user_release(&range);
     if (result == 0) {

@@ -36,7 +36,7 @@ int32_t call_gettid(const struct system_call *call)
 /* Groups and sessions ---------------------------------------------------------------------------------------------- */
 
 /* The program a call names by process id, 0 being the caller; NULL: none is alive. */
-static struct program_record *program_named(const struct system_call *call, uint32_t id)
+static const struct program_record *program_named(const struct system_call *call, uint32_t id)
 {
     if (id == 0) {
         return call->program;
@@ -68,7 +68,7 @@ int32_t call_getsid(const struct system_call *call)
 
 int32_t call_setpgid(const struct system_call *call)
 {
-    struct program_record *program = program_named(call, call->arguments[0]);
+    const struct program_record *program = program_named(call, call->arguments[0]);
     uint32_t id = call->arguments[0] != 0 ? call->arguments[0] : call->task->program_index;
     uint32_t group = call->arguments[1] != 0 ? call->arguments[1] : id;
 
@@ -81,7 +81,8 @@ int32_t call_setpgid(const struct system_call *call)
     if (program->session != call->program->session) {
         return -EPERM;
     }
-    program->process_group = group;
+    program_call_commit();
+    program_at(id)->process_group = group;
     return 0;
 }
 
@@ -92,8 +93,9 @@ int32_t call_setsid(const struct system_call *call)
     if (call->program->process_group == id) {
         return -EPERM;
     }
-    call->program->process_group = id;
-    call->program->session = id;
+    struct program_record *program = call_change_program(call);
+    program->process_group = id;
+    program->session = id;
     return (int32_t)id;
 }
 

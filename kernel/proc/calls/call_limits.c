@@ -56,13 +56,13 @@ int32_t call_setrlimit(const struct system_call *call)
     const struct limit limit = {widened(pair[0]), widened(pair[1])};
     result = resource < RLIMITS ? check(resource, &limit) : -EINVAL;
     if (result == 0) {
-        call->program->limits[resource] = limit;
+        call_change_program(call)->limits[resource] = limit;
     }
     return result;
 }
 
 /* The limits of a program by its number, 0 being the caller's; NULL: none is alive. */
-static struct limit *limits_of(const struct system_call *call, uint32_t id)
+static const struct limit *limits_of(const struct system_call *call, uint32_t id)
 {
     if (id == 0) {
         return call->program->limits;
@@ -77,13 +77,14 @@ static struct limit *limits_of(const struct system_call *call, uint32_t id)
 int32_t call_prlimit64(const struct system_call *call)
 {
     uint32_t resource = call->arguments[1];
+    uint32_t id = call->arguments[0] != 0 ? call->arguments[0] : call->task->program_index;
     struct limit new, before;
     int32_t result = call->arguments[2] != 0 ? copy_in(&new, call->arguments[2], sizeof(new)) : 0;
 
     if (result != 0) {
         return result;
     }
-    struct limit *limits = limits_of(call, call->arguments[0]);
+    const struct limit *limits = limits_of(call, call->arguments[0]);
     if (limits == NULL) {
         return -ESRCH;
     }
@@ -102,6 +103,7 @@ int32_t call_prlimit64(const struct system_call *call)
     if (limits == NULL) {
         return -ESRCH;
     }
-    limits[resource] = new;
+    program_call_commit();
+    program_at(id)->limits[resource] = new;
     return 0;
 }

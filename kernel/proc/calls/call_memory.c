@@ -237,6 +237,7 @@ int32_t call_brk(const struct system_call *call)
 
     if (wish >= space.record->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
         move_break(call, wish) == OK) {
+        program_call_commit();
         space.record->break_end = wish;
     }
     return (int32_t)space.record->break_end;

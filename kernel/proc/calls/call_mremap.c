@@ -66,7 +66,7 @@ static enum error copy_pages(const struct system_call *call, const struct remap 
         if (error != OK) {
             return error;
         }
-        call->record->call.done++;
+        call_progress(call)->done++;
         call_let_others_run();
     }
     return OK;
@@ -86,15 +86,16 @@ static enum error begin_move(const struct system_call *call, const struct remap 
         error = address_space_map_anywhere(remap->space, remap->new_count, attributes, &target);
     }
     if (error == OK) {
-        call->record->call.words[PROTECTION] = remap->attributes.protection;
-        call->record->call.words[TARGET] = target;
+        struct call_progress *progress = call_progress(call);
+        progress->words[PROTECTION] = remap->attributes.protection;
+        progress->words[TARGET] = target;
     }
     return error;
 }
 
 static enum error move(const struct system_call *call, const struct remap *remap)
 {
-    struct task_record *record = call->record;
+    const struct task_record *record = call->record;
     enum error error = record->call.words[TARGET] == 0 ? begin_move(call, remap) : OK;
 
     if (error != OK) {
@@ -105,16 +106,19 @@ static enum error move(const struct system_call *call, const struct remap *remap
     uint32_t copied = remap->old_count < remap->new_count ? remap->old_count : remap->new_count;
     if (record->call.done < copied) {
         error = address_space_protect(remap->space, remap->old_first, remap->old_count, VM_READ);
+        program_call_keep(); /* words[TARGET] says what has been done: again, it does no harm */
         if (error == OK) {
             error = copy_pages(call, remap);
         }
         if (error != OK) {
             enum error undo = address_space_unmap(remap->space, target, remap->new_count);
+            program_call_keep();
             enum error restore = address_space_protect(remap->space, remap->old_first, remap->old_count, protection);
             return undo != OK || restore != OK ? ERROR_IO : error;
         }
     }
     error = address_space_unmap(remap->space, remap->old_first, remap->old_count);
+    program_call_keep();
     return error != OK ? error : address_space_protect(remap->space, target, remap->new_count, protection);
 }
 
@@ -125,7 +129,7 @@ static enum error resize_in_place(const struct system_call *call, const struct r
 
     if (remap->new_count <= remap->old_count) {
         uint32_t surplus = remap->old_count - remap->new_count;
-        call->record->call.words[SHRINKS] = 1;
+        call_progress(call)->words[SHRINKS] = 1;
         return surplus == 0 ? OK : address_space_unmap(remap->space, old_end - surplus, surplus);
     }
     uint32_t extra = remap->new_count - remap->old_count;

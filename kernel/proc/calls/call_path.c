@@ -29,7 +29,7 @@ static int32_t open_node(const struct system_call *call, const struct node *node
     if (error != OK) {
         return -ENFILE;
     }
-    error = file_install(call->program, 0, file, (flags & O_CLOEXEC) != 0 ? FD_CLOEXEC : 0, &descriptor);
+    error = file_install(call_change_program(call), 0, file, (flags & O_CLOEXEC) != 0 ? FD_CLOEXEC : 0, &descriptor);
     return error == OK ? (int32_t)descriptor : -EMFILE;
 }
 
@@ -174,7 +174,7 @@ int32_t call_umask(const struct system_call *call)
 {
     uint32_t before = call->program->umask;
 
-    call->program->umask = call->arguments[0] & 0777u;
+    call_change_program(call)->umask = call->arguments[0] & 0777u;
     return (int32_t)before;
 }
 

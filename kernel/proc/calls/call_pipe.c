@@ -37,7 +37,7 @@ static void count_done(const struct system_call *call, uint32_t length)
 {
     uint32_t before = call->record->call.done;
 
-    call->record->call.done = before + length;
+    call_progress(call)->done = before + length;
     if (before / TURN_BYTES != (before + length) / TURN_BYTES) {
         call_let_others_run();
     }
@@ -154,7 +154,7 @@ int32_t call_write_pipe(const struct system_call *call, const struct file_record
         uint32_t at = *done - offset;
         struct piece piece = {pipe, base + at, writable_length(pipe, length - at, at > 0)};
         if (!pipe_has(pipe, PIPE_READER)) {
-            signal_send_task_from(call->task, SIGPIPE,
+            signal_send_task_from(call_change_task(call), SIGPIPE,
                                   &(struct signal_origin){.code = SI_USER, .program = call->task->program_index});
             return -EPIPE;
         }
@@ -242,16 +242,19 @@ static int32_t install_both(const struct system_call *call, uint32_t flags, cons
     uint8_t descriptor_flags = (flags & O_CLOEXEC) != 0 ? FD_CLOEXEC : 0;
     uint32_t descriptors[PIPE_ENDS];
 
-    if (file_install(call->program, 0, files[PIPE_READER], descriptor_flags, &descriptors[PIPE_READER]) != OK) {
+    struct program_record *program = call_change_program(call);
+
+    if (file_install(program, 0, files[PIPE_READER], descriptor_flags, &descriptors[PIPE_READER]) != OK) {
         file_drop(files[PIPE_WRITER]);
         return -EMFILE;
     }
-    if (file_install(call->program, 0, files[PIPE_WRITER], descriptor_flags, &descriptors[PIPE_WRITER]) != OK) {
-        file_close(call->program, descriptors[PIPE_READER]);
+    if (file_install(program, 0, files[PIPE_WRITER], descriptor_flags, &descriptors[PIPE_WRITER]) != OK) {
+        file_close(program, descriptors[PIPE_READER]);
         return -EMFILE;
     }
-    call->record->call.words[MADE + PIPE_READER] = descriptors[PIPE_READER] + 1;
-    call->record->call.words[MADE + PIPE_WRITER] = descriptors[PIPE_WRITER] + 1;
+    struct call_progress *progress = call_progress(call);
+    progress->words[MADE + PIPE_READER] = descriptors[PIPE_READER] + 1;
+    progress->words[MADE + PIPE_WRITER] = descriptors[PIPE_WRITER] + 1;
     return 0;
 }
 
@@ -274,7 +277,7 @@ static int32_t make_pipe(const struct system_call *call, uint32_t flags)
     result = copy_out(call->arguments[0], descriptors, sizeof(descriptors));
     for (uint32_t end = 0; result != 0 && end < PIPE_ENDS; end++) {
         if (file_of(call->program, descriptors[end]) != NULL) { /* the words of the call come from an image */
-            file_close(call->program, descriptors[end]);
+            file_close(call_change_program(call), descriptors[end]);
         }
     }
     return result;

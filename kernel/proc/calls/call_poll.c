@@ -88,15 +88,13 @@ enum time_form { TIME_TIMEVAL, TIME_TIMESPEC32, TIME_TIMESPEC64 };
 /* The deadline of the call, set once: UINT64_MAX never. */
 static uint64_t deadline_of(const struct system_call *call, bool limited, uint64_t length_ns)
 {
-    struct task_record *record = call->record;
-
     if (!limited) {
         return UINT64_MAX;
     }
-    if (record->call.deadline_ns == 0) {
-        record->call.deadline_ns = time_monotonic_ns() + length_ns;
+    if (call->record->call.deadline_ns == 0) {
+        call_progress(call)->deadline_ns = time_monotonic_ns() + length_ns;
     }
-    return record->call.deadline_ns;
+    return call->record->call.deadline_ns;
 }
 
 /*
@@ -164,7 +162,7 @@ static int32_t begin_mask(const struct system_call *call, uint32_t address, uint
     }
     int32_t result = copy_in(mask, address, sizeof(mask));
     if (result == 0) {
-        signal_mask_exchange(call->task, mask[0], mask[1]);
+        call_exchange_mask(call, mask[0], mask[1]);
     }
     return result;
 }
@@ -173,7 +171,7 @@ static int32_t begin_mask(const struct system_call *call, uint32_t address, uint
 static int32_t end_mask(const struct system_call *call, int32_t result)
 {
     if (result != -EINTR) {
-        signal_mask_restore(call->task);
+        signal_mask_restore(call_change_task(call));
     }
     return result;
 }
@@ -271,9 +269,9 @@ static int32_t poll_with_timespec(const struct system_call *call, bool wide)
     if (result != 0) {
         return result;
     }
-    result = end_mask(call, poll_until(call, call->arguments[2] != 0, length_ns));
+    result = poll_until(call, call->arguments[2] != 0, length_ns);
     time_left_out(call, call->arguments[2], wide ? TIME_TIMESPEC64 : TIME_TIMESPEC32, length_ns);
-    return result;
+    return end_mask(call, result);
 }
 
 int32_t call_ppoll(const struct system_call *call)
@@ -475,9 +473,9 @@ static int32_t select_with_timespec(const struct system_call *call, bool wide)
     if (result != 0) {
         return result;
     }
-    result = end_mask(call, select_until(call, &call->arguments[1], call->arguments[4] != 0, length_ns));
+    result = select_until(call, &call->arguments[1], call->arguments[4] != 0, length_ns);
     time_left_out(call, call->arguments[4], wide ? TIME_TIMESPEC64 : TIME_TIMESPEC32, length_ns);
-    return result;
+    return end_mask(call, result);
 }
 
 int32_t call_pselect6(const struct system_call *call)

@@ -34,7 +34,7 @@ static void wait_until_released(const struct system_call *call, uint32_t child)
 
 static int32_t make(const struct system_call *call, const struct program_clone_options *options)
 {
-    uint32_t *child = &call->record->call.words[CHILD];
+    const uint32_t *child = &call->record->call.words[CHILD];
 
     if (*child == 0) {
         uint32_t made;
@@ -45,7 +45,7 @@ static int32_t make(const struct system_call *call, const struct program_clone_o
         if (error != OK) {
             return system_call_errno(error);
         }
-        *child = made;
+        call_progress(call)->words[CHILD] = made;
     }
     if (options->holds_parent && *child < record_committed(RECORD_PROGRAM)) {
         wait_until_released(call, *child);
@@ -173,10 +173,11 @@ static int32_t take_status(const struct system_call *call, uint32_t index, uint3
         if (error != OK) {
             return system_call_errno(error);
         }
+        program_call_commit();
         memcpy(range.address, &program_at(index)->exit_status, sizeof(program_at(index)->exit_status));
         user_release(&range);
     }
-    usage_inherit(call->program, program_at(index));
+    usage_inherit(call_change_program(call), program_at(index));
     program_forget(index);
     return (int32_t)index;
 }

@@ -35,7 +35,7 @@ int32_t call_rt_sigaction(const struct system_call *call)
         result = copy_out(call->arguments[2], &before, sizeof(before));
     }
     if (result == 0 && call->arguments[1] != 0) {
-        signal_set_action(call->program, signal, &action);
+        signal_set_action(call_change_program(call), signal, &action);
     }
     return result;
 }
@@ -63,13 +63,13 @@ int32_t call_rt_sigprocmask(const struct system_call *call)
     }
     switch (call->arguments[0]) {
     case SIG_BLOCK:
-        signal_set_mask(call->task, before[0] | set[0], before[1] | set[1]);
+        signal_set_mask(call_change_task(call), before[0] | set[0], before[1] | set[1]);
         break;
     case SIG_UNBLOCK:
-        signal_set_mask(call->task, before[0] & ~set[0], before[1] & ~set[1]);
+        signal_set_mask(call_change_task(call), before[0] & ~set[0], before[1] & ~set[1]);
         break;
     default:
-        signal_set_mask(call->task, set[0], set[1]);
+        signal_set_mask(call_change_task(call), set[0], set[1]);
         break;
     }
     return 0;
@@ -99,7 +99,7 @@ int32_t call_rt_sigsuspend(const struct system_call *call)
     if (result != 0) {
         return result;
     }
-    signal_mask_exchange(call->task, set[0], set[1]);
+    call_exchange_mask(call, set[0], set[1]);
     return call_sleep_until(call, UINT64_MAX);
 }
 
@@ -130,10 +130,11 @@ int32_t call_sigaltstack(const struct system_call *call)
         result = copy_out(call->arguments[1], before, sizeof(before));
     }
     if (result == 0 && call->arguments[0] != 0) {
-        memset(call->record->signal_stack, 0, sizeof(call->record->signal_stack));
+        struct task_record *record = call_change_task(call)->record;
+        memset(record->signal_stack, 0, sizeof(record->signal_stack));
         if ((stack[1] & SS_DISABLE) == 0) {
-            call->record->signal_stack[0] = stack[0];
-            call->record->signal_stack[2] = stack[2];
+            record->signal_stack[0] = stack[0];
+            record->signal_stack[2] = stack[2];
         }
     }
     return result;
@@ -174,6 +175,7 @@ int32_t call_kill(const struct system_call *call)
     if (signal > SIGNAL_MAX) {
         return -EINVAL;
     }
+    program_call_commit();
     if (target > 0) {
         return sent(signal_send_from((uint32_t)target, signal, &origin));
     }
@@ -195,6 +197,7 @@ static int32_t send_to_task(const struct system_call *call, uint32_t program, ui
         struct task *task = task_at(i);
         if (task != NULL && task->record->tid == tid && (program == 0 || task->program_index == program)) {
             if (signal != 0) {
+                program_call_commit();
                 signal_send_task_from(task, signal, &origin);
             }
             return 0;

@@ -35,7 +35,7 @@ int32_t call_sigaction(const struct system_call *call)
     }
     if (result == 0 && call->arguments[1] != 0) {
         struct signal_action action = {new.handler, new.flags, new.restorer, {new.mask, 0}};
-        signal_set_action(call->program, signal, &action);
+        signal_set_action(call_change_program(call), signal, &action);
     }
     return result;
 }
@@ -50,7 +50,7 @@ int32_t call_signal(const struct system_call *call)
         return -EINVAL;
     }
     uint32_t before = call->program->actions[signal].handler;
-    signal_set_action(call->program, signal, &action);
+    signal_set_action(call_change_program(call), signal, &action);
     return (int32_t)before;
 }
 
@@ -63,14 +63,14 @@ int32_t call_ssetmask(const struct system_call *call)
 {
     uint32_t before = call->record->signal_mask[0];
 
-    signal_set_mask(call->task, call->arguments[0], 0);
+    signal_set_mask(call_change_task(call), call->arguments[0], 0);
     return (int32_t)before;
 }
 
 /* sigsuspend(unused, unused, mask) */
 int32_t call_sigsuspend(const struct system_call *call)
 {
-    signal_mask_exchange(call->task, call->arguments[2], 0);
+    call_exchange_mask(call, call->arguments[2], 0);
     return call_sleep_until(call, UINT64_MAX);
 }
 
@@ -102,13 +102,13 @@ int32_t call_sigprocmask(const struct system_call *call)
     }
     switch (call->arguments[0]) {
     case SIG_BLOCK:
-        signal_set_mask(call->task, before | set, high);
+        signal_set_mask(call_change_task(call), before | set, high);
         break;
     case SIG_UNBLOCK:
-        signal_set_mask(call->task, before & ~set, high);
+        signal_set_mask(call_change_task(call), before & ~set, high);
         break;
     default:
-        signal_set_mask(call->task, set, high);
+        signal_set_mask(call_change_task(call), set, high);
         break;
     }
     return 0;

@@ -22,14 +22,16 @@ int32_t call_exit_group(const struct system_call *call)
 
 int32_t call_set_tid_address(const struct system_call *call)
 {
-    call->record->clear_child_tid = call->arguments[0];
+    call_change_task(call)->record->clear_child_tid = call->arguments[0];
     return (int32_t)call->record->tid;
 }
 
 int32_t call_set_robust_list(const struct system_call *call)
 {
-    call->record->robust_list = call->arguments[0];
-    call->record->robust_list_length = call->arguments[1];
+    struct task_record *record = call_change_task(call)->record;
+
+    record->robust_list = call->arguments[0];
+    record->robust_list_length = call->arguments[1];
     return 0;
 }
 
@@ -73,12 +75,11 @@ static int32_t find_entry(const struct task *task, uint32_t *entry)
 
 int32_t call_set_thread_area(const struct system_call *call)
 {
-    struct task *task = call->task;
     struct linux_user_desc description;
     int32_t result = copy_in(&description, call->arguments[0], sizeof(description));
 
     if (result == 0) {
-        result = find_entry(task, &description.entry_number);
+        result = find_entry(call->task, &description.entry_number);
     }
     if (result == 0) {
         result = copy_out(call->arguments[0], &description.entry_number, sizeof(description.entry_number));
@@ -86,6 +87,7 @@ int32_t call_set_thread_area(const struct system_call *call)
     if (result != 0) {
         return result;
     }
+    struct task *task = call_change_task(call);
     task_touch(task);
     task->context.tls[description.entry_number - CPU_TLS_FIRST_ENTRY] = call_segment(&description);
     cpu_load_tls(&task->context);

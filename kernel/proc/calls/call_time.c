@@ -136,7 +136,7 @@ int32_t call_gettimeofday(const struct system_call *call)
 /* A sleep of a known length; `remaining` receives what was left when a signal ended it. */
 static int32_t sleep_for(const struct system_call *call, uint32_t request, uint32_t remaining, bool wide)
 {
-    struct task_record *record = call->record;
+    const struct task_record *record = call->record;
     uint64_t length_ns;
     int32_t result = call_timespec_in(request, wide, &length_ns);
 
@@ -144,7 +144,7 @@ static int32_t sleep_for(const struct system_call *call, uint32_t request, uint3
         return result;
     }
     if (record->call.deadline_ns == 0) {
-        record->call.deadline_ns = time_monotonic_ns() + length_ns;
+        call_progress(call)->deadline_ns = time_monotonic_ns() + length_ns;
     }
     result = call_sleep_until(call, record->call.deadline_ns);
     if (result != -EINTR || remaining == 0) {

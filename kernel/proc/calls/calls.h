@@ -7,8 +7,13 @@
  *
  *     CALL-1  A call decodes and checks first, makes user memory ready second, changes things last.
  *     CALL-2  Between a change and the return of the result nothing sleeps; or what has been achieved is in
- * record->call (bytes done, an absolute deadline), and the same call issued again goes on from there. CALL-3  Before a
- * sleep a call looks at signal_is_pending(), and an interrupted sleep ends it with EINTR.
+ *             record->call (bytes done, an absolute deadline), and the same call issued again goes on from there.
+ *     CALL-3  Before a sleep a call looks at signal_is_pending(), and an interrupted sleep ends it with EINTR.
+ *
+ * CALL-2 is asserted. A handler can only read what `struct system_call` shows it. To change something it asks for it, by
+ * call_change_task() and call_change_program(), or by what changes other objects for it (program_call_commit() in program.h
+ * says which): from there on it is a panic to sleep, until the dispatcher has set the result or the handler has written
+ * down in call_progress() what it did.
  */
 #ifndef CALLS_H
 #define CALLS_H
@@ -25,10 +30,17 @@
 struct system_call {
     uint32_t arguments[SYSTEM_CALL_ARGUMENTS];
     uint32_t number;
-    struct task *task;
-    struct task_record *record;
-    struct program_record *program;
+    const struct task *task;
+    const struct task_record *record;
+    const struct program_record *program;
 };
+
+/* The caller's task and program, to be changed: nothing sleeps from now on (CALL-2). */
+struct task *call_change_task(const struct system_call *call);
+struct program_record *call_change_program(const struct system_call *call);
+
+/* What the call has achieved, to be written at once: with that it may sleep again, or go on after a boot. */
+struct call_progress *call_progress(const struct system_call *call);
 
 typedef int32_t system_call_handler(const struct system_call *call);
 
@@ -45,6 +57,12 @@ const struct system_call_entry *system_call_find(uint32_t number);
  * was installed with SA_RESTART, otherwise -EINTR. Nothing may sleep between this and the return of the result.
  */
 int32_t call_interrupted(const struct system_call *call);
+
+/*
+ * Another signal mask for a wait: it is no result, for with the same call issued again the mask of before stays the same one
+ * (signal_mask_exchange()), so the call may sleep.
+ */
+void call_exchange_mask(const struct system_call *call, uint32_t low, uint32_t high);
 
 /* User memory in calls: 0 or a negative errno. */
 int32_t copy_in(void *destination, uint32_t source, uint32_t length);

@@ -227,14 +227,40 @@ int32_t copy_out(uint32_t destination, const void *source, uint32_t length)
     return system_call_errno(user_copy_out((struct vaddr){destination}, source, length));
 }
 
+struct task *call_change_task(const struct system_call *call)
+{
+    (void)call;
+    program_call_commit();
+    return task_current();
+}
+
+struct program_record *call_change_program(const struct system_call *call)
+{
+    return call_change_task(call)->program;
+}
+
+struct call_progress *call_progress(const struct system_call *call)
+{
+    (void)call;
+    program_call_keep();
+    return &task_current()->record->call;
+}
+
 int32_t call_interrupted(const struct system_call *call)
 {
     if (!signal_restarts_call(call->task)) {
         return -EINTR;
     }
-    task_touch(call->task);
-    call->task->registers->eip -= 2; /* back over `int 0x80`, with the number in EAX again */
+    struct task *task = call_change_task(call);
+    task_touch(task);
+    task->registers->eip -= 2; /* back over `int 0x80`, with the number in EAX again */
     return (int32_t)call->number;
+}
+
+void call_exchange_mask(const struct system_call *call, uint32_t low, uint32_t high)
+{
+    signal_mask_exchange(call_change_task(call), low, high);
+    program_call_keep();
 }
 
 void call_let_others_run(void)
@@ -252,7 +278,7 @@ uint64_t call_pace_next(const struct system_call *call, struct call_pace *pace, 
         return deadline_ns;
     }
     pace->gap_ns = pace->gap_ns == 0 ? PACE_FIRST_NS : pace->gap_ns * 2;
-    call->record->call.words[CALL_WORD_MARK] = (uint32_t)now;
+    call_progress(call)->words[CALL_WORD_MARK] = (uint32_t)now;
     return deadline_ns > now && deadline_ns - now > pace->gap_ns ? now + pace->gap_ns : deadline_ns;
 }
 

@@ -29,12 +29,19 @@ enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uin
     return OK;
 }
 
-struct file_record *file_of(const struct program_record *program, uint32_t descriptor)
+const struct file_record *file_of(const struct program_record *program, uint32_t descriptor)
 {
     if (descriptor >= PROGRAM_FILES_MAX || program->files[descriptor] == 0) {
         return NULL;
     }
     return record(program->files[descriptor]);
+}
+
+void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_t mask, uint32_t flags)
+{
+    struct file_record *file = record(program->files[descriptor]);
+
+    file->flags = (file->flags & ~mask) | (flags & mask);
 }
 
 enum pipe_end file_pipe_end(const struct file_record *file)

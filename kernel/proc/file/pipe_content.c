@@ -13,6 +13,7 @@
 #include "log.h"
 #include "pipe.h"
 #include "pipe_internal.h"
+#include "program.h"
 #include "program_signal.h"
 #include "thread.h"
 #include "vm_fault.h"
@@ -98,6 +99,7 @@ bool pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length)
     if (pipe_at(pipe)->is_locked || !find_pages(pipe, at, length, PMAP_READ, pages)) {
         return false;
     }
+    program_call_commit();
     for (uint32_t count = 0; done < length; count++) {
         uint32_t part = part_in_page(at + done, length - done);
         memcpy(bytes + done, pages[count] + ((at + done) & PAGE_MASK), part);
@@ -133,6 +135,7 @@ bool pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
     if (pipe_at(pipe)->is_locked || !find_pages(pipe, at, length, PMAP_WRITE, pages)) {
         return false;
     }
+    program_call_commit();
     for (uint32_t count = 0; done < length; count++) {
         uint32_t part = part_in_page(at + done, length - done);
         memcpy(pages[count] + ((at + done) & PAGE_MASK), bytes + done, part);
@@ -281,6 +284,7 @@ enum error pipe_set_capacity(uint32_t pipe, uint32_t capacity)
     }
     error = record->length > capacity ? ERROR_BUSY : move_bytes(pipe, capacity);
     if (error == OK) {
+        program_call_commit();
         record->start &= capacity - 1;
         record->capacity = capacity;
     }

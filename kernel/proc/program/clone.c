@@ -204,6 +204,9 @@ enum error program_clone(const struct program_clone_options *options, uint32_t *
                           .source = {program_at(memory)->space}};
     atomic_begin();
     error = make_clone(&clone);
+    if (error == OK) {
+        program_call_commit();
+    }
     atomic_end();
     if (error == OK) {
         *out_index = clone.child;

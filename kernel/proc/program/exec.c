@@ -106,11 +106,11 @@ static void restart(struct task *task, uint32_t entry, uint32_t stack_pointer)
     cpu_fpu_initialise(&task->context.fpu);
     memset(task->context.tls, 0, sizeof(task->context.tls));
     cpu_user_load(&task->context);
-    task->in_call = false;
     memset(&record->call, 0, sizeof(record->call));
     memset(record->signal_stack, 0, sizeof(record->signal_stack));
     record->clear_child_tid = 0;
     record->robust_list = record->robust_list_length = 0;
+    program_call_over();
 }
 
 enum error program_become(const char *name, const struct program_image *words)

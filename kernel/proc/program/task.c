@@ -114,7 +114,7 @@ void task_capture_due(void)
     }
 }
 
-void task_touch(struct task *task)
+static void touch(struct task *task)
 {
     uint32_t due_half = running_half ^ 1;
 
@@ -123,6 +123,12 @@ void task_touch(struct task *task)
         capture(task);
     }
     list_as_run(task);
+}
+
+void task_touch(struct task *task)
+{
+    program_call_commit();
+    touch(task);
 }
 
 /* A task that ends is on no list any more. */
@@ -340,12 +346,38 @@ void program_call_end(struct registers *registers, int32_t result)
 {
     struct task *task = task_current();
 
-    task_touch(task);
+    touch(task);
     registers->eax = (uint32_t)result;
-    task->in_call = false;
     if (task->record->call.active != 0) {
         task->record->call.active = 0;
     }
+    program_call_over();
+}
+
+void program_call_commit(void)
+{
+    struct task *task = task_current();
+
+    if (task != NULL && task->in_call && !task->committed) {
+        task->committed = true;
+        atomic_begin();
+    }
+}
+
+void program_call_keep(void)
+{
+    struct task *task = task_current();
+
+    if (task->committed) {
+        task->committed = false;
+        atomic_end();
+    }
+}
+
+void program_call_over(void)
+{
+    program_call_keep();
+    task_current()->in_call = false;
 }
 
 void trap_return(struct registers *registers)
@@ -364,5 +396,5 @@ void trap_return(struct registers *registers)
         task_exit();
     }
     usage_leave(task);
-    task_touch(task);
+    touch(task);
 }

@@ -55,12 +55,31 @@ static enum error reserve_growth(struct address_space space)
     return has_many ? vm_region_reserve_leaving(&region_table, REGIONS_LEFT) : vm_region_reserve_growth(&region_table);
 }
 
+/*
+ * The last step of a change has been prepared. That of the caller's own memory is what its call is for; execve() also
+ * fills the memory of a program that is not there yet, and sleeps in between.
+ */
+static void commit(struct address_space space)
+{
+    const struct task *task = task_current();
+
+    if (task != NULL && space.record == program_at(program_memory(task->program_index))) {
+        program_call_commit();
+    }
+}
+
 enum error address_space_map(struct address_space space, uint32_t first, uint32_t count,
                              struct vm_region_attributes attributes)
 {
     enum error error = reserve_growth(space);
 
-    return error != OK ? error : vm_region_insert(&region_table, &space.record->region_root, first, count, &attributes);
+    if (error == OK) {
+        error = vm_region_insert(&region_table, &space.record->region_root, first, count, &attributes);
+    }
+    if (error == OK) {
+        commit(space);
+    }
+    return error;
 }
 
 enum error address_space_map_anywhere(struct address_space space, uint32_t count,
@@ -68,9 +87,14 @@ enum error address_space_map_anywhere(struct address_space space, uint32_t count
 {
     enum error error = reserve_growth(space);
 
-    return error != OK ? error
-                       : vm_region_allocate(&region_table, &space.record->region_root, USER_FIRST_PAGE,
-                                            MAPPING_END_PAGE, count, &attributes, out_first);
+    if (error == OK) {
+        error = vm_region_allocate(&region_table, &space.record->region_root, USER_FIRST_PAGE, MAPPING_END_PAGE, count,
+                                   &attributes, out_first);
+    }
+    if (error == OK) {
+        commit(space);
+    }
+    return error;
 }
 
 /* Put one region in the place of all that is in the range. Nothing sleeps once the records are reserved. */
@@ -79,12 +103,15 @@ static enum error exchange_regions(struct address_space space, uint32_t first, u
 {
     enum error error = vm_region_reserve(&region_table);
 
-    if (error == OK) {
-        error = vm_region_release(&region_table, &space.record->region_root, first, count);
+    if (error != OK) {
+        return error;
     }
+    atomic_begin();
+    error = vm_region_release(&region_table, &space.record->region_root, first, count);
     if (error == OK && attributes != NULL) {
         error = vm_region_insert(&region_table, &space.record->region_root, first, count, attributes);
     }
+    atomic_end();
     return error;
 }
 
@@ -106,7 +133,9 @@ enum error address_space_replace(struct address_space space, uint32_t first, uin
             return error;
         }
     }
-    return exchange_regions(space, first, count, &attributes);
+    enum error error = exchange_regions(space, first, count, &attributes);
+    commit(space);
+    return error;
 }
 
 enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count)
@@ -115,7 +144,11 @@ enum error address_space_unmap(struct address_space space, uint32_t first, uint3
         return OK;
     }
     enum error error = empty_range(space, first, count);
-    return error != OK ? error : exchange_regions(space, first, count, NULL);
+    if (error == OK) {
+        error = exchange_regions(space, first, count, NULL);
+        commit(space);
+    }
+    return error;
 }
 
 /* What a source has there, unless it is the program image, is not what untouched pages of the range are, from now on.
@@ -148,9 +181,11 @@ enum error address_space_protect(struct address_space space, uint32_t first, uin
 {
     enum error error = reserve_growth(space);
 
-    if (error == OK) {
-        error = vm_region_protect(&region_table, &space.record->region_root, first, count, protection);
+    if (error != OK) {
+        return error;
     }
+    commit(space);
+    error = vm_region_protect(&region_table, &space.record->region_root, first, count, protection);
     if (error == OK) {
         vm_restrict(page_of(space, first), count, protection != 0, (protection & VM_WRITE) != 0);
     }

@@ -42,6 +42,9 @@ uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length
     do {
         piece = stream_room() / STREAM_PER_BYTE;
         piece = piece < length - taken ? piece : length - taken;
+        if (piece > 0) {
+            program_call_commit();
+        }
         for (uint32_t i = 0; i < piece; i++) {
             terminal_output(terminal_object(terminal), &terminal_pending, bytes[taken + i]);
         }
@@ -72,6 +75,7 @@ enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, ui
     }
     enum error error = terminal_take(terminal_object(terminal), bytes, capacity, length);
     if (error == OK) {
+        program_call_commit();
         terminal_wake_readers();
     }
     return error;

@@ -15,6 +15,7 @@ static int32_t set_settings(struct terminal *object, uint32_t request, uint32_t 
     if (result != 0) {
         return result;
     }
+    program_call_commit();
     if (request == TCSETSF) {
         terminal_flush_input(object);
     }
@@ -32,6 +33,7 @@ static int32_t set_foreground(uint32_t terminal, uint32_t argument)
         result = -EINVAL;
     }
     if (result == 0) {
+        program_call_commit();
         terminal_set_foreground(terminal, group);
     }
     return result;
@@ -43,6 +45,7 @@ static int32_t flush(struct terminal *object, uint32_t queue)
         return -EINVAL;
     }
     if (queue != TCOFLUSH) {
+        program_call_commit();
         terminal_flush_input(object);
         terminal_wake_readers();
     }
