@@ -18,6 +18,7 @@ enum {
     CALL_PIPE = 42,
     CALL_BRK = 45,
     CALL_GETPPID = 64,
+    CALL_SIGACTION = 67,
     CALL_MUNMAP = 91,
     CALL_WAIT4 = 114,
     CALL_SIGRETURN = 119,
@@ -31,6 +32,8 @@ enum {
     CALL_VFORK = 190,
     CALL_MMAP2 = 192,
     CALL_MADVISE = 219,
+    CALL_FCNTL64 = 221,
+    CALL_PIPE2 = 331,
 };
 
 #endif

@@ -19,9 +19,9 @@ function(eidolon_boot_test name)
     set_target_properties(${name} PROPERTIES LINK_DEPENDS ${script})
 endfunction()
 
-eidolon_boot_test(proc_boot_test SOURCES proc_boot_test.c)
-eidolon_boot_test(proc_pipe_test SOURCES proc_pipe_test.c)
-eidolon_boot_test(proc_exec_test SOURCES proc_exec_test.c)
+foreach(test boot pipe exec)
+    eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c proc_cut.c)
+endforeach()
 
 set(world_sources proc_world.c space_disk.c)
 foreach(part books calls children family image memory pipe signals)

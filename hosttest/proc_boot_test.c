@@ -8,52 +8,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fake/disk.h"
-#include "fake/machine.h"
-#include "host_boot.h"
-#include "host_program.h"
-#include "store.h"
+#include "host_calls.h"
+#include "proc_cut.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define BLOCKS 4096u
-
-#define CALL_EXIT      1u
-#define CALL_FORK      2u
-#define CALL_GETPID    20u
-#define CALL_SYNC      36u
-#define CALL_WAIT4     114u
-#define CALL_NANOSLEEP 162u
-
-static struct fake_disk disk;
-static uint32_t cut_at; /* an event of the disk; 0: never */
-
-/* The power goes when the disk has seen so many events. */
-static void (*disk_submit)(struct block_device *device, struct block_request *request);
-
-static void submit(struct block_device *device, struct block_request *request)
-{
-    if (cut_at != 0 && disk.event_count >= cut_at) {
-        host_cut_power(disk.event_count);
-    }
-    disk_submit(device, request);
-}
-
-static void disk_start(void)
-{
-    struct store_format_options format = {.space_id = {1, 2}, .wall_time_ns = 1};
-
-    fake_disk_start(&disk, BLOCKS);
-    fake_machine_start(1024);
-    assert_int_equal(store_format(&disk.device, &format), OK);
-    fake_machine_stop();
-    fake_disk_settle(&disk);
-    disk_submit = disk.device.submit;
-    disk.device.submit = submit;
-    cut_at = 0;
-}
 
 /* A family: the parent clones itself, both write to the same page, the child ends, the parent hears of it. -------------- */
 
@@ -64,13 +23,6 @@ static void disk_start(void)
 #define UNTOUCHED (HOST_DATA + 5u * PAGE_SIZE)
 
 enum { BEGIN, FORK, PARENT, WAIT, END, CHILD_BEGIN, CHILD_SLEEP, CHILD_END };
-
-static void store_or_wait(struct registers *registers, uint32_t address, uint32_t value, uint32_t next)
-{
-    if (host_store(registers, address, value)) {
-        host_jump(registers, next);
-    }
-}
 
 static void expect_word(struct registers *registers, uint32_t address, uint32_t expected)
 {
@@ -83,7 +35,7 @@ static void expect_word(struct registers *registers, uint32_t address, uint32_t 
 
 static void run_begin(struct registers *registers)
 {
-    store_or_wait(registers, WORD, 1, FORK);
+    cut_store(registers, WORD, 1, FORK);
 }
 
 static void run_fork(struct registers *registers)
@@ -99,13 +51,13 @@ static void after_fork(struct registers *registers)
     if (registers->eax == 0) {
         host_jump(registers, CHILD_BEGIN);
     } else {
-        store_or_wait(registers, CHILD, registers->eax, PARENT);
+        cut_store(registers, CHILD, registers->eax, PARENT);
     }
 }
 
 static void run_parent(struct registers *registers)
 {
-    store_or_wait(registers, WORD, 2, WAIT);
+    cut_store(registers, WORD, 2, WAIT);
 }
 
 static void run_wait(struct registers *registers)
@@ -130,7 +82,7 @@ static void run_end(struct registers *registers)
 static void run_child_begin(struct registers *registers)
 {
     if (host_store(registers, INTERVAL, 0) && host_store(registers, INTERVAL + 4, 50000000)) {
-        store_or_wait(registers, WORD, 77, CHILD_SLEEP);
+        cut_store(registers, WORD, 77, CHILD_SLEEP);
     }
 }
 
@@ -142,7 +94,7 @@ static void run_child_sleep(struct registers *registers)
 static void after_child_sleep(struct registers *registers)
 {
     expect_word(registers, WORD, 77);
-    store_or_wait(registers, UNTOUCHED, 9, CHILD_END);
+    cut_store(registers, UNTOUCHED, 9, CHILD_END);
 }
 
 static void run_child_end(struct registers *registers)
@@ -163,28 +115,9 @@ static const struct host_instruction family[] = {
 
 static struct host_end boot(uint64_t schedule)
 {
-    struct host_machine machine = {
-        .disk = &disk.device,
-        .command_line = "interval=5",
-        .schedule = schedule,
-        .program = host_program_image(),
-        .program_bytes = HOST_IMAGE_BYTES,
-        .program_words = "family",
-        .run_user = host_program_run,
-    };
+    struct host_machine machine = {.command_line = "interval=5", .schedule = schedule, .program_words = "family"};
 
-    host_program_use(family, sizeof(family) / sizeof(family[0]));
-    return host_boot(&machine);
-}
-
-static void expect_end(struct host_end end, enum host_end_kind kind, uint32_t status)
-{
-    if (end.kind != kind || end.status != status) {
-        fprintf(stderr, "boot ended as %d, status %u: %s\n%s%s", (int)end.kind, end.status, end.text, host_log(),
-                host_console());
-    }
-    assert_int_equal(end.kind, kind);
-    assert_int_equal(end.status, status);
+    return cut_boot(&machine, family, sizeof(family) / sizeof(family[0]));
 }
 
 /* Tests ------------------------------------------------------------------------------------------------------------ */
@@ -192,32 +125,32 @@ static void expect_end(struct host_end end, enum host_end_kind kind, uint32_t st
 static void boot_of_a_new_image_without_a_program_is_refused(void **state)
 {
     (void)state;
-    disk_start();
-    struct host_machine machine = {.disk = &disk.device};
+    cut_start();
+    struct host_machine machine = {.disk = &cut.disk.device};
     struct host_end end = host_boot(&machine);
     assert_int_equal(end.kind, HOST_REFUSED);
     assert_non_null(strstr(host_console(), "nothing to run"));
-    fake_disk_stop(&disk);
+    cut_stop();
 }
 
 static void boot_with_a_wrong_option_is_refused_by_name(void **state)
 {
     (void)state;
-    disk_start();
-    struct host_machine machine = {.disk = &disk.device, .command_line = "interval=x"};
+    cut_start();
+    struct host_machine machine = {.disk = &cut.disk.device, .command_line = "interval=x"};
     struct host_end end = host_boot(&machine);
     assert_int_equal(end.kind, HOST_REFUSED);
     assert_non_null(strstr(host_console(), "interval=x"));
-    fake_disk_stop(&disk);
+    cut_stop();
 }
 
 static void program_clones_itself_waits_and_ends(void **state)
 {
     (void)state;
     for (uint64_t schedule = 0; schedule < 20; schedule++) {
-        disk_start();
-        expect_end(boot(schedule), HOST_ENDED, 3);
-        fake_disk_stop(&disk);
+        cut_start();
+        cut_expect(boot(schedule), HOST_ENDED, 3, schedule);
+        cut_stop();
     }
 }
 
@@ -229,19 +162,19 @@ static void program_is_cut_at_every_event_and_goes_on(void **state)
 
     (void)state;
     for (uint32_t event = 1;; event++) {
-        disk_start();
-        cut_at = event;
+        cut_start();
+        cut.at = event;
         kind = boot(event).kind;
-        cut_at = 0;
+        cut.at = 0;
         if (kind == HOST_ENDED) {
             break;
         }
         assert_int_equal(kind, HOST_CUT);
-        expect_end(boot(0), HOST_ENDED, 3);
-        fake_disk_stop(&disk);
+        cut_expect(boot(0), HOST_ENDED, 3, event);
+        cut_stop();
         boots++;
     }
-    fake_disk_stop(&disk);
+    cut_stop();
     printf("boot: %u cuts\n", boots);
     assert_true(boots > 20);
 }

@@ -10,32 +10,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fake/disk.h"
 #include "fake/machine.h"
-#include "host_boot.h"
-#include "host_program.h"
-#include "store.h"
+#include "host_calls.h"
+#include "linux_abi.h"
+#include "proc_cut.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define BLOCKS        4096u
 #define FRAMES_LEAST  560u
 #define FRAMES_ENOUGH 600u
 
-#define CALL_EXIT      1u
-#define CALL_FORK      2u
-#define CALL_EXECVE    11u
-#define CALL_KILL      37u
-#define CALL_SIGNAL    67u /* sigaction */
-#define CALL_WAIT4     114u
-#define CALL_RETURN    119u /* sigreturn */
-#define CALL_YIELD     158u
-
 #define NO_HANG  1u
-#define SIGKILL  9u
-#define SIGWINCH 28u
 #define ERRNO_NO_MEMORY ((uint32_t)-12)
 
 /* How it ended: the status of the first program. */
@@ -44,33 +30,8 @@
 #define NO_EXEC   5u
 #define BECAME    7u /* of the child */
 
-static struct fake_disk disk;
-static uint32_t cut_at; /* an event of the disk; 0: never */
 static uint64_t fail_at, fail_count;
 static uint32_t frames; /* of memory; 0: plenty */
-static void (*disk_submit)(struct block_device *device, struct block_request *request);
-
-static void submit(struct block_device *device, struct block_request *request)
-{
-    if (cut_at != 0 && disk.event_count >= cut_at) {
-        host_cut_power(disk.event_count);
-    }
-    disk_submit(device, request);
-}
-
-static void disk_start(void)
-{
-    struct store_format_options format = {.space_id = {1, 2}, .wall_time_ns = 1};
-
-    fake_disk_start(&disk, BLOCKS);
-    fake_machine_start(1024);
-    assert_int_equal(store_format(&disk.device, &format), OK);
-    fake_machine_stop();
-    fake_disk_settle(&disk);
-    disk_submit = disk.device.submit;
-    disk.device.submit = submit;
-    cut_at = 0;
-}
 
 /* The program --------------------------------------------------------------------------------------------------------
  *
@@ -86,13 +47,6 @@ static void disk_start(void)
 #define WORD     (HOST_DATA + 3u * PAGE_SIZE - 8u) /* across two pages */
 
 enum { BEGIN, ACT, FORK, SEND, YIELD, WAIT, END, CHILD_PREPARE, CHILD_EXEC, CHILD_FAILED, OTHER_END, HANDLER, HANDLER_RETURN };
-
-static void store_or_wait(struct registers *registers, uint32_t address, uint32_t value, uint32_t next)
-{
-    if (host_store(registers, address, value)) {
-        host_jump(registers, next);
-    }
-}
 
 static bool store_text(struct registers *registers, uint32_t address, const char *text)
 {
@@ -125,7 +79,7 @@ static void run_begin(struct registers *registers)
 
 static void run_act(struct registers *registers)
 {
-    HOST_CALL(registers, CALL_SIGNAL, SIGWINCH, ACTION, 0);
+    HOST_CALL(registers, CALL_SIGACTION, SIGWINCH, ACTION, 0);
 }
 
 static void after_act(struct registers *registers)
@@ -151,7 +105,7 @@ static void after_fork(struct registers *registers)
     } else if (registers->eax == 0) {
         host_jump(registers, CHILD_PREPARE);
     } else {
-        store_or_wait(registers, CHILD, registers->eax, SEND);
+        cut_store(registers, CHILD, registers->eax, SEND);
     }
 }
 
@@ -171,7 +125,7 @@ static void after_send(struct registers *registers)
 
 static void run_yield(struct registers *registers)
 {
-    HOST_CALL(registers, CALL_YIELD);
+    HOST_CALL(registers, CALL_SCHED_YIELD);
 }
 
 static void after_yield(struct registers *registers)
@@ -278,7 +232,7 @@ static void run_handler(struct registers *registers)
 static void run_handler_return(struct registers *registers)
 {
     registers->esp += 4; /* the signal's number, as that code takes it */
-    HOST_CALL(registers, CALL_RETURN);
+    HOST_CALL(registers, CALL_SIGRETURN);
 }
 
 static void after_call(struct registers *registers)
@@ -311,26 +265,13 @@ static void ready(void)
 
 static struct host_end boot(uint64_t schedule)
 {
-    struct host_machine machine = {
-        .disk = &disk.device,
-        .command_line = "interval=5",
-        .schedule = schedule,
-        .frames = frames,
-        .program = host_program_image(),
-        .program_bytes = HOST_IMAGE_BYTES,
-        .program_words = "program",
-        .run_user = host_program_run,
-        .ready = ready,
-    };
+    struct host_machine machine = {.command_line = "interval=5",
+                                   .schedule = schedule,
+                                   .frames = frames,
+                                   .program_words = "program",
+                                   .ready = ready};
 
-    host_program_use(program, sizeof(program) / sizeof(program[0]));
-    return host_boot(&machine);
-}
-
-static void complain(struct host_end end, uint64_t number)
-{
-    fprintf(stderr, "%llu: boot ended as %d, status %u: %s\n%s%s", (unsigned long long)number, (int)end.kind, end.status,
-            end.text, host_log(), host_console());
+    return cut_boot(&machine, program, sizeof(program) / sizeof(program[0]));
 }
 
 /* Tests ------------------------------------------------------------------------------------------------------------ */
@@ -339,14 +280,9 @@ static void program_becomes_another_in_any_order(void **state)
 {
     (void)state;
     for (uint64_t schedule = 0; schedule < 40; schedule++) {
-        disk_start();
-        struct host_end end = boot(schedule);
-        if (end.kind != HOST_ENDED || end.status != WHOLE) {
-            complain(end, schedule);
-        }
-        assert_int_equal(end.kind, HOST_ENDED);
-        assert_int_equal(end.status, WHOLE);
-        fake_disk_stop(&disk);
+        cut_start();
+        cut_expect(boot(schedule), HOST_ENDED, WHOLE, schedule);
+        cut_stop();
     }
 }
 
@@ -358,15 +294,15 @@ static void program_that_gets_no_memory_is_whole_or_hears_of_it(void **state)
     (void)state;
     for (fail_count = 1; fail_count <= 9; fail_count += 4) {
         for (fail_at = 0; fail_at < 700; fail_at++) {
-            disk_start();
+            cut_start();
             struct host_end end = boot(fail_at);
             if ((end.kind != HOST_ENDED && end.kind != HOST_REFUSED) || (end.kind == HOST_ENDED && end.status > NO_EXEC)) {
-                complain(end, fail_at);
+                cut_print(end, fail_at);
                 assert_int_equal(end.kind, HOST_ENDED);
             }
             endings[end.kind == HOST_ENDED ? end.status : 0]++;
             refused += end.kind == HOST_REFUSED;
-            fake_disk_stop(&disk);
+            cut_stop();
         }
     }
     fail_count = 0;
@@ -386,14 +322,14 @@ static void program_in_a_small_memory_is_whole_or_hears_of_it(void **state)
     (void)state;
     for (frames = FRAMES_LEAST; frames < FRAMES_ENOUGH; frames++) {
         for (uint64_t schedule = 0; schedule < 20; schedule++) {
-            disk_start();
+            cut_start();
             struct host_end end = boot(schedule);
             if (end.kind != HOST_ENDED && end.kind != HOST_REFUSED) {
-                complain(end, frames);
+                cut_print(end, frames);
                 assert_int_equal(end.kind, HOST_ENDED);
             }
             endings[end.kind == HOST_ENDED && end.status <= NO_EXEC ? end.status : 0]++;
-            fake_disk_stop(&disk);
+            cut_stop();
         }
     }
     frames = 0;
@@ -409,19 +345,15 @@ static void program_that_becomes_another_is_cut_at_every_event_and_goes_on(void 
 
     (void)state;
     for (uint32_t event = 1; kind == HOST_CUT; event++) {
-        disk_start();
-        cut_at = event;
+        cut_start();
+        cut.at = event;
         kind = boot(event).kind;
-        cut_at = 0;
+        cut.at = 0;
         if (kind == HOST_CUT) {
-            struct host_end end = boot(0);
-            if (end.kind != HOST_ENDED || end.status != WHOLE) {
-                complain(end, event);
-            }
-            assert_int_equal(end.status, WHOLE);
+            cut_expect(boot(0), HOST_ENDED, WHOLE, event);
             boots++;
         }
-        fake_disk_stop(&disk);
+        cut_stop();
     }
     assert_int_equal(kind, HOST_ENDED);
     printf("exec: %u cuts\n", boots);

@@ -10,17 +10,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fake/disk.h"
-#include "fake/machine.h"
-#include "host_boot.h"
-#include "host_program.h"
-#include "store.h"
+#include "host_calls.h"
+#include "linux_abi.h"
+#include "proc_cut.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCKS     4096u
 #define WORLDS     10u
 #define SOAK       100u /* times as many */
 #define STEPS      100u
@@ -30,19 +27,6 @@
 #define CUTS_MAX   20u/* in one world */
 #define EVENTS_MAX 150u
 
-#define CALL_EXIT    1u
-#define CALL_FORK    2u
-#define CALL_READ    3u
-#define CALL_WRITE   4u
-#define CALL_SYNC    36u
-#define CALL_KILL    37u
-#define CALL_WAIT4   114u
-#define CALL_YIELD   158u
-#define CALL_SLEEP   162u
-#define CALL_FCNTL64 221u
-#define CALL_PIPE2   331u
-
-#define NONBLOCK     04000u
 #define SET_CAPACITY 1031u
 #define AGAIN        (-11)
 #define BUSY         (-16)
@@ -62,33 +46,7 @@ enum {
     CHILD_TURN
 };
 
-static struct fake_disk disk;
-static uint32_t cut_at; /* an event of the disk; 0: never */
-static uint32_t seed;   /* of the program */
-
-static void (*disk_submit)(struct block_device *device, struct block_request *request);
-
-static void submit(struct block_device *device, struct block_request *request)
-{
-    if (cut_at != 0 && disk.event_count >= cut_at) {
-        host_cut_power(disk.event_count);
-    }
-    disk_submit(device, request);
-}
-
-static void disk_start(void)
-{
-    struct store_format_options format = {.space_id = {1, 2}, .wall_time_ns = 1};
-
-    fake_disk_start(&disk, BLOCKS);
-    fake_machine_start(1024);
-    assert_int_equal(store_format(&disk.device, &format), OK);
-    fake_machine_stop();
-    fake_disk_settle(&disk);
-    disk_submit = disk.device.submit;
-    disk.device.submit = submit;
-    cut_at = 0;
-}
+static uint32_t seed; /* of the program */
 
 static uint32_t mix(uint32_t value)
 {
@@ -117,22 +75,9 @@ static uint32_t number(uint32_t at)
 
 /* The program ------------------------------------------------------------------------------------------------------ */
 
-/* The value of a word of its own. False: the instruction starts anew later. */
-static bool load(struct registers *registers, uint32_t address, uint32_t *value)
-{
-    return host_load(registers, address, value);
-}
-
-static void store_and_jump(struct registers *registers, uint32_t address, uint32_t value, uint32_t next)
-{
-    if (host_store(registers, address, value)) {
-        host_jump(registers, next);
-    }
-}
-
 static void run_begin(struct registers *registers)
 {
-    HOST_CALL(registers, CALL_PIPE2, ENDS, NONBLOCK);
+    HOST_CALL(registers, CALL_PIPE2, ENDS, O_NONBLOCK);
 }
 
 static void after_begin(struct registers *registers)
@@ -155,7 +100,7 @@ static void after_fork(struct registers *registers)
     if (registers->eax == 0) {
         host_jump(registers, CHILD_TURN);
     } else {
-        store_and_jump(registers, CHILD, registers->eax, CHOOSE);
+        cut_store(registers, CHILD, registers->eax, CHOOSE);
     }
 }
 
@@ -164,7 +109,8 @@ static void run_choose(struct registers *registers)
     static const uint8_t ways[] = {FILL, FILL, FILL, TAKE, TAKE, TAKE, RESIZE, REST};
     uint32_t step, written, read;
 
-    if (load(registers, STEP, &step) && load(registers, WRITTEN, &written) && load(registers, READ, &read)) {
+    if (host_load(registers, STEP, &step) && host_load(registers, WRITTEN, &written) &&
+        host_load(registers, READ, &read)) {
         bool is_over = step >= STEPS;
         host_jump(registers, !is_over ? ways[choice(step, 0) % sizeof(ways)] : written == read ? KILL : TAKE);
     }
@@ -174,7 +120,7 @@ static void run_fill(struct registers *registers)
 {
     uint32_t step, written;
 
-    if (!load(registers, STEP, &step) || !load(registers, WRITTEN, &written)) {
+    if (!host_load(registers, STEP, &step) || !host_load(registers, WRITTEN, &written)) {
         return;
     }
     for (uint32_t i = 0; i < words_of(step); i++) {
@@ -189,7 +135,7 @@ static void transfer(struct registers *registers, uint32_t call, uint32_t end)
 {
     uint32_t step, descriptor;
 
-    if (load(registers, STEP, &step) && load(registers, ENDS + 4 * end, &descriptor)) {
+    if (host_load(registers, STEP, &step) && host_load(registers, ENDS + 4 * end, &descriptor)) {
         HOST_CALL(registers, call, descriptor, NUMBERS, 4 * words_of(step));
     }
 }
@@ -203,8 +149,8 @@ static void note_transfer(struct registers *registers, uint32_t address, uint32_
     if (result != AGAIN && (result <= 0 || result % 4 != 0)) {
         host_wrong("a transfer of %d bytes", result);
     }
-    if (load(registers, address, &count)) {
-        store_and_jump(registers, NEXT, count + (result == AGAIN ? 0 : (uint32_t)result / 4), next);
+    if (host_load(registers, address, &count)) {
+        cut_store(registers, NEXT, count + (result == AGAIN ? 0 : (uint32_t)result / 4), next);
     }
 }
 
@@ -212,8 +158,8 @@ static void count_transfer(struct registers *registers, uint32_t address)
 {
     uint32_t count;
 
-    if (load(registers, NEXT, &count)) {
-        store_and_jump(registers, address, count, ADVANCE);
+    if (host_load(registers, NEXT, &count)) {
+        cut_store(registers, address, count, ADVANCE);
     }
 }
 
@@ -242,14 +188,14 @@ static void after_take(struct registers *registers)
     int32_t result = (int32_t)registers->eax;
     uint32_t written, read, value;
 
-    if (!load(registers, WRITTEN, &written) || !load(registers, READ, &read)) {
+    if (!host_load(registers, WRITTEN, &written) || !host_load(registers, READ, &read)) {
         return;
     }
     if (result == AGAIN ? written != read : (uint32_t)result / 4 > written - read) {
         host_wrong("%u words in the pipe, and a read is %d", written - read, result);
     }
     for (int32_t i = 0; i < result / 4; i++) {
-        if (!load(registers, NUMBERS + 4 * (uint32_t)i, &value)) {
+        if (!host_load(registers, NUMBERS + 4 * (uint32_t)i, &value)) {
             return;
         }
         if (value != number(read + (uint32_t)i)) {
@@ -268,7 +214,7 @@ static void run_resize(struct registers *registers)
 {
     uint32_t step, descriptor;
 
-    if (load(registers, STEP, &step) && load(registers, ENDS, &descriptor)) {
+    if (host_load(registers, STEP, &step) && host_load(registers, ENDS, &descriptor)) {
         HOST_CALL(registers, CALL_FCNTL64, descriptor, SET_CAPACITY, PAGE_SIZE << (choice(step, 3) % 7));
     }
 }
@@ -278,7 +224,8 @@ static void after_resize(struct registers *registers)
     int32_t result = (int32_t)registers->eax;
     uint32_t step, written, read;
 
-    if (!load(registers, STEP, &step) || !load(registers, WRITTEN, &written) || !load(registers, READ, &read)) {
+    if (!host_load(registers, STEP, &step) || !host_load(registers, WRITTEN, &written) ||
+        !host_load(registers, READ, &read)) {
         return;
     }
     uint32_t wanted = PAGE_SIZE << (choice(step, 3) % 7);
@@ -291,7 +238,7 @@ static void after_resize(struct registers *registers)
 
 static void run_rest(struct registers *registers)
 {
-    HOST_CALL(registers, CALL_SLEEP, PAUSE, 0);
+    HOST_CALL(registers, CALL_NANOSLEEP, PAUSE, 0);
 }
 
 static void after_rest(struct registers *registers)
@@ -302,7 +249,7 @@ static void after_rest(struct registers *registers)
 /* The clone counts its turns in a register. In one of several it waits for a snapshot. */
 static void run_child(struct registers *registers)
 {
-    HOST_CALL(registers, mix(registers->ebp ^ seed) % CHILD_TURNS == 0 ? CALL_SYNC : CALL_YIELD);
+    HOST_CALL(registers, mix(registers->ebp ^ seed) % CHILD_TURNS == 0 ? CALL_SYNC : CALL_SCHED_YIELD);
 }
 
 static void after_child(struct registers *registers)
@@ -315,8 +262,8 @@ static void run_advance(struct registers *registers)
 {
     uint32_t step;
 
-    if (load(registers, STEP, &step)) {
-        store_and_jump(registers, NEXT, step + 1, ADVANCED);
+    if (host_load(registers, STEP, &step)) {
+        cut_store(registers, NEXT, step + 1, ADVANCED);
     }
 }
 
@@ -324,8 +271,8 @@ static void run_advanced(struct registers *registers)
 {
     uint32_t step;
 
-    if (load(registers, NEXT, &step)) {
-        store_and_jump(registers, STEP, step, CHOOSE);
+    if (host_load(registers, NEXT, &step)) {
+        cut_store(registers, STEP, step, CHOOSE);
     }
 }
 
@@ -333,8 +280,8 @@ static void run_kill(struct registers *registers)
 {
     uint32_t child;
 
-    if (load(registers, CHILD, &child)) {
-        HOST_CALL(registers, CALL_KILL, child, 9);
+    if (host_load(registers, CHILD, &child)) {
+        HOST_CALL(registers, CALL_KILL, child, SIGKILL);
     }
 }
 
@@ -382,19 +329,10 @@ static const struct host_instruction program[] = {
 static struct host_end boot(uint64_t schedule)
 {
     struct host_machine machine = {
-        .disk = &disk.device,
-        .command_line = "interval=1",
-        .frames = 640 + schedule % 100,
-        .schedule = schedule,
-        .program = host_program_image(),
-        .program_bytes = HOST_IMAGE_BYTES,
-        .program_words = "pipe",
-        .run_user = host_program_run,
-    };
+        .command_line = "interval=1", .frames = 640 + schedule % 100, .schedule = schedule, .program_words = "pipe"};
 
-    host_program_use(program, sizeof(program) / sizeof(program[0]));
     host_program_tick(3, schedule);
-    return host_boot(&machine);
+    return cut_boot(&machine, program, sizeof(program) / sizeof(program[0]));
 }
 
 /* One world from its first boot to the program's end. Returns how often it was cut. */
@@ -404,19 +342,14 @@ static uint32_t run_world(uint32_t world)
     struct host_end end;
 
     seed = world;
-    disk_start();
+    cut_start();
     do {
-        cut_at = cuts < CUTS_MAX ? disk.event_count + 1 + mix(world * 7919u + cuts) % EVENTS_MAX : 0;
+        cut.at = cuts < CUTS_MAX ? cut.disk.event_count + 1 + mix(world * 7919u + cuts) % EVENTS_MAX : 0;
         end = boot(world * 16u + cuts);
         cuts += end.kind == HOST_CUT;
     } while (end.kind == HOST_CUT);
-    if (end.kind != HOST_ENDED || end.status != STATUS) {
-        fprintf(stderr, "world %u: boot %u ended as %d, status %u: %s\n%s%s", world, cuts, (int)end.kind, end.status,
-                end.text, host_log(), host_console());
-    }
-    assert_int_equal(end.kind, HOST_ENDED);
-    assert_int_equal(end.status, STATUS);
-    fake_disk_stop(&disk);
+    cut_expect(end, HOST_ENDED, STATUS, world);
+    cut_stop();
     return cuts;
 }
 
