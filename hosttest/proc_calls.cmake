@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # System calls at their edges, on the booted kernel.
-foreach(test file memory signal)
+foreach(test clone file memory signal)
     eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c proc_case.c)
 endforeach()

@@ -6,11 +6,7 @@ eidolon_host_test(space_crash_test
     SOURCES space_crash_test.c ${space_sources}
     LIBRARIES ${space_libraries}
     TIMEOUT 10800) # a soak takes long
-eidolon_host_test(space_clone_test
-    SOURCES space_clone_test.c space_family.c space_case.c ${space_sources}
-    LIBRARIES ${space_libraries}
-    TIMEOUT 10800)
-foreach(test fault failure health promise)
+foreach(test borrow fault failure health promise)
     eidolon_host_test(space_${test}_test
         SOURCES space_${test}_test.c space_case.c ${space_sources}
         LIBRARIES ${space_libraries})

@@ -523,9 +523,6 @@ void space_check(void)
     for (uint32_t i = 0; i < space_world.model.page_count; i++) {
         check_mapping(space_world.model.gpn[i], i);
     }
-    if (extension() != NULL) {
-        extension()->verify();
-    }
     if (space_world.slow.saw_changes) {
         space_fail("a page changed on its way to the disk");
     }

@@ -30,7 +30,6 @@ struct space_extension {
     void (*stop)(uint64_t number);   /* the instant of a stop */
     void (*resume)(uint64_t number); /* everything is as it was at that one */
     void (*boot)(void);              /* the object space is there */
-    void (*verify)(void);            /* invariants */
     void (*discard)(void);           /* all there is */
     bool (*equals)(uint64_t number, struct store *store, char *why, uint32_t room); /* as space_model_equals() */
 };

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Clones on the booted kernel: what they share with their parent, when they copy, and what is left when they end.
+ *
+ * A parent and its clones have the same twenty pages: eight in a row, eight across the border of two chunks, and four
+ * elsewhere. The host knows what each of them has written to its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "arch/frame.h"
+#include "fake/machine.h"
+#include "proc_case.h"
+#include "program.h"
+#include "task.h"
+#include "vm_fault.h"
+#include "vm_lineage.h"
+#include "vm_map.h"
+#include "vm_reclaim.h"
+
+#define PAGES             20u
+#define ROW               0x30000000u
+#define BORDER            0x403FC000u /* four pages before a chunk ends */
+#define ELSEWHERE         0x70000000u
+#define PRESSURE          0x50000000u
+#define PRIVATE_ANONYMOUS 0x32u /* with MAP_FIXED */
+#define SOURCES_MAX       8u /* SPACE-4 */
+#define ON_REQUEST        "interval=0"
+
+/* A program's pages, as it has written them. */
+struct memory {
+    uint32_t words[PAGES];
+};
+
+static struct memory parent, clones[4];
+static volatile uint32_t turn;
+
+static uint32_t address_of(uint32_t page)
+{
+    uint32_t base = page < 8 ? ROW : page < 16 ? BORDER - 8 * PAGE_SIZE : ELSEWHERE - 16 * PAGE_SIZE;
+
+    return base + page * PAGE_SIZE + PAGE_SIZE - sizeof(uint32_t);
+}
+
+static void map(uint32_t address, uint32_t pages)
+{
+    EXPECT((int32_t)address, CALL_MMAP2, address, pages * PAGE_SIZE, 3, PRIVATE_ANONYMOUS, UINT32_MAX, 0);
+}
+
+static void write_page(struct memory *memory, uint32_t page, uint32_t value)
+{
+    WORDS(address_of(page), value);
+    memory->words[page] = value;
+}
+
+static void write_all(struct memory *memory, uint32_t value)
+{
+    for (uint32_t page = 0; page < PAGES; page++) {
+        write_page(memory, page, value + page);
+    }
+}
+
+static void compare(const struct memory *memory)
+{
+    for (uint32_t page = 0; page < PAGES; page++) {
+        EXPECT_IS(memory->words[page], case_word(address_of(page)));
+    }
+}
+
+static void begin(void)
+{
+    turn = 0;
+    map(ROW, 8);
+    map(BORDER, 8);
+    map(ELSEWHERE, 4);
+    write_all(&parent, 100);
+}
+
+static void await(uint32_t wanted)
+{
+    while (turn != wanted) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+}
+
+static int32_t clone_into(struct memory *clone, uint32_t function)
+{
+    *clone = parent;
+    return case_fork(function);
+}
+
+static void nothing(void)
+{
+}
+
+/* What is shared --------------------------------------------------------------------------------------------------- */
+
+static void share_as_clone(void)
+{
+    await(1);
+    uint32_t frames = frame_count(FRAME_PAGE);
+    uint64_t copies = vm_borrowed_copies();
+    compare(&clones[0]);
+    EXPECT_IS(frames, frame_count(FRAME_PAGE));
+    EXPECT_IS(copies, vm_borrowed_copies());
+    write_page(&clones[0], 3, 7);
+    write_page(&clones[0], 3, 8);
+    EXPECT_IS(frames + 1, frame_count(FRAME_PAGE));
+    EXPECT_IS(copies + 1, vm_borrowed_copies());
+    turn = 2;
+    await(3);
+    compare(&clones[0]);
+}
+
+static void share(void)
+{
+    begin();
+    int32_t child = clone_into(&clones[0], 0);
+    turn = 1;
+    await(2);
+    uint32_t frames = frame_count(FRAME_PAGE);
+    uint64_t copies = vm_borrowed_copies();
+    compare(&parent);
+    write_page(&parent, 4, 9);
+    EXPECT_IS(frames + 1, frame_count(FRAME_PAGE));
+    EXPECT_IS(copies + 1, vm_borrowed_copies());
+    compare(&parent);
+    turn = 3;
+    case_reap(child, 0);
+}
+
+static void clone_that_reads_takes_no_frame_and_one_that_writes_takes_one(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = share, .functions = {share_as_clone}, .options = ON_REQUEST});
+}
+
+/* What is left ----------------------------------------------------------------------------------------------------- */
+
+#define ROUNDS      1000u
+#define ROUNDS_WARM 10u /* records have been made that stay */
+
+static uint32_t round_number;
+
+static void write_in_round(void)
+{
+    EXPECT_IS(clones[0].words[3], case_word(address_of(3)));
+    WORDS(address_of(round_number % PAGES), round_number);
+}
+
+static void many_rounds(void)
+{
+    uint32_t frames = 0, records = 0, regions = 0;
+
+    begin();
+    for (round_number = 0; round_number < ROUNDS; round_number++) {
+        int32_t child = clone_into(&clones[0], 0);
+        write_page(&parent, 3, round_number);
+        if (round_number % 100 == 0) {
+            EXPECT(0, CALL_SYNC);
+        }
+        case_reap(child, 0);
+        if (round_number == ROUNDS_WARM) {
+            frames = frame_count(FRAME_PAGE);
+            records = vm_map_count(vm_object_space());
+            regions = vm_region_count(&region_table);
+        }
+    }
+    compare(&parent);
+    EXPECT_IS(frames, frame_count(FRAME_PAGE));
+    EXPECT_IS(records, vm_map_count(vm_object_space()));
+    EXPECT_IS(regions, vm_region_count(&region_table));
+}
+
+static void clone_and_end_a_thousand_times_leaves_nothing(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = many_rounds, .functions = {write_in_round}, .options = ON_REQUEST});
+}
+
+static uint32_t spaces_in_use(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
+        count += ((const struct space_record *)record_at(RECORD_SPACE, i))->state != SPACE_FREE;
+    }
+    return count;
+}
+
+#define GENERATIONS 30u
+
+/* Each generation makes the next, and ends. */
+static void descend(void)
+{
+    compare(&clones[0]);
+    write_page(&clones[0], turn % PAGES, 1000 + turn);
+    if (turn++ < GENERATIONS) {
+        (void)case_fork(0);
+    }
+}
+
+static void generations(void)
+{
+    begin();
+    case_reap(case_fork(1), 0);
+    uint32_t spaces = spaces_in_use();
+    case_reap(clone_into(&clones[0], 0), 0);
+    await(GENERATIONS + 1);
+    while (program_count() > 1) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    case_reap(case_fork(1), 0);
+    EXPECT_IS(spaces, spaces_in_use());
+    compare(&parent);
+}
+
+static void clone_of_clones_leaves_no_sources(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = generations, .functions = {descend, nothing}, .options = ON_REQUEST});
+}
+
+/* Clones that stay: a source more above the parent with each, up to a bound. */
+#define STAYING (2 * SOURCES_MAX)
+
+static void stay(void)
+{
+    await(1);
+}
+
+static uint32_t sources_above(struct space_id space)
+{
+    uint32_t count = 0;
+
+    while ((space = vm_lineage_source(space)).number != 0) {
+        count += vm_lineage_children(space) > 1;
+    }
+    return count;
+}
+
+static struct space_id own_space(void)
+{
+    return (struct space_id){task_current()->program->space};
+}
+
+static void keep_clones(void)
+{
+    int32_t children[STAYING];
+    uint32_t most = 0;
+
+    begin();
+    for (uint32_t i = 0; i < STAYING; i++) {
+        children[i] = case_fork(0);
+        write_page(&parent, i % PAGES, i);
+        uint32_t count = sources_above(own_space());
+        most = count > most ? count : most;
+        compare(&parent);
+    }
+    EXPECT_IS(SOURCES_MAX + 1, most); /* and the image */
+    turn = 1;
+    for (uint32_t i = 0; i < STAYING; i++) {
+        case_reap(children[i], 0);
+    }
+    compare(&parent);
+}
+
+static void clone_beyond_the_bound_of_sources_does_without_them(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = keep_clones, .functions = {stay}, .options = ON_REQUEST});
+}
+
+/* Collapse --------------------------------------------------------------------------------------------------------- */
+
+static void compare_when_told(void)
+{
+    await(2);
+    compare(&clones[0]);
+}
+
+static void end_when_told(void)
+{
+    await(1);
+}
+
+/* A source that has borrowed a page gets another one from its last child: that is what it has then. */
+static void collapse_over_borrowed(void)
+{
+    begin();
+    int32_t child = clone_into(&clones[0], 0);
+    EXPECT_IS(parent.words[5], case_word(address_of(5)));
+    int32_t other = clone_into(&clones[1], 1);
+    write_page(&parent, 5, 55);
+    uint32_t spaces = spaces_in_use();
+    turn = 1;
+    case_reap(other, 0);
+    EXPECT_IS(spaces - 2, spaces_in_use()); /* the clone's, and what both came from */
+    compare(&parent);
+    turn = 2;
+    case_reap(child, 0);
+    compare(&parent);
+}
+
+static void collapsed_page_that_its_source_had_borrowed_is_the_last_one_written(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){
+        .main = collapse_over_borrowed, .functions = {compare_when_told, end_when_told}, .options = ON_REQUEST});
+}
+
+#define FAILURES 40u
+
+static void write_and_end(void)
+{
+    write_page(&clones[0], round_number % PAGES, 7);
+}
+
+/* An allocation fails somewhere in the collapse: nothing is lost, and the next one makes it good. */
+static void collapse_without_memory(void)
+{
+    begin();
+    case_reap(clone_into(&clones[0], 0), 0);
+    uint32_t spaces = spaces_in_use(), left = 0;
+    for (round_number = 0; round_number < FAILURES; round_number++) {
+        int32_t child = clone_into(&clones[0], 0);
+        write_all(&parent, 1000 * round_number);
+        EXPECT(0, CALL_SYNC);
+        fake_fail_allocations(round_number, 1);
+        case_reap(child, 0);
+        fake_fail_allocations(0, 0);
+        left += spaces_in_use() > spaces;
+        compare(&parent);
+    }
+    EXPECT_IS(true, left > 0);
+    case_reap(clone_into(&clones[0], 0), 0);
+    EXPECT_IS(spaces, spaces_in_use());
+    compare(&parent);
+}
+
+static void collapse_without_memory_loses_nothing(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = collapse_without_memory, .functions = {write_and_end}, .options = ON_REQUEST});
+}
+
+/* Short of memory -------------------------------------------------------------------------------------------------- */
+
+#define FEW_FRAMES     760u
+#define PRESSURE_PAGES 300u
+
+static void press(uint32_t value)
+{
+    for (uint32_t page = 0; page < PRESSURE_PAGES; page++) {
+        WORDS(PRESSURE + page * PAGE_SIZE, value);
+    }
+}
+
+static void compare_in_turns(void)
+{
+    for (uint32_t round = 0; round < 6; round++) {
+        await(2 * round + 1);
+        compare(&clones[0]);
+        write_page(&clones[0], round, round);
+        turn++;
+    }
+}
+
+/* Sources lose their frames while others borrow them. */
+static void run_short_of_frames(void)
+{
+    begin();
+    map(PRESSURE, PRESSURE_PAGES);
+    int32_t child = clone_into(&clones[0], 0);
+    for (uint32_t round = 0; round < 6; round++) {
+        press(round);
+        turn++;
+        await(2 * round + 2);
+        press(round + 100);
+        compare(&parent);
+        write_page(&parent, PAGES - 1 - round, round);
+        EXPECT(0, CALL_SYNC);
+    }
+    EXPECT_IS(true, vm_reclaim_dropped() > 0);
+    case_reap(child, 0);
+}
+
+static void clone_reads_again_what_its_source_had_to_give_up(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = run_short_of_frames, .functions = {compare_in_turns}, .frames = FEW_FRAMES});
+}
+
+/* A page that a system call has made ready stays, although it is the source's. */
+static void wire_borrowed(void)
+{
+    struct gpn page = gpn_make(own_space(), (struct vaddr){address_of(3)});
+
+    await(1);
+    EXPECT_IS(OK, vm_wire(page, PMAP_READ));
+    turn = 2;
+    await(3);
+    EXPECT_IS(true, pmap_query(page, NULL));
+    vm_unwire(page);
+    compare(&clones[0]);
+}
+
+static void wire_beside_pressure(void)
+{
+    begin();
+    map(PRESSURE, PRESSURE_PAGES);
+    int32_t child = clone_into(&clones[0], 0);
+    turn = 1;
+    await(2);
+    for (uint32_t round = 0; round < 4; round++) {
+        press(round);
+        EXPECT(0, CALL_SYNC);
+    }
+    EXPECT_IS(true, vm_reclaim_dropped() > 0);
+    turn = 3;
+    case_reap(child, 0);
+    compare(&parent);
+}
+
+static void wired_page_of_a_source_is_not_dropped(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = wire_beside_pressure, .functions = {wire_borrowed}, .frames = FEW_FRAMES});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clone_that_reads_takes_no_frame_and_one_that_writes_takes_one),
+        cmocka_unit_test(clone_and_end_a_thousand_times_leaves_nothing),
+        cmocka_unit_test(clone_of_clones_leaves_no_sources),
+        cmocka_unit_test(clone_beyond_the_bound_of_sources_does_without_them),
+        cmocka_unit_test(collapsed_page_that_its_source_had_borrowed_is_the_last_one_written),
+        cmocka_unit_test(collapse_without_memory_loses_nothing),
+        cmocka_unit_test(clone_reads_again_what_its_source_had_to_give_up),
+        cmocka_unit_test(wired_page_of_a_source_is_not_dropped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
