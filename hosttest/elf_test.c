@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "elf_image.h"
+#include "program/elf_image.h"
 #include "vm_region.h"
 
 #define IMAGE_BYTES 0x3000u

@@ -3,9 +3,9 @@
  * The fields of everything that is read back: of the disk format, and of the kernel's records.
  */
 #include "lie.h"
-#include "pipe.h"
+#include "file/pipe.h"
 #include "system_state.h"
-#include "terminal_object.h"
+#include "terminal/terminal_object.h"
 
 /* A field, one of a type's elements, and a field that is an array. */
 #define FIELD(type, member, bound)                                                                                         \

@@ -13,7 +13,7 @@
 #include "fake/disk.h"
 #include "fake/machine.h"
 #include "store.h"
-#include "task.h"
+#include "task/task.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "host_boot.h"
 #include "host_calls.h"
 #include "host_program.h"
-#include "linux_errno.h"
+#include "linux/linux_errno.h"
 
 #define CASE_FUNCTIONS 8u
 

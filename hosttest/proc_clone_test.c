@@ -15,7 +15,7 @@
 #include "fake/machine.h"
 #include "proc_case.h"
 #include "program.h"
-#include "task.h"
+#include "task/task.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 #include "vm_map.h"

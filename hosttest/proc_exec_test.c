@@ -12,7 +12,7 @@
 
 #include "fake/machine.h"
 #include "host_calls.h"
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 #include "proc_cut.h"
 
 #include <stdio.h>

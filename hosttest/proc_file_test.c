@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "linux_abi.h"
-#include "linux_terminal.h"
+#include "linux/linux_abi.h"
+#include "linux/linux_terminal.h"
 #include "proc_case.h"
 
 #include <string.h>

@@ -10,7 +10,7 @@
 
 #include "eidolon/eidolon.h"
 #include "eidolon/memory.h"
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "program.h"
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "host_calls.h"
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 #include "proc_cut.h"
 
 #include <stdio.h>

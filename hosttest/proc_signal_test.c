@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 #include "proc_case.h"
 
 #define AT      SPACE_AT

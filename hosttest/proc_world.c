@@ -7,11 +7,11 @@
 #include "fake/machine.h"
 #include "host_boot.h"
 #include "host_family.h"
-#include "linux_abi.h"
-#include "program_signal.h"
+#include "linux/linux_abi.h"
+#include "signal/program_signal.h"
 #include "space_disk.h"
 #include "store.h"
-#include "task.h"
+#include "task/task.h"
 
 #include <stdarg.h>
 #include <stdio.h>

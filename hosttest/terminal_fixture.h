@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "terminal_object.h"
+#include "terminal/terminal_object.h"
 
 /* The terminal under test, its effects, and all that has gone out on the stream since fixture_reset(). */
 extern struct terminal terminal;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 
 static void set_raw(uint8_t least, uint8_t time)
 {

@@ -3,8 +3,8 @@
  * The books of a program, in its memory and the host's copy, and the step under way. See parts.h.
  */
 #include "parts.h"
-#include "linux_errno.h"
-#include "task.h"
+#include "linux/linux_errno.h"
+#include "task/task.h"
 
 #include <string.h>
 

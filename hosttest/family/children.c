@@ -3,8 +3,8 @@
  * The children of a program: clones, waits, and how each ends.
  */
 #include "parts.h"
-#include "linux_abi.h"
-#include "linux_errno.h"
+#include "linux/linux_abi.h"
+#include "linux/linux_errno.h"
 
 /* What becomes of a program in the end follows from its seed. */
 enum ending { ENDS_BY_EXIT, ENDS_BY_SIGNAL, ENDS_BY_FAULT };

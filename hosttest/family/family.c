@@ -3,7 +3,7 @@
  * See host_family.h: what a program does next, and the proof that it is what its books say.
  */
 #include "parts.h"
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 
 /* Choice ----------------------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
  * The memory of a program: its pages, and the calls that change what is mapped.
  */
 #include "parts.h"
-#include "linux_errno.h"
+#include "linux/linux_errno.h"
 
 static uint32_t address_of(const struct family_step *step, uint32_t slot)
 {

@@ -3,7 +3,7 @@
  * Signals: who sends them, and the handlers.
  */
 #include "parts.h"
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 
 #define FLAG_RESTORER 0x04000000u
 #define FLAG_RESTART  0x10000000u

@@ -7,9 +7,9 @@
  * has.
  */
 #include "names.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "space/space.h"
-#include "task.h"
+#include "task/task.h"
 #include <string.h>
 
 #define STRINGS_BYTES (128u * 1024u)

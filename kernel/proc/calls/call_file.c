@@ -8,11 +8,11 @@
  */
 #include "arch/clock.h"
 #include "calls.h"
-#include "file.h"
+#include "file/file.h"
 #include "space/limits.h"
-#include "linux_terminal.h"
-#include "pipe.h"
-#include "program_signal.h"
+#include "linux/linux_terminal.h"
+#include "file/pipe.h"
+#include "signal/program_signal.h"
 #include "program_time.h"
 #include "terminal.h"
 #include <string.h>

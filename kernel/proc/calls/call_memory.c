@@ -7,7 +7,7 @@
  */
 #include "space/address_space.h"
 #include "calls.h"
-#include "file.h"
+#include "file/file.h"
 #include "space/limits.h"
 #include "vm_reclaim.h"
 

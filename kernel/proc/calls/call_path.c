@@ -5,7 +5,7 @@
  * Every name but those of names.h answers ENOENT, and whoever wants to create or change one is told that this is a
  * read-only file system. An image can be executed, which maps it, and not be read: there is no file behind it.
  */
-#include "file.h"
+#include "file/file.h"
 #include "names.h"
 #include <string.h>
 

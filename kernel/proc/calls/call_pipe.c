@@ -8,9 +8,9 @@
  */
 #include "arch/window.h"
 #include "calls.h"
-#include "file.h"
-#include "pipe.h"
-#include "program_signal.h"
+#include "file/file.h"
+#include "file/pipe.h"
+#include "signal/program_signal.h"
 
 #define TURN_BYTES (64u * 1024u) /* between two chances for others to run */
 

@@ -6,10 +6,10 @@
  * until one changes. Only room for output to a terminal, which interrupts make, is looked at now and then.
  */
 #include "calls.h"
-#include "file.h"
+#include "file/file.h"
 #include "space/limits.h"
-#include "pipe.h"
-#include "program_signal.h"
+#include "file/pipe.h"
+#include "signal/program_signal.h"
 #include "program_time.h"
 #include "signal/signals.h"
 #include "terminal.h"

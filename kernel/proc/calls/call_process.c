@@ -7,10 +7,10 @@
  * one step.
  */
 #include "calls.h"
-#include "program_signal.h"
-#include "program_usage.h"
+#include "signal/program_signal.h"
+#include "task/program_usage.h"
 #include "space/space.h"
-#include "task.h"
+#include "task/task.h"
 #include <string.h>
 
 #define CHILD 0 /* of record->call.words */

@@ -3,9 +3,9 @@
  * System calls on signals. What they do to a program is in signal.c.
  */
 #include "calls.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "signal/signals.h"
-#include "task.h"
+#include "task/task.h"
 #include <string.h>
 
 #define SET_BYTES 8u

@@ -3,8 +3,8 @@
  * System calls on the running task: its end, and its thread-local storage.
  */
 #include "calls.h"
-#include "program_signal.h"
-#include "task.h"
+#include "signal/program_signal.h"
+#include "task/task.h"
 #include <string.h>
 
 int32_t call_exit(const struct system_call *call)

@@ -4,8 +4,8 @@
  */
 #include "calls.h"
 #include "program_time.h"
-#include "program_usage.h"
-#include "task.h"
+#include "task/program_usage.h"
+#include "task/task.h"
 
 #define NS_PER_SECOND      1000000000u
 #define NS_PER_MICROSECOND 1000u

@@ -18,12 +18,12 @@
 #ifndef CALLS_H
 #define CALLS_H
 
-#include "linux_abi.h"
-#include "linux_errno.h"
+#include "linux/linux_abi.h"
+#include "linux/linux_errno.h"
 #include "program.h"
 #include "system_call.h"
 #include "types.h"
-#include "user_memory.h"
+#include "space/user_memory.h"
 
 #define SYSTEM_CALL_ARGUMENTS 6u
 

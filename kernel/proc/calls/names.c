@@ -3,9 +3,9 @@
  * Names. See names.h.
  */
 #include "names.h"
-#include "file.h"
+#include "file/file.h"
 #include "log.h"
-#include "pipe.h"
+#include "file/pipe.h"
 #include "space/space.h"
 #include <string.h>
 

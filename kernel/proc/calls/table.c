@@ -9,10 +9,10 @@
 #include "calls.h"
 #include "eidolon/eidolon.h"
 #include "eidolon/memory.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "program_time.h"
 #include "signal/signals.h"
-#include "task.h"
+#include "task/task.h"
 
 #define PACE_FIRST_NS  50000000u
 #define CALL_WORD_MARK 3u /* of record->call.words: changes when a wait leaves a mark */

@@ -4,7 +4,7 @@
  */
 #include "file.h"
 #include "space/limits.h"
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 #include "log.h"
 #include "pipe.h"
 #include "program.h"

@@ -8,7 +8,7 @@
 #include "pipe.h"
 #include "log.h"
 #include "pipe_internal.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "thread.h"
 #include <string.h>
 

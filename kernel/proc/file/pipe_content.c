@@ -14,7 +14,7 @@
 #include "pipe.h"
 #include "pipe_internal.h"
 #include "program.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "thread.h"
 #include "vm_fault.h"
 #include <string.h>

@@ -11,11 +11,11 @@
  * space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is divided.
  */
 #include "arch/context.h"
-#include "file.h"
+#include "file/file.h"
 #include "log.h"
 #include "program.h"
 #include "space/space.h"
-#include "task.h"
+#include "task/task.h"
 #include "thread.h"
 #include "vm_region.h"
 #include <string.h>

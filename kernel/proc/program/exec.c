@@ -9,12 +9,12 @@
  */
 #include "space/address_space.h"
 #include "arch/context.h"
-#include "file.h"
-#include "linux_abi.h"
+#include "file/file.h"
+#include "linux/linux_abi.h"
 #include "program.h"
 #include "space/space.h"
 #include "start.h"
-#include "task.h"
+#include "task/task.h"
 #include "thread.h"
 #include <string.h>
 

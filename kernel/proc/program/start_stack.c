@@ -8,8 +8,8 @@
  */
 #include "start.h"
 #include "arch/clock.h"
-#include "linux_abi.h"
-#include "user_memory.h"
+#include "linux/linux_abi.h"
+#include "space/user_memory.h"
 #include <string.h>
 
 #define STACK_FIRST_PAGES 64u /* of the stack that are there from the beginning */

@@ -10,18 +10,18 @@
  * goes on, after a boot, by issuing that call again: its program counter is put back over the two bytes of `int 0x80`,
  * and what the call had achieved stands in record->call.
  */
-#include "task.h"
+#include "task/task.h"
 #include "arch/pmap.h"
 #include "arch/window.h"
 #include "space/limits.h"
 #include "log.h"
 #include "pool.h"
-#include "program_account.h"
+#include "task/program_account.h"
 #include "program_hold.h"
-#include "program_signal.h"
-#include "program_usage.h"
+#include "signal/program_signal.h"
+#include "task/program_usage.h"
 #include "thread.h"
-#include "user_memory.h"
+#include "space/user_memory.h"
 #include "vm_fault.h"
 #include <string.h>
 

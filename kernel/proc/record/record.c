@@ -15,7 +15,7 @@
 #include "record.h"
 #include "arch/window.h"
 #include "log.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "store.h"
 #include "thread.h"
 #include "vm_fault.h"

@@ -7,8 +7,8 @@
  * time slice and writes nothing, so a held program costs a snapshot nothing.
  */
 #include "program_hold.h"
-#include "linux_abi.h"
-#include "task.h"
+#include "linux/linux_abi.h"
+#include "task/task.h"
 #include "thread.h"
 #include <string.h>
 

@@ -12,7 +12,7 @@
 #include "log.h"
 #include "program_hold.h"
 #include "signals.h"
-#include "task.h"
+#include "task/task.h"
 #include "terminal.h"
 #include <string.h>
 

@@ -10,7 +10,7 @@
 #include "arch/context.h"
 #include "calls/calls.h"
 #include "signals.h"
-#include "task.h"
+#include "task/task.h"
 #include <string.h>
 
 #define SIGRETURN    119u

@@ -4,9 +4,9 @@
  */
 #include "limits.h"
 #include "address_space.h"
-#include "linux_abi.h"
-#include "program_signal.h"
-#include "program_usage.h"
+#include "linux/linux_abi.h"
+#include "signal/program_signal.h"
+#include "task/program_usage.h"
 
 #define NS_PER_SECOND 1000000000ull
 

@@ -7,10 +7,10 @@
  */
 #include "space.h"
 #include "arch/pmap.h"
-#include "elf_image.h"
+#include "program/elf_image.h"
 #include "log.h"
 #include "program.h"
-#include "program_account.h"
+#include "task/program_account.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 #include "vm_region.h"

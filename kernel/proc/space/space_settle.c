@@ -11,7 +11,7 @@
 #include "address_space.h"
 #include "log.h"
 #include "space.h"
-#include "task.h"
+#include "task/task.h"
 #include "thread.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"

@@ -8,7 +8,7 @@
 #include "user_memory.h"
 #include "arch/window.h"
 #include "program.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "vm_fault.h"
 #include <string.h>
 

@@ -4,9 +4,9 @@
  * signals; and messages of the kernel that are not part of the object.
  */
 #include "console_stream.h"
-#include "linux_abi.h"
+#include "linux/linux_abi.h"
 #include "log.h"
-#include "program_signal.h"
+#include "signal/program_signal.h"
 #include "serial.h"
 #include "terminal.h"
 #include "terminal_console.h"

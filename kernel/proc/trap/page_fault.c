@@ -7,8 +7,8 @@
  */
 #include "log.h"
 #include "program.h"
-#include "program_signal.h"
-#include "program_usage.h"
+#include "signal/program_signal.h"
+#include "task/program_usage.h"
 #include "vm_account.h"
 #include "vm_fault.h"
 

@@ -9,8 +9,8 @@
 #include "arch/context.h"
 #include "calls/calls.h"
 #include "log.h"
-#include "program_signal.h"
-#include "program_usage.h"
+#include "signal/program_signal.h"
+#include "task/program_usage.h"
 #include "provoke.h"
 #include "signal/signals.h"
 #include <string.h>

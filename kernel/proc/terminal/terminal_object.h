@@ -20,7 +20,7 @@
 #define TERMINAL_OBJECT_H
 
 #include "error.h"
-#include "linux_terminal.h"
+#include "linux/linux_terminal.h"
 #include "types.h"
 
 #define TERMINAL_ROWS       25u
