@@ -11,6 +11,8 @@
 #include "signal/program_signal.h"
 #include "program_time.h"
 #include "snap.h"
+#include "system_call.h"
+#include "system_call.h"
 #include "system_state.h"
 
 #define MS_ASYNC 1u

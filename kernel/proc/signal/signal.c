@@ -8,7 +8,7 @@
  * signals that would stop a program are ignored.
  */
 #include "space/address_space.h"
-#include "calls/calls.h"
+#include "call.h"
 #include "log.h"
 #include "program_hold.h"
 #include "signals.h"

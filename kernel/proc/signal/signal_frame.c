@@ -8,7 +8,7 @@
  * end.
  */
 #include "arch/context.h"
-#include "calls/calls.h"
+#include "call.h"
 #include "signals.h"
 #include "task/task.h"
 #include <string.h>

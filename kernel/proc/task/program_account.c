@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accounts of programs: made with the program, saved with its tasks; and the system call that shows them.
+ * Accounts of programs: made with the program, saved with its tasks.
  */
 #include "program_account.h"
-#include "calls/calls.h"
 #include "pool.h"
+#include "record.h"
 #include "vm_account.h"
 #include <string.h>
 
@@ -66,44 +66,17 @@ void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major)
     }
 }
 
-/* The system call ----------------------------------------------------------------------------------------------------
- */
-
-/* The next higher index of a program that has an account, or 0. */
-static uint32_t next_program(uint32_t index)
+uint32_t program_account_next(uint32_t program)
 {
-    while (++index <= PROGRAMS_MAX) {
-        if (of_program[index] != NULL) {
-            return index;
+    while (++program <= PROGRAMS_MAX) {
+        if (of_program[program] != NULL) {
+            return program;
         }
     }
     return 0;
 }
 
-static void describe_program(uint32_t index, struct eidolon_account *out)
+bool program_account_is_open(uint32_t program)
 {
-    const struct program_record *program = program_at(index);
-
-    out->parent = program->parent;
-    memcpy(out->name, program->name, sizeof(program->name));
-    program_account_save(index, out->counts);
-}
-
-int32_t call_eidolon_account(const struct system_call *call)
-{
-    uint32_t index = call->arguments[0];
-    struct eidolon_account account = {.program = index, .name = "system"};
-
-    if (index > PROGRAMS_MAX || (index > 0 && of_program[index] == NULL)) {
-        return -ESRCH;
-    }
-    account.next = next_program(index);
-    if (index > 0) {
-        describe_program(index, &account);
-    } else {
-        memcpy(account.counts, vm_account_system()->counts, sizeof(account.counts));
-    }
-    uint32_t length = call->arguments[2] < sizeof(account) ? call->arguments[2] : (uint32_t)sizeof(account);
-    int32_t result = copy_out(call->arguments[1], &account, length);
-    return result != 0 ? result : (int32_t)sizeof(account);
+    return of_program[program] != NULL;
 }

@@ -31,6 +31,10 @@ void program_account_close(uint32_t program);
 void program_account_save(uint32_t program, uint64_t counters[EIDOLON_COUNTS]);
 void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_COUNTS]);
 
+/* Whether a program, 0 .. PROGRAMS_MAX, has one; and the next higher one that has, or 0. */
+bool program_account_is_open(uint32_t program);
+uint32_t program_account_next(uint32_t program);
+
 /* As getrusage() tells them: faults of a program that were answered, without the disk and by it. Modulo 2^32. */
 void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major);
 

@@ -2,7 +2,7 @@
 /*
  * ioctl() on terminals: settings, size, foreground, and what waits in the queues.
  */
-#include "calls/calls.h"
+#include "call.h"
 #include "record.h"
 #include "terminal.h"
 #include "terminal_object.h"
