@@ -15,7 +15,7 @@ from machine import BUILD, ROOT
 pytestmark = pytest.mark.xdist_group("build")
 
 KERNEL = os.path.join("kernel", "eidolon.elf")
-PARTS = ["CMakeLists.txt", "CMakePresets.json", "cmake", "kernel", "include", "tools", "user", "systest", "hosttest",
+PARTS = ["CMakeLists.txt", "CMakePresets.json", "cmake", "docs", "kernel", "include", "tools", "user", "systest", "hosttest",
          "bench"]
 
 

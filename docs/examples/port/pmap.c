@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * include/arch/pmap.h over mprotect().
+ *
+ * The page table is an array, and the host's page table makes the processor respect it: what has not been used since
+ * somebody asked is PROT_NONE there, what is not dirty is PROT_READ, and the fault that follows notes the use (A) or the
+ * write (D). An entry of the host may lag behind the array as long as it allows less: the next fault brings it up to date.
+ */
+#define _GNU_SOURCE
+#include "arch/pmap.h"
+
+#include <sys/mman.h>
+
+#include "log.h"
+#include "port.h"
+
+#define CHUNKS (WINDOW_PAGES / PMAP_CHUNK_PAGES)
+
+static struct entry {
+    struct frame frame; /* FRAME_NONE: not mapped */
+    bool writable, dirty;
+    bool used, sampled; /* the A bit, once for each of the two who take it away */
+} entries[WINDOW_PAGES];
+
+static struct chunk {
+    bool open, written; /* since the last stop; since it was last gathered */
+} chunks[CHUNKS];
+
+static struct gpn window_first(void)
+{
+    return (struct gpn){PROGRAM_SPACE.number << 20 | WINDOW_FIRST};
+}
+
+/* The entry of a mapped page, or NULL. */
+static struct entry *find(struct gpn page)
+{
+    uint32_t index = page.number - window_first().number;
+
+    return index < WINDOW_PAGES && !frame_is_none(entries[index].frame) ? &entries[index] : NULL;
+}
+
+static struct entry *mapped(struct gpn page)
+{
+    struct entry *entry = find(page);
+
+    ASSERT(entry != NULL);
+    return entry;
+}
+
+static struct chunk *chunk_of(const struct entry *entry)
+{
+    return &chunks[(entry - entries) / PMAP_CHUNK_PAGES];
+}
+
+static char *window_page(const struct entry *entry)
+{
+    return WINDOW_START + (size_t)(entry - entries) * PAGE_SIZE;
+}
+
+/* Let the host allow what the entry allows without a note being due. */
+static void refresh(const struct entry *entry)
+{
+    bool may_read = entry->used && entry->sampled;
+    bool may_write = may_read && entry->writable && entry->dirty && chunk_of(entry)->open && chunk_of(entry)->written;
+    int rights = (may_read ? PROT_READ : 0) | (may_write ? PROT_WRITE : 0);
+
+    ASSERT(mprotect(window_page(entry), PAGE_SIZE, rights) == 0);
+}
+
+bool machine_page(const void *address, struct gpn *out)
+{
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)WINDOW_START;
+
+    *out = (struct gpn){window_first().number + (uint32_t)(offset / PAGE_SIZE)};
+    return offset / PAGE_SIZE < WINDOW_PAGES;
+}
+
+bool machine_access(struct gpn page, bool is_write)
+{
+    struct entry *entry = find(page);
+
+    if (entry == NULL || (is_write && (!entry->writable || !chunk_of(entry)->open))) {
+        return false;
+    }
+    entry->used = entry->sampled = true;
+    if (is_write) {
+        entry->dirty = chunk_of(entry)->written = true;
+    }
+    refresh(entry);
+    return true;
+}
+
+enum error pmap_enter(struct gpn page, struct frame frame, enum pmap_access access)
+{
+    uint32_t index = page.number - window_first().number;
+
+    ASSERT(index < WINDOW_PAGES);
+    if (find(page) != NULL) {
+        return ERROR_EXISTS;
+    }
+    entries[index] = (struct entry){.frame = frame, .writable = access == PMAP_WRITE};
+    void *place = mmap(window_page(&entries[index]), PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED, machine_memory,
+                       (off_t)frame.number * PAGE_SIZE);
+    if (place == MAP_FAILED) {
+        entries[index] = (struct entry){0};
+        return ERROR_NO_MEMORY;
+    }
+    return OK;
+}
+
+bool pmap_remove(struct gpn page)
+{
+    struct entry *entry = find(page);
+
+    if (entry == NULL) {
+        return false;
+    }
+    bool dirty = entry->dirty;
+    void *place = mmap(window_page(entry), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    ASSERT(place != MAP_FAILED);
+    *entry = (struct entry){0};
+    return dirty;
+}
+
+void pmap_protect(struct gpn page, enum pmap_access access)
+{
+    mapped(page)->writable = access == PMAP_WRITE;
+    refresh(mapped(page));
+}
+
+bool pmap_query(struct gpn page, enum pmap_access *out)
+{
+    const struct entry *entry = find(page);
+
+    if (entry != NULL && out != NULL) {
+        *out = entry->writable ? PMAP_WRITE : PMAP_READ;
+    }
+    return entry != NULL;
+}
+
+struct frame pmap_frame(struct gpn page)
+{
+    return mapped(page)->frame;
+}
+
+bool pmap_is_dirty(struct gpn page)
+{
+    return mapped(page)->dirty;
+}
+
+bool pmap_clear_dirty(struct gpn page)
+{
+    bool dirty = mapped(page)->dirty;
+
+    mapped(page)->dirty = false;
+    refresh(mapped(page));
+    return dirty;
+}
+
+void pmap_mark_dirty(struct gpn page)
+{
+    mapped(page)->dirty = chunk_of(mapped(page))->written = true;
+}
+
+bool pmap_clear_accessed(struct gpn page)
+{
+    bool used = mapped(page)->used;
+
+    mapped(page)->used = false;
+    refresh(mapped(page));
+    return used;
+}
+
+void pmap_sample_chunk(struct gpn first, struct pmap_sample *out)
+{
+    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+
+    *out = (struct pmap_sample){0};
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, page.number++) {
+        struct entry *entry = find(page);
+        if (entry != NULL) {
+            out->mapped++;
+            out->accessed += entry->sampled;
+            entry->sampled = false;
+            refresh(entry);
+        }
+    }
+}
+
+bool pmap_next_chunk(struct gpn from, struct gpn *first)
+{
+    struct gpn start = window_first(), end = {start.number + WINDOW_PAGES};
+
+    if (gpn_space(from).number != PROGRAM_SPACE.number || from.number >= end.number) {
+        return false;
+    }
+    first->number = from.number < start.number ? start.number : from.number & ~(PMAP_CHUNK_PAGES - 1);
+    return true;
+}
+
+struct space_id pmap_space_end(void)
+{
+    return (struct space_id){PROGRAM_SPACE.number + 1};
+}
+
+uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *context)
+{
+    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    uint32_t index = page.number - window_first().number;
+
+    if (index >= WINDOW_PAGES || !chunks[index / PMAP_CHUNK_PAGES].written) {
+        return 0;
+    }
+    chunks[index / PMAP_CHUNK_PAGES].written = false;
+    /* From now on the next write to any page of it is noted. */
+    ASSERT(mprotect(WINDOW_START + (size_t)index * PAGE_SIZE, PMAP_CHUNK_PAGES * PAGE_SIZE, PROT_NONE) == 0);
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, page.number++) {
+        if (find(page) != NULL && find(page)->dirty) {
+            visit(page, context);
+        }
+    }
+    return PMAP_CHUNK_PAGES;
+}
+
+void pmap_stop(void)
+{
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        chunks[i].open = false;
+    }
+    ASSERT(mprotect(WINDOW_START, (size_t)WINDOW_PAGES * PAGE_SIZE, PROT_NONE) == 0);
+}
+
+bool pmap_is_closed(struct gpn page)
+{
+    uint32_t index = page.number - window_first().number;
+
+    return index < WINDOW_PAGES && !chunks[index / PMAP_CHUNK_PAGES].open;
+}
+
+void pmap_open(struct gpn page)
+{
+    uint32_t index = page.number - window_first().number;
+
+    if (index < WINDOW_PAGES) {
+        chunks[index / PMAP_CHUNK_PAGES].open = true;
+    }
+}
