@@ -21,6 +21,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from plot_style import LINES  # noqa: E402
+
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
 PROGRAMS = ["sort", "scan", "focus", "zipf", "mix"]
 EIGHTHS = range(1, 8)
@@ -38,15 +41,39 @@ ICOUNT = ("-icount", "shift=0,sleep=off")
 MODEL_DISKS = {"flash, 0.1 ms": 100e3, "rotating, 10 ms": 10e6}  # ns for a request of a page
 MEMORY_NS = 100  # of a load that the model takes from the textbook's machine
 
-PLOT = """\
-set terminal svg noenhanced size 1100,400 font "sans,12" background "white"
+# What each line is, for the legend: which page goes when a frame is needed.
+LEGEND = {
+    "random": "random: any page",
+    "fifo": "FIFO: the one that came first",
+    "second-chance": "second chance: the one that came first, but who was used since is passed over once",
+    "lru": "LRU: of eight that are looked at, the one that has not been used for longest",
+    "sieve": "SIEVE: a hand goes over all pages; who was used since its last visit stays, who was not goes",
+    "optimum": "optimum (Belady's): the one that will not be needed for longest. It knows the future and has the fewest faults and reads.",
+}
+LEGEND_REST = "At writes it does not look: a policy that happens to throw out clean pages may write less than it."
+
+PLOT = LINES + """\
+set terminal svg noenhanced size 1100,580 font "sans,12" background "white"
 set output "{program}.svg"
 set datafile separator ","
 set key off
 set xlabel "frames"
 set yrange [0:1<*]
-set multiplot layout 1,3 title "{program}, {pages} pages"
+set multiplot title "{program}, {pages} pages"
+set size 0.333,0.64
 {panels}
+set origin 0,0
+set size 1,0.3
+unset border
+unset tics
+unset xlabel
+unset ylabel
+set lmargin 2
+set rmargin 0
+set tmargin 0
+set bmargin 0
+set key left top Left reverse samplen 5 spacing 1.15
+plot [0:1] [0:1] {legend}
 unset multiplot
 """
 
@@ -133,17 +160,20 @@ class Bench:
             print("  ".join(str(row[key]).rjust(width) for key, width in widths.items()), flush=True)
 
     def plot(self, rows, pages):
-        """PROGRAM.svg: three panels, a line for each policy and the optimum."""
+        """PROGRAM.svg: three panels, a line for each policy and the optimum, and what they are below."""
+        names = ["optimum", *POLICIES]
+        legend = ", ".join(f'NaN with linespoints linetype {number} title "{LEGEND[name]}"' for number, name in enumerate(names, 1))
+        legend = legend.replace(", NaN", f', NaN linecolor rgb "white" title "{LEGEND_REST}", NaN', 1)
         for program in PROGRAMS:
             self.write("plot", pivot(pick(rows, program=program)))
             panels = []
             for number, what in enumerate(("faults", "reads", "writes")):
-                lines = ", ".join(f'"plot.csv" using "frames":"{policy} {what}" with lines lw 2 title "{policy}"'
-                                  for policy in [*POLICIES, "optimum"])
+                lines = ", ".join(f'"plot.csv" using "frames":"{name} {what}" with linespoints linetype {style} pointinterval -4'
+                                  for style, name in enumerate(names, 1))
                 title = what if what == "faults" else f"disk {what}"
-                key = "set key top right" if number == 2 else "set key off"
-                panels.append(f'set ylabel "{title}"\n{key}\nplot {lines}')
-            script = PLOT.format(program=program, pages=pages, panels="\n".join(panels))
+                panels.append(f'set origin {number / 3:.3f},0.3\nset ylabel "{title}"\nplot {lines}')
+            script = PLOT.format(program=program, pages=pages, panels="\n".join(panels),
+                                 legend=legend)
             subprocess.run(["gnuplot"], input=script, text=True, cwd=self.out, check=True)
         os.unlink(os.path.join(self.out, "plot.csv"))
 

@@ -17,6 +17,9 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from plot_style import LINES  # noqa: E402
+
 TIMEOUT_S = 900
 POWERED_OFF = 33
 ICOUNT = ["-icount", "shift=0,sleep=off"]
@@ -107,7 +110,7 @@ class Bench:
             print("  ".join(str(row[key]).rjust(width) for key, width in widths.items()), flush=True)
 
     def plot(self, script):
-        subprocess.run(["gnuplot"], input=script, text=True, cwd=self.out, check=True)
+        subprocess.run(["gnuplot"], input=LINES + script, text=True, cwd=self.out, check=True)
 
 
 def results(lines):
@@ -144,7 +147,7 @@ def stop(bench):
     for sweep in ("dirty", "resident", "tables"):
         bench.write(f"stop_{sweep}", points(pick(found, "sweep", sweep), "eidolon", "classic", "phantom"))
     bench.plot("""\
-set terminal svg size 720,440 font "sans,12"
+set terminal svg size 720,440 font "sans,12" background "white"
 set output "stop.svg"
 set datafile separator ","
 set logscale xy
@@ -168,7 +171,7 @@ def cost(bench):
     bench.write("cost_parts", [{"checksum": parts["checksum"], "copy": parts["copy"]}])
     bench.write("cost", points(pick(found, "cost", "pages"), "cycles", "each"))
     bench.plot("""\
-set terminal svg size 720,440 font "sans,12"
+set terminal svg size 720,440 font "sans,12" background "white"
 set output "cost.svg"
 set datafile separator ","
 set logscale xy
@@ -244,7 +247,7 @@ def heavy(bench):
                      "longest_gap_us": found["longest"] // 1000, "longest_stop_ns": found["stop_max"]})
     bench.write("heavy", rows)
     bench.plot("""\
-set terminal svg size 720,440 font "sans,12"
+set terminal svg size 720,440 font "sans,12" background "white"
 set output "heavy.svg"
 set datafile separator ","
 set style fill solid 0.6

@@ -6,6 +6,9 @@ import os
 import subprocess
 import sys
 
+sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from plot_style import BOXES  # noqa: E402
+
 TERMINAL = 'set terminal svg noenhanced size 900,{height} font "sans,12" background "white"\nset output "{name}.svg"\n'
 
 
@@ -62,7 +65,7 @@ class Report:
         return rows[0][column] if rows else None
 
     def plot(self, name, script, height=440):
-        script = TERMINAL.format(name=name, height=height) + "set datafile separator ','\n" + script
+        script = TERMINAL.format(name=name, height=height) + BOXES + "set datafile separator ','\n" + script
         subprocess.run(["gnuplot"], input=script, text=True, cwd=self.folder, check=True)
 
 
@@ -76,7 +79,6 @@ def plot_operations(report, bits, count):
     phases = ("insert", "find", "miss", "delete", "iterate")
     report.plot(f"operations_{bits}", block("rows", [[row["table"], *(row[p] for p in phases)] for row in rows]) + f"""\
 set style data histograms
-set style fill solid
 set yrange [0:*]
 set key top left
 set title "{count} pages, random keys, -m{bits}"
@@ -92,13 +94,11 @@ def plot_curves(report, name, rows, column, ylabel, bits, yrange="set yrange [0:
 set logscale x 2
 {yrange}
 set key outside right
-set linetype cycle 9
-set linetype 9 linecolor rgb "gray50"
 set format x "%.0f"
 set xlabel "pages"
 set title "random keys, -m{bits}"
 set ylabel "{ylabel}"
-plot """ + ", ".join(f"${who} using 1:2 with linespoints pointsize 0.5 linewidth {width} title '{who}'"
+plot """ + ", ".join(f"${who} using 1:2 with linespoints linewidth {width} title '{who}'"
                      for who, width in ((who, 3 if who == "vm_map" else 1) for who in names)))
 
 
@@ -121,7 +121,6 @@ def plot_worst(report, bits, count):
     data = block("rows", [[row["table"], row["worst_insert"], row["worst_delete"]] for row in rows])
     report.plot(f"worst_{bits}", data + f"""\
 set style data histograms
-set style fill solid
 set logscale y
 set yrange [100:*]
 set key top right
@@ -141,7 +140,6 @@ def plot_hashes(report, bits, count):
     for column, label in (("probes", "probes a page"), ("longest", "longest chain"), ("find_ns", "ns a find")):
         script += f"""\
 set style data histograms
-set style fill solid
 set logscale y
 set yrange [{'0.8' if column == 'probes' else '1'}:*]
 set key above
