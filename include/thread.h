@@ -66,6 +66,21 @@ uint64_t thread_processor_ns(const struct thread *thread);
 const char *thread_name(const struct thread *thread);
 
 /*
+ * How deep the kernel stacks have been used since the boot, of those that have ended as well (kernel/thread/stack_use.c).
+ * - kind: a name of kernel threads, or STACKS_OF_PROGRAMS for all threads of programs. 0: there was none.
+ * Does not sleep; it looks at every stack there is.
+ */
+#define STACKS_OF_PROGRAMS "programs"
+#define STACK_USE_MAX      9216u /* bytes, three quarters: deeper than that is said in the log when the thread ends */
+uint32_t thread_stack_use(const char *kind);
+
+/* Whether none has been used deeper than STACK_USE_MAX. */
+bool thread_stacks_suffice(void);
+
+/* A line of the log, with all of them. For the end of a boot. */
+void thread_log_stacks(void);
+
+/*
  * What happens between these two is one instant to every other thread: the caller does not sleep, yield or end, and nothing
  * that it calls does. They nest. A violation panics where it is about to happen. With a second processor they will be the
  * scopes of a lock.

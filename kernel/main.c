@@ -225,6 +225,7 @@ static _Noreturn void shut_down(uint32_t wait_status)
         console_say("eidolon: the last state could not be made durable: %s", error_text(error));
         leave(POWER_OFF_STOPPED);
     }
+    thread_log_stacks();
     log_line("eidolon: exit %u", shell_status(wait_status));
     leave(POWER_OFF_ENDED);
 }

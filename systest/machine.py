@@ -205,6 +205,22 @@ class Image:
             boot.close()
 
 
+STACK_USE_MAX = 9216  # include/thread.h
+
+
+def stack_use(log):
+    """How many bytes of its kernel stack each kind of thread has used, from the log of a boot that ended in order.
+
+    None may have used more than the kernel allows. An interrupt may come on top of the deepest place; what one takes is what
+    the idle thread's stack shows.
+    """
+    found = re.search(r"^thread: bytes of kernel stacks used, of (\d+): (.*)$", log, re.MULTILINE)
+    assert found, log
+    use = {kind: int(used) for kind, used in re.findall(r"([^,]+?) (\d+)(?:, |$)", found[2])}
+    assert all(used + use["idle"] <= STACK_USE_MAX < int(found[1]) for used in use.values()), use
+    return use
+
+
 def run_kernel(folder, options, *devices, memory=128, timeout=120):
     """Boot the kernel alone, without the launcher, to its end. Returns QEMU's exit status, the log, the serial output.
 

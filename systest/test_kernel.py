@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from machine import run_kernel
+from machine import run_kernel, stack_use
 
 ENDED, STOPPED = 33, 35
 SCRATCH_MARK = b"eidolon scratch disk: may be overwritten"
@@ -35,22 +35,24 @@ def test_kernel_passes_its_own_tests(tmp_path, disk, memory):
     assert status == ENDED, serial
     passed, failed = map(int, re.search(r"^selftest: (\d+) passed, (\d+) failed$", log, re.MULTILINE).groups())
     assert failed == 0 and passed >= 30
+    assert stack_use(log)["idle"] > 0
     assert "nothing was tested" not in log
 
 
-@pytest.mark.parametrize("name, what", [
-    ("panic_stack_overflow", "stack overflowed"),
-    ("panic_page_fault", "the kernel wrote to"),
-    ("panic_division", "divi"),
-    ("panic_assertion", "expected"),
-    ("panic_sleep_in_atomic", "expected"),
+@pytest.mark.parametrize("name, what, where", [
+    ("panic_stack_overflow", "kernel stack overflowed", "overflow_stack"),
+    ("panic_stack_overflow_of_a_thread", "kernel stack overflowed", "overflow_stack"),
+    ("panic_page_fault", "the kernel wrote to", "panic_page_fault"),
+    ("panic_division", "divi", "panic_division"),
+    ("panic_assertion", "expected", "panic_assertion"),
+    ("panic_sleep_in_atomic", "expected", "panic_sleep_in_atomic"),
 ])
-def test_panic_says_what_and_where(tmp_path, name, what):
+def test_panic_says_what_and_where(tmp_path, name, what, where):
     status, log, serial = run_kernel(str(tmp_path), f"selftest={name}")
     assert status == STOPPED
     for text in (log, serial):
         assert re.search(rf"^panic: \S+: .*{what}", text, re.MULTILINE)
-        assert re.search(rf"^  [0-9a-f]{{8}} {name}\+0x[0-9a-f]+$", text, re.MULTILINE), "no symbolised backtrace"
+        assert re.search(rf"^  [0-9a-f]{{8}} {where}\+0x[0-9a-f]+$", text, re.MULTILINE), "no symbolised backtrace"
 
 
 @pytest.mark.parametrize("memory", [2, 8])

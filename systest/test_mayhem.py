@@ -7,7 +7,7 @@ machine's timing lets.
 import re
 import time
 
-from machine import RESUMED
+from machine import RESUMED, stack_use
 from test_clones import what_there_is
 
 PICTURE = (r"{}: (\d+) programs, (\d+) regions, (\d+) pages of records; "
@@ -22,6 +22,8 @@ class Mayhem:
         self.chance = chance
         self.options = ("--memory", str(memory), "--interval", str(interval))
         self.seed = chance.randrange(1, 1 << 31)
+        self.calls = 0
+        self.stacks = {}
         self.boot = image.boot("--size", str(size), *self.options,
                                program=[program("mayhem"), str(self.seed), *map(str, words)])
 
@@ -38,7 +40,9 @@ class Mayhem:
 
     def check(self):
         text = self.boot.text()
-        assert "CORRUPT" not in text and "panic" not in text + self.boot.log(), f"seed {self.seed}"
+        log = self.boot.log()
+        assert "CORRUPT" not in text and "panic" not in text + log, f"seed {self.seed}"
+        assert "of its kernel stack" not in log, f"seed {self.seed}\n{log}"  # some thread has used nearly all of it
 
     def waits(self, when):
         """Whether it has said so, in this boot or in one that this goes on from."""
@@ -83,28 +87,39 @@ PAGES_SLACK = 48  # of records that are kept for the next ones, and of the progr
 def compare(mayhem, before, after):
     """Nothing is left of the programs that have ended, nor has anything of the one that watched them changed."""
     assert mayhem.boot.end() == 0
-    assert re.search(r"\d+ calls, 0 words corrupt", mayhem.boot.text())
+    mayhem.calls = int(re.search(r"(\d+) calls, 0 words corrupt", mayhem.boot.text())[1])
     found = f"seed {mayhem.seed}: before {before}, after {after}"
     for name in ("programs", "regions", "kernel", "wired"):
         assert after[name] == before[name], f"{name}, {found}"
     for name in ("records", "tables", "content"):
         assert after[name] <= before[name] + PAGES_SLACK, f"{name}, {found}"
     assert after["image"] == before["image"], found
+    mayhem.stacks = stack_use(mayhem.boot.log())
+    assert {"idle", "boot", "snapshot", "programs"} <= set(mayhem.stacks)
+
+
+PIECES = 20  # of a soak: each is a life of its own, with a seed of its own, so that one can be had again
+
+
+def pytest_generate_tests(metafunc):
+    if "piece" in metafunc.fixturenames:
+        metafunc.parametrize("piece", range(PIECES if metafunc.config.getoption("soak") else 1))
 
 
 def run(image, program, chance, soak, memory, interval, programs):
-    mayhem = Mayhem(image, program, chance, memory, interval, 128, 5000000 if soak else 50000, programs)
+    mayhem = Mayhem(image, program, chance, memory, interval, 128, 250000 if soak else 50000, programs)
     before = mayhem.look("before")
-    mayhem.live(cuts=40 if soak else 2, seconds=7200 if soak else 240)
+    mayhem.live(cuts=10 if soak else 2, seconds=3600 if soak else 240)
     compare(mayhem, before, mayhem.look("after"))
+    print(f"mayhem: seed {mayhem.seed}, {memory} MiB, {mayhem.calls} calls, {len(image.boots)} boots; stacks {mayhem.stacks}")
 
 
-def test_anything_at_once_leaves_others_and_nothing_behind(image, program, chance, soak):
-    run(image, program, chance, soak, memory=24, interval=20, programs=4)
+def test_anything_at_once_leaves_others_and_nothing_behind(image, program, chance, soak, piece):
+    run(image, program, chance, soak, memory=24 - piece % 4, interval=20, programs=4)
 
 
-def test_anything_in_the_least_memory_leaves_others_and_nothing_behind(image, program, chance, soak):
-    run(image, program, chance, soak, memory=16, interval=100, programs=3)
+def test_anything_in_the_least_memory_leaves_others_and_nothing_behind(image, program, chance, soak, piece):
+    run(image, program, chance, soak, memory=16 + piece % 4, interval=100, programs=3)
 
 
 def test_anything_while_disk_and_memory_are_full_leaves_others_and_nothing_behind(image, program, chance, soak):

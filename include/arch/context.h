@@ -32,6 +32,9 @@ struct cpu_stack cpu_stack_boot(void);
 /* Whether the last words of the stack are as they were made: an overrun that jumped over the guard page shows here. */
 bool cpu_stack_is_intact(const struct cpu_stack *stack);
 
+/* How deep a stack has been used since it was made, in bytes below its top. */
+uint32_t cpu_stack_used(const struct cpu_stack *stack);
+
 /* Whether an address lies in the guard page below a stack. */
 bool cpu_stack_is_guard(const void *address);
 

@@ -9,6 +9,7 @@
 #include "arch/cpu.h"
 #include "arch/frame.h"
 #include "log.h"
+#include "thread.h"
 
 #include <string.h>
 
@@ -70,6 +71,11 @@ void selftest_run(void)
         } else {
             failed++;
         }
+    }
+    thread_log_stacks();
+    if (!thread_stacks_suffice()) {
+        log_line("selftest: FAILED: a kernel stack is used deeper than %u bytes", STACK_USE_MAX);
+        failed++;
     }
     log_line("selftest: %u passed, %u failed", passed, failed);
     cpu_power_off(failed == 0 && passed > 0 ? STATUS_PASSED : STATUS_FAILED);

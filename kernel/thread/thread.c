@@ -48,6 +48,7 @@ enum error thread_create(const char *name, void (*entry)(void *), void *argument
     thread->entry = entry;
     thread->argument = argument;
     bool enabled = interrupt_disable();
+    stack_use_begin(thread);
     scheduler_make_ready(thread);
     interrupt_restore(enabled);
     *out = thread;
@@ -68,6 +69,7 @@ void thread_exit(void)
 void thread_dispose(struct thread *thread)
 {
     ASSERT(thread->state == THREAD_ENDED);
+    stack_use_end(thread);
     cpu_stack_delete(&thread->stack);
     pool_free(&threads, thread);
 }
@@ -95,6 +97,8 @@ void thread_start(void)
     if (give_stack(&idle_thread) != OK) {
         log_refuse("eidolon: not enough memory for the first threads: run with more --memory");
     }
+    stack_use_begin(&boot_thread);
+    stack_use_begin(&idle_thread);
     scheduler_start(&boot_thread, &idle_thread);
     clock_start(thread_tick);
     interrupt_restore(true);
@@ -105,6 +109,7 @@ void thread_set_user_context(struct thread *thread, struct cpu_user_context *con
     bool enabled = interrupt_disable();
     bool had_context = thread->context != NULL;
     thread->context = context;
+    thread->of_program = thread->of_program || context != NULL;
     if (thread == thread_current()) {
         if (context != NULL) {
             cpu_user_load(context);

@@ -23,6 +23,8 @@ struct thread {
     enum thread_state state;
     struct cpu_stack stack;
     void *stack_pointer; /* while it is not running */
+    bool of_program;     /* it has had a user context */
+    struct thread *older, *younger; /* in the list of all threads */
     struct cpu_user_context *context;
     void (*entry)(void *);
     void *argument;
@@ -53,6 +55,10 @@ void scheduler_make_ready(struct thread *thread);
 void scheduler_switch(void);
 /* The first thing a new thread does on its own stack. */
 void scheduler_arrive(void);
+
+/* Every thread that has a stack is known to the account of stacks (stack_use.c). Called with interrupts disabled. */
+void stack_use_begin(struct thread *thread);
+void stack_use_end(struct thread *thread);
 
 /* Give an ended thread's memory back (thread.c). */
 void thread_dispose(struct thread *thread);

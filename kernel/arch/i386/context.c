@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Kernel stacks: slots of four pages between STACKS_START and STACKS_END, the lowest page of each left out as a guard.
+ *
+ * A stack is filled with one value when it is made. Its last words tell for ever after whether it was overrun, and the
+ * lowest word that is another one how deep it has been used: always, not in kernels for tests alone, since it is the
+ * kernel that people run that has to have enough, and it costs one instruction for each new thread.
  */
 #include "arch/context.h"
 #include "descriptors.h"
@@ -13,8 +17,10 @@
 #define SLOT_BYTES   (CPU_STACK_BYTES + PAGE_SIZE)
 #define SLOTS        ((STACKS_END - STACKS_START) / SLOT_BYTES)
 #define STACK_PAGES  (CPU_STACK_BYTES / PAGE_SIZE)
-#define CANARY       0x5AFE57ACu
+#define UNUSED_BYTE  0x5Au
+#define UNUSED_WORD  0x5A5A5A5Au
 #define CANARY_WORDS 4u
+#define BOOT_MARGIN  512u /* below the frame that fills the boot stack: its callees, and an interrupt */
 
 /* Kept free above everything else on a stack: the registers of a trap from user mode, rounded up. */
 #define TRAP_BYTES ((sizeof(struct registers) + 15) & ~15u)
@@ -30,13 +36,6 @@ void cpu_stack_exchange(void **from, void *to);
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
 
 static uint32_t slots_used[SLOTS / 32]; /* a bit each */
-
-static void write_canary(const struct cpu_stack *stack)
-{
-    for (uint32_t i = 0; i < CANARY_WORDS; i++) {
-        ((uint32_t *)stack->bottom)[i] = CANARY;
-    }
-}
 
 static bool slot_take(uint32_t *out)
 {
@@ -86,7 +85,7 @@ enum error cpu_stack_create(struct cpu_stack *out)
         paging_map(bottom + i * PAGE_SIZE, frame.number << PAGE_SHIFT, ENTRY_WRITABLE);
     }
     *out = (struct cpu_stack){.bottom = (void *)bottom, .top = (void *)(bottom + CPU_STACK_BYTES)};
-    write_canary(out);
+    memset(out->bottom, UNUSED_BYTE, CPU_STACK_BYTES);
     return OK;
 }
 
@@ -101,15 +100,31 @@ void cpu_stack_delete(struct cpu_stack *stack)
 
 struct cpu_stack cpu_stack_boot(void)
 {
-    struct cpu_stack stack = {.bottom = boot_stack, .top = boot_stack_top};
-    write_canary(&stack);
-    return stack;
+    char *here = __builtin_frame_address(0);
+
+    memset(boot_stack, UNUSED_BYTE, (size_t)(here - boot_stack) - BOOT_MARGIN);
+    return (struct cpu_stack){.bottom = boot_stack, .top = boot_stack_top};
 }
 
 bool cpu_stack_is_intact(const struct cpu_stack *stack)
 {
     const uint32_t *words = stack->bottom;
-    return words[0] == CANARY && words[1] == CANARY && words[2] == CANARY && words[3] == CANARY;
+    uint32_t changed = 0;
+
+    for (uint32_t i = 0; i < CANARY_WORDS; i++) {
+        changed |= words[i] ^ UNUSED_WORD;
+    }
+    return changed == 0;
+}
+
+uint32_t cpu_stack_used(const struct cpu_stack *stack)
+{
+    const uint32_t *word = stack->bottom;
+
+    while (word < (const uint32_t *)stack->top && *word == UNUSED_WORD) {
+        word++;
+    }
+    return (uint32_t)((const char *)stack->top - (const char *)word);
 }
 
 bool cpu_stack_is_guard(const void *address)

@@ -161,6 +161,21 @@ SELFTEST_PANIC(panic_stack_overflow)
     SELFTEST_EXPECT(overflow_stack(0) == 1);
 }
 
+static void overflow_own_stack(void *argument)
+{
+    (void)argument;
+    SELFTEST_EXPECT(overflow_stack(0) == 1);
+}
+
+/* Below the stack of a thread lies a page of its own that is not there: the thread whose stack lies next has lost nothing. */
+SELFTEST_PANIC(panic_stack_overflow_of_a_thread)
+{
+    struct thread *thread;
+
+    SELFTEST_EXPECT(thread_create("overflow", overflow_own_stack, NULL, &thread) == OK);
+    SELFTEST_EXPECT(thread_sleep_until(DEADLINE_NEVER) == OK);
+}
+
 SELFTEST_PANIC(panic_page_fault)
 {
     *(volatile uint32_t *)kernel_text_start = 0;
