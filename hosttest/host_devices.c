@@ -9,6 +9,7 @@
 #include "keyboard.h"
 #include "log.h"
 #include "pci.h"
+#include "power_button.h"
 #include "serial.h"
 #include "vga.h"
 #include "virtio_blk.h"
@@ -134,6 +135,13 @@ void keyboard_set_receiver(keyboard_receiver *to, void *context)
 void keyboard_set_scroller(keyboard_scroller *scroller)
 {
     (void)scroller;
+}
+
+/* Nobody presses it. */
+bool power_button_attach(power_button_handler *pressed)
+{
+    (void)pressed;
+    return false;
 }
 
 void pci_init(void)

@@ -6,7 +6,8 @@
  *     image_open     recognise and recover, or refuse and say why
  *     bring_to_life  adopt the records, or begin again with an earlier generation (image_open.c); nothing has been written
  *                    by then; hold what is to be held, and resume; or begin a new object space
- *     snapshots      until the last program has ended; then one more, and power off with that program's status
+ *     snapshots      until the last program has ended; then one more, and power off with that program's status; or until
+ *                    somebody presses the power button (switch_off.c)
  *
  * What a boot can be asked to do is in options.c; `selftest` is another life altogether (lib/selftest.c).
  */
@@ -35,6 +36,7 @@
 #include "snap.h"
 #include "snap_pager.h"
 #include "store.h"
+#include "switch_off.h"
 #include "system_call.h"
 #include "system_state.h"
 #include "terminal.h"
@@ -209,6 +211,7 @@ static uint32_t shell_status(uint32_t wait_status)
 
 static _Noreturn void shut_down(uint32_t wait_status)
 {
+    switch_off_end();
     stream_finish();
     enum error error = snap_stop();
     if (provocations.stall_end) {
@@ -253,6 +256,14 @@ static _Noreturn void check_image(struct block_device *disk)
     leave(POWER_OFF_ENDED);
 }
 
+/* Only say which kernel this is. */
+static _Noreturn void say_version(void)
+{
+    console_say("Eidolon %s", EIDOLON_VERSION);
+    log_line("eidolon: exit 0");
+    leave(POWER_OFF_ENDED);
+}
+
 /* The command line, before anything else is done: what is wrong with it must not cost the image a byte. */
 static struct options read_options(void)
 {
@@ -269,6 +280,10 @@ static struct options read_options(void)
 static _Noreturn void run(void)
 {
     struct options options = read_options();
+
+    if (options.version) {
+        say_version();
+    }
     struct block_device *disk = find_disk();
 
     if (options.check) {
@@ -289,6 +304,9 @@ static _Noreturn void run(void)
     }
     if (error == OK) {
         error = snap_start(store, &snap_client, options.interval_ms);
+    }
+    if (error == OK) {
+        error = switch_off_start();
     }
     if (error != OK) {
         refuse("snapshot thread", error_text(error), remedy_for(error));

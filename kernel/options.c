@@ -136,6 +136,11 @@ static const char *take_check(struct options *options, const char *value)
     return take_flag(&options->check, value);
 }
 
+static const char *take_version(struct options *options, const char *value)
+{
+    return take_flag(&options->version, value);
+}
+
 static const struct {
     const char *name;
     take_value *take;
@@ -147,6 +152,7 @@ static const struct {
     {"external-sync", take_external_sync},
     {"fresh", take_fresh},
     {"check", take_check},
+    {"version", take_version},
     {"hold", take_hold},
     {"end", take_end},
     {"release", take_release},
@@ -180,7 +186,7 @@ static const char *take_word(struct options *options, char *word)
     }
     kernel_snprintf(complaint, sizeof(complaint),
                     "the kernel has no option '%s'; give some of: interval=MS start=always|new generation=N|NAME "
-                    "policy=NAME external-sync fresh check hold=PROGRAM end=PROGRAM release=PROGRAM",
+                    "policy=NAME external-sync fresh check version hold=PROGRAM end=PROGRAM release=PROGRAM",
                     word);
     return complaint;
 }

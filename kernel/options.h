@@ -34,6 +34,7 @@ struct options {
     bool external_sync;                     /* console output waits until it is durable */
     bool fresh;                             /* discard the image's state */
     bool check;                             /* only look whether the image is sound */
+    bool version;                           /* only say which kernel this is */
 };
 
 /*

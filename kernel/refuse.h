@@ -9,8 +9,9 @@
 #include "types.h"
 
 /* What the launcher reads from the emulator's exit status; the program's own status stands in the log. */
-#define POWER_OFF_ENDED   0x10u
-#define POWER_OFF_STOPPED 0x11u
+#define POWER_OFF_ENDED    0x10u
+#define POWER_OFF_STOPPED  0x11u
+#define POWER_OFF_SWITCHED 0x12u
 
 /* End the machine, once the serial line has said everything. */
 _Noreturn void leave(uint8_t how);
