@@ -49,6 +49,12 @@ bool file_disk_create(struct file_disk *disk, const char *path, uint32_t block_c
     return file_disk_open(disk, path, FILE_DISK_WRITE);
 }
 
+const char *file_disk_text(const struct file_disk *disk, enum error error)
+{
+    (void)disk;
+    return error_text(error);
+}
+
 void file_disk_close(struct file_disk *disk)
 {
     (void)disk;

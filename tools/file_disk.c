@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "file_disk.h"
+#include "file_holder.h"
 #include "image_tool.h"
 
 #include <errno.h>
@@ -25,7 +26,8 @@
 #define LOCK_WRITER      101 /* whoever may write holds this byte */
 #define LOCK_NO_WRITERS  201 /* whoever wants no writers holds this one */
 
-static enum error transfer(int file, const struct block_request *request)
+/* Returns 0, or why it failed: an errno. */
+static int transfer(int file, const struct block_request *request)
 {
     struct iovec pieces[BLOCK_REQUEST_PAGES_MAX];
     for (uint32_t i = 0; i < request->count; i++) {
@@ -35,17 +37,24 @@ static enum error transfer(int file, const struct block_request *request)
     int count = (int)request->count;
     ssize_t done =
         request->operation == BLOCK_READ ? preadv(file, pieces, count, offset) : pwritev(file, pieces, count, offset);
-    return done == (ssize_t)request->count * PAGE_SIZE ? OK : ERROR_IO;
+    if (done < 0) {
+        return errno;
+    }
+    bool is_whole = done == (ssize_t)request->count * PAGE_SIZE;
+    return is_whole ? 0 : request->operation == BLOCK_READ ? EIO : ENOSPC;
 }
 
 static void file_submit(struct block_device *device, struct block_request *request)
 {
-    const struct file_disk *disk = (const struct file_disk *)(const void *)device;
-    if (request->operation == BLOCK_FLUSH) {
-        request->result = fdatasync(disk->file) == 0 ? OK : ERROR_IO;
-    } else {
-        request->result = transfer(disk->file, request);
+    struct file_disk *disk = (struct file_disk *)(void *)device;
+    int trouble = 0;
+    if (request->operation != BLOCK_FLUSH) {
+        trouble = transfer(disk->file, request);
+    } else if (fdatasync(disk->file) != 0) {
+        trouble = errno;
     }
+    disk->trouble = trouble != 0 ? trouble : disk->trouble;
+    request->result = trouble == 0 ? OK : ERROR_IO;
     block_finish(request);
 }
 
@@ -113,7 +122,9 @@ bool file_disk_open(struct file_disk *disk, const char *path, enum file_disk_acc
     if (length < 0) {
         complain("%s: neither a file nor a disk; name an Eidolon image", path);
     } else if (!claim(file, access)) {
-        complain("%s: in use by a running machine; end that first", path);
+        char holder[FILE_HOLDER_BYTES];
+        file_holder(file, holder, sizeof(holder));
+        complain("%s: in use by a running machine, %s; end that first", path, holder);
     } else {
         int64_t blocks = length / PAGE_SIZE;
         device_fill(disk, file, blocks > UINT32_MAX ? UINT32_MAX : (uint32_t)blocks, access == FILE_DISK_READ);
@@ -138,6 +149,11 @@ bool file_disk_create(struct file_disk *disk, const char *path, uint32_t block_c
     }
     device_fill(disk, file, block_count, false);
     return true;
+}
+
+const char *file_disk_text(const struct file_disk *disk, enum error error)
+{
+    return error == ERROR_IO && disk->trouble != 0 ? strerror(disk->trouble) : error_text(error);
 }
 
 void file_disk_close(struct file_disk *disk)

@@ -10,6 +10,7 @@
 struct file_disk {
     struct block_device device;
     int file;
+    int trouble; /* an errno: why a request has failed, 0 if none has */
 };
 
 enum file_disk_access { FILE_DISK_READ, FILE_DISK_WRITE };
@@ -22,6 +23,9 @@ bool file_disk_open(struct file_disk *disk, const char *path, enum file_disk_acc
 
 /* Make a new sparse file. False, after a message, also if the file exists. */
 bool file_disk_create(struct file_disk *disk, const char *path, uint32_t block_count);
+
+/* What an error of a store on this disk is called: an input or output error by the host's reason for it. */
+const char *file_disk_text(const struct file_disk *disk, enum error error);
 
 void file_disk_close(struct file_disk *disk);
 

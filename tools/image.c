@@ -77,7 +77,7 @@ int image_open(struct image *image, const char *path, enum file_disk_access acce
         complain("%s: generation %s is not kept; image log lists those that are", path, which);
     } else {
         const char *reason = image->report.reason;
-        complain("%s: %s%s%s%s", path, error_text(error), reason[0] != 0 ? ": " : "", reason, remedy_for(error));
+        complain("%s: %s%s%s%s", path, file_disk_text(&image->disk, error), reason[0] != 0 ? ": " : "", reason, remedy_for(error));
     }
     file_disk_close(&image->disk);
     return status_of(error);
@@ -102,7 +102,7 @@ int image_close(struct image *image)
     enum error error = store_close(image->store);
     file_disk_close(&image->disk);
     if (error != OK) {
-        complain("%s: %s", image->path, error_text(error));
+        complain("%s: %s", image->path, file_disk_text(&image->disk, error));
     }
     return error == OK ? STATUS_SOUND : STATUS_NOT_RUN;
 }

@@ -63,7 +63,7 @@ int command_create(int argc, char **argv)
     enum error error = format(&disk);
     file_disk_close(&disk);
     if (error != OK) {
-        complain("%s: %s", argv[optind], error_text(error));
+        complain("%s: %s", argv[optind], file_disk_text(&disk, error));
         unlink(argv[optind]);
         return STATUS_NOT_RUN;
     }

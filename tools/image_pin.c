@@ -49,7 +49,7 @@ static int change(const char *path, struct generation generation, const char *na
     enum error error =
         generation.number != 0 ? store_pin(image.store, generation, name) : store_unpin(image.store, name);
     if (error != OK) {
-        complain("%s: %s: %s", path, name, error_text(error));
+        complain("%s: %s: %s", path, name, file_disk_text(&image.disk, error));
     }
     status = image_close(&image);
     return error == OK ? status : STATUS_NOT_RUN;

@@ -5,6 +5,7 @@
  * It is the kernel's own store on a file of the host. Commands that only look never write a byte.
  */
 #include "image_tool.h"
+#include "version.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,18 +30,88 @@ static const struct command {
     {"picture", command_picture, "FILE OUT.svg [GENERATION]", "the blocks of the disk and the programs' memory, as SVG"},
 };
 
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define COMMANDS      (sizeof(commands) / sizeof(commands[0]))
+#define COMPLAINT_MAX 8192u
+#define WORD_MAX      32u
+#define SLIPS_MAX     2u
 
 static const char *tool_name = "image_tool";
 
+/* Bytes at `text` that are one character a terminal can show; 0: the byte there is none of any. */
+static size_t printable_length(const unsigned char *text)
+{
+    size_t length = text[0] < 0x80 ? 1 : text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2 : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    bool is_control = text[0] < 0x20 || text[0] == 0x7F || (text[0] == 0xC2 && text[1] < 0xA0);
+    return is_control ? 0 : length;
+}
+
+/* Names may hold anything; what a terminal would obey or cannot show goes out as \xNN. */
+static void print_shown(const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at != 0;) {
+        size_t length = printable_length(at);
+        if (length == 0) {
+            fprintf(stderr, "\\x%02x", *at++);
+        } else {
+            fwrite(at, 1, length, stderr);
+            at += length;
+        }
+    }
+}
+
 void complain(const char *format, ...)
 {
+    char message[COMPLAINT_MAX];
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "%s: ", tool_name);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
+    fprintf(stderr, "%s: ", tool_name);
+    print_shown(message);
+    fputc('\n', stderr);
+}
+
+/* How many letters to change, add or leave out to come from one word to the other, both shorter than WORD_MAX. */
+static size_t distance(const char *one, const char *other)
+{
+    size_t row[WORD_MAX];
+
+    for (size_t j = 0; j <= strlen(other); j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= strlen(one); i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= strlen(other); j++) {
+            size_t changed = diagonal + (one[i - 1] != other[j - 1]);
+            size_t least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = changed < least ? changed : least;
+        }
+    }
+    return row[strlen(other)];
+}
+
+/* The command that a word with a slip in it was meant to be, or NULL. */
+static const char *command_alike(const char *word)
+{
+    const char *found = NULL;
+    size_t least = SLIPS_MAX + 1;
+
+    for (size_t i = 0; i < COMMANDS && strlen(word) < WORD_MAX; i++) {
+        size_t slips = distance(word, commands[i].name);
+        if (slips < least && slips < strlen(commands[i].name)) {
+            least = slips;
+            found = commands[i].name;
+        }
+    }
+    return found;
 }
 
 static void help(FILE *to)
@@ -66,6 +137,10 @@ int main(int argc, char **argv)
         help(stdout);
         return STATUS_SOUND;
     }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("%s %s\n", tool_name, EIDOLON_VERSION);
+        return STATUS_SOUND;
+    }
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) != 0) {
             continue;
@@ -76,6 +151,8 @@ int main(int argc, char **argv)
         }
         return commands[i].run(argc - 1, argv + 1);
     }
-    complain("there is no command %s; %s help lists them", argv[1], tool_name);
+    const char *alike = command_alike(argv[1]);
+    complain("there is no command %s%s%s%s; %s help lists them", argv[1], alike == NULL ? "" : " (did you mean ",
+             alike == NULL ? "" : alike, alike == NULL ? "" : "?)", tool_name);
     return STATUS_NOT_RUN;
 }

@@ -129,6 +129,6 @@ def grub_arguments(boot, folder, image_path, menu):
                              f"--install-modules={GRUB_MODULES}", tree],
                             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise Failure(f"grub-mkrescue could not make a boot disc (--boot direct does without):\n{result.stderr}")
+        raise Failure(f"grub-mkrescue could not make a boot disc (--boot direct does without)", details=result.stderr)
     return ["-drive", f"if=ide,index=2,media=cdrom,format=raw,readonly=on,file={disc.replace(',', ',,')}",
             "-boot", "order=d"]

@@ -15,14 +15,19 @@ import subprocess
 import sys
 
 from launcher import common, packages
-from launcher.common import Failure, ROOT, say
+from launcher.common import Failure, ROOT, reason, say
 
 
 @contextlib.contextmanager
 def lock(folder):
     """Hold a build folder for this process."""
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, ".lock"), "w", encoding="ascii") as file:
+    try:
+        os.makedirs(folder, exist_ok=True)
+        file = open(os.path.join(folder, ".lock"), "w", encoding="ascii")
+    except OSError as error:
+        raise Failure(f"{folder}: {reason(error)}; name a folder to build in that you may write to: EIDOLON_BUILD=FOLDER "
+                      "./eidolon ...") from None
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -49,10 +54,12 @@ def configure(folder, preset, again):
         home = None
     if home is not None and not again and is_configured(folder):
         return
+    if home is None and folder == common.BUILD and common.is_build_elsewhere():
+        say(f"nothing may be written to {ROOT}: building in {folder}")
     result = subprocess.run(["cmake", "--preset", preset, "-B", folder], cwd=ROOT, text=True, check=False,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode != 0:
-        raise Failure(f"cmake --preset {preset} failed:\n{result.stdout}")
+        raise Failure(f"cmake --preset {preset} failed", details=result.stdout)
     if "CMake Warning" in result.stdout:
         print(result.stdout, file=sys.stderr, end="")
 

@@ -2,10 +2,14 @@
 """The command line of ./eidolon: which commands there are, what they are called with, and how failures are shown."""
 
 import argparse
+import os
 import sys
 
 from launcher import bench, build, image, machine, packages, run, test, web
-from launcher.common import STATUS_USAGE, Failure, UsageFailure, say
+from launcher.common import STATUS_FAILURE, STATUS_USAGE, Failure, UsageFailure, alike, reason, say, version
+
+STATUS_INTERRUPTED = 130
+STATUS_PIPE = 141
 
 OVERVIEW = """\
 usage: ./eidolon COMMAND [OPTIONS]
@@ -19,6 +23,7 @@ usage: ./eidolon COMMAND [OPTIONS]
   setup                                 install everything that building, running and testing need
   clean                                 remove what was built
   help [COMMAND]                        this text, or what a command tells of itself
+  --version                             which Eidolon this is
 
 Each command installs and builds what it needs first. ./eidolon COMMAND --help tells more."""
 
@@ -29,10 +34,29 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UsageFailure(f"{message} (see {self.prog} --help)")
 
+    def _check_value(self, action, value):
+        """The choices of an option: the one that is like what was given comes first in the message."""
+        if action.choices is not None and value not in action.choices:
+            message = f"{value!r} is none of {', '.join(action.choices)}{alike(value, action.choices)}"
+            raise argparse.ArgumentError(action, message)
+
+    def parse_args(self, arguments):
+        parsed, rest = self.parse_known_args(arguments)
+        if rest:
+            self.error(self.unknown(rest[0]))
+        return parsed
+
+    def unknown(self, word):
+        """A word that is no option."""
+        like = alike(word.partition("=")[0], self._option_string_actions) if word.startswith("-") else ""
+        return f"{word!r} is no option of {self.prog.removeprefix('./eidolon ')}{like}"
+
 
 def parser(name, description, epilog=None, usage=None):
-    return Parser(prog=f"./eidolon {name}", description=description, epilog=epilog, usage=usage, allow_abbrev=False,
+    made = Parser(prog=f"./eidolon {name}", description=description, epilog=epilog, usage=usage, allow_abbrev=False,
                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--version", action="version", version=f"eidolon {version()}", help="show which Eidolon this is")
+    return made
 
 
 def join_values(arguments, names):
@@ -55,8 +79,7 @@ def command_run(arguments):
     run.add_options(options)
     parsed, rest = options.parse_known_args(join_values(arguments, run.OPTIONS_OF_WORDS))
     if rest:
-        hint = "" if rest[0].startswith("-") else "; a program is named after --"
-        raise UsageFailure(f"{rest[0]!r} is no option of run{hint} (see ./eidolon run --help)")
+        options.error(options.unknown(rest[0]) + ("" if rest[0].startswith("-") else "; a program is named after --"))
     return run.command(parsed, words)
 
 
@@ -80,7 +103,7 @@ def command_bench(arguments):
     options = parser("bench", bench.DESCRIPTION)
     bench.add_options(options)
     own, words = bench.split(arguments)
-    if own and own[0].startswith("-") and not {"-h", "--help"} & set(own):
+    if own and own[0].startswith("-") and not {"-h", "--help", "--version"} & set(own):
         raise UsageFailure(f"{own[0]}: name the benchmark first, its options follow: ./eidolon bench NAME {own[0]}")
     return bench.command(options.parse_args(own), words)
 
@@ -109,22 +132,31 @@ def command_clean(arguments):
 
 
 def command_help(arguments):
-    if arguments and arguments[0] != "help":
+    if arguments and arguments[0] not in HELP:
         return command(arguments[0])([*arguments[1:], "--help"])
     print(OVERVIEW)
     return 0
 
 
+def command_version(arguments):
+    parser("--version", "Show which Eidolon this is.").parse_args(arguments)
+    print(f"eidolon {version()}")
+    return 0
+
+
+HELP = ("help", "--help", "-h")
 COMMANDS = {
     "run": command_run, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
-    "setup": command_setup, "clean": command_clean, "help": command_help, "--help": command_help, "-h": command_help,
+    "setup": command_setup, "clean": command_clean, "help": command_help, "--version": command_version,
 }
 
 
 def command(name):
     """The function of a command."""
+    if name in HELP:
+        return command_help
     if name not in COMMANDS:
-        raise UsageFailure(f"there is no command {name!r} (see ./eidolon help)")
+        raise UsageFailure(f"there is no command {name!r}{alike(name, COMMANDS)} (see ./eidolon help)")
     return COMMANDS[name]
 
 
@@ -134,9 +166,18 @@ def main(arguments):
         if not arguments:
             print(OVERVIEW, file=sys.stderr)
             return STATUS_USAGE
-        return command(arguments[0])(arguments[1:])
+        status = command(arguments[0])(arguments[1:])
+        sys.stdout.flush()
+        return status
     except Failure as failure:
-        say(failure)
+        if failure.args[0]:
+            say(failure, failure.details)
         return failure.status
     except KeyboardInterrupt:
-        return 130
+        return STATUS_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try once more
+        return STATUS_PIPE
+    except OSError as error:
+        say(f"{error.filename}: {reason(error)}" if error.filename else reason(error))
+        return STATUS_FAILURE

@@ -3,27 +3,68 @@
 
 Messages go to stderr and begin with `eidolon:`; stdout belongs to what a command is asked for, the serial console of
 a machine included. A failure is a `Failure`, which carries the exit status: 2 for a wrong command line, 1 otherwise.
+Names in messages may hold anything: what a terminal would obey, or cannot show, is shown as \\xNN.
 """
 
+import difflib
+import hashlib
 import os
+import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-# Tests and people who keep several builds may point these elsewhere (docs/testing.md).
-BUILD = os.path.abspath(os.environ.get("EIDOLON_BUILD", os.path.join(ROOT, "build")))
 IS_BUILT = os.environ.get("EIDOLON_IS_BUILT") == "1"
 
 STATUS_FAILURE = 1
 STATUS_USAGE = 2
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
+
+
+def may_write(folder):
+    """Whether things can be made in a folder that is there, or will have been made."""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
+
+def build_folder():
+    """build/ in the tree, or if nothing may be written there, one of the user's cache that is this tree's.
+
+    Tests and people who keep several builds may point elsewhere (docs/testing.md).
+    """
+    chosen = os.environ.get("EIDOLON_BUILD")
+    if chosen:
+        return os.path.abspath(chosen)
+    beside = os.path.join(ROOT, "build")
+    if may_write(beside):
+        return beside
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(cache, "eidolon", "build-" + hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12])
+
+
+BUILD = build_folder()
+
+
+def is_build_elsewhere():
+    """Whether the tree could not be built in, and nobody chose another place."""
+    return not os.environ.get("EIDOLON_BUILD") and BUILD != os.path.join(ROOT, "build")
+
+
+def version():
+    """Of the whole tree; the kernel's header has it."""
+    with open(os.path.join(ROOT, "include", "version.h"), encoding="utf-8") as file:
+        return re.search(r'#define EIDOLON_VERSION "(.+)"', file.read())[1]
+
 
 class Failure(Exception):
-    """The command cannot go on. The message names the thing and the remedy."""
+    """The command cannot go on. The message, one line, names the thing and the remedy; without one, it has been said already.
+    `details`: lines of others that belong to it."""
 
-    def __init__(self, message, status=STATUS_FAILURE):
+    def __init__(self, message, status=STATUS_FAILURE, details=""):
         super().__init__(message)
         self.status = status
+        self.details = details
 
 
 class UsageFailure(Failure):
@@ -33,9 +74,37 @@ class UsageFailure(Failure):
         super().__init__(message, STATUS_USAGE)
 
 
-def say(message):
-    """One line for the people at the terminal."""
-    print(f"eidolon: {message}", file=sys.stderr, flush=True)
+class Speech:
+    """How lines end: a terminal in raw mode wants to be told to go back to the left."""
+
+    line_end = "\n"
+
+
+def escaped(character):
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is not UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def shown(text):
+    """A name, or a line with names in it, as people can be shown it."""
+    return CONTROL.sub(lambda match: escaped(match[0]), str(text))
+
+
+def say(message, details=""):
+    """A line for the people at the terminal, and lines of others that belong to it."""
+    lines = "".join(shown(line) + Speech.line_end for line in [f"eidolon: {message}", *details.splitlines()])
+    try:
+        os.write(2, lines.encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass  # nobody is there to be told
+
+
+def alike(word, words):
+    """` (did you mean X?)` if one of the words is much like this one, otherwise nothing."""
+    found = difflib.get_close_matches(word, list(words), 1, 0.6)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def build_path(*parts):

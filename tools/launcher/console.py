@@ -1,61 +1,97 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The serial console on the launcher's stdin and stdout.
+"""The serial console on the launcher's stdin and stdout, over a socket to QEMU.
 
-At a terminal QEMU reads it itself, in raw mode, so that every key reaches the program; Ctrl-] x pulls the plug. Input
-from a pipe or a file is passed on by the launcher, which knows when it ends and then types Ctrl-D, the end of input as
-terminals have it. It holds the input back until the kernel has set its serial line up. Other input (/dev/null, nothing)
-is no input, and has no end.
+At a terminal, which is in raw mode then, every key reaches the program, but for Ctrl-] and the key after it (KEYS). Input
+from a pipe, a file or /dev/null is held back until the kernel has set its serial line up; when it ends Ctrl-D is typed, the end
+of input as terminals have it. A closed stdin has ended from the beginning.
+
+Output that nobody can take any more is a reason to end (`| head`: the pipe is broken); without a stdout, or when its
+terminal is gone, the machine runs on unseen. A full disk under stdout holds the output, and so the programs that write, back.
 """
 
+import errno
 import os
-import stat
-import subprocess
-import sys
+import re
+import select
 import termios
 import threading
 import time
+import tty
 
-ESCAPE_CHARACTER = "0x1d"
+from launcher.common import Speech, say
+
+ESCAPE = 0x1D
 END_OF_INPUT = b"\x04"
 LOG_POLL_S = 0.02
+SPACE_POLL_S = 0.5
+PENDING_MAX = 65536  # typed and not yet taken by the machine
+
+KEYS = "Ctrl-] x pulls the plug; Ctrl-] q switches off, with everything durable; Ctrl-] Ctrl-] types Ctrl-]"
 
 # The kernel logs what disk it found after its serial line is up.
 READY_MARK = b"disk: "
 
+# What a program may have left a terminal in: another screen, a hidden cursor, keys of another kind, colours, a region.
+ALTERNATE = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
+RESET = b"\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[r\x1b[m"
+
 
 def is_terminal():
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
-def is_stream():
-    """Whether stdin is something that has an end."""
-    if sys.stdin is None:
-        return False
-    mode = os.fstat(sys.stdin.fileno()).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
-
-
-def qemu_arguments():
-    mux = "on" if is_terminal() else "off"
-    arguments = ["-chardev", f"stdio,id=console,signal=off,mux={mux}", "-serial", "chardev:console"]
-    if is_terminal():
-        arguments += ["-echr", ESCAPE_CHARACTER, "-mon", "chardev=console,mode=readline"]
-    return arguments
+    return os.isatty(0)
 
 
 class Console:
-    """stdin on its way to a machine, and the terminal's mode."""
+    """The two directions, each with a thread of its own, and the terminal's mode.
 
-    def __init__(self, log):
+    - connection: a socket whose other end is QEMU's serial line.
+    - on_plug, on_switch_off: called for the keys; on_broken: nobody takes the output any more.
+    """
+
+    def __init__(self, connection, log, on_plug, on_switch_off, on_broken):
+        self.connection = connection
         self.log = log
-        self.mode = termios.tcgetattr(sys.stdin) if is_terminal() else None
-        # What QEMU gets as its stdin: this process's own, or a pipe to feed.
-        self.stdin = subprocess.PIPE if is_stream() else None
+        self.on_plug = on_plug
+        self.on_switch_off = on_switch_off
+        self.on_broken = on_broken
+        self.mode = None
+        self.is_ended = False
+        self.tail = b""
+        self.is_alternate = False
+        self.has_escapes = False
+        self.output = threading.Thread(target=self.pass_out, daemon=True)
 
-    def feed(self, process):
-        """Begin to pass input on to a QEMU that was started with `self.stdin`."""
-        if self.stdin is not None:
-            threading.Thread(target=self.pass_on, args=(process,), daemon=True).start()
+    def start(self):
+        self.set_raw()
+        self.output.start()
+        threading.Thread(target=self.pass_keys if self.mode else self.pass_stream, daemon=True).start()
+
+    def show_rest(self):
+        """QEMU has ended: show what it has still said."""
+        self.is_ended = True
+        self.output.join()
+
+    def finish(self):
+        """Give the terminal back."""
+        if self.mode is not None:
+            if os.isatty(1) and self.has_escapes:
+                self.write((b"\x1b[?1049l" if self.is_alternate else b"") + RESET)
+            termios.tcsetattr(0, termios.TCSADRAIN, self.mode)
+            self.mode = None
+        Speech.line_end = "\n"
+
+    def set_raw(self):
+        if not is_terminal():
+            return
+        self.mode = termios.tcgetattr(0)
+        tty.setraw(0, termios.TCSADRAIN)
+        raw = termios.tcgetattr(0)
+        if os.isatty(1):
+            Speech.line_end = "\r\n"
+        else:
+            raw[1] |= termios.OPOST  # somebody else writes to the terminal what comes out of stdout
+            termios.tcsetattr(0, termios.TCSADRAIN, raw)
+
+    # In --------------------------------------------------------------------------------------------------------------
 
     def is_ready(self):
         try:
@@ -64,28 +100,113 @@ class Console:
         except OSError:
             return False
 
-    def pass_on(self, process):
-        target = process.stdin.fileno()
+    def pass_stream(self):
+        """Input that has an end."""
         while not self.is_ready():
-            if process.poll() is not None:
+            if self.is_ended:
                 return
             time.sleep(LOG_POLL_S)
         last = b"\n"
         try:
-            while data := os.read(sys.stdin.fileno(), 65536):
+            while data := read_input():
                 last = data[-1:]
-                write_all(target, data)
+                self.connection.sendall(data)
             # In the middle of a line the first one only sends what there is of it.
-            write_all(target, END_OF_INPUT if last == b"\n" else END_OF_INPUT * 2)
+            self.connection.sendall(END_OF_INPUT if last == b"\n" else END_OF_INPUT * 2)
         except OSError:
             return
 
-    def restore(self):
-        """A QEMU that was killed leaves the terminal raw."""
-        if self.mode is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.mode)
+    def pass_keys(self):
+        """A terminal's keys. They are looked at whether or not the machine takes those before."""
+        pending = bytearray()
+        is_escaped = False
+        while True:
+            readable, writable, _ = select.select([0], [self.connection] if pending else [], [])
+            try:
+                if writable:
+                    del pending[:self.connection.send(pending[:4096])]
+                if readable:
+                    data = read_input()
+                    if not data:
+                        return  # the terminal is gone
+                    is_escaped = self.take_keys(data, is_escaped, pending)
+            except OSError:
+                return
+
+    def take_keys(self, data, is_escaped, pending):
+        """Returns whether the last key was Ctrl-]."""
+        for byte in data:
+            if is_escaped:
+                is_escaped = False
+                self.obey(byte, pending)
+            elif byte == ESCAPE:
+                is_escaped = True
+            elif len(pending) < PENDING_MAX:
+                pending.append(byte)
+        return is_escaped
+
+    def obey(self, byte, pending):
+        if byte == ESCAPE:
+            pending.append(byte)
+        elif byte in b"xX":
+            self.on_plug()
+        elif byte in b"qQ":
+            self.on_switch_off()
+        else:
+            say(KEYS)
+
+    # Out -------------------------------------------------------------------------------------------------------------
+
+    def pass_out(self):
+        while True:
+            try:
+                data = self.connection.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            self.note_modes(data)
+            self.write(data)
+
+    def note_modes(self, data):
+        text = self.tail + data
+        self.tail = text[-4096:]
+        self.has_escapes = self.has_escapes or b"\x1b" in data
+        for match in ALTERNATE.finditer(text):
+            self.is_alternate = match[1] == b"h"
+
+    def write(self, data):
+        said = False
+        while data:
+            try:
+                data = data[os.write(1, data):]
+            except BlockingIOError:
+                select.select([], [1], [])
+            except BrokenPipeError:
+                self.on_broken()
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    return
+                if not said:
+                    said = True
+                    say("no space left where the output goes: it waits until there is some")
+                if self.is_ended:
+                    return
+                time.sleep(SPACE_POLL_S)
+
+    def has_shown(self, line):
+        """Whether a line of the kernel's was among the last things shown, where the launcher's own words go, too."""
+        is_shared = os.path.sameopenfile(1, 2) or (os.isatty(1) and os.isatty(2))
+        return is_shared and line.encode() in self.tail
 
 
-def write_all(target, data):
-    while data:
-        data = data[os.write(target, data):]
+def read_input():
+    """Some input; nothing: it has ended."""
+    while True:
+        try:
+            return os.read(0, 65536)
+        except BlockingIOError:
+            select.select([0], [], [])
+        except OSError:
+            return b""

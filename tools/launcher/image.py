@@ -29,7 +29,7 @@ def run_tool(arguments, **options):
 def create(path, size_mib):
     """Make a new image; the file must not exist."""
     result = run_tool(["create", path, "--size", str(size_mib)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                      text=True)
+                      text=True, errors="replace")
     if result.returncode != 0:
         raise Failure(result.stderr.strip().removeprefix("image_tool: ") or f"{path}: the image could not be created")
 
@@ -76,6 +76,12 @@ def check_size(path, length, size_mib):
         raise UsageFailure(f"{path} exists and is {length / MIB:.6g} MiB large: --size is for a new image only")
 
 
+def is_untouched(path):
+    """Whether nothing was ever committed to an image."""
+    result = run_tool(["log", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace")
+    return result.returncode == 0 and not any(line.split()[:1] and line.split()[0].isdigit() for line in result.stdout.splitlines())
+
+
 class Generation:
     """A kept generation, as the image tool lists it."""
 
@@ -90,7 +96,7 @@ class Generation:
 
 def kept_generations(path):
     """What an image keeps, newest first; nothing if it cannot be read."""
-    result = run_tool(["log", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    result = run_tool(["log", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace")
     lines = [line.split() for line in result.stdout.splitlines()]
     return [Generation(words) for words in lines if words and words[0].isdigit()]
 

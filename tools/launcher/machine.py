@@ -3,12 +3,16 @@
 
 The kernel reports through two devices of the emulator. All it logs goes to a debug console, that is, to a file here.
 When it is done it writes `eidolon: exit N` or `panic: ...` there as its last line and then leaves through
-isa-debug-exit, which makes QEMU's own exit status STATUS_ENDED or STATUS_STOPPED. Seven bits fit into that status, which
+isa-debug-exit, which makes QEMU's own exit status STATUS_ENDED or STATUS_STOPPED, or, after the power button, STATUS_SWITCHED. Seven bits fit into that status, which
 is why the program's own eight are in the log. Anything else means that the machine was ended from outside.
 
 An image's file is opened with QEMU's file locking, so a second machine on it is refused before anything is written, and
 with a cache that turns the guest's flush into fdatasync(). One that a server has (launcher.remote) is opened by QEMU's NBD
 client, which turns it into the server's flush.
+
+The launcher holds both ends that people hold of a computer: the console (launcher.console) and the power (launcher.qmp). QEMU
+is a session of its own, so that a terminal's signals reach the launcher alone, which knows what to do about them; when the
+launcher is killed, QEMU is.
 """
 
 import ctypes
@@ -16,15 +20,18 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 
-from launcher import console, remote
-from launcher.common import Failure
+from launcher import console, holder, qmp, remote
+from launcher.common import Failure, say
 
 EMULATOR = "qemu-system-i386"
 STATUS_ENDED = 33
 STATUS_STOPPED = 35
+STATUS_SWITCHED = 37
+SWITCH_OFF_S = 15  # that a kernel may take to make everything durable
 LOG_TAIL_LINES = 20
 
 # By the name that --cpu gives them. The baseline is what an i386 program finds in v86 as well (docs/web.md).
@@ -45,25 +52,37 @@ def has_display():
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def disk_arguments(path, kind, connection):
+def disk_arguments(path, kind, connection, folder):
     if remote.is_remote(path):
         file = remote.connected_node(path, connection)
     else:
-        file = {"driver": "file", "filename": os.path.abspath(path), "locking": "on", "aio": "threads",
+        file = {"driver": "file", "filename": name_for_qemu(path, folder), "locking": "on", "aio": "threads",
                 "cache": {"direct": False, "no-flush": False}}
     blockdev = {"driver": "raw", "node-name": "image", "cache": {"direct": False, "no-flush": False}, "file": file}
     device = {"virtio": "virtio-blk-pci,drive=image", "ata": "ide-hd,drive=image,bus=ide.0,unit=0"}[kind]
-    return ["-blockdev", json.dumps(blockdev), "-device", device]
+    return ["-blockdev", json.dumps(blockdev), "-device", device + ",werror=enospc,rerror=report"]
 
 
-def arguments(options, log, boot_arguments, connection=None):
-    """The whole command line of QEMU. `options`: of the run command. `connection`: the descriptor of one to the image's
-    server, if it has one."""
+def name_for_qemu(path, folder):
+    """JSON is Unicode, the bytes of a file's name need not be: such a one is known to QEMU by a link to it."""
+    whole = os.path.abspath(path)
+    try:
+        whole.encode("utf-8")
+    except UnicodeEncodeError:
+        link = os.path.join(folder, "image")
+        os.symlink(whole, link)
+        return link
+    return whole
+
+
+def arguments(options, log, boot_arguments, folder, connection=None):
+    """The command line of QEMU, without the launcher's own connections. `options`: of the run command. `folder`: temporary.
+    `connection`: the descriptor of one to the image's server, if it has one."""
     result = [EMULATOR, "-machine", f"pc,accel={options.accel}", "-cpu", PROCESSORS[options.cpu], "-m", str(options.memory), "-nodefaults", "-vga",
-              "std", "-no-reboot", *display_arguments(options.headless), *console.qemu_arguments(),
+              "std", "-no-reboot", *display_arguments(options.headless),
               "-chardev", f"file,id=log,path={log.replace(',', ',,')}",
               "-device", "isa-debugcon,iobase=0xe9,chardev=log", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-              *disk_arguments(options.image, options.disk, connection), *boot_arguments]
+              *disk_arguments(options.image, options.disk, connection, folder), *boot_arguments]
     if options.icount:
         result += ["-icount", "shift=0,sleep=off"]
     if options.pidfile:
@@ -71,10 +90,18 @@ def arguments(options, log, boot_arguments, connection=None):
     return result + options.qemu
 
 
-def die_with_parent():
+def socket_arguments(serial, control):
+    """The two connections that the launcher has to the machine: its serial line, and QEMU itself."""
+    return ["-chardev", f"socket,id=console,fd={serial}", "-serial", "chardev:console",
+            "-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
+
+
+def die_with_parent(parent):
     """In the child: be killed when the launcher is, so that no machine is left behind holding the image."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it was killed before
 
 
 class Machine:
@@ -84,36 +111,64 @@ class Machine:
         self.log = log
         self.image_path = image_path
         self.complaints = []
-        self.console = console.Console(log)
+        self.asked_to_end = None  # the exit status that whoever asked is to get
+        serial, its_serial = socket.socketpair()
+        control, its_control = socket.socketpair()
+        inherited = [its_serial.fileno(), its_control.fileno()]
+        me = os.getpid()
         try:
-            self.process = subprocess.Popen(command, stdin=self.console.stdin, stderr=subprocess.PIPE,
-                                            preexec_fn=die_with_parent, pass_fds=[connection] if connection else [])
+            self.process = subprocess.Popen(command + socket_arguments(*inherited), stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+                                            preexec_fn=lambda: die_with_parent(me),
+                                            pass_fds=inherited + ([connection] if connection else []))
         except FileNotFoundError:
             raise Failure(f"{EMULATOR} is missing; install it: apt-get install qemu-system-x86") from None
         finally:
+            its_serial.close()
+            its_control.close()
             if connection:
                 os.close(connection)
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
-        self.console.feed(self.process)
+        self.control = qmp.Control(control, image_path)
+        self.console = console.Console(serial, log, self.process.kill, lambda: self.switch_off(0),
+                                       lambda: self.switch_off(128 + signal.SIGPIPE))
 
     def listen(self):
         """Keep what QEMU says on stderr, to be explained once it has ended."""
         for line in self.process.stderr:
-            self.complaints.append(line.decode(errors="replace").rstrip())
+            self.complaints.append(line.decode(errors="surrogateescape").rstrip())
 
-    def stop(self, *_):
-        """End QEMU: for the guest, a power cut."""
-        self.process.terminate()
+    def switch_off(self, status):
+        """End with everything durable; a kernel that does not do so in time loses its power. Who hangs up sends more than one
+        signal, so to ask again changes nothing."""
+        if self.asked_to_end is not None:
+            return
+        self.asked_to_end = status
+        if not self.console.is_ready():  # nobody in there listens, and nothing has happened that could be lost
+            self.process.terminate()
+            return
+        self.control.press_power_button()
+        patience = threading.Timer(SWITCH_OFF_S, self.process.terminate)
+        patience.daemon = True
+        patience.start()
 
     def wait(self):
         """Wait for the end. Returns the exit status for the launcher; raises Failure for ends that need explaining."""
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, self.stop)
-        status = self.process.wait()
-        self.listener.join(timeout=1)
-        self.console.restore()
-        return self.explain(status)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda number, _: self.switch_off(128 + number))
+        self.console.start()
+        try:
+            status = self.process.wait()
+            self.listener.join(timeout=1)
+            # The console may have to wait for whoever reads it, and must not hold a launcher that is to end.
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    signal.signal(number, signal.default_int_handler)
+            return self.explain(status)
+        finally:
+            self.console.finish()
 
     def log_lines(self):
         try:
@@ -123,32 +178,50 @@ class Machine:
             return []
 
     def explain(self, status):
+        self.console.show_rest()
         lines = self.log_lines()
         if status == STATUS_ENDED:
             found = [match for match in (re.fullmatch(r"eidolon: exit (\d+)", line) for line in lines) if match]
             if found:
                 return min(int(found[-1][1]), 255)
+        if status == STATUS_SWITCHED:
+            return self.explain_switched(lines)
         if status == STATUS_STOPPED:
-            raise Failure(f"{self.image_path}: {stop_reason(lines)}")
+            self.refused(lines)
         if status == -signal.SIGKILL:
             raise Failure("the machine was killed; run it again, and it goes on from its last snapshot",
                           128 + signal.SIGKILL)
         complaint = "\n".join(self.complaints)
         if "Failed to get" in complaint and "lock" in complaint:
-            raise Failure(f"{self.image_path} is in use by another machine; end that one first, or choose another "
-                          "--image")
+            raise Failure(f"{self.image_path} is in use by {holder.describe(self.image_path)}; end that first, or choose "
+                          "another --image")
         if status in (0, -signal.SIGTERM):
             if any(line.startswith("panic:") for line in lines):
-                raise Failure(f"{self.image_path}: {stop_reason(lines)}")
-            raise Failure("the machine was switched off; run it again, and it goes on from its last snapshot")
+                self.refused(lines)
+            raise Failure("the machine was switched off; run it again, and it goes on from its last snapshot",
+                          self.asked_to_end or STATUS_FAILURE)
         tail = "\n".join(["the kernel's log ends with:", *lines[-LOG_TAIL_LINES:]] if lines else [])
-        raise Failure(f"QEMU failed with status {status}\n{complaint}\n{tail}".rstrip())
+        raise Failure(f"QEMU failed with status {status}", details=f"{complaint}\n{tail}".strip())
+
+    def explain_switched(self, lines):
+        generation = next((line.split()[4] for line in reversed(lines) if line.startswith("eidolon: switched off, generation")),
+                          "?")
+        message = f"switched off: generation {generation} is durable; run it again, and it goes on there"
+        if self.asked_to_end:
+            raise Failure(message, self.asked_to_end)
+        say(message)
+        return 0
+
+    def refused(self, lines):
+        """The kernel stopped. What it said on the console is not said again there."""
+        line, why = stop_reason(lines)
+        raise Failure(None if line and self.console.has_shown(line) else f"{self.image_path}: {why}")
 
 
 def stop_reason(lines):
-    """Why the kernel stopped, from its log."""
+    """Why the kernel stopped, from its log: the line as it stands there, and what it says."""
     for line in reversed(lines):
         for prefix in ("panic: ", "eidolon: "):
             if line.startswith(prefix):
-                return line if prefix == "panic: " else line.removeprefix(prefix).removeprefix("image: ")
-    return "the kernel stopped and did not say why"
+                return line, line if prefix == "panic: " else line.removeprefix(prefix).removeprefix("image: ")
+    return None, "the kernel stopped and did not say why"

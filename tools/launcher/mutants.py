@@ -223,7 +223,7 @@ def configure():
     # A fault may leave a function or a variable unused.
     status = run(["cmake", "--preset", "default", "-B", objects_path(), "-DEIDOLON_WERROR=OFF"], BUILD_SECONDS)
     if status != 0:
-        raise Failure(f"the copy for mutants cannot be configured:\n{last_output()}")
+        raise Failure(f"the copy for mutants cannot be configured", details=last_output())
 
 
 def make(tests):
@@ -237,12 +237,12 @@ def check_tests(mutants):
     tests = {test.name: test for mutant in mutants for test in mutant.tests}
     build.show_progress(f"mutants: building for {len(tests)} tests")
     if not make(tests.values()):
-        raise Failure(f"the copy for mutants does not build:\n{last_output()}")
+        raise Failure(f"the copy for mutants does not build", details=last_output())
     for number, (name, test) in enumerate(sorted(tests.items())):
         build.show_progress(f"mutants: without a fault, {number + 1}/{len(tests)} {name}")
         result = test.run()
         if result != PASSES:
-            raise Failure(f"mutants: {name} {result} without a fault:\n{last_output()}")
+            raise Failure(f"mutants: {name} {result} without a fault", details=last_output())
 
 
 # One mutant -------------------------------------------------------------------------------------------------------

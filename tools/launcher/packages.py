@@ -74,5 +74,5 @@ def ensure(*groups):
         if result.returncode != 0:
             tail = "\n".join(result.stdout.splitlines()[-10:])
             raise Failure(f"these packages could not be installed; try: apt-get update && apt-get install "
-                          f"{' '.join(names)}\n{tail}")
+                          f"{' '.join(names)}", details=tail)
     return True

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 from launcher import boot, build, image, machine, program, remote
-from launcher.common import Failure, UsageFailure, build_path, say
+from launcher.common import STATUS_FAILURE, Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
 OPTIONS_OF_WORDS = ["--qemu", "--kernel-options"]
@@ -42,8 +42,10 @@ it to one machine at a time. If the connection is lost, no more snapshots can be
 If the kernel panics again and again, it holds the program that was on the processor: --release lets it go once the kernel is
 mended, --end ends it, ./eidolon image core FILE PROGRAM OUT looks at it.
 
-At a terminal, Ctrl-] x pulls the plug; kill -9 of the process in --pidfile does so from elsewhere. The exit status is
-that of the last program to end, 1 after a refusal or a panic, and 137 if QEMU was killed."""
+At a terminal, Ctrl-] x pulls the plug; kill -9 of the process in --pidfile does so from elsewhere. Ctrl-] q, SIGTERM and SIGHUP
+make everything durable first and then switch off. Input that ends, /dev/null too, is Ctrl-D to the program that reads it.
+The exit status is that of the last program to end, 1 after a refusal or a panic, and as shells have it after a signal: 137 if
+QEMU was killed, 143 after SIGTERM, 141 if nobody reads the output any more."""
 
 
 def whole_number(low, high):
@@ -200,7 +202,7 @@ def is_same_file(one, other):
 
 def confirm_discarding(path):
     """--fresh: ask, unless told not to."""
-    if not sys.stdin.isatty():
+    if not os.isatty(0):
         raise Failure(f"--fresh discards the state of {path}: confirm with --yes")
     print(f"Discard everything in {path}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -242,7 +244,7 @@ def start(options, words, folder):
         boot_arguments = boot.grub_arguments(what, folder, options.image, menu)
     log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
     connection = remote.connect(options.image) if remote.is_remote(options.image) else None
-    command = machine.arguments(options, log, boot_arguments, connection)
+    command = machine.arguments(options, log, boot_arguments, folder, connection)
     return machine.Machine(command, log, options.image, connection).wait()
 
 
@@ -260,7 +262,17 @@ def command(options, words):
     elif not exists:
         image.create(options.image, options.size or image.SIZE_MIB_DEFAULT)
         say(f"created {options.image}")
-    # Boot loaders split their command lines at blanks.
-    parent = tempfile.gettempdir()
-    with tempfile.TemporaryDirectory(prefix="eidolon-", dir="/tmp" if " " in parent or "," in parent else None) as folder:
-        return start(options, words, folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix="eidolon-", dir=plain_folder()) as folder:
+            return start(options, words, folder)
+    except (Failure, OSError) as failure:
+        is_refusal = getattr(failure, "status", STATUS_FAILURE) == STATUS_FAILURE
+        if not exists and not remote.is_remote(options.image) and is_refusal and image.is_untouched(options.image):
+            os.unlink(options.image)
+        raise
+
+
+def plain_folder():
+    """Where temporary files go: boot loaders split their command lines at blanks, and have other ideas about other letters."""
+    folder = tempfile.gettempdir()
+    return folder if re.fullmatch(r"[A-Za-z0-9._/+-]+", folder) else "/tmp"

@@ -65,7 +65,7 @@ def fetch_emulator():
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if result.returncode != 0:
         os.unlink(kept)
-        raise Failure(f"npm could not fetch the emulator v86:\n{result.stdout[-2000:]}")
+        raise Failure(f"npm could not fetch the emulator v86", details=result.stdout[-2000:])
 
 
 def same_content(first, second):
