@@ -159,9 +159,13 @@ static void note_stop(struct stop *stop)
     }
 }
 
+/* Whatever is under way at a stop, the records are sound: a boot goes on with them, and not with an earlier generation. */
 void __wrap_task_stop(void)
 {
     __real_task_stop();
+    if (record_prove_all() != OK) {
+        fail("the records are not sound at a stop\n%s", host_log());
+    }
     if (!world.only_looks) {
         uint64_t generation = store_sealed_generation(world.store).number;
         if (generation >= STOPS_MAX) {

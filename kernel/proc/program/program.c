@@ -454,7 +454,7 @@ enum error program_start_empty(void)
 static bool lender_is_sound(const struct program_record *program)
 {
     if (program->lender == 0) {
-        return program->space != 0 || program->state != PROGRAM_RUNNING;
+        return true; /* in its own space, if it has a task */
     }
     if (program->space != 0 || program->lender >= record_committed(RECORD_PROGRAM)) {
         return false;

@@ -76,13 +76,16 @@ static bool parent_is_sound(uint32_t index)
     return true;
 }
 
-/* One that runs needs a space: its own, or its lender's, which program_adopt() looks at. */
+/*
+ * One with a task needs a space (owner_is_sound()): its own, or its lender's, which program_adopt() looks at. One without
+ * either is about to go: what exec leaves behind has given up its space first.
+ */
 static bool space_is_sound(const struct program_record *program)
 {
     struct space_id space = {program->space};
 
     if (space.number == 0) {
-        return program->region_root == 0 && (program->state != PROGRAM_RUNNING || program->lender != 0);
+        return program->region_root == 0;
     }
     return program->state != PROGRAM_ENDED && space.number < record_committed(RECORD_SPACE) &&
            space_at(space)->state == SPACE_OWNED && bit_is_new(space_owned, space.number);
