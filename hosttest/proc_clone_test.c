@@ -15,6 +15,7 @@
 #include "fake/machine.h"
 #include "proc_case.h"
 #include "program.h"
+#include "store.h"
 #include "task/task.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
@@ -274,6 +275,58 @@ static void clone_beyond_the_bound_of_sources_does_without_them(void **state)
     case_run(&(struct proc_case){.main = keep_clones, .functions = {stay}, .options = ON_REQUEST});
 }
 
+/* Tables ----------------------------------------------------------------------------------------------------------- */
+
+#define CROWD 40u
+
+enum error __real_store_delete(struct store *store, struct gpn first, uint32_t count);
+enum error __wrap_store_delete(struct store *store, struct gpn first, uint32_t count);
+
+static bool deletions_fail;
+
+enum error __wrap_store_delete(struct store *store, struct gpn first, uint32_t count)
+{
+    return deletions_fail ? ERROR_NO_MEMORY : __real_store_delete(store, first, count);
+}
+
+static uint32_t programs_in_use(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
+        count += program_at(i)->state != PROGRAM_FREE;
+    }
+    return count;
+}
+
+/* Tables shrink after a crowd; what the store has of their pages are records in use. */
+static void crowd_twice(void)
+{
+    int32_t children[CROWD];
+
+    for (uint32_t round = 0; round < 2; round++) {
+        turn = 0;
+        for (uint32_t i = 0; i < CROWD; i++) {
+            children[i] = case_fork(0);
+            EXPECT_IS(i + 2, programs_in_use());
+        }
+        EXPECT(0, CALL_SYNC);
+        deletions_fail = round == 0;
+        turn = 1;
+        for (uint32_t i = 0; i < CROWD; i++) {
+            case_reap(children[i], 0);
+        }
+        case_reap(case_fork(1), 0); /* its end trims the tables */
+        deletions_fail = false;
+    }
+}
+
+static void records_do_not_come_back_when_their_pages_cannot_be_discarded(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = crowd_twice, .functions = {stay, nothing}, .options = ON_REQUEST});
+}
+
 /* Collapse --------------------------------------------------------------------------------------------------------- */
 
 static void compare_when_told(void)
@@ -438,6 +491,7 @@ int main(void)
         cmocka_unit_test(clone_and_end_a_thousand_times_leaves_nothing),
         cmocka_unit_test(clone_of_clones_leaves_no_sources),
         cmocka_unit_test(clone_beyond_the_bound_of_sources_does_without_them),
+        cmocka_unit_test(records_do_not_come_back_when_their_pages_cannot_be_discarded),
         cmocka_unit_test(collapsed_page_that_its_source_had_borrowed_is_the_last_one_written),
         cmocka_unit_test(collapse_without_memory_loses_nothing),
         cmocka_unit_test(clone_reads_again_what_its_source_had_to_give_up),

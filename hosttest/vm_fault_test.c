@@ -592,6 +592,19 @@ static void discard_that_the_store_refuses_says_so(void **unused)
     assert_null(find(GROUP)); /* discarded all the same; the caller comes again */
 }
 
+static void discard_in_use_that_the_store_refuses_changes_nothing(void **unused)
+{
+    (void)unused;
+    access_page(GROUP, PMAP_WRITE);
+    model.discard_error = ERROR_NO_MEMORY;
+    assert_int_equal(vm_discard_in_use(page_at(GROUP), 1), ERROR_NO_MEMORY);
+    assert_non_null(find(GROUP));
+    assert_int_equal(find(GROUP)->state == VM_PAGE_DIRTY || pmap_is_dirty(page_at(GROUP)), true);
+    model.discard_error = OK;
+    assert_int_equal(vm_discard_in_use(page_at(GROUP), 1), OK);
+    assert_null(find(GROUP));
+}
+
 static void discard_of_a_wired_page_leaves_its_record_until_it_is_unwired(void **unused)
 {
     (void)unused;
@@ -702,6 +715,7 @@ int main(void)
         FAULT_TEST(discard_by_number_and_by_walking_the_map_takes_the_same),
         FAULT_TEST(discard_and_restrict_outside_of_one_window_are_refused_before_anything_is_touched),
         FAULT_TEST(discard_that_the_store_refuses_says_so),
+        FAULT_TEST(discard_in_use_that_the_store_refuses_changes_nothing),
         FAULT_TEST(discard_of_a_wired_page_leaves_its_record_until_it_is_unwired),
         FAULT_TEST(restrict_takes_rights_away_and_keeps_what_was_written),
         FAULT_TEST(fault_on_a_record_needs_the_page_there_and_free),

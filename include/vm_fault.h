@@ -147,9 +147,13 @@ uint32_t vm_stops(void);
  * - count: 1 or more. All of them lie in the window of that space: anything else is a panic, before any page is touched.
  * - the caller has made sure that no fault brings them back meanwhile (their region denies access or is gone), and
  *   that a call which is issued again after a boot does this again.
- * - ERROR_NO_MEMORY, ERROR_IO from the pager: pages handled so far stay discarded.
+ * - ERROR_NO_MEMORY, ERROR_IO from the pager: the frames are free all the same, so that memory comes back when there is
+ *   none; but a page may have an *earlier* content again, the committed one. Nobody may see it before a call succeeds.
  */
 MUST_CHECK enum error vm_discard(struct gpn first, uint32_t count);
+
+/* The same for pages that somebody sees, or sees again: after an error each is empty or as it was. */
+MUST_CHECK enum error vm_discard_in_use(struct gpn first, uint32_t count);
 
 /*
  * All that a space has of its own becomes its source's, in place of what that has there; the space is as it was, and has

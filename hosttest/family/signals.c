@@ -28,6 +28,9 @@ static void run_start_handlers(struct registers *registers)
 
 static void after_start_handlers(struct registers *registers)
 {
+    if (family_is_again(registers, START_HANDLERS)) {
+        return;
+    }
     family_expect(registers, "rt_sigaction", 0);
     host_jump(registers, BREAK_FIND);
 }

@@ -102,6 +102,13 @@ enum error vm_discard(struct gpn first, uint32_t count)
     return vm_objects.pager->discard(first, count);
 }
 
+enum error vm_discard_in_use(struct gpn first, uint32_t count)
+{
+    enum error error = vm_objects.pager->discard(first, count);
+
+    return error == OK ? vm_discard(first, count) : error;
+}
+
 /*
  * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on
  * its way to the disk has already. A borrowed page is never dirty.

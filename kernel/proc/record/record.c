@@ -373,7 +373,7 @@ bool record_unit_is_free(enum record_type type, uint32_t index)
     return true;
 }
 
-/* Nothing is in a unit, and nobody finds it from the first step on. What cannot be discarded is of free records, too. */
+/* Nothing is in a unit, and nobody finds it from the first step on. What cannot be discarded holds free records, as it did. */
 static void take_out(enum record_type type, uint32_t page)
 {
     struct gpn first = table_page(&record_layouts[type], page);
@@ -384,7 +384,7 @@ static void take_out(enum record_type type, uint32_t page)
     for (uint32_t i = 0; i < count; i++) {
         vm_unwire((struct gpn){first.number + i});
     }
-    enum error error = vm_discard(first, count);
+    enum error error = vm_discard_in_use(first, count);
     if (error != OK) {
         log_line("record: a page of the table of %s records is not discarded: %s", record_layouts[type].name,
                  error_text(error));

@@ -174,7 +174,7 @@ enum error address_space_forget(struct address_space space, uint32_t first, uint
 {
     enum error error = forget_sources(space, first, first + count);
 
-    return error == OK ? vm_discard(page_of(space, first), count) : error;
+    return error == OK ? vm_discard_in_use(page_of(space, first), count) : error;
 }
 
 enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection)
