@@ -10,6 +10,7 @@
 
 #include "eidolon/eidolon.h"
 #include "eidolon/memory.h"
+#include "fake/machine.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "program.h"
@@ -161,6 +162,63 @@ static void program_settles_what_it_has_mapped_again(void **state)
 {
     (void)state;
     case_run(&(struct proc_case){.main = main_of_settling, .functions = {nothing}});
+}
+
+/* An allocation fails anywhere in a call that takes memory away: it is done, or nothing has changed. */
+#define FAILURES 24u
+#define MOVED    (ARENA + 40 * PAGE_SIZE)
+
+static void expect_pages(uint32_t address, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        EXPECT_IS(500 + i, case_word(address + i * PAGE_SIZE));
+    }
+}
+
+static void prepare_pages(uint32_t fails)
+{
+    EXPECT(ARENA, CALL_MMAP2, ARENA, 4 * PAGE_SIZE, 3, PRIVATE_ANONYMOUS | FIXED, UINT32_MAX, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        WORDS(ARENA + i * PAGE_SIZE, 500 + i);
+    }
+    EXPECT(0, CALL_SYNC);
+    fake_fail_allocations(fails, 1);
+}
+
+static void main_of_failures(void)
+{
+    for (uint32_t fails = 0; fails < FAILURES; fails++) {
+        prepare_pages(fails);
+        int32_t moved = CALL(CALL_MREMAP, ARENA, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 3, MOVED);
+        fake_fail_allocations(0, 0);
+        if (moved != (int32_t)MOVED) {
+            EXPECT_IS(-ENOMEM, moved);
+            expect_pages(ARENA, 4);
+            EXPECT((int32_t)MOVED, CALL_MREMAP, ARENA, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 3, MOVED);
+        }
+        expect_pages(MOVED, 4);
+        EXPECT(-ENOMEM, CALL_MPROTECT, ARENA, PAGE_SIZE, 1);
+        prepare_pages(fails);
+        int32_t unmapped = CALL(CALL_MUNMAP, ARENA, 2 * PAGE_SIZE);
+        fake_fail_allocations(0, 0);
+        if (unmapped != 0) {
+            EXPECT_IS(-ENOMEM, unmapped);
+            expect_pages(ARENA, 4);
+        }
+        prepare_pages(fails);
+        int32_t forgotten = CALL(CALL_MADVISE, ARENA, 4 * PAGE_SIZE, 4);
+        fake_fail_allocations(0, 0);
+        for (uint32_t i = 0; i < 4; i++) {
+            uint32_t word = case_word(ARENA + i * PAGE_SIZE);
+            EXPECT_IS(true, word == 0 || (forgotten != 0 && word == 500 + i));
+        }
+    }
+}
+
+static void memory_calls_without_memory_change_all_or_nothing(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_failures, .options = "interval=0"});
 }
 
 /* A stack of a clone grows although the table has not a single record to spare. */
@@ -439,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_calls_answer_as_documented),
+        cmocka_unit_test(memory_calls_without_memory_change_all_or_nothing),
         cmocka_unit_test(program_settles_what_it_has_mapped_again),
         cmocka_unit_test(program_stack_grows_without_a_free_region_record),
         cmocka_unit_test(program_calls_answer_as_documented),

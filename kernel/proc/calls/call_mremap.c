@@ -110,16 +110,18 @@ static enum error move(const struct system_call *call, const struct remap *remap
         if (error == OK) {
             error = copy_pages(call, remap);
         }
-        if (error != OK) {
-            enum error undo = address_space_unmap(remap->space, target, remap->new_count);
-            program_call_keep();
-            enum error restore = address_space_protect(remap->space, remap->old_first, remap->old_count, protection);
-            return undo != OK || restore != OK ? ERROR_IO : error;
-        }
     }
-    error = address_space_unmap(remap->space, remap->old_first, remap->old_count);
-    program_call_keep();
-    return error != OK ? error : address_space_protect(remap->space, target, remap->new_count, protection);
+    if (error == OK) {
+        error = address_space_protect(remap->space, target, remap->new_count, protection);
+        program_call_keep();
+    }
+    if (error != OK) {
+        enum error undo = address_space_unmap(remap->space, target, remap->new_count);
+        program_call_keep();
+        enum error restore = address_space_protect(remap->space, remap->old_first, remap->old_count, protection);
+        return undo != OK || restore != OK ? ERROR_IO : error;
+    }
+    return address_space_unmap(remap->space, remap->old_first, remap->old_count);
 }
 
 /* Shrink or grow without moving. ERROR_EXISTS: there is no room. */

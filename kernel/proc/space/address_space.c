@@ -10,6 +10,7 @@
 #include "log.h"
 #include "space.h"
 #include "vm_fault.h"
+#include "vm_reclaim.h"
 
 #define REGION_LEVEL_FEW 8u   /* a tree of that height has 54 to 255 regions */
 #define REGIONS_LEFT     512u /* by a program with more than that */
@@ -115,13 +116,23 @@ static enum error exchange_regions(struct address_space space, uint32_t first, u
     return error;
 }
 
-/* The first step of taking memory away: the range is a guard without content afterwards. */
+/*
+ * The first step of taking memory away: the range is a guard without content afterwards. Once it is a guard there is no way
+ * back, and memory that the discarding lacks is waited for. ERROR_NO_MEMORY: nothing has changed, or the space has to do
+ * without (vm_reclaim_wait()). ERROR_INTERRUPTED: go on later.
+ */
 static enum error empty_range(struct address_space space, uint32_t first, uint32_t count)
 {
     const struct vm_region_attributes guard = {.ticket = {.kind = VM_TICKET_NONE}};
     enum error error = exchange_regions(space, first, count, &guard);
 
-    return error != OK ? error : vm_discard(page_of(space, first), count);
+    if (error != OK) {
+        return error;
+    }
+    do {
+        error = vm_discard(page_of(space, first), count);
+    } while (error == ERROR_NO_MEMORY && (error = vm_reclaim_wait(space.id)) == OK);
+    return error;
 }
 
 enum error address_space_replace(struct address_space space, uint32_t first, uint32_t count,
@@ -145,7 +156,8 @@ enum error address_space_unmap(struct address_space space, uint32_t first, uint3
     }
     enum error error = empty_range(space, first, count);
     if (error == OK) {
-        error = exchange_regions(space, first, count, NULL);
+        /* Without a record for that the guard stays: it is as inaccessible, and the next mapping takes its place. */
+        (void)(exchange_regions(space, first, count, NULL) == OK);
         commit(space);
     }
     return error;
