@@ -270,26 +270,26 @@ static void settle_by_account(void)
 {
     struct space_id first = {1}, copy = {2}, small = {3};
 
-    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY); /* nobody has taken anything */
+    SPACE_CHECK(vm_growth_decide(first) == ERROR_NO_MEMORY); /* nobody has taken anything */
     take(first, 500);
     take(small, 20);
-    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
+    SPACE_CHECK(vm_growth_decide(first) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
     vm_growth_note_snapshot(OK);
     take(small, 40);
-    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY); /* 40 are not many: 500 are more than 60 */
+    SPACE_CHECK(vm_growth_decide(first) == ERROR_NO_MEMORY); /* 40 are not many: 500 are more than 60 */
     take(small, 40);
-    SPACE_CHECK(vm_growth_settle(small) == ERROR_NO_MEMORY); /* 80 are, and nobody else has any of late */
+    SPACE_CHECK(vm_growth_decide(small) == ERROR_NO_MEMORY); /* 80 are, and nobody else has any of late */
     vm_growth_inherit(copy, small);
     take(copy, 1);
-    SPACE_CHECK(vm_growth_settle(small) == ERROR_NO_MEMORY); /* 81 are about as much */
-    SPACE_CHECK(vm_growth_settle(first) == OK && space_world.told_to_end == copy.number);
+    SPACE_CHECK(vm_growth_decide(small) == ERROR_NO_MEMORY); /* 81 are about as much */
+    SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == copy.number);
     space_world.told_to_end = 0;
-    SPACE_CHECK(vm_growth_settle(first) == OK && space_world.told_to_end == 0); /* wait for it */
-    SPACE_CHECK(vm_growth_settle(copy) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
+    SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == 0); /* wait for it */
+    SPACE_CHECK(vm_growth_decide(copy) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
     vm_growth_inherit(copy, SPACE_SHARED);
-    SPACE_CHECK(vm_growth_settle(first) == OK && space_world.told_to_end == small.number); /* it has ended: the next one */
+    SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == small.number); /* it has ended: the next one */
     vm_growth_inherit(small, SPACE_SHARED);
-    SPACE_CHECK(vm_growth_settle(first) == ERROR_NO_MEMORY);
+    SPACE_CHECK(vm_growth_decide(first) == ERROR_NO_MEMORY);
 }
 
 SPACE_CASE(space_who_took_most_of_late_pays, settle_by_account)

@@ -29,7 +29,7 @@ void vm_growth_inherit(struct space_id space, struct space_id source);
  * - OK: somebody else, who has been told to end (vm_fault_policy's stop): wait for it.
  * - ERROR_NO_MEMORY: `space` is among them, or there is nobody who could be told.
  */
-MUST_CHECK enum error vm_growth_settle(struct space_id space);
+MUST_CHECK enum error vm_growth_decide(struct space_id space);
 
 /* Whether `space` would be among them: it has taken more than half of what the one that took most has. */
 bool vm_growth_would_pay(struct space_id space);

@@ -4,7 +4,7 @@
  *
  * The lender is looked for from the space upwards, one page mutex after the other, and is kept locked until its frame
  * is mapped or copied; so it cannot be dropped meanwhile. Content moves in one direction only, from a space to its
- * source (settle.c), so whoever looks upwards does not miss it. What may happen while one sleeps is that a space on the
+ * source (collapse.c), so whoever looks upwards does not miss it. What may happen while one sleeps is that a space on the
  * way ends and its number is given to another one: therefore the way is looked at again afterwards, and gone once more
  * if it leads elsewhere.
  */
@@ -41,14 +41,14 @@ static bool source_of(struct gpn gpn, struct gpn *out)
     return true;
 }
 
-bool borrow_is_due(struct gpn gpn)
+bool vm_borrow_is_due(struct gpn gpn)
 {
     struct gpn source;
 
     return source_of(gpn, &source);
 }
 
-bool borrow_is_mapped(const struct vm_page *page)
+bool vm_borrow_is_mapped(const struct vm_page *page)
 {
     return frame_is_none(page->frame) && pmap_query(page->gpn, NULL);
 }
@@ -68,13 +68,13 @@ static bool is_on_the_way(struct gpn gpn, struct gpn above)
 static enum error bring_in(struct vm_page *page, const struct vm_allowance *allowance, enum eidolon_count *kind)
 {
     struct vm_cluster_extent extent;
-    enum error error = page_in_measure(vm_objects.pager, page, allowance, &extent);
+    enum error error = vm_page_in_measure(vm_objects.pager, page, allowance, &extent);
 
     if (error != OK || extent.is_absent) {
         return error;
     }
     *kind = EIDOLON_FAULT_PAGE_IN;
-    return page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
+    return vm_page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
 }
 
 /*
@@ -106,7 +106,7 @@ static enum error find_lender(struct gpn gpn, const struct vm_allowance *allowan
     return OK;
 }
 
-enum error borrow_begin_copy(struct vm_page *page, struct frame *out)
+enum error vm_borrow_begin_copy(struct vm_page *page, struct frame *out)
 {
     enum error error = vm_frame_take(out);
 
@@ -116,7 +116,7 @@ enum error borrow_begin_copy(struct vm_page *page, struct frame *out)
     return error;
 }
 
-void borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame)
+void vm_borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame)
 {
     if (lender != NULL) {
         memcpy(frame_address(frame), frame_address(lender->frame), PAGE_SIZE);
@@ -130,7 +130,7 @@ void borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct 
     vm_page_make_resident(&vm_objects.map, page, frame);
 }
 
-void borrow_fail_copy(struct vm_page *page, struct frame frame)
+void vm_borrow_fail_copy(struct vm_page *page, struct frame frame)
 {
     vm_page_fail_read(page);
     frame_free(frame);
@@ -144,10 +144,10 @@ static enum error share(const struct vm_page *page, const struct vm_page *lender
 /* Zeroes, because nobody has the page; a frame for them is there if the page is to be written. */
 static enum error take_zeroes(struct vm_page *page, struct frame frame)
 {
-    enum error error = page->state == VM_PAGE_READING ? OK : borrow_begin_copy(page, &frame);
+    enum error error = page->state == VM_PAGE_READING ? OK : vm_borrow_begin_copy(page, &frame);
 
     if (error == OK) {
-        borrow_end_copy(page, NULL, frame);
+        vm_borrow_end_copy(page, NULL, frame);
     }
     return error;
 }
@@ -165,7 +165,7 @@ static enum error take(struct vm_page *page, const struct vm_page *lender, enum 
         return share(page, lender);
     }
     *kind = EIDOLON_FAULT_COPY;
-    borrow_end_copy(page, lender, frame);
+    vm_borrow_end_copy(page, lender, frame);
     return OK;
 }
 
@@ -182,7 +182,7 @@ static enum error find_and_take(struct vm_page *page, enum pmap_access access, s
         if (error == OK) {
             error = vm_objects.policy->check(page->gpn, access, allowance);
         }
-        bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !borrow_is_due(last));
+        bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !vm_borrow_is_due(last));
         if (error == OK && holds) {
             error = take(page, lender, access, frame, kind);
         }
@@ -195,16 +195,16 @@ static enum error find_and_take(struct vm_page *page, enum pmap_access access, s
     }
 }
 
-enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
+enum error vm_borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
                   enum eidolon_count *kind)
 {
     struct frame frame = FRAME_NONE;
-    enum error error = access == PMAP_WRITE ? borrow_begin_copy(page, &frame) : OK;
+    enum error error = access == PMAP_WRITE ? vm_borrow_begin_copy(page, &frame) : OK;
 
     *kind = NO_FAULT;
     error = error != OK ? error : find_and_take(page, access, frame, allowance, kind);
     if (page->state == VM_PAGE_READING) {
-        borrow_fail_copy(page, frame);
+        vm_borrow_fail_copy(page, frame);
     }
     return error;
 }

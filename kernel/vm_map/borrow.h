@@ -10,10 +10,10 @@
 #include "vm_map.h"
 
 /* Whether an untouched page is a source's. */
-bool borrow_is_due(struct gpn gpn);
+bool vm_borrow_is_due(struct gpn gpn);
 
 /* Whether a page without a frame is mapped: then it is its lender's frame, and the page has no content of its own. */
-bool borrow_is_mapped(const struct vm_page *page);
+bool vm_borrow_is_mapped(const struct vm_page *page);
 
 /*
  * A page that has no content of its own and a source: for PMAP_READ it is mapped to its lender's frame, for PMAP_WRITE
@@ -22,7 +22,7 @@ bool borrow_is_mapped(const struct vm_page *page);
  * at since the last sleep on return.
  * - ERROR_DENIED, ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM.
  */
-MUST_CHECK enum error borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
+MUST_CHECK enum error vm_borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
                              enum eidolon_count *kind);
 
 /*
@@ -30,11 +30,11 @@ MUST_CHECK enum error borrow(struct vm_page *page, enum pmap_access access, stru
  * the other way round, who waits for the second frame could be given the first one, the lender's, for ever. The page
  * counts as being read until its content has come. The caller has its mutex, and the lender's when the copy ends; none
  * of these sleeps.
- * - borrow_end_copy: lender NULL: zeroes.
+ * - vm_borrow_end_copy: lender NULL: zeroes.
  * - ERROR_NO_MEMORY.
  */
-MUST_CHECK enum error borrow_begin_copy(struct vm_page *page, struct frame *out);
-void borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame);
-void borrow_fail_copy(struct vm_page *page, struct frame frame);
+MUST_CHECK enum error vm_borrow_begin_copy(struct vm_page *page, struct frame *out);
+void vm_borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame);
+void vm_borrow_fail_copy(struct vm_page *page, struct frame frame);
 
 #endif

@@ -80,18 +80,18 @@ enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fau
 static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
                         enum eidolon_count *kind)
 {
-    struct vm_cluster_extent extent = {.is_absent = borrow_is_mapped(page)};
-    enum error error = extent.is_absent ? OK : page_in_measure(vm_objects.pager, page, allowance, &extent);
+    struct vm_cluster_extent extent = {.is_absent = vm_borrow_is_mapped(page)};
+    enum error error = extent.is_absent ? OK : vm_page_in_measure(vm_objects.pager, page, allowance, &extent);
 
     if (error == OK) {
         *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
         error = vm_objects.policy->check(page->gpn, access, allowance);
     }
-    if (error == OK && extent.is_absent && borrow_is_due(page->gpn)) {
-        return borrow(page, access, allowance, kind);
+    if (error == OK && extent.is_absent && vm_borrow_is_due(page->gpn)) {
+        return vm_borrow(page, access, allowance, kind);
     }
     if (error == OK) {
-        error = page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
+        error = vm_page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
     }
     if (error == OK) {
         error = vm_objects.policy->check(page->gpn, access, allowance);
@@ -116,7 +116,7 @@ static enum error make_present(struct vm_page *page, enum pmap_access access, st
     enum eidolon_count fetched = NO_FAULT, mapped = NO_FAULT;
     enum error error = OK;
 
-    if (!vm_page_is_resident(page) && (access == PMAP_WRITE || !borrow_is_mapped(page))) {
+    if (!vm_page_is_resident(page) && (access == PMAP_WRITE || !vm_borrow_is_mapped(page))) {
         error = fetch(page, access, allowance, &fetched);
     }
     if (error == OK && vm_page_is_resident(page)) {

@@ -116,7 +116,7 @@ bool vm_growth_stands_back(struct space_id space)
     return others_waiting > 0 && disk_is_full && vm_growth_would_pay(space);
 }
 
-enum error vm_growth_settle(struct space_id space)
+enum error vm_growth_decide(struct space_id space)
 {
     struct space_id most;
 

@@ -178,7 +178,7 @@ static enum error finish_wanted(struct vm_map *map, const struct vm_pager *pager
     return OK;
 }
 
-enum error page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
+enum error vm_page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
                            const struct vm_allowance *allowance, struct vm_cluster_extent *out)
 {
     uint32_t place = page->gpn.number % VM_CLUSTER_PAGES;
@@ -187,7 +187,7 @@ enum error page_in_measure(const struct vm_pager *pager, const struct vm_page *p
                           at_most(allowance->pages_after, VM_CLUSTER_PAGES - 1 - place), out);
 }
 
-enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
+enum error vm_page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
                    const struct vm_cluster_extent *extent, const struct vm_allowance *allowance)
 {
     struct vm_cluster_extent allowed = {

@@ -12,7 +12,7 @@
  * What the pager would bring in together with a page. Sleeps for the pager's map; the caller has the page's mutex.
  * ERROR_IO, ERROR_CHECKSUM.
  */
-MUST_CHECK enum error page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
+MUST_CHECK enum error vm_page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
                                       const struct vm_allowance *allowance, struct vm_cluster_extent *out);
 
 /*
@@ -21,7 +21,7 @@ MUST_CHECK enum error page_in_measure(const struct vm_pager *pager, const struct
  * - allowance: as it is now, after the measuring.
  * - ERROR_NO_MEMORY: no frame; ERROR_IO, ERROR_CHECKSUM. The page is NEW then.
  */
-MUST_CHECK enum error page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
+MUST_CHECK enum error vm_page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
                               const struct vm_cluster_extent *extent, const struct vm_allowance *allowance);
 
 #endif

@@ -86,7 +86,7 @@ static enum error wait_for_frames(struct space_id space, bool *is_waiting)
             return OK;
         }
         error = vm_objects.pager->clean();
-        if (error == ERROR_NO_SPACE && ++full >= FULL_SNAPSHOTS && vm_growth_settle(space) != OK) {
+        if (error == ERROR_NO_SPACE && ++full >= FULL_SNAPSHOTS && vm_growth_decide(space) != OK) {
             return ERROR_NO_MEMORY;
         }
         if (error == ERROR_NO_SPACE && !*is_waiting && !vm_growth_would_pay(space)) {

@@ -36,9 +36,9 @@ static enum error bring_in(struct vm_page *page)
     if (!frame_is_none(page->frame)) {
         return OK;
     }
-    enum error error = page_in_measure(vm_objects.pager, page, &alone, &extent);
+    enum error error = vm_page_in_measure(vm_objects.pager, page, &alone, &extent);
     if (error == OK && !extent.is_absent) {
-        error = page_in(&vm_objects.map, vm_objects.pager, page, &extent, &alone);
+        error = vm_page_in(&vm_objects.map, vm_objects.pager, page, &extent, &alone);
     }
     return error;
 }
@@ -95,14 +95,14 @@ static enum error end_page(struct vm_page *page)
 static enum error copy_to_source(struct vm_page *page, struct vm_page *target)
 {
     struct frame frame = FRAME_NONE;
-    enum error error = frame_is_none(target->frame) ? borrow_begin_copy(target, &frame) : OK;
+    enum error error = frame_is_none(target->frame) ? vm_borrow_begin_copy(target, &frame) : OK;
 
     error = error != OK ? error : bring_in(page);
     if (error == OK && !frame_is_none(page->frame)) {
         error = write_over(target, page, frame);
     }
     if (target->state == VM_PAGE_READING) {
-        borrow_fail_copy(target, frame);
+        vm_borrow_fail_copy(target, frame);
     }
     return error;
 }
@@ -148,7 +148,7 @@ static enum error copy_from_source(struct vm_page *page)
 {
     struct vm_page *lender;
     struct frame frame;
-    enum error error = borrow_begin_copy(page, &frame);
+    enum error error = vm_borrow_begin_copy(page, &frame);
 
     if (error != OK) {
         return error;
@@ -157,13 +157,13 @@ static enum error copy_from_source(struct vm_page *page)
     if (error == OK) {
         error = bring_in(lender);
         if (error == OK && !frame_is_none(lender->frame)) {
-            borrow_end_copy(page, lender, frame);
+            vm_borrow_end_copy(page, lender, frame);
         }
         vm_page_unlock(lender);
         vm_map_forget(&vm_objects.map, source_page(page->gpn));
     }
     if (page->state == VM_PAGE_READING) {
-        borrow_fail_copy(page, frame);
+        vm_borrow_fail_copy(page, frame);
     }
     return error;
 }
@@ -174,7 +174,7 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
     struct gpn own = gpn_make(space, gpn_address(gpn));
     struct vm_page *page;
 
-    if (!borrow_is_due(own)) {
+    if (!vm_borrow_is_due(own)) {
         return OK;
     }
     enum error error = vm_map_lock_page(&vm_objects.map, own, &page, NULL);
@@ -184,7 +184,7 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
     if (frame_is_none(page->frame)) {
         const struct vm_allowance alone = {.may_write = true};
         struct vm_cluster_extent extent;
-        error = page_in_measure(vm_objects.pager, page, &alone, &extent);
+        error = vm_page_in_measure(vm_objects.pager, page, &alone, &extent);
         if (error == OK && extent.is_absent) {
             error = copy_from_source(page);
         }
@@ -201,23 +201,23 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
  */
 
 /* Do something to a page of `from`, for `space`. ERROR_NO_MEMORY, ERROR_BUSY: again, after a wait. */
-typedef enum error settle_page(struct space_id space, struct gpn gpn);
+typedef enum error visit_page(struct space_id space, struct gpn gpn);
 
-static enum error persist(settle_page *settle, struct space_id space, struct gpn gpn)
+static enum error persist(visit_page *visit, struct space_id space, struct gpn gpn)
 {
-    enum error error = settle(space, gpn);
+    enum error error = visit(space, gpn);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
         error = error == ERROR_BUSY ? vm_copy_wait(source_page(gpn)) : vm_reclaim_wait(space);
         if (error != OK) {
             return error;
         }
-        error = settle(space, gpn);
+        error = visit(space, gpn);
     }
     return error;
 }
 
-static enum error settle_resident(settle_page *settle, struct space_id space, struct space_id from)
+static enum error visit_resident(visit_page *visit, struct space_id space, struct space_id from)
 {
     struct vm_map_cursor cursor = {0};
     enum error error = OK;
@@ -225,19 +225,19 @@ static enum error settle_resident(settle_page *settle, struct space_id space, st
     while (error == OK && !cursor.done) {
         const struct vm_page *page = vm_map_next(&vm_objects.map, &cursor);
         if (page != NULL && gpn_space(page->gpn).number == from.number) {
-            error = persist(settle, space, page->gpn);
+            error = persist(visit, space, page->gpn);
         }
     }
     return error;
 }
 
-static enum error settle_stored(settle_page *settle, struct space_id space, struct space_id from)
+static enum error visit_stored(visit_page *visit, struct space_id space, struct space_id from)
 {
     struct gpn page = gpn_make(from, (struct vaddr){0});
     enum error error;
 
     while ((error = vm_objects.pager->next(page, &page)) == OK && gpn_space(page).number == from.number) {
-        error = persist(settle, space, page);
+        error = persist(visit, space, page);
         if (error != OK) {
             return error;
         }
@@ -249,9 +249,9 @@ static enum error settle_stored(settle_page *settle, struct space_id space, stru
 enum error vm_give_to_source(struct space_id space)
 {
     ASSERT(vm_lineage_children(vm_lineage_source(space)) == 1 && vm_lineage_children(space) == 0);
-    enum error error = settle_resident(try_give_page, space, space);
+    enum error error = visit_resident(try_give_page, space, space);
 
-    return error == OK ? settle_stored(try_give_page, space, space) : error;
+    return error == OK ? visit_stored(try_give_page, space, space) : error;
 }
 
 enum error vm_take_from_source(struct space_id space)
@@ -259,6 +259,6 @@ enum error vm_take_from_source(struct space_id space)
     struct space_id source = vm_lineage_source(space);
 
     ASSERT(source.number != 0 && vm_lineage_children(space) == 0);
-    enum error error = settle_resident(try_take_page, space, source);
-    return error == OK ? settle_stored(try_take_page, space, source) : error;
+    enum error error = visit_resident(try_take_page, space, source);
+    return error == OK ? visit_stored(try_take_page, space, source) : error;
 }
