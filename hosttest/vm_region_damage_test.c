@@ -250,7 +250,7 @@ static struct vm_region leaf(uint32_t parent, uint32_t first, uint32_t count)
 {
     return (struct vm_region){.first_page = first,
                               .page_count = count,
-                              .ticket = {.kind = VM_TICKET_ZERO},
+                              .backing = {.kind = VM_BACKING_ZERO},
                               .level = 1,
                               .state = VM_REGION_USED,
                               .parent = parent,
@@ -304,45 +304,45 @@ static void adopt_attributes_that_mean_nothing_are_refused(void **state)
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
 
     record = leaf(0, 4, 2);
-    record.ticket.object = 1;
+    record.backing.object = 1;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
-    record.ticket.kind = VM_TICKET_COPY;
+    record.backing.kind = VM_BACKING_COPY;
     expect_leaf(record, OK);
-    record.ticket.object = SPACES_MAX;
+    record.backing.object = SPACES_MAX;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
-    record.ticket = (struct vm_ticket){.kind = VM_TICKET_NONE};
+    record.backing = (struct vm_backing){.kind = VM_BACKING_NONE};
     expect_leaf(record, OK);
-    record.ticket.object = 1;
+    record.backing.object = 1;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
-    record.ticket.object = 0;
+    record.backing.object = 0;
     record.protection = VM_READ;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
 }
 
 /* Every number that is no kind, as far as one byte and at the end of the word. */
-static void adopt_ticket_of_no_kind_is_refused(void **state)
+static void adopt_backing_of_no_kind_is_refused(void **state)
 {
     (void)state;
-    static const uint32_t kinds[] = {VM_TICKET_NONE, VM_TICKET_ZERO, VM_TICKET_COPY};
+    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_ZERO, VM_BACKING_COPY};
     struct vm_region record = leaf(0, 4, 2);
 
     for (uint32_t kind = 0; kind <= UINT8_MAX; kind++) {
-        record.ticket.kind = kind;
+        record.backing.kind = kind;
         bool is_kind = kind == kinds[0] || kind == kinds[1] || kind == kinds[2];
         expect_leaf(record, is_kind ? OK : ERROR_FORMAT_DAMAGED);
     }
-    record.ticket.kind = UINT32_MAX;
+    record.backing.kind = UINT32_MAX;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
 }
 
 static void adopt_reserved_bits_are_refused(void **state)
 {
     (void)state;
-    static const uint32_t kinds[] = {VM_TICKET_NONE, VM_TICKET_ZERO, VM_TICKET_COPY};
+    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_ZERO, VM_BACKING_COPY};
 
     for (uint32_t kind = 0; kind < 3; kind++) {
         struct vm_region record = leaf(0, 4, 2);
-        record.ticket.kind = kinds[kind];
+        record.backing.kind = kinds[kind];
         for (uint32_t bit = 0; bit < 32; bit++) {
             record.reserved = 1u << bit;
             expect_leaf(record, ERROR_FORMAT_DAMAGED);
@@ -386,9 +386,9 @@ static void adopt_neighbours_that_could_be_one_are_refused(void **state)
     expect(&image, OK);
 
     image = craft_pair(4, 4, 8);
-    image.records[1].ticket = image.records[2].ticket = (struct vm_ticket){VM_TICKET_COPY, 3};
+    image.records[1].backing = image.records[2].backing = (struct vm_backing){VM_BACKING_COPY, 3};
     expect(&image, ERROR_FORMAT_DAMAGED);
-    image.records[2].ticket.object = 4;
+    image.records[2].backing.object = 4;
     expect(&image, OK);
 }
 
@@ -572,7 +572,7 @@ int main(void)
         cmocka_unit_test(validate_after_damage_to_the_header_in_use_is_refused),
         cmocka_unit_test(adopt_range_that_is_none_is_refused),
         cmocka_unit_test(adopt_attributes_that_mean_nothing_are_refused),
-        cmocka_unit_test(adopt_ticket_of_no_kind_is_refused),
+        cmocka_unit_test(adopt_backing_of_no_kind_is_refused),
         cmocka_unit_test(adopt_reserved_bits_are_refused),
         cmocka_unit_test(adopt_overlap_is_refused),
         cmocka_unit_test(adopt_neighbours_that_could_be_one_are_refused),

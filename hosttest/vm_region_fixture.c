@@ -98,23 +98,23 @@ const struct vm_region *fixture_find(const struct fixture *fixture, uint32_t pag
 
 struct vm_region_attributes zeroes(uint8_t protection)
 {
-    return (struct vm_region_attributes){.protection = protection, .ticket = {.kind = VM_TICKET_ZERO}};
+    return (struct vm_region_attributes){.protection = protection, .backing = {.kind = VM_BACKING_ZERO}};
 }
 
 struct vm_region_attributes copy_of(uint8_t protection, uint32_t space)
 {
-    return (struct vm_region_attributes){.protection = protection, .ticket = {VM_TICKET_COPY, space}};
+    return (struct vm_region_attributes){.protection = protection, .backing = {VM_BACKING_COPY, space}};
 }
 
 struct vm_region_attributes guard(void)
 {
-    return (struct vm_region_attributes){.ticket = {.kind = VM_TICKET_NONE}};
+    return (struct vm_region_attributes){.backing = {.kind = VM_BACKING_NONE}};
 }
 
 struct vm_region_attributes stack(uint8_t protection)
 {
     return (struct vm_region_attributes){
-        .protection = protection, .flags = VM_REGION_GROWS_DOWN, .ticket = {.kind = VM_TICKET_ZERO}};
+        .protection = protection, .flags = VM_REGION_GROWS_DOWN, .backing = {.kind = VM_BACKING_ZERO}};
 }
 
 uint64_t test_seed(void)

@@ -35,8 +35,8 @@ static const uint32_t bases[TREES] = {0, 0x8048, VM_REGION_PAGES - WINDOW};
 
 static bool attributes_equal(const struct vm_region_attributes *a, const struct vm_region_attributes *b)
 {
-    return a->protection == b->protection && a->flags == b->flags && a->ticket.kind == b->ticket.kind &&
-           a->ticket.object == b->ticket.object;
+    return a->protection == b->protection && a->flags == b->flags && a->backing.kind == b->backing.kind &&
+           a->backing.object == b->backing.object;
 }
 
 /* Whether pages i - 1 and i are in one region. */
@@ -128,7 +128,7 @@ static enum error model_protect(struct model *model, struct page *pages, uint32_
         if (!pages[i].mapped) {
             return ERROR_NOT_FOUND;
         }
-        if (pages[i].attributes.ticket.kind == VM_TICKET_NONE) {
+        if (pages[i].attributes.backing.kind == VM_BACKING_NONE) {
             return ERROR_DENIED;
         }
     }
@@ -164,14 +164,14 @@ static enum error model_grow_down(struct model *model, struct page *pages, uint3
         return ERROR_NOT_FOUND;
     }
     struct vm_region_attributes attributes = pages[above].attributes;
-    attributes.ticket = (struct vm_ticket){.kind = VM_TICKET_ZERO};
+    attributes.backing = (struct vm_backing){.kind = VM_BACKING_ZERO};
     return model_insert(model, pages, page, above - page, &attributes);
 }
 
 static bool model_is_legitimate(const struct page *pages, uint32_t first, uint32_t count, uint8_t protection)
 {
     for (uint32_t i = first; i < first + count; i++) {
-        if (!pages[i].mapped || pages[i].attributes.ticket.kind == VM_TICKET_NONE ||
+        if (!pages[i].mapped || pages[i].attributes.backing.kind == VM_BACKING_NONE ||
             (pages[i].attributes.protection & protection) != protection) {
             return false;
         }
@@ -181,8 +181,8 @@ static bool model_is_legitimate(const struct page *pages, uint32_t first, uint32
 
 static void become_copy(struct vm_region_attributes *attributes, void *context)
 {
-    if (attributes->ticket.kind != VM_TICKET_NONE) {
-        attributes->ticket = (struct vm_ticket){.kind = VM_TICKET_COPY, .object = *(uint32_t *)context};
+    if (attributes->backing.kind != VM_BACKING_NONE) {
+        attributes->backing = (struct vm_backing){.kind = VM_BACKING_COPY, .object = *(uint32_t *)context};
     }
 }
 
@@ -197,7 +197,7 @@ static void compare_page(const struct model *model, uint32_t tree, uint32_t i)
     assert_int_equal(region != NULL, page->mapped);
     if (region != NULL) {
         struct vm_region_attributes attributes = {
-            .protection = region->protection, .flags = region->flags, .ticket = region->ticket};
+            .protection = region->protection, .flags = region->flags, .backing = region->backing};
         assert_true(attributes_equal(&attributes, &page->attributes));
     }
 }
@@ -244,13 +244,13 @@ static struct vm_region_attributes random_attributes(struct random *random)
     switch (random_below(random, 6)) {
     case 0:
         attributes.protection = 0;
-        attributes.ticket.kind = VM_TICKET_NONE;
+        attributes.backing.kind = VM_BACKING_NONE;
         break;
     case 1 ... 3:
-        attributes.ticket = (struct vm_ticket){VM_TICKET_COPY, 7 + random_below(random, 3)};
+        attributes.backing = (struct vm_backing){VM_BACKING_COPY, 7 + random_below(random, 3)};
         break;
     default:
-        attributes.ticket.kind = VM_TICKET_ZERO;
+        attributes.backing.kind = VM_BACKING_ZERO;
         break;
     }
     return attributes;
@@ -297,8 +297,8 @@ static void try_clone(struct model *model, uint32_t tree)
     for (uint32_t i = 0; fits && i < WINDOW; i++) {
         const struct vm_region *region = vm_region_find(&fixture->table, copy, bases[tree] + i);
         assert_int_equal(region != NULL, pages[i].mapped);
-        assert_true(region == NULL || (region->ticket.kind == pages[i].attributes.ticket.kind &&
-                                       region->ticket.object == pages[i].attributes.ticket.object));
+        assert_true(region == NULL || (region->backing.kind == pages[i].attributes.backing.kind &&
+                                       region->backing.object == pages[i].attributes.backing.object));
     }
     vm_region_clear(&fixture->table, &copy);
     assert_int_equal(vm_region_count(&fixture->table), count);

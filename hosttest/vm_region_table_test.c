@@ -44,8 +44,8 @@ static void clone_copies_every_region(void **state)
         const struct vm_region *copy = vm_region_find(&fixture->table, fixture->roots[1], page);
         assert_int_equal(copy != NULL, original != NULL);
         if (copy != NULL) {
-            assert_int_equal(copy->ticket.kind, VM_TICKET_COPY);
-            assert_int_equal(copy->ticket.object, 1 + page / 3 * 5);
+            assert_int_equal(copy->backing.kind, VM_BACKING_COPY);
+            assert_int_equal(copy->backing.object, 1 + page / 3 * 5);
         }
     }
     vm_region_clear(&fixture->table, &fixture->roots[0]);
@@ -115,7 +115,7 @@ static void scatter(struct fixture *fixture, uint32_t *root, struct random *rand
     }
 }
 
-/* What page `page` should be: itself but for a copy, which has the ticket of the source, and zeroes where that has
+/* What page `page` should be: itself but for a copy, which has the backing of the source, and zeroes where that has
  * none. */
 static void check_composed(const struct fixture *fixture, uint32_t root, uint32_t page)
 {
@@ -127,19 +127,19 @@ static void check_composed(const struct fixture *fixture, uint32_t root, uint32_
     if (upper == NULL) {
         return;
     }
-    struct vm_ticket expected = upper->ticket;
-    if (expected.kind == VM_TICKET_COPY) {
-        expected = (struct vm_ticket){.kind = VM_TICKET_ZERO};
-        if (lower != NULL && lower->ticket.kind != VM_TICKET_NONE) {
-            expected = lower->ticket;
+    struct vm_backing expected = upper->backing;
+    if (expected.kind == VM_BACKING_COPY) {
+        expected = (struct vm_backing){.kind = VM_BACKING_ZERO};
+        if (lower != NULL && lower->backing.kind != VM_BACKING_NONE) {
+            expected = lower->backing;
         }
     }
     assert_int_equal(composed->protection, upper->protection);
     assert_int_equal(composed->flags, upper->flags);
-    assert_memory_equal(&composed->ticket, &expected, sizeof(expected));
+    assert_memory_equal(&composed->backing, &expected, sizeof(expected));
 }
 
-static void compose_gives_copies_the_tickets_of_their_source(void **state)
+static void compose_gives_copies_the_backings_of_their_source(void **state)
 {
     struct random random = {test_seed()};
 
@@ -302,7 +302,7 @@ static void take_picture(const struct fixture *fixture, uint32_t picture[TREES][
     for (uint32_t tree = 0; tree < TREES; tree++) {
         for (uint32_t page = 0; page < MANY; page++) {
             const struct vm_region *region = vm_region_find(&fixture->table, fixture->roots[tree], page);
-            picture[tree][page] = region == NULL ? 0 : 1 + region->protection + 8 * region->ticket.object;
+            picture[tree][page] = region == NULL ? 0 : 1 + region->protection + 8 * region->backing.object;
         }
     }
 }
@@ -403,7 +403,7 @@ int main(void)
         TEST(clone_merges_what_conversion_makes_alike),
         TEST(clone_of_an_empty_tree_is_empty),
         TEST(clone_that_fails_leaves_nothing_behind),
-        TEST(compose_gives_copies_the_tickets_of_their_source),
+        TEST(compose_gives_copies_the_backings_of_their_source),
         TEST(compose_without_records_leaves_nothing_behind),
         TEST(clear_gives_every_record_back),
         TEST(table_full_refuses_and_lets_go),

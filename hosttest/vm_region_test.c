@@ -28,8 +28,8 @@ static uint32_t source_at(const struct fixture *fixture, uint32_t page)
 {
     const struct vm_region *region = fixture_find(fixture, page);
 
-    assert_int_equal(region->ticket.kind, VM_TICKET_COPY);
-    return region->ticket.object;
+    assert_int_equal(region->backing.kind, VM_BACKING_COPY);
+    return region->backing.object;
 }
 
 /* Pages [first, first + strlen(layout)) look like this, and the records in use are those of the first tree. */
@@ -106,11 +106,11 @@ static void insert_attributes_that_mean_nothing_is_refused(void **state)
 
     unknown_flag.flags = 4;
     guard_with_rights.protection = VM_READ;
-    unknown_kind.ticket.kind = VM_TICKET_COPY + 1;
+    unknown_kind.backing.kind = VM_BACKING_COPY + 1;
     assert_int_equal(fixture_insert(fixture, 1, 1, zeroes(8)), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_flag), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
-    unknown_kind.ticket.kind = VM_TICKET_COPY - 1;
+    unknown_kind.backing.kind = VM_BACKING_COPY - 1;
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, guard_with_rights), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(RW, SPACES_MAX)), ERROR_INVALID);
@@ -118,21 +118,21 @@ static void insert_attributes_that_mean_nothing_is_refused(void **state)
     assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(RW, SPACES_MAX - 1)), OK);
 }
 
-static void insert_ticket_is_kept_in_normal_form(void **state)
+static void insert_backing_is_kept_in_normal_form(void **state)
 {
     struct fixture *fixture = *state;
     struct vm_region_attributes loose = zeroes(RW);
 
-    loose.ticket.object = 3;
+    loose.backing.object = 3;
     assert_int_equal(fixture_insert(fixture, 1, 1, loose), OK);
-    assert_int_equal(fixture_find(fixture, 1)->ticket.object, 0);
-    loose.ticket.kind = VM_TICKET_COPY;
+    assert_int_equal(fixture_find(fixture, 1)->backing.object, 0);
+    loose.backing.kind = VM_BACKING_COPY;
     assert_int_equal(fixture_insert(fixture, 2, 1, loose), OK);
     assert_int_equal(source_at(fixture, 2), 3);
-    loose.ticket.kind = VM_TICKET_NONE;
+    loose.backing.kind = VM_BACKING_NONE;
     loose.protection = 0;
     assert_int_equal(fixture_insert(fixture, 3, 1, loose), OK);
-    assert_int_equal(fixture_find(fixture, 3)->ticket.object, 0);
+    assert_int_equal(fixture_find(fixture, 3)->backing.object, 0);
 }
 
 static void insert_overlapping_is_refused(void **state)
@@ -255,7 +255,7 @@ static void legitimate_needs_every_page_and_every_right(void **state)
 
 /* Release ----------------------------------------------------------------------------------------- */
 
-static void release_middle_splits_and_keeps_the_ticket(void **state)
+static void release_middle_splits_and_keeps_the_backing(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -333,7 +333,7 @@ static void protect_moves_the_border_between_neighbours(void **state)
     expect_layout(fixture, 0, "aaaaaaaa");
 }
 
-static void protect_across_kinds_keeps_tickets(void **state)
+static void protect_across_kinds_keeps_backings(void **state)
 {
     struct fixture *fixture = *state;
 
@@ -342,7 +342,7 @@ static void protect_across_kinds_keeps_tickets(void **state)
     assert_int_equal(fixture_protect(fixture, 2, 2, VM_READ), OK);
     expect_layout(fixture, 0, "aaabcc");
     assert_int_equal(source_at(fixture, 2), 1);
-    assert_int_equal(fixture_find(fixture, 3)->ticket.kind, VM_TICKET_ZERO);
+    assert_int_equal(fixture_find(fixture, 3)->backing.kind, VM_BACKING_ZERO);
     assert_int_equal(fixture_find(fixture, 3)->protection, VM_READ);
 }
 
@@ -414,9 +414,9 @@ static void grow_down_of_a_copy_adds_zeroes(void **state)
     assert_int_equal(grow_down(fixture, 8, 100, 1), OK);
     assert_int_equal(grow_down(fixture, 6, 100, 1), OK);
     expect_layout(fixture, 5, ".aaaabb.");
-    assert_int_equal(fixture_find(fixture, 9)->ticket.kind, VM_TICKET_ZERO);
+    assert_int_equal(fixture_find(fixture, 9)->backing.kind, VM_BACKING_ZERO);
     assert_int_equal(fixture_find(fixture, 9)->protection, RW);
-    assert_int_equal(fixture_find(fixture, 10)->ticket.kind, VM_TICKET_COPY);
+    assert_int_equal(fixture_find(fixture, 10)->backing.kind, VM_BACKING_COPY);
 }
 
 /* Placement --------------------------------------------------------------------------------------- */
@@ -495,7 +495,7 @@ int main(void)
         TEST(insert_at_both_ends_of_the_space_succeeds),
         TEST(insert_whole_space_is_one_region),
         TEST(insert_attributes_that_mean_nothing_is_refused),
-        TEST(insert_ticket_is_kept_in_normal_form),
+        TEST(insert_backing_is_kept_in_normal_form),
         TEST(insert_overlapping_is_refused),
         TEST(insert_between_alike_regions_leaves_one),
         TEST(insert_below_alike_region_extends_it),
@@ -503,12 +503,12 @@ int main(void)
         TEST(insert_unlike_neighbours_stay_apart),
         TEST(next_meets_every_region_in_order),
         TEST(legitimate_needs_every_page_and_every_right),
-        TEST(release_middle_splits_and_keeps_the_ticket),
+        TEST(release_middle_splits_and_keeps_the_backing),
         TEST(release_half_trims_without_a_record),
         TEST(release_across_regions_and_holes_leaves_the_rest),
         TEST(protect_middle_splits_and_back_merges),
         TEST(protect_moves_the_border_between_neighbours),
-        TEST(protect_across_kinds_keeps_tickets),
+        TEST(protect_across_kinds_keeps_backings),
         TEST(protect_of_what_is_not_there_changes_nothing),
         TEST(grow_down_extends_only_stacks_within_distance),
         TEST(grow_down_keeps_the_guard_above_the_next_region),

@@ -219,7 +219,7 @@ enum space_state {
 /* A private window. Its index is the space id. */
 struct space_record {
     uint32_t state;       /* enum space_state */
-    uint32_t source;      /* whose pages its regions of VM_TICKET_COPY show; 0: none */
+    uint32_t source;      /* whose pages its regions of VM_BACKING_COPY show; 0: none */
     uint32_t region_root; /* of a source */
     struct {              /* of a source that is a program image, as it was loaded; else 0 */
         uint32_t entry, headers_address, header_count, end;

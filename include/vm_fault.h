@@ -3,7 +3,7 @@
  * Faults: making a page of the object space present.
  *
  * What a page should be is decided in this order: the resident frame; the block a page-out wrote; the store's page
- * map; the ticket of its region, which may be the same page of another space (vm_lineage.h). Access is checked against the region before any I/O.
+ * map; the backing of its region, which may be the same page of another space (vm_lineage.h). Access is checked against the region before any I/O.
  */
 #ifndef VM_FAULT_H
 #define VM_FAULT_H

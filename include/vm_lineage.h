@@ -3,7 +3,7 @@
  * Lineage: which space a space is a copy of.
  *
  * A clone does not copy pages. The space that is cloned becomes a *source*: nobody writes to it any more, and both sides
- * go on in spaces of their own whose untouched pages are those of the source, at the same addresses (VM_TICKET_COPY). A
+ * go on in spaces of their own whose untouched pages are those of the source, at the same addresses (VM_BACKING_COPY). A
  * space that reads such a page borrows the source's frame; one that writes gets a copy. Sources have sources in turn, so
  * spaces form trees in which content is looked for upwards, from a leaf to the root.
  *

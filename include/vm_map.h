@@ -3,7 +3,7 @@
  * The inverted page table: gpn -> struct vm_page.
  *
  * It holds the pages that are resident, dirty, new or in flight, and nothing else; what a page was otherwise is
- * known from the store's page map and the region's ticket. So it grows with physical memory and not with the
+ * known from the store's page map and the region's backing. So it grows with physical memory and not with the
  * object space.
  *
  * This interface keeps the books: who a page is, what state it is in, which list it is on. It calls pmap only to gather
@@ -47,7 +47,7 @@
 
 /*
  * States of a page. A page that was never touched, or whose content is in the store and nowhere in memory, needs no
- * record: its ticket or the store says what it is. The record does not say where on the disk its content is: the
+ * record: its backing or the store says what it is. The record does not say where on the disk its content is: the
  * store's layers answer for whatever was written, committed or not. All functions below need the page's mutex, but for
  * vm_page_mark_dirty and vm_snapshot_add: gathering calls them, and what the hardware has noted cannot wait.
  *
@@ -57,7 +57,7 @@
  * |         |                                                     | vm_page_begin_read -> READING, vm_map_delete      |
  * | READING | no frame yet; content is on its way from the disk   | vm_page_make_resident -> CLEAN                    |
  * |         |                                                     | vm_page_fail_read -> NEW                          |
- * | CLEAN   | frame holds what the store or the ticket says       | vm_page_mark_dirty, vm_snapshot_add -> DIRTY      |
+ * | CLEAN   | frame holds what the store or the backing says      | vm_page_mark_dirty, vm_snapshot_add -> DIRTY      |
  * |         |                                                     | vm_page_drop -> NEW                               |
  * | DIRTY   | frame is newer than what the store has              | vm_page_begin_write, vm_snapshot_begin_write ->   |
  * |         |                                                     | WRITING                                           |

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Regions and tickets: what should be where in a space.
+ * Regions and backings: what should be where in a space.
  *
  * Each space has an ordered tree of regions that do not overlap. A region is a range of pages with one protection and
- * one ticket, which says what an untouched page of it becomes. So a range of any length costs one record. The pages of
- * a program image are in a space of their own, and reach each program that runs it as VM_TICKET_COPY of that space.
+ * one backing, which says what an untouched page of it becomes. So a range of any length costs one record. The pages of
+ * a program image are in a space of their own, and reach each program that runs it as VM_BACKING_COPY of that space.
  *
  * Records are persistent and index-based: they live in a table in the system window, the links are indices, index 0 is
  * "none". A tree is named by the index of its root, kept by its owner (a program record). After a boot the table and
@@ -14,7 +14,7 @@
  *     REGION-2  The tree is an AVL tree: find, insert, remove and placement visit O(log n) records.
  *     REGION-3  No two neighbours could be one region: if nothing is between them, their attributes differ.
  *     REGION-4  A record below the high-water mark is in exactly one tree or on the free list.
- *     REGION-5  Attributes mean something: known bits only, tickets in their normal form, guards allow nothing, what is
+ *     REGION-5  Attributes mean something: known bits only, backings in their normal form, guards allow nothing, what is
  *               reserved is 0.
  *
  * A change needs records only for the regions it cuts in two or adds. It takes stock first: either it succeeds whole,
@@ -41,15 +41,15 @@
 #define VM_REGION_PAGES (1u << 20) /* of a space: page numbers are below this */
 
 /* The numbers are stored, so they stay; 2 is no kind. */
-enum vm_ticket_kind {
-    VM_TICKET_NONE = 0, /* nothing may be here: a guard; its protection is 0 */
-    VM_TICKET_ZERO = 1, /* zeroes */
-    VM_TICKET_COPY = 3  /* copy-on-write of the page at the same address in space `object` */
+enum vm_backing_kind {
+    VM_BACKING_NONE = 0, /* nothing may be here: a guard; its protection is 0 */
+    VM_BACKING_ZERO = 1, /* zeroes */
+    VM_BACKING_COPY = 3  /* copy-on-write of the page at the same address in space `object` */
 };
 
 /* In normal form what a kind has no use for is 0; insertion brings it about. */
-struct vm_ticket {
-    uint32_t kind;   /* enum vm_ticket_kind */
+struct vm_backing {
+    uint32_t kind;   /* enum vm_backing_kind */
     uint32_t object; /* COPY: the number of the space */
 };
 
@@ -75,7 +75,7 @@ struct vm_region {
         struct {
             uint32_t first_page; /* page number within the space */
             uint32_t page_count; /* 1 or more */
-            struct vm_ticket ticket;
+            struct vm_backing backing;
             uint32_t reserved;             /* 0 */
             uint8_t protection;            /* VM_READ ... */
             uint8_t flags;                 /* VM_REGION_... */
@@ -113,7 +113,7 @@ struct vm_region_table {
 struct vm_region_attributes {
     uint8_t protection;
     uint8_t flags;
-    struct vm_ticket ticket;
+    struct vm_backing backing;
 };
 
 /* The page behind a region's last. */
@@ -263,7 +263,7 @@ MUST_CHECK enum error vm_region_protect(struct vm_region_table *table, uint32_t 
 /*
  * Extend a VM_REGION_GROWS_DOWN region downwards so that `page` is held, if `page` is at most `distance_max` pages
  * below it and at least `guard_pages` unmapped pages remain above the next region below. The new pages are zeroes,
- * whatever the ticket of those above: they merge with the region when it has zeroes too, else they need a record. A
+ * whatever the backing of those above: they merge with the region when it has zeroes too, else they need a record. A
  * page that such a region holds already needs nothing.
  * - ERROR_NOT_FOUND: no such region above, or not allowed; ERROR_NO_MEMORY. Unchanged then.
  */
@@ -280,8 +280,8 @@ MUST_CHECK enum error vm_region_clone(struct vm_region_table *table, uint32_t ro
                                       void *context);
 
 /*
- * What a tree means when its VM_TICKET_COPY regions are looked up in the tree of their source: a new tree with the
- * ranges, protection and flags of the first, and for the copies with the source's tickets; zeroes where the source has
+ * What a tree means when its VM_BACKING_COPY regions are looked up in the tree of their source: a new tree with the
+ * ranges, protection and flags of the first, and for the copies with the source's backings; zeroes where the source has
  * nothing. Does not sleep: see vm_region_reserve_compose(). O(m log m) for m regions in both.
  * - ERROR_NO_MEMORY: nothing is left behind.
  */

@@ -35,7 +35,7 @@ def test_pictures_show_what_the_program_knows(image, program):
     assert pages(boot, "untouched") == {"untouched": PAGES}
     assert pages(boot, "read") == {"untouched": THIRD, "clean": 2 * THIRD}
     assert pages(boot, "written") == {"untouched": THIRD, "clean": THIRD, "dirty": THIRD}
-    boot.expect(rf"regions 1: mine, {PAGES} pages, protection 3, ticket 1\r*\n")
+    boot.expect(rf"regions 1: mine, {PAGES} pages, protection 3, backing 1\r*\n")
     before = frames(boot)
     assert before[KIND_DIRTY][0] >= THIRD and before[KIND_CLEAN][0] >= THIRD
     boot.expect_line("errors: Invalid argument, Bad address, 0, No such process, Invalid argument, Bad address, "

@@ -69,8 +69,8 @@ static enum error source_of(const struct image *image, uint32_t root, struct gpn
     enum error error = region_find(image, root, gpn_address(page).value >> PAGE_SHIFT, &region);
 
     *out = SPACE_SHARED;
-    if (error == OK && region.ticket.kind == VM_TICKET_COPY && region.ticket.object < SPACES_MAX) {
-        out->number = region.ticket.object;
+    if (error == OK && region.backing.kind == VM_BACKING_COPY && region.backing.object < SPACES_MAX) {
+        out->number = region.backing.object;
     }
     return error == ERROR_NOT_FOUND ? OK : error;
 }

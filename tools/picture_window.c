@@ -62,7 +62,7 @@ static enum error count_gap(const struct drawing *drawing, const struct vm_regio
     uint32_t first = drawing->program->record.space << 20 | region->first_page;
     enum error error = OK;
 
-    if (region->ticket.kind != VM_TICKET_COPY) {
+    if (region->backing.kind != VM_BACKING_COPY) {
         return OK;
     }
     for (; error == OK && from.number != to.number; from.number++) {
@@ -118,7 +118,7 @@ static enum error draw_strip(const struct drawing *drawing, const struct vm_regi
     if (error != OK) {
         return error;
     }
-    bool is_guard = region->ticket.kind == VM_TICKET_NONE;
+    bool is_guard = region->backing.kind == VM_BACKING_NONE;
     struct svg_box whole = {STRIP_X, drawing->y + 3, count * CELL - 1, CELL_HEIGHT};
     svg_box(drawing->file, whole, is_guard ? GUARD : SVG_UNTOUCHED, 100, NULL);
     for (uint32_t i = 0; i < count; i++) {
@@ -137,12 +137,12 @@ static const char *kind_text(const struct vm_region *region)
     if ((region->flags & VM_REGION_HEAP) != 0) {
         return "heap";
     }
-    switch (region->ticket.kind) {
-    case VM_TICKET_NONE:
+    switch (region->backing.kind) {
+    case VM_BACKING_NONE:
         return "guard";
-    case VM_TICKET_ZERO:
+    case VM_BACKING_ZERO:
         return "";
-    case VM_TICKET_COPY:
+    case VM_BACKING_COPY:
         return "copy";
     default:
         return "?";

@@ -94,7 +94,7 @@ struct eidolon_region {
     uint32_t first_page, page_count;
     uint8_t protection; /* 1 read, 2 write, 4 execute */
     uint8_t flags;      /* 1: a stack, it grows down; 2: the heap */
-    uint8_t ticket;     /* what an untouched page of it is: 0 nothing, a guard; 1 zeroes; 3 another space's */
+    uint8_t backing;     /* what an untouched page of it is: 0 nothing, a guard; 1 zeroes; 3 another space's */
     uint8_t reserved;
 };
 

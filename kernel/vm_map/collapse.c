@@ -132,7 +132,7 @@ static enum error try_give_page(struct space_id space, struct gpn gpn)
 
 /* Taking ----------------------------------------------------------------------------------------------------------- */
 
-/* A page of one's own no longer is what its ticket says, whether or not it was written. */
+/* A page of one's own no longer is what its backing says, whether or not it was written. */
 static void mark_dirty(struct vm_page *page)
 {
     vm_open_chunk(page->gpn);

@@ -64,7 +64,7 @@ static enum error check_cover(const struct vm_region_table *table, uint32_t root
             return ERROR_NOT_FOUND;
         }
         const struct vm_region *region = vm_region_at(table, index);
-        if (region->ticket.kind == VM_TICKET_NONE || (region->protection & protection) != protection) {
+        if (region->backing.kind == VM_BACKING_NONE || (region->protection & protection) != protection) {
             return ERROR_DENIED;
         }
     }
@@ -98,7 +98,7 @@ static void add(struct vm_region_table *table, uint32_t *root, const struct vm_r
     record->page_count = region->page_count;
     record->protection = region->protection;
     record->flags = region->flags;
-    record->ticket = region->ticket;
+    record->backing = region->backing;
     vm_region_tree_insert(table, root, index);
 }
 
@@ -136,17 +136,17 @@ static bool join_above(struct vm_region_table *table, uint32_t *root, uint32_t i
 
 /* Insertion ------------------------------------------------------------------------------------- */
 
-/* A region as the caller describes it, its ticket in normal form. */
+/* A region as the caller describes it, its backing in normal form. */
 static struct vm_region describe(uint32_t first, uint32_t count, const struct vm_region_attributes *attributes)
 {
     struct vm_region region = {.first_page = first,
                                .page_count = count,
-                               .ticket = attributes->ticket,
+                               .backing = attributes->backing,
                                .protection = attributes->protection,
                                .flags = attributes->flags};
 
-    if (region.ticket.kind != VM_TICKET_COPY) {
-        region.ticket.object = 0;
+    if (region.backing.kind != VM_BACKING_COPY) {
+        region.backing.object = 0;
     }
     return region;
 }
@@ -202,7 +202,7 @@ enum error vm_region_grow_down(struct vm_region_table *table, uint32_t *root, ui
         return ERROR_NOT_FOUND;
     }
     struct vm_region_attributes attributes = {
-        .protection = region->protection, .flags = region->flags, .ticket = {.kind = VM_TICKET_ZERO}};
+        .protection = region->protection, .flags = region->flags, .backing = {.kind = VM_BACKING_ZERO}};
     return vm_region_insert(table, root, page, region->first_page - page, &attributes);
 }
 

@@ -13,17 +13,17 @@
 
 /* Attributes ------------------------------------------------------------------------------------ */
 
-static bool ticket_is_sound(const struct vm_region *region)
+static bool backing_is_sound(const struct vm_region *region)
 {
-    const struct vm_ticket *ticket = &region->ticket;
+    const struct vm_backing *backing = &region->backing;
 
-    switch (ticket->kind) {
-    case VM_TICKET_NONE:
-        return ticket->object == 0 && region->protection == 0;
-    case VM_TICKET_ZERO:
-        return ticket->object == 0;
-    case VM_TICKET_COPY:
-        return ticket->object < SPACES_MAX;
+    switch (backing->kind) {
+    case VM_BACKING_NONE:
+        return backing->object == 0 && region->protection == 0;
+    case VM_BACKING_ZERO:
+        return backing->object == 0;
+    case VM_BACKING_COPY:
+        return backing->object < SPACES_MAX;
     default:
         return false;
     }
@@ -32,14 +32,14 @@ static bool ticket_is_sound(const struct vm_region *region)
 bool vm_region_attributes_are_sound(const struct vm_region *region)
 {
     return (region->protection & ~VM_PROTECTIONS) == 0 && (region->flags & ~VM_REGION_FLAGS) == 0 &&
-           region->reserved == 0 && ticket_is_sound(region);
+           region->reserved == 0 && backing_is_sound(region);
 }
 
 bool vm_region_continues(const struct vm_region *below, const struct vm_region *above)
 {
     return vm_region_end(below) == above->first_page && below->protection == above->protection &&
-           below->flags == above->flags && below->ticket.kind == above->ticket.kind &&
-           below->ticket.object == above->ticket.object;
+           below->flags == above->flags && below->backing.kind == above->backing.kind &&
+           below->backing.object == above->backing.object;
 }
 
 /* The table ------------------------------------------------------------------------------------- */

@@ -62,7 +62,7 @@ enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_
     for (uint32_t index = first_of(table, root); index != 0; index = next_of(table, index)) {
         const struct vm_region *region = vm_region_at(table, index);
         struct vm_region_attributes attributes = {
-            .protection = region->protection, .flags = region->flags, .ticket = region->ticket};
+            .protection = region->protection, .flags = region->flags, .backing = region->backing};
         if (convert != NULL) {
             convert(&attributes, context);
         }
@@ -76,7 +76,7 @@ enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_
     return OK;
 }
 
-/* Pages [first, end) of a copy, with the tickets of the source. */
+/* Pages [first, end) of a copy, with the backings of the source. */
 static enum error look_through(struct vm_region_table *table, const struct vm_region_attributes *copy, uint32_t first,
                                uint32_t end, uint32_t source, uint32_t *out_root)
 {
@@ -86,11 +86,11 @@ static enum error look_through(struct vm_region_table *table, const struct vm_re
         const struct vm_region *below = vm_region_next(table, source, first);
         struct vm_region_attributes attributes = *copy;
         uint32_t stop = end;
-        attributes.ticket = (struct vm_ticket){.kind = VM_TICKET_ZERO};
+        attributes.backing = (struct vm_backing){.kind = VM_BACKING_ZERO};
         if (below != NULL && below->first_page <= first) {
             stop = vm_region_end(below);
-            if (below->ticket.kind != VM_TICKET_NONE) {
-                attributes.ticket = below->ticket;
+            if (below->backing.kind != VM_BACKING_NONE) {
+                attributes.backing = below->backing;
             }
         } else if (below != NULL) {
             stop = below->first_page;
@@ -109,9 +109,9 @@ enum error vm_region_compose(struct vm_region_table *table, uint32_t root, uint3
     for (uint32_t index = first_of(table, root); index != 0; index = next_of(table, index)) {
         const struct vm_region *region = vm_region_at(table, index);
         struct vm_region_attributes attributes = {
-            .protection = region->protection, .flags = region->flags, .ticket = region->ticket};
+            .protection = region->protection, .flags = region->flags, .backing = region->backing};
         uint32_t first = region->first_page, end = vm_region_end(region);
-        enum error error = region->ticket.kind == VM_TICKET_COPY
+        enum error error = region->backing.kind == VM_BACKING_COPY
                                ? look_through(table, &attributes, first, end, source, &composed)
                                : vm_region_insert(table, &composed, first, end - first, &attributes);
         if (error != OK) {

@@ -25,7 +25,7 @@
 
 struct region {
     uint32_t first, count;
-    uint8_t protection, flags, ticket, reserved;
+    uint8_t protection, flags, backing, reserved;
 };
 
 static volatile uint8_t *memory;
@@ -58,9 +58,9 @@ static void say_region(void)
     struct region region[2];
     long got = syscall(CALL_REGIONS, getpid(), number_of(memory), region, 1);
 
-    printf("regions %ld: %s, %lu pages, protection %u, ticket %u\n", got,
+    printf("regions %ld: %s, %lu pages, protection %u, backing %u\n", got,
            region[0].first == number_of(memory) ? "mine" : "another", (unsigned long)region[0].count,
-           region[0].protection, region[0].ticket);
+           region[0].protection, region[0].backing);
 }
 
 /* The frames of this program by kind, and how many frames there are of each kind. */

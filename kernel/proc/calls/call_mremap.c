@@ -185,13 +185,13 @@ static int32_t find_mapping(struct remap *remap)
     uint32_t end = remap->old_first + remap->old_count;
     const struct vm_region *region = vm_region_find(&region_table, root, remap->old_first);
 
-    if (region == NULL || region->ticket.kind == VM_TICKET_NONE) {
+    if (region == NULL || region->backing.kind == VM_BACKING_NONE) {
         return -EFAULT;
     }
     remap->attributes = address_space_zeroes(region->protection, region->flags);
     while (vm_region_end(region) < end) {
         region = vm_region_find(&region_table, root, vm_region_end(region));
-        if (region == NULL || region->ticket.kind == VM_TICKET_NONE ||
+        if (region == NULL || region->backing.kind == VM_BACKING_NONE ||
             region->protection != remap->attributes.protection || region->flags != remap->attributes.flags) {
             return -EFAULT;
         }

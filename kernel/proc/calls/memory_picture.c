@@ -157,7 +157,7 @@ static struct eidolon_region describe_region(const struct vm_region *region)
         .page_count = region->page_count,
         .protection = region->protection,
         .flags = region->flags,
-        .ticket = (uint8_t)region->ticket.kind,
+        .backing = (uint8_t)region->backing.kind,
     };
 }
 
@@ -258,7 +258,7 @@ static void ask_regions(struct piece *piece)
             memset(piece->states + i, EIDOLON_PAGE_NOTHING, piece->count - i);
             return;
         }
-        if (page < region->first_page || region->ticket.kind == VM_TICKET_NONE) {
+        if (page < region->first_page || region->backing.kind == VM_BACKING_NONE) {
             piece->states[i] = EIDOLON_PAGE_NOTHING;
         } else if (piece->states[i] == 0) {
             piece->states[i] = EIDOLON_PAGE_UNTOUCHED;

@@ -146,7 +146,7 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
         }
         region = vm_region_find(&region_table, program->region_root, number);
     }
-    if (region->ticket.kind == VM_TICKET_NONE || (region->protection & protection_for(access)) == 0) {
+    if (region->backing.kind == VM_BACKING_NONE || (region->protection & protection_for(access)) == 0) {
         return ERROR_DENIED;
     }
     out->may_write = (region->protection & VM_WRITE) != 0;
@@ -166,8 +166,8 @@ static struct space_id source_of(struct gpn page)
     }
     const struct vm_region *region =
         vm_region_find(&region_table, *space_regions(space), gpn_address(page).value >> PAGE_SHIFT);
-    bool is_copy = region != NULL && region->ticket.kind == VM_TICKET_COPY;
-    return is_copy ? (struct space_id){region->ticket.object} : SPACE_SHARED;
+    bool is_copy = region != NULL && region->backing.kind == VM_BACKING_COPY;
+    return is_copy ? (struct space_id){region->backing.object} : SPACE_SHARED;
 }
 
 static void opening(struct gpn chunk)

@@ -65,7 +65,7 @@ uint32_t start_strings_bytes(const char *const *strings, uint32_t count)
 
 enum error start_map_stack(struct address_space space)
 {
-    const struct vm_region_attributes guard = {.ticket = {.kind = VM_TICKET_NONE}};
+    const struct vm_region_attributes guard = {.backing = {.kind = VM_BACKING_NONE}};
     enum error error = address_space_map(space, STACK_END_PAGE - STACK_FIRST_PAGES, STACK_FIRST_PAGES,
                                          address_space_zeroes(VM_READ | VM_WRITE, VM_REGION_GROWS_DOWN));
 

@@ -354,7 +354,7 @@ static bool is_below_a_stack(const struct program_record *program, uint32_t addr
     uint32_t page = address >> PAGE_SHIFT;
     const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
 
-    if (region != NULL && region->ticket.kind == VM_TICKET_NONE) {
+    if (region != NULL && region->backing.kind == VM_BACKING_NONE) {
         region = vm_region_next(&region_table, program->region_root, region->first_page + region->page_count);
     }
     return region != NULL && (region->flags & VM_REGION_GROWS_DOWN) != 0 && region->first_page > page &&

@@ -29,7 +29,8 @@ bool address_space_contains(uint32_t first, uint32_t count)
 
 struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t flags)
 {
-    return (struct vm_region_attributes){.protection = protection, .flags = flags, .ticket = {.kind = VM_TICKET_ZERO}};
+    return (struct vm_region_attributes){
+        .protection = protection, .flags = flags, .backing = {.kind = VM_BACKING_ZERO}};
 }
 
 static struct gpn page_of(struct address_space space, uint32_t page)
@@ -123,7 +124,7 @@ static enum error exchange_regions(struct address_space space, uint32_t first, u
  */
 static enum error empty_range(struct address_space space, uint32_t first, uint32_t count)
 {
-    const struct vm_region_attributes guard = {.ticket = {.kind = VM_TICKET_NONE}};
+    const struct vm_region_attributes guard = {.backing = {.kind = VM_BACKING_NONE}};
     enum error error = exchange_regions(space, first, count, &guard);
 
     if (error != OK) {
@@ -174,7 +175,7 @@ static enum error forget_sources(struct address_space space, uint32_t first, uin
         ASSERT(region != NULL);
         uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;
         struct vm_region_attributes zeroes = address_space_zeroes(region->protection, region->flags);
-        if (region->ticket.kind == VM_TICKET_COPY && !space_is_image((struct space_id){region->ticket.object})) {
+        if (region->backing.kind == VM_BACKING_COPY && !space_is_image((struct space_id){region->backing.object})) {
             error = exchange_regions(space, first, stop - first, &zeroes);
         }
         first = stop;

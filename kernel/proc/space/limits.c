@@ -54,7 +54,7 @@ static uint32_t count_mapped(const struct program_record *program, uint32_t firs
            region->first_page < end) {
         uint32_t from = region->first_page > first ? region->first_page : first;
         uint32_t to = vm_region_end(region) < end ? vm_region_end(region) : end;
-        if (region->ticket.kind != VM_TICKET_NONE && (!data_only || is_data(region))) {
+        if (region->backing.kind != VM_BACKING_NONE && (!data_only || is_data(region))) {
             count += to - from;
         }
         first = to;

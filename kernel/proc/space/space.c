@@ -87,8 +87,8 @@ static void become_copy(struct vm_region_attributes *attributes, void *context)
 {
     const struct space_id *source = context;
 
-    if (attributes->ticket.kind != VM_TICKET_NONE) {
-        attributes->ticket = (struct vm_ticket){.kind = VM_TICKET_COPY, .object = source->number};
+    if (attributes->backing.kind != VM_BACKING_NONE) {
+        attributes->backing = (struct vm_backing){.kind = VM_BACKING_COPY, .object = source->number};
     }
 }
 
@@ -259,7 +259,7 @@ static bool regions_are_sound(uint32_t index)
     for (uint32_t page = 0; (region = vm_region_next(&region_table, *space_regions(space), page)) != NULL;
          page = vm_region_end(region)) {
         if (region->first_page < USER_START >> PAGE_SHIFT || vm_region_end(region) > USER_END >> PAGE_SHIFT ||
-            (region->ticket.kind == VM_TICKET_COPY && region->ticket.object != space_at(space)->source)) {
+            (region->backing.kind == VM_BACKING_COPY && region->backing.object != space_at(space)->source)) {
             return false;
         }
     }

@@ -8,7 +8,7 @@
  * settled: it gives the source what it has written since, and the program lives in that space again, as if nothing had
  * been.
  *
- *     SPACE-1  A space has at most one source, and all its regions of VM_TICKET_COPY name it.
+ *     SPACE-1  A space has at most one source, and all its regions of VM_BACKING_COPY name it.
  *     SPACE-2  An owned space has no children. Its regions are in the program's record, those of a source in its own.
  *     SPACE-3  A source has children; one that has none is on its way out, and the next boot finishes that.
  * A program image is a source, too: the space that it was loaded into, pristine. Its programs are copies of it, so

@@ -41,7 +41,7 @@ static enum error clear_source(struct space_id source, uint32_t first, uint32_t 
 static enum error hand_over(struct program_record *program, struct space_id source, uint32_t first, uint32_t end)
 {
     const struct vm_region *region = vm_region_find(&region_table, program->region_root, first);
-    struct vm_region_attributes attributes = {region->protection, region->flags, region->ticket};
+    struct vm_region_attributes attributes = {region->protection, region->flags, region->backing};
     uint32_t count = end - first;
     enum error error = clear_source(source, first, end);
 
@@ -54,7 +54,7 @@ static enum error hand_over(struct program_record *program, struct space_id sour
     if (error != OK) {
         return error;
     }
-    attributes.ticket = (struct vm_ticket){.kind = VM_TICKET_COPY, .object = source.number};
+    attributes.backing = (struct vm_backing){.kind = VM_BACKING_COPY, .object = source.number};
     error = vm_region_release(&region_table, &program->region_root, first, count);
     ASSERT(error == OK);
     error = vm_region_insert(&region_table, &program->region_root, first, count, &attributes);
@@ -87,9 +87,9 @@ static enum error settle_regions(struct program_record *program, struct space_id
 
     for (uint32_t page = USER_FIRST_PAGE; error == OK && page < USER_END_PAGE; page = end) {
         const struct vm_region *region = next_part(program, page, &first, &end);
-        uint32_t kind = region != NULL ? region->ticket.kind : VM_TICKET_NONE;
-        error = clear_source(source, page, kind == VM_TICKET_NONE ? end : first);
-        if (error == OK && kind != VM_TICKET_NONE && kind != VM_TICKET_COPY) {
+        uint32_t kind = region != NULL ? region->backing.kind : VM_BACKING_NONE;
+        error = clear_source(source, page, kind == VM_BACKING_NONE ? end : first);
+        if (error == OK && kind != VM_BACKING_NONE && kind != VM_BACKING_COPY) {
             error = hand_over(program, source, first, end);
         }
     }
