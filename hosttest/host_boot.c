@@ -225,6 +225,8 @@ _Noreturn void cpu_enter_user(const struct registers *entry)
 {
     struct registers registers = *entry;
 
+    cpu_sanitise(&registers);
+    trap_return(&registers);
     user_entries++;
     for (;;) {
         if (machine.run_user != NULL) {

@@ -15,6 +15,7 @@
 #include "fake/machine.h"
 #include "proc_case.h"
 #include "program.h"
+#include "space/regions.h"
 #include "store.h"
 #include "task/task.h"
 #include "vm_fault.h"

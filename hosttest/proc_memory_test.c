@@ -14,6 +14,7 @@
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "program.h"
+#include "space/regions.h"
 
 #include <string.h>
 

@@ -8,10 +8,10 @@
 #include "host_boot.h"
 #include "host_family.h"
 #include "linux/linux_abi.h"
-#include "signal/program_signal.h"
 #include "space_disk.h"
 #include "store.h"
-#include "task/task.h"
+#include "program/programs.h"
+#include "space/regions.h"
 
 #include <stdarg.h>
 #include <stdio.h>

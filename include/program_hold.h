@@ -10,7 +10,8 @@
 #ifndef PROGRAM_HOLD_H
 #define PROGRAM_HOLD_H
 
-#include "program.h"
+#include "error.h"
+#include "types.h"
 
 enum program_hold {
     PROGRAM_HELD_AT_BOOT = 1u << 0 /* asked for at boot, or because the kernel panicked with it on the processor */
@@ -32,8 +33,8 @@ uint32_t program_count_not_held(void);
  */
 void program_end_at_boot(uint32_t program);
 
-/* On the current task's way to user mode: sleep while its program is held; end it there if SIGKILL has come. */
-void program_hold_wait(void);
+/* On the current task's way to user mode: sleep while its program is held. False: SIGKILL has come, the program ends here. */
+MUST_CHECK bool program_hold_wait(void);
 
 /*
  * Whose task is on the processor, for a panic: what is found on the way is not trusted. False: no program's.

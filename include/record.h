@@ -82,12 +82,12 @@ uint32_t record_changes(void);
  */
 void record_trim(bool all);
 
-/* For that: records of one unit of pages; whether all those of the one that begins at `index` are free; out with it. */
-uint32_t record_unit_size(enum record_type type);
-bool record_unit_is_free(enum record_type type, uint32_t index);
-void record_give_back(enum record_type type, uint32_t index);
-
-/* And of a table without holes: the last page, unless records below `count` are in it. Returns whether there was one. */
+/*
+ * The regions' part of that: called last, with the same argument; may give back pages at the end of the table, each with
+ * record_give_back_last(), which leaves the ones that hold records below `count` and returns whether there was another.
+ */
+typedef void record_trimmer(bool all);
+void record_set_trimmer(record_trimmer *of_regions);
 bool record_give_back_last(enum record_type type, uint32_t count);
 
 /*
@@ -252,5 +252,18 @@ struct pipe_record {
     uint8_t reserved[40];
 };
 _Static_assert(sizeof(struct pipe_record) == 64, "pipe records are 64 bytes");
+
+static inline struct program_record *program_at(uint32_t index)
+{
+    return record_at(RECORD_PROGRAM, index);
+}
+
+/* The program whose space and regions a program runs in: its own, or its lender's. */
+static inline uint32_t program_memory(uint32_t index)
+{
+    uint32_t lender = program_at(index)->lender;
+
+    return lender != 0 ? lender : index;
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include "choices.h"
 #include "log.h"
 #include "program_hold.h"
+#include "record.h"
 #include "refuse.h"
 #include "store_note.h"
 #include "terminal.h"

@@ -9,6 +9,7 @@
 #include "arch/clock.h"
 #include "log.h"
 #include "program_hold.h"
+#include "record.h"
 #include "provoke.h"
 #include "terminal.h"
 #include "thread.h"

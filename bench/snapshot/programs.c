@@ -9,6 +9,7 @@
 #include "rig.h"
 #include "selftest.h"
 #include "snap.h"
+#include "thread.h"
 
 #define PROGRAMS_TO 64u
 #define SNAPSHOTS   8u

@@ -84,8 +84,8 @@ void cpu_load_tls(const struct cpu_user_context *context);
 void cpu_sanitise(struct registers *registers);
 
 /*
- * Leave the kernel for user mode with these registers. The stack of the current thread is reset, its next trap
- * starts at the top. The thread must have a user context (thread_set_user_context).
+ * Leave the kernel for user mode with these registers, made harmless, by way of trap_return(). The stack of the current
+ * thread is reset, its next trap starts at the top. The thread must have a user context (thread_set_user_context).
  */
 _Noreturn void cpu_enter_user(const struct registers *registers);
 

@@ -3,10 +3,11 @@
  * What all system calls share. See call.h.
  */
 #include "call.h"
+#include "arch/cpu.h"
+#include "log.h"
 #include "program_time.h"
-#include "signal/program_signal.h"
-#include "signal/signals.h"
-#include "task/task.h"
+#include "signal/signal.h"
+#include "task/pending.h"
 
 #define PACE_FIRST_NS  50000000u
 #define CALL_WORD_MARK 3u /* of record->call.words: changes when a wait leaves a mark */
@@ -75,7 +76,7 @@ struct call_progress *call_progress(const struct system_call *call)
 
 int32_t call_interrupted(const struct system_call *call)
 {
-    if (!signal_restarts_call(call->task)) {
+    if (!task_restarts_call(call->task)) {
         return -EINTR;
     }
     struct task *task = call_change_task(call);
@@ -114,7 +115,7 @@ int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns)
     struct call_pace pace = {0};
 
     while (time_monotonic_ns() < deadline_ns) {
-        if (signal_is_pending(call->task)) {
+        if (task_has_signal(call->task)) {
             return -EINTR;
         }
         uint64_t until = call_pace_next(call, &pace, deadline_ns);

@@ -8,7 +8,7 @@
  *     CALL-1  A call decodes and checks first, makes user memory ready second, changes things last.
  *     CALL-2  Between a change and the return of the result nothing sleeps; or what has been achieved is in
  *             record->call (bytes done, an absolute deadline), and the same call issued again goes on from there.
- *     CALL-3  Before a sleep a call looks at signal_is_pending(), and an interrupted sleep ends it with EINTR.
+ *     CALL-3  Before a sleep a call looks at task_has_signal(), and an interrupted sleep ends it with EINTR.
  *
  * CALL-2 is asserted. A handler can only read what `struct system_call` shows it. To change something it asks for it, by
  * call_change_task() and call_change_program(), or by what changes other objects for it (program_call_commit() in program.h
@@ -21,7 +21,7 @@
 #include "error.h"
 #include "linux/linux_abi.h"
 #include "linux/linux_errno.h"
-#include "program.h"
+#include "task/task.h"
 #include "space/user_memory.h"
 #include "types.h"
 

@@ -173,9 +173,12 @@ void trap_return_failed(struct registers *registers)
 
 void cpu_enter_user(const struct registers *registers)
 {
-    disable_interrupts();
+    struct registers first = *registers;
+
+    cpu_sanitise(&first);
+    trap_leave(&first);
     struct registers *top = (struct registers *)descriptors_stack() - 1;
-    memmove(top, registers, sizeof(*top));
+    memmove(top, &first, sizeof(*top));
     cpu_sanitise(top);
     cpu_enter_registers(top);
 }

@@ -7,9 +7,8 @@
  * has.
  */
 #include "names.h"
-#include "signal/program_signal.h"
+#include "program/programs.h"
 #include "space/space.h"
-#include "task/task.h"
 #include <string.h>
 
 #define STRINGS_BYTES (128u * 1024u)

@@ -7,13 +7,15 @@
  * byte that left the terminal is in the program's memory before anything can sleep.
  */
 #include "arch/clock.h"
+#include "arch/pmap.h"
 #include "calls.h"
 #include "file/file.h"
-#include "space/limits.h"
-#include "linux/linux_terminal.h"
 #include "file/pipe.h"
-#include "signal/program_signal.h"
+#include "linux/linux_terminal.h"
+#include "log.h"
 #include "program_time.h"
+#include "space/limits.h"
+#include "task/pending.h"
 #include "terminal.h"
 #include <string.h>
 
@@ -29,7 +31,7 @@ static bool may_access(const struct file_record *file, uint32_t denied_mode)
 
 static int32_t wait_for(const struct system_call *call, enum error error)
 {
-    if (error == OK || (error == ERROR_INTERRUPTED && !signal_is_pending(call->task))) {
+    if (error == OK || (error == ERROR_INTERRUPTED && !task_has_signal(call->task))) {
         return 0;
     }
     return error == ERROR_INTERRUPTED && call->record->call.done == 0 ? call_interrupted(call)
@@ -67,7 +69,7 @@ static int32_t write_terminal(const struct system_call *call, const struct file_
 
     while (result == 0 && record->call.done < offset + length) {
         uint32_t at = record->call.done - offset;
-        if (signal_is_pending(call->task)) {
+        if (task_has_signal(call->task)) {
             return record->call.done == 0 ? call_interrupted(call) : -EINTR;
         }
         result = write_piece(call, file, base + at, length - at < WRITE_PIECE ? length - at : WRITE_PIECE);
@@ -96,7 +98,7 @@ static int32_t wait_readable(const struct system_call *call, const struct file_r
 {
     uint64_t deadline = DEADLINE_NEVER;
 
-    if (signal_is_pending(call->task)) {
+    if (task_has_signal(call->task)) {
         return call_interrupted(call);
     }
     uint64_t limit_ns = terminal_read_limit_ns(file->object);

@@ -8,6 +8,7 @@
  *
  * Deadlines outlive a boot: one that is relative is made absolute once, in record->call; the others are arguments.
  */
+#include "arch/pmap.h"
 #include "calls.h"
 #include "program_time.h"
 

@@ -5,7 +5,8 @@
 #include "arch/clock.h"
 #include "arch/cpu.h"
 #include "arch/frame.h"
-#include "calls.h"
+#include "names.h"
+#include "program.h"
 #include "program_time.h"
 #include "version.h"
 #include <string.h>

@@ -5,7 +5,6 @@
  * The caller is root: a hard limit can be raised again, except that on descriptors beyond what a program has room for.
  */
 #include "calls.h"
-#include "space/limits.h"
 
 #define OLD_MAX 0x7FFFFFFFu /* what the first getrlimit() tells of larger values */
 

@@ -5,9 +5,9 @@
  * Only anonymous memory can be mapped, and /dev/zero, which is the same. Private and shared do not differ as long as
  * nobody else can see the mapping.
  */
-#include "space/address_space.h"
 #include "calls.h"
 #include "file/file.h"
+#include "space/address_space.h"
 #include "space/limits.h"
 #include "vm_reclaim.h"
 

@@ -8,8 +8,10 @@
  * not copied: what was never touched stays so. Shrinking may sleep as well, and leaves a guard until it is done:
  * words[2] says that the mapping was found before.
  */
-#include "space/address_space.h"
+#include "arch/pmap.h"
 #include "calls.h"
+#include "log.h"
+#include "space/address_space.h"
 #include "space/limits.h"
 #include <string.h>
 

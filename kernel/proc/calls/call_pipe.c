@@ -6,17 +6,20 @@
  * pipe are there; what has been moved is counted in record->call.done, so that a call that is issued again after a boot
  * goes on behind it. Nearly always all is there already, and nothing has to be held for it.
  */
+#include "arch/pmap.h"
 #include "arch/window.h"
 #include "calls.h"
 #include "file/file.h"
 #include "file/pipe.h"
-#include "signal/program_signal.h"
+#include "log.h"
+#include "signal/signal.h"
+#include "task/pending.h"
 
 #define TURN_BYTES (64u * 1024u) /* between two chances for others to run */
 
 static int32_t wait_for_change(const struct system_call *call, uint32_t pipe, enum pipe_end end)
 {
-    if (signal_is_pending(call->task)) {
+    if (task_has_signal(call->task)) {
         return call->record->call.done == 0 ? call_interrupted(call) : -EINTR;
     }
     enum error error = pipe_wait(pipe, end);

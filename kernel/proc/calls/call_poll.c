@@ -7,11 +7,12 @@
  */
 #include "calls.h"
 #include "file/file.h"
-#include "space/limits.h"
 #include "file/pipe.h"
-#include "signal/program_signal.h"
+#include "log.h"
 #include "program_time.h"
-#include "signal/signals.h"
+#include "signal/signal.h"
+#include "space/limits.h"
+#include "task/pending.h"
 #include "terminal.h"
 #include "watch.h"
 #include <string.h>
@@ -128,7 +129,7 @@ static int32_t reason_to_stop(const struct system_call *call, uint64_t deadline_
     if (time_monotonic_ns() >= deadline_ns) {
         return -ETIMEDOUT;
     }
-    return signal_is_pending(call->task) ? -EINTR : 0;
+    return task_has_signal(call->task) ? -EINTR : 0;
 }
 
 /* Sleep until something watched may have changed: 0 to look again, or a negative errno. Ends the vigil. */

@@ -6,11 +6,14 @@
  * one when it is issued again after a boot. A wait takes the status of a program only when there is a place for it, in
  * one step.
  */
+#include "arch/cpu.h"
+#include "arch/pmap.h"
 #include "calls.h"
-#include "signal/program_signal.h"
-#include "task/program_usage.h"
+#include "log.h"
+#include "program/programs.h"
 #include "space/space.h"
-#include "task/task.h"
+#include "task/pending.h"
+#include "task/program_usage.h"
 #include <string.h>
 
 #define CHILD 0 /* of record->call.words */
@@ -41,7 +44,7 @@ static int32_t make(const struct system_call *call, const struct program_clone_o
         enum error error;
         do {
             error = program_clone(options, &made);
-        } while (signal_wait_goes_on(error));
+        } while (task_wait_goes_on(error));
         if (error != OK) {
             return system_call_errno(error);
         }
@@ -206,7 +209,7 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
         if ((options & WAIT_NO_HANG) != 0) {
             return 0;
         }
-        if (signal_is_pending(call->task)) {
+        if (task_has_signal(call->task)) {
             return call_interrupted(call);
         }
         enum error error = program_wait_for_change();

@@ -2,10 +2,11 @@
 /*
  * System calls on signals. What they do to a program is in signal.c.
  */
+#include "arch/cpu.h"
 #include "calls.h"
-#include "signal/program_signal.h"
-#include "signal/signals.h"
-#include "task/task.h"
+#include "program/programs.h"
+#include "signal/signal.h"
+#include "signal/signal_frame.h"
 #include <string.h>
 
 #define SET_BYTES 8u
@@ -228,7 +229,7 @@ static int32_t leave_handler(const struct system_call *call, bool with_informati
 
     if (error != OK && error != ERROR_INTERRUPTED) {
         struct signal_fault fault = {.signal = SIGSEGV, .code = SI_KERNEL, .detail = "damaged signal frame"};
-        signal_force(registers, &fault);
+        program_force_signal(registers, &fault);
     }
     return (int32_t)registers->eax;
 }

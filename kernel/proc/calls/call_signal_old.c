@@ -5,7 +5,7 @@
  * 32, except sigprocmask, which leaves them alone.
  */
 #include "calls.h"
-#include "signal/signals.h"
+#include "signal/signal.h"
 
 static bool is_settable(uint32_t signal)
 {

@@ -8,12 +8,11 @@
 #include "calls.h"
 #include "eidolon/eidolon.h"
 #include "file/file.h"
-#include "signal/program_signal.h"
 #include "program_time.h"
 #include "snap.h"
 #include "system_call.h"
-#include "system_call.h"
 #include "system_state.h"
+#include "task/pending.h"
 
 #define MS_ASYNC 1u
 #define MS_SYNC  4u
@@ -33,7 +32,7 @@ static int32_t wait_until_durable(const struct system_call *call)
     uint64_t ticket = snap_request();
 
     for (;;) {
-        if (signal_is_pending(call->task)) {
+        if (task_has_signal(call->task)) {
             return call_interrupted(call);
         }
         enum error error = snap_wait(ticket);

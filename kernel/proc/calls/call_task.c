@@ -2,15 +2,15 @@
 /*
  * System calls on the running task: its end, and its thread-local storage.
  */
+#include "arch/cpu.h"
 #include "calls.h"
-#include "signal/program_signal.h"
-#include "task/task.h"
+#include "program/programs.h"
 #include <string.h>
 
 int32_t call_exit(const struct system_call *call)
 {
     if (call->program->task_count > 1) {
-        task_exit();
+        program_exit_task();
     }
     program_exit((call->arguments[0] & 0xFFu) << 8);
 }

@@ -7,7 +7,7 @@
  */
 #include "arch/clock.h"
 #include "calls.h"
-#include "signal/program_signal.h"
+#include "log.h"
 #include "program_time.h"
 
 #define NS_PER_SECOND      1000000000u

@@ -5,7 +5,6 @@
 #include "calls.h"
 #include "program_time.h"
 #include "task/program_usage.h"
-#include "task/task.h"
 
 #define NS_PER_SECOND      1000000000u
 #define NS_PER_MICROSECOND 1000u
@@ -42,7 +41,7 @@ static int32_t usage_of_pid(const struct system_call *call, uint32_t pid, struct
     if (index >= record_committed(RECORD_PROGRAM) || program_at(index)->state != PROGRAM_RUNNING) {
         return -EINVAL;
     }
-    usage_of_program(index, out);
+    usage_of_program(index, program_at(index), out);
     return 0;
 }
 
@@ -89,7 +88,7 @@ int32_t call_getrusage(const struct system_call *call)
 
     switch ((int32_t)call->arguments[0]) {
     case RUSAGE_SELF:
-        usage_of_program(call->task->program_index, &used);
+        usage_of_program(call->task->program_index, program_at(call->task->program_index), &used);
         break;
     case RUSAGE_THREAD:
         usage_of_task(call->task, &used);
@@ -113,7 +112,7 @@ int32_t call_times(const struct system_call *call)
     const struct usage *children = &call->program->used_by_children;
     struct usage used;
 
-    usage_of_program(call->task->program_index, &used);
+    usage_of_program(call->task->program_index, program_at(call->task->program_index), &used);
     struct linux_times times = {.user = ticks_of(used.user_ns),
                                 .system = ticks_of(used.system_ns),
                                 .children_user = ticks_of(children->user_ns),

@@ -9,13 +9,14 @@
  * All three calls write into the program's memory only what they have found without sleeping, and begin anew if they
  * are issued again after a boot.
  */
-#include "space/address_space.h"
+#include "arch/frame.h"
 #include "calls.h"
+#include "log.h"
 #include "snap_pager.h"
+#include "space/address_space.h"
 #include "space/space.h"
 #include "vm_fault.h"
 #include "vm_map.h"
-#include "vm_region.h"
 #include <string.h>
 
 #define PIECE_PAGES 512u /* of a window that are looked at without a break */

@@ -5,7 +5,7 @@
 #include "names.h"
 #include "file/file.h"
 #include "log.h"
-#include "file/pipe.h"
+#include "space/regions.h"
 #include "space/space.h"
 #include <string.h>
 

@@ -3,12 +3,10 @@
  * Descriptors and open file descriptions: the records, their reference counts, and what is verified after a boot.
  */
 #include "file.h"
-#include "space/limits.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "pipe.h"
-#include "program.h"
-#include "terminal.h"
+#include "space/limits.h"
 #include <string.h>
 
 static struct file_record *record(uint32_t index)
@@ -99,7 +97,6 @@ void file_close_all(struct program_record *program)
             file_close(program, descriptor);
         }
     }
-    terminal_wake_readers();
 }
 
 void file_share_all(struct program_record *program, const struct program_record *from)

@@ -5,11 +5,11 @@
  * Each end of each pipe has a queue of its own for those who wait to read or to write there, and a list of those who
  * wait for it among other things. A change wakes those whom it may let go on, and nobody else.
  */
-#include "pipe.h"
+#include "arch/pmap.h"
 #include "log.h"
 #include "pipe_internal.h"
-#include "signal/program_signal.h"
-#include "thread.h"
+#include "task/pending.h"
+#include "watch.h"
 #include <string.h>
 
 #define WORD_PIPES 32u
@@ -160,7 +160,7 @@ static enum error sleep_until_unlocked(uint32_t pipe)
 {
     enum error error = wait_queue_sleep(&pipes[pipe].unlocked, DEADLINE_NEVER, true);
 
-    return signal_wait_goes_on(error) ? OK : error;
+    return task_wait_goes_on(error) ? OK : error;
 }
 
 enum error pipe_wait_unlocked(uint32_t pipe)

@@ -11,11 +11,8 @@
  * empty starts over at 0, so little in it always is in the same page.
  */
 #include "log.h"
-#include "pipe.h"
 #include "pipe_internal.h"
-#include "program.h"
-#include "signal/program_signal.h"
-#include "thread.h"
+#include "task/pending.h"
 #include "vm_fault.h"
 #include <string.h>
 
@@ -155,7 +152,7 @@ static enum error wire(struct pipe_hold *hold, struct gpn page, enum pmap_access
 
     do {
         error = vm_wire(page, access);
-    } while (signal_wait_goes_on(error));
+    } while (task_wait_goes_on(error));
     if (error == OK) {
         hold->pages[hold->count++] = page;
     }
@@ -173,7 +170,7 @@ static enum error settle(const struct pipe_hold *hold, enum pmap_access access)
         for (uint32_t i = 0; error == OK && i < hold->count; i++) {
             do {
                 error = vm_fault(hold->pages[i], access);
-            } while (signal_wait_goes_on(error));
+            } while (task_wait_goes_on(error));
         }
     } while (error == OK && stops != vm_stops());
     return error;

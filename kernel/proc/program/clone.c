@@ -11,13 +11,12 @@
  * space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is divided.
  */
 #include "arch/context.h"
+#include "arch/cpu.h"
 #include "file/file.h"
 #include "log.h"
-#include "program.h"
+#include "programs.h"
+#include "space/regions.h"
 #include "space/space.h"
-#include "task/task.h"
-#include "thread.h"
-#include "vm_region.h"
 #include <string.h>
 
 /* A clone that is being put together. */

@@ -7,15 +7,13 @@
  * one step: the caller gets the new space and starts at its first instruction, and the other program ends with the old
  * one; with none, if the caller's was its lender's.
  */
-#include "space/address_space.h"
 #include "arch/context.h"
+#include "arch/cpu.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
-#include "program.h"
+#include "space/regions.h"
 #include "space/space.h"
 #include "start.h"
-#include "task/task.h"
-#include "thread.h"
 #include <string.h>
 
 /* The image that is meant: one by its name, or the caller's own. */

@@ -7,13 +7,11 @@
  * is anything proved that a program could have brought about itself: any address in its registers, any flags of a file.
  * What a blocked call has achieved is judged by the call, which is made again. What belongs to the processor is made harmless when it is loaded (cpu_sanitise(), cpu_user_load()).
  */
+#include "arch/cpu.h"
 #include "linux/linux_abi.h"
 #include "log.h"
-#include "program.h"
 #include "space/space.h"
-#include "task/task.h"
 #include "terminal/terminal_console.h"
-#include "terminal/terminal_object.h"
 #include <string.h>
 
 #define CONSOLE        0u /* the one terminal there is */

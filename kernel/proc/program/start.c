@@ -5,13 +5,13 @@
  * The new space is filled from outside: no thread runs in it before its first task does. A cut in the middle leaves a
  * program without a task, which is cleared away at the next boot.
  */
-#include "file/file.h"
-#include "log.h"
-#include "space/space.h"
 #include "start.h"
-#include "task/task.h"
-#include "terminal.h"
+#include "arch/cpu.h"
+#include "file/file.h"
+#include "space/space.h"
 #include "space/user_memory.h"
+#include "terminal.h"
+#include "vm_region.h"
 #include <string.h>
 
 #define STRINGS_MAX    (128u * 1024u) /* bytes of arguments and environment */

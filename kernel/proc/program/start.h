@@ -9,7 +9,7 @@
 #include "space/address_space.h"
 #include "elf_image.h"
 #include "error.h"
-#include "program.h"
+#include "programs.h"
 
 /* Bytes that strings take, each with its zero byte. */
 uint32_t start_strings_bytes(const char *const *strings, uint32_t count);

@@ -6,10 +6,12 @@
  *
  *     argc | argv ... 0 | environment ... 0 | auxiliary vector ... 0 | 16 random bytes | platform | strings
  */
-#include "start.h"
 #include "arch/clock.h"
+#include "arch/cpu.h"
 #include "linux/linux_abi.h"
 #include "space/user_memory.h"
+#include "start.h"
+#include "vm_region.h"
 #include <string.h>
 
 #define STACK_FIRST_PAGES 64u /* of the stack that are there from the beginning */

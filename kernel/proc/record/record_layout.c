@@ -2,8 +2,10 @@
 /*
  * Where the tables of persistent records lie in the system window. For the kernel, and for tools that look into images.
  */
+#include "file/pipe_internal.h"
 #include "record.h"
 #include "terminal.h"
+#include "vm_region.h"
 
 #ifndef TASK_RECORD_VERSION /* tests build a kernel that has changed it */
 #define TASK_RECORD_VERSION 3

@@ -7,7 +7,9 @@
  * choice in memory. They have seen what any processor had that the image was booted on.
  */
 #include "system_state.h"
+#include "arch/cpu.h"
 #include "log.h"
+#include "record.h"
 #include "version.h"
 #include <string.h>
 

@@ -6,10 +6,10 @@
  * one of a task in user mode, or, after a boot, one that still has its call to issue again. The sleep takes part in no
  * time slice and writes nothing, so a held program costs a snapshot nothing.
  */
-#include "program_hold.h"
 #include "linux/linux_abi.h"
+#include "log.h"
+#include "program_hold.h"
 #include "task/task.h"
-#include "thread.h"
 #include <string.h>
 
 static struct wait_queue held_tasks;
@@ -56,16 +56,14 @@ static bool is_killed(const struct task *task)
     return (task->record->signal_pending[0] & 1u << (SIGKILL - 1)) != 0;
 }
 
-void program_hold_wait(void)
+bool program_hold_wait(void)
 {
     const struct task *task = task_current();
 
     while (task->program->held != 0 && !task->dying && !is_killed(task)) {
         (void)!wait_queue_sleep(&held_tasks, DEADLINE_NEVER, true);
     }
-    if (is_killed(task) && !task->dying) {
-        program_exit(SIGKILL);
-    }
+    return !is_killed(task) || task->dying;
 }
 
 /* Whether a pointer is that of a task that lives in this boot. */

@@ -7,9 +7,12 @@
  * it gets siginfo and ucontext. A program that installed no restorer returns to the few bytes of code at the frame's
  * end.
  */
+#include "signal_frame.h"
 #include "arch/context.h"
-#include "call.h"
-#include "signals.h"
+#include "arch/cpu.h"
+#include "linux/linux_abi.h"
+#include "signal.h"
+#include "space/user_memory.h"
 #include "task/task.h"
 #include <string.h>
 

@@ -9,6 +9,7 @@
 #include "address_space.h"
 #include "log.h"
 #include "space.h"
+#include "task/task.h"
 #include "vm_fault.h"
 #include "vm_reclaim.h"
 

@@ -9,7 +9,8 @@
 #define ADDRESS_SPACE_H
 
 #include "error.h"
-#include "program.h"
+#include "record.h"
+#include "regions.h"
 #include "types.h"
 #include "vm_region.h"
 

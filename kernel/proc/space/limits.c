@@ -5,10 +5,7 @@
 #include "limits.h"
 #include "address_space.h"
 #include "linux/linux_abi.h"
-#include "signal/program_signal.h"
-#include "task/program_usage.h"
-
-#define NS_PER_SECOND 1000000000ull
+#include "log.h"
 
 void limits_set_defaults(struct program_record *program)
 {
@@ -35,7 +32,6 @@ uint32_t limits_files(const struct program_record *program)
 {
     return (uint32_t)program->limits[RLIMIT_NOFILE].soft;
 }
-
 
 /* Memory ----------------------------------------------------------------------------------------------------------- */
 
@@ -91,30 +87,4 @@ bool limits_allow_stack(const struct program_record *program, uint32_t page)
         end = vm_region_end(region);
     }
     return end - page <= program->limits[RLIMIT_STACK].soft >> PAGE_SHIFT;
-}
-
-/* Time ------------------------------------------------------------------------------------------------------------- */
-
-/* `seconds` as nanoseconds, or more than there ever are. */
-static uint64_t seconds_ns(uint64_t seconds)
-{
-    return seconds > UINT64_MAX / NS_PER_SECOND ? UINT64_MAX : seconds * NS_PER_SECOND;
-}
-
-void limits_check_processor(struct task *task)
-{
-    struct limit *limit = &task->program->limits[RLIMIT_CPU];
-    struct usage used;
-
-    if (limit->soft == RLIMIT_NONE_64) {
-        return;
-    }
-    usage_of_program(task->program_index, &used);
-    uint64_t used_ns = used.user_ns + used.system_ns;
-    if (limit->hard != RLIMIT_NONE_64 && used_ns >= seconds_ns(limit->hard)) {
-        signal_send_task(task, SIGKILL);
-    } else if (used_ns >= seconds_ns(limit->soft)) {
-        limit->soft++;
-        signal_send_task(task, SIGXCPU);
-    }
 }

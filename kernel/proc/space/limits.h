@@ -32,8 +32,4 @@ bool limits_allow_stack(const struct program_record *program, uint32_t page);
 bool limits_allow_pages(const struct program_record *program, uint32_t first, uint32_t replaced, uint32_t count,
                         bool is_data);
 
-/* The current task's program has perhaps used up its time: it gets SIGXCPU, each second, and in the end SIGKILL. */
-struct task;
-void limits_check_processor(struct task *task);
-
 #endif

@@ -6,22 +6,15 @@
  * then taken back at leisure, which may sleep or fail, and after a cut whoever boots finds it so and goes on.
  */
 #include "space.h"
-#include "arch/pmap.h"
-#include "program/elf_image.h"
 #include "log.h"
-#include "program.h"
+#include "program/elf_image.h"
+#include "regions.h"
 #include "task/program_account.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
-#include "vm_region.h"
 #include <string.h>
 
 static uint16_t owners[SPACES_MAX]; /* programs, by space */
-
-struct space_record *space_at(struct space_id space)
-{
-    return record_at(RECORD_SPACE, space.number);
-}
 
 uint32_t space_owner(struct space_id space)
 {

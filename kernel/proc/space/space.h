@@ -31,7 +31,10 @@
 
 #define SOURCES_MAX 8u
 
-struct space_record *space_at(struct space_id space);
+static inline struct space_record *space_at(struct space_id space)
+{
+    return record_at(RECORD_SPACE, space.number);
+}
 
 /* The program that owns a space; 0: none. To set that of no space does nothing. */
 uint32_t space_owner(struct space_id space);

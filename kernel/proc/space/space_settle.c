@@ -12,7 +12,6 @@
 #include "log.h"
 #include "space.h"
 #include "task/task.h"
-#include "thread.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 

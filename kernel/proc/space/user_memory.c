@@ -4,11 +4,11 @@
  * its addresses; of one that is being built page by page through the frames, so that whoever builds it stays the task
  * that it is, with its own signals, however long it sleeps.
  */
-#include "thread.h"
 #include "user_memory.h"
 #include "arch/window.h"
-#include "program.h"
-#include "signal/program_signal.h"
+#include "log.h"
+#include "regions.h"
+#include "task/pending.h"
 #include "vm_fault.h"
 #include <string.h>
 
@@ -117,7 +117,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     enum error error;
     do {
         error = wire_pages(range, pages, access);
-    } while (signal_wait_goes_on(error) || program_growth_goes_on(error));
+    } while (task_wait_goes_on(error) || regions_growth_goes_on(error));
     return error;
 }
 
@@ -169,7 +169,7 @@ static enum error copy_into_page(struct gpn page, uint32_t offset, const void *b
 
     do {
         error = vm_wire(page, PMAP_WRITE);
-    } while (signal_wait_goes_on(error));
+    } while (task_wait_goes_on(error));
     if (error == OK) {
         vm_write(page, offset, bytes, length);
         vm_unwire(page);

@@ -3,6 +3,8 @@
  * Accounts of programs: made with the program, saved with its tasks.
  */
 #include "program_account.h"
+#include "arch/frame.h"
+#include "log.h"
 #include "pool.h"
 #include "record.h"
 #include "vm_account.h"

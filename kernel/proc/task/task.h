@@ -1,12 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tasks: the threads of programs, between program.c and the machine.
+ * Inside kernel/proc: tasks, the threads of programs: which there are, what of them a snapshot gets, and the system call that
+ * one is in. (Their life is in program/task.c.)
  */
 #ifndef TASK_H
 #define TASK_H
 
+#include "arch/cpu.h"
 #include "error.h"
-#include "program.h"
+#include "record.h"
+#include "thread.h"
+
+/* A task while it lives in this boot. Volatile. */
+struct task {
+    struct cpu_user_context context;  /* the live FPU, TLS and space */
+    struct task_record *record;
+    struct program_record *program;
+    uint32_t program_index;
+    struct thread *thread;
+    struct registers *registers;      /* of its last entry into the kernel, on its kernel stack; NULL before */
+    uint32_t call_number;             /* while in_call */
+    bool in_call;                     /* between the entry of a system call and its result */
+    bool committed;                   /* the call has changed something and has no result yet: CALL-2 */
+    uint64_t user_ns, system_ns;      /* on the processor, up to the mark (program_usage.h) */
+    uint64_t processor_mark_ns;       /* of the thread's time: its last entry into the kernel or leaving */
+    bool in_kernel;                   /* since the mark */
+    bool dying;                       /* leaves at the next trap_return */
+    bool listed[2];                   /* on the list of tasks to capture, of this half: see task.c */
+    struct task *next_listed[2];
+};
+
+/* The task whose thread is running; NULL in kernel threads. */
+struct task *task_current(void);
 
 /* The task of a record, or NULL when none lives there; index below TASKS_MAX. */
 struct task *task_at(uint32_t index);
@@ -14,17 +39,14 @@ struct task *task_at(uint32_t index);
 /* The one with a task number, or NULL. */
 struct task *task_find(uint32_t tid);
 
+/* Put a task into the table, or take it out: NULL. */
+void task_set_at(uint32_t index, struct task *task);
+
 /* Make every other task of the current one's program leave at its next return to user mode. */
 void task_end_others(const struct task *task);
 
-/*
- * Judge the tasks in the records. Changes nothing, does not sleep.
- * - ERROR_FORMAT_DAMAGED after a line in the log that names the record.
- */
-MUST_CHECK enum error task_adopt_all(void);
-
-/* Bring them back to life. ERROR_NO_MEMORY. */
-MUST_CHECK enum error task_resume_all(void);
+/* The tasks of a program, and of those that it lends its space to, run in another space from now on. Does not sleep. */
+void task_move_program(uint32_t program, struct space_id space);
 
 /*
  * The current task is about to change what a capture would see: its registers, FPU state or segments. It is captured first
@@ -32,13 +54,34 @@ MUST_CHECK enum error task_resume_all(void);
  */
 void task_touch(struct task *task);
 
-/* Capture what the last stop has not got yet. Part of program_fault_policy: a closed chunk of records is about to open. */
+/* The same for one that is about to run on, whose call, if any, is over: captured if it is due, and due at the next stop. */
+void task_runs_on(struct task *task);
+
+/* It does not: everything that is due is captured, and this task will not be. */
+void task_unlist(struct task *task);
+
+/* Capture what the last stop has not got yet. A closed chunk of records is about to open. */
 void task_capture_due(void);
 
-/* The tasks of a program, and of those that it lends its space to, run in another space from now on. Does not sleep. */
-void task_move_program(uint32_t program, struct space_id space);
+/*
+ * The current task begins and ends a system call; between the two it may sleep and be captured.
+ * - program_call_begin(): a call that is issued again after a boot finds what it had achieved in record->call;
+ *   otherwise record->call is zero.
+ */
+void program_call_begin(struct registers *registers);
+void program_call_end(struct registers *registers, int32_t result);
 
-/* A program without tasks gives back all it has. May sleep. */
-void program_destroy(uint32_t index);
+/*
+ * What the current task's system call is for is about to be done: from now on nothing sleeps until the call has its result,
+ * or until program_call_keep(). Whoever changes on behalf of a call what a snapshot would see says so; again is nothing
+ * more, and so it is outside of calls.
+ */
+void program_call_commit(void);
+
+/* What has been done so far is noted in record->call, or does no harm when it is done again: the call may sleep. */
+void program_call_keep(void);
+
+/* The registers of the current task are those that it goes on with: the call it was in, if any, is over. */
+void program_call_over(void);
 
 #endif

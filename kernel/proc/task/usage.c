@@ -2,9 +2,8 @@
 /*
  * Time on the processor, of tasks and programs.
  */
-#include "program_usage.h"
-#include "program.h"
 #include "program_account.h"
+#include "program_usage.h"
 #include "task.h"
 
 static void add(struct usage *to, const struct usage *what)
@@ -69,20 +68,20 @@ static bool is_alone(const struct task *task, uint32_t program)
     return task != NULL && task->program_index == program && task->program->task_count == 1;
 }
 
-void usage_of_program(uint32_t program, struct usage *out)
+void usage_of_program(uint32_t index, const struct program_record *program, struct usage *out)
 {
-    bool alone = is_alone(task_current(), program);
+    bool alone = is_alone(task_current(), index);
 
-    *out = program_at(program)->used;
+    *out = program->used;
     for (uint32_t i = 0; i < (alone ? 1 : TASKS_MAX); i++) {
         const struct task *task = alone ? task_current() : task_at(i);
-        if (task != NULL && task->program_index == program) {
+        if (task != NULL && task->program_index == index) {
             struct usage of_task = {0};
             times_of(task, &of_task.user_ns, &of_task.system_ns);
             add(out, &of_task);
         }
     }
-    faults_of(program, out);
+    faults_of(index, out);
 }
 
 void usage_capture(const struct task *task, struct task_record *record)

@@ -8,13 +8,14 @@
  * overtakes.
  */
 #include "arch/interrupt.h"
+#include "console_stream.h"
 #include "keyboard.h"
 #include "log.h"
 #include "record.h"
 #include "serial.h"
 #include "terminal.h"
-#include "console_stream.h"
 #include "terminal_console.h"
+#include "thread.h"
 
 #define CONSOLE   0u    /* the one terminal that is attached */
 #define ECHO_ROOM 4000u /* most bytes of stream that one typed byte makes */

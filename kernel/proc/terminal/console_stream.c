@@ -6,11 +6,11 @@
 #include "console_stream.h"
 #include "arch/interrupt.h"
 #include "log.h"
-#include "program.h"
 #include "serial.h"
 #include "snap.h"
 #include "terminal.h"
 #include "terminal_console.h"
+#include "thread.h"
 
 #define TERMINAL_FIRST 0u
 #define KERNEL_RESERVE 1024u /* of the outbox, for messages of the kernel and echo */

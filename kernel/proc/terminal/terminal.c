@@ -8,10 +8,11 @@
  */
 #include "terminal.h"
 #include "console_stream.h"
+#include "linux/linux_terminal.h"
 #include "log.h"
-#include "program.h"
-#include "record.h"
+#include "task/task.h"
 #include "terminal_console.h"
+#include "watch.h"
 
 #define STREAM_PER_BYTE   8u /* most bytes of stream that one byte of output makes */
 #define NS_PER_DECISECOND 100000000u

@@ -6,6 +6,7 @@
  * region, 16 colours, saving the cursor, hiding it. Any byte is good at any time: parameters are clipped to the screen,
  * unknown sequences are skipped.
  */
+#include "terminal_object.h"
 #include "terminal_screen.h"
 #include <string.h>
 

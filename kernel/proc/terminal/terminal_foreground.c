@@ -10,8 +10,6 @@
  *
  * Who has it persists. Which session that was is looked at while it is there.
  */
-#include "log.h"
-#include "program.h"
 #include "record.h"
 #include "terminal.h"
 #include "terminal_console.h"

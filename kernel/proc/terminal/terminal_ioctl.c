@@ -3,7 +3,7 @@
  * ioctl() on terminals: settings, size, foreground, and what waits in the queues.
  */
 #include "call.h"
-#include "record.h"
+#include "linux/linux_terminal.h"
 #include "terminal.h"
 #include "terminal_object.h"
 

@@ -5,8 +5,11 @@
  * A byte is obeyed (it edits the line, ends it, or raises a signal) or queued (terminal_queue.c), and it is echoed the
  * way output goes.
  */
-#include "linux/linux_abi.h"
 #include "terminal_line.h"
+#include "linux/linux_abi.h"
+#include "linux/linux_terminal.h"
+#include "log.h"
+#include "terminal_object.h"
 
 #define ERASE_ECHO_MAX 1024u /* columns: a longer line is abandoned with a newline instead of wiped out */
 

@@ -3,7 +3,10 @@
  * Output of a terminal: what a program writes, processed as the settings say (newline becomes carriage return and
  * newline, tabs become blanks), on its way to the screen and the stream.
  */
+#include "linux/linux_terminal.h"
+#include "log.h"
 #include "terminal_line.h"
+#include "terminal_object.h"
 
 void terminal_flush(struct terminal_effects *effects)
 {

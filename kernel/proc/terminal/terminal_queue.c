@@ -6,7 +6,10 @@
  * typed, which can still be edited; a mark makes everything up to it readable. In the other modes every byte is
  * readable at once.
  */
+#include "linux/linux_terminal.h"
+#include "log.h"
 #include "terminal_line.h"
+#include "terminal_object.h"
 #include <string.h>
 
 void terminal_create(struct terminal *terminal)

@@ -6,6 +6,8 @@
  * screen moves nothing. Text is UTF-8; what code page 437 has is shown.
  */
 #include "terminal_screen.h"
+#include "terminal_line.h"
+#include "terminal_object.h"
 #include <string.h>
 
 #define TAB_COLUMNS    8u

@@ -5,9 +5,12 @@
  *
  * A fault whose wait for memory was interrupted is tried again by the program itself, once the signal has been dealt with.
  */
+#include "arch/cpu.h"
+#include "linux/linux_abi.h"
 #include "log.h"
-#include "program.h"
-#include "signal/program_signal.h"
+#include "program/programs.h"
+#include "signal/signal_frame.h"
+#include "space/address_space.h"
 #include "task/program_usage.h"
 #include "vm_account.h"
 #include "vm_fault.h"
@@ -53,9 +56,69 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
     enum error error;
     do {
         error = vm_fault(page_at(task, address), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
-    } while (program_growth_goes_on(error));
+    } while (regions_growth_goes_on(error));
     return error;
 }
+
+/* What nothing could resolve becomes a signal -------------------------------------------------------------------------- */
+
+#define SEGV_MAPERR       1
+#define SEGV_ACCERR       2
+#define BUS_ADRERR        2
+#define VECTOR_PAGE_FAULT 14u
+
+/* Whether an address that is in no usable region lies between a stack and what limits it. */
+static bool is_below_a_stack(const struct program_record *program, uint32_t address)
+{
+    uint32_t page = address >> PAGE_SHIFT;
+    const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+
+    if (region != NULL && region->backing.kind == VM_BACKING_NONE) {
+        region = vm_region_next(&region_table, program->region_root, region->first_page + region->page_count);
+    }
+    return region != NULL && (region->flags & VM_REGION_GROWS_DOWN) != 0 && region->first_page > page &&
+           region->first_page - page <= STACK_PAGES_MAX;
+}
+
+static const char *error_reason(enum error error)
+{
+    switch (error) {
+    case ERROR_NO_MEMORY:
+        return "out of memory";
+    case ERROR_CHECKSUM:
+        return "damaged page";
+    default:
+        return "unreadable page";
+    }
+}
+
+static void signal_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access,
+                       enum error error)
+{
+    struct task *task = task_current();
+    const struct program_record *memory = program_at(program_memory(task->program_index));
+    uint32_t page = address.value >> PAGE_SHIFT;
+    struct signal_fault fault = {
+        .signal = SIGSEGV, .address = address.value, .vector = VECTOR_PAGE_FAULT, .error_code = registers->error_code};
+    const char *what = "segmentation fault";
+
+    task->registers = registers;
+    if (error == ERROR_DENIED) {
+        bool mapped = vm_region_find(&region_table, memory->region_root, page) != NULL;
+        fault.code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
+        if (access != TRAP_EXECUTE && is_below_a_stack(memory, address.value)) {
+            what = "stack overflow";
+        }
+    } else {
+        fault.signal = error == ERROR_NO_MEMORY ? SIGKILL : SIGBUS;
+        fault.code = BUS_ADRERR;
+        what = error_reason(error);
+    }
+    kernel_snprintf(fault.detail, sizeof(fault.detail), "%s at 0x%x (eip 0x%x)", what, address.value, registers->eip);
+    program_force_signal(registers, &fault);
+}
+
+/* Both ------------------------------------------------------------------------------------------------------------- */
 
 bool trap_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access, bool present,
                      bool from_user)

@@ -7,12 +7,13 @@
  * for it. (Page faults that memory can answer are elsewhere, in page_fault.c.)
  */
 #include "arch/context.h"
+#include "arch/cpu.h"
 #include "calls/calls.h"
 #include "log.h"
-#include "signal/program_signal.h"
-#include "task/program_usage.h"
+#include "program/programs.h"
 #include "provoke.h"
-#include "signal/signals.h"
+#include "signal/signal_frame.h"
+#include "task/program_usage.h"
 #include <string.h>
 
 /* System calls ----------------------------------------------------------------------------------------------------- */
@@ -199,5 +200,5 @@ void trap_exception(struct registers *registers)
         .error_code = registers->error_code,
     };
     kernel_snprintf(fault.detail, sizeof(fault.detail), "%s (eip 0x%x)", what, registers->eip);
-    signal_force(registers, &fault);
+    program_force_signal(registers, &fault);
 }

@@ -2,8 +2,8 @@
 /*
  * The clocks of programs: the monotonic clock of the object space over the machine's clock of this boot.
  */
-#include "program_time.h"
 #include "arch/clock.h"
+#include "program_time.h"
 #include "system_state.h"
 
 /* What to add to the machine's clock of this boot; wraps below zero where the space is younger than the boot. Volatile.

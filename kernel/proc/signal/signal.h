@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Signals: sending, their default actions, and the delivery to handlers of programs.
+ * Inside kernel/proc: sending signals, and what a program does about them.
  *
  * A signal is pending in a task's record from the moment it is sent until it is delivered, so it survives a cut. It is
  * delivered on the way back to user mode, where a frame of the Linux layout is built on the program's stack.
  */
-#ifndef PROGRAM_SIGNAL_H
-#define PROGRAM_SIGNAL_H
+#ifndef SIGNAL_H
+#define SIGNAL_H
 
 #include "arch/cpu.h"
 #include "error.h"
 #include "types.h"
 
+struct program_record;
+struct signal_action;
 struct signal_origin;
 struct task;
 
@@ -37,24 +39,18 @@ MUST_CHECK enum error signal_send_group_from(uint32_t process_group, uint32_t si
                                              const struct signal_origin *origin);
 void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin);
 
-/* Whether the task has a signal that it does not block: a wait must then end with EINTR or be restarted. */
-bool signal_is_pending(const struct task *task);
+/* A mask without the signals that cannot be blocked. What is pending and ignored goes when it is not blocked any more. */
+void signal_set_mask(struct task *task, uint32_t low, uint32_t high);
+
+/* What a program does about a signal from now on. If that is nothing, those that are pending go. */
+void signal_set_action(struct program_record *program, uint32_t signal, const struct signal_action *action);
 
 /*
- * Whether a wait for memory that came to `error` is to be taken up again: it was interrupted, and the current task has no
- * signal that ends its program. Nothing less may call it off, since no handler expects that its own stack, or a call
- * that does not wait for anybody, fails with EINTR.
+ * Another mask for the length of a call. The one of before comes back when the handler that ends the call returns, or
+ * with signal_mask_restore() if none does. A call that is issued again after a boot exchanges again, to no effect on
+ * it.
  */
-bool signal_wait_goes_on(enum error error);
-
-/*
- * The way back to user mode of the current task: act on pending signals. May change `registers` so that a handler runs,
- * may sleep, may end the program. Call it from trap_return, before the thread yields there.
- */
-void signal_deliver(struct registers *registers);
-
-/* A fault of the running program that nothing could resolve becomes SIGSEGV or SIGBUS, or a stack overflow. */
-void signal_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access,
-                       enum error error);
+void signal_mask_exchange(struct task *task, uint32_t low, uint32_t high);
+void signal_mask_restore(struct task *task);
 
 #endif

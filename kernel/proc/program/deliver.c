@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a signal does to a program: one of its handlers runs, or it ends.
+ */
+#include "arch/cpu.h"
+#include "linux/linux_abi.h"
+#include "log.h"
+#include "programs.h"
+#include "signal/signal.h"
+#include "signal/signal_frame.h"
+#include "task/pending.h"
+#include "terminal.h"
+
+/* What happened, for messages. */
+static const char *signal_text(uint32_t signal)
+{
+    static const char *const texts[] = {
+        [SIGHUP] = "hangup",       [SIGINT] = "interrupted",
+        [SIGQUIT] = "quit",        [SIGILL] = "illegal instruction",
+        [SIGTRAP] = "trace trap",  [SIGABRT] = "aborted",
+        [SIGBUS] = "bus error",    [SIGFPE] = "arithmetic error",
+        [SIGKILL] = "killed",      [SIGSEGV] = "segmentation fault",
+        [SIGPIPE] = "broken pipe", [SIGALRM] = "alarm clock",
+        [SIGTERM] = "terminated",
+    };
+
+    return signal < sizeof(texts) / sizeof(texts[0]) && texts[signal] != NULL ? texts[signal] : "ended by a signal";
+}
+
+/* Who has made the program hears of it by wait(), and says what there is to say, unless it was a mistake of its own. */
+static _Noreturn void end_program(const struct signal_fault *fault)
+{
+    const struct program_record *program = task_current()->program;
+    const char *text = fault->detail[0] != 0 ? fault->detail : signal_text(fault->signal);
+
+    if (program->parent == 0 || fault->detail[0] != 0) {
+        terminal_say(program->terminal, "eidolon: %s: %s", program->name, text);
+    }
+    program_exit(fault->signal);
+}
+
+/*
+ * Run the handler. If its stack cannot take the frame the signal becomes SIGSEGV, which may have another stack; one that
+ * has not ends the program. A signal that ends the program may come while the stack is waited for; it is left to the next
+ * delivery.
+ */
+static void enter_handler(struct registers *registers, const struct signal_fault *fault)
+{
+    struct task *task = task_current();
+    struct signal_action *installed = &task->program->actions[fault->signal];
+    struct signal_action action = *installed;
+    enum error error = signal_frame_enter(registers, fault, &action);
+
+    if (error == ERROR_INTERRUPTED) {
+        return;
+    }
+    signal_take_out(task->record->signal_pending, fault->signal);
+    if (error != OK) {
+        struct signal_fault overrun = {.signal = SIGSEGV, .code = SI_KERNEL};
+        kernel_snprintf(overrun.detail, sizeof(overrun.detail), "no stack for the handler of signal %u (esp 0x%x)",
+                        fault->signal, registers->esp);
+        if (fault->signal == SIGSEGV) {
+            end_program(&overrun);
+        }
+        program_force_signal(registers, &overrun);
+        return;
+    }
+    signal_set_mask(task, task->record->signal_mask[0] | action.mask[0], task->record->signal_mask[1] | action.mask[1]);
+    if ((action.flags & SA_NODEFER) == 0) {
+        signal_add(task->record->signal_mask, fault->signal);
+    }
+    if ((action.flags & SA_RESETHAND) != 0) {
+        installed->handler = SIG_DFL;
+    }
+}
+
+void program_force_signal(struct registers *registers, const struct signal_fault *fault)
+{
+    struct task *task = task_current();
+    uint32_t handler = task->program->actions[fault->signal].handler;
+
+    if (handler == SIG_DFL || handler == SIG_IGN || signal_in(task->record->signal_mask, fault->signal)) {
+        end_program(fault);
+    }
+    enter_handler(registers, fault);
+}
+
+void program_deliver_signals(struct registers *registers)
+{
+    struct task *task = task_current();
+    uint32_t signal;
+
+    /* A call that is to be issued again after a boot comes first: it will find the signal and end with EINTR. */
+    if (task->record->call.active != 0) {
+        return;
+    }
+    while (!task->dying && (signal = task_next_to_deliver(task)) != 0) {
+        const struct signal_origin *origin = &task->program->origins[signal];
+        struct signal_fault fault = {
+            .signal = signal, .code = origin->code, .sender = origin->program, .value = origin->value};
+        uint32_t handler = task->program->actions[signal].handler;
+
+        if (task_ignores(task->program, signal)) {
+            signal_take_out(task->record->signal_pending, signal);
+        } else if (handler == SIG_DFL || signal == SIGKILL) {
+            end_program(&fault);
+        } else {
+            enter_handler(registers, &fault);
+        }
+    }
+    signal_mask_restore(task);
+}

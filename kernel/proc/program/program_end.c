@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end of programs.
+ *
+ * A program ends when its last task has left: its files are closed, its space is given up (space.c), and its parent is told,
+ * who may ask for its status; in that order, so that an end which a power cut interrupts can be taken up again from the
+ * record.
+ */
+#include "file/file.h"
+#include "linux/linux_abi.h"
+#include "log.h"
+#include "programs.h"
+#include "signal/signal.h"
+#include "space/space.h"
+#include "system_state.h"
+#include "task/program_account.h"
+#include "terminal.h"
+
+static uint32_t last_exit_status;
+static struct wait_queue all_ended;
+
+static bool program_exists(uint32_t index)
+{
+    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state != PROGRAM_FREE;
+}
+
+/* Whoever waits for something about the programs it made. */
+static struct wait_queue parents;
+
+enum error program_wait_for_change(void)
+{
+    return wait_queue_sleep(&parents, DEADLINE_NEVER, true);
+}
+
+void program_release_parent(struct program_record *program)
+{
+    program->parent_waits = 0;
+    wait_queue_wake(&parents, UINT32_MAX);
+}
+
+/* Whether anybody will ask for the status of a program. */
+static bool has_interested_parent(const struct program_record *program)
+{
+    if (!program_exists(program->parent) || program_at(program->parent)->state != PROGRAM_RUNNING) {
+        return false;
+    }
+    const struct signal_action *action = &program_at(program->parent)->actions[SIGCHLD];
+    return action->handler != SIG_IGN && (action->flags & SA_NOCLDWAIT) == 0;
+}
+
+static void disown_children(uint32_t parent)
+{
+    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
+        struct program_record *child = program_at(index);
+        if (child->state == PROGRAM_FREE || child->parent != parent) {
+            continue;
+        }
+        child->parent = 0;
+        if (child->state == PROGRAM_ENDED) {
+            program_forget(index);
+        }
+    }
+}
+
+/* A parent that asked not to hear of ends does not. */
+static void tell_parent(uint32_t parent, const struct signal_origin *origin)
+{
+    if (program_exists(parent) && program_at(parent)->actions[SIGCHLD].handler != SIG_IGN) {
+        enum error error = signal_send_from(parent, SIGCHLD, origin);
+        ASSERT(error == OK || error == ERROR_NOT_FOUND);
+    }
+}
+
+#define STATUS_SIGNAL 0x7Fu
+
+static struct signal_origin origin_of_end(uint32_t index, uint32_t status)
+{
+    uint32_t signal = status & STATUS_SIGNAL;
+
+    return (struct signal_origin){.code = signal != 0 ? CLD_KILLED : CLD_EXITED,
+                                  .program = index,
+                                  .value = signal != 0 ? signal : status >> 8};
+}
+
+/* The last step: nothing sleeps. */
+static void end(uint32_t index)
+{
+    struct program_record *program = program_at(index);
+    uint32_t parent = program->parent;
+    struct signal_origin origin = origin_of_end(index, program->exit_status);
+
+    /* One that was never more than prepared has not ended; nobody is told a status of it. */
+    if (program->state == PROGRAM_ZOMBIE) {
+        last_exit_status = program->exit_status;
+        system_state_note_end(program->name, program->exit_status);
+    }
+    disown_children(index);
+    if (has_interested_parent(program)) {
+        program->state = PROGRAM_ENDED;
+    } else {
+        program_forget(index);
+    }
+    tell_parent(parent, &origin);
+    wait_queue_wake(&parents, UINT32_MAX);
+    program_uncount();
+    if (program_count() == 0) {
+        wait_queue_wake(&all_ended, UINT32_MAX);
+    }
+}
+
+/*
+ * The space of a program that ends goes to one that runs in it, if there is any; if more do, it lends to the others. While
+ * programs run no lender ends. A boot may find one without a task in an image that is not as a kernel left it.
+ */
+static void leave_space_to_borrower(struct program_record *program, uint32_t index)
+{
+    uint32_t heir = 0;
+
+    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
+        struct program_record *borrower = program_at(i);
+        if (borrower->state == PROGRAM_FREE || borrower->lender != index) {
+            continue;
+        }
+        borrower->lender = heir;
+        if (heir != 0) {
+            continue;
+        }
+        heir = i;
+        borrower->space = program->space;
+        borrower->region_root = program->region_root;
+        borrower->break_start = program->break_start;
+        borrower->break_end = program->break_end;
+        borrower->image_end = program->image_end;
+        space_set_owner((struct space_id){program->space}, heir);
+        program->space = program->region_root = 0;
+    }
+}
+
+void program_destroy(uint32_t index)
+{
+    struct program_record *program = program_at(index);
+
+    file_close_all(program);
+    terminal_wake_readers();
+    leave_space_to_borrower(program, index);
+    program->lender = 0;
+    program_release_parent(program);
+    space_collect(space_abandon(program));
+    program_account_close(index);
+    end(index);
+    record_trim(false);
+}
+
+uint32_t program_wait_all(void)
+{
+    while (program_count() > 0) {
+        enum error error = wait_queue_sleep(&all_ended, DEADLINE_NEVER, false);
+        ASSERT(error == OK);
+    }
+    return last_exit_status;
+}
+
+_Noreturn void program_exit_task(void)
+{
+    uint32_t program = task_current()->program_index;
+
+    task_leave();
+    if (program_at(program)->task_count == 0) {
+        program_destroy(program);
+    }
+    thread_exit();
+}
+
+_Noreturn void program_exit(uint32_t status)
+{
+    struct task *task = task_current();
+
+    if (task->program->state == PROGRAM_RUNNING) {
+        task->program->state = PROGRAM_ZOMBIE;
+        task->program->exit_status = status;
+        task_end_others(task);
+    }
+    program_exit_task();
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Programs at the beginning of a boot: none, or those that the records hold.
+ */
+#include "file/file.h"
+#include "file/pipe.h"
+#include "log.h"
+#include "program_hold.h"
+#include "programs.h"
+#include "space/limits.h"
+#include "space/regions.h"
+#include "space/space.h"
+
+enum error program_start_empty(void)
+{
+    enum error error = regions_start();
+
+    return error == OK ? pipe_start() : error;
+}
+
+/* What a program without a space of its own runs in, if it runs (SPACE-5). */
+static bool lender_is_sound(const struct program_record *program)
+{
+    if (program->lender == 0) {
+        return true; /* in its own space, if it has a task */
+    }
+    if (program->space != 0 || program->lender >= record_committed(RECORD_PROGRAM)) {
+        return false;
+    }
+    const struct program_record *lender = program_at(program->lender);
+    return lender->state == PROGRAM_RUNNING && lender->space != 0 &&
+           lender->lender == 0;
+}
+
+/* A record that a program could not have made is not trusted to be one. */
+static enum error program_adopt(uint32_t index)
+{
+    const struct program_record *program = program_at(index);
+    enum error error = vm_region_adopt(&region_table, program->region_root);
+
+    if (program->state > PROGRAM_ENDED || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
+        program->break_start > program->break_end || program->break_end > USER_END ||
+        (program->held & ~(uint32_t)PROGRAM_HOLDS_KNOWN) != 0) {
+        error = ERROR_FORMAT_DAMAGED;
+    }
+    for (uint32_t i = 0; i < PROGRAM_FILES_MAX; i++) {
+        if (program->files[i] >= record_committed(RECORD_FILE) && program->files[i] != 0) {
+            error = ERROR_FORMAT_DAMAGED;
+        }
+    }
+    if (program->space >= record_committed(RECORD_SPACE) || program->parent >= record_committed(RECORD_PROGRAM) ||
+        !limits_are_sound(program) || !lender_is_sound(program) ||
+        (program->space == 0 ? program->region_root != 0
+                             : space_at((struct space_id){program->space})->state != SPACE_OWNED ||
+                                   space_owner((struct space_id){program->space}) != 0)) {
+        error = ERROR_FORMAT_DAMAGED;
+    }
+    if (error != OK) {
+        log_line("program: record %u is not sound: %s", index, error_text(error));
+        return error;
+    }
+    return OK;
+}
+
+enum error program_adopt_all(void)
+{
+    enum error error = regions_adopt();
+
+    if (error == OK) {
+        error = pipe_start();
+    }
+    for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
+        if (program_at(index)->state == PROGRAM_FREE) {
+            continue;
+        }
+        error = program_adopt(index);
+        if (error == OK && program_at(index)->state != PROGRAM_ENDED) {
+            error = program_revive(index);
+        }
+    }
+    if (error == OK) {
+        error = space_resume();
+    }
+    if (error == OK) {
+        error = file_resume();
+    }
+    if (error == OK && !vm_region_table_is_whole(&region_table)) {
+        log_line("program: regions that belong to no space");
+        error = ERROR_FORMAT_DAMAGED;
+    }
+    return error == OK ? task_adopt_all() : error;
+}
+
+enum error program_resume_all(void)
+{
+    enum error error = task_resume_all();
+
+    for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
+        if (program_at(index)->state != PROGRAM_FREE && program_at(index)->state != PROGRAM_ENDED && program_at(index)->task_count == 0) {
+            program_destroy(index);
+        }
+    }
+    if (error == OK) {
+        regions_are_adopted();
+        space_collect_all();
+        record_trim(false);
+    }
+    return error;
+}

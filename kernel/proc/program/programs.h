@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside kernel/proc: the life of programs and tasks.
+ */
+#ifndef PROGRAMS_H
+#define PROGRAMS_H
+
+#include "error.h"
+#include "program.h"
+#include "task/task.h"
+#include "types.h"
+
+/*
+ * Create a program with an empty space and no task.
+ * - out_index: 1 .. PROGRAMS_MAX. ERROR_NO_MEMORY. May sleep.
+ */
+MUST_CHECK enum error program_create(const char *name, uint32_t parent, uint32_t *out_index);
+
+/*
+ * The same in two steps, for who has more to prepare: the first may sleep, unless there is a record already; the second
+ * does not sleep. The program owns the space, if one is given.
+ */
+MUST_CHECK enum error program_reserve(void);
+MUST_CHECK enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index);
+
+/* Undo program_create_in(). The space is the caller's again. */
+void program_create_undo(uint32_t index);
+
+/* Forget a program that has ended: somebody has got its status, or nobody will. */
+void program_forget(uint32_t index);
+
+/* A parent that was held until the program is another one or has ended goes on. */
+void program_release_parent(struct program_record *program);
+
+/* Sleep until a program has ended or released its parent. ERROR_INTERRUPTED. */
+MUST_CHECK enum error program_wait_for_change(void);
+
+/*
+ * A clone of the current task's program: the same memory and files, and one task, which goes on where the current one
+ * does, with result 0. What the two write from now on the other does not see.
+ * - stack_pointer: of the clone, or 0: the same. tls: its segments, or NULL: the same. tid_address: where it leaves its
+ *   tid in its own memory before it goes on, or 0.
+ * - holds_parent: the caller is going to wait until the clone is another program or ends (parent_waits).
+ * - shares_memory: the clone runs in the caller's memory until then, and writes to it; only with holds_parent.
+ * - may sleep first; nothing has changed after an error. ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED.
+ */
+struct program_clone_options {
+    uint32_t stack_pointer;
+    const struct cpu_tls *tls;
+    uint32_t tid_address;
+    bool holds_parent;
+    bool shares_memory;
+};
+MUST_CHECK enum error program_clone(const struct program_clone_options *options, uint32_t *out_index);
+
+/* Alive again after a boot: the volatile side of a program that the records hold. ERROR_NO_MEMORY. */
+MUST_CHECK enum error program_revive(uint32_t index);
+
+/* One program less is alive. */
+void program_uncount(void);
+
+/*
+ * Create a task of a program that starts with these registers; it runs once it is scheduled.
+ * - ERROR_NO_MEMORY. May sleep.
+ */
+MUST_CHECK enum error task_reserve(void); /* what task_create() may have to sleep for, otherwise */
+MUST_CHECK enum error task_create(uint32_t program, const struct registers *registers, const struct cpu_fpu *fpu,
+                                  const struct cpu_tls *tls, uint32_t *out_tid);
+
+/* The current task's volatile side and its record are given back. Its thread has only to end. */
+void task_leave(void);
+
+/*
+ * Judge the tasks in the records. Changes nothing, does not sleep.
+ * - ERROR_FORMAT_DAMAGED after a line in the log that names the record.
+ */
+MUST_CHECK enum error task_adopt_all(void);
+
+/* Bring them back to life. ERROR_NO_MEMORY. */
+MUST_CHECK enum error task_resume_all(void);
+
+/* The current task ends, and its program if it was the last one. Does not return. */
+_Noreturn void program_exit_task(void);
+
+/*
+ * The current program ends: all its tasks, its files, its memory.
+ * - status: as wait() reports it: code << 8, or the signal's number.
+ */
+_Noreturn void program_exit(uint32_t status);
+
+/* A program without tasks gives back all it has. May sleep. */
+void program_destroy(uint32_t index);
+
+/*
+ * A signal that cannot wait: the program's handler runs next, or the program ends with fault->detail on the console.
+ * The task was in user mode with these registers. May sleep, may not return.
+ */
+struct signal_fault;
+void program_force_signal(struct registers *registers, const struct signal_fault *fault);
+
+/*
+ * The way back to user mode of the current task: act on pending signals. May change `registers` so that a handler runs,
+ * may sleep, may end the program. Call it from trap_return, before the thread yields there.
+ */
+void program_deliver_signals(struct registers *registers);
+
+/*
+ * The current task's program, whose only task it is, becomes another one: an image that is there already, pristine, with
+ * these words; their `bytes` and `size` are not looked at. Who it is and its open files stay.
+ * - name: of the image; NULL: the program's own.
+ * - may sleep, first and last; after OK the task's registers are those of the first instruction.
+ * - ERROR_NOT_FOUND: no such image. ERROR_NO_MEMORY, ERROR_IO, ERROR_INTERRUPTED: the program is as it was.
+ */
+MUST_CHECK enum error program_become(const char *name, const struct program_image *words);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The signals that are pending in a task: which is next, and whether a wait goes on in spite of them. (Sending is in
+ * signal/signal.c, delivery in program/deliver.c.)
+ *
+ * A signal that would be ignored is dropped when it is sent or, if it is blocked then, when it is not any more; so one that
+ * is pending and not blocked always means something.
+ */
+#include "pending.h"
+#include "linux/linux_abi.h"
+
+static bool is_ignored_by_default(uint32_t signal)
+{
+    return signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH ||
+           (signal >= SIGSTOP && signal <= SIGTTOU);
+}
+
+bool task_ignores(const struct program_record *program, uint32_t signal)
+{
+    uint32_t handler = program->actions[signal].handler;
+
+    if (signal == SIGKILL) {
+        return false;
+    }
+    return handler == SIG_IGN || (handler == SIG_DFL && is_ignored_by_default(signal));
+}
+
+/* The lowest signal that is pending and not blocked; 0: none. */
+uint32_t task_next_signal(const struct task_record *record)
+{
+    for (uint32_t word = 0; word < 2; word++) {
+        uint32_t ready = record->signal_pending[word] & ~record->signal_mask[word];
+        if (ready != 0) {
+            return word * 32 + (uint32_t)__builtin_ctz(ready) + 1;
+        }
+    }
+    return 0;
+}
+
+bool task_has_signal(const struct task *task)
+{
+    return task->dying || task_next_signal(task->record) != 0;
+}
+
+/* One that will end the program; 0: none. */
+static uint32_t next_fatal_signal(const struct task *task)
+{
+    const struct task_record *record = task->record;
+
+    for (uint32_t signal = 1; signal <= SIGNAL_MAX; signal++) {
+        bool is_ready = signal_in(record->signal_pending, signal) && !signal_in(record->signal_mask, signal);
+        bool has_handler = signal != SIGKILL && task->program->actions[signal].handler != SIG_DFL;
+        if (is_ready && !has_handler && !task_ignores(task->program, signal)) {
+            return signal;
+        }
+    }
+    return 0;
+}
+
+/* What ends the program comes first: nothing is gained by handlers that will not run. */
+uint32_t task_next_to_deliver(const struct task *task)
+{
+    uint32_t next = task_next_signal(task->record);
+    uint32_t fatal = next != 0 ? next_fatal_signal(task) : 0;
+
+    return fatal != 0 ? fatal : next;
+}
+
+bool task_wait_goes_on(enum error error)
+{
+    const struct task *task = task_current();
+
+    return error == ERROR_INTERRUPTED && task != NULL && !task->dying && next_fatal_signal(task) == 0;
+}
+
+bool task_restarts_call(const struct task *task)
+{
+    uint32_t signal = task_next_signal(task->record);
+
+    return signal != 0 && (task->program->actions[signal].flags & SA_RESTART) != 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside kernel/proc: the signals that are pending in a task.
+ */
+#ifndef PENDING_H
+#define PENDING_H
+
+#include "task.h"
+
+/* Sets of signals: signal n is bit n - 1 of two words. */
+static inline bool signal_in(const uint32_t set[2], uint32_t signal)
+{
+    return (set[(signal - 1) / 32] >> ((signal - 1) % 32) & 1u) != 0;
+}
+
+static inline void signal_add(uint32_t set[2], uint32_t signal)
+{
+    set[(signal - 1) / 32] |= 1u << ((signal - 1) % 32);
+}
+
+static inline void signal_take_out(uint32_t set[2], uint32_t signal)
+{
+    set[(signal - 1) / 32] &= ~(1u << ((signal - 1) % 32));
+}
+
+/* Whether a program does nothing about a signal. SIGKILL it cannot ignore. */
+bool task_ignores(const struct program_record *program, uint32_t signal);
+
+/* The lowest signal that is pending and not blocked; 0: none. */
+uint32_t task_next_signal(const struct task_record *record);
+
+/* The one to be delivered next: what ends the program comes first, as nothing is gained by handlers that will not run. */
+uint32_t task_next_to_deliver(const struct task *task);
+
+/* Whether the task has a signal that it does not block: a wait must then end with EINTR or be restarted. */
+bool task_has_signal(const struct task *task);
+
+/*
+ * Whether a wait for memory that came to `error` is to be taken up again: it was interrupted, and the current task has no
+ * signal that ends its program. Nothing less may call it off, since no handler expects that its own stack, or a call
+ * that does not wait for anybody, fails with EINTR.
+ */
+bool task_wait_goes_on(enum error error);
+
+/* Whether a call that was ended by the pending signal is to be issued again once the signal has been dealt with. */
+bool task_restarts_call(const struct task *task);
+
+#endif

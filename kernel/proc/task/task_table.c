@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tasks that live in this boot, by the index of their records; and the one whose thread is running.
+ */
+#include "arch/pmap.h"
+#include "task.h"
+
+static struct task *tasks[TASKS_MAX];
+
+struct task *task_current(void)
+{
+    return (struct task *)thread_user_context(thread_current());
+}
+
+struct task *task_at(uint32_t index)
+{
+    return tasks[index];
+}
+
+struct task *task_find(uint32_t tid)
+{
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        if (tasks[i] != NULL && tasks[i]->record->tid == tid) {
+            return tasks[i];
+        }
+    }
+    return NULL;
+}
+
+void task_set_at(uint32_t index, struct task *task)
+{
+    tasks[index] = task;
+}
+
+void task_end_others(const struct task *task)
+{
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        if (tasks[i] != NULL && tasks[i] != task && tasks[i]->program_index == task->program_index) {
+            tasks[i]->dying = true;
+            thread_interrupt(tasks[i]->thread);
+        }
+    }
+}
+
+/* The program whose space a task runs in. */
+static uint32_t memory_of(const struct task *task)
+{
+    return task->program->lender != 0 ? task->program->lender : task->program_index;
+}
+
+void task_move_program(uint32_t program, struct space_id space)
+{
+    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+        if (tasks[i] != NULL && memory_of(tasks[i]) == program) {
+            tasks[i]->context.space = space;
+        }
+    }
+    if (task_current() != NULL && memory_of(task_current()) == program) {
+        pmap_activate(space);
+    }
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a fault may do in the windows of programs, in the kernel's records and in pipes: the fault path (vm_fault.h) asks.
+ */
+#include "file/pipe.h"
+#include "linux/linux_abi.h"
+#include "program.h"
+#include "signal/signal.h"
+#include "space/address_space.h"
+#include "space/limits.h"
+#include "space/space.h"
+#include "task/task.h"
+#include "terminal.h"
+#include "vm_fault.h"
+
+static uint8_t protection_for(enum pmap_access access)
+{
+    return access == PMAP_WRITE ? VM_WRITE : VM_READ | VM_EXECUTE;
+}
+
+static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+{
+    uint32_t index = space_owner(gpn_space(page));
+    uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
+
+    if (gpn_space(page).number == SPACE_SYSTEM.number) {
+        *out = (struct vm_allowance){.may_write = true};
+        return OK;
+    }
+    if (gpn_space(page).number == SPACE_PIPES.number) {
+        pipe_content_allow(page, out);
+        return OK;
+    }
+    if (index == 0) {
+        return ERROR_DENIED;
+    }
+    struct program_record *program = program_at(index);
+    const struct vm_region *region = vm_region_find(&region_table, program->region_root, number);
+    if (region == NULL) {
+        enum error error = limits_allow_stack(program, number) ? OK : ERROR_DENIED;
+        if (error == OK) {
+            error =
+                vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
+        }
+        if (error != OK) {
+            return ERROR_DENIED;
+        }
+        region = vm_region_find(&region_table, program->region_root, number);
+    }
+    if (region->backing.kind == VM_BACKING_NONE || (region->protection & protection_for(access)) == 0) {
+        return ERROR_DENIED;
+    }
+    out->may_write = (region->protection & VM_WRITE) != 0;
+    out->pages_before = number - region->first_page;
+    out->pages_after = region->first_page + region->page_count - number - 1;
+    return OK;
+}
+
+/* The space whose page an untouched one shows. */
+static struct space_id source_of(struct gpn page)
+{
+    struct space_id space = gpn_space(page);
+
+    if (space.number == SPACE_SHARED.number || space.number == SPACE_SYSTEM.number ||
+        space.number == SPACE_PIPES.number) {
+        return SPACE_SHARED;
+    }
+    const struct vm_region *region =
+        vm_region_find(&region_table, *space_regions(space), gpn_address(page).value >> PAGE_SHIFT);
+    bool is_copy = region != NULL && region->backing.kind == VM_BACKING_COPY;
+    return is_copy ? (struct space_id){region->backing.object} : SPACE_SHARED;
+}
+
+static void opening(struct gpn chunk)
+{
+    if (gpn_space(chunk).number == SPACE_SYSTEM.number) {
+        task_capture_due();
+    }
+}
+
+/* Nobody waits for it here: it ends as soon as it has its turn. */
+static bool stop(struct space_id space)
+{
+    uint32_t index = space_owner(space);
+
+    if (index == 0 || program_at(index)->state != PROGRAM_RUNNING) {
+        return false;
+    }
+    terminal_say(program_at(index)->terminal, "eidolon: %s: stopped: memory and disk are full, and it has taken most",
+                 program_at(index)->name);
+    return signal_send(index, SIGKILL) == OK;
+}
+
+const struct vm_fault_policy program_fault_policy = {
+    .check = check_access, .opening = opening, .source = source_of, .stop = stop};

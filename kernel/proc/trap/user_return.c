@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way back to user mode, which a new task takes for the first time.
+ */
+#include "arch/cpu.h"
+#include "linux/linux_abi.h"
+#include "log.h"
+#include "program/programs.h"
+#include "program_hold.h"
+#include "signal/signal.h"
+#include "space/user_memory.h"
+#include "task/program_usage.h"
+
+#define NS_PER_SECOND 1000000000ull
+
+/* `seconds` as nanoseconds, or more than there ever are. */
+static uint64_t seconds_ns(uint64_t seconds)
+{
+    return seconds > UINT64_MAX / NS_PER_SECOND ? UINT64_MAX : seconds * NS_PER_SECOND;
+}
+
+/* The program has perhaps used up its time: it gets SIGXCPU, each second, and in the end SIGKILL. */
+static void check_processor_limit(struct task *task)
+{
+    struct limit *limit = &task->program->limits[RLIMIT_CPU];
+    struct usage used;
+
+    if (limit->soft == RLIMIT_NONE_64) {
+        return;
+    }
+    usage_of_program(task->program_index, task->program, &used);
+    uint64_t used_ns = used.user_ns + used.system_ns;
+    if (limit->hard != RLIMIT_NONE_64 && used_ns >= seconds_ns(limit->hard)) {
+        signal_send_task(task, SIGKILL);
+    } else if (used_ns >= seconds_ns(limit->soft)) {
+        limit->soft++;
+        signal_send_task(task, SIGXCPU);
+    }
+}
+
+/* A new task leaves its number where its maker wished, as the first thing that its own memory sees of it. */
+static void leave_tid(struct task *task)
+{
+    uint32_t address = task->record->child_tid;
+
+    if (address != 0) {
+        enum error error = user_copy_out((struct vaddr){address}, &task->record->tid, sizeof(task->record->tid));
+        task->record->child_tid = 0;
+        if (error != OK) {
+            log_line("%s: no place for its number at 0x%x", task->program->name, address);
+        }
+    }
+}
+
+void trap_return(struct registers *registers)
+{
+    struct task *task = task_current();
+
+    task->registers = registers;
+    usage_enter(task); /* after an interrupt, which nobody has told of */
+    check_processor_limit(task);
+    while (thread_should_yield()) {
+        thread_yield();
+    }
+    if (!program_hold_wait()) {
+        program_exit(SIGKILL);
+    }
+    leave_tid(task);
+    program_deliver_signals(registers);
+    if (task->dying) {
+        program_exit_task();
+    }
+    usage_leave(task);
+    task_runs_on(task);
+}
