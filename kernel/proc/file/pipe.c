@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The records of pipes, and who waits for them. See pipe.h.
- *
- * Each end of each pipe has a queue of its own for those who wait to read or to write there, and a list of those who
- * wait for it among other things. A change wakes those whom it may let go on, and nobody else.
+ * The records of pipes: which are in use, and their ends. See pipe.h.
  */
 #include "arch/pmap.h"
 #include "log.h"
 #include "pipe_internal.h"
-#include "task/pending.h"
+#include "record.h"
 #include "watch.h"
 #include <string.h>
 
 #define WORD_PIPES 32u
 
-static struct pipe pipes[PIPES_MAX];
 static uint32_t used[PIPES_MAX / WORD_PIPES]; /* one bit for each pipe, as `is_used` */
-
-struct pipe *pipe_at(uint32_t pipe)
-{
-    return &pipes[pipe];
-}
-
-struct pipe_record *pipe_record(uint32_t pipe)
-{
-    return record_at(RECORD_PIPE, pipe);
-}
 
 static bool has_ends(uint32_t pipe)
 {
@@ -36,7 +22,7 @@ static void set_used(uint32_t pipe, bool is_used)
 {
     uint32_t bit = 1u << (pipe % WORD_PIPES);
 
-    pipes[pipe].is_used = is_used;
+    pipe_at(pipe)->is_used = is_used;
     used[pipe / WORD_PIPES] = is_used ? used[pipe / WORD_PIPES] | bit : used[pipe / WORD_PIPES] & ~bit;
 }
 
@@ -83,12 +69,6 @@ enum error pipe_create(uint32_t *out_pipe)
 
 /* Ends ------------------------------------------------------------------------------------------------------------- */
 
-void pipe_wake(uint32_t pipe, enum pipe_end end)
-{
-    wait_queue_wake(&pipes[pipe].waiting[end].queue, UINT32_MAX);
-    watch_notify(&pipes[pipe].waiting[end].watches);
-}
-
 static enum pipe_end other_end(enum pipe_end end)
 {
     return end == PIPE_READER ? PIPE_WRITER : PIPE_READER;
@@ -113,80 +93,6 @@ void pipe_close(uint32_t pipe, enum pipe_end end)
         set_used(pipe, false);
         pipe_trim_later(pipe);
     }
-}
-
-bool pipe_has(uint32_t pipe, enum pipe_end end)
-{
-    return pipe_record(pipe)->ends[end] > 0;
-}
-
-uint32_t pipe_length(uint32_t pipe)
-{
-    return pipe_record(pipe)->length;
-}
-
-uint32_t pipe_room(uint32_t pipe)
-{
-    return pipe_record(pipe)->capacity - pipe_record(pipe)->length;
-}
-
-uint32_t pipe_capacity(uint32_t pipe)
-{
-    return pipe_record(pipe)->capacity;
-}
-
-/* Waiting ---------------------------------------------------------------------------------------------------------- */
-
-enum error pipe_wait(uint32_t pipe, enum pipe_end end)
-{
-    return wait_queue_sleep(&pipes[pipe].waiting[end].queue, DEADLINE_NEVER, true);
-}
-
-void pipe_watch(uint32_t pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher)
-{
-    watch_begin(&pipes[pipe].waiting[end].watches, watch, watcher);
-}
-
-bool pipe_try_lock(uint32_t pipe)
-{
-    if (pipes[pipe].is_locked || pipes[pipe].holds > 0) {
-        return false;
-    }
-    pipes[pipe].is_locked = true;
-    return true;
-}
-
-static enum error sleep_until_unlocked(uint32_t pipe)
-{
-    enum error error = wait_queue_sleep(&pipes[pipe].unlocked, DEADLINE_NEVER, true);
-
-    return task_wait_goes_on(error) ? OK : error;
-}
-
-enum error pipe_wait_unlocked(uint32_t pipe)
-{
-    enum error error = OK;
-
-    while (error == OK && pipes[pipe].is_locked) {
-        error = sleep_until_unlocked(pipe);
-    }
-    return error;
-}
-
-enum error pipe_lock(uint32_t pipe)
-{
-    enum error error = OK;
-
-    while (error == OK && !pipe_try_lock(pipe)) {
-        error = sleep_until_unlocked(pipe);
-    }
-    return error;
-}
-
-void pipe_unlock(uint32_t pipe)
-{
-    pipes[pipe].is_locked = false;
-    wait_queue_wake(&pipes[pipe].unlocked, UINT32_MAX);
 }
 
 /* After a boot ----------------------------------------------------------------------------------------------------- */

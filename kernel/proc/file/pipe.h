@@ -42,13 +42,32 @@ MUST_CHECK enum error pipe_create(uint32_t *out_pipe);
 void pipe_open(uint32_t pipe, enum pipe_end end);
 void pipe_close(uint32_t pipe, enum pipe_end end);
 
+static inline struct pipe_record *pipe_record(uint32_t pipe)
+{
+    return record_at(RECORD_PIPE, pipe);
+}
+
 /* Whether anybody has this end open. */
-bool pipe_has(uint32_t pipe, enum pipe_end end);
+static inline bool pipe_has(uint32_t pipe, enum pipe_end end)
+{
+    return pipe_record(pipe)->ends[end] > 0;
+}
 
 /* Bytes that can be read, the room for bytes to be written, and both together. */
-uint32_t pipe_length(uint32_t pipe);
-uint32_t pipe_room(uint32_t pipe);
-uint32_t pipe_capacity(uint32_t pipe);
+static inline uint32_t pipe_length(uint32_t pipe)
+{
+    return pipe_record(pipe)->length;
+}
+
+static inline uint32_t pipe_capacity(uint32_t pipe)
+{
+    return pipe_record(pipe)->capacity;
+}
+
+static inline uint32_t pipe_room(uint32_t pipe)
+{
+    return pipe_capacity(pipe) - pipe_length(pipe);
+}
 
 /*
  * Take or give `length` bytes, all of them or none: at most PIPE_PIECE, and what there is, or is room for. Neither

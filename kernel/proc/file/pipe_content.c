@@ -16,30 +16,17 @@
 #include "vm_fault.h"
 #include <string.h>
 
-#define NEAR_PAGES (PIPE_CAPACITY / PAGE_SIZE)
-#define FAR_PAGES  (PIPE_CAPACITY_MAX / PAGE_SIZE - NEAR_PAGES)
-#define NEAR_START ((USER_START >> PAGE_SHIFT))
-#define FAR_START  (NEAR_START + PIPES_MAX * NEAR_PAGES)
-
-_Static_assert(FAR_START + PIPES_MAX * FAR_PAGES <= USER_END >> PAGE_SHIFT, "the rings of all pipes fit their space");
-_Static_assert(NEAR_START % VM_CLUSTER_PAGES == 0, "what is read together belongs to one pipe");
-
-struct gpn pipe_page(uint32_t pipe, uint32_t index)
-{
-    uint32_t number = index < NEAR_PAGES ? NEAR_START + pipe * NEAR_PAGES + index
-                                         : FAR_START + pipe * FAR_PAGES + (index - NEAR_PAGES);
-
-    return gpn_make(SPACE_PIPES, (struct vaddr){number << PAGE_SHIFT});
-}
+_Static_assert(PIPE_FAR_START + PIPES_MAX * PIPE_FAR_PAGES <= USER_END >> PAGE_SHIFT, "the rings of all pipes fit their space");
+_Static_assert(PIPE_NEAR_START % VM_CLUSTER_PAGES == 0, "what is read together belongs to one pipe");
 
 void pipe_content_allow(struct gpn page, struct vm_allowance *out)
 {
     uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
-    bool is_far = number >= FAR_START;
-    uint32_t place = is_far ? (number - FAR_START) % FAR_PAGES : (number - NEAR_START) % NEAR_PAGES;
+    bool is_far = number >= PIPE_FAR_START;
+    uint32_t place = is_far ? (number - PIPE_FAR_START) % PIPE_FAR_PAGES : (number - PIPE_NEAR_START) % PIPE_NEAR_PAGES;
 
     *out = (struct vm_allowance){
-        .may_write = true, .pages_before = place, .pages_after = (is_far ? FAR_PAGES : NEAR_PAGES) - 1 - place};
+        .may_write = true, .pages_before = place, .pages_after = (is_far ? PIPE_FAR_PAGES : PIPE_NEAR_PAGES) - 1 - place};
 }
 
 /* Taking and giving ------------------------------------------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of pipes share: pipe.c has the records and who waits, pipe_content.c the pages of the rings,
+ * What the files of pipes share: pipe.c has the records, pipe_waiting.c who waits, pipe_content.c the pages of the rings,
  * pipe_trim.c gives up the pages of pipes that are empty.
  *
  *     PIPE-4  While a pipe is locked nobody but who locked it touches its ring or its pages, and nobody holds any.
@@ -23,7 +23,6 @@ struct pipe {
 };
 
 struct pipe *pipe_at(uint32_t pipe);
-struct pipe_record *pipe_record(uint32_t pipe);
 
 /* All who wait at an end look again. */
 void pipe_wake(uint32_t pipe, enum pipe_end end);
@@ -34,8 +33,21 @@ MUST_CHECK enum error pipe_wait_unlocked(uint32_t pipe);
 bool pipe_try_lock(uint32_t pipe);
 void pipe_unlock(uint32_t pipe);
 
-/* Where in SPACE_PIPES page `index` of a pipe's ring is. */
-struct gpn pipe_page(uint32_t pipe, uint32_t index);
+/*
+ * Where in SPACE_PIPES page `index` of a pipe's ring is: its first pages, all there are as long as nobody asks for more, beside
+ * those of other pipes, the rest further up.
+ */
+#define PIPE_NEAR_PAGES (PIPE_CAPACITY / PAGE_SIZE)
+#define PIPE_FAR_PAGES  (PIPE_CAPACITY_MAX / PAGE_SIZE - PIPE_NEAR_PAGES)
+#define PIPE_NEAR_START (USER_START >> PAGE_SHIFT)
+#define PIPE_FAR_START  (PIPE_NEAR_START + PIPES_MAX * PIPE_NEAR_PAGES)
+static inline struct gpn pipe_page(uint32_t pipe, uint32_t index)
+{
+    uint32_t number = index < PIPE_NEAR_PAGES ? PIPE_NEAR_START + pipe * PIPE_NEAR_PAGES + index
+                                         : PIPE_FAR_START + pipe * PIPE_FAR_PAGES + (index - PIPE_NEAR_PAGES);
+
+    return gpn_make(SPACE_PIPES, (struct vaddr){number << PAGE_SHIFT});
+}
 
 /* A pipe has become empty, or was found so: its pages are given up some time later. Does not sleep. */
 void pipe_trim_later(uint32_t pipe);

@@ -10,17 +10,17 @@
 #include "arch/interrupt.h"
 #include "console_stream.h"
 #include "keyboard.h"
+#include "linux/linux_abi.h"
 #include "log.h"
 #include "record.h"
 #include "serial.h"
+#include "signal/signal.h"
 #include "terminal.h"
 #include "terminal_console.h"
 #include "thread.h"
 
 #define CONSOLE   0u    /* the one terminal that is attached */
 #define ECHO_ROOM 4000u /* most bytes of stream that one typed byte makes */
-
-static struct wait_queue console_work; /* where the console thread sleeps */
 
 #define RING_BYTES  1024u /* a power of two */
 #define RING_PAUSE  (RING_BYTES - 64u)
@@ -46,11 +46,6 @@ static void receive(uint8_t byte, void *context)
         ring.paused = true;
         serial_pause_receiver();
     }
-    wait_queue_wake(&console_work, UINT32_MAX);
-}
-
-void console_wake(void)
-{
     wait_queue_wake(&console_work, UINT32_MAX);
 }
 
@@ -96,6 +91,21 @@ static bool wait_for_work(uint8_t *byte)
     return true;
 }
 
+/* What was typed raises a signal. */
+static void raise_signal(void)
+{
+    uint32_t signal = terminal_pending.signal;
+
+    if (signal == 0) {
+        return;
+    }
+    terminal_pending.signal = 0;
+    bool is_switch = signal == SIGTSTP && terminal_switch(CONSOLE);
+    if (!is_switch && signal_send_group(terminal_foreground(CONSOLE), signal) != OK) {
+        log_line("terminal: nobody is there for signal %u", signal);
+    }
+}
+
 static void console_main(void *argument)
 {
     (void)argument;
@@ -113,6 +123,7 @@ static void console_main(void *argument)
             enum error error = stream_wait_for_room(ECHO_ROOM, false);
             ASSERT(error == OK);
             terminal_input(terminal_object(CONSOLE), &terminal_pending, byte);
+            raise_signal();
             terminal_carry_out(CONSOLE);
         }
     }

@@ -11,12 +11,14 @@
 #include "terminal.h"
 #include "terminal_console.h"
 #include "thread.h"
+#include <string.h>
 
 #define TERMINAL_FIRST 0u
 #define KERNEL_RESERVE 1024u /* of the outbox, for messages of the kernel and echo */
 #define REQUEST_AT     (TERMINAL_OUTBOX_BYTES / 2)
 
 static bool is_held;       /* bytes wait for their generation */
+static bool mid_line;      /* the last byte sent ended no line */
 static uint64_t at_stop;   /* the position that the running snapshot covers */
 static uint64_t may_go_to; /* bytes up to this position are durable */
 static uint64_t handed_to; /* and up to this one they were handed to the line */
@@ -125,6 +127,7 @@ static void send_at_once(const uint8_t *bytes, uint32_t length)
 
 void stream_send(const uint8_t *bytes, uint32_t length)
 {
+    mid_line = length > 0 ? bytes[length - 1] != '\n' : mid_line;
     if (is_held) {
         put_in_outbox(bytes, length);
     } else {
@@ -177,4 +180,28 @@ void stream_finish(void)
         enum error error = wait_queue_sleep(&room_queue, DEADLINE_NEVER, false);
         ASSERT(error == OK);
     }
+}
+
+/* Messages that are not part of the object ------------------------------------------------------------------------- */
+
+static void send_text(const char *text)
+{
+    send_at_once((const uint8_t *)text, (uint32_t)strlen(text));
+}
+
+void console_say(const char *format, ...)
+{
+    char line[TERMINAL_MESSAGE_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)kernel_vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    log_line("%s", line);
+    if (mid_line) {
+        send_text("\r\n");
+        mid_line = false;
+    }
+    send_text(line);
+    send_text("\r\n");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The terminal as programs meet it: output, input, and messages about programs. (Who gets the input:
+ * The terminal as programs meet it: output and input. (Who gets the input:
  * terminal_foreground.c.)
  *
  * Whatever changes the object collects what is to be done outside, and has it done before anything can sleep
@@ -18,14 +18,6 @@
 #define NS_PER_DECISECOND 100000000u
 
 _Static_assert(sizeof(struct terminal) <= TERMINAL_RECORD_BYTES, "a terminal fits its record");
-
-static struct wait_queue readers;
-static struct watch_list watches;
-
-struct terminal *terminal_object(uint32_t terminal)
-{
-    return record_at(RECORD_TERMINAL, terminal);
-}
 
 /* Output ----------------------------------------------------------------------------------------------------------- */
 
@@ -87,25 +79,12 @@ bool terminal_is_readable(uint32_t terminal, uint32_t program)
     return is_foreground(terminal, program) && terminal_has_input(terminal_object(terminal));
 }
 
-void terminal_wake_readers(void)
-{
-    wait_queue_wake(&readers, UINT32_MAX);
-    watch_notify(&watches);
-    console_wake();
-}
-
-void terminal_watch(uint32_t terminal, struct watch *watch, struct watcher *watcher)
-{
-    (void)terminal;
-    watch_begin(&watches, watch, watcher);
-}
-
 enum error terminal_wait_readable(uint32_t terminal, uint32_t program, uint64_t deadline_boot_ns)
 {
     enum error error = OK;
 
     while (error == OK && !terminal_is_readable(terminal, program)) {
-        error = wait_queue_sleep(&readers, deadline_boot_ns, true);
+        error = terminal_sleep(deadline_boot_ns);
     }
     return error;
 }
@@ -116,28 +95,4 @@ uint64_t terminal_read_limit_ns(uint32_t terminal)
     bool limited = (settings->local_flags & ICANON) == 0 && settings->characters[VMIN] == 0;
 
     return limited ? (uint64_t)settings->characters[VTIME] * NS_PER_DECISECOND : 0;
-}
-
-/* Messages --------------------------------------------------------------------------------------------------------- */
-
-static void output_text(uint32_t terminal, const char *text)
-{
-    for (; *text != 0; text++) {
-        terminal_output(terminal_object(terminal), &terminal_pending, (uint8_t)*text);
-    }
-}
-
-void terminal_say(uint32_t terminal, const char *format, ...)
-{
-    char line[TERMINAL_MESSAGE_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)kernel_vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
-    log_line("%s", line);
-    output_text(terminal, terminal_object(terminal)->output_column > 0 ? "\n" : "");
-    output_text(terminal, line);
-    output_text(terminal, "\n");
-    terminal_carry_out(terminal);
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a change of a terminal object asks for outside: bytes for the serial line, rows for the screen, readers to wake,
- * signals; and messages of the kernel that are not part of the object.
+ * What a change of a terminal object asks for outside: bytes for the serial line, rows for the screen, readers to wake; and
+ * messages of the kernel, which are such changes.
  */
 #include "console_stream.h"
-#include "linux/linux_abi.h"
 #include "log.h"
 #include "serial.h"
-#include "signal/signal.h"
 #include "terminal.h"
 #include "terminal_console.h"
 #include "vga.h"
@@ -15,30 +13,9 @@
 
 _Static_assert(TERMINAL_ROWS == VGA_ROWS && TERMINAL_COLUMNS == VGA_COLUMNS, "the object is as large as the screen");
 
-static void send_of_object(const uint8_t *bytes, uint32_t length);
-
-struct terminal_effects terminal_pending = {.send = send_of_object};
+struct terminal_effects terminal_pending = {.send = stream_send};
 
 static uint32_t scrolled_back; /* lines of history the screen shows above the present */
-static bool mid_line;          /* the stream's last byte ended no line */
-
-static void send_of_object(const uint8_t *bytes, uint32_t length)
-{
-    mid_line = length > 0 ? bytes[length - 1] != '\n' : mid_line;
-    stream_send(bytes, length);
-}
-
-/* What is not part of the object waits for nothing. */
-static void send_message(const char *text)
-{
-    uint32_t length = (uint32_t)strlen(text);
-    uint32_t sent = serial_write((const uint8_t *)text, length);
-
-    if (sent < length) {
-        serial_drain();
-        (void)serial_write((const uint8_t *)text + sent, length - sent);
-    }
-}
 
 static void paint_row(uint32_t row, const uint16_t *cells)
 {
@@ -76,14 +53,6 @@ void terminal_carry_out(uint32_t terminal)
         paint_change(terminal_object(terminal), terminal_pending.rows_changed);
         terminal_pending.rows_changed = 0;
     }
-    if (terminal_pending.signal != 0) {
-        uint32_t signal = terminal_pending.signal;
-        terminal_pending.signal = 0;
-        bool is_switch = signal == SIGTSTP && terminal_switch(terminal);
-        if (!is_switch && signal_send_group(terminal_foreground(terminal), signal) != OK) {
-            log_line("terminal: nobody is there for signal %u", signal);
-        }
-    }
     if (terminal_pending.readable) {
         terminal_pending.readable = false;
         terminal_wake_readers();
@@ -107,7 +76,16 @@ void terminal_show(const struct terminal *terminal)
     vga_show(VGA_TERMINAL);
 }
 
-void console_say(const char *format, ...)
+/* Messages about programs ------------------------------------------------------------------------------------------ */
+
+static void output_text(uint32_t terminal, const char *text)
+{
+    for (; *text != 0; text++) {
+        terminal_output(terminal_object(terminal), &terminal_pending, (uint8_t)*text);
+    }
+}
+
+void terminal_say(uint32_t terminal, const char *format, ...)
 {
     char line[TERMINAL_MESSAGE_MAX];
     va_list arguments;
@@ -116,10 +94,8 @@ void console_say(const char *format, ...)
     (void)kernel_vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
     log_line("%s", line);
-    if (mid_line) {
-        send_message("\r\n");
-        mid_line = false;
-    }
-    send_message(line);
-    send_message("\r\n");
+    output_text(terminal, terminal_object(terminal)->output_column > 0 ? "\n" : "");
+    output_text(terminal, line);
+    output_text(terminal, "\n");
+    terminal_carry_out(terminal);
 }

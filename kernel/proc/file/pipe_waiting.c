@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who waits for a pipe.
+ *
+ * Each end of each pipe has a queue of its own for those who wait to read or to write there, and a list of those who
+ * wait for it among other things. A change wakes those whom it may let go on, and nobody else.
+ */
+#include "log.h"
+#include "pipe_internal.h"
+#include "task/pending.h"
+#include "watch.h"
+
+static struct pipe pipes[PIPES_MAX];
+
+struct pipe *pipe_at(uint32_t pipe)
+{
+    return &pipes[pipe];
+}
+
+void pipe_wake(uint32_t pipe, enum pipe_end end)
+{
+    wait_queue_wake(&pipes[pipe].waiting[end].queue, UINT32_MAX);
+    watch_notify(&pipes[pipe].waiting[end].watches);
+}
+
+enum error pipe_wait(uint32_t pipe, enum pipe_end end)
+{
+    return wait_queue_sleep(&pipes[pipe].waiting[end].queue, DEADLINE_NEVER, true);
+}
+
+void pipe_watch(uint32_t pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher)
+{
+    watch_begin(&pipes[pipe].waiting[end].watches, watch, watcher);
+}
+
+bool pipe_try_lock(uint32_t pipe)
+{
+    if (pipes[pipe].is_locked || pipes[pipe].holds > 0) {
+        return false;
+    }
+    pipes[pipe].is_locked = true;
+    return true;
+}
+
+static enum error sleep_until_unlocked(uint32_t pipe)
+{
+    enum error error = wait_queue_sleep(&pipes[pipe].unlocked, DEADLINE_NEVER, true);
+
+    return task_wait_goes_on(error) ? OK : error;
+}
+
+enum error pipe_wait_unlocked(uint32_t pipe)
+{
+    enum error error = OK;
+
+    while (error == OK && pipes[pipe].is_locked) {
+        error = sleep_until_unlocked(pipe);
+    }
+    return error;
+}
+
+enum error pipe_lock(uint32_t pipe)
+{
+    enum error error = OK;
+
+    while (error == OK && !pipe_try_lock(pipe)) {
+        error = sleep_until_unlocked(pipe);
+    }
+    return error;
+}
+
+void pipe_unlock(uint32_t pipe)
+{
+    pipes[pipe].is_locked = false;
+    wait_queue_wake(&pipes[pipe].unlocked, UINT32_MAX);
+}
