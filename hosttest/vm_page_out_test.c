@@ -52,8 +52,7 @@ static uint32_t word_of(uint32_t number, uint32_t round, uint32_t word)
     return (number * 2654435761u + round * 40503u) ^ word;
 }
 
-/* The pager ----------------------------------------------------------------------------------------------------------
- */
+/* The pager -------------------------------------------------------------------------------------------------------- */
 
 static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {
@@ -177,8 +176,7 @@ static int stop(void **unused)
     return 0;
 }
 
-/* Programs -----------------------------------------------------------------------------------------------------------
- */
+/* Programs --------------------------------------------------------------------------------------------------------- */
 
 static void store(uint32_t number, uint32_t round, uint32_t word)
 {

@@ -2,10 +2,10 @@
 /*
  * Lineage: which space a space is a copy of.
  *
- * A clone does not copy pages. The space that is cloned becomes a *source*: nobody writes to it any more, and both sides
- * go on in spaces of their own whose untouched pages are those of the source, at the same addresses (VM_BACKING_COPY). A
- * space that reads such a page borrows the source's frame; one that writes gets a copy. Sources have sources in turn, so
- * spaces form trees in which content is looked for upwards, from a leaf to the root.
+ * A clone copies no pages. The space that is cloned becomes a *source*: nobody writes to it any more, and both sides
+ * go on in spaces of their own whose untouched pages are those of the source, at the same addresses (VM_BACKING_COPY).
+ * A space that reads such a page borrows the source's frame; one that writes gets a copy. Sources have sources in turn,
+ * so spaces form trees in which content is looked for upwards, from a leaf to the root.
  *
  *     LINEAGE-1  Only a space without children is written to; the content of a source changes only by being given it by
  *                the single child it has (vm_give_to_source()), which is none to whoever looks from below.
@@ -13,8 +13,8 @@
  *                source that has the page (its lender).
  *     LINEAGE-3  The mutexes of one page in several spaces are locked upwards.
  *
- * This is the volatile side: links between numbers of spaces, told by kernel/proc, which keeps them in its records. Nothing
- * here sleeps. Space 0 (shared) is nobody's source and stands for "none".
+ * This is the volatile side: links between numbers of spaces, told by kernel/proc, which keeps them in its records.
+ * Nothing here sleeps. Space 0 (shared) is nobody's source and stands for "none".
  */
 #ifndef VM_LINEAGE_H
 #define VM_LINEAGE_H

@@ -2,9 +2,8 @@
 /*
  * The inverted page table: gpn -> struct vm_page.
  *
- * It holds the pages that are resident, dirty, new or in flight, and nothing else; what a page was otherwise is
- * known from the store's page map and the region's backing. So it grows with physical memory and not with the
- * object space.
+ * It holds the pages that are resident, dirty, new or in flight, and nothing else; for any other page the store's page
+ * map and the region's backing say what it is. So it grows with physical memory and not with the object space.
  *
  * This interface keeps the books: who a page is, what state it is in, which list it is on. It calls pmap only to gather
  * dirty bits and never calls the store; a frame that a call lets go is returned to the caller, who frees it. Apart from

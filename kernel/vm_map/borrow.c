@@ -2,11 +2,11 @@
 /*
  * Borrowing: a page that nobody has written since its space was cloned is its source's, and shares the source's frame.
  *
- * The lender is looked for from the space upwards, one page mutex after the other, and is kept locked until its frame
- * is mapped or copied; so it cannot be dropped meanwhile. Content moves in one direction only, from a space to its
- * source (collapse.c), so whoever looks upwards does not miss it. What may happen while one sleeps is that a space on the
- * way ends and its number is given to another one: therefore the way is looked at again afterwards, and gone once more
- * if it leads elsewhere.
+ * The search for the lender goes upwards from the space, one page mutex after the other. The lender stays locked until
+ * its frame is mapped or copied, so it cannot be dropped meanwhile. Content moves in one direction only, from a space
+ * to its source (collapse.c), so a search upwards does not miss it. But while the search sleeps, a space on the way may
+ * end and its number go to another one. So the way is checked again at the end, and searched once more if it leads
+ * elsewhere.
  */
 #include "borrow.h"
 #include "arch/frame.h"
@@ -53,7 +53,7 @@ bool vm_borrow_is_mapped(const struct vm_page *page)
     return frame_is_none(page->frame) && pmap_query(page->gpn, NULL);
 }
 
-/* Whether `above` is where one looks, sooner or later, for the content of `gpn`. */
+/* Whether a search for the content of `gpn` comes by `above`. */
 static bool is_on_the_way(struct gpn gpn, struct gpn above)
 {
     while (gpn.number != above.number) {
@@ -78,8 +78,8 @@ static enum error bring_in(struct vm_page *page, const struct vm_allowance *allo
 }
 
 /*
- * The nearest source's page that has content, resident and locked. `*lender` NULL: none has; *last is then the page of
- * the last source that was asked.
+ * The nearest source's page with content, resident and locked. `*lender` NULL: none has any; *last is then the page of
+ * the last source asked.
  */
 static enum error find_lender(struct gpn gpn, const struct vm_allowance *allowance, struct vm_page **lender,
                               struct gpn *last, enum eidolon_count *kind)
@@ -141,7 +141,7 @@ static enum error share(const struct vm_page *page, const struct vm_page *lender
     return pmap_query(page->gpn, NULL) ? OK : pmap_enter(page->gpn, lender->frame, PMAP_READ);
 }
 
-/* Zeroes, because nobody has the page; a frame for them is there if the page is to be written. */
+/* Zeroes, because no source has the page. If it is to be written, its frame is there already. */
 static enum error take_zeroes(struct vm_page *page, struct frame frame)
 {
     enum error error = page->state == VM_PAGE_READING ? OK : vm_borrow_begin_copy(page, &frame);
@@ -152,7 +152,7 @@ static enum error take_zeroes(struct vm_page *page, struct frame frame)
     return error;
 }
 
-/* `kind` is what it took to find the lender, or NO_FAULT. */
+/* `kind`: what it took to find the lender, or NO_FAULT. */
 static enum error take(struct vm_page *page, const struct vm_page *lender, enum pmap_access access, struct frame frame,
                        enum eidolon_count *kind)
 {
@@ -169,7 +169,7 @@ static enum error take(struct vm_page *page, const struct vm_page *lender, enum 
     return OK;
 }
 
-/* Find the lender, and take what it has; again, if sources have changed in the meantime. */
+/* Find the lender and take what it has; again if sources changed in the meantime. */
 static enum error find_and_take(struct vm_page *page, enum pmap_access access, struct frame frame,
                                 struct vm_allowance *allowance, enum eidolon_count *kind)
 {
@@ -202,7 +202,9 @@ enum error vm_borrow(struct vm_page *page, enum pmap_access access, struct vm_al
     enum error error = access == PMAP_WRITE ? vm_borrow_begin_copy(page, &frame) : OK;
 
     *kind = NO_FAULT;
-    error = error != OK ? error : find_and_take(page, access, frame, allowance, kind);
+    if (error == OK) {
+        error = find_and_take(page, access, frame, allowance, kind);
+    }
     if (page->state == VM_PAGE_READING) {
         vm_borrow_fail_copy(page, frame);
     }

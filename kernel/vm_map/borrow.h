@@ -26,10 +26,10 @@ MUST_CHECK enum error vm_borrow(struct vm_page *page, enum pmap_access access, s
                              enum eidolon_count *kind);
 
 /*
- * A copy for a page that has no frame. Its frame is taken before the lender is brought in, which may take another one:
- * the other way round, who waits for the second frame could be given the first one, the lender's, for ever. The page
- * counts as being read until its content has come. The caller has its mutex, and the lender's when the copy ends; none
- * of these sleeps.
+ * A copy for a page that has no frame. Its frame is taken before the lender is brought in, which may take another one.
+ * The other way round, a fault that waits for its second frame could be given the lender's, its first, again and again.
+ * The page counts as being read until its content is there. The caller has its mutex, and the lender's when the copy
+ * ends; none of these sleeps.
  * - vm_borrow_end_copy: lender NULL: zeroes.
  * - ERROR_NO_MEMORY.
  */

@@ -2,8 +2,8 @@
 /*
  * Borrowers: who else is mapped to a page's frame.
  *
- * A borrowed frame has no record of its borrowers. They are the descendants of its space that have no page of their own
- * there, at the same address: the tree says who they are.
+ * Nothing records who borrows a frame. The borrowers are the descendants of its space that have no page of their own at
+ * that address: the tree of spaces says who they are.
  */
 #include "borrowers.h"
 #include "arch/pmap.h"

@@ -2,9 +2,9 @@
 /*
  * Verification of the invariants VM-1 to VM-8 and VM-10.
  *
- * The step looks at chains and at each page on them, its list neighbours included, and costs what it visits: the kernel
- * runs it before a commit. The whole check also walks the lists and the ring of replacement from end to end and
- * compares all counts. Both stop at the first violation. They trust pointers to point to records, and nothing else.
+ * The step looks at chains and each page on them, list neighbours included, and costs what it visits: the kernel runs
+ * it before a commit. The whole check also walks the lists and the ring of replacement from end to end, and compares
+ * all counts. Both stop at the first violation. They trust pointers to lead to records, and nothing else.
  */
 #include "internal.h"
 
@@ -149,8 +149,7 @@ static enum error check_list(const struct vm_map *map, enum vm_list_id id, struc
     return count == list->count && list->last == last ? OK : broken("VM-8", NULL, out);
 }
 
-/* Each page of the ring has a frame and is there once, so the ring is whole if it is as long as there are such pages.
- */
+/* Each page of the ring has a frame and is in it once: so a ring of as many pages as have frames is whole. */
 static enum error check_ring(const struct vm_map *map, uint32_t resident, struct vm_map_violation *out)
 {
     const struct vm_page *page = map->replacement.first;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Settling: a space that is the only child of its source gives it all it has written since, and can be one with it
- * again; a space whose sources have become too many copies what it borrows of the nearest, and can do without it.
+ * Collapse: the only child of a source gives it every page it has written since, and the two can be one space again.
+ * The other way round, a space with too many sources above it takes a copy of every page it borrows from the nearest,
+ * and can do without it.
  *
- * Page by page: to give, the content is written into the source's page, as any program would write it (a running
- * snapshot may need what was there), and then the space has no page of its own there. A reader from below finds it in
- * one place or the other. First come the pages in memory, then those that only the store has.
+ * Both go page by page, those in memory first, then those that only the store has. To give a page, its content is
+ * written into the source's page as any program would write it (a running snapshot may need what was there), and then
+ * the space's own page ends. A reader finds the content in one place or the other.
  */
 #include "arch/frame.h"
 #include "arch/pmap.h"
@@ -46,8 +47,8 @@ static enum error bring_in(struct vm_page *page)
 /* Giving ----------------------------------------------------------------------------------------------------------- */
 
 /*
- * Write a page over another one, which is locked. What that held before need not be read; if it has no frame, `frame`
- * becomes its. Nothing has changed after an error. Nobody borrows it: its only child has a page of its own there.
+ * Write a page over another one, which is locked. What that held before need not be read; if it has no frame, it gets
+ * `frame`. Nothing has changed after an error. Nobody borrows it: its only child has a page of its own there.
  */
 static enum error write_over(struct vm_page *target, const struct vm_page *content, struct frame frame)
 {
@@ -56,7 +57,7 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
 
     if (frame_is_none(target->frame)) {
         memcpy(frame_address(frame), bytes, PAGE_SIZE);
-        (void)pmap_remove(target->gpn); /* what it had borrowed itself, before it was a source */
+        (void)pmap_remove(target->gpn); /* what it borrowed itself before it was a source */
         vm_page_make_resident(&vm_objects.map, target, frame);
         vm_page_mark_dirty(&vm_objects.map, target);
         return OK;
@@ -71,8 +72,8 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
 }
 
 /*
- * The source has what the page holds: it ends. What the pager knows of it goes first, since that can fail, and once
- * more if a stop came meanwhile: the snapshot would have brought it back.
+ * The source has the content, so the page ends. What the pager knows of it goes first, since that can fail, and once
+ * more if a stop came meanwhile: the snapshot would bring it back.
  */
 static enum error end_page(struct vm_page *page)
 {
@@ -91,13 +92,15 @@ static enum error end_page(struct vm_page *page)
     return error;
 }
 
-/* Bring in a page, and write it over the source's, for which there is a frame by then. */
+/* Bring in a page and write it over the source's, which has its frame by then. */
 static enum error copy_to_source(struct vm_page *page, struct vm_page *target)
 {
     struct frame frame = FRAME_NONE;
     enum error error = frame_is_none(target->frame) ? vm_borrow_begin_copy(target, &frame) : OK;
 
-    error = error != OK ? error : bring_in(page);
+    if (error == OK) {
+        error = bring_in(page);
+    }
     if (error == OK && !frame_is_none(page->frame)) {
         error = write_over(target, page, frame);
     }
@@ -107,10 +110,10 @@ static enum error copy_to_source(struct vm_page *page, struct vm_page *target)
     return error;
 }
 
-static enum error try_give_page(struct space_id space, struct gpn gpn)
+static enum error try_give_page(struct space_id unused, struct gpn gpn)
 {
     struct vm_page *page, *target;
-    (void)space;
+    (void)unused;
     enum error error = vm_map_lock_page(&vm_objects.map, gpn, &page, NULL);
 
     if (error != OK) {
@@ -132,7 +135,7 @@ static enum error try_give_page(struct space_id space, struct gpn gpn)
 
 /* Taking ----------------------------------------------------------------------------------------------------------- */
 
-/* A page of one's own no longer is what its backing says, whether or not it was written. */
+/* A page of the space's own is no longer what its backing says, written or not. */
 static void mark_dirty(struct vm_page *page)
 {
     vm_open_chunk(page->gpn);
@@ -197,10 +200,9 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
     return error;
 }
 
-/* All pages of a space -----------------------------------------------------------------------------------------------
- */
+/* All pages of a space --------------------------------------------------------------------------------------------- */
 
-/* Do something to a page of `from`, for `space`. ERROR_NO_MEMORY, ERROR_BUSY: again, after a wait. */
+/* What is done to one page, for `space`. ERROR_NO_MEMORY, ERROR_BUSY: again, after a wait. */
 typedef enum error visit_page(struct space_id space, struct gpn gpn);
 
 static enum error persist(visit_page *visit, struct space_id space, struct gpn gpn)

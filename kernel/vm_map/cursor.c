@@ -3,13 +3,13 @@
  * Iteration that survives growth and shrinking.
  *
  * A bucket of linear hashing holds the hashes that agree in their low bits. Read backwards, those are the high bits:
- * the bucket is an interval of bit-reversed hashes, a split cuts the interval in two and a merge joins two neighbours.
- * So the order of (bit-reversed hash, gpn) is one that the table's size does not change. The cursor is a place in that
- * order. Each step looks at the bucket whose interval the place is in, and returns the first page at or behind it; when
- * there is none, the place moves to the end of the interval, which is the start of another bucket's.
+ * the bucket is an interval of bit-reversed hashes; a split cuts it in two, a merge joins two neighbours. So the order
+ * of (bit-reversed hash, gpn) does not depend on the table's size. The cursor is a place in that order. Each step looks
+ * at the bucket whose interval holds the place, and returns the first page at or behind it; if there is none, the place
+ * moves to the end of the interval, where another bucket's begins.
  *
- * Buckets that are neighbours in this order lie far apart in memory, and so do pages. So each step asks ahead for what
- * the next ones will look at: heads first, when they have arrived the first pages, then the second.
+ * Neighbours in this order lie far apart in memory, buckets as well as pages. So each step prefetches what the next
+ * ones will look at: the heads, then the first pages of chains, then the second.
  */
 #include "internal.h"
 

@@ -2,13 +2,13 @@
 /*
  * Gathering: the hardware's dirty bits become list entries.
  *
- * A page is written long before the kernel knows; the processor notes it in the D bit of the page's table entry and in
- * the A bit of the chunk's directory entry. pmap_gather_chunk() skips chunks that were not accessed.
+ * The kernel learns of a write long after it: the processor notes it in the D bit of the page's table entry and in the
+ * A bit of the chunk's directory entry. pmap_gather_chunk() skips chunks that were not accessed.
  *
- * In a chunk that is closed since a stop, nothing can have been written after the stop, so all it finds belongs to the
- * running snapshot. Those pages lose write access one by one, the rest of the chunk is opened again. The D bit stays
- * until the page is written: a page that is known dirty keeps it, so that the next stop finds the page again
- * wherever it was put on a list (VM-9).
+ * In a chunk that a stop has closed, nothing was written after the stop, so everything found belongs to the running
+ * snapshot. Those pages lose write access one by one, and the rest of the chunk is opened again. The D bit stays until
+ * the page is written to the store: the next stop finds a page that is known dirty by it, whatever list the page is on
+ * (VM-9).
  */
 #include "internal.h"
 #include "arch/pmap.h"

@@ -2,15 +2,15 @@
 /*
  * Who pays when the disk is full and memory too.
  *
- * Pages that exist have to fit the disk and memory together. When they do not, no page that is written to gives its frame
- * back, and whoever needs one waits for room. It comes only if somebody gives up what can be kept no longer: pages that
- * have come into being since the last snapshot that succeeded. So who made most of these ends, or is refused if it is the
- * one that asks. Somebody who came by little at a time, between snapshots that succeeded, is found by all that it ever
- * took. Copies of a program have on their account what their sources took, so that many small ones do not hide what
- * they are together. Others who have taken more than half as much as that one are refused with it: one after the other
- * they would take what each gives back. And as long as one of those waits who need not pay, they stand back.
+ * All pages together have to fit into disk and memory. When they do not, no dirty page can give its frame back, and
+ * whoever needs a frame waits for room. Room comes only if somebody gives up pages that can no longer be kept: those
+ * created since the last snapshot that succeeded. So the space that created most of them ends, or is refused if it is
+ * the one that asks. If nobody created many since then, the space that ever took most is chosen. A copy of a program
+ * starts with its source's account, so that many small copies do not hide what they take together. Spaces that took
+ * more than half as much as the chosen one are refused along with it: else they would take, one after the other, what
+ * each gives back. And while a space that need not pay is waiting, those who would pay stand back.
  *
- * All of this is volatile. After a boot everybody begins with nothing on the account.
+ * All of this is volatile. After a boot every account is empty.
  */
 #include "vm_growth.h"
 #include "arch/clock.h"
@@ -18,8 +18,8 @@
 #include "object_space.h"
 #include <string.h>
 
-#define MANY_PAGES  64u           /* since the last snapshot: then they alone decide */
-#define PATIENCE_NS 5000000000ull /* somebody who was told has this long to end, before the next one is told */
+#define MANY_PAGES  64u           /* since the last snapshot: so many decide alone */
+#define PATIENCE_NS 5000000000ull /* how long a program that was told to end has, before the next one is told */
 
 struct growth {
     uint32_t epoch;  /* of `recent`: any other than the current one makes it 0 */
@@ -30,9 +30,9 @@ struct growth {
 static struct growth growths[SPACES_MAX];
 static uint32_t epoch = 1; /* moves on with every snapshot that succeeds */
 static bool disk_is_full;
-static struct space_id ending; /* who was told to end; 0: nobody, or it has */
+static struct space_id ending; /* told to end; 0: nobody, or it has ended */
 static uint32_t others_waiting; /* faults of those who would not pay, on a full disk */
-static uint64_t patience_ns;   /* until when it is waited for */
+static uint64_t patience_ns;   /* until when we wait for it */
 
 void vm_growth_clear(void)
 {

@@ -2,15 +2,15 @@
 /*
  * Bringing pages in: zeroes, or what the pager has, in clusters.
  *
- * The page that was asked for decides. Its neighbours in the region come along, up to an aligned group of
- * VM_CLUSTER_PAGES, if they have no record yet and the pager can get them with the same request. When frames are
+ * The page that was asked for decides. Its neighbours in the region come along, within an aligned group of
+ * VM_CLUSTER_PAGES, if they have no record yet and the pager can read them with the same request. When frames are
  * scarce, that pays only for a program that goes on where its last cluster ended or began: pages that nobody wants
- * would push out others that somebody does. They are resident afterwards and not mapped, so that an access to one of
- * them is a fault without I/O, and one that nobody wanted goes with the next reclaim. The group is aligned, and not
- * just ahead, because programs walk down as often as up.
+ * would push out pages that somebody does. Neighbours are resident afterwards but not mapped, so an access to one is a
+ * fault without I/O, and one that nobody wants goes with the next reclaim. The group is aligned, and not just ahead,
+ * because programs walk down as often as up.
  *
- * The neighbours are locked with no sleep after the last look at their region. Whoever takes the region away from then
- * on finds their records and waits for them; nobody is left behind with what the pages held before.
+ * Neighbours are locked without a sleep after the last look at their region. Whoever takes the region away after that
+ * finds their records and waits for them, so no page keeps its old content.
  */
 #include "page_in.h"
 #include "arch/frame.h"
@@ -30,7 +30,7 @@ struct cluster {
     bool good[VM_CLUSTER_PAGES];
 };
 
-/* Where the last cluster of a space ended and began, as far as no other space that shares the slot came in between. */
+/* Where the last cluster of a space ended and began, unless another space with the same slot came in between. */
 #define STREAMS 64u
 
 static struct stream {
@@ -75,7 +75,7 @@ static uint32_t count_absent(const struct vm_map *map, struct gpn gpn, int32_t s
     return count;
 }
 
-/* So many frames must be free for a neighbour, which is given none that somebody else would have to give up. */
+/* How many frames must be free for a neighbour: it gets none that somebody else would have to give up. */
 static uint32_t frames_needed(struct gpn wanted)
 {
     return vm_frame_reserve() + (goes_on(wanted) ? VM_CLUSTER_PAGES : vm_frame_reserve());
@@ -100,7 +100,7 @@ static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, s
     return true;
 }
 
-/* A neighbour is resident if its buffer is good, else as if nothing had been. */
+/* A neighbour becomes resident if its buffer is good; else it is as it was. */
 static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, uint32_t i)
 {
     struct vm_page *page = cluster->pages[i];
@@ -157,7 +157,7 @@ static void cluster_finish(struct vm_map *map, const struct cluster *cluster)
     }
 }
 
-/* The page that was asked for; if it was not good in its cluster, it is tried alone, and judged for good. */
+/* The page that was asked for. If it was not good in its cluster, it is read alone, and that is final. */
 static enum error finish_wanted(struct vm_map *map, const struct vm_pager *pager, const struct cluster *cluster)
 {
     struct vm_page *page = cluster->pages[cluster->wanted];

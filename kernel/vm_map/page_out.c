@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Giving frames back when dropping clean pages does not do: the victims are written first.
+ * Page-out: freeing frames when dropping clean pages does not do. The victims are written first.
  *
- * The victims are those that replacement names, dirty or not; but a page that the running snapshot owes is left to it,
- * because its frame comes free by that anyway. Each is locked and unmapped before it is written, so that whoever
- * touches it waits for its mutex and brings it in again. They are written in order of their pages: neighbours in the
- * space become neighbours on the disk, and come back with one request.
+ * Replacement names the victims, dirty or not. A page that the running snapshot owes is left alone, because the
+ * snapshot will clean it anyway. Each victim is locked and unmapped before it is written, so a program that touches it
+ * waits for its mutex and brings it in again. They are written in page order: neighbours in the space become neighbours
+ * on the disk, and come back with one request.
  *
- * One thread does this at a time. Those who wait meanwhile find frames when their turn comes: programs that dirty pages
- * faster than the disk takes them wait here, in the order in which they came.
+ * One thread does this at a time. The others find frames when their turn comes. So programs that dirty pages faster
+ * than the disk takes them queue here, in the order in which they came.
  */
 #include "arch/frame.h"
 #include "arch/pmap.h"
@@ -84,7 +84,7 @@ static uint32_t collect(struct vm_map *map, struct vm_page *pages[], uint32_t *d
     return count;
 }
 
-/* What was written goes, what could not be written stays. */
+/* Pages that were written go, pages that could not be written stay. */
 static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32_t count)
 {
     uint32_t gone = 0;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random, FIFO and second chance: a clock. The ring's first page is where the hand points, and a page that the hand has
- * passed is the last one, with newcomers behind it.
+ * Random, FIFO and second chance: a clock. The hand points at the first page of the ring; a page that it has passed
+ * becomes the last, and newcomers go behind that.
  *
- *     fifo           takes what the hand points at
- *     second-chance  clears the A bit of what the hand points at, and takes it if it was clear (Corbato 1968)
- *     random         moves the hand by a random number of pages and takes what it points at then. The hand comes by
- * every page once in a round and stops at one of RANDOM_STEPS_MAX / 2 of them on average, so each page goes with the
- * same chance, at a cost that does not depend on how many there are
+ *     fifo           takes the page at the hand
+ *     second-chance  clears the A bit of the page at the hand, and takes it if the bit was clear (Corbato 1968)
+ *     random         moves the hand by a random number of pages, and takes the page it points at then
+ *
+ * The random hand passes every page once a round and stops at one in RANDOM_STEPS_MAX / 2 of them, so all pages are
+ * equally likely to go, and the cost does not depend on how many there are.
  */
 #include "policy.h"
 

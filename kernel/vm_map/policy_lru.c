@@ -2,16 +2,16 @@
 /*
  * LRU as far as A bits tell: the ring is ordered by the time of the last use that was seen, oldest first.
  *
- * Uses are seen by sampling. Each choice of a victim looks at the next few A bits of a sweep over the ring, and pages
- * that were used go to its end; so does a page that turns out to have been used when it is to become the victim. A
- * sweep is over when the hand meets a page that this sweep has seen or that came during it: `age` is the number of the
- * page's last sweep. So two uses can be told apart if a sweep lies between them, and the more is sampled the finer that
- * is. Sampling goes with the choice of victims and not with time, so that a machine with memory to spare pays nothing.
+ * Uses are sampled. Each choice of a victim looks at the next few A bits of a sweep over the ring, and pages that were
+ * used move to its end; so does a page that turns out to have been used just as it would become the victim. A sweep
+ * ends when the hand meets a page that this sweep has seen or that arrived during it: `age` is the number of the page's
+ * last sweep. Two uses are told apart if a sweep lies between them; more samples tell finer. Sampling follows the
+ * choice of victims and not the clock, so a machine with memory to spare pays nothing.
  */
 #include "policy.h"
 
-#define SAMPLES                                                                                                        \
-    8u /* A bits looked at for each victim: a sweep lasts an eighth of the time that all pages would take to go */
+/* A bits looked at for each victim: a sweep lasts an eighth of the time that all pages would take to go. */
+#define SAMPLES 8u
 
 static void touch(struct vm_replacement *replacement, struct vm_page *page)
 {

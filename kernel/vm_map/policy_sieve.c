@@ -2,14 +2,14 @@
 /*
  * SIEVE (Zhang, Yang, Yue, Vigfusson and Rashmi, NSDI 2024), with A bits for its bits of visits.
  *
- * The ring is in order of arrival and stays so. The hand goes from the oldest page to the newest and then starts over.
- * A page that was used is spared and keeps its place; the first that was not goes, and the hand stays there. So while
- * old pages that are used lie behind the hand, what came lately and was used once goes soon.
+ * The ring is in order of arrival and stays so. The hand moves from the oldest page to the newest and then starts over.
+ * A page that was used is spared and keeps its place; the first that was not used goes, and the hand stays there. So
+ * old pages in use lie behind the hand, and what arrived lately and was used once goes soon.
  *
  * A visit is a use after the one that brought the page in. The processor cannot tell them apart: it sets A when the
- * access that faulted is made again. So the A bit of the page that was mapped last is cleared when the next one
- * is, and what happens to it until then counts as one use. It is the mapping that counts and not the arrival, because a
- * scan would seem to come back to each page that was read ahead for it.
+ * faulting access is repeated. So the A bit of the page that was mapped last is cleared when the next one is mapped,
+ * and everything that happens to it until then counts as one use. The mapping counts, not the arrival: else a scan
+ * would seem to come back to every page that was read ahead for it.
  */
 #include "policy.h"
 

@@ -2,11 +2,11 @@
 /*
  * Reclaiming frames from the pages that the policy of replacement names (policy.c).
  *
- * It begins when no more frames are free than the reserve. A victim that is clean is dropped, which costs nothing and
- * does not sleep. When the next victim is dirty, whoever wants a frame has to wait for a batch of victims to be written
- * (page_out.c); so a page's dirtiness does not save it, and what is in use stays, clean or not. If nothing can be
- * written ahead, dirty pages become clean by being committed, and as the last resort clean ones go whatever their turn.
- * With a full disk nothing becomes clean any more: then it is settled who does without (growth.c).
+ * It begins when no more frames are free than the reserve. A clean victim is dropped, which costs nothing and does not
+ * sleep. If the next victim is dirty, the fault waits for a batch of victims to be written (page_out.c): being dirty
+ * does not save a page, and pages in use stay, clean or not. If nothing can be written ahead, a snapshot makes dirty
+ * pages clean, and as a last resort clean pages go out of turn. On a full disk nothing becomes clean any more: then
+ * growth.c decides who does without.
  */
 #include "vm_reclaim.h"
 #include "arch/clock.h"
@@ -23,7 +23,7 @@
 #define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
 #define DISK_FULL_WAIT_NS  250000000u
 #define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
-#define FULL_SNAPSHOTS     2u /* that found no room in one wait, before it is settled who does without */
+#define FULL_SNAPSHOTS     2u /* that found no room in one wait, before it is decided who does without */
 #define PROMISE_PAGES_MIN  64u /* are looked at, so that who asks for little at a time is refused before it is stopped */
 #define FRAMES_OF_A_FAULT  2u /* at most: a page that is lent, and the copy of it */
 
@@ -67,7 +67,7 @@ enum error vm_frame_take(struct frame *out)
     return frame_allocate(FRAME_PAGE, out);
 }
 
-/* Whether a fault finds what it needs, or `got` frames were just made free for it. */
+/* Whether a fault finds the frames it needs, or `got` of them have just been freed for it. */
 static bool is_enough_free(struct space_id space, uint32_t got)
 {
     bool is_enough = got >= FRAMES_OF_A_FAULT || frame_count(FRAME_FREE) >= vm_frame_reserve() + FRAMES_OF_A_FAULT;

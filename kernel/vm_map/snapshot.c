@@ -2,10 +2,10 @@
 /*
  * What a running snapshot does to the pages it covers.
  *
- * At the stop it takes over the open list. A page on its list owes it exactly one content: its copy frame if there is
- * one, else its frame. Programs go on meanwhile: a write to a page whose frame is owed makes a copy first, after which
- * page and debt are independent. The debt keeps the page on the list; what the page itself has become in the meantime
- * is in its state.
+ * At the stop it takes over the open list. Each page on its list owes it exactly one content: that of the copy frame if
+ * there is one, else that of the frame. Programs run meanwhile: a write to a page whose frame is owed makes a copy
+ * first, after which page and debt are independent. The debt keeps the page on the list; the page's state says what has
+ * become of the page itself.
  */
 #include "internal.h"
 
