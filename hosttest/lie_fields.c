@@ -113,7 +113,8 @@ static const struct lie_field entry_fields[] = {
     FIELD(disk_map_entry, page, 0), FIELD(disk_map_entry, block, LIE_BLOCKS), FIELD(disk_map_entry, when, 0)};
 static const struct lie_field extent_fields[] = {FIELD(disk_extent, first, LIE_BLOCKS),
                                                  FIELD(disk_extent, count, LIE_BLOCKS)};
-static const struct lie_field dead_fields[] = {FIELD(disk_dead, block, LIE_BLOCKS), FIELD(disk_dead, count, LIE_BLOCKS)};
+static const struct lie_field dead_fields[] = {FIELD(disk_dead, block, LIE_BLOCKS), FIELD(disk_dead, count, LIE_BLOCKS),
+                                               FIELD(disk_dead, birth, 0)};
 static const struct lie_field record_fields[] = {
     FIELD(disk_record_ref, generation, 0), FIELD(disk_record_ref, block, LIE_BLOCKS),
     FIELD(disk_record_ref, copy, LIE_BLOCKS), FIELD(disk_record_ref, wall_time_ns, 0)};

@@ -163,7 +163,7 @@ class State:
             self.log.append(Record(image, self.log[-1].predecessor))
         self.log.reverse()
         self.system = self.record.system
-        self.node_blocks, self.chunk_blocks = [], []
+        self.node_blocks, self.node_births, self.chunk_blocks = [], {}, []
         self.pages = self.read_pages()
 
     def read_pages(self):
@@ -185,6 +185,7 @@ class State:
         generation, distance = written(place)
         copy = block + distance if distance else 0
         self.node_blocks += [block, copy] if copy else [block]
+        self.node_births.update((place, generation) for place in (block, copy) if place)
         content = self.image.metadata(block, copy, checksum, generation, f"node of level {level}")
         if content is None:
             return
@@ -240,6 +241,27 @@ class State:
         """The same, as the log says. Of the newest generation they are not free; an older one may know what it does not."""
         return {block for record in self.log for first, count in record.items[RETIRED]
                 for block in range(first, first + count)}
+
+    def births(self):
+        """Block -> the generation that had it first, of all that this generation reaches and may do without one day."""
+        self.space_map()
+        births = {entry.block: entry.birth for entry in self.pages.values() if entry.block}
+        births.update(self.node_births)
+        births.update((block, record.generation) for record in self.log for block in record.blocks)
+        births.update((block, generation) for key, block, _, generation in self.leaves(self.record.space_tree)
+                      if key < RETIRED_KEY)
+        return births
+
+    def dead(self, before):
+        """What this generation's record lists as dead, block -> birth, with a problem for what is listed twice."""
+        blocks_of = {record.generation: record.blocks for record in before.log}
+        listed = [(block, birth) for first, count, birth in self.record.items[DEAD] for block in range(first, first + count)]
+        for item in self.record.items[DEAD_RECORD]:
+            generation = Reference(*item).generation
+            listed += [(block, generation) for block in blocks_of.get(generation, [Reference(*item).block])]
+        if len(dict(listed)) != len(listed):
+            self.image.problem(self.record.blocks[0], f"record {self.record.generation} gives up a block twice")
+        return dict(listed)
 
     def reached(self):
         """Section 7, end: the blocks that this generation reaches."""
@@ -339,12 +361,21 @@ class Image:
     def state(self, reference):
         return State(self, reference)
 
+    def check_lists(self, states):
+        """Section 9: each list of the window that is still to be acted upon names what its generation does without."""
+        for reference, before in zip(self.window, self.window[1:]):
+            state, previous = states[reference], states[before]
+            needed = state.births()
+            dies = {block: birth for block, birth in previous.births().items() if block not in needed}
+            for block, _ in set(state.dead(previous).items()) ^ set(dies.items()):
+                self.problem(block, f"generation {reference.generation} does not say rightly whether it does without it")
+
     def check(self):
         """Prove all that the kept generations reach, and balance the blocks. Returns all problems, by block."""
-        reached, newest = set(range(RESERVED)), None
+        reached, newest, states = set(range(RESERVED)), None, {}
         for reference in self.kept:
             try:
-                state = self.state(reference)
+                state = states[reference] = self.state(reference)
             except Unreadable as error:
                 self.problem(reference.block, str(error))
                 continue
@@ -360,4 +391,6 @@ class Image:
                 self.problem(block, "used by nobody" if block in used else "used but free")
             if len(used) != newest.record.used_count:
                 self.problem(newest.record.blocks[0], f"{len(used)} blocks in use, not {newest.record.used_count}")
+        if not self.problems:
+            self.check_lists(states)
         return self.problems

@@ -5,6 +5,7 @@
 #include "store_internal.h"
 #include "log.h"
 #include "store_checksum.h"
+#include "store_dead.h"
 #include "store_space_tree.h"
 #include "store_suspect.h"
 
@@ -109,6 +110,7 @@ static enum error recover(struct store *store, const struct store_open_options *
     const struct disk_root *root = store->root;
     uint64_t newest = root->window_count == 0 ? 0 : root->window[0].generation;
     store->open_generation = newest + 1;
+    store->inherited = committed_generation(store);
     report->generation.number = committed_generation(store);
     report->newest.number = newest;
     report->wall_time_ns = store->state.record.wall_time_ns;
@@ -152,6 +154,7 @@ static void store_free(struct store *store)
     space_clear(&store->space);
     cache_clear(&store->cache);
     unread_free(store->unread);
+    dead_proof_free(store->proof);
     memory_page_free(store->system);
     memory_page_free(store->root);
     memory_page_free(store);

@@ -5,15 +5,14 @@
  */
 #include "store_check_lists.h"
 #include "log.h"
-#include "store_reach.h"
+#include "store_dead.h"
 
 #include <string.h>
 
 struct lists {
     struct store *store;
     const struct lists_listener *listener;
-    struct space needed; /* by the newest generation */
-    struct space listed; /* as dead so far */
+    struct dead_proof proof; /* of the generation whose list is being read */
 };
 
 static void wrong(const struct lists *lists, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -30,90 +29,74 @@ static void wrong(const struct lists *lists, const char *format, ...)
 
 /* Dead lists ------------------------------------------------------------------------------------------------------- */
 
-static enum error load_nothing(struct store *store, uint32_t chunk, void *bits)
+static enum error run_check(struct lists *lists, const struct disk_head *head, const struct disk_dead *dead)
 {
-    (void)store;
-    (void)chunk;
-    (void)bits;
+    struct dead_proof *proof = &lists->proof;
+    if (dead->count == 0 || dead->block >= lists->store->block_count || dead->count > lists->store->block_count - dead->block) {
+        wrong(lists, "generation %llu gives up %u blocks from %u on", (unsigned long long)head->generation, dead->count,
+              dead->block);
+        return OK;
+    }
+    for (uint32_t i = 0; i < dead->count; i++) {
+        if (!dead_proof_take(proof, dead->block + i, dead->birth) && !proof->is_partial) {
+            wrong(lists, "generation %llu gives up block %u, of generation %llu, without right",
+                  (unsigned long long)head->generation, dead->block + i, (unsigned long long)dead->birth);
+        }
+    }
     return OK;
 }
 
-static enum error need(void *context, const struct reach_item *item)
-{
-    (void)context;
-    (void)item;
-    return OK; /* reach() has marked it */
-}
-
-static enum error gather_needed(struct lists *lists)
-{
-    struct store *store = lists->store;
-    struct reach_visitor visitor = {.context = lists, .item = need};
-    void *page;
-    enum error error = memory_page_new(&page);
-    if (error != OK) {
-        return error;
-    }
-    struct disk_root *root = page;
-    root->window[0] = store->root->window[0];
-    root->window_count = 1;
-    error = reach(store, root, UINT64_MAX, &lists->needed, &visitor);
-    memory_page_free(page);
-    return error;
-}
-
-static enum error block_dies(struct lists *lists, const struct disk_head *head, uint32_t block)
-{
-    struct extent extent = {{block}, 1};
-    enum error error = space_prepare(&lists->needed, extent);
-    error = error != OK ? error : space_prepare(&lists->listed, extent);
-    if (error != OK) {
-        return error;
-    }
-    if (space_is_used(&lists->needed, extent.first)) {
-        wrong(lists, "block %u is needed, and generation %llu says that it is not", block,
-              (unsigned long long)head->generation);
-    }
-    if (space_is_used(&lists->listed, extent.first)) {
-        wrong(lists, "block %u is given up twice; once by generation %llu", block, (unsigned long long)head->generation);
-    }
-    return space_mark(&lists->listed, extent, true);
-}
-
-static enum error item_dies(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+static enum error item_check(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
 {
     struct lists *lists = context;
-    struct disk_dead dead = {.count = 0};
+    struct disk_dead dead;
+    struct disk_record_ref ref;
     if (type == DISK_ITEM_DEAD) {
         memcpy(&dead, item, sizeof(dead));
-    } else if (type == DISK_ITEM_DEAD_RECORD) {
-        struct disk_record_ref ref;
-        memcpy(&ref, item, sizeof(ref));
-        dead = (struct disk_dead){.block = ref.block, .count = 1};
-    } else {
+        return run_check(lists, head, &dead);
+    }
+    if (type != DISK_ITEM_DEAD_RECORD) {
         return OK;
     }
-    if (dead.count == 0 || dead.block < DISK_RESERVED || dead.block >= lists->store->block_count ||
-        dead.count > lists->store->block_count - dead.block) {
-        wrong(lists, "generation %llu gives up %u blocks from %u on", (unsigned long long)head->generation, dead.count,
-              dead.block);
-        return OK;
+    memcpy(&ref, item, sizeof(ref));
+    if (!dead_proof_take_record(&lists->proof, &ref) && !lists->proof.is_partial) {
+        wrong(lists, "generation %llu gives up the record of generation %llu, block %u, without right",
+              (unsigned long long)head->generation, (unsigned long long)ref.generation, ref.block);
     }
-    enum error error = OK;
-    for (uint32_t i = 0; i < dead.count && error == OK; i++) {
-        error = block_dies(lists, head, dead.block + i);
-    }
-    return error;
+    return OK;
 }
 
+/* What died and is named by no list is never freed. */
+static void rest_check(const struct lists *lists, uint64_t generation)
+{
+    uint32_t block = 0;
+    while (!lists->proof.is_partial && dead_proof_rest(&lists->proof, block, &block)) {
+        wrong(lists, "block %u is not needed from generation %llu on, and that does not say so", block,
+              (unsigned long long)generation);
+        block++;
+    }
+}
+
+static enum error list_check(struct lists *lists, const struct disk_record_ref *before, const struct disk_record_ref *ref)
+{
+    struct record_visitor visitor = {.context = lists, .item = item_check};
+    struct dead_proof *proof = &lists->proof;
+    enum error error = proof->generation == before->generation ? OK : dead_proof_start(proof, lists->store, before);
+    error = error != OK ? error : dead_proof_advance(proof, ref);
+    error = error != OK ? error : record_read(lists->store, ref, &visitor);
+    if (error == OK) {
+        rest_check(lists, ref->generation);
+    }
+    return is_damage(error) ? OK : error; /* the walk over the image has found that */
+}
+
+/* Oldest first: what each is proved by is the state of the one before. */
 static enum error dead_check(struct lists *lists)
 {
     const struct disk_root *root = lists->store->root;
-    struct record_visitor visitor = {.context = lists, .item = item_dies};
-    enum error error = gather_needed(lists);
-    for (uint32_t i = 0; error == OK && i + 1 < root->window_count; i++) {
-        error = record_read(lists->store, &root->window[i], &visitor);
-        error = is_damage(error) ? OK : error; /* the walk over the image has found that */
+    enum error error = OK;
+    for (uint32_t i = root->window_count; error == OK && i-- > 1;) {
+        error = list_check(lists, &root->window[i], &root->window[i - 1]);
     }
     return error;
 }
@@ -190,11 +173,7 @@ enum error lists_check(struct store *store, const struct lists_listener *listene
     if (store->root->window_count == 0) {
         return OK;
     }
-    enum error error = space_initialise(&lists.needed, store, load_nothing, store->block_count, 0);
-    error = error != OK ? error : space_initialise(&lists.listed, store, load_nothing, store->block_count, 0);
-    error = error != OK ? error : dead_check(&lists);
-    error = error != OK ? error : merge_check(&lists);
-    space_clear(&lists.needed);
-    space_clear(&lists.listed);
-    return error;
+    enum error error = dead_check(&lists);
+    dead_proof_clear(&lists.proof);
+    return error != OK ? error : merge_check(&lists);
 }

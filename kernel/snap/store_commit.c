@@ -308,7 +308,7 @@ static enum error root_write(struct commit *commit)
     if (commit->map_is_whole && commit->store->branch_from == 0) {
         root->flags &= ~DISK_ROOT_REBUILD;
     }
-    root->flags |= commit->is_withheld ? DISK_ROOT_REBUILD : 0;
+    root->flags |= commit->is_withheld || commit->store->has_lost ? DISK_ROOT_REBUILD : 0;
     enum error error = root_confirm(commit->store);
     return error != OK ? error : root_commit(commit->store, root);
 }

@@ -12,8 +12,14 @@
  * short.
  *
  * When one of these lists cannot be read, the blocks it would have freed are found by a rebuild of the free-space map.
+ *
+ * Lists that were on the disk when the image was opened are input. Each is proved when its turn has come, by the generation
+ * that is dropped (store_dead.h). A block that is not proved to be dead stays used, and the map is made anew with the next
+ * opening.
  */
+#include "log.h"
 #include "store_commit.h"
+#include "store_dead.h"
 
 #include <string.h>
 
@@ -21,7 +27,10 @@
 
 struct drop {
     struct commit *commit;
-    uint64_t successor; /* generation whose dead are looked at */
+    uint64_t successor;       /* generation whose dead are looked at */
+    struct dead_proof *proof; /* of what they are; NULL: this store has listed them itself */
+    void *page;               /* for copies */
+    bool is_doubtful;         /* something is not proved */
 };
 
 static bool is_of_branch(const struct disk_root *root, uint64_t generation)
@@ -79,39 +88,132 @@ static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
     return error;
 }
 
+/* Of what was found on the disk, a copy is what proves itself to be one. */
+static bool is_copy(struct drop *drop, const struct place *place)
+{
+    struct store *store = drop->commit->store;
+    return place->copy != 0 &&
+           (place->generation > store->inherited || copy_proves_itself(store, place, drop->page));
+}
+
 static enum error free_place(void *context, const struct place *place)
 {
-    enum error error = blocks_free(context, place->block, 1);
-    return error != OK || place->copy == 0 ? error : blocks_free(context, place->copy, 1);
+    struct drop *drop = context;
+    bool has_copy = is_copy(drop, place);
+    drop->is_doubtful = drop->is_doubtful || has_copy != (place->copy != 0);
+    enum error error = blocks_free(drop, place->block, 1);
+    return error != OK || !has_copy ? error : blocks_free(drop, place->copy, 1);
+}
+
+/* How many blocks of a run, from its first, may be given up. */
+static uint32_t count_proved(struct drop *drop, const struct disk_dead *dead)
+{
+    uint32_t count = 0;
+    while (drop->proof != NULL && count < dead->count && dead_proof_take(drop->proof, dead->block + count, dead->birth)) {
+        count++;
+    }
+    count = drop->proof == NULL ? dead->count : count;
+    drop->is_doubtful = drop->is_doubtful || count < dead->count;
+    return count;
+}
+
+static enum error free_run(struct drop *drop, const struct disk_dead *dead)
+{
+    uint32_t count = count_proved(drop, dead);
+    bool stays = (count == 0 && dead->count > 0) || is_pinned(drop, dead->birth);
+    return stays ? OK : blocks_free(drop, dead->block, count);
+}
+
+static enum error free_record(struct drop *drop, const struct disk_record_ref *ref)
+{
+    struct record_visitor visitor = {.context = drop, .block = free_place};
+    if (drop->proof != NULL && !dead_proof_take_record(drop->proof, ref)) {
+        drop->is_doubtful = true;
+        return OK;
+    }
+    return is_pinned(drop, ref->generation) ? OK : record_read(drop->commit->store, ref, &visitor);
 }
 
 static enum error free_dead(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
 {
     (void)head;
-    struct drop *drop = context;
-    if (type == DISK_ITEM_DEAD) {
-        struct disk_dead dead;
+    struct disk_dead dead;
+    struct disk_record_ref ref;
+    switch (type) {
+    case DISK_ITEM_DEAD:
         memcpy(&dead, item, sizeof(dead));
-        return is_pinned(drop, dead.birth) ? OK : blocks_free(drop, dead.block, dead.count);
-    }
-    if (type == DISK_ITEM_DEAD_RECORD) {
-        struct disk_record_ref ref;
+        return free_run(context, &dead);
+    case DISK_ITEM_DEAD_RECORD:
         memcpy(&ref, item, sizeof(ref));
-        struct record_visitor visitor = {.context = drop, .block = free_place};
-        return is_pinned(drop, ref.generation) ? OK : record_read(drop->commit->store, &ref, &visitor);
+        return free_record(context, &ref);
+    default:
+        return OK;
     }
-    return OK;
+}
+
+/* Find out what the successor of a generation does without, unless this store has seen it happen. */
+static enum error list_prove(struct drop *drop, const struct disk_record_ref *oldest, const struct disk_record_ref *successor)
+{
+    struct store *store = drop->commit->store;
+    void *page;
+    if (successor->generation > store->inherited) {
+        dead_proof_free(store->proof);
+        store->proof = NULL;
+        return OK;
+    }
+    if (store->proof == NULL) {
+        enum error error = memory_page_new(&page);
+        if (error != OK) {
+            return error;
+        }
+        store->proof = page;
+    }
+    drop->proof = store->proof;
+    enum error error =
+        drop->proof->generation == oldest->generation ? OK : dead_proof_start(drop->proof, store, oldest);
+    return error != OK ? error : dead_proof_advance(drop->proof, successor);
+}
+
+/* A list is not right, or nobody can say: what it may have lost is found with the next opening. */
+static void doubt(struct drop *drop)
+{
+    if (drop->proof != NULL && drop->proof->generation == drop->successor && !drop->proof->is_partial) {
+        log_line("store: generation %llu does not say rightly which blocks it does without; they are found with the next boot",
+                 (unsigned long long)drop->successor);
+    }
+    drop->commit->store->has_lost = true;
+}
+
+static enum error list_free(struct drop *drop, const struct disk_record_ref *oldest, const struct disk_record_ref *successor)
+{
+    struct record_visitor visitor = {.context = drop, .item = free_dead};
+    uint32_t rest;
+    enum error error = list_prove(drop, oldest, successor);
+    if (error != OK) {
+        doubt(drop);
+        return OK; /* nothing is given up: for that the list need not be read */
+    }
+    error = record_read(drop->commit->store, successor, &visitor);
+    if (drop->is_doubtful || (drop->proof != NULL && dead_proof_rest(drop->proof, 0, &rest))) {
+        doubt(drop);
+    }
+    return error;
 }
 
 /* Drop the oldest generation of the new root's window. */
 static enum error drop_oldest(struct commit *commit)
 {
     struct disk_root *root = commit->root;
+    const struct disk_record_ref *oldest = &root->window[root->window_count - 1];
     const struct disk_record_ref *successor = &root->window[root->window_count - 2];
     struct drop drop = {.commit = commit, .successor = successor->generation};
-    struct record_visitor visitor = {.context = &drop, .item = free_dead};
+    enum error error = memory_page_new(&drop.page);
+    if (error != OK) {
+        return error;
+    }
     root->window_count--;
-    enum error error = record_read(commit->store, successor, &visitor);
+    error = list_free(&drop, oldest, successor);
+    memory_page_free(drop.page);
     if (is_damage(error)) {
         commit->store->wants_rebuild = true;
         return OK;
@@ -198,7 +300,8 @@ enum error history_advance(struct commit *commit)
            (root->window_count > commit->history || space_is_short(commit))) {
         error = drop_oldest(commit);
     }
-    commit->store->wants_rebuild = commit->store->wants_rebuild || (commit->is_withheld && space_is_short(commit));
+    bool is_due = commit->is_withheld || commit->store->has_lost;
+    commit->store->wants_rebuild = commit->store->wants_rebuild || (is_due && space_is_short(commit));
     memset(&root->window[root->window_count], 0, (DISK_WINDOW_MAX - root->window_count) * sizeof(root->window[0]));
     return error;
 }

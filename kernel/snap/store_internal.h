@@ -36,6 +36,7 @@ struct state {
 };
 
 struct unread;
+struct dead_proof;
 
 struct store {
     struct block_device *device;
@@ -48,6 +49,7 @@ struct store {
     bool is_stuck;      /* `sealed` was given up, and there was no memory to fold it into `open` */
     bool wants_rebuild; /* the free-space map cannot be trusted, or holds what nobody needs: store_rebuild.c */
     bool map_is_stale;  /* `space` is right, and what the disk says about free space is not */
+    bool has_lost;      /* some blocks that nobody needs may count as used: the next opening makes the map anew */
     uint32_t block_count;
     uint64_t space_id[2];
     uint64_t created_ns;
@@ -75,6 +77,8 @@ struct store {
     uint32_t failures_known;    /* of the device's requests: what was written before is suspect already */
     struct unread *unread;      /* blocks that are not asked for until the next commit */
     uint64_t reclaimed;         /* generation that was made to give up history: the one before it is like it */
+    uint64_t inherited;         /* lists up to this generation were found on the disk, and are proved before they are believed */
+    struct dead_proof *proof;   /* of them; NULL: none is under way */
     uint64_t branch_from;       /* the next commit replaces the generations after this one; 0: there are none */
 
     uint64_t stop_ns; /* of the snapshot being committed */

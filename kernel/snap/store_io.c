@@ -123,6 +123,11 @@ enum error place_read(struct store *store, struct read_window *window, const str
     return error;
 }
 
+bool copy_proves_itself(struct store *store, const struct place *place, void *page)
+{
+    return one_read(store, NULL, place, place->copy, page) == OK;
+}
+
 enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy)
 {
     struct extent first, second;

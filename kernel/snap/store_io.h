@@ -44,6 +44,9 @@ void read_window_close(struct read_window *window);
 MUST_CHECK enum error place_read(struct store *store, struct read_window *window, const struct place *place,
                                  void *page);
 
+/* Whether the copy of a block has its bytes. `page`: one page of memory. May sleep. */
+bool copy_proves_itself(struct store *store, const struct place *place, void *page);
+
 /* Two held blocks of which either may be written first; `copy` is 0 where the disk has only one left. */
 MUST_CHECK enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy);
 

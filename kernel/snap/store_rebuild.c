@@ -63,6 +63,7 @@ enum error rebuild(struct store *store)
     if (error == OK) {
         space_adopt(&store->space, &space);
         store->wants_rebuild = false;
+        store->has_lost = false;
         store->map_is_stale = true;
     } else {
         space_clear(&space);

@@ -82,7 +82,7 @@ static enum error walk_node(void *context, const struct disk_tree_ref *ref, uint
     (void)enter;
     struct tree_edit *edit = context;
     uint64_t generation = link_generation(ref->when);
-    uint32_t copy = link_copy(ref->block, ref->when);
+    uint32_t copy = link_copy(ref->block, tree_link_proved(edit->store, ref));
     enum error error = run_list_append(&edit->dead, ref->block, 1, generation);
     return error != OK || copy == 0 ? error : run_list_append(&edit->dead, copy, 1, generation);
 }

@@ -68,6 +68,12 @@ void tree_edit_settle(struct tree_edit *edit);
 /* Forget the new version: dirty nodes and their blocks are given back. */
 void tree_edit_abandon(struct tree_edit *edit);
 
+/*
+ * What a link says, without its copy if that is none: an image may have been found with such a link, and the block is
+ * somebody else's. Asked before a node is given up. May sleep.
+ */
+uint64_t tree_link_proved(struct store *store, const struct disk_tree_ref *ref);
+
 /* Visit the nodes of a tree, parents first. The visitor says whether to go below a node. An error ends the walk. */
 struct tree_visitor {
     void *context;

@@ -75,6 +75,22 @@ static enum error blocks_append(struct run_list *list, uint32_t block, uint64_t 
     return error != OK || copy == 0 ? error : run_list_append(list, copy, 1, tag);
 }
 
+uint64_t tree_link_proved(struct store *store, const struct disk_tree_ref *ref)
+{
+    struct place place = {ref->block, link_copy(ref->block, ref->when), link_generation(ref->when), ref->checksum};
+    void *page;
+    if (place.copy == 0 || place.generation > store->inherited) {
+        return ref->when;
+    }
+    bool holds = memory_page_new(&page) == OK;
+    if (holds) {
+        holds = copy_proves_itself(store, &place, page);
+        memory_page_free(page);
+    }
+    store->has_lost = store->has_lost || !holds;
+    return holds ? ref->when : link_when(place.generation, ref->block, 0);
+}
+
 static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *block, uint64_t *when,
                            struct disk_node **out)
 {
@@ -111,8 +127,9 @@ static enum error node_copy(struct tree_edit *edit, const struct disk_tree_ref *
         return error;
     }
     struct disk_node *old;
+    uint64_t proved = tree_link_proved(edit->store, ref);
     error = cache_load(edit->store, ref, level, &old);
-    error = error != OK ? error : blocks_append(&edit->dead, ref->block, ref->when, link_generation(ref->when));
+    error = error != OK ? error : blocks_append(&edit->dead, ref->block, proved, link_generation(ref->when));
     if (error != OK) {
         node_delete(edit, *block, *when);
         return error;
@@ -295,13 +312,14 @@ static void child_join(struct tree_edit *edit, struct disk_node *parent, uint32_
     struct disk_map_entry link = parent->entries[neighbour];
     struct disk_tree_ref ref = {.block = link.block, .checksum = link.checksum, .when = link.when};
     bool was_dirty = is_dirty(edit, link.when);
+    uint64_t proved = was_dirty ? link.when : tree_link_proved(edit->store, &ref);
     struct disk_node *other;
     if (cache_load(edit->store, &ref, parent->level - 1u, &other) != OK) {
         return;
     }
     struct disk_node *node = cache_dirty(&edit->store->cache, parent->entries[position].block);
     if ((uint32_t)node->count + other->count > JOIN_MAX ||
-        (!was_dirty && blocks_append(&edit->dead, link.block, link.when, link_generation(link.when)) != OK)) {
+        (!was_dirty && blocks_append(&edit->dead, link.block, proved, link_generation(link.when)) != OK)) {
         return;
     }
     entries_pull(parent, position, neighbour, node, other);
