@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("build")
 
 KERNEL = os.path.join("kernel", "eidolon.elf")
 PARTS = ["CMakeLists.txt", "CMakePresets.json", "cmake", "docs", "kernel", "include", "tools", "user", "systest", "hosttest",
-         "bench"]
+         "bench", "packaging", "README.md", "CHANGELOG.md", "LICENSE"]
 
 
 def run(*command, timeout=300, **options):
@@ -56,11 +56,12 @@ def digest(*path):
 def another_build(tmp_path_factory):
     """A copy of the tree in a place of another length, and what was built of it there."""
     tree = copy_of_tree(tmp_path_factory.mktemp("another") / "a tree of another length")
-    return tree, build(tree, "default", "bootable")
+    return tree, build(tree, "default", "bootable", "package_files")
 
 
 def test_builds_in_different_places_are_the_same(another_build):
-    for part in (KERNEL, os.path.join("user", "shell"), os.path.join("user", "counter")):
+    packaged = [os.path.join("packaging", name) for name in ("eidolon.iso", "image_tool", "eidolon.1.gz", "eidolon-format.5.gz")]
+    for part in (KERNEL, os.path.join("user", "shell"), os.path.join("user", "counter"), *packaged):
         assert digest(another_build[1], part) == digest(BUILD, part), part
 
 

@@ -117,6 +117,9 @@ def grub_configuration(boot, image_path, menu):
 
 def grub_arguments(boot, folder, image_path, menu):
     """QEMU arguments for a GRUB disc, which is made in `folder`."""
+    if not shutil.which("grub-mkrescue") or not os.path.isdir(GRUB_PLATFORM):
+        raise Failure("GRUB is not there (--boot direct does without); as root: apt-get install grub-common grub-pc-bin xorriso "
+                      "mtools")
     tree = os.path.join(folder, "disc")
     os.makedirs(os.path.join(tree, "boot", "grub"))
     shutil.copyfile(boot.kernel, os.path.join(tree, "boot", KERNEL_NAME))

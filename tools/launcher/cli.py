@@ -6,10 +6,11 @@ import os
 import sys
 
 from launcher import bench, build, image, machine, packages, run, test, web
-from launcher.common import STATUS_FAILURE, STATUS_USAGE, Failure, UsageFailure, alike, reason, say, version
+from launcher.common import IS_INSTALLED, STATUS_FAILURE, STATUS_USAGE, Failure, UsageFailure, alike, reason, say, spoken, version
 
 STATUS_INTERRUPTED = 130
 STATUS_PIPE = 141
+WITHOUT_SOURCES = ("run", "image", "help", "--version")  # what works where Eidolon was installed
 
 OVERVIEW = """\
 usage: ./eidolon COMMAND [OPTIONS]
@@ -50,6 +51,9 @@ class Parser(argparse.ArgumentParser):
         """A word that is no option."""
         like = alike(word.partition("=")[0], self._option_string_actions) if word.startswith("-") else ""
         return f"{word!r} is no option of {self.prog.removeprefix('./eidolon ')}{like}"
+
+    def format_help(self):
+        return spoken(super().format_help())
 
 
 def parser(name, description, epilog=None, usage=None):
@@ -134,7 +138,7 @@ def command_clean(arguments):
 def command_help(arguments):
     if arguments and arguments[0] not in HELP:
         return command(arguments[0])([*arguments[1:], "--help"])
-    print(OVERVIEW)
+    print(spoken(OVERVIEW))
     return 0
 
 
@@ -157,6 +161,8 @@ def command(name):
         return command_help
     if name not in COMMANDS:
         raise UsageFailure(f"there is no command {name!r}{alike(name, COMMANDS)} (see ./eidolon help)")
+    if IS_INSTALLED and name not in WITHOUT_SOURCES:
+        raise UsageFailure(f"{name} works on the sources of Eidolon, in a checkout; this is an installed one, which has run and image")
     return COMMANDS[name]
 
 
@@ -164,7 +170,7 @@ def main(arguments):
     """Run one command. Returns the exit status."""
     try:
         if not arguments:
-            print(OVERVIEW, file=sys.stderr)
+            print(spoken(OVERVIEW), file=sys.stderr)
             return STATUS_USAGE
         status = command(arguments[0])(arguments[1:])
         sys.stdout.flush()

@@ -15,6 +15,9 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IS_BUILT = os.environ.get("EIDOLON_IS_BUILT") == "1"
 
+# Installed, there are no sources around the launcher, only what was built of them, and its caller is found by PATH.
+IS_INSTALLED = not os.path.exists(os.path.join(ROOT, "CMakeLists.txt"))
+
 STATUS_FAILURE = 1
 STATUS_USAGE = 2
 
@@ -94,7 +97,7 @@ def shown(text):
 
 def say(message, details=""):
     """A line for the people at the terminal, and lines of others that belong to it."""
-    lines = "".join(shown(line) + Speech.line_end for line in [f"eidolon: {message}", *details.splitlines()])
+    lines = "".join(shown(line) + Speech.line_end for line in [spoken(f"eidolon: {message}"), *details.splitlines()])
     try:
         os.write(2, lines.encode("utf-8", "backslashreplace"))
     except OSError:
@@ -105,6 +108,16 @@ def alike(word, words):
     """` (did you mean X?)` if one of the words is much like this one, otherwise nothing."""
     found = difflib.get_close_matches(word, list(words), 1, 0.6)
     return f" (did you mean {found[0]}?)" if found else ""
+
+
+def as_installed(text):
+    """What is said to people, with the name that an installed eidolon has."""
+    return text.replace("./eidolon", "eidolon")
+
+
+def spoken(text):
+    """What is said to people, with the name that they have called."""
+    return as_installed(text) if IS_INSTALLED else text
 
 
 def build_path(*parts):

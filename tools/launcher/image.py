@@ -18,6 +18,23 @@ SIZE_MIB_DEFAULT = 1024
 GENERATION_MAX = (1 << 40) - 1
 
 
+def default_path():
+    """The image of who names none: in a checkout one in the current folder, installed the user's own."""
+    if not common.IS_INSTALLED:
+        return "eidolon.img"
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return os.path.join(data, "eidolon", "eidolon.img")
+
+
+def make_default_folder(path):
+    """Where the user's own image goes, the first time."""
+    if common.IS_INSTALLED and path == default_path():
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        except OSError as error:
+            raise Failure(f"{os.path.dirname(path)}: {reason(error)}; choose another place with --image") from None
+
+
 def tool_path():
     return common.build_path("tools", "image_tool")
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 
-from launcher.common import Failure, say
+from launcher.common import IS_INSTALLED, Failure, say
 
 GROUPS = {
     "build": ["gcc", "gcc-multilib", "binutils", "cmake", "ninja-build", "libxxhash-dev"],
@@ -65,6 +65,8 @@ def ensure(*groups):
     names = missing(groups)
     if not names:
         return False
+    if IS_INSTALLED:
+        raise Failure(f"packages are missing; as root: apt-get install {' '.join(names)}")
     say(f"installing {' '.join(names)}")
     install = ["install", "--no-install-recommends", *names]
     if apt_get(*install).returncode != 0:

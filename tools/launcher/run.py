@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 from launcher import boot, build, image, machine, program, remote
-from launcher.common import STATUS_FAILURE, Failure, UsageFailure, build_path, say
+from launcher.common import IS_INSTALLED, STATUS_FAILURE, Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
 OPTIONS_OF_WORDS = ["--qemu", "--kernel-options"]
@@ -30,7 +30,7 @@ Ctrl-Z gives to the next program in turn. Without PROGRAM a new image starts the
 
 EPILOG = """\
 examples:
-  ./eidolon run                                  the shell, on eidolon.img
+  ./eidolon run                                  the shell, on an image of yours
   gcc -m32 -static prog.c -o prog
   ./eidolon run --image t.img -- ./prog 1 2      a program of yours
   ./eidolon run --image t.img                    after a power cut: it goes on where it was
@@ -94,7 +94,7 @@ def shell_words(text):
 
 def add_options(parser):
     add = parser.add_argument
-    add("--image", metavar="FILE", default="eidolon.img",
+    add("--image", metavar="FILE", default=image.default_path(),
         help="the image (default: %(default)s), or where it is served: nbd://HOST[:PORT]/EXPORT")
     add("--size", metavar="MIB", type=whole_number(image.SIZE_MIB_MIN, image.SIZE_MIB_MAX),
         help=f"of a new image (default: {image.SIZE_MIB_DEFAULT}, sparse)")
@@ -109,7 +109,7 @@ def add_options(parser):
                          ("--end", "end a program without letting it run again"),
                          ("--release", "let a program go that is held")):
         add(option, metavar="PROGRAM", type=program_word, action="append", default=[], help=what)
-    add("--boot", choices=["grub", "direct"], default="grub", help="boot loader (default: %(default)s)")
+    add("--boot", choices=["grub", "direct"], default="direct" if IS_INSTALLED else "grub", help="boot loader (default: %(default)s)")
     add("--menu", action="store_true", help="wait at GRUB's menu, on screen and serial line, also when headless")
     add("--disk", choices=["virtio", "ata"], default="virtio", help="the disk's interface (default: %(default)s)")
     add("--headless", action="store_true", help="no window: the serial console on stdin and stdout (the default "
@@ -251,6 +251,7 @@ def start(options, words, folder):
 def command(options, words):
     """./eidolon run. Returns the exit status."""
     options.headless = options.headless or not machine.has_display()
+    image.make_default_folder(options.image)
     exists = check(options, words)
     if exists and options.fresh and not options.yes:
         confirm_discarding(options.image)
