@@ -158,7 +158,7 @@ const struct lie_structure lie_items[DISK_ITEM_TYPES] = {
 
 static const struct lie_field program_fields[] = {
     ARRAY(program_record, counters, 0),
-    FIELD(program_record, state, PROGRAM_ENDED + 1),
+    FIELD(program_record, state, PROGRAM_ZOMBIE + 1),
     FIELD(program_record, parent, PROGRAMS_MAX + 1),
     FIELD(program_record, region_root, 200),
     FIELD(program_record, break_start, USER_END),

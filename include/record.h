@@ -116,8 +116,8 @@ MUST_CHECK enum error record_prove_all(void);
 enum program_state {
     PROGRAM_FREE,
     PROGRAM_RUNNING,
-    PROGRAM_ZOMBIE, /* on its way out */
-    PROGRAM_ENDED   /* has nothing but its status any more, which its parent has yet to ask for */
+    PROGRAM_EXITING, /* on its way out */
+    PROGRAM_ZOMBIE   /* has nothing but its status any more, which its parent has yet to ask for */
 };
 
 struct signal_action {
@@ -156,7 +156,7 @@ struct program_record {
     uint32_t break_start;  /* address of the first byte after the program image */
     uint32_t break_end;    /* the current program break */
     uint32_t task_count;
-    uint32_t exit_status;  /* as wait() reports it, once zombie */
+    uint32_t exit_status;  /* as wait() reports it, from when it exits on */
     uint32_t umask;
     uint32_t process_group, session;
     uint32_t terminal;     /* index of the controlling terminal */

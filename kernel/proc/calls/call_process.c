@@ -149,7 +149,7 @@ static uint32_t find_ended(const struct system_call *call, int32_t wish, bool *a
             continue;
         }
         *any = true;
-        if (program_at(index)->state == PROGRAM_ENDED) {
+        if (program_at(index)->state == PROGRAM_ZOMBIE) {
             return index;
         }
     }

@@ -56,7 +56,7 @@ static void disown_children(uint32_t parent)
             continue;
         }
         child->parent = 0;
-        if (child->state == PROGRAM_ENDED) {
+        if (child->state == PROGRAM_ZOMBIE) {
             program_forget(index);
         }
     }
@@ -90,13 +90,13 @@ static void end(uint32_t index)
     struct signal_origin origin = origin_of_end(index, program->exit_status);
 
     /* One that was never more than prepared has not ended; nobody is told a status of it. */
-    if (program->state == PROGRAM_ZOMBIE) {
+    if (program->state == PROGRAM_EXITING) {
         last_exit_status = program->exit_status;
         system_state_note_end(program->name, program->exit_status);
     }
     disown_children(index);
     if (has_interested_parent(program)) {
-        program->state = PROGRAM_ENDED;
+        program->state = PROGRAM_ZOMBIE;
     } else {
         program_forget(index);
     }
@@ -176,7 +176,7 @@ _Noreturn void program_exit(uint32_t status)
     struct task *task = task_current();
 
     if (task->program->state == PROGRAM_RUNNING) {
-        task->program->state = PROGRAM_ZOMBIE;
+        task->program->state = PROGRAM_EXITING;
         task->program->exit_status = status;
         task_end_others(task);
     }

@@ -38,7 +38,7 @@ static enum error program_adopt(uint32_t index)
     const struct program_record *program = program_at(index);
     enum error error = vm_region_adopt(&region_table, program->region_root);
 
-    if (program->state > PROGRAM_ENDED || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
+    if (program->state > PROGRAM_ZOMBIE || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
         program->break_start > program->break_end || program->break_end > USER_END ||
         (program->held & ~(uint32_t)PROGRAM_HOLDS_KNOWN) != 0) {
         error = ERROR_FORMAT_DAMAGED;
@@ -74,7 +74,7 @@ enum error program_adopt_all(void)
             continue;
         }
         error = program_adopt(index);
-        if (error == OK && program_at(index)->state != PROGRAM_ENDED) {
+        if (error == OK && program_at(index)->state != PROGRAM_ZOMBIE) {
             error = program_revive(index);
         }
     }
@@ -96,7 +96,7 @@ enum error program_resume_all(void)
     enum error error = task_resume_all();
 
     for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
-        if (program_at(index)->state != PROGRAM_FREE && program_at(index)->state != PROGRAM_ENDED && program_at(index)->task_count == 0) {
+        if (program_at(index)->state != PROGRAM_FREE && program_at(index)->state != PROGRAM_ZOMBIE && program_at(index)->task_count == 0) {
             program_destroy(index);
         }
     }

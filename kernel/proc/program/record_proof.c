@@ -66,7 +66,7 @@ static bool parent_is_sound(uint32_t index)
     uint32_t above = program_at(index)->parent;
 
     for (uint32_t steps = 0; above != 0; steps++) {
-        if (steps > PROGRAMS_MAX || !program_is_there(above) || program_at(above)->state == PROGRAM_ENDED) {
+        if (steps > PROGRAMS_MAX || !program_is_there(above) || program_at(above)->state == PROGRAM_ZOMBIE) {
             return false;
         }
         above = program_at(above)->parent;
@@ -85,7 +85,7 @@ static bool space_is_sound(const struct program_record *program)
     if (space.number == 0) {
         return program->region_root == 0;
     }
-    return program->state != PROGRAM_ENDED && space.number < record_committed(RECORD_SPACE) &&
+    return program->state != PROGRAM_ZOMBIE && space.number < record_committed(RECORD_SPACE) &&
            space_at(space)->state == SPACE_OWNED && bit_is_new(space_owned, space.number);
 }
 
@@ -111,7 +111,7 @@ static bool program_is_sound(uint32_t index)
     const struct program_record *program = program_at(index);
     enum record_type type = RECORD_PROGRAM;
 
-    return expect(program->state <= PROGRAM_ENDED, type, index, "its state") &&
+    return expect(program->state <= PROGRAM_ZOMBIE, type, index, "its state") &&
            expect(name_is_sound(program->name), type, index, "its name") &&
            expect(parent_is_sound(index), type, index, "its parent") &&
            expect(space_is_sound(program), type, index, "its space") &&
@@ -130,7 +130,7 @@ static bool owner_is_sound(const struct task_record *record)
 {
     uint32_t program = record->program;
 
-    return program_is_there(program) && program_at(program)->state <= PROGRAM_ZOMBIE &&
+    return program_is_there(program) && program_at(program)->state <= PROGRAM_EXITING &&
            (program_at(program)->space != 0 || program_at(program)->lender != 0) && record->tid == program && bit_is_new(program_has_task, program);
 }
 

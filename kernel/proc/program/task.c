@@ -149,7 +149,7 @@ enum error task_resume_all(void)
         if (error != OK) {
             return error;
         }
-        task_at(i)->dying = task_at(i)->program->state == PROGRAM_ZOMBIE;
+        task_at(i)->dying = task_at(i)->program->state == PROGRAM_EXITING;
         task_at(i)->program->task_count++;
         program_account_restore(task_at(i)->program_index, task_at(i)->record->counters);
     }

@@ -35,7 +35,7 @@ uint32_t program_count_not_held(void)
 
     for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
         const struct program_record *program = program_at(index);
-        bool is_alive = program->state == PROGRAM_RUNNING || program->state == PROGRAM_ZOMBIE;
+        bool is_alive = program->state == PROGRAM_RUNNING || program->state == PROGRAM_EXITING;
         count += is_alive && program->held == 0;
     }
     return count;

@@ -99,7 +99,7 @@ static struct task *receiver_of(uint32_t program, uint32_t signal)
 
 static bool has_ended(uint32_t program)
 {
-    return program > 0 && program < record_committed(RECORD_PROGRAM) && program_at(program)->state >= PROGRAM_ZOMBIE;
+    return program > 0 && program < record_committed(RECORD_PROGRAM) && program_at(program)->state >= PROGRAM_EXITING;
 }
 
 enum error signal_send_from(uint32_t program, uint32_t signal, const struct signal_origin *origin)
