@@ -134,14 +134,14 @@ static void memory_calls_answer_as_documented(void **state)
     case_run(&(struct proc_case){.main = main_of_memory, .functions = {deep_stack}});
 }
 
-/* What was mapped anew beside what was protected after a clone becomes one region with it when the space is settled. */
+/* What was mapped anew beside what was protected after a clone becomes one region with it when the space collapses into its source. */
 #define SETTLED 40u
 
 static void nothing(void)
 {
 }
 
-static void main_of_settling(void)
+static void main_of_collapse(void)
 {
     EXPECT(ARENA, CALL_MMAP2, ARENA, SETTLED * PAGE_SIZE, 3, PRIVATE_ANONYMOUS | FIXED, UINT32_MAX, 0);
     for (uint32_t i = 0; i < SETTLED; i++) {
@@ -156,13 +156,13 @@ static void main_of_settling(void)
     for (uint32_t i = 0; i < SETTLED; i++) {
         EXPECT_IS(i >= 20 && i < 25 ? 0 : i, case_word(ARENA + i * PAGE_SIZE));
     }
-    case_reap(case_fork(0), 0); /* makes the settling good that the wait had to leave */
+    case_reap(case_fork(0), 0); /* makes up for the collapse that the wait had to leave */
 }
 
-static void program_settles_what_it_has_mapped_again(void **state)
+static void program_collapses_with_what_it_has_mapped_again(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = main_of_settling, .functions = {nothing}});
+    case_run(&(struct proc_case){.main = main_of_collapse, .functions = {nothing}});
 }
 
 /* An allocation fails anywhere in a call that takes memory away: it is done, or nothing has changed. */
@@ -499,7 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_calls_answer_as_documented),
         cmocka_unit_test(memory_calls_without_memory_change_all_or_nothing),
-        cmocka_unit_test(program_settles_what_it_has_mapped_again),
+        cmocka_unit_test(program_collapses_with_what_it_has_mapped_again),
         cmocka_unit_test(program_stack_grows_without_a_free_region_record),
         cmocka_unit_test(program_calls_answer_as_documented),
         cmocka_unit_test(calls_on_who_when_and_what_answer_as_documented),

@@ -10,7 +10,7 @@ from machine import BUILD, RESUMED
 from test_transcripts import drive_nothing, transcript_on_linux, without_messages
 
 
-@pytest.mark.parametrize("name", ["forks", "pipes", "execs", "settles"])
+@pytest.mark.parametrize("name", ["forks", "pipes", "execs", "collapses"])
 def test_clones_and_pipes_are_what_they_are_on_linux(image, program, name):
     expected = transcript_on_linux(program(name), drive_nothing)
     boot = image.boot(program=[program(name)])
@@ -36,8 +36,8 @@ def test_clones_go_on_whatever_was_cut(image, program, chance):
 
 
 def test_program_that_hears_of_the_end_of_a_clone_has_what_it_had_whatever_was_cut(image, program, chance):
-    expected = transcript_on_linux(program("settles"), drive_nothing).splitlines()
-    boot = image.boot(program=[program("settles"), "1"])
+    expected = transcript_on_linux(program("collapses"), drive_nothing).splitlines()
+    boot = image.boot(program=[program("collapses"), "1"])
     for _ in range(3):
         boot.expect(r"done|, \d+ wrong|eidolon: [a-z]+ generation|eidolon: resumed")
         boot.read_for(chance.uniform(0, 1.5))

@@ -279,7 +279,7 @@ static void make_child(void)
         CALL(SYS_nanosleep, &pause, NULL);
         CALL(SYS_kill, child, below(2) == 0 ? SIGUSR1 : SIGUSR2);
     }
-    /* What is changed between a clone and the word of its end is settled then. */
+    /* What is changed between a clone and the word of its end collapses then. */
     for (unsigned i = below(4); i > 0; i--) {
         change_memory();
         touch();

@@ -147,7 +147,7 @@ static enum error wire(struct pipe_hold *hold, struct gpn page, enum pmap_access
 }
 
 /* A stop that came while a later page was waited for has closed the earlier ones to writing again. */
-static enum error settle(const struct pipe_hold *hold, enum pmap_access access)
+static enum error open_all(const struct pipe_hold *hold, enum pmap_access access)
 {
     enum error error = OK;
     uint32_t stops;
@@ -183,7 +183,7 @@ enum error pipe_hold(struct pipe_hold *hold, uint32_t pipe, enum pipe_end end, u
         at = (at + part) & (record->capacity - 1);
     }
     if (error == OK) {
-        error = settle(hold, access);
+        error = open_all(hold, access);
     }
     if (error != OK) {
         pipe_let_go(hold);
@@ -219,7 +219,7 @@ static enum error move_part(uint32_t pipe, uint32_t from, uint32_t to, uint32_t 
         error = wire(&target, pipe_page(pipe, to >> PAGE_SHIFT), PMAP_WRITE);
     }
     if (error == OK) {
-        error = settle(&target, PMAP_WRITE);
+        error = open_all(&target, PMAP_WRITE);
     }
     if (error == OK) {
         uint8_t *content = vm_content(target.pages[0], PMAP_WRITE);

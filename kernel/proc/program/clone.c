@@ -2,7 +2,7 @@
 /*
  * Cloning a program (fork): one instant, whatever the program is made of.
  *
- * First the program's space is settled with the source it may have, so that sources do not pile up (space_settle.c),
+ * First the program's space is collapsed into the source it may have, so that sources do not pile up (space_collapse.c),
  * and records are reserved; that may sleep, and leaves nothing that would matter after a cut. Then, without a sleep:
  * both sides get a space whose regions are copies of the program's, the clone gets a record, open files and a task, and
  * the program's space becomes a source with all the pages it has, wherever they are.
@@ -155,7 +155,7 @@ static void divide(struct clone *clone)
 /* What has to be done to the memory before it can be divided. May sleep. */
 static enum error prepare_memory(uint32_t memory)
 {
-    enum error error = space_settle(memory);
+    enum error error = space_collapse(memory);
 
     return error == OK ? space_bound_sources(memory) : error;
 }

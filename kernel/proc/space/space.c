@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spaces: records, owners, and the end of those that nobody needs. (Settling is in space_settle.c, cloning in clone.c.)
+ * Spaces: records, owners, and the end of those that nobody needs. (Collapse is in space_collapse.c, cloning in clone.c.)
  *
  * The end of a space is one step for whoever looks: it becomes a source without children. Its pages and regions are
  * then taken back at leisure, which may sleep or fail, and after a cut whoever boots finds it so and goes on.

@@ -5,7 +5,7 @@
  * A program owns one space. When it is cloned, its space becomes a source with the regions as they are; the program and
  * its clone get new spaces whose regions are copies of it (vm_lineage.h). So cloning costs what the regions cost,
  * whatever is in them. A source ends with its last child. A space that is the only child its source has left is
- * settled: it gives the source what it has written since, and the program lives in that space again, as if nothing had
+ * collapsed into it: it gives the source what it has written since, and the program lives in that space again, as if nothing had
  * been.
  *
  *     SPACE-1  A space has at most one source, and all its regions of VM_BACKING_COPY name it.
@@ -13,7 +13,7 @@
  *     SPACE-3  A source has children; one that has none is on its way out, and the next boot finishes that.
  * A program image is a source, too: the space that it was loaded into, pristine. Its programs are copies of it, so
  * they share what they do not write, and another one can be started from it (exec). It ends with the last of them, and is
- * never settled with a program.
+ * never collapsed with a program.
  *
  * A clone that holds its parent (vfork) needs no space: its task runs in the parent's, which is its lender, until it
  * is another program or ends. A parent that is to end meanwhile ends then.
@@ -73,7 +73,7 @@ void space_collect(struct space_id space);
  * - the current task is the program's only one. May sleep; can be called again after a failure or a boot.
  * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED: the program goes on as it was.
  */
-MUST_CHECK enum error space_settle(uint32_t program);
+MUST_CHECK enum error space_collapse(uint32_t program);
 MUST_CHECK enum error space_bound_sources(uint32_t program);
 
 /*

@@ -30,7 +30,7 @@ static void unwire_pages(struct gpn first, uint32_t count)
  * Wired pages stay resident, but a stop that happened while a later one was read has closed the earlier ones to writing
  * again. Go over them until no stop came in between.
  */
-static enum error settle(struct gpn first, uint32_t count, enum pmap_access access)
+static enum error open_all(struct gpn first, uint32_t count, enum pmap_access access)
 {
     uint32_t stops;
 
@@ -56,7 +56,7 @@ static enum error wire_pages(struct user_range *range, uint32_t pages, enum pmap
         range->page_count += error == OK ? 1 : 0;
     }
     if (error == OK) {
-        error = settle(range->first, pages, access);
+        error = open_all(range->first, pages, access);
     }
     if (error != OK) {
         user_release(range);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Settling: the space of a program and its source become one again when nobody else needs the source.
+ * Collapse: the space of a program and its source become one again when nobody else needs the source.
  *
  * The regions first: where the program has something else than a copy of the source, the source's pages are of no use
  * to anyone; they go, the source gets the region, and the program a copy of that. Each step leaves both in order, so a
@@ -79,7 +79,7 @@ static const struct vm_region *next_part(const struct program_record *program, u
  * The source ends up with what the program has, and nothing else. What has been handed over may have become one region
  * with what follows, so each step goes on from a page, and takes of a region only what lies above it.
  */
-static enum error settle_regions(struct program_record *program, struct space_id source)
+static enum error collapse_regions(struct program_record *program, struct space_id source)
 {
     enum error error = OK;
     uint32_t first, end;
@@ -144,7 +144,7 @@ static bool is_only_child(struct space_id space)
     return source.number != 0 && vm_lineage_children(source) == 1 && !space_is_image(source);
 }
 
-enum error space_settle(uint32_t index)
+enum error space_collapse(uint32_t index)
 {
     struct program_record *program = program_at(index);
     enum error error = OK;
@@ -152,7 +152,7 @@ enum error space_settle(uint32_t index)
     while (error == OK && is_only_child((struct space_id){program->space})) {
         struct space_id space = {program->space};
         struct space_id source = vm_lineage_source(space);
-        error = settle_regions(program, source);
+        error = collapse_regions(program, source);
         if (error == OK) {
             error = vm_give_to_source(space);
         }

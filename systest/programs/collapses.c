@@ -3,7 +3,7 @@
  * What a program has after it has heard of the end of a clone is what it had before: its memory, and what may be done with it.
  * Between the clone and its end the program changes its mappings in every way. Prints the same on Linux.
  *
- *     settles [SECONDS]           sleep so long before each wait
+ *     collapses [SECONDS]         sleep so long before each wait
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
