@@ -308,6 +308,26 @@ bool host_store(struct registers *registers, uint32_t address, uint32_t value)
     return true;
 }
 
+bool host_load_words(struct registers *registers, uint32_t address, const uint32_t **words)
+{
+    while ((*words = mmu_words((struct vaddr){address}, false)) == NULL) {
+        if (!fault(registers, address, TRAP_READ)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool host_store_words(struct registers *registers, uint32_t address, uint32_t **words)
+{
+    while ((*words = mmu_words((struct vaddr){address}, true)) == NULL) {
+        if (!fault(registers, address, TRAP_WRITE)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A page of records that a snapshot owes is copied to a frame of the kernel's reserve: that one is there. */
 static bool fault_of_kernel(struct registers *registers, struct vaddr address, enum trap_fault_access access,
                             bool present, bool from_user)

@@ -81,4 +81,11 @@ void host_trap_interrupt(struct registers *registers);                        /*
 MUST_CHECK bool host_load(struct registers *registers, uint32_t address, uint32_t *value);
 MUST_CHECK bool host_store(struct registers *registers, uint32_t address, uint32_t value);
 
+/*
+ * Many words at once, as the same number of loads or stores would find them: `*words` is the memory from `address` to its
+ * page's end, until the program's next access or trap.
+ */
+MUST_CHECK bool host_load_words(struct registers *registers, uint32_t address, const uint32_t **words);
+MUST_CHECK bool host_store_words(struct registers *registers, uint32_t address, uint32_t **words);
+
 #endif

@@ -55,6 +55,7 @@ static void run(const struct vm_map_stress_options *options, uint32_t frames, bo
 {
     struct vm_map_stress_result result;
 
+    fake_threads_parallel(options->outside == in_parallel);
     fake_machine_start(frames);
     fake_schedule(seeded_order ? options->seed : 0);
     vm_map_stress(options, &result);

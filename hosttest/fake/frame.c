@@ -22,6 +22,8 @@
 #endif
 
 static char *memory;
+static size_t memory_bytes;
+static bool is_kept; /* a file of the windows, which stays for the next machine of that size */
 static uint32_t limit;
 static uint8_t *owners;
 static uint32_t *free_frames;
@@ -33,13 +35,26 @@ static uint64_t fail_end;
 static enum frame_owner fail_owner;
 static bool is_spared;
 
+static void map_memory(size_t bytes, int file)
+{
+    int flags = file >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+
+    if (is_kept) {
+        munmap(memory, memory_bytes);
+    }
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file, 0);
+    memory_bytes = bytes;
+    is_kept = file >= 0;
+}
+
 void fake_frames_start(uint32_t frames)
 {
     limit = frames + 1; /* frame 0 is never handed out */
     size_t bytes = (size_t)limit * PAGE_SIZE;
     int file = fake_window_memory(bytes);
-    int flags = file >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file, 0);
+    if (!is_kept || file < 0 || bytes != memory_bytes) {
+        map_memory(bytes, file);
+    }
     owners = calloc(limit, 1);
     free_frames = calloc(limit, sizeof(*free_frames));
     ASSERT(memory != MAP_FAILED && owners != NULL && free_frames != NULL);
@@ -58,11 +73,13 @@ void fake_frames_start(uint32_t frames)
 
 void fake_frames_stop(void)
 {
-    ASAN_UNPOISON_MEMORY_REGION(memory, (size_t)limit * PAGE_SIZE);
-    munmap(memory, (size_t)limit * PAGE_SIZE);
+    ASAN_UNPOISON_MEMORY_REGION(memory, memory_bytes);
+    if (!is_kept) {
+        munmap(memory, memory_bytes);
+        memory = NULL;
+    }
     free(owners);
     free(free_frames);
-    memory = NULL;
 }
 
 uint64_t fake_allocations(void)
@@ -143,6 +160,7 @@ static void take_run(uint32_t first, uint32_t count, enum frame_owner owner)
     counts[FRAME_FREE] -= count;
     counts[owner] += count;
     ASAN_UNPOISON_MEMORY_REGION(memory + (size_t)first * PAGE_SIZE, (size_t)count * PAGE_SIZE);
+    memset(memory + (size_t)first * PAGE_SIZE, 0xA5, (size_t)count * PAGE_SIZE);
 }
 
 enum error frame_allocate_run(enum frame_owner owner, uint32_t count, struct frame *first)

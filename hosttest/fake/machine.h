@@ -45,9 +45,11 @@ uint32_t fake_frames_used(void);
 void fake_clock_advance(uint64_t ns);
 
 /*
- * Threads. A thread of the machine runs kernel code, one at a time. Between leave and enter it is outside the kernel,
- * like a program or a device, truly in parallel with the others.
+ * Threads. A thread of the machine runs kernel code, one at a time. Where the next machine was asked for threads in
+ * parallel, one is outside the kernel between leave and enter, like a program or a device, truly in parallel with the
+ * others. On other machines all stay in the kernel, which is much faster.
  */
+void fake_threads_parallel(bool parallel);
 void fake_kernel_leave(void);
 void fake_kernel_enter(void);
 

@@ -151,6 +151,11 @@ bool mmu_walk(struct vaddr address, bool write, struct mmu_translation *out)
     return true;
 }
 
+uint32_t *mmu_words(struct vaddr address, bool write)
+{
+    return access(address, write);
+}
+
 bool mmu_load(struct vaddr address, uint32_t *value)
 {
     uint32_t *word = access(address, false);

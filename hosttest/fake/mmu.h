@@ -16,6 +16,9 @@
 bool mmu_load(struct vaddr address, uint32_t *value);
 bool mmu_store(struct vaddr address, uint32_t value);
 
+/* The word itself, and those behind it to its page's end, until the tables change; NULL: a page fault. */
+uint32_t *mmu_words(struct vaddr address, bool write);
+
 /* What the tables say of an address of the active space. */
 struct mmu_translation {
     struct frame frame;

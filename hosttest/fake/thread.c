@@ -2,14 +2,16 @@
 /*
  * Threads of a machine with one processor.
  *
- * Each is a host thread. One of them has the processor; a thread has it while it runs kernel code and gives it up where
- * the kernel switches threads: when it sleeps, yields or ends, and when a test lets it leave the kernel. So kernel code
- * between two such points is atomic, as on the machine, while what a test does outside the kernel runs in parallel:
- * ThreadSanitizer then sees whether a page's mutex really orders the accesses to it.
+ * One of them has the processor; a thread has it while it runs kernel code and gives it up where the kernel switches
+ * threads: when it sleeps, yields or ends. So kernel code between two such points is atomic, as on the machine.
+ *
+ * They are fibers of one host thread (fiber.h), or, when a test asks for it, host threads of their own: these may leave the
+ * kernel, and what a test does there runs in parallel, so that ThreadSanitizer sees whether a page's mutex really orders the
+ * accesses to it.
  *
  * The others that could run are in a line, from the moment they are woken. The first in it is next, or one that a seed
  * chooses. Neither depends on the host's scheduler as long as all threads stay in the kernel: such a test runs the same
- * way each time.
+ * way each time, with fibers and with host threads.
  *
  * The thread that starts the machine is the first one and is in the kernel.
  *
@@ -20,6 +22,7 @@
 #include "arch/clock.h"
 #include "arch/context.h"
 #include "arch/pmap.h"
+#include "fiber.h"
 #include "internal.h"
 #include "log.h"
 
@@ -31,7 +34,8 @@ struct thread {
     const char *name;
     void (*entry)(void *);
     void *argument;
-    pthread_t handle;
+    struct fiber fiber;
+    pthread_t handle; /* if it is a host thread */
     pthread_cond_t wake;
     struct wait_queue *queue; /* it sleeps in, or NULL */
     struct thread *wait_next; /* in that queue */
@@ -39,6 +43,7 @@ struct thread {
     struct thread *line_next; /* of those that could run */
     uint64_t deadline_ns;
     bool asleep;
+    bool has_ended;
     bool interruptible;
     bool interrupted;  /* and not yet told */
     enum error result; /* of the sleep */
@@ -47,6 +52,8 @@ struct thread {
     jmp_buf end; /* where it leaves from */
 };
 
+static bool on_fibers = FIBERS_WORK;                      /* and not on host threads */
+static bool wants_fibers = FIBERS_WORK;                   /* from the next machine on */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER; /* of all that follows, and of struct thread */
 static struct thread *running;                            /* has the processor, or NULL */
 static struct thread *line;                               /* those that could run, in order of arrival */
@@ -57,7 +64,22 @@ static struct thread first = {.name = "first", .wake = PTHREAD_COND_INITIALIZER}
 static struct thread *last; /* that had the processor: what it shows is this one's */
 static struct thread *idle; /* runs when nobody else could, or NULL */
 static bool is_off;         /* the power is gone: nobody runs any more */
+static bool is_joining;     /* the first thread waits for the others' end */
 static __thread struct thread *current;
+
+static void guard_lock(void)
+{
+    if (!on_fibers) {
+        pthread_mutex_lock(&guard);
+    }
+}
+
+static void guard_unlock(void)
+{
+    if (!on_fibers) {
+        pthread_mutex_unlock(&guard);
+    }
+}
 
 /* Processor ------------------------------------------------------------------------------------------------------- */
 
@@ -71,9 +93,16 @@ static uint32_t schedule_below(uint32_t limit)
 
 void fake_schedule(uint64_t seed)
 {
-    pthread_mutex_lock(&guard);
+    guard_lock();
     schedule = seed;
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
+}
+
+static void wake_host(struct thread *thread)
+{
+    if (!on_fibers) {
+        pthread_cond_signal(&thread->wake);
+    }
 }
 
 /* Let somebody run if nobody does. */
@@ -87,7 +116,7 @@ static void dispatch(void)
     if (line == NULL) {
         running = idle;
         if (idle != NULL) {
-            pthread_cond_signal(&idle->wake);
+            wake_host(idle);
         }
         return;
     }
@@ -97,7 +126,7 @@ static void dispatch(void)
     running = *link;
     *link = running->line_next;
     line_length--;
-    pthread_cond_signal(&running->wake);
+    wake_host(running);
 }
 
 static void line_up(struct thread *thread)
@@ -113,9 +142,22 @@ static void line_up(struct thread *thread)
     dispatch();
 }
 
+/* To the fiber that has the processor now; comes back with it. */
+static void fiber_hand_over(bool is_last)
+{
+    struct thread *from = current;
+    struct thread *to = running != NULL ? running : &first;
+
+    if (running == NULL && !is_off && !is_joining) {
+        panic("fake thread", "expected somebody to run, or to wake the others");
+    }
+    current = to;
+    fiber_switch(&from->fiber, &to->fiber, is_last);
+}
+
 static _Noreturn void quit(void)
 {
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
     longjmp(current->end, 1);
 }
 
@@ -123,6 +165,10 @@ static _Noreturn void quit(void)
 static void processor_await(void)
 {
     while (running != current) {
+        if (on_fibers) {
+            fiber_hand_over(false);
+            continue;
+        }
         if (is_off && current != &first) {
             quit();
         }
@@ -156,26 +202,27 @@ static void processor_give(void)
 
 void fake_kernel_enter(void)
 {
-    pthread_mutex_lock(&guard);
+    guard_lock();
     processor_take();
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
 }
 
 void fake_kernel_leave(void)
 {
+    ASSERT(!on_fibers);
     thread_may_sleep();
-    pthread_mutex_lock(&guard);
+    guard_lock();
     processor_give();
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
 }
 
 void thread_yield(void)
 {
     thread_may_sleep();
-    pthread_mutex_lock(&guard);
+    guard_lock();
     processor_leave();
     processor_take();
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
 }
 
 bool thread_should_yield(void)
@@ -185,8 +232,14 @@ bool thread_should_yield(void)
 
 /* Life ------------------------------------------------------------------------------------------------------------ */
 
+void fake_threads_parallel(bool parallel)
+{
+    wants_fibers = FIBERS_WORK && !parallel;
+}
+
 void fake_threads_start(void)
 {
+    on_fibers = wants_fibers;
     first.context = NULL;
     first.locks = (struct lock_account){0};
     atomic_reset();
@@ -202,15 +255,42 @@ static void join_all(void)
     while (threads != NULL) {
         struct thread *thread = threads;
 
-        pthread_join(thread->handle, NULL);
+        if (on_fibers) {
+            fiber_stop(&thread->fiber);
+        } else {
+            pthread_join(thread->handle, NULL);
+        }
         threads = thread->next;
         pthread_cond_destroy(&thread->wake);
         free(thread);
     }
 }
 
+/* Fibers, until all have ended. */
+static void run_all(void)
+{
+    thread_may_sleep();
+    processor_give();
+    if (running != NULL) {
+        is_joining = true;
+        fiber_hand_over(false);
+        is_joining = false;
+    }
+    for (const struct thread *thread = threads; thread != NULL; thread = thread->next) {
+        if (!thread->has_ended) {
+            panic("fake thread", "expected %s to end, and nobody wakes it", thread->name);
+        }
+    }
+    processor_take();
+}
+
 void fake_threads_join(void)
 {
+    if (on_fibers) {
+        run_all();
+        join_all();
+        return;
+    }
     fake_kernel_leave();
     join_all();
     fake_kernel_enter();
@@ -219,16 +299,28 @@ void fake_threads_join(void)
 void fake_threads_stop(void)
 {
     ASSERT(threads == NULL);
-    fake_kernel_leave();
+    thread_may_sleep();
+    guard_lock();
+    processor_give();
+    guard_unlock();
+}
+
+static void run_fiber(void *argument)
+{
+    struct thread *thread = argument;
+
+    processor_await();
+    thread->entry(thread->argument);
+    thread_exit();
 }
 
 static void *run(void *argument)
 {
     current = argument;
     if (setjmp(current->end) == 0) {
-        pthread_mutex_lock(&guard);
+        guard_lock();
         processor_await();
-        pthread_mutex_unlock(&guard);
+        guard_unlock();
         current->entry(current->argument);
         thread_exit();
     }
@@ -248,7 +340,11 @@ static struct thread *new_thread(const char *name, void (*entry)(void *), void *
 
 static void begin(struct thread *thread)
 {
-    ASSERT(pthread_create(&thread->handle, NULL, run, thread) == 0);
+    if (on_fibers) {
+        fiber_start(&thread->fiber, run_fiber, thread);
+    } else {
+        ASSERT(pthread_create(&thread->handle, NULL, run, thread) == 0);
+    }
 }
 
 enum error thread_create(const char *name, void (*entry)(void *), void *argument, struct thread **out)
@@ -258,9 +354,14 @@ enum error thread_create(const char *name, void (*entry)(void *), void *argument
     }
     struct thread *thread = new_thread(name, entry, argument);
     *out = thread;
-    pthread_mutex_lock(&guard);
+    if (on_fibers) {
+        begin(thread);
+        line_up(thread);
+        return OK;
+    }
+    guard_lock();
     line_up(thread);
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
     begin(thread);
     return OK;
 }
@@ -269,6 +370,13 @@ _Noreturn void thread_exit(void)
 {
     ASSERT(current != &first);
     current->context = NULL;
+    current->has_ended = true;
+    if (on_fibers) {
+        thread_may_sleep();
+        processor_give();
+        fiber_stop(&current->fiber); /* the next stack that is needed is needed by another fiber */
+        fiber_hand_over(true);
+    }
     fake_kernel_leave();
     longjmp(current->end, 1);
 }
@@ -327,13 +435,13 @@ static uint64_t next_deadline(void)
 {
     uint64_t next = DEADLINE_NEVER;
 
-    pthread_mutex_lock(&guard);
+    guard_lock();
     for (const struct thread *thread = threads; thread != NULL; thread = thread->next) {
         if (thread->asleep && thread->deadline_ns < next) {
             next = thread->deadline_ns;
         }
     }
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
     return next;
 }
 
@@ -353,25 +461,30 @@ static void idle_main(void *unused)
         } else {
             fake_clock_advance(next > clock_boot_ns() ? next - clock_boot_ns() : 0);
         }
-        pthread_mutex_lock(&guard);
+        guard_lock();
         processor_leave();
         dispatch();
         processor_await();
-        pthread_mutex_unlock(&guard);
+        guard_unlock();
     }
 }
 
 static void await_power_off(void)
 {
-    pthread_mutex_lock(&guard);
+    guard_lock();
     processor_give();
+    if (on_fibers) {
+        fiber_hand_over(false);
+        join_all();
+        return;
+    }
     while (!is_off) {
         pthread_cond_wait(&first.wake, &guard);
     }
     for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
         pthread_cond_signal(&thread->wake);
     }
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
     join_all();
 }
 
@@ -395,9 +508,12 @@ void fake_threads_run(void (*entry)(void), void (*stuck)(void))
 
 _Noreturn void fake_threads_cut(void)
 {
-    pthread_mutex_lock(&guard);
+    guard_lock();
     is_off = true;
     running = NULL;
+    if (on_fibers) {
+        fiber_hand_over(true);
+    }
     pthread_cond_signal(&first.wake);
     quit();
 }
@@ -449,7 +565,7 @@ static enum error sleep_in(struct wait_queue *queue, uint64_t deadline_ns, bool 
     enum error result;
 
     thread_may_sleep();
-    pthread_mutex_lock(&guard);
+    guard_lock();
     if (interruptible && thread->interrupted) {
         thread->interrupted = false;
         result = ERROR_INTERRUPTED;
@@ -466,7 +582,7 @@ static enum error sleep_in(struct wait_queue *queue, uint64_t deadline_ns, bool 
         processor_await();
         result = thread->result;
     }
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
     return result;
 }
 
@@ -486,34 +602,34 @@ uint32_t wait_queue_wake(struct wait_queue *queue, uint32_t count_max)
 {
     uint32_t woken = 0;
 
-    pthread_mutex_lock(&guard);
+    guard_lock();
     for (; woken < count_max && queue->last != NULL; woken++) {
         wake(queue->last->wait_next, OK);
     }
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
     return woken;
 }
 
 void thread_interrupt(struct thread *thread)
 {
-    pthread_mutex_lock(&guard);
+    guard_lock();
     if (thread->asleep && thread->interruptible) {
         wake(thread, ERROR_INTERRUPTED);
     } else {
         thread->interrupted = true;
     }
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
 }
 
 void fake_threads_expire(uint64_t now_ns)
 {
-    pthread_mutex_lock(&guard);
+    guard_lock();
     for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
         if (thread->asleep && thread->deadline_ns <= now_ns) {
             wake(thread, ERROR_TIMED_OUT);
         }
     }
-    pthread_mutex_unlock(&guard);
+    guard_unlock();
 }
 
 /* Mutexes --------------------------------------------------------------------------------------------------------- */

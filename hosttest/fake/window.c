@@ -28,7 +28,8 @@
 #define ERROR_WRITE  2       /* in the processor's error code */
 
 static char *base;                /* of the windows; NULL: not used */
-static int memory = -1;           /* the file of frames */
+static int memory = -1;           /* the file of frames, */
+static size_t memory_bytes;       /* and its length */
 static fake_kernel_fault *kernel_fault;
 static struct sigaction previous; /* who gets the signals that are none of the windows' */
 
@@ -148,10 +149,14 @@ int fake_window_memory(size_t bytes)
         return -1;
     }
     fake_window_forget_all();
+    if (memory >= 0 && bytes == memory_bytes) {
+        return memory;
+    }
     if (memory >= 0) {
         close(memory);
     }
     memory = memfd_create("frames", MFD_CLOEXEC);
+    memory_bytes = bytes;
     ASSERT(memory >= 0 && ftruncate(memory, (off_t)bytes) == 0);
     return memory;
 }

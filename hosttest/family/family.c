@@ -52,11 +52,11 @@ bool family_verify(struct registers *registers, const struct family_book *expect
     if (family_is_fresh(registers)) {
         return family_check_image(registers);
     }
+    const uint32_t *words;
+    TRY_BOOL(host_load_words(registers, BOOKS, &words));
     for (uint32_t i = 0; i < FAMILY_WORDS; i++) {
-        uint32_t value;
-        TRY_BOOL(host_load(registers, BOOKS + 4 * i, &value));
-        if (value != expected->words[i]) {
-            host_wrong("pid %u: word %u of the books is %08x, and was %08x at the stop", family_pid(), i, value,
+        if (words[i] != expected->words[i]) {
+            host_wrong("pid %u: word %u of the books is %08x, and was %08x at the stop", family_pid(), i, words[i],
                        expected->words[i]);
         }
     }

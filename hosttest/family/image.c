@@ -66,12 +66,12 @@ static bool parse_words(struct registers *registers, uint32_t address, uint32_t 
 
 bool family_check_image(struct registers *registers)
 {
-    uint32_t value;
+    const uint32_t *words;
 
+    TRY_BOOL(host_load_words(registers, BOOKS, &words));
     for (uint32_t i = 0; i < PAGE_SIZE; i += 4) {
-        TRY_BOOL(host_load(registers, BOOKS + i, &value));
-        if (value != i * 2654435761u) {
-            host_wrong("pid %u: byte %x of the image's data is %08x", family_pid(), i, value);
+        if (words[i / 4] != i * 2654435761u) {
+            host_wrong("pid %u: byte %x of the image's data is %08x", family_pid(), i, words[i / 4]);
         }
     }
     return true;

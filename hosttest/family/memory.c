@@ -26,10 +26,12 @@ static uint32_t word_of(uint32_t version, uint32_t index)
 
 bool family_check_page(struct registers *registers, const struct family_step *step, uint32_t slot, uint32_t entry)
 {
-    uint32_t address = address_of(step, slot), value;
+    uint32_t address = address_of(step, slot);
+    const uint32_t *words;
 
+    TRY_BOOL(host_load_words(registers, address, &words));
     for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
-        TRY_BOOL(host_load(registers, address + 4 * i, &value));
+        uint32_t value = words[i];
         if (value != word_of(entry >> VERSION_SHIFT, i)) {
             host_wrong("pid %u, step %u: page at %08x, word %u is %08x, expected version %07x", family_pid(),
                        step->number, address, i, value, entry >> VERSION_SHIFT);
@@ -47,8 +49,10 @@ static void run_write(struct registers *registers)
     TRY(family_recall(registers, LEDGER + step.slot, &entry));
     if ((entry & WRITABLE) != 0) {
         uint32_t version = (step.dice % 9 == 0 ? 0 : step.dice >> VERSION_SHIFT);
+        uint32_t *words;
+        TRY(host_store_words(registers, address_of(&step, step.slot), &words));
         for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
-            TRY(host_store(registers, address_of(&step, step.slot) + 4 * i, word_of(version, i)));
+            words[i] = word_of(version, i);
         }
         TRY(family_note(registers, LEDGER + step.slot, version << VERSION_SHIFT | (entry & ALL)));
         family_counters.writes++;

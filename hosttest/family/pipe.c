@@ -108,8 +108,12 @@ static void run_pipe_fill(struct registers *registers)
         host_jump(registers, LEAVE);
         return;
     }
-    for (uint32_t i = 0; i < piece(seed, position); i += 4) {
-        TRY(host_store(registers, BUFFER + i, pipe_word(seed, position + i)));
+    uint32_t count = piece(seed, position), *words;
+    for (uint32_t i = 0; i < count; i += 4) {
+        if (i % PAGE_SIZE == 0) {
+            TRY(host_store_words(registers, BUFFER + i, &words));
+        }
+        words[i % PAGE_SIZE / 4] = pipe_word(seed, position + i);
     }
     host_jump(registers, PIPE_SEND);
 }
@@ -180,11 +184,16 @@ static void after_pipe_receive(struct registers *registers)
     if ((int32_t)registers->eax < 0 || registers->eax > BUFFER_BYTES) {
         host_wrong("pid %u: read from a pipe is %d", family_pid(), (int32_t)registers->eax);
     }
+    const uint32_t *words;
+    uint32_t seed = family_child_seed(&step), expected = pipe_word(seed, position & ~3u);
     for (uint32_t i = 0; i < registers->eax; i++) {
         uint32_t at = position + i;
-        uint8_t byte;
-        TRY(family_load_byte(registers, BUFFER + i, &byte));
-        if (byte != (uint8_t)(pipe_word(family_child_seed(&step), at & ~3u) >> 8 * (at & 3))) {
+        if (i % PAGE_SIZE == 0) {
+            TRY(host_load_words(registers, BUFFER + i, &words));
+        }
+        expected = at % 4 == 0 ? pipe_word(seed, at) : expected;
+        uint8_t byte = (uint8_t)(words[i % PAGE_SIZE / 4] >> 8 * (i & 3));
+        if (byte != (uint8_t)(expected >> 8 * (at & 3))) {
             host_wrong("pid %u: byte %u that came through a pipe is %02x", family_pid(), at, byte);
         }
     }
