@@ -24,7 +24,7 @@ static void collect(const uint8_t *bytes, uint32_t length)
 int fixture_reset(void **state)
 {
     (void)state;
-    terminal_create(&terminal);
+    terminal_create(&terminal, TERMINAL_ROWS, TERMINAL_COLUMNS);
     effects = (struct terminal_effects){.send = collect};
     stream_length = 0;
     return 0;
@@ -80,15 +80,15 @@ const char *taken(uint32_t capacity)
 
 const char *row_text(uint32_t row)
 {
-    static char text[TERMINAL_COLUMNS + 1];
-    const uint16_t *cells = terminal_screen_row(&terminal, row);
-    uint32_t length = TERMINAL_COLUMNS;
+    static char text[TERMINAL_COLUMNS_MAX + 1];
+    const terminal_cell_t *cells = terminal_screen_row(&terminal, row);
+    uint32_t length = terminal.columns;
 
-    while (length > 0 && (uint8_t)cells[length - 1] == ' ') {
+    while (length > 0 && (cells[length - 1] & CELL_CHARACTER_MASK) == ' ') {
         length--;
     }
     for (uint32_t i = 0; i < length; i++) {
-        text[i] = (char)cells[i];
+        text[i] = (char)(cells[i] & CELL_CHARACTER_MASK);
     }
     text[length] = 0;
     return text;

@@ -323,7 +323,7 @@ static void damaged_objects_are_refused(void **state)
     terminal.cursor.column = TERMINAL_COLUMNS;
     assert_int_equal(terminal_validate(&terminal), ERROR_FORMAT_DAMAGED);
     terminal = sound;
-    terminal.first_line = TERMINAL_LINES;
+    terminal.first_line = TERMINAL_CELLS / TERMINAL_COLUMNS;
     assert_int_equal(terminal_validate(&terminal), ERROR_FORMAT_DAMAGED);
     terminal = sound;
     terminal.region_top = terminal.region_bottom;

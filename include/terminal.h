@@ -18,7 +18,7 @@
 #include "watch.h"
 
 /* Room for one terminal in its record table: a multiple of PAGE_SIZE. */
-#define TERMINAL_RECORD_BYTES (128u * 1024u)
+#define TERMINAL_RECORD_BYTES (160u * 1024u)
 
 /*
  * Make the first terminal's record and attach keyboard, screen and serial line. May sleep.

@@ -140,7 +140,7 @@ enum error terminal_start(bool resumed)
     if (error == OK && resumed) {
         error = terminal_validate(terminal_object(CONSOLE));
     } else if (error == OK) {
-        terminal_create(terminal_object(CONSOLE));
+        terminal_create(terminal_object(CONSOLE), TERMINAL_ROWS, TERMINAL_COLUMNS);
     }
     if (error == OK) {
         error = thread_create("console", console_main, NULL, &thread);

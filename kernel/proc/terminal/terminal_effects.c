@@ -11,47 +11,55 @@
 #include "vga.h"
 #include <string.h>
 
-_Static_assert(TERMINAL_ROWS == VGA_ROWS && TERMINAL_COLUMNS == VGA_COLUMNS, "the object is as large as the screen");
-
 struct terminal_effects terminal_pending = {.send = stream_send};
 
 static uint32_t scrolled_back; /* lines of history the screen shows above the present */
+static uint32_t top_row;       /* of the object: the first that the screen shows, if it has too few for all */
 
-static void paint_row(uint32_t row, const uint16_t *cells)
+static void paint_row(uint32_t row, const terminal_cell_t *cells, uint32_t columns)
 {
-    for (uint32_t column = 0; column < TERMINAL_COLUMNS; column++) {
-        vga_put(VGA_TERMINAL, row, column, (uint8_t)cells[column], (uint8_t)(cells[column] >> 8));
+    for (uint32_t column = 0; column < VGA_COLUMNS; column++) {
+        terminal_cell_t cell = column < columns ? cells[column] : CELL_PLAIN | ' ';
+        vga_put(VGA_TERMINAL, row, column, terminal_symbol(cell & CELL_CHARACTER_MASK), terminal_attribute(cell));
     }
 }
 
-/* Paint rows as they are now, or all of them as they were `scrolled_back` lines ago. */
-static void paint(const struct terminal *terminal, uint32_t rows)
+/* Paint rows [from, to) of the object as they are now, or all as they were `scrolled_back` lines ago. */
+static void paint(const struct terminal *terminal, uint32_t from, uint32_t to)
 {
-    bool no_cursor = terminal->cursor_hidden != 0 || scrolled_back > 0;
+    bool no_cursor = (terminal->modes >> MODE_CURSOR_HIDDEN & 1u) != 0 || scrolled_back > 0;
+    uint32_t top = terminal->cursor.row >= VGA_ROWS ? terminal->cursor.row - VGA_ROWS + 1 : 0;
 
-    rows = scrolled_back > 0 ? TERMINAL_ALL_ROWS : rows;
-    for (uint32_t row = 0; row < TERMINAL_ROWS; row++) {
-        if ((rows >> row & 1u) != 0) {
-            paint_row(row, terminal_history_row(terminal, row, scrolled_back));
+    if (scrolled_back > 0 || top != top_row) {
+        from = 0;
+        to = terminal->rows;
+    }
+    top_row = top;
+    for (uint32_t row = 0; row < VGA_ROWS; row++) {
+        if (row + top >= terminal->rows) {
+            paint_row(row, NULL, 0);
+        } else if (row + top >= from && row + top < to) {
+            paint_row(row, terminal_history_row(terminal, row + top, scrolled_back), terminal->columns);
         }
     }
-    vga_cursor(VGA_TERMINAL, no_cursor ? VGA_ROWS : terminal->cursor.row, terminal->cursor.column);
+    vga_cursor(VGA_TERMINAL, no_cursor ? VGA_ROWS : terminal->cursor.row - top, terminal->cursor.column);
 }
 
 /* What is shown follows what is written: a change ends scrolling back. */
-static void paint_change(const struct terminal *terminal, uint32_t rows)
+static void paint_change(const struct terminal *terminal, uint32_t from, uint32_t to)
 {
-    rows = scrolled_back > 0 ? TERMINAL_ALL_ROWS : rows;
+    bool is_all = scrolled_back > 0;
+
     scrolled_back = 0;
-    paint(terminal, rows);
+    paint(terminal, is_all ? 0 : from, is_all ? terminal->rows : to);
 }
 
 void terminal_carry_out(uint32_t terminal)
 {
     terminal_flush(&terminal_pending);
-    if (terminal_pending.rows_changed != 0) {
-        paint_change(terminal_object(terminal), terminal_pending.rows_changed);
-        terminal_pending.rows_changed = 0;
+    if (terminal_pending.changed_to != 0) {
+        paint_change(terminal_object(terminal), terminal_pending.changed_from, terminal_pending.changed_to);
+        terminal_pending.changed_from = terminal_pending.changed_to = 0;
     }
     if (terminal_pending.readable) {
         terminal_pending.readable = false;
@@ -61,18 +69,18 @@ void terminal_carry_out(uint32_t terminal)
 
 void terminal_scroll(const struct terminal *terminal, int32_t pages)
 {
-    int32_t lines = (int32_t)scrolled_back + pages * (int32_t)(TERMINAL_ROWS / 2);
+    int32_t lines = (int32_t)scrolled_back + pages * (int32_t)(VGA_ROWS / 2);
 
     if (lines < 0) {
         lines = 0;
     }
     scrolled_back = (uint32_t)lines < terminal->history ? (uint32_t)lines : terminal->history;
-    paint(terminal, TERMINAL_ALL_ROWS);
+    paint(terminal, 0, terminal->rows);
 }
 
 void terminal_show(const struct terminal *terminal)
 {
-    paint(terminal, TERMINAL_ALL_ROWS);
+    paint(terminal, 0, terminal->rows);
     vga_show(VGA_TERMINAL);
 }
 

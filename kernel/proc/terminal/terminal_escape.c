@@ -3,13 +3,15 @@
  * Escape sequences: what programs write to a terminal beside text.
  *
  * Of ECMA-48 and the VT100 it knows: cursor movement, erasing, inserting and deleting characters and lines, a scroll
- * region, 16 colours, saving the cursor, hiding it. Any byte is good at any time: parameters are clipped to the screen,
+ * region, 16 colours (others become the nearest of them), saving the cursor, hiding it, the other screen, and the modes of enum terminal_mode. Any byte is good at any time: parameters are clipped to the screen,
  * unknown sequences are skipped.
  */
 #include "terminal_object.h"
 #include "terminal_screen.h"
 #include <string.h>
 
+#define CODE_EXTENDED_FOREGROUND 38u
+#define CODE_EXTENDED_BACKGROUND 48u
 
 /* Parameter `index`, or `fallback` where it was left out or zero. */
 static uint32_t parameter(const struct terminal *terminal, uint32_t index, uint32_t fallback)
@@ -26,15 +28,15 @@ static void erase_display(struct terminal *terminal, struct terminal_effects *ef
 
     switch (parameter(terminal, 0, 0)) {
     case 0:
-        screen_clear_cells(terminal, effects, cursor->row, cursor->column, TERMINAL_COLUMNS);
-        screen_clear_rows(terminal, effects, cursor->row + 1, TERMINAL_ROWS);
+        screen_clear_cells(terminal, effects, cursor->row, cursor->column, terminal->columns);
+        screen_clear_rows(terminal, effects, cursor->row + 1, terminal->rows);
         break;
     case 1:
         screen_clear_rows(terminal, effects, 0, cursor->row);
         screen_clear_cells(terminal, effects, cursor->row, 0, cursor->column + 1);
         break;
     default:
-        screen_clear_rows(terminal, effects, 0, TERMINAL_ROWS);
+        screen_clear_rows(terminal, effects, 0, terminal->rows);
         break;
     }
 }
@@ -45,13 +47,13 @@ static void erase_line(struct terminal *terminal, struct terminal_effects *effec
 
     switch (parameter(terminal, 0, 0)) {
     case 0:
-        screen_clear_cells(terminal, effects, cursor->row, cursor->column, TERMINAL_COLUMNS);
+        screen_clear_cells(terminal, effects, cursor->row, cursor->column, terminal->columns);
         break;
     case 1:
         screen_clear_cells(terminal, effects, cursor->row, 0, cursor->column + 1);
         break;
     default:
-        screen_clear_cells(terminal, effects, cursor->row, 0, TERMINAL_COLUMNS);
+        screen_clear_cells(terminal, effects, cursor->row, 0, terminal->columns);
         break;
     }
 }
@@ -59,8 +61,8 @@ static void erase_line(struct terminal *terminal, struct terminal_effects *effec
 static void insert_characters(struct terminal *terminal, struct terminal_effects *effects, uint32_t count)
 {
     const struct terminal_cursor *cursor = &terminal->cursor;
-    uint32_t room = TERMINAL_COLUMNS - cursor->column;
-    uint16_t *line = screen_line(terminal, cursor->row) + cursor->column;
+    uint32_t room = terminal->columns - cursor->column;
+    terminal_cell_t *line = screen_line(terminal, cursor->row) + cursor->column;
 
     count = count < room ? count : room;
     memmove(line + count, line, (room - count) * sizeof(*line));
@@ -70,12 +72,12 @@ static void insert_characters(struct terminal *terminal, struct terminal_effects
 static void delete_characters(struct terminal *terminal, struct terminal_effects *effects, uint32_t count)
 {
     const struct terminal_cursor *cursor = &terminal->cursor;
-    uint32_t room = TERMINAL_COLUMNS - cursor->column;
-    uint16_t *line = screen_line(terminal, cursor->row) + cursor->column;
+    uint32_t room = terminal->columns - cursor->column;
+    terminal_cell_t *line = screen_line(terminal, cursor->row) + cursor->column;
 
     count = count < room ? count : room;
     memmove(line, line + count, (room - count) * sizeof(*line));
-    screen_clear_cells(terminal, effects, cursor->row, TERMINAL_COLUMNS - count, TERMINAL_COLUMNS);
+    screen_clear_cells(terminal, effects, cursor->row, terminal->columns - count, terminal->columns);
 }
 
 static bool in_region(const struct terminal *terminal)
@@ -83,34 +85,84 @@ static bool in_region(const struct terminal *terminal)
     return terminal->cursor.row >= terminal->region_top && terminal->cursor.row < terminal->region_bottom;
 }
 
-/* ANSI numbers colours red, green, blue from the lowest bit; the screen from the highest. */
-static uint8_t screen_colour(uint32_t ansi)
+static void set_colour(struct terminal_cursor *cursor, uint32_t shift, uint32_t colour)
 {
-    return (uint8_t)((ansi & 1u) << 2 | (ansi & 2u) | (ansi & 4u) >> 2);
+    cursor->shown = (cursor->shown & ~(CELL_COLOUR_MASK << shift)) | colour << shift;
+}
+
+static void set_shown(struct terminal_cursor *cursor, uint32_t bit, bool on)
+{
+    cursor->shown = on ? cursor->shown | bit : cursor->shown & ~bit;
+}
+
+/* The nearest of the 16 colours: which of the primary ones are there, and whether it is bright. */
+static uint32_t colour_of(uint32_t red, uint32_t green, uint32_t blue)
+{
+    uint32_t most = red > green ? red : green;
+
+    most = most > blue ? most : blue;
+    if (most < 64) {
+        return 0;
+    }
+    uint32_t half = most / 2;
+    uint32_t colour = (red > half ? 1u : 0u) | (green > half ? 2u : 0u) | (blue > half ? 4u : 0u);
+    return most > 208 ? colour | 8u : colour;
+}
+
+/* One of 256: 16 named ones, a cube of 6 x 6 x 6, 24 greys. */
+static uint32_t colour_of_table(uint32_t index)
+{
+    if (index < 16) {
+        return index;
+    }
+    if (index >= 232) {
+        uint32_t grey = (index < 256 ? index - 232 : 23) * 10 + 8;
+        return colour_of(grey, grey, grey);
+    }
+    index -= 16;
+    return colour_of(index / 36 * 51, index / 6 % 6 * 51, index % 6 * 51);
+}
+
+/* 38 ; 5 ; N or 38 ; 2 ; R ; G ; B. Returns how many parameters that were. */
+static uint32_t set_extended_colour(struct terminal *terminal, uint32_t index)
+{
+    uint32_t shift = parameter(terminal, index, 0) == CODE_EXTENDED_FOREGROUND ? CELL_FOREGROUND_SHIFT : CELL_BACKGROUND_SHIFT;
+
+    if (parameter(terminal, index + 1, 0) == 5) {
+        set_colour(&terminal->cursor, shift, colour_of_table(parameter(terminal, index + 2, 0)));
+        return 3;
+    }
+    if (parameter(terminal, index + 1, 0) == 2) {
+        set_colour(&terminal->cursor, shift,
+                   colour_of(parameter(terminal, index + 2, 0), parameter(terminal, index + 3, 0),
+                             parameter(terminal, index + 4, 0)));
+        return 5;
+    }
+    return 1;
 }
 
 static void set_rendition(struct terminal_cursor *cursor, uint32_t code)
 {
     if (code == 0) {
-        screen_reset_attributes(cursor);
-    } else if (code == 1) {
-        cursor->bold = 1;
-    } else if (code == 22) {
-        cursor->bold = 0;
+        cursor->shown = CELL_PLAIN;
+    } else if (code == 1 || code == 22) {
+        set_shown(cursor, CELL_BOLD, code == 1);
+    } else if (code == 4 || code == 24) {
+        set_shown(cursor, CELL_UNDERLINE, code == 4);
     } else if (code == 7 || code == 27) {
-        cursor->inverse = code == 7;
+        set_shown(cursor, CELL_INVERSE, code == 7);
     } else if (code >= 30 && code <= 37) {
-        cursor->foreground = screen_colour(code - 30);
+        set_colour(cursor, CELL_FOREGROUND_SHIFT, code - 30);
     } else if (code >= 90 && code <= 97) {
-        cursor->foreground = screen_colour(code - 90) | 8u;
+        set_colour(cursor, CELL_FOREGROUND_SHIFT, (code - 90) | 8u);
     } else if (code == 39) {
-        cursor->foreground = COLOUR_NORMAL;
+        set_colour(cursor, CELL_FOREGROUND_SHIFT, COLOUR_DEFAULT);
     } else if (code >= 40 && code <= 47) {
-        cursor->background = screen_colour(code - 40);
+        set_colour(cursor, CELL_BACKGROUND_SHIFT, code - 40);
     } else if (code >= 100 && code <= 107) {
-        cursor->background = screen_colour(code - 100);
+        set_colour(cursor, CELL_BACKGROUND_SHIFT, (code - 100) | 8u);
     } else if (code == 49) {
-        cursor->background = COLOUR_BLACK;
+        set_colour(cursor, CELL_BACKGROUND_SHIFT, COLOUR_DEFAULT);
     }
 }
 
@@ -118,28 +170,66 @@ static void set_renditions(struct terminal *terminal)
 {
     uint32_t count = terminal->parameter_count > 0 ? terminal->parameter_count : 1;
 
-    for (uint32_t i = 0; i < count; i++) {
-        set_rendition(&terminal->cursor, parameter(terminal, i, 0));
+    for (uint32_t i = 0; i < count;) {
+        uint32_t code = parameter(terminal, i, 0);
+        if (code == CODE_EXTENDED_FOREGROUND || code == CODE_EXTENDED_BACKGROUND) {
+            i += set_extended_colour(terminal, i);
+        } else {
+            set_rendition(&terminal->cursor, code);
+            i++;
+        }
     }
 }
 
 static void set_region(struct terminal *terminal)
 {
     uint32_t top = parameter(terminal, 0, 1) - 1;
-    uint32_t bottom = parameter(terminal, 1, TERMINAL_ROWS);
+    uint32_t bottom = parameter(terminal, 1, terminal->rows);
 
-    bottom = bottom < TERMINAL_ROWS ? bottom : TERMINAL_ROWS;
-    if (top + 1 < bottom) {
+    bottom = bottom < terminal->rows ? bottom : terminal->rows;
+    if (top < bottom && top + 1 < bottom) {
         terminal->region_top = top;
         terminal->region_bottom = bottom;
         screen_move_to(terminal, 0, 0);
     }
 }
 
-static void set_mode(struct terminal *terminal, bool on)
+static void set_mode_bit(struct terminal *terminal, enum terminal_mode mode, bool on)
 {
-    if (terminal->parameters_private != 0 && parameter(terminal, 0, 0) == 25) {
-        terminal->cursor_hidden = on ? 0 : 1;
+    terminal->modes = on ? terminal->modes | 1u << mode : terminal->modes & ~(1u << mode);
+}
+
+static void set_private_mode(struct terminal *terminal, struct terminal_effects *effects, uint32_t number, bool on)
+{
+    static const struct {
+        uint32_t number;
+        enum terminal_mode mode;
+    } kept[] = {{1, MODE_CURSOR_KEYS},   {1000, MODE_MOUSE},      {1002, MODE_MOUSE_DRAG},
+                {1003, MODE_MOUSE_ALL}, {1006, MODE_MOUSE_LONG}, {2004, MODE_BRACKETED_PASTE}};
+
+    if (number == 7 || number == 25) {
+        set_mode_bit(terminal, number == 7 ? MODE_NO_WRAP : MODE_CURSOR_HIDDEN, !on);
+    } else if ((number == 47 || number == 1047 || number == 1049) && on) {
+        screen_enter_alternate(terminal, effects);
+    } else if (number == 47 || number == 1047 || number == 1049) {
+        screen_leave_alternate(terminal, effects);
+    }
+    for (uint32_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (kept[i].number == number) {
+            set_mode_bit(terminal, kept[i].mode, on);
+        }
+    }
+}
+
+static void set_modes(struct terminal *terminal, struct terminal_effects *effects, bool on)
+{
+    for (uint32_t i = 0; i < terminal->parameter_count; i++) {
+        uint32_t number = parameter(terminal, i, 0);
+        if (terminal->parameters_private != 0) {
+            set_private_mode(terminal, effects, number, on);
+        } else if (number == 4) {
+            set_mode_bit(terminal, MODE_INSERT, on);
+        }
     }
 }
 
@@ -192,7 +282,7 @@ static void edit_by_sequence(struct terminal *terminal, struct terminal_effects 
         delete_characters(terminal, effects, count);
         break;
     case 'X':
-        count = count < TERMINAL_COLUMNS - column ? count : TERMINAL_COLUMNS - column;
+        count = count < terminal->columns - column ? count : terminal->columns - column;
         screen_clear_cells(terminal, effects, row, column, column + count);
         break;
     case 'L':
@@ -216,6 +306,9 @@ static void edit_by_sequence(struct terminal *terminal, struct terminal_effects 
 
 static void run_sequence(struct terminal *terminal, struct terminal_effects *effects, uint8_t final)
 {
+    if (terminal->parameters_private != 0 && final != 'h' && final != 'l') {
+        return; /* something else than without the private mark */
+    }
     switch (final) {
     case 'A':
     case 'B':
@@ -258,7 +351,7 @@ static void run_sequence(struct terminal *terminal, struct terminal_effects *eff
         break;
     case 'h':
     case 'l':
-        set_mode(terminal, final == 'h');
+        set_modes(terminal, effects, final == 'h');
         break;
     default:
         break;
@@ -328,8 +421,13 @@ static void begin_escape(struct terminal *terminal, struct terminal_effects *eff
         screen_reverse_line_feed(terminal, effects);
         break;
     case 'c':
-        terminal_screen_create(terminal);
-        effects->rows_changed = TERMINAL_ALL_ROWS;
+        screen_leave_alternate(terminal, effects);
+        terminal_screen_create(terminal, terminal->rows, terminal->columns);
+        screen_touch_all(terminal, effects);
+        break;
+    case '=':
+    case '>':
+        set_mode_bit(terminal, MODE_KEYPAD, byte == '=');
         break;
     default:
         break;
@@ -378,6 +476,6 @@ void terminal_screen_put(struct terminal *terminal, struct terminal_effects *eff
         screen_put_control(terminal, effects, byte);
     } else {
         terminal->code_bytes_left = 0;
-        screen_put_symbol(terminal, effects, byte);
+        screen_put_character(terminal, effects, byte);
     }
 }

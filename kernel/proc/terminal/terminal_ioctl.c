@@ -57,9 +57,9 @@ static int32_t number_out(uint32_t argument, uint32_t number)
     return copy_out(argument, &number, sizeof(number));
 }
 
-static int32_t size_out(uint32_t argument)
+static int32_t size_out(const struct terminal *object, uint32_t argument)
 {
-    const struct linux_window_size size = {.rows = TERMINAL_ROWS, .columns = TERMINAL_COLUMNS};
+    const struct linux_window_size size = {.rows = (uint16_t)object->rows, .columns = (uint16_t)object->columns};
 
     return copy_out(argument, &size, sizeof(size));
 }
@@ -86,7 +86,7 @@ int32_t terminal_ioctl(uint32_t terminal, uint32_t request, uint32_t argument)
     case TCSETSF:
         return set_settings(object, request, argument);
     case TIOCGWINSZ:
-        return size_out(argument);
+        return size_out(object, argument);
     case TIOCSWINSZ:
         return refuse_size(argument);
     case FIONREAD:

@@ -23,16 +23,51 @@
 #include "linux/linux_terminal.h"
 #include "types.h"
 
-#define TERMINAL_ROWS       25u
-#define TERMINAL_COLUMNS    80u
-#define TERMINAL_LINES      512u  /* screen and scrollback */
+#define TERMINAL_ROWS        25u /* of a PC's screen, and until something else is said */
+#define TERMINAL_COLUMNS     80u
+#define TERMINAL_ROWS_MIN    2u
+#define TERMINAL_COLUMNS_MIN 8u
+#define TERMINAL_COLUMNS_MAX 512u
+#define TERMINAL_CELLS       32768u /* screen, the screen behind it, and scrollback; half of them at most are a screen */
 #define TERMINAL_INPUT_MAX  4096u /* bytes typed and not yet read; a line has at most one less */
-#define TERMINAL_PARAMETERS 8u
+#define TERMINAL_PARAMETERS 16u
 
 #define TERMINAL_OUTBOX_BYTES 16384u /* written and not yet allowed out, see console_stream.h */
 
-/* A cell is a character of code page 437 below its attribute (foreground in bits 0-3, background in 4-6). */
-#define TERMINAL_CELL(character, attribute) ((uint16_t)((uint8_t)(character) | (uint16_t)(attribute) << 8))
+/*
+ * A cell: a character of Unicode in bits 0-18 (0: the right half of the wide one before it), foreground in 19-23 and
+ * background in 24-28 (0-15 as ANSI numbers them, or COLOUR_DEFAULT), and how it is shown.
+ */
+typedef uint32_t terminal_cell_t;
+
+#define CELL_CHARACTER_MASK   0x7FFFFu
+#define CELL_FOREGROUND_SHIFT 19u
+#define CELL_BACKGROUND_SHIFT 24u
+#define CELL_COLOUR_MASK      0x1Fu
+#define CELL_BOLD             0x20000000u
+#define CELL_INVERSE          0x40000000u
+#define CELL_UNDERLINE        0x80000000u
+#define CELL_SHOWN_MASK       (~CELL_CHARACTER_MASK)
+
+#define COLOUR_DEFAULT 16u
+#define CELL_PLAIN     (COLOUR_DEFAULT << CELL_FOREGROUND_SHIFT | COLOUR_DEFAULT << CELL_BACKGROUND_SHIFT)
+
+#define CHARACTER_UNKNOWN 0xFFFDu
+
+/* Modes that programs set with ESC [ ? N h and the like. A mode that is on to begin with is kept turned over. */
+enum terminal_mode {
+    MODE_CURSOR_KEYS,     /* 1: arrow keys send other sequences */
+    MODE_NO_WRAP,         /* 7, turned over */
+    MODE_CURSOR_HIDDEN,   /* 25, turned over */
+    MODE_MOUSE,           /* 1000 */
+    MODE_MOUSE_DRAG,      /* 1002 */
+    MODE_MOUSE_ALL,       /* 1003 */
+    MODE_MOUSE_LONG,      /* 1006 */
+    MODE_BRACKETED_PASTE, /* 2004 */
+    MODE_KEYPAD,          /* ESC = and ESC > */
+    MODE_INSERT,          /* 4, not private */
+    TERMINAL_MODES
+};
 
 /* Marks of queued bytes beside the byte itself. */
 #define TERMINAL_INPUT_END 0x100u /* a line ends with this byte */
@@ -51,7 +86,7 @@ enum terminal_escape {
 struct terminal_cursor {
     uint32_t row, column;
     uint32_t wrap_pending; /* the last column was written: the next character goes to the next line first */
-    uint8_t foreground, background, bold, inverse;
+    terminal_cell_t shown; /* how the next character is shown: a cell without one */
 };
 
 /* A ring. Positions count all bytes that ever went through; [released, written) are in it. */
@@ -71,26 +106,28 @@ struct terminal {
     uint16_t input[TERMINAL_INPUT_MAX];
 
     /* the screen */
+    uint32_t rows, columns;
     struct terminal_cursor cursor, saved_cursor;
     uint32_t region_top, region_bottom; /* rows that scroll: [top, bottom) */
-    uint32_t first_line;                /* index in lines[] of the first row of the screen */
+    uint32_t first_line;                /* of the ring of lines: the first row of the screen */
     uint32_t history;                   /* lines above it that hold something */
+    uint32_t alternate;                 /* the other screen is shown; the main one is in the lines above it */
+    struct terminal_cursor main_cursor; /* of the main screen meanwhile */
     uint32_t escape;                    /* enum terminal_escape */
     uint32_t parameter_count, parameters_private;
     uint32_t parameters[TERMINAL_PARAMETERS];
-    uint32_t cursor_hidden;
+    uint32_t modes;                       /* bits by enum terminal_mode */
     uint32_t code_point, code_bytes_left; /* a character of several bytes (UTF-8) that is not complete */
-    uint16_t lines[TERMINAL_LINES][TERMINAL_COLUMNS];
+    terminal_cell_t cells[TERMINAL_CELLS];
 
     struct terminal_outbox outbox;
 };
 
-#define TERMINAL_ALL_ROWS     ((1u << TERMINAL_ROWS) - 1u)
 #define TERMINAL_STREAM_BYTES 512u
 
 /* What the functions below ask their caller to do. Volatile. */
 struct terminal_effects {
-    uint32_t rows_changed; /* a bit for each row of the screen */
+    uint32_t changed_from, changed_to; /* rows of the screen: [from, to) */
     bool readable;         /* readers may look again */
     uint32_t signal;       /* to the foreground; 0: none */
     uint32_t stream_length;
@@ -99,7 +136,7 @@ struct terminal_effects {
 };
 
 /* A blank screen, default settings, an empty queue. */
-void terminal_create(struct terminal *terminal);
+void terminal_create(struct terminal *terminal, uint32_t rows, uint32_t columns);
 
 /* TERMINAL-1 to TERMINAL-3 of an object that came from an image. ERROR_FORMAT_DAMAGED. */
 MUST_CHECK enum error terminal_validate(const struct terminal *terminal);
@@ -132,12 +169,44 @@ void terminal_flush_input(struct terminal *terminal);
 void terminal_set_settings(struct terminal *terminal, const struct linux_termios *settings);
 
 /* The screen alone (terminal_screen.c). */
-void terminal_screen_create(struct terminal *terminal);
+void terminal_screen_create(struct terminal *terminal, uint32_t rows, uint32_t columns);
 bool terminal_screen_is_sound(const struct terminal *terminal);
 void terminal_screen_put(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
-const uint16_t *terminal_screen_row(const struct terminal *terminal, uint32_t row);
+const terminal_cell_t *terminal_screen_row(const struct terminal *terminal, uint32_t row);
 
 /* A row of the screen as it would be scrolled back by `lines`, 0 .. history. */
-const uint16_t *terminal_history_row(const struct terminal *terminal, uint32_t row, uint32_t lines);
+const terminal_cell_t *terminal_history_row(const struct terminal *terminal, uint32_t row, uint32_t lines);
+
+/* A row of the main screen, whichever is shown. */
+const terminal_cell_t *terminal_main_row(const struct terminal *terminal, uint32_t row);
+
+/* Clip a size to what a terminal can have: no more than half of TERMINAL_CELLS, columns first. */
+void terminal_clip_size(uint32_t *rows, uint32_t *columns);
+
+/*
+ * Another size (terminal_resize.c). Lines are cut or filled up, not wrapped anew; what is left of the cursor's line stays on
+ * the screen. The size is one that terminal_clip_size() leaves alone. Returns whether it was another one.
+ */
+bool terminal_resize(struct terminal *terminal, struct terminal_effects *effects, uint32_t rows, uint32_t columns);
+
+/*
+ * A line for people above the one that the cursor is in, which stays as it is, on the main screen (terminal_resize.c). False:
+ * there is no place for it.
+ */
+bool terminal_insert_line(struct terminal *terminal, struct terminal_effects *effects, const char *text);
+
+/*
+ * The bytes that make a terminal of this size, whatever it shows, show what this one does, and be in its modes
+ * (terminal_repaint.c). What it showed goes up, out of its screen. `send` may sleep.
+ */
+void terminal_repaint(const struct terminal *terminal, void (*send)(const uint8_t *bytes, uint32_t length));
+
+/* A PC's screen: what code page 437 has for a character; the attribute of a cell. */
+uint8_t terminal_symbol(uint32_t character);
+uint8_t terminal_attribute(terminal_cell_t cell);
+
+/* Of a character: how many columns it takes, 0 to 2; its bytes in UTF-8, of which it returns the number. */
+uint32_t terminal_width(uint32_t character);
+uint32_t terminal_encode(uint32_t character, uint8_t bytes[4]);
 
 #endif

@@ -12,7 +12,7 @@
 #include "terminal_object.h"
 #include <string.h>
 
-void terminal_create(struct terminal *terminal)
+void terminal_create(struct terminal *terminal, uint32_t rows, uint32_t columns)
 {
     memset(terminal, 0, sizeof(*terminal));
     terminal->settings = (struct linux_termios){
@@ -34,7 +34,7 @@ void terminal_create(struct terminal *terminal)
                        [VWERASE] = 23,
                        [VLNEXT] = 22},
     };
-    terminal_screen_create(terminal);
+    terminal_screen_create(terminal, rows, columns);
 }
 
 uint16_t *terminal_cell(struct terminal *terminal, uint32_t index)

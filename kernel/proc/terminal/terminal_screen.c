@@ -3,58 +3,91 @@
  * The screen of a terminal: cells, cursor, scrollback, characters. (Escape sequences are in terminal_escape.c.)
  *
  * Lines lie in a ring; the screen is a window of it that moves down as lines scroll off its top, so scrolling the whole
- * screen moves nothing. Text is UTF-8; what code page 437 has is shown.
+ * screen moves nothing. Text is UTF-8. What is kept of a character is its code point, its colours out of 16, and whether it is
+ * bold, inverse or underlined; accents that join the character before are not.
  */
 #include "terminal_screen.h"
 #include "terminal_line.h"
 #include "terminal_object.h"
 #include <string.h>
 
-#define TAB_COLUMNS    8u
-#define UNKNOWN_SYMBOL 0xFEu /* a small block */
+#define TAB_COLUMNS 8u
 
-uint16_t *screen_line(struct terminal *terminal, uint32_t row)
+static terminal_cell_t *ring_line(const struct terminal *terminal, uint32_t line)
 {
-    return terminal->lines[(terminal->first_line + row) % TERMINAL_LINES];
+    return (terminal_cell_t *)terminal->cells + line % screen_lines(terminal) * terminal->columns;
 }
 
-const uint16_t *terminal_screen_row(const struct terminal *terminal, uint32_t row)
+terminal_cell_t *screen_line(struct terminal *terminal, uint32_t row)
 {
-    return terminal->lines[(terminal->first_line + row) % TERMINAL_LINES];
+    return ring_line(terminal, terminal->first_line + row);
 }
 
-const uint16_t *terminal_history_row(const struct terminal *terminal, uint32_t row, uint32_t lines)
+const terminal_cell_t *terminal_screen_row(const struct terminal *terminal, uint32_t row)
 {
-    return terminal->lines[(terminal->first_line + TERMINAL_LINES + row - lines) % TERMINAL_LINES];
+    return ring_line(terminal, terminal->first_line + row);
+}
+
+const terminal_cell_t *terminal_history_row(const struct terminal *terminal, uint32_t row, uint32_t lines)
+{
+    return ring_line(terminal, terminal->first_line + screen_lines(terminal) + row - lines);
+}
+
+const terminal_cell_t *terminal_main_row(const struct terminal *terminal, uint32_t row)
+{
+    return terminal_history_row(terminal, row, terminal->alternate != 0 ? terminal->rows : 0);
 }
 
 void screen_touch(struct terminal_effects *effects, uint32_t row)
 {
-    effects->rows_changed |= 1u << row;
+    bool is_first = effects->changed_from == effects->changed_to;
+
+    effects->changed_from = is_first || row < effects->changed_from ? row : effects->changed_from;
+    effects->changed_to = is_first || row >= effects->changed_to ? row + 1 : effects->changed_to;
 }
 
-static uint8_t attribute(const struct terminal_cursor *cursor)
+void screen_touch_all(struct terminal *terminal, struct terminal_effects *effects)
 {
-    uint8_t foreground = cursor->foreground | (cursor->bold != 0 ? 8u : 0u);
+    effects->changed_from = 0;
+    effects->changed_to = terminal->rows;
+}
 
-    if (cursor->inverse != 0) {
-        return (uint8_t)((cursor->background & 7u) | (cursor->foreground & 7u) << 4);
+/* As terminals have it: erased cells have the background that was chosen last, and nothing else of it. */
+static terminal_cell_t blank_cell(const struct terminal *terminal)
+{
+    return ' ' | COLOUR_DEFAULT << CELL_FOREGROUND_SHIFT |
+           (terminal->cursor.shown & CELL_COLOUR_MASK << CELL_BACKGROUND_SHIFT);
+}
+
+/* Half of a wide character is nothing. */
+void screen_mend_wide(struct terminal *terminal, uint32_t row)
+{
+    terminal_cell_t *line = screen_line(terminal, row);
+    bool is_after_wide = false;
+
+    for (uint32_t column = 0; column < terminal->columns; column++) {
+        bool is_half = (line[column] & CELL_CHARACTER_MASK) == 0;
+        if (is_after_wide != is_half) {
+            terminal_cell_t *lone = is_half ? &line[column] : &line[column - 1];
+            *lone = (*lone & CELL_SHOWN_MASK) | ' ';
+        }
+        is_after_wide = terminal_width(line[column] & CELL_CHARACTER_MASK) == 2;
     }
-    return (uint8_t)(foreground | (cursor->background & 7u) << 4);
-}
-
-static uint16_t blank_cell(const struct terminal *terminal)
-{
-    return TERMINAL_CELL(' ', COLOUR_NORMAL | (terminal->cursor.background & 7u) << 4);
+    if (is_after_wide) {
+        line[terminal->columns - 1] = (line[terminal->columns - 1] & CELL_SHOWN_MASK) | ' ';
+    }
 }
 
 void screen_clear_cells(struct terminal *terminal, struct terminal_effects *effects, uint32_t row, uint32_t from,
                         uint32_t to)
 {
-    uint16_t *line = screen_line(terminal, row);
+    terminal_cell_t *line = screen_line(terminal, row);
 
     for (uint32_t column = from; column < to; column++) {
         line[column] = blank_cell(terminal);
+    }
+    if (from > 0 || to < terminal->columns) {
+        screen_mend_wide(terminal, row);
     }
     screen_touch(effects, row);
 }
@@ -62,36 +95,49 @@ void screen_clear_cells(struct terminal *terminal, struct terminal_effects *effe
 void screen_clear_rows(struct terminal *terminal, struct terminal_effects *effects, uint32_t from, uint32_t to)
 {
     for (uint32_t row = from; row < to; row++) {
-        screen_clear_cells(terminal, effects, row, 0, TERMINAL_COLUMNS);
+        screen_clear_cells(terminal, effects, row, 0, terminal->columns);
     }
 }
 
-void screen_reset_attributes(struct terminal_cursor *cursor)
-{
-    cursor->foreground = COLOUR_NORMAL;
-    cursor->background = COLOUR_BLACK;
-    cursor->bold = 0;
-    cursor->inverse = 0;
-}
-
-void terminal_screen_create(struct terminal *terminal)
+void terminal_screen_create(struct terminal *terminal, uint32_t rows, uint32_t columns)
 {
     struct terminal_effects ignored = {0};
 
-    memset(&terminal->cursor, 0, sizeof(terminal->cursor));
-    screen_reset_attributes(&terminal->cursor);
-    terminal->saved_cursor = terminal->cursor;
+    terminal->rows = rows;
+    terminal->columns = columns;
+    terminal->cursor = (struct terminal_cursor){.shown = CELL_PLAIN};
+    terminal->saved_cursor = terminal->main_cursor = terminal->cursor;
     terminal->region_top = 0;
-    terminal->region_bottom = TERMINAL_ROWS;
-    terminal->cursor_hidden = 0;
+    terminal->region_bottom = rows;
+    terminal->alternate = 0;
+    terminal->modes = 0;
     terminal->escape = ESCAPE_NONE;
     terminal->code_bytes_left = 0;
-    screen_clear_rows(terminal, &ignored, 0, TERMINAL_ROWS);
+    terminal->first_line %= screen_lines(terminal);
+    screen_clear_rows(terminal, &ignored, 0, rows);
 }
 
-static bool cursor_is_sound(const struct terminal_cursor *cursor)
+void terminal_clip_size(uint32_t *rows, uint32_t *columns)
 {
-    return cursor->row < TERMINAL_ROWS && cursor->column < TERMINAL_COLUMNS;
+    *columns = *columns < TERMINAL_COLUMNS_MIN ? TERMINAL_COLUMNS_MIN : *columns;
+    *columns = *columns > TERMINAL_COLUMNS_MAX ? TERMINAL_COLUMNS_MAX : *columns;
+    uint32_t most = TERMINAL_CELLS / *columns / 2;
+    *rows = *rows < TERMINAL_ROWS_MIN ? TERMINAL_ROWS_MIN : *rows;
+    *rows = *rows > most ? most : *rows;
+}
+
+static bool size_is_sound(const struct terminal *terminal)
+{
+    uint32_t rows = terminal->rows, columns = terminal->columns;
+
+    terminal_clip_size(&rows, &columns);
+    return rows == terminal->rows && columns == terminal->columns;
+}
+
+static bool cursor_is_sound(const struct terminal *terminal, const struct terminal_cursor *cursor)
+{
+    return cursor->row < terminal->rows && cursor->column < terminal->columns &&
+           (cursor->shown & CELL_CHARACTER_MASK) == 0;
 }
 
 static bool parameters_are_sound(const struct terminal *terminal)
@@ -106,11 +152,13 @@ static bool parameters_are_sound(const struct terminal *terminal)
 
 bool terminal_screen_is_sound(const struct terminal *terminal)
 {
-    return cursor_is_sound(&terminal->cursor) && cursor_is_sound(&terminal->saved_cursor) &&
-           terminal->region_top < terminal->region_bottom && terminal->region_bottom <= TERMINAL_ROWS &&
-           terminal->first_line < TERMINAL_LINES && terminal->history <= TERMINAL_LINES - TERMINAL_ROWS &&
-           terminal->escape < ESCAPE_STATES && parameters_are_sound(terminal) &&
-           terminal->code_bytes_left <= 3;
+    return size_is_sound(terminal) && cursor_is_sound(terminal, &terminal->cursor) &&
+           cursor_is_sound(terminal, &terminal->saved_cursor) && cursor_is_sound(terminal, &terminal->main_cursor) &&
+           terminal->region_top < terminal->region_bottom && terminal->region_bottom <= terminal->rows &&
+           terminal->first_line < screen_lines(terminal) &&
+           terminal->history <= screen_lines(terminal) - terminal->rows &&
+           (terminal->alternate == 0 || terminal->history >= terminal->rows) && terminal->escape < ESCAPE_STATES &&
+           parameters_are_sound(terminal) && terminal->code_bytes_left <= 3;
 }
 
 /* Scrolling -------------------------------------------------------------------------------------------------------- */
@@ -122,15 +170,15 @@ static void touch_rows(struct terminal_effects *effects, uint32_t from, uint32_t
     }
 }
 
-/* The whole screen moves up by one: the window moves down in the ring. */
+/* The whole main screen moves up by one: the window moves down in the ring. */
 static void scroll_screen(struct terminal *terminal, struct terminal_effects *effects)
 {
-    terminal->first_line = (terminal->first_line + 1) % TERMINAL_LINES;
-    if (terminal->history < TERMINAL_LINES - TERMINAL_ROWS) {
+    terminal->first_line = (terminal->first_line + 1) % screen_lines(terminal);
+    if (terminal->history < screen_lines(terminal) - terminal->rows) {
         terminal->history++;
     }
-    screen_clear_rows(terminal, effects, TERMINAL_ROWS - 1, TERMINAL_ROWS);
-    effects->rows_changed = TERMINAL_ALL_ROWS;
+    screen_clear_rows(terminal, effects, terminal->rows - 1, terminal->rows);
+    screen_touch_all(terminal, effects);
 }
 
 /* Rows [top, bottom) move up by `count`, blank ones come in below. */
@@ -139,7 +187,7 @@ void screen_scroll_up(struct terminal *terminal, struct terminal_effects *effect
 {
     count = count < bottom - top ? count : bottom - top;
     for (uint32_t row = top; row + count < bottom; row++) {
-        memcpy(screen_line(terminal, row), screen_line(terminal, row + count), sizeof(terminal->lines[0]));
+        memcpy(screen_line(terminal, row), screen_line(terminal, row + count), terminal->columns * sizeof(terminal_cell_t));
     }
     screen_clear_rows(terminal, effects, bottom - count, bottom);
     touch_rows(effects, top, bottom);
@@ -150,7 +198,7 @@ void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effe
 {
     count = count < bottom - top ? count : bottom - top;
     for (uint32_t row = bottom; row-- > top + count;) {
-        memcpy(screen_line(terminal, row), screen_line(terminal, row - count), sizeof(terminal->lines[0]));
+        memcpy(screen_line(terminal, row), screen_line(terminal, row - count), terminal->columns * sizeof(terminal_cell_t));
     }
     screen_clear_rows(terminal, effects, top, top + count);
     touch_rows(effects, top, bottom);
@@ -160,8 +208,8 @@ void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effe
 
 void screen_move_to(struct terminal *terminal, uint32_t row, uint32_t column)
 {
-    terminal->cursor.row = row < TERMINAL_ROWS ? row : TERMINAL_ROWS - 1;
-    terminal->cursor.column = column < TERMINAL_COLUMNS ? column : TERMINAL_COLUMNS - 1;
+    terminal->cursor.row = row < terminal->rows ? row : terminal->rows - 1;
+    terminal->cursor.column = column < terminal->columns ? column : terminal->columns - 1;
     terminal->cursor.wrap_pending = 0;
 }
 
@@ -172,7 +220,7 @@ void screen_line_feed(struct terminal *terminal, struct terminal_effects *effect
     cursor->wrap_pending = 0;
     if (cursor->row + 1 != terminal->region_bottom) {
         screen_move_to(terminal, cursor->row + 1, cursor->column);
-    } else if (terminal->region_top == 0 && terminal->region_bottom == TERMINAL_ROWS) {
+    } else if (terminal->region_top == 0 && terminal->region_bottom == terminal->rows && terminal->alternate == 0) {
         scroll_screen(terminal, effects);
     } else {
         screen_scroll_up(terminal, effects, terminal->region_top, terminal->region_bottom, 1);
@@ -188,52 +236,91 @@ void screen_reverse_line_feed(struct terminal *terminal, struct terminal_effects
     }
 }
 
-/* Characters ------------------------------------------------------------------------------------------------------- */
+/* The other screen ------------------------------------------------------------------------------------------------- */
 
-void screen_put_symbol(struct terminal *terminal, struct terminal_effects *effects, uint8_t symbol)
+/*
+ * It lies in the ring below the main one, which is part of the history meanwhile. It does not move, and nothing of it is
+ * kept.
+ */
+void screen_enter_alternate(struct terminal *terminal, struct terminal_effects *effects)
 {
-    struct terminal_cursor *cursor = &terminal->cursor;
+    uint32_t most = screen_lines(terminal) - terminal->rows;
 
-    if (cursor->wrap_pending != 0) {
-        cursor->column = 0;
-        screen_line_feed(terminal, effects);
-    }
-    screen_line(terminal, cursor->row)[cursor->column] = TERMINAL_CELL(symbol, attribute(cursor));
-    screen_touch(effects, cursor->row);
-    if (cursor->column + 1 < TERMINAL_COLUMNS) {
-        cursor->column++;
-    } else {
-        cursor->wrap_pending = 1;
+    if (terminal->alternate == 0) {
+        terminal->alternate = 1;
+        terminal->main_cursor = terminal->cursor;
+        terminal->first_line = (terminal->first_line + terminal->rows) % screen_lines(terminal);
+        terminal->history = terminal->history + terminal->rows < most ? terminal->history + terminal->rows : most;
+        screen_clear_rows(terminal, effects, 0, terminal->rows);
     }
 }
 
-/* Code page 437 from Unicode, for what programs like to draw and western names need. */
-static uint8_t symbol_of(uint32_t code_point)
+void screen_leave_alternate(struct terminal *terminal, struct terminal_effects *effects)
 {
-    static const struct {
-        uint16_t code_point;
-        uint8_t symbol;
-    } known[] = {
-        {0x00A0, 0x20}, {0x00A7, 0x15}, {0x00B0, 0xF8}, {0x00B1, 0xF1}, {0x00B2, 0xFD}, {0x00B5, 0xE6}, {0x00B7, 0xFA},
-        {0x00BC, 0xAC}, {0x00BD, 0xAB}, {0x00C4, 0x8E}, {0x00C5, 0x8F}, {0x00C6, 0x92}, {0x00C7, 0x80}, {0x00C9, 0x90},
-        {0x00D1, 0xA5}, {0x00D6, 0x99}, {0x00DC, 0x9A}, {0x00DF, 0xE1}, {0x00E0, 0x85}, {0x00E1, 0xA0}, {0x00E2, 0x83},
-        {0x00E4, 0x84}, {0x00E5, 0x86}, {0x00E6, 0x91}, {0x00E7, 0x87}, {0x00E8, 0x8A}, {0x00E9, 0x82}, {0x00EA, 0x88},
-        {0x00EB, 0x89}, {0x00EC, 0x8D}, {0x00ED, 0xA1}, {0x00EE, 0x8C}, {0x00EF, 0x8B}, {0x00F1, 0xA4}, {0x00F2, 0x95},
-        {0x00F3, 0xA2}, {0x00F4, 0x93}, {0x00F6, 0x94}, {0x00F9, 0x97}, {0x00FA, 0xA3}, {0x00FB, 0x96}, {0x00FC, 0x81},
-        {0x00FF, 0x98}, {0x2013, 0x2D}, {0x2014, 0x2D}, {0x2018, 0x27}, {0x2019, 0x27}, {0x201C, 0x22}, {0x201D, 0x22},
-        {0x2022, 0x07}, {0x2190, 0x1B}, {0x2191, 0x18}, {0x2192, 0x1A}, {0x2193, 0x19}, {0x221A, 0xFB}, {0x221E, 0xEC},
-        {0x2264, 0xF3}, {0x2265, 0xF2}, {0x2500, 0xC4}, {0x2502, 0xB3}, {0x250C, 0xDA}, {0x2510, 0xBF}, {0x2514, 0xC0},
-        {0x2518, 0xD9}, {0x251C, 0xC3}, {0x2524, 0xB4}, {0x252C, 0xC2}, {0x2534, 0xC1}, {0x253C, 0xC5}, {0x2550, 0xCD},
-        {0x2551, 0xBA}, {0x2554, 0xC9}, {0x2557, 0xBB}, {0x255A, 0xC8}, {0x255D, 0xBC}, {0x2580, 0xDF}, {0x2584, 0xDC},
-        {0x2588, 0xDB}, {0x258C, 0xDD}, {0x2590, 0xDE}, {0x2591, 0xB0}, {0x2592, 0xB1}, {0x2593, 0xB2}, {0x25A0, 0xFE},
-    };
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (known[i].code_point == code_point) {
-            return known[i].symbol;
-        }
+    if (terminal->alternate != 0) {
+        terminal->alternate = 0;
+        terminal->cursor = terminal->main_cursor;
+        terminal->first_line = (terminal->first_line + screen_lines(terminal) - terminal->rows) % screen_lines(terminal);
+        terminal->history -= terminal->rows;
+        screen_touch_all(terminal, effects);
     }
-    return UNKNOWN_SYMBOL;
+}
+
+/* Characters ------------------------------------------------------------------------------------------------------- */
+
+static void wrap(struct terminal *terminal, struct terminal_effects *effects)
+{
+    terminal->cursor.column = 0;
+    screen_line_feed(terminal, effects);
+}
+
+static void make_room(struct terminal *terminal, terminal_cell_t *line, uint32_t column, uint32_t width)
+{
+    if (screen_has_mode(terminal, MODE_INSERT)) {
+        memmove(line + column + width, line + column, (terminal->columns - column - width) * sizeof(*line));
+    }
+}
+
+void screen_put_character(struct terminal *terminal, struct terminal_effects *effects, uint32_t character)
+{
+    struct terminal_cursor *cursor = &terminal->cursor;
+    uint32_t width = terminal_width(character);
+    bool is_wrapping = !screen_has_mode(terminal, MODE_NO_WRAP);
+
+    if (width == 0) {
+        return; /* what joins the character before is not kept */
+    }
+    if (is_wrapping && (cursor->wrap_pending != 0 || cursor->column + width > terminal->columns)) {
+        wrap(terminal, effects);
+    }
+    if (cursor->column + width > terminal->columns) {
+        cursor->column = terminal->columns - width;
+    }
+    terminal_cell_t *line = screen_line(terminal, cursor->row);
+    make_room(terminal, line, cursor->column, width);
+    uint32_t end = cursor->column + width;
+    bool is_torn = screen_has_mode(terminal, MODE_INSERT) || (line[cursor->column] & CELL_CHARACTER_MASK) == 0 ||
+                   (end < terminal->columns && (line[end] & CELL_CHARACTER_MASK) == 0);
+    for (uint32_t i = 0; i < width; i++) {
+        line[cursor->column + i] = cursor->shown | (i == 0 ? character & CELL_CHARACTER_MASK : 0);
+    }
+    if (is_torn) {
+        screen_mend_wide(terminal, cursor->row);
+    }
+    screen_touch(effects, cursor->row);
+    cursor->wrap_pending = cursor->column + width == terminal->columns && is_wrapping;
+    cursor->column += cursor->column + width < terminal->columns ? width : terminal->columns - 1 - cursor->column;
+}
+
+/* What is none of Unicode's, or beyond what a cell can hold, is shown as unknown. */
+static void put_decoded(struct terminal *terminal, struct terminal_effects *effects)
+{
+    uint32_t character = terminal->code_point;
+    bool is_unknown = character < 0x80 || character > CELL_CHARACTER_MASK || (character >= 0xD800 && character < 0xE000);
+
+    if (character >= 0xA0 || is_unknown) {
+        screen_put_character(terminal, effects, is_unknown ? CHARACTER_UNKNOWN : character);
+    }
 }
 
 /* A byte of a character above 0x7F. Bytes that do not belong together are shown as unknown. */
@@ -243,7 +330,7 @@ void screen_put_high_byte(struct terminal *terminal, struct terminal_effects *ef
         terminal->code_point = terminal->code_point << 6 | (byte & 0x3Fu);
         terminal->code_bytes_left--;
         if (terminal->code_bytes_left == 0) {
-            screen_put_symbol(terminal, effects, symbol_of(terminal->code_point));
+            put_decoded(terminal, effects);
         }
     } else if ((byte & 0xE0) == 0xC0) {
         terminal->code_point = byte & 0x1Fu;
@@ -256,7 +343,7 @@ void screen_put_high_byte(struct terminal *terminal, struct terminal_effects *ef
         terminal->code_bytes_left = 3;
     } else {
         terminal->code_bytes_left = 0;
-        screen_put_symbol(terminal, effects, UNKNOWN_SYMBOL);
+        screen_put_character(terminal, effects, CHARACTER_UNKNOWN);
     }
 }
 

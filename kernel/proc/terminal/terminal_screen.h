@@ -12,12 +12,23 @@
 
 #define PARAMETER_MAX 9999u /* a parameter of an escape sequence takes no more digits from here on */
 
-#define COLOUR_NORMAL 7u
-#define COLOUR_BLACK  0u
+/* Lines that the ring has. */
+static inline uint32_t screen_lines(const struct terminal *terminal)
+{
+    return TERMINAL_CELLS / terminal->columns;
+}
+
+static inline bool screen_has_mode(const struct terminal *terminal, enum terminal_mode mode)
+{
+    return (terminal->modes >> mode & 1u) != 0;
+}
 
 /* The cells of a row. */
-uint16_t *screen_line(struct terminal *terminal, uint32_t row);
+terminal_cell_t *screen_line(struct terminal *terminal, uint32_t row);
 void screen_touch(struct terminal_effects *effects, uint32_t row);
+
+/* Blank the halves of wide characters in a row whose other halves have gone. */
+void screen_mend_wide(struct terminal *terminal, uint32_t row);
 
 /* Blank cells in the present background. */
 void screen_clear_cells(struct terminal *terminal, struct terminal_effects *effects, uint32_t row, uint32_t from,
@@ -30,13 +41,17 @@ void screen_scroll_up(struct terminal *terminal, struct terminal_effects *effect
 void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effects, uint32_t top, uint32_t bottom,
                         uint32_t count);
 
-void screen_reset_attributes(struct terminal_cursor *cursor);
+/* Show the other screen, blank, or the main one as it was. Nothing changes if it is shown already. */
+void screen_enter_alternate(struct terminal *terminal, struct terminal_effects *effects);
+void screen_leave_alternate(struct terminal *terminal, struct terminal_effects *effects);
+
+void screen_touch_all(struct terminal *terminal, struct terminal_effects *effects);
 void screen_move_to(struct terminal *terminal, uint32_t row, uint32_t column);
 void screen_line_feed(struct terminal *terminal, struct terminal_effects *effects);
 void screen_reverse_line_feed(struct terminal *terminal, struct terminal_effects *effects);
 
-/* A character of code page 437; a byte of a longer character of UTF-8; a control character. */
-void screen_put_symbol(struct terminal *terminal, struct terminal_effects *effects, uint8_t symbol);
+/* A character of Unicode; a byte of a longer character of UTF-8; a control character. */
+void screen_put_character(struct terminal *terminal, struct terminal_effects *effects, uint32_t character);
 void screen_put_high_byte(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
 void screen_put_control(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
 
