@@ -97,12 +97,12 @@ static void assert_same(void)
 
 static void paint_another(uint32_t rows, uint32_t columns)
 {
-    static const uint8_t before[] = "what was there\r\nbefore\033[3;4r\033[7m";
+    static const uint8_t before[] = "what was there\r\nbefore\033[3;4r\033[7m\033[4h\033[?7l";
 
     terminal_create(&painted, rows, columns);
     painted_effects = (struct terminal_effects){0};
     feed(before, sizeof(before) - 1);
-    terminal_repaint(&terminal, feed);
+    terminal_repaint(&terminal, below(2) == 0, feed);
 }
 
 static void painted_terminal_is_the_same_and_stays_so(void **state)

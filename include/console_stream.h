@@ -29,8 +29,14 @@ MUST_CHECK enum error stream_start(bool is_held);
 /* How many bytes stream_send() takes now. */
 uint32_t stream_room(void);
 
+/* Whether output waits for its generation. */
+bool stream_is_held(void);
+
 /* Send bytes. What exceeds the room is for messages of the kernel only. Never sleeps. */
 void stream_send(const uint8_t *bytes, uint32_t length);
+
+/* Send what is not part of the stream, past what is held: it shows nothing that is not durable. A full line is waited for. */
+void stream_send_at_once(const uint8_t *bytes, uint32_t length);
 
 /* Sleep until there is room for `bytes`. ERROR_INTERRUPTED. */
 MUST_CHECK enum error stream_wait_for_room(uint32_t bytes, bool interruptible);

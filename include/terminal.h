@@ -3,7 +3,8 @@
  * The console as a terminal object in the object space: line discipline, screen contents, scrollback, cursor.
  *
  * The object persists; the screen is painted from it after a boot. Its other mouth, the serial line, is a stream: bytes
- * that programs write go there once, as they are written, and nothing is replayed. Input comes from both.
+ * that programs write go there once, as they are written. If a terminal is at its end, that is painted after a boot, too, and
+ * the object has its size; otherwise nothing is replayed. Input comes from both.
  *
  * What is typed goes to the programs of the foreground process group. When they are gone, another one takes their place
  * (terminal_foreground.c).
@@ -20,11 +21,25 @@
 /* Room for one terminal in its record table: a multiple of PAGE_SIZE. */
 #define TERMINAL_RECORD_BYTES (160u * 1024u)
 
+/* What is at the end of the serial line: a terminal of some size, or, with zeroes, who knows what. */
+struct terminal_window {
+    uint32_t rows, columns;
+};
+
 /*
- * Make the first terminal's record and attach keyboard, screen and serial line. May sleep.
- * - resumed: the record persisted; ERROR_FORMAT_DAMAGED: it is not sound.
+ * Make the first terminal's record, of the size of the window or of a PC's screen. May sleep.
+ * - resumed: the record persisted, and its size with it; ERROR_FORMAT_DAMAGED: it is not sound.
  */
-MUST_CHECK enum error terminal_start(bool resumed);
+MUST_CHECK enum error terminal_start(bool resumed, struct terminal_window window);
+
+/*
+ * After a boot that has resumed: show the terminal as it was, in the size that the window has now, with a line of news in it
+ * or, where there is no place for that, before it. No program runs yet.
+ */
+void terminal_show_again(const char *news);
+
+/* Attach keyboard and serial line; programs are told if the size is another one than it was. */
+void terminal_attach(void);
 
 /* Give the terminal to a process group: what is typed from now on is for it. */
 void terminal_set_foreground(uint32_t terminal, uint32_t process_group);

@@ -51,6 +51,8 @@
 
 void kernel_main(void);
 
+#define SAID_BYTES 128u
+
 static struct store *store;
 
 /* The image -------------------------------------------------------------------------------------------------------- */
@@ -110,7 +112,7 @@ static void use_image(const struct store_report *report)
     panic_note_begin(store, report->generation);
 }
 
-static void begin_space(const struct store_report *report)
+static void begin_space(const struct options *options, const struct store_report *report)
 {
     use_image(report);
     system_state_create();
@@ -118,11 +120,12 @@ static void begin_space(const struct store_report *report)
     time_resume();
     enum error error = program_start_empty();
     if (error == OK) {
-        error = terminal_start(false);
+        error = terminal_start(false, options->window);
     }
     if (error != OK) {
         refuse("new object space", error_text(error), remedy_for(error));
     }
+    terminal_attach();
 }
 
 /* Make memory of the records, as far as that changes nothing on the disk and runs nothing. */
@@ -135,7 +138,7 @@ static void adopt_space(const struct options *options, const struct store_report
         error = record_prove_all();
     }
     if (error == OK) {
-        error = terminal_start(true);
+        error = terminal_start(true, options->window);
     }
     if (error == OK) {
         error = program_adopt_all();
@@ -145,14 +148,19 @@ static void adopt_space(const struct options *options, const struct store_report
     }
 }
 
-static void say_resumed(const struct store_report *report)
+/* Show everything as it was, with a line about how long ago that is. */
+static void show_resumed(const struct store_report *report)
 {
+    char line[SAID_BYTES];
     uint64_t now = clock_wall_ns();
     uint64_t age_ms = now > report->wall_time_ns ? (now - report->wall_time_ns) / 1000000 : 0;
+    uint32_t programs = program_count();
 
     system_call_set_boot(report->generation, age_ms * 1000000);
-    console_say("eidolon: resumed generation %llu, %llu.%llu s old", (unsigned long long)report->generation.number,
-                (unsigned long long)(age_ms / 1000), (unsigned long long)(age_ms % 1000 / 100));
+    kernel_snprintf(line, sizeof(line), "eidolon: resumed generation %llu, %llu.%llu s old: %u program%s back",
+                    (unsigned long long)report->generation.number, (unsigned long long)(age_ms / 1000),
+                    (unsigned long long)(age_ms % 1000 / 100), programs, programs == 1 ? " is" : "s are");
+    terminal_show_again(line);
 }
 
 static void resume_space(const struct options *options, const struct store_report *report)
@@ -166,11 +174,12 @@ static void resume_space(const struct options *options, const struct store_repor
         image_step_back(report);
     }
     use_image(report);
+    show_resumed(report);
     enum error error = program_resume_all();
     if (error != OK) {
         refuse("image: the programs cannot be resumed", error_text(error), remedy_for(error));
     }
-    say_resumed(report);
+    terminal_attach();
     choices_say_held();
 }
 
@@ -181,7 +190,7 @@ static void bring_to_life(const struct options *options, const struct store_repo
         refuse("memory", error_text(error), remedy_for(ERROR_NO_MEMORY));
     }
     if (report->generation.number == 0) {
-        begin_space(report);
+        begin_space(options, report);
     } else {
         resume_space(options, report);
     }

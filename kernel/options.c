@@ -11,6 +11,7 @@
 #define WORD_BYTES_MAX      64u
 #define INTERVAL_MS_DEFAULT 100u
 #define INTERVAL_MS_MAX     3600000u
+#define WINDOW_MAX          65535u
 #define GENERATION_MAX      ((1ull << 40) - 1)
 
 /* Returns NULL, or what the option has to be. The value is NULL for a lone name. */
@@ -141,6 +142,24 @@ static const char *take_version(struct options *options, const char *value)
     return take_flag(&options->version, value);
 }
 
+/* Whatever a terminal says of itself; what is too large or too small is clipped. */
+static const char *take_window(struct options *options, const char *value)
+{
+    char columns[WORD_BYTES_MAX];
+    const char *cross = value == NULL ? NULL : strchr(value, 'x');
+    uint64_t numbers[2];
+
+    if (cross != NULL) {
+        memcpy(columns, value, (size_t)(cross - value));
+        columns[cross - value] = 0;
+        if (number_parse(columns, 1, WINDOW_MAX, &numbers[0]) && number_parse(cross + 1, 1, WINDOW_MAX, &numbers[1])) {
+            options->window = (struct terminal_window){.columns = (uint32_t)numbers[0], .rows = (uint32_t)numbers[1]};
+            return NULL;
+        }
+    }
+    return "the size of the terminal on the serial line, COLUMNSxROWS, 1x1 to 65535x65535";
+}
+
 static const struct {
     const char *name;
     take_value *take;
@@ -153,6 +172,7 @@ static const struct {
     {"fresh", take_fresh},
     {"check", take_check},
     {"version", take_version},
+    {"window", take_window},
     {"hold", take_hold},
     {"end", take_end},
     {"release", take_release},
@@ -186,7 +206,7 @@ static const char *take_word(struct options *options, char *word)
     }
     kernel_snprintf(complaint, sizeof(complaint),
                     "the kernel has no option '%s'; give some of: interval=MS start=always|new generation=N|NAME "
-                    "policy=NAME external-sync fresh check version hold=PROGRAM end=PROGRAM release=PROGRAM",
+                    "policy=NAME external-sync fresh check version window=COLUMNSxROWS hold=PROGRAM end=PROGRAM release=PROGRAM",
                     word);
     return complaint;
 }

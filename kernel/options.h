@@ -9,6 +9,7 @@
 #define KERNEL_OPTIONS_H
 
 #include "store.h"
+#include "terminal.h"
 #include "types.h"
 
 struct vm_policy;
@@ -34,6 +35,7 @@ struct options {
     bool external_sync;                     /* console output waits until it is durable */
     bool fresh;                             /* discard the image's state */
     bool check;                             /* only look whether the image is sound */
+    struct terminal_window window;          /* window=COLUMNSxROWS: the serial line is a terminal of that size */
     bool version;                           /* only say which kernel this is */
 };
 

@@ -36,8 +36,8 @@ def eidolon(*arguments, status=None, stdin="", timeout=WAIT_S, cwd=None):
 
 
 def environment():
-    """Of every launcher in the tests: the build that is under test, no window."""
-    result = dict(os.environ, EIDOLON_BUILD=BUILD, EIDOLON_IS_BUILT="1")
+    """Of every launcher in the tests: the build that is under test, no window, and a terminal that nothing is painted on."""
+    result = dict(os.environ, EIDOLON_BUILD=BUILD, EIDOLON_IS_BUILT="1", TERM="dumb")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         result.pop(name, None)
     return result

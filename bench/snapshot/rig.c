@@ -126,7 +126,7 @@ void rig_begin(bool with_programs)
     time_resume();
     if (with_programs) {
         RIG_OK(program_start_empty());
-        RIG_OK(terminal_start(false));
+        RIG_OK(terminal_start(false, (struct terminal_window){0}));
     }
     RIG_OK(snap_start(store, &client, 0));
 }

@@ -5,6 +5,9 @@ At a terminal, which is in raw mode then, every key reaches the program, but for
 from a pipe, a file or /dev/null is held back until the kernel has set its serial line up; when it ends Ctrl-D is typed, the end
 of input as terminals have it. A closed stdin has ended from the beginning.
 
+A terminal on both sides that can be painted (not a `dumb` one) is shown as it was after a boot, in its present size: the kernel is
+told of that on its command line, and of later ones on the serial line (RFC 1073).
+
 Output that nobody can take any more is a reason to end (`| head`: the pipe is broken); without a stdout, or when its
 terminal is gone, the machine runs on unseen. A full disk under stdout holds the output, and so the programs that write, back.
 """
@@ -13,6 +16,7 @@ import errno
 import os
 import re
 import select
+import signal
 import termios
 import threading
 import time
@@ -36,8 +40,34 @@ ALTERNATE = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
 RESET = b"\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[r\x1b[m"
 
 
+# Telnet's way to say how large a terminal is, among what is typed.
+IAC, SB, SE, NAWS = 255, 250, 240, 31
+
+
 def is_terminal():
     return os.isatty(0)
+
+
+def window():
+    """(columns, rows) of a terminal that can be painted; None: there is none."""
+    if not (os.isatty(0) and os.isatty(1)) or os.environ.get("TERM", "dumb") == "dumb":
+        return None
+    try:
+        columns, rows = os.get_terminal_size(1)
+    except OSError:
+        return None
+    return (columns, rows) if columns and rows else None
+
+
+def window_words():
+    """For the kernel's command line."""
+    size = window()
+    return [f"window={size[0]}x{size[1]}"] if size else []
+
+
+def window_message(columns, rows):
+    sizes = columns.to_bytes(2, "big") + rows.to_bytes(2, "big")
+    return bytes([IAC, SB, NAWS]) + sizes.replace(bytes([IAC]), bytes([IAC, IAC])) + bytes([IAC, SE])
 
 
 class Console:
@@ -58,12 +88,32 @@ class Console:
         self.tail = b""
         self.is_alternate = False
         self.has_escapes = False
+        self.has_window = window() is not None
+        self.other_size = threading.Event()
         self.output = threading.Thread(target=self.pass_out, daemon=True)
 
     def start(self):
         self.set_raw()
         self.output.start()
         threading.Thread(target=self.pass_keys if self.mode else self.pass_stream, daemon=True).start()
+
+        if self.has_window:
+            signal.signal(signal.SIGWINCH, lambda *_: self.other_size.set())
+            threading.Thread(target=self.tell_sizes, daemon=True).start()
+
+    def tell_sizes(self):
+        """A size at a time, once there is a kernel to be told."""
+        while not self.is_ready():
+            if self.is_ended:
+                return
+            time.sleep(LOG_POLL_S)
+        while self.other_size.wait():
+            self.other_size.clear()
+            size = window()
+            try:
+                self.connection.sendall(window_message(*size) if size else b"")
+            except OSError:
+                return
 
     def show_rest(self):
         """QEMU has ended: show what it has still said."""
@@ -141,6 +191,8 @@ class Console:
                 self.obey(byte, pending)
             elif byte == ESCAPE:
                 is_escaped = True
+            elif byte == IAC and self.has_window:
+                pending += bytes([IAC, IAC])
             elif len(pending) < PENDING_MAX:
                 pending.append(byte)
         return is_escaped

@@ -12,7 +12,7 @@ import shlex
 import sys
 import tempfile
 
-from launcher import boot, build, image, machine, program, remote
+from launcher import boot, build, console, image, machine, program, remote
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
@@ -222,7 +222,7 @@ def kernel_options(options, program_given):
         words.append(f"policy={options.policy}")
     if options.fresh:
         words.append("fresh")
-    return words + options.kernel_options
+    return words + console.window_words() + options.kernel_options
 
 
 def module(words):

@@ -37,8 +37,9 @@ static struct {
 static void receive(uint8_t byte, void *context)
 {
     bool from_serial_line = context != NULL;
+    bool is_typed = !from_serial_line || window_take(byte);
 
-    if (ring.count < RING_BYTES) {
+    if (is_typed && ring.count < RING_BYTES) {
         ring.bytes[(ring.first + ring.count) % RING_BYTES] = byte;
         ring.count++;
     }
@@ -82,7 +83,7 @@ static bool take_from_ring(uint8_t *byte)
 static bool wait_for_work(uint8_t *byte)
 {
     while (!take_from_ring(byte)) {
-        if (ring.scroll_wish != 0) {
+        if (ring.scroll_wish != 0 || window_has_wish()) {
             return false;
         }
         enum error error = wait_queue_sleep(&console_work, DEADLINE_NEVER, false);
@@ -116,6 +117,10 @@ static void console_main(void *argument)
         int32_t wish = ring.scroll_wish;
         ring.scroll_wish = 0;
         interrupt_restore(enabled);
+        struct terminal_window window;
+        if (window_wish(&window)) {
+            window_apply(window);
+        }
         if (wish != 0) {
             terminal_scroll(terminal_object(CONSOLE), wish);
         }
@@ -131,16 +136,20 @@ static void console_main(void *argument)
 
 /* Start ------------------------------------------------------------------------------------------------------------ */
 
-enum error terminal_start(bool resumed)
+enum error terminal_start(bool resumed, struct terminal_window window)
 {
-    static uint8_t serial_line;
     struct thread *thread;
     enum error error = record_commit(RECORD_TERMINAL, CONSOLE + 1);
 
+    window_start(window);
+    if (window.rows == 0) {
+        window = (struct terminal_window){.rows = TERMINAL_ROWS, .columns = TERMINAL_COLUMNS};
+    }
+    terminal_clip_size(&window.rows, &window.columns);
     if (error == OK && resumed) {
         error = terminal_validate(terminal_object(CONSOLE));
     } else if (error == OK) {
-        terminal_create(terminal_object(CONSOLE), TERMINAL_ROWS, TERMINAL_COLUMNS);
+        terminal_create(terminal_object(CONSOLE), window.rows, window.columns);
     }
     if (error == OK) {
         error = thread_create("console", console_main, NULL, &thread);
@@ -150,8 +159,18 @@ enum error terminal_start(bool resumed)
         return error;
     }
     terminal_show(terminal_object(CONSOLE));
+    if (!resumed && window_is_terminal()) { /* which may show anything */
+        terminal_repaint(terminal_object(CONSOLE), true, stream_send_at_once);
+    }
+    return OK;
+}
+
+void terminal_attach(void)
+{
+    static uint8_t serial_line;
+
+    terminal_tell_size();
     keyboard_set_receiver(receive, NULL);
     keyboard_set_scroller(wish_to_scroll);
     serial_set_receiver(receive, &serial_line);
-    return OK;
 }

@@ -89,6 +89,11 @@ enum error stream_start(bool hold)
     return thread_create("stream", pump, NULL, &thread);
 }
 
+bool stream_is_held(void)
+{
+    return is_held;
+}
+
 uint32_t stream_room(void)
 {
     if (!is_held) {
@@ -115,7 +120,7 @@ static void put_in_outbox(const uint8_t *bytes, uint32_t length)
 }
 
 /* Those who may wait have made sure of room before; for the others a full line is emptied by polling. */
-static void send_at_once(const uint8_t *bytes, uint32_t length)
+void stream_send_at_once(const uint8_t *bytes, uint32_t length)
 {
     uint32_t sent = serial_write(bytes, length);
 
@@ -131,7 +136,7 @@ void stream_send(const uint8_t *bytes, uint32_t length)
     if (is_held) {
         put_in_outbox(bytes, length);
     } else {
-        send_at_once(bytes, length);
+        stream_send_at_once(bytes, length);
     }
 }
 
@@ -186,7 +191,7 @@ void stream_finish(void)
 
 static void send_text(const char *text)
 {
-    send_at_once((const uint8_t *)text, (uint32_t)strlen(text));
+    stream_send_at_once((const uint8_t *)text, (uint32_t)strlen(text));
 }
 
 void console_say(const char *format, ...)

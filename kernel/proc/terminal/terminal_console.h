@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "record.h"
+#include "terminal.h"
 #include "terminal_object.h"
 #include "thread.h"
 
@@ -34,5 +35,20 @@ extern struct wait_queue console_work;
 
 /* Sleep until readers are woken. ERROR_TIMED_OUT, ERROR_INTERRUPTED. */
 MUST_CHECK enum error terminal_sleep(uint64_t deadline_boot_ns);
+
+/*
+ * The serial line's end (terminal_window.c). window_take(): whether a byte that came is one that was typed; the others tell
+ * of another size. In interrupt context. window_wish(): such a size, once. window_apply(): make the object that large, and show
+ * it again.
+ */
+void window_start(struct terminal_window window);
+bool window_is_terminal(void);
+bool window_take(uint8_t byte);
+bool window_has_wish(void);
+bool window_wish(struct terminal_window *out);
+void window_apply(struct terminal_window window);
+
+/* Tell programs of a size that terminal_show_again() has found to be another one. */
+void terminal_tell_size(void);
 
 #endif

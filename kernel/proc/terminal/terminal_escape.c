@@ -288,11 +288,13 @@ static void edit_by_sequence(struct terminal *terminal, struct terminal_effects 
     case 'L':
         if (in_region(terminal)) {
             screen_scroll_down(terminal, effects, row, terminal->region_bottom, count);
+            screen_move_to(terminal, row, 0);
         }
         break;
     case 'M':
         if (in_region(terminal)) {
             screen_scroll_up(terminal, effects, row, terminal->region_bottom, count);
+            screen_move_to(terminal, row, 0);
         }
         break;
     case 'S':

@@ -197,9 +197,11 @@ bool terminal_insert_line(struct terminal *terminal, struct terminal_effects *ef
 
 /*
  * The bytes that make a terminal of this size, whatever it shows, show what this one does, and be in its modes
- * (terminal_repaint.c). What it showed goes up, out of its screen. `send` may sleep.
+ * (terminal_repaint.c). The object must not change meanwhile.
+ * - keeps_above: what it showed goes up, out of its screen, and does not vanish; it is in no mode yet.
  */
-void terminal_repaint(const struct terminal *terminal, void (*send)(const uint8_t *bytes, uint32_t length));
+void terminal_repaint(const struct terminal *terminal, bool keeps_above,
+                      void (*send)(const uint8_t *bytes, uint32_t length));
 
 /* A PC's screen: what code page 437 has for a character; the attribute of a cell. */
 uint8_t terminal_symbol(uint32_t character);

@@ -176,17 +176,18 @@ static void put_screens(struct painter *painter, const struct terminal *terminal
     }
 }
 
-void terminal_repaint(const struct terminal *terminal, void (*send)(const uint8_t *bytes, uint32_t length))
+void terminal_repaint(const struct terminal *terminal, bool keeps_above,
+                      void (*send)(const uint8_t *bytes, uint32_t length))
 {
     struct painter painter = {.send = send, .shown = CELL_PLAIN};
     const struct terminal_cursor *saved = &terminal->saved_cursor;
     const struct terminal_cursor *cursor = &terminal->cursor;
 
     put(&painter, "\033[r\033[0m\033[4l\033[?7h\033[%u;1H", terminal->rows);
-    for (uint32_t row = 0; row < terminal->rows; row++) {
+    for (uint32_t row = 0; keeps_above && row < terminal->rows; row++) {
         put(&painter, "\n");
     }
-    put(&painter, "\033[H\033[2J");
+    put(&painter, "%s\033[H\033[2J", keeps_above ? "" : "\033[?1049l\033[r\033[0m");
     put_screens(&painter, terminal);
     if (terminal->region_top != 0 || terminal->region_bottom != terminal->rows) {
         put(&painter, "\033[%u;%ur", terminal->region_top + 1, terminal->region_bottom);
