@@ -22,7 +22,7 @@ struct snap_write_totals {
  */
 MUST_CHECK enum error snap_write_pages(struct store *store, struct snap_write_totals *totals);
 
-/* The snapshot failed: its unwritten pages will be in the next one. Does not sleep. */
+/* The snapshot failed: its unwritten pages will be in the next one. May sleep, for each of them. */
 void snap_return_pages(void);
 
 #endif

@@ -11,6 +11,7 @@
 #ifndef THREAD_H
 #define THREAD_H
 
+#include "atomic.h"
 #include "error.h"
 #include "types.h"
 
@@ -79,20 +80,6 @@ bool thread_stacks_suffice(void);
 
 /* A line of the log, with all of them. For the end of a boot. */
 void thread_log_stacks(void);
-
-/*
- * What happens between these two is one instant to every other thread: the caller does not sleep, yield or end, and nothing
- * that it calls does. They nest. A violation panics where it is about to happen. With a second processor they will be the
- * scopes of a lock.
- */
-void atomic_begin(void);
-void atomic_end(void);
-
-/* Every function that may sleep calls this first, also when it will not sleep this time. Panics in what is atomic. */
-void thread_may_sleep(void);
-
-/* A machine starts: nothing is atomic. For fake machines, whose power goes at any point. */
-void atomic_reset(void);
 
 /* Let others run; returns when it is this thread's turn again. */
 void thread_yield(void);

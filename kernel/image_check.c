@@ -7,6 +7,7 @@
  * asked of a machine that has nothing but its boot menu. It also lists what can be gone back to.
  */
 #include "image_check.h"
+#include "atomic.h"
 #include "arch/frame.h"
 #include "store.h"
 #include "terminal.h"
@@ -83,6 +84,7 @@ static void list_kept(struct store *store, uint64_t newest_ns)
 
 enum error image_check(struct block_device *disk)
 {
+    thread_may_sleep();
     struct store_open_options options = {.read_only = true};
     struct store_report report;
     struct store *store;

@@ -8,6 +8,7 @@
  * generations only; a pinned one may be days old, and is for people to choose.
  */
 #include "image_open.h"
+#include "atomic.h"
 #include "arch/boot.h"
 #include "arch/clock.h"
 #include "log.h"
@@ -187,6 +188,7 @@ static void say_opened(const struct options *asked, const struct store_report *r
 
 struct store *image_open(struct block_device *disk, const struct options *asked, struct store_report *report)
 {
+    thread_may_sleep();
     if (disk->read_only) {
         refuse("image", "the disk is read-only", remedy_for(ERROR_READ_ONLY));
     }

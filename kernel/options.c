@@ -3,6 +3,7 @@
  * The options of the kernel: a table of names, and a function for each that takes the value or says what it should be.
  */
 #include "options.h"
+#include "atomic.h"
 #include "log.h"
 #include "provoke.h"
 #include "vm_policy.h"
@@ -228,6 +229,7 @@ static const char *judge_together(const struct options *options)
 
 const char *options_read(const char *line, struct options *out)
 {
+    DOES_NOT_SLEEP();
     *out = (struct options){.policy = vm_policy_default(), .interval_ms = INTERVAL_MS_DEFAULT};
     while (*line != 0) {
         char word[WORD_BYTES_MAX];

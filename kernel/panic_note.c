@@ -36,6 +36,7 @@ static bool is_torn; /* the place of the note holds neither a note nor a whole l
 
 void panic_note_read(struct store *store)
 {
+    thread_may_sleep();
     enum error error = store_note_read(store, &last);
 
     is_there = error == OK;
@@ -154,6 +155,7 @@ static void watch_for_progress(void *argument)
 
 void panic_note_begin(struct store *store, struct generation resumed)
 {
+    thread_may_sleep();
     if (is_there) {
         last.boots++;
     }
@@ -177,6 +179,7 @@ void panic_note_begin(struct store *store, struct generation resumed)
 
 void panic_note_end(void)
 {
+    thread_may_sleep();
     struct store *store = armed.store;
 
     armed.store = NULL;

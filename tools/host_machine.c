@@ -94,12 +94,11 @@ uint32_t frame_count(enum frame_owner owner)
 }
 
 /* One thread: nothing sleeps, and a mutex only notices misuse. */
-void atomic_begin(void)
-{
-}
+uint32_t atomic_depth;
 
-void atomic_end(void)
+_Noreturn void atomic_unbalanced(void)
 {
+    panic("thread", "what is atomic ends without having begun");
 }
 
 void thread_may_sleep(void)

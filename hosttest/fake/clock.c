@@ -44,6 +44,11 @@ bool interrupt_disable(void)
     return true;
 }
 
+bool interrupt_is_enabled(void)
+{
+    return false;
+}
+
 void interrupt_restore(bool were_enabled)
 {
     (void)were_enabled;

@@ -11,6 +11,7 @@
 #define FAKE_MACHINE_H
 
 #include "arch/frame.h"
+#include "atomic.h"
 #include "error.h"
 #include "types.h"
 
@@ -81,7 +82,7 @@ extern void (*fake_panic_hook)(const char *subsystem);
 
 /*
  * Expect a panic: fake_panics(statement) runs the statement and says whether it panicked. The statement does not come
- * back then, so what it held is held still. Expectations nest.
+ * back then, so what it held is held still; but what was atomic in it is so no longer. Expectations nest.
  */
 extern jmp_buf *fake_panic_target;
 extern char fake_panic_text[256];
@@ -90,6 +91,7 @@ extern char fake_panic_text[256];
     __extension__({                                                                                                    \
         jmp_buf *fake_outer_target = fake_panic_target;                                                                \
         jmp_buf fake_target;                                                                                           \
+        volatile uint32_t fake_depth = atomic_depth;                                                                   \
         volatile bool fake_panicked = true;                                                                            \
         fake_panic_target = &fake_target;                                                                              \
         if (setjmp(fake_target) == 0) {                                                                                \
@@ -97,6 +99,7 @@ extern char fake_panic_text[256];
             fake_panicked = false;                                                                                     \
         }                                                                                                              \
         fake_panic_target = fake_outer_target;                                                                         \
+        atomic_depth = fake_panicked ? fake_depth : atomic_depth;                                                      \
         fake_panicked;                                                                                                 \
     })
 

@@ -14,6 +14,9 @@
 bool interrupt_disable(void);
 void interrupt_restore(bool were_enabled);
 
+/* For assertions: what interrupt handlers change is changed with interrupts disabled. */
+bool interrupt_is_enabled(void);
+
 /* A line's handler runs with interrupts disabled. Several handlers may share one line; all are called. */
 typedef void interrupt_handler(void *context);
 

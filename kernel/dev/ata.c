@@ -6,6 +6,7 @@
  * first PCs unless its programming interface says that the base address registers give them.
  */
 #include "ata.h"
+#include "atomic.h"
 
 #include "ata_channel.h"
 #include "log.h"
@@ -203,6 +204,7 @@ static void find_channel(const struct pci_device *pci, uint32_t index)
 
 enum error ata_find(uint32_t index, struct block_device **out)
 {
+    thread_may_sleep();
     if (!ata.searched) {
         ata.searched = true;
         const struct pci_device *pci = pci_find(is_controller, 0);

@@ -132,6 +132,7 @@ static bool start_command(struct ata_channel *channel)
 
 static void finish(struct ata_channel *channel, enum error result, const char *reason)
 {
+    ASSERT(!interrupt_is_enabled());
     struct block_request *request = channel->request;
     if (result != OK) {
         block_report(&channel->drive->block, request, &channel->drive->failures, reason);

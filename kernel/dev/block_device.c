@@ -76,6 +76,7 @@ static enum error transfer(struct block_device *device, enum block_operation ope
 
 enum error block_read(struct block_device *device, struct block block, void *page)
 {
+    thread_may_sleep();
     enum error error = transfer(device, BLOCK_READ, block, page);
 
     for (uint32_t tries = 1; error == ERROR_IO && tries < READ_TRIES; tries++) {
@@ -96,6 +97,7 @@ enum error block_flush(struct block_device *device)
 
 enum error block_last_write(struct block_device *device, struct block block, void *page)
 {
+    DOES_NOT_SLEEP();
     if (block.number >= device->block_count) {
         return ERROR_RANGE;
     }

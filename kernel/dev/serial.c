@@ -10,6 +10,7 @@
  * Everything in `serial` is touched with interrupts disabled.
  */
 #include "serial.h"
+#include "atomic.h"
 
 #include "arch/interrupt.h"
 #include "arch/io.h"
@@ -100,11 +101,13 @@ static uint32_t ring_room(const struct ring *ring)
 
 static void ring_put(struct ring *ring, uint8_t byte)
 {
+    ASSERT(!interrupt_is_enabled());
     ring->bytes[ring->head++ & (ring->size - 1)] = byte;
 }
 
 static uint8_t ring_take(struct ring *ring)
 {
+    ASSERT(!interrupt_is_enabled());
     return ring->bytes[ring->tail++ & (ring->size - 1)];
 }
 
@@ -252,6 +255,7 @@ uint32_t serial_write_room(void)
 
 uint32_t serial_write(const uint8_t *bytes, uint32_t length)
 {
+    DOES_NOT_SLEEP();
     if (!serial.present) {
         return length;
     }

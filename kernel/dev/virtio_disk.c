@@ -87,6 +87,7 @@ static bool complete(struct virtio_disk *disk, struct virtio_used used)
 
 static void take_completions(struct virtio_disk *disk)
 {
+    ASSERT(!interrupt_is_enabled());
     uint32_t freed = 0;
     uint16_t count;
     while (!disk->broken && (count = virtio_ring_used_count(&disk->ring)) != 0) {

@@ -7,6 +7,7 @@
  * is replayed.
  */
 #include "log.h"
+#include "atomic.h"
 #include "arch/interrupt.h"
 
 #include <string.h>
@@ -58,6 +59,7 @@ void log_add_sink(log_sink *sink)
 
 void log_line(const char *format, ...)
 {
+    DOES_NOT_SLEEP();
     char line[LINE_BYTES_MAX + 1];
     va_list arguments;
     va_start(arguments, format);

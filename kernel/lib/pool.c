@@ -8,6 +8,7 @@
  * room are on the pool's list, the most recently freed into first; a slab that empties goes back to the machine.
  */
 #include "pool.h"
+#include "atomic.h"
 #include "log.h"
 
 #include <string.h>
@@ -94,6 +95,7 @@ static void *slab_take(struct pool_slab *slab)
 
 enum error pool_allocate(struct pool *pool, void **out)
 {
+    DOES_NOT_SLEEP();
     if (pool->partial == NULL) {
         enum error error = slab_create(pool);
         if (error != OK) {

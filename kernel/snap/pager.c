@@ -5,6 +5,7 @@
  * Pages that were written together lie together, so neighbours in the space are often neighbours on the disk; those are
  * read with one request.
  */
+#include "atomic.h"
 #include "snap_pager.h"
 #include "snap.h"
 #include "snap_page_out.h"
@@ -100,6 +101,7 @@ static enum error page_out(struct vm_page *const pages[], uint32_t count)
 
 enum error snap_pager_next(struct gpn from, struct gpn *out)
 {
+    thread_may_sleep();
     struct store_entry entry;
 
     return store_next(backing, from, out, &entry);

@@ -6,6 +6,7 @@
  * and their pages go to others. Many bad ones at once are no bad blocks but a disk that fails: then nothing is retired.
  */
 #include "place.h"
+#include "atomic.h"
 #include "store.h"
 
 #define ATTEMPTS       4u /* at finding good blocks for a placement */
@@ -144,6 +145,7 @@ static enum error write_elsewhere(struct store *store, struct placement *placeme
 
 enum error place_begin(struct store *store, struct placement *placement)
 {
+    thread_may_sleep();
     for (uint32_t i = 0; i < placement->count; i++) {
         placement->blocks[i] = BLOCK_NONE;
         placement->written[i] = false;

@@ -3,6 +3,7 @@
  * See snap_check.h. What is looked at here is read only, so that a check can be made at any moment between two sleeps.
  */
 #include "snap_check.h"
+#include "atomic.h"
 #include "arch/frame.h"
 #include "vm_fault.h"
 #include "vm_map.h"
@@ -43,6 +44,7 @@ static enum error check_frames(const struct vm_page *page, struct snap_violation
 
 enum error snap_check_step(struct snap_violation *out)
 {
+    DOES_NOT_SLEEP();
     const struct vm_map *map = vm_object_space();
     struct vm_map_violation violation;
     uint32_t first = position;
@@ -63,6 +65,7 @@ enum error snap_check_step(struct snap_violation *out)
 
 enum error snap_check(struct snap_violation *out)
 {
+    DOES_NOT_SLEEP();
     const struct vm_map *map = vm_object_space();
     struct vm_map_violation violation;
     uint32_t pages = 0;

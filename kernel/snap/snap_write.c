@@ -211,6 +211,7 @@ enum error snap_write_pages(struct store *store, struct snap_write_totals *total
 
 void snap_return_pages(void)
 {
+    thread_may_sleep();
     struct vm_map *map = vm_object_space();
     struct vm_page *page;
 

@@ -2,6 +2,7 @@
 /*
  * The store's life: format, open, close; and the calls that look pages up and change the open layer.
  */
+#include "atomic.h"
 #include "store_internal.h"
 #include "log.h"
 #include "store_checksum.h"
@@ -137,6 +138,7 @@ static enum error recover(struct store *store, const struct store_open_options *
 
 enum error store_use(struct store *store, const char *kernel_version)
 {
+    thread_may_sleep();
     enum error error = mark_use(store, kernel_version);
     store->is_waiting = store->is_waiting && error != OK;
     return error;
@@ -318,6 +320,7 @@ static enum error allowed_to_write(struct store *store)
 
 enum error store_allocate(struct store *store, uint32_t wanted, struct extent *out)
 {
+    thread_may_sleep();
     if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }

@@ -3,6 +3,7 @@
  * The node cache: a hash of blocks, and a ring that a hand goes round to find a node not used lately (second chance).
  */
 #include "store_cache.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_internal.h"
 #include "store_node.h"
@@ -169,6 +170,7 @@ static enum error node_read(struct store *store, const struct disk_tree_ref *ref
 
 enum error cache_load(struct store *store, const struct disk_tree_ref *ref, uint32_t level, struct disk_node **out)
 {
+    thread_may_sleep();
     struct cache *cache = &store->cache;
     struct cache_node *node = node_find(cache, ref->block);
     if (node == NULL) {

@@ -5,12 +5,14 @@
  * out of range are damage, however well the checksum fits.
  */
 #include "store_chain.h"
+#include "atomic.h"
 
 #include <string.h>
 
 enum error chain_collect(struct store *store, const struct disk_record_ref *newest, struct disk_head *head,
                          struct ref_list *chain)
 {
+    thread_may_sleep();
     void *page;
     enum error error = memory_page_new(&page);
     if (error != OK) {
@@ -98,6 +100,7 @@ static enum error apply_block(void *context, const struct place *place)
 enum error chain_apply(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
                        const struct record_visitor *visitor)
 {
+    thread_may_sleep();
     struct applying applying = {store, layer, visitor, false};
     struct record_visitor own = {&applying, apply_block, apply_item};
     return record_read(store, ref, &own);

@@ -3,6 +3,7 @@
  * The check of a whole image: reach everything, remember who owns each block, compare with the free-space map.
  */
 #include "store_check.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_check_lists.h"
 #include "store_checksum.h"
@@ -279,6 +280,7 @@ static enum error check(struct checking *checking, struct space *reached)
 enum error store_check(struct store *store, const struct store_check_options *options,
                        struct store_check_result *result)
 {
+    thread_may_sleep();
     *result = (struct store_check_result){0};
     struct checking checking = {.store = store, .options = options, .result = result};
     struct space reached = {0};

@@ -4,6 +4,7 @@
  * log no longer answers for them. A commit cannot afford to prove these; whoever verifies an image can.
  */
 #include "store_check_lists.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_dead.h"
 
@@ -169,6 +170,7 @@ static enum error merge_check(const struct lists *lists)
 
 enum error lists_check(struct store *store, const struct lists_listener *listener)
 {
+    thread_may_sleep();
     struct lists lists = {.store = store, .listener = listener};
     if (store->root->window_count == 0) {
         return OK;

@@ -6,6 +6,7 @@
  * after that, so no block is written that a durable root leads to.
  */
 #include "store_commit.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_suspect.h"
 
@@ -368,9 +369,10 @@ static void layers_settle(struct commit *commit)
     layer_clear(commit->sealed);
 }
 
-/* The root is durable: what was prepared is the state. Nothing here can fail. */
+/* The root is durable: what was prepared is the state. Nothing here can fail, and it does not sleep. */
 static void commit_adopt(struct commit *commit, const void *system, uint32_t bytes)
 {
+    DOES_NOT_SLEEP();
     struct store *store = commit->store;
     spaces_settle(commit);
     layers_settle(commit);
@@ -418,6 +420,7 @@ static void commit_abandon(struct commit *commit)
     struct store *store = commit->store;
     struct run_cursor cursor = {0};
     struct run run;
+    atomic_begin();
     run_list_join(&store->new_bad, &commit->bad);
     tree_edit_abandon(&commit->page_edit);
     tree_edit_abandon(&commit->space_edit);
@@ -429,6 +432,7 @@ static void commit_abandon(struct commit *commit)
             space_set_changed(&store->space, run.first + i, true);
         }
     }
+    atomic_end();
     failed_retire(commit);
 }
 

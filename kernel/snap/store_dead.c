@@ -7,6 +7,7 @@
  * enters it. Records: those that its log does without.
  */
 #include "store_dead.h"
+#include "atomic.h"
 #include "store_node.h"
 
 #include <string.h>
@@ -276,6 +277,7 @@ static void stand_at(struct dead_proof *proof, const struct disk_head *head)
 
 enum error dead_proof_start(struct dead_proof *proof, struct store *store, const struct disk_record_ref *ref)
 {
+    thread_may_sleep();
     void *head;
     dead_proof_clear(proof);
     proof->store = store;

@@ -3,6 +3,7 @@
  * The write queue. Its memory is one page: a few slots, each a request and the pages it writes.
  */
 #include "store_io.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_checksum.h"
 #include "store_internal.h"
@@ -115,6 +116,7 @@ static enum error one_read(struct store *store, struct read_window *window, cons
 
 enum error place_read(struct store *store, struct read_window *window, const struct place *place, void *page)
 {
+    thread_may_sleep();
     enum error error = one_read(store, window, place, place->block, page);
     if (is_damage(error) && place->copy != 0 && one_read(store, window, place, place->copy, page) == OK) {
         log_line("store: block %u: %s; its copy is used", place->block, error_text(error));
@@ -125,6 +127,7 @@ enum error place_read(struct store *store, struct read_window *window, const str
 
 bool copy_proves_itself(struct store *store, const struct place *place, void *page)
 {
+    thread_may_sleep();
     return one_read(store, NULL, place, place->copy, page) == OK;
 }
 

@@ -3,6 +3,7 @@
  * Memory of the store: pages and lists of runs.
  */
 #include "store_memory.h"
+#include "atomic.h"
 
 #include "arch/frame.h"
 
@@ -10,6 +11,7 @@
 
 enum error memory_page_new(void **out)
 {
+    DOES_NOT_SLEEP();
     struct frame frame;
     enum error error = frame_allocate(FRAME_STORE, &frame);
     if (error != OK) {

@@ -6,6 +6,7 @@
  * It is only written while the first label proves itself, because a write can be torn (NOTE-1).
  */
 #include "store_note.h"
+#include "atomic.h"
 #include "disk_format.h"
 #include "store_checksum.h"
 #include "store_internal.h"
@@ -71,6 +72,7 @@ static void note_put(struct disk_label *label, const struct store_note *from)
 
 enum error store_note_fill(void *block, const struct store_note *note)
 {
+    DOES_NOT_SLEEP();
     struct disk_label *label = block;
     if (label_judge(label, DISK_LABEL_COPY) != OK) {
         return ERROR_FORMAT_DAMAGED;
@@ -82,6 +84,7 @@ enum error store_note_fill(void *block, const struct store_note *note)
 
 enum error store_note_read(struct store *store, struct store_note *out)
 {
+    thread_may_sleep();
     void *page;
     enum error error = memory_page_new(&page);
     if (error != OK) {
@@ -99,6 +102,7 @@ enum error store_note_read(struct store *store, struct store_note *out)
 
 enum error store_note_prepare(struct store *store, void *block)
 {
+    thread_may_sleep();
     if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }
@@ -117,6 +121,7 @@ enum error store_note_prepare(struct store *store, void *block)
 
 enum error store_note_write(struct store *store, const struct store_note *note)
 {
+    thread_may_sleep();
     void *page;
     enum error error = memory_page_new(&page);
     if (error != OK) {

@@ -5,6 +5,7 @@
  * A pin is an entry in the root, and so is its removal. What a removed pin alone needed is found by a rebuild of the
  * free-space map, which the next commit makes; the root says that it is due.
  */
+#include "atomic.h"
 #include "log.h"
 #include "store_chain.h"
 
@@ -159,6 +160,7 @@ static const struct disk_record_ref *kept_before(const struct disk_root *root, u
 
 enum error store_kept_before(struct store *store, struct generation before, struct store_kept *out)
 {
+    thread_may_sleep();
     const struct disk_record_ref *ref = kept_before(store->root, before.number == 0 ? UINT64_MAX : before.number);
     if (ref == NULL) {
         return ERROR_NOT_FOUND;

@@ -3,6 +3,7 @@
  * Writing and reading commit records.
  */
 #include "store_record.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_checksum.h"
 
@@ -207,6 +208,7 @@ static bool head_is_sound(const struct disk_head *head, const struct disk_record
 enum error record_read_head(struct store *store, struct read_window *window, const struct disk_record_ref *ref,
                             struct disk_head *head)
 {
+    thread_may_sleep();
     struct place place = head_place(ref);
     enum error error = place_read(store, window, &place, head);
     if (error != OK) {

@@ -4,6 +4,7 @@
  *
  * Sealing only moves a layer; it is what happens while programs stand still. Committing is in store_commit.c.
  */
+#include "atomic.h"
 #include "log.h"
 #include "store_commit.h"
 #include "store_suspect.h"
@@ -28,6 +29,7 @@ static void unstick(struct store *store)
 
 enum error store_snapshot_seal(struct store *store)
 {
+    DOES_NOT_SLEEP();
     if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;
     }

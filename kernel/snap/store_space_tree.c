@@ -3,6 +3,7 @@
  * The free-space map on the disk: a tree from the number of a chunk to the block with its bits.
  */
 #include "store_space_tree.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_checksum.h"
 #include "store_internal.h"
@@ -111,6 +112,7 @@ enum error space_tree_restart(struct tree_edit *edit)
 
 enum error space_tree_retired(struct store *store, const struct disk_tree_ref *root, struct run_list *out)
 {
+    thread_may_sleep();
     struct disk_map_entry entry = {.page = DISK_SPACE_BAD - 1};
     enum error error = OK;
     while (error == OK && entry.page != UINT32_MAX) {

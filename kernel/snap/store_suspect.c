@@ -16,6 +16,7 @@
  *              nor between the write of a root and the flush that makes it the newest.
  */
 #include "store_suspect.h"
+#include "atomic.h"
 #include "log.h"
 #include "store_checksum.h"
 #include "store_internal.h"
@@ -68,6 +69,7 @@ static bool unread_has(const struct unread *unread, struct block first, uint32_t
 
 enum error store_read_blocks(struct store *store, struct block first, uint32_t count, void *const *pages)
 {
+    thread_may_sleep();
     if (unread_has(store->unread, first, count)) {
         return ERROR_IO;
     }
@@ -108,6 +110,7 @@ void store_write_begin(struct store *store)
 
 enum error store_flush(struct store *store)
 {
+    thread_may_sleep();
     enum error error = block_flush(store->device);
     bool failed = has_failed(store);
     if (error == OK && !failed) {
@@ -129,6 +132,7 @@ static enum error suspect_rewrite(struct store *store, const struct disk_map_ent
 
 enum error suspects_rewrite(struct store *store, const struct layer *layer)
 {
+    thread_may_sleep();
     if (store->suspect_until == 0) {
         return OK;
     }

@@ -6,6 +6,7 @@
  * its child is being read.
  */
 #include "store_tree.h"
+#include "atomic.h"
 #include "store_cache.h"
 #include "store_internal.h"
 #include "store_node.h"
@@ -25,6 +26,7 @@ static enum error root_check(const struct disk_tree_ref *root)
 
 enum error tree_find(struct store *store, const struct disk_tree_ref *root, uint32_t page, struct disk_map_entry *out)
 {
+    thread_may_sleep();
     enum error error = root_check(root);
     struct disk_tree_ref ref = *root;
     for (uint32_t level = root->height; error == OK && level > 0; level--) {

@@ -6,6 +6,7 @@
  * so that there is always room above. After a removal the way is gone back, and nodes that have become small are joined
  * with a neighbour. What fails on the way down leaves a tree of the same content.
  */
+#include "atomic.h"
 #include "log.h"
 #include "store_cache.h"
 #include "store_checksum.h"
@@ -77,6 +78,7 @@ static enum error blocks_append(struct run_list *list, uint32_t block, uint64_t 
 
 uint64_t tree_link_proved(struct store *store, const struct disk_tree_ref *ref)
 {
+    thread_may_sleep();
     struct place place = {ref->block, link_copy(ref->block, ref->when), link_generation(ref->when), ref->checksum};
     void *page;
     if (place.copy == 0 || place.generation > store->inherited) {
@@ -250,6 +252,7 @@ static void leaf_set(struct disk_node *leaf, uint32_t position, const struct dis
 
 bool tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry)
 {
+    DOES_NOT_SLEEP();
     if (edit->leaf == NULL || entry->page < edit->leaf_first || entry->page >= edit->leaf_beyond ||
         edit->leaf->count == DISK_NODE_ENTRIES) {
         return false;

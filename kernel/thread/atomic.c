@@ -2,37 +2,28 @@
 /*
  * What must not sleep, and in which order mutexes are locked: checked, not only said.
  *
- * On one processor nobody else runs between two points where a thread can sleep. Code that relies on it says so with
- * atomic_begin() and atomic_end(); every point where a thread could sleep, whether it would this time or not, asks
- * thread_may_sleep(). So a call that sleeps once in a million runs is found by the first one that comes that way.
- *
  * The depth belongs to whoever has the processor: a thread that gives it up has none.
  */
 #include "log.h"
 #include "thread.h"
 
-static uint32_t depth;
+uint32_t atomic_depth;
 
-void atomic_begin(void)
+_Noreturn void atomic_unbalanced(void)
 {
-    depth++;
-    ASSERT(depth != 0);
-}
-
-void atomic_end(void)
-{
-    ASSERT(depth != 0);
-    depth--;
+    panic("thread", "what is atomic ends without having begun");
 }
 
 void thread_may_sleep(void)
 {
-    ASSERT(depth == 0);
+    if (atomic_depth != 0) {
+        panic("thread", "a function that may sleep was called in what is atomic");
+    }
 }
 
 void atomic_reset(void)
 {
-    depth = 0;
+    atomic_depth = 0;
 }
 
 /* Locks of a rank may be locked while only locks of lower ranks are held; pages, by the order of the lineage, also several. */

@@ -60,6 +60,7 @@ void scheduler_start(struct thread *first, struct thread *idle)
 
 void scheduler_make_ready(struct thread *thread)
 {
+    ASSERT(!interrupt_is_enabled());
     thread->state = THREAD_READY;
     if (thread->slice_left_ns > 0) {
         thread_queue_add_last(&woken, thread);
@@ -83,6 +84,7 @@ void scheduler_arrive(void)
 void scheduler_switch(void)
 {
     thread_may_sleep();
+    ASSERT(!interrupt_is_enabled());
     ASSERT(cpu_stack_is_intact(&current->stack));
     charge_slice();
     should_switch = false;

@@ -90,6 +90,7 @@ static void note_all(void)
 
 uint32_t thread_stack_use(const char *kind)
 {
+    DOES_NOT_SLEEP();
     note_all();
     for (uint32_t i = 0; i < KINDS_MAX && kinds[i].name != NULL; i++) {
         if (strcmp(kinds[i].name, kind) == 0) {

@@ -3,6 +3,7 @@
  * Lists of watches. See watch.h.
  */
 #include "watch.h"
+#include "atomic.h"
 
 void watch_begin(struct watch_list *list, struct watch *watch, struct watcher *watcher)
 {
@@ -23,6 +24,7 @@ void watch_end(struct watch *watch)
 
 void watch_notify(struct watch_list *list)
 {
+    DOES_NOT_SLEEP();
     for (struct watch *watch = list->first; watch != NULL; watch = watch->next) {
         wait_queue_wake(&watch->watcher->queue, UINT32_MAX);
     }

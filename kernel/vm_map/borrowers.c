@@ -6,6 +6,7 @@
  * that address: the tree of spaces says who they are.
  */
 #include "borrowers.h"
+#include "atomic.h"
 #include "arch/pmap.h"
 #include "internal.h"
 #include "object_space.h"
@@ -81,6 +82,7 @@ bool vm_page_take_accessed(const struct vm_page *page)
 
 bool vm_mappings_are_right(const struct vm_page *page)
 {
+    DOES_NOT_SLEEP();
     struct space_id at = gpn_space(page->gpn);
 
     if (pmap_query(page->gpn, NULL) && pmap_frame(page->gpn).number != page->frame.number) {

@@ -9,6 +9,7 @@
  * the space's own page ends. A reader finds the content in one place or the other.
  */
 #include "arch/frame.h"
+#include "atomic.h"
 #include "arch/pmap.h"
 #include "borrow.h"
 #include "discard.h"
@@ -250,6 +251,7 @@ static enum error visit_stored(visit_page *visit, struct space_id space, struct 
 
 enum error vm_give_to_source(struct space_id space)
 {
+    thread_may_sleep();
     ASSERT(vm_lineage_children(vm_lineage_source(space)) == 1 && vm_lineage_children(space) == 0);
     enum error error = visit_resident(try_give_page, space, space);
 
@@ -258,6 +260,7 @@ enum error vm_give_to_source(struct space_id space)
 
 enum error vm_take_from_source(struct space_id space)
 {
+    thread_may_sleep();
     struct space_id source = vm_lineage_source(space);
 
     ASSERT(source.number != 0 && vm_lineage_children(space) == 0);

@@ -3,6 +3,7 @@
  * The content of pages, for the kernel: behind the mapping, through the frame.
  */
 #include "arch/frame.h"
+#include "atomic.h"
 #include "arch/pmap.h"
 #include "internal.h"
 #include "object_space.h"
@@ -10,6 +11,7 @@
 
 void vm_write(struct gpn gpn, uint32_t offset, const void *bytes, uint32_t length)
 {
+    DOES_NOT_SLEEP();
     struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
     enum pmap_access allowed;
 

@@ -80,6 +80,7 @@ enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fau
 static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
                         enum eidolon_count *kind)
 {
+    thread_may_sleep();
     struct vm_cluster_extent extent = {.is_absent = vm_borrow_is_mapped(page)};
     enum error error = extent.is_absent ? OK : vm_page_in_measure(vm_objects.pager, page, allowance, &extent);
 
@@ -181,11 +182,13 @@ static enum error fault(struct gpn gpn, enum pmap_access access, bool wire)
 
 enum error vm_fault(struct gpn gpn, enum pmap_access access)
 {
+    thread_may_sleep();
     return fault(gpn, access, false);
 }
 
 bool vm_fault_record(struct gpn gpn)
 {
+    DOES_NOT_SLEEP();
     struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
 
     if (page == NULL || !vm_page_is_resident(page)) {

@@ -19,6 +19,7 @@
  */
 enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_write, enum eidolon_count *kind)
 {
+    DOES_NOT_SLEEP();
     enum pmap_access present;
 
     *kind = NO_FAULT;

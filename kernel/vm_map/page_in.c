@@ -13,6 +13,7 @@
  * finds their records and waits for them, so no page keeps its old content.
  */
 #include "page_in.h"
+#include "atomic.h"
 #include "arch/frame.h"
 #include "internal.h"
 #include "log.h"
@@ -135,6 +136,7 @@ static void add_below(struct vm_map *map, struct cluster *cluster, struct gpn gp
 static void cluster_build(struct vm_map *map, struct cluster *cluster, struct vm_page *page, struct frame frame,
                           const struct vm_cluster_extent *extent)
 {
+    DOES_NOT_SLEEP();
     uint32_t after = count_absent(map, page->gpn, 1, extent->after);
     uint32_t needed = frames_needed(page->gpn);
 

@@ -61,6 +61,7 @@ static uint32_t drop_some(struct vm_map *map, vm_may_go *may_go)
 
 enum error vm_frame_take(struct frame *out)
 {
+    DOES_NOT_SLEEP();
     if (frame_count(FRAME_FREE) <= vm_frame_reserve() && drop_some(&vm_objects.map, vm_victim_may_go) == 0) {
         return ERROR_NO_MEMORY;
     }
@@ -131,6 +132,7 @@ static bool drop_until_free(uint32_t wanted)
 
 enum error vm_may_promise(struct space_id space, uint32_t count)
 {
+    thread_may_sleep();
     uint32_t looked_at = count < PROMISE_PAGES_MIN ? PROMISE_PAGES_MIN : count;
     uint32_t wanted = vm_frame_reserve() + (looked_at < VM_PROMISE_PAGES_MAX ? looked_at : VM_PROMISE_PAGES_MAX);
 

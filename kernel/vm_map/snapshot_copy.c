@@ -44,6 +44,7 @@ static enum error take_copy_frame(struct gpn gpn, struct frame *out)
 
 enum error vm_copy_for_snapshot(struct vm_page *page)
 {
+    DOES_NOT_SLEEP();
     struct frame fresh;
     enum error error = take_copy_frame(page->gpn, &fresh);
 

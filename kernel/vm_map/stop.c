@@ -26,6 +26,7 @@ uint32_t vm_stops(void)
 
 enum error vm_stop(void)
 {
+    DOES_NOT_SLEEP();
     enum error error = vm_snapshot_splice(&vm_objects.map);
 
     if (error == OK) {
@@ -37,6 +38,7 @@ enum error vm_stop(void)
 
 void vm_open_chunk(struct gpn page)
 {
+    DOES_NOT_SLEEP();
     if (pmap_is_closed(page)) {
         atomic_begin();
         if (vm_objects.policy->opening != NULL) {

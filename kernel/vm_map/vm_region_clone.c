@@ -6,6 +6,7 @@
  * records it takes are reserved before, because memory for them may have to be waited for, and the tree may change
  * meanwhile.
  */
+#include "atomic.h"
 #include "vm_region_tree.h"
 
 static uint32_t first_of(const struct vm_region_table *table, uint32_t root)
@@ -104,6 +105,7 @@ static enum error look_through(struct vm_region_table *table, const struct vm_re
 
 enum error vm_region_compose(struct vm_region_table *table, uint32_t root, uint32_t source, uint32_t *out_root)
 {
+    DOES_NOT_SLEEP();
     uint32_t composed = 0;
 
     for (uint32_t index = first_of(table, root); index != 0; index = next_of(table, index)) {

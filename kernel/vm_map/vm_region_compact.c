@@ -6,6 +6,7 @@
  * in use above the mark that will be move into the free ones below it, one by one, and then none is free below it. A record
  * that has moved leaves its new index behind, which tells the keepers of roots.
  */
+#include "atomic.h"
 #include "vm_region_tree.h"
 
 static bool is_free(const struct vm_region_table *table, uint32_t index)
@@ -38,6 +39,7 @@ static void move(struct vm_region_table *table, uint32_t from, uint32_t to)
 
 void vm_region_compact(struct vm_region_table *table)
 {
+    DOES_NOT_SLEEP();
     struct vm_region_header *header = &table->records[0].header;
     uint32_t to = 1, from = header->high_water - 1, end = vm_region_count(table) + 1;
 

@@ -14,6 +14,7 @@
 
 uint32_t vm_region_records_available(const struct vm_region_table *table)
 {
+    DOES_NOT_SLEEP();
     const struct vm_region_header *header = &table->records[0].header;
 
     return header->free_count + (table->committed - header->high_water);
@@ -74,6 +75,7 @@ static enum error commit_records(struct vm_region_table *table, uint32_t count)
 
 enum error vm_region_records_reserve(struct vm_region_table *table, uint32_t count)
 {
+    thread_may_sleep();
     while (vm_region_records_available(table) < count) {
         uint32_t missing = count - vm_region_records_available(table);
         if (missing > table->capacity - table->committed) {
@@ -106,6 +108,7 @@ enum error vm_region_reserve_leaving(struct vm_region_table *table, uint32_t mar
 
 enum error vm_region_table_create(struct vm_region_table *table)
 {
+    thread_may_sleep();
     enum error error = commit_records(table, 1);
 
     if (error == OK) {
@@ -117,6 +120,7 @@ enum error vm_region_table_create(struct vm_region_table *table)
 /* The high-water mark is believed only as far as the table reaches. */
 enum error vm_region_table_adopt(struct vm_region_table *table)
 {
+    thread_may_sleep();
     enum error error = commit_records(table, 1);
 
     if (error != OK) {

@@ -69,6 +69,7 @@ static void sample(struct gpn chunk)
 
 bool vm_working_set_step(uint32_t visits_max)
 {
+    DOES_NOT_SLEEP();
     for (uint32_t visits = 0; visits < visits_max; visits++) {
         uint32_t space = gpn_space(next_page).number;
         struct gpn chunk;

@@ -25,7 +25,7 @@ struct thread {
 static struct thread threads[THREADS_MAX]; /* the first is the one that boots, and later the program's */
 static uint32_t thread_count = 1, running;
 static uint64_t turn_ns; /* when this turn began */
-static uint32_t atomic_depth;
+uint32_t atomic_depth;
 
 static void begin_thread(void)
 {
@@ -71,14 +71,9 @@ bool thread_should_yield(void)
     return clock_boot_ns() - turn_ns >= TURN_NS;
 }
 
-void atomic_begin(void)
+_Noreturn void atomic_unbalanced(void)
 {
-    atomic_depth++;
-}
-
-void atomic_end(void)
-{
-    atomic_depth--;
+    panic("thread", "what is atomic ends without having begun");
 }
 
 void thread_may_sleep(void)

@@ -6,6 +6,7 @@
  */
 #include "arch/interrupt.h"
 #include "arch/io.h"
+#include "atomic.h"
 #include "descriptors.h"
 #include "interrupt_controller.h"
 #include "log.h"
@@ -42,6 +43,11 @@ bool interrupt_disable(void)
     bool enabled = (processor_flags() & EFLAGS_INTERRUPT) != 0;
     __asm__ volatile("cli" : : : "memory");
     return enabled;
+}
+
+bool interrupt_is_enabled(void)
+{
+    return (processor_flags() & EFLAGS_INTERRUPT) != 0;
 }
 
 void interrupt_restore(bool were_enabled)
@@ -111,9 +117,11 @@ void interrupt_dispatch(uint32_t line_number)
         return;
     }
     const struct line *line = &lines[line_number];
+    atomic_begin(); /* whoever was interrupted may be anywhere: nothing sleeps here */
     for (uint32_t i = 0; i < line->count; i++) {
         line->handlers[i].handler(line->handlers[i].context);
     }
+    atomic_end();
     if (line_number >= 8) {
         outb(SECOND_COMMAND, COMMAND_END);
     }

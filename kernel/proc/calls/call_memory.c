@@ -5,6 +5,7 @@
  * Only anonymous memory can be mapped, and /dev/zero, which is the same. Private and shared do not differ as long as
  * nobody else can see the mapping.
  */
+#include "atomic.h"
 #include "calls.h"
 #include "file/file.h"
 #include "space/address_space.h"
@@ -48,6 +49,7 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
 /* Whether so many pages more can be promised; what cannot be told is promised. May sleep. */
 static bool may_promise(const struct system_call *call, uint32_t count)
 {
+    thread_may_sleep();
     return vm_may_promise(address_space_of(call->task->program_index).id, count) != ERROR_NO_MEMORY;
 }
 

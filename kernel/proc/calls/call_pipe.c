@@ -8,6 +8,7 @@
  */
 #include "arch/pmap.h"
 #include "arch/window.h"
+#include "atomic.h"
 #include "calls.h"
 #include "file/file.h"
 #include "file/pipe.h"
@@ -204,6 +205,7 @@ int32_t call_set_pipe_size(const struct file_record *file, uint32_t bytes)
 /* The file of an end that is open; if there is none, the end is closed. May sleep. */
 static enum error create_end(uint32_t pipe, enum pipe_end end, uint32_t flags, uint32_t *out_file)
 {
+    thread_may_sleep();
     uint32_t mode = end == PIPE_WRITER ? O_WRONLY : O_RDONLY;
     enum error error = file_create(FILE_PIPE, mode | (flags & O_NONBLOCK), pipe, out_file);
 
@@ -219,6 +221,7 @@ static enum error create_end(uint32_t pipe, enum pipe_end end, uint32_t flags, u
  */
 static enum error open_both(uint32_t flags, uint32_t files[PIPE_ENDS])
 {
+    thread_may_sleep();
     uint32_t pipe;
     enum error error = pipe_create(&pipe);
 
@@ -242,6 +245,7 @@ static enum error open_both(uint32_t flags, uint32_t files[PIPE_ENDS])
 /* Descriptors for both, noted in the call. Does not sleep. */
 static int32_t install_both(const struct system_call *call, uint32_t flags, const uint32_t files[PIPE_ENDS])
 {
+    DOES_NOT_SLEEP();
     uint8_t descriptor_flags = (flags & O_CLOEXEC) != 0 ? FD_CLOEXEC : 0;
     uint32_t descriptors[PIPE_ENDS];
 

@@ -3,6 +3,7 @@
  * Descriptors and open file descriptions: the records, their reference counts, and what is verified after a boot.
  */
 #include "file.h"
+#include "atomic.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "pipe.h"
@@ -16,6 +17,7 @@ static struct file_record *record(uint32_t index)
 
 enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file)
 {
+    thread_may_sleep();
     uint32_t index;
     enum error error = record_reserve(RECORD_FILE, 1);
 
@@ -59,6 +61,7 @@ static void free_if_unreferenced(uint32_t file)
 
 void file_drop(uint32_t file)
 {
+    DOES_NOT_SLEEP();
     ASSERT(record(file)->references == 0);
     free_if_unreferenced(file);
 }
@@ -112,6 +115,7 @@ void file_share_all(struct program_record *program, const struct program_record 
 
 enum error file_open_terminal(struct program_record *program, uint32_t terminal)
 {
+    thread_may_sleep();
     uint32_t file, descriptor;
     enum error error = file_create(FILE_TERMINAL, O_RDWR | O_LARGEFILE, terminal, &file);
 

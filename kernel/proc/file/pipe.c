@@ -3,6 +3,7 @@
  * The records of pipes: which are in use, and their ends. See pipe.h.
  */
 #include "arch/pmap.h"
+#include "atomic.h"
 #include "log.h"
 #include "pipe_internal.h"
 #include "record.h"
@@ -47,6 +48,7 @@ static void clear(uint32_t pipe)
 
 enum error pipe_create(uint32_t *out_pipe)
 {
+    thread_may_sleep();
     uint32_t pipe;
 
     for (;;) {

@@ -10,6 +10,7 @@
  * A ring is read and written where it stands: the byte `i` of a pipe is at (start + i) % capacity. A pipe that becomes
  * empty starts over at 0, so little in it always is in the same page.
  */
+#include "atomic.h"
 #include "log.h"
 #include "pipe_internal.h"
 #include "task/pending.h"
@@ -165,6 +166,7 @@ static enum error open_all(const struct pipe_hold *hold, enum pmap_access access
 
 enum error pipe_hold(struct pipe_hold *hold, uint32_t pipe, enum pipe_end end, uint32_t length)
 {
+    thread_may_sleep();
     enum pmap_access access = end == PIPE_READER ? PMAP_READ : PMAP_WRITE;
     struct pipe_record *record = pipe_record(pipe);
     enum error error = pipe_wait_unlocked(pipe);
@@ -260,6 +262,7 @@ static enum error move_bytes(uint32_t pipe, uint32_t capacity)
 
 enum error pipe_set_capacity(uint32_t pipe, uint32_t capacity)
 {
+    thread_may_sleep();
     struct pipe_record *record = pipe_record(pipe);
     enum error error = pipe_lock(pipe);
 

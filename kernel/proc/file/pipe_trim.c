@@ -20,6 +20,7 @@ static struct wait_queue work;
 
 void pipe_trim_later(uint32_t index)
 {
+    DOES_NOT_SLEEP();
     struct pipe *pipe = pipe_at(index);
 
     if (pipe->is_listed || pipe_record(index)->pages == 0) {

@@ -6,6 +6,7 @@
  * the environment. A loader that passes no line (a web page's emulator) starts the program without arguments.
  */
 #include "boot_program.h"
+#include "atomic.h"
 #include "arch/boot.h"
 #include "log.h"
 #include "program.h"
@@ -71,6 +72,7 @@ static uint32_t split(void)
 
 enum error boot_program_start(void)
 {
+    thread_may_sleep();
     const struct boot_module *module = boot_module(0);
     size_t length = strlen(module->command_line);
 

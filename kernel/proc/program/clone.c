@@ -11,6 +11,7 @@
  * space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is divided.
  */
 #include "arch/context.h"
+#include "atomic.h"
 #include "arch/cpu.h"
 #include "file/file.h"
 #include "log.h"
@@ -155,6 +156,7 @@ static void divide(struct clone *clone)
 /* What has to be done to the memory before it can be divided. May sleep. */
 static enum error prepare_memory(uint32_t memory)
 {
+    thread_may_sleep();
     enum error error = space_collapse(memory);
 
     return error == OK ? space_bound_sources(memory) : error;
@@ -185,6 +187,7 @@ static enum error make_clone(struct clone *clone)
 
 enum error program_clone(const struct program_clone_options *options, uint32_t *out_index)
 {
+    thread_may_sleep();
     struct task *task = task_current();
     uint32_t memory = program_memory(task->program_index);
     enum error error = options->shares_memory ? OK : prepare_memory(memory);

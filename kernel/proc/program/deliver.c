@@ -3,6 +3,7 @@
  * What a signal does to a program: one of its handlers runs, or it ends.
  */
 #include "arch/cpu.h"
+#include "atomic.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "programs.h"
@@ -76,6 +77,7 @@ static void enter_handler(struct registers *registers, const struct signal_fault
 
 void program_force_signal(struct registers *registers, const struct signal_fault *fault)
 {
+    thread_may_sleep();
     struct task *task = task_current();
     uint32_t handler = task->program->actions[fault->signal].handler;
 
@@ -87,6 +89,7 @@ void program_force_signal(struct registers *registers, const struct signal_fault
 
 void program_deliver_signals(struct registers *registers)
 {
+    thread_may_sleep();
     struct task *task = task_current();
     uint32_t signal;
 

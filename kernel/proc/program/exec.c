@@ -9,6 +9,7 @@
  */
 #include "arch/context.h"
 #include "arch/cpu.h"
+#include "atomic.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
 #include "space/regions.h"
@@ -45,6 +46,7 @@ static enum error copy_image(struct program_record *program, struct space_id ima
 static enum error build(const char *name, const struct program_image *words, uint32_t *out_index,
                         uint32_t *stack_pointer)
 {
+    thread_may_sleep();
     enum error error = program_create("exec", 0, out_index);
 
     if (error != OK) {
@@ -113,6 +115,7 @@ static void restart(struct task *task, uint32_t entry, uint32_t stack_pointer)
 
 enum error program_become(const char *name, const struct program_image *words)
 {
+    thread_may_sleep();
     struct task *task = task_current();
     uint32_t other, stack_pointer;
 

@@ -6,6 +6,7 @@
  * A program's index is its process id. The record persists; the page tables of its space are volatile and fill by
  * faults.
  */
+#include "atomic.h"
 #include "log.h"
 #include "programs.h"
 #include "space/limits.h"
@@ -25,6 +26,7 @@ enum error program_reserve(void)
 
 enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index)
 {
+    DOES_NOT_SLEEP();
     uint32_t index;
 
     if (!record_find_free(RECORD_PROGRAM, &index)) {
@@ -74,6 +76,7 @@ static enum error reserve_with_space(void)
 
 enum error program_create(const char *name, uint32_t parent, uint32_t *out_index)
 {
+    thread_may_sleep();
     struct space_id space;
     enum error error = reserve_with_space();
 

@@ -6,6 +6,7 @@
  * who may ask for its status; in that order, so that an end which a power cut interrupts can be taken up again from the
  * record.
  */
+#include "atomic.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
 #include "log.h"
@@ -85,6 +86,7 @@ static struct signal_origin origin_of_end(uint32_t index, uint32_t status)
 /* The last step: nothing sleeps. */
 static void end(uint32_t index)
 {
+    DOES_NOT_SLEEP();
     struct program_record *program = program_at(index);
     uint32_t parent = program->parent;
     struct signal_origin origin = origin_of_end(index, program->exit_status);
@@ -138,6 +140,7 @@ static void leave_space_to_borrower(struct program_record *program, uint32_t ind
 
 void program_destroy(uint32_t index)
 {
+    thread_may_sleep();
     struct program_record *program = program_at(index);
 
     file_close_all(program);

@@ -2,6 +2,7 @@
 /*
  * Programs at the beginning of a boot: none, or those that the records hold.
  */
+#include "atomic.h"
 #include "file/file.h"
 #include "file/pipe.h"
 #include "log.h"
@@ -93,6 +94,7 @@ enum error program_adopt_all(void)
 
 enum error program_resume_all(void)
 {
+    thread_may_sleep();
     enum error error = task_resume_all();
 
     for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {

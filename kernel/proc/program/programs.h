@@ -17,8 +17,9 @@
 MUST_CHECK enum error program_create(const char *name, uint32_t parent, uint32_t *out_index);
 
 /*
- * The same in two steps, for who has more to prepare: the first may sleep, unless there is a record already; the second
- * does not sleep. The program owns the space, if one is given.
+ * The same in two steps, for who has more to prepare. The program owns the space, if one is given.
+ * - program_reserve(): may sleep, unless there is a record already. ERROR_NO_MEMORY.
+ * - program_create_in(): does not sleep. ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error program_reserve(void);
 MUST_CHECK enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index);

@@ -8,6 +8,7 @@
  * What a blocked call has achieved is judged by the call, which is made again. What belongs to the processor is made harmless when it is loaded (cpu_sanitise(), cpu_user_load()).
  */
 #include "arch/cpu.h"
+#include "atomic.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "space/space.h"
@@ -237,6 +238,7 @@ static const struct {
 
 enum error record_prove_all(void)
 {
+    DOES_NOT_SLEEP();
     memset(space_owned, 0, sizeof(space_owned));
     memset(program_has_task, 0, sizeof(program_has_task));
     for (uint32_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {

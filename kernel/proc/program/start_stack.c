@@ -7,6 +7,7 @@
  *     argc | argv ... 0 | environment ... 0 | auxiliary vector ... 0 | 16 random bytes | platform | strings
  */
 #include "arch/clock.h"
+#include "atomic.h"
 #include "arch/cpu.h"
 #include "linux/linux_abi.h"
 #include "space/user_memory.h"
@@ -67,6 +68,7 @@ uint32_t start_strings_bytes(const char *const *strings, uint32_t count)
 
 enum error start_map_stack(struct address_space space)
 {
+    thread_may_sleep();
     const struct vm_region_attributes guard = {.backing = {.kind = VM_BACKING_NONE}};
     enum error error = address_space_map(space, STACK_END_PAGE - STACK_FIRST_PAGES, STACK_FIRST_PAGES,
                                          address_space_zeroes(VM_READ | VM_WRITE, VM_REGION_GROWS_DOWN));
@@ -125,6 +127,7 @@ static void put_auxiliary_vector(struct stack_builder *stack, const struct elf_p
 enum error start_build_stack(struct space_id space, const struct program_image *image, const struct elf_plan *plan,
                              uint32_t *out_pointer)
 {
+    thread_may_sleep();
     struct stack_builder stack = {.space = space, .strings = STACK_END_PAGE << PAGE_SHIFT, .error = OK};
     const uint64_t random[2] = {clock_entropy(), clock_entropy()};
 

@@ -3,6 +3,7 @@
  * Tasks: threads of programs, their life. (What a task is goes into its record in capture.c.)
  */
 #include "arch/cpu.h"
+#include "atomic.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
 #include "log.h"
@@ -126,6 +127,7 @@ static enum error task_validate(uint32_t index)
 
 enum error task_adopt_all(void)
 {
+    DOES_NOT_SLEEP();
     enum error error = OK;
 
     for (uint32_t i = 0; error == OK && i < record_committed(RECORD_TASK); i++) {

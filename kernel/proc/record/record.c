@@ -10,6 +10,7 @@
  * it.
  */
 #include "record.h"
+#include "atomic.h"
 #include "arch/window.h"
 #include "file/pipe_internal.h"
 #include "linux/linux_abi.h"
@@ -194,6 +195,7 @@ uint32_t record_first_index(enum record_type type)
 
 bool record_find_free(enum record_type type, uint32_t *out_index)
 {
+    DOES_NOT_SLEEP();
     return record_find_free_from(type, first_index[type], out_index);
 }
 

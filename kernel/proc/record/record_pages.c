@@ -6,6 +6,7 @@
  * cannot wait. So there are never more pages than half of the reserve: every one of them could be copied at once. Each table
  * has a guaranteed share of that budget, and what is left over is for whoever comes first.
  */
+#include "atomic.h"
 #include "log.h"
 #include "record_internal.h"
 #include "store.h"
@@ -65,6 +66,7 @@ static bool may_grow(enum record_type type, uint32_t more)
 /* If not, pages that hold nothing are looked for, and those waited for that are on their way out. May sleep then. */
 static enum error make_room(enum record_type type, uint32_t more)
 {
+    thread_may_sleep();
     if (may_grow(type, more)) {
         return OK;
     }
@@ -97,8 +99,10 @@ static enum error bring_in(enum record_type type, uint32_t page)
     uint32_t wired = 0, count = record_unit_pages(type);
     enum error error = OK;
 
+    atomic_begin();
     set_unit(type, page, false, true);
     pages_of[type] += count;
+    atomic_end();
     while (error == OK && wired < count) {
         error = wire((struct gpn){first.number + wired});
         wired += error == OK ? 1 : 0;
@@ -106,8 +110,10 @@ static enum error bring_in(enum record_type type, uint32_t page)
     while (error != OK && wired > 0) {
         vm_unwire((struct gpn){first.number + --wired});
     }
+    atomic_begin();
     pages_of[type] -= error == OK ? 0 : count;
     set_unit(type, page, error == OK, false);
+    atomic_end();
     return error;
 }
 
@@ -149,6 +155,7 @@ static enum error commit_pages(enum record_type type, uint32_t pages)
 
 enum error record_commit(enum record_type type, uint32_t count)
 {
+    thread_may_sleep();
     if (count > record_layouts[type].count) {
         return ERROR_NO_MEMORY;
     }
@@ -202,19 +209,23 @@ static void take_out(enum record_type type, uint32_t page)
     struct gpn first = record_page(&record_layouts[type], page);
     uint32_t count = record_unit_pages(type);
 
+    atomic_begin();
     set_unit(type, page, false, true);
     pages_leaving += count;
     for (uint32_t i = 0; i < count; i++) {
         vm_unwire((struct gpn){first.number + i});
     }
+    atomic_end();
     enum error error = vm_discard_in_use(first, count);
     if (error != OK) {
         log_line("record: a page of the table of %s records is not discarded: %s", record_layouts[type].name,
                  error_text(error));
     }
+    atomic_begin();
     pages_of[type] -= count;
     pages_leaving -= count;
     set_unit(type, page, false, false);
+    atomic_end();
 }
 
 static void give_back(enum record_type type, uint32_t index)
@@ -253,6 +264,7 @@ static void trim_units(enum record_type type, uint32_t spare)
 
 void record_trim(bool all)
 {
+    thread_may_sleep();
     static const enum record_type with_holes[] = {RECORD_PROGRAM, RECORD_TASK, RECORD_FILE, RECORD_SPACE, RECORD_PIPE};
 
     for (uint32_t i = 0; i < sizeof(with_holes) / sizeof(with_holes[0]); i++) {
@@ -302,6 +314,7 @@ static enum error resume_table(struct store *store, enum record_type type)
 
 enum error record_resume(struct store *store)
 {
+    thread_may_sleep();
     enum error error = OK;
 
     for (enum record_type type = 0; error == OK && type < RECORD_TYPES; type++) {

@@ -7,6 +7,7 @@
  * choice in memory. They have seen what any processor had that the image was booted on.
  */
 #include "system_state.h"
+#include "atomic.h"
 #include "arch/cpu.h"
 #include "log.h"
 #include "record.h"
@@ -41,6 +42,7 @@ void system_state_create(void)
 
 void system_state_note_end(const char *name, uint32_t status)
 {
+    DOES_NOT_SLEEP();
     system_state.end_status = status;
     memset(system_state.end_name, 0, sizeof(system_state.end_name));
     kernel_snprintf(system_state.end_name, sizeof(system_state.end_name), "%s", name);

@@ -3,6 +3,7 @@
  * The clocks of programs: the monotonic clock of the object space over the machine's clock of this boot.
  */
 #include "arch/clock.h"
+#include "atomic.h"
 #include "program_time.h"
 #include "system_state.h"
 
@@ -17,6 +18,7 @@ void time_resume(void)
 
 void time_capture(void)
 {
+    DOES_NOT_SLEEP();
     system_state.monotonic_ns = time_monotonic_ns();
 }
 

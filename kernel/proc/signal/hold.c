@@ -6,6 +6,7 @@
  * one of a task in user mode, or, after a boot, one that still has its call to issue again. The sleep takes part in no
  * time slice and writes nothing, so a held program costs a snapshot nothing.
  */
+#include "atomic.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "program_hold.h"
@@ -16,11 +17,13 @@ static struct wait_queue held_tasks;
 
 void program_hold(uint32_t program, enum program_hold why)
 {
+    DOES_NOT_SLEEP();
     program_at(program)->held |= why;
 }
 
 void program_let_go(uint32_t program, enum program_hold why)
 {
+    DOES_NOT_SLEEP();
     struct program_record *record = program_at(program);
 
     if ((record->held & why) != 0) {
@@ -79,6 +82,7 @@ static bool is_task(const struct task *task)
 
 bool program_on_processor(uint32_t *program, uint32_t *parent, char *name)
 {
+    DOES_NOT_SLEEP();
     const struct task *task = thread_current() != NULL ? task_current() : NULL;
 
     if (task == NULL || !is_task(task) || task->program_index == 0 ||

@@ -6,6 +6,7 @@
  * signals that would stop a program are ignored.
  */
 #include "signal.h"
+#include "atomic.h"
 #include "linux/linux_abi.h"
 #include "program_hold.h"
 #include "task/pending.h"
@@ -135,11 +136,13 @@ static const struct signal_origin from_kernel = {.code = SI_KERNEL};
 
 void signal_send_task(struct task *task, uint32_t signal)
 {
+    DOES_NOT_SLEEP();
     signal_send_task_from(task, signal, &from_kernel);
 }
 
 enum error signal_send(uint32_t program, uint32_t signal)
 {
+    DOES_NOT_SLEEP();
     return signal_send_from(program, signal, &from_kernel);
 }
 

@@ -8,6 +8,7 @@
  * end.
  */
 #include "signal_frame.h"
+#include "atomic.h"
 #include "arch/context.h"
 #include "arch/cpu.h"
 #include "linux/linux_abi.h"
@@ -208,6 +209,7 @@ static void start_handler(struct registers *registers, const struct signal_actio
 enum error signal_frame_enter(struct registers *registers, const struct signal_fault *fault,
                               const struct signal_action *action)
 {
+    thread_may_sleep();
     struct task_record *record = task_current()->record;
     const uint32_t *mask = record->signal_mask_saved != 0 ? record->signal_saved_mask : record->signal_mask;
     bool with_information = (action->flags & SA_SIGINFO) != 0;
@@ -297,6 +299,7 @@ static enum error read_frame(uint32_t stack, bool with_information, struct signa
 
 enum error signal_frame_leave(struct registers *registers, bool with_information)
 {
+    thread_may_sleep();
     struct task *task = task_current();
     struct signal_context context = {0};
     uint32_t mask[2] = {0, 0};

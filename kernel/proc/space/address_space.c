@@ -7,6 +7,7 @@
  * cut in between leaves the guard, and the call that is issued again removes it.
  */
 #include "address_space.h"
+#include "atomic.h"
 #include "log.h"
 #include "space.h"
 #include "task/task.h"
@@ -153,6 +154,7 @@ enum error address_space_replace(struct address_space space, uint32_t first, uin
 
 enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count)
 {
+    thread_may_sleep();
     if (is_empty(space, first, count)) {
         return OK;
     }

@@ -3,6 +3,7 @@
  * The limits of programs: what they are at first, and what is held to them.
  */
 #include "limits.h"
+#include "atomic.h"
 #include "address_space.h"
 #include "linux/linux_abi.h"
 #include "log.h"
@@ -72,6 +73,7 @@ static bool fits(const struct program_record *program, const struct limit *limit
 bool limits_allow_pages(const struct program_record *program, uint32_t first, uint32_t replaced, uint32_t count,
                         bool is_data)
 {
+    DOES_NOT_SLEEP();
     return fits(program, &program->limits[RLIMIT_AS], first, replaced, count, false) &&
            (!is_data || fits(program, &program->limits[RLIMIT_DATA], first, replaced, count, true));
 }

@@ -6,6 +6,7 @@
  * changes the roots of trees; whoever keeps one keeps it in the record of a program or a space.
  */
 #include "regions.h"
+#include "atomic.h"
 #include "space.h"
 
 struct vm_region_table region_table;
@@ -70,12 +71,14 @@ static void trim(bool all)
 
 bool regions_growth_goes_on(enum error error)
 {
+    thread_may_sleep();
     return error == ERROR_DENIED && vm_region_records_available(&region_table) == 0 &&
            vm_region_reserve_growth(&region_table) == OK;
 }
 
 enum error regions_start(void)
 {
+    thread_may_sleep();
     enum error error = record_commit(RECORD_REGION, 1);
 
     if (error != OK) {

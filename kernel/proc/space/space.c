@@ -6,6 +6,7 @@
  * then taken back at leisure, which may sleep or fail, and after a cut whoever boots finds it so and goes on.
  */
 #include "space.h"
+#include "atomic.h"
 #include "log.h"
 #include "program/elf_image.h"
 #include "regions.h"
@@ -46,6 +47,7 @@ enum error space_reserve(uint32_t count)
 
 enum error space_create(struct space_id *out)
 {
+    DOES_NOT_SLEEP();
     struct space_id space;
 
     if (!record_find_free(RECORD_SPACE, &space.number)) {
@@ -61,6 +63,7 @@ enum error space_create(struct space_id *out)
 
 void space_forget(struct space_id space)
 {
+    DOES_NOT_SLEEP();
     vm_lineage_set_source(space, SPACE_SHARED);
     pmap_delete(space);
     memset(space_at(space), 0, sizeof(struct space_record));
@@ -69,6 +72,7 @@ void space_forget(struct space_id space)
 
 void space_set_source(struct space_id space, struct space_id source)
 {
+    DOES_NOT_SLEEP();
     space_at(space)->source = source.number;
     vm_lineage_set_source(space, source);
 }
@@ -87,11 +91,13 @@ static void become_copy(struct vm_region_attributes *attributes, void *context)
 
 enum error space_copy_regions(struct space_id source, uint32_t *out_root)
 {
+    DOES_NOT_SLEEP();
     return vm_region_clone(&region_table, *space_regions(source), out_root, become_copy, &source);
 }
 
 enum error space_make_image(uint32_t index, const struct elf_plan *plan)
 {
+    thread_may_sleep();
     struct program_record *program = program_at(index);
     struct space_id image = {program->space}, space;
     uint32_t regions;
@@ -156,6 +162,7 @@ struct space_id space_image_named(const char *name)
 
 struct space_id space_abandon(struct program_record *program)
 {
+    DOES_NOT_SLEEP();
     struct space_id space = {program->space};
 
     if (space.number != 0) {
@@ -206,6 +213,7 @@ static bool is_leaving(struct space_id space)
 
 void space_collect(struct space_id space)
 {
+    thread_may_sleep();
     while (is_leaving(space)) {
         struct space_id source = vm_lineage_source(space);
         enum error error = empty(space);
@@ -297,6 +305,7 @@ enum error space_resume(void)
 
 void space_collect_all(void)
 {
+    thread_may_sleep();
     for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
         if (is_leaving((struct space_id){i})) {
             space_collect((struct space_id){i});

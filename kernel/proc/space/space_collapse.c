@@ -8,6 +8,7 @@
  * source. Then, in one step, the program moves: it gets the source's regions with the rights of its own, and the
  * source's space.
  */
+#include "atomic.h"
 #include "address_space.h"
 #include "log.h"
 #include "space.h"
@@ -146,6 +147,7 @@ static bool is_only_child(struct space_id space)
 
 enum error space_collapse(uint32_t index)
 {
+    thread_may_sleep();
     struct program_record *program = program_at(index);
     enum error error = OK;
 

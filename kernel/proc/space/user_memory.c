@@ -5,6 +5,7 @@
  * that it is, with its own signals, however long it sleeps.
  */
 #include "user_memory.h"
+#include "atomic.h"
 #include "arch/window.h"
 #include "log.h"
 #include "regions.h"
@@ -82,6 +83,7 @@ static bool is_mapped(struct gpn page, enum pmap_access access)
 
 bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access)
 {
+    DOES_NOT_SLEEP();
     if (length == 0) {
         return true;
     }
@@ -98,9 +100,9 @@ bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access acc
 
 enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
 {
+    thread_may_sleep();
     uint32_t end = address.value + length;
 
-    thread_may_sleep();
     if (length > USER_RANGE_MAX) {
         return ERROR_RANGE;
     }
@@ -129,6 +131,7 @@ void user_release(struct user_range *range)
 
 enum error user_copy_in(void *destination, struct vaddr source, uint32_t length)
 {
+    thread_may_sleep();
     struct user_range range;
 
     if (user_is_present(source, length, PMAP_READ)) {
@@ -179,6 +182,7 @@ static enum error copy_into_page(struct gpn page, uint32_t offset, const void *b
 
 enum error user_copy_into(struct space_id space, struct vaddr destination, const void *source, uint32_t length)
 {
+    thread_may_sleep();
     const uint8_t *bytes = source;
     enum error error = OK;
 

@@ -3,6 +3,7 @@
  * The system call that the current task is in: its beginning, the change it is for, its end (CALL-2).
  */
 #include "arch/cpu.h"
+#include "atomic.h"
 #include "task.h"
 #include <string.h>
 

@@ -3,6 +3,7 @@
  * Accounts of programs: made with the program, saved with its tasks.
  */
 #include "program_account.h"
+#include "atomic.h"
 #include "arch/frame.h"
 #include "log.h"
 #include "pool.h"
@@ -17,6 +18,7 @@ static struct vm_account *of_program[PROGRAMS_MAX + 1];
 
 enum error program_account_open(uint32_t program)
 {
+    DOES_NOT_SLEEP();
     void *account;
 
     if (accounts.object_bytes == 0) {
@@ -31,6 +33,7 @@ enum error program_account_open(uint32_t program)
 
 void program_account_enter(uint32_t program, struct space_id space)
 {
+    DOES_NOT_SLEEP();
     vm_account_attach(space, NULL);
     vm_account_attach(space, of_program[program]);
 }

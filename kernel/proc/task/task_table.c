@@ -3,6 +3,7 @@
  * The tasks that live in this boot, by the index of their records; and the one whose thread is running.
  */
 #include "arch/pmap.h"
+#include "atomic.h"
 #include "task.h"
 
 static struct task *tasks[TASKS_MAX];
@@ -50,6 +51,7 @@ static uint32_t memory_of(const struct task *task)
 
 void task_move_program(uint32_t program, struct space_id space)
 {
+    DOES_NOT_SLEEP();
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
         if (tasks[i] != NULL && memory_of(tasks[i]) == program) {
             tasks[i]->context.space = space;

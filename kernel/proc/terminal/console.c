@@ -138,6 +138,7 @@ static void console_main(void *argument)
 
 enum error terminal_start(bool resumed, struct terminal_window window)
 {
+    thread_may_sleep();
     struct thread *thread;
     enum error error = record_commit(RECORD_TERMINAL, CONSOLE + 1);
 

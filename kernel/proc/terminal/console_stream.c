@@ -132,6 +132,7 @@ void stream_send_at_once(const uint8_t *bytes, uint32_t length)
 
 void stream_send(const uint8_t *bytes, uint32_t length)
 {
+    DOES_NOT_SLEEP();
     mid_line = length > 0 ? bytes[length - 1] != '\n' : mid_line;
     if (is_held) {
         put_in_outbox(bytes, length);
@@ -172,12 +173,14 @@ void stream_stop(void)
 
 void stream_durable(void)
 {
+    DOES_NOT_SLEEP();
     may_go_to = at_stop;
     wait_queue_wake(&pump_queue, 1);
 }
 
 void stream_finish(void)
 {
+    thread_may_sleep();
     if (waiting() == 0 || snap_sync() != OK) {
         return;
     }

@@ -7,6 +7,7 @@
  * (terminal_effects.c). What is typed comes from console.c.
  */
 #include "terminal.h"
+#include "atomic.h"
 #include "console_stream.h"
 #include "linux/linux_terminal.h"
 #include "log.h"
@@ -29,6 +30,7 @@ bool terminal_is_writable(uint32_t terminal)
 
 uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length)
 {
+    DOES_NOT_SLEEP();
     uint32_t taken = 0;
     uint32_t piece;
 
@@ -63,6 +65,7 @@ static bool is_foreground(uint32_t terminal, uint32_t program)
 
 enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, uint32_t capacity, uint32_t *length)
 {
+    DOES_NOT_SLEEP();
     if (!is_foreground(terminal, program)) {
         return ERROR_BUSY;
     }

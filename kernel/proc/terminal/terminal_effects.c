@@ -3,6 +3,7 @@
  * What a change of a terminal object asks for outside: bytes for the serial line, rows for the screen, readers to wake; and
  * messages of the kernel, which are such changes.
  */
+#include "atomic.h"
 #include "console_stream.h"
 #include "log.h"
 #include "serial.h"
@@ -56,6 +57,7 @@ static void paint_change(const struct terminal *terminal, uint32_t from, uint32_
 
 void terminal_carry_out(uint32_t terminal)
 {
+    DOES_NOT_SLEEP();
     terminal_flush(&terminal_pending);
     if (terminal_pending.changed_to != 0) {
         paint_change(terminal_object(terminal), terminal_pending.changed_from, terminal_pending.changed_to);
@@ -95,6 +97,7 @@ static void output_text(uint32_t terminal, const char *text)
 
 void terminal_say(uint32_t terminal, const char *format, ...)
 {
+    DOES_NOT_SLEEP();
     char line[TERMINAL_MESSAGE_MAX];
     va_list arguments;
 

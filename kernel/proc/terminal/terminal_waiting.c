@@ -14,6 +14,7 @@ static struct watch_list watches;
 
 void terminal_wake_readers(void)
 {
+    DOES_NOT_SLEEP();
     wait_queue_wake(&readers, UINT32_MAX);
     watch_notify(&watches);
     wait_queue_wake(&console_work, UINT32_MAX);

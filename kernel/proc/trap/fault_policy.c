@@ -2,6 +2,7 @@
 /*
  * What a fault may do in the windows of programs, in the kernel's records and in pipes: the fault path (vm_fault.h) asks.
  */
+#include "atomic.h"
 #include "file/pipe.h"
 #include "linux/linux_abi.h"
 #include "program.h"
@@ -20,6 +21,7 @@ static uint8_t protection_for(enum pmap_access access)
 
 static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {
+    DOES_NOT_SLEEP();
     uint32_t index = space_owner(gpn_space(page));
     uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
 
@@ -59,6 +61,7 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
 /* The space whose page an untouched one shows. */
 static struct space_id source_of(struct gpn page)
 {
+    DOES_NOT_SLEEP();
     struct space_id space = gpn_space(page);
 
     if (space.number == SPACE_SHARED.number || space.number == SPACE_SYSTEM.number ||
@@ -73,6 +76,7 @@ static struct space_id source_of(struct gpn page)
 
 static void opening(struct gpn chunk)
 {
+    DOES_NOT_SLEEP();
     if (gpn_space(chunk).number == SPACE_SYSTEM.number) {
         task_capture_due();
     }
@@ -81,6 +85,7 @@ static void opening(struct gpn chunk)
 /* Nobody waits for it here: it ends as soon as it has its turn. */
 static bool stop(struct space_id space)
 {
+    DOES_NOT_SLEEP();
     uint32_t index = space_owner(space);
 
     if (index == 0 || program_at(index)->state != PROGRAM_RUNNING) {
