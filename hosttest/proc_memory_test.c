@@ -245,9 +245,10 @@ static void main_of_growth(void)
     for (uint32_t i = 0; i < GROWING; i++) {
         children[i] = case_fork(i % 2);
     }
-    for (uint32_t page = 0; vm_region_records_available(&region_table) > 3; page++) {
-        EXPECT((int32_t)(ARENA + 2 * page * PAGE_SIZE), CALL_MMAP2, ARENA + 2 * page * PAGE_SIZE, PAGE_SIZE, 3,
-               PRIVATE_ANONYMOUS | FIXED, UINT32_MAX, 0);
+    EXPECT(ARENA, CALL_MMAP2, ARENA, 0x10000000u, 3, PRIVATE_ANONYMOUS | FIXED | 0x4000u, UINT32_MAX, 0);
+    for (uint32_t page = 1; vm_region_records_available(&region_table) > 3; page += 2) {
+        int32_t result = CALL(CALL_MUNMAP, ARENA + page * PAGE_SIZE, PAGE_SIZE); /* a hole: a region more */
+        EXPECT_IS(true, result == 0 || vm_region_records_available(&region_table) <= 3);
     }
     EXPECT(GROWING, CALL_WRITE, 4, BUFFER, GROWING);
     for (uint32_t i = 0; i < GROWING; i++) {

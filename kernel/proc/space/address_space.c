@@ -141,13 +141,15 @@ static enum error empty_range(struct address_space space, uint32_t first, uint32
 enum error address_space_replace(struct address_space space, uint32_t first, uint32_t count,
                                  struct vm_region_attributes attributes)
 {
-    if (!is_empty(space, first, count)) {
-        enum error error = empty_range(space, first, count);
-        if (error != OK) {
-            return error;
-        }
+    enum error error = reserve_growth(space);
+
+    if (error == OK && !is_empty(space, first, count)) {
+        error = empty_range(space, first, count);
     }
-    enum error error = exchange_regions(space, first, count, &attributes);
+    if (error != OK) {
+        return error;
+    }
+    error = exchange_regions(space, first, count, &attributes);
     commit(space);
     return error;
 }
