@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # System calls at their edges, on the booted kernel.
-foreach(test clone file memory signal)
+foreach(test become clone end file handler limit memory proof range ring signal table)
     eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c proc_case.c)
 endforeach()
 target_link_options(proc_clone_test PRIVATE -Wl,--wrap=store_delete)
+eidolon_boot_test(proc_mayhem_test SOURCES proc_mayhem_test.c proc_mayhem.c proc_case.c TIMEOUT 10800)

@@ -136,8 +136,12 @@ static void run_function(struct registers *registers)
 /* As the handler's code: the call, and its own return. */
 static void run_handler(struct registers *registers)
 {
-    uint32_t back = case_word(registers->esp);
+    uint32_t back;
 
+    if (!host_load(registers, registers->esp, &back)) {
+        return; /* another signal came first */
+    }
+    enter(registers); /* it may come before the first instruction of a clone */
     scene->functions[running_function(registers) - CASE_FUNCTIONS]();
     registers->esp += 4;
     registers->eip = back;
@@ -193,7 +197,7 @@ static void start_disk(void)
         fake_disk_stop(&disk);
     }
     has_disk = true;
-    fake_disk_start(&disk, BLOCKS);
+    fake_disk_start(&disk, scene->blocks != 0 ? scene->blocks : BLOCKS);
     fake_machine_start(512);
     assert_int_equal(store_format(&disk.device, &format), OK);
     fake_machine_stop();
@@ -247,6 +251,7 @@ struct host_end case_run(const struct proc_case *with)
         .disk = &disk.device,
         .command_line = scene->options == NULL ? "interval=5" : scene->options,
         .frames = scene->frames,
+        .schedule = scene->schedule,
         .program = host_program_image(),
         .program_bytes = HOST_IMAGE_BYTES,
         .program_words = "/bin/case%20of%20calls one two%2x -- HOME=/ TERM=linux",
@@ -255,7 +260,7 @@ struct host_end case_run(const struct proc_case *with)
     fake_idle_hook = type_when_idle;
     struct host_end end = host_boot(&machine);
     fake_idle_hook = NULL;
-    if (end.kind != (scene->cut_after != 0 ? HOST_CUT : HOST_ENDED) || end.status != scene->status) {
+    if (end.kind != (scene->cut_after != 0 ? HOST_CUT : scene->kind) || end.status != scene->status) {
         fprintf(stderr, "boot ended as %d, status %u: %s\n%s", (int)end.kind, end.status, end.text, host_console());
         fail();
     }

@@ -20,9 +20,12 @@ struct proc_case {
     void (*main)(void);                      /* exits with 0 when it comes back */
     void (*functions[CASE_FUNCTIONS])(void); /* what clones do (case_fork), and what handlers are (case_code) */
     const char *input;                       /* typed when nobody can run: a piece up to each '|' at a time; NULL: nothing */
-    uint32_t frames;
+    uint32_t frames;                         /* 0: plenty */
+    uint32_t blocks;                         /* of the disk; 0: 4,096 */
+    uint64_t schedule;                       /* seed of the order in which they run; 0: in turns */
     const char *options;                     /* of the kernel; NULL: "interval=5" */
     uint32_t status;                         /* that the last program ends with */
+    enum host_end_kind kind;                 /* how the boot ends, if it is not cut */
     bool keeps_disk;                         /* go on with the disk of the case before */
     uint32_t cut_after;                      /* the power goes with so many events of the disk; 0: never */
 };

@@ -3,6 +3,7 @@
 
     --seed N     the seed of the random moments and orders; drawn and printed if absent
     --soak       the long versions
+    --selftest P of the kernel's own tests those whose names begin with P (test_kernel.py): planted faults need no more
 
 A failing test shows what each of its machines wrote to the console in its last boots, and the kernel's log.
 """
@@ -21,6 +22,7 @@ WITH_I386_LIBRARIES = ("lua_", "sqlite_", "musl_")
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, help="seed of the random moments")
     parser.addoption("--soak", action="store_true", help="run the long versions")
+    parser.addoption("--selftest", metavar="PREFIX", default="", help="of the kernel's own tests only some")
 
 
 def pytest_configure(config):
@@ -36,6 +38,12 @@ def pytest_report_header(config):
 @pytest.fixture
 def soak(request):
     return request.config.getoption("soak")
+
+
+@pytest.fixture
+def own_tests(request):
+    """What the names of the kernel's own tests that are wanted begin with."""
+    return request.config.getoption("selftest")
 
 
 @pytest.fixture

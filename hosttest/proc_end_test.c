@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end of programs on the booted kernel: who hears of it, what is left, and who gets the keyboard.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "linux/linux_abi.h"
+#include "proc_case.h"
+#include "program.h"
+#include "record.h"
+#include "terminal.h"
+
+#include <string.h>
+
+#define AT      SPACE_AT
+#define CHLD    17u
+#define CONSOLE 0u
+
+enum { SETPGID = 57 };
+
+static uint32_t turn, handled;
+
+static void await(uint32_t wanted)
+{
+    while (turn < wanted) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+}
+
+static uint32_t programs_in_use(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
+        count += program_at(i)->state != PROGRAM_FREE;
+    }
+    return count;
+}
+
+static void await_alone(void)
+{
+    for (uint32_t i = 0; programs_in_use() > 1 && i < 1000; i++) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    EXPECT_IS(1, programs_in_use());
+}
+
+static void nothing(void)
+{
+}
+
+static void act_on_child(uint32_t handler, uint32_t flags)
+{
+    WORDS(AT, handler, flags | SA_RESTORER, case_code(CASE_FUNCTIONS), 0, 0);
+    EXPECT(0, CALL_RT_SIGACTION, CHLD, AT, 0, 8);
+}
+
+/* Children without a parent ---------------------------------------------------------------------------------------- */
+
+static void outlive(void)
+{
+    await(1);
+    EXPECT(0, CALL_GETPPID);
+    turn = 2;
+}
+
+static void leave_child(void)
+{
+    (void)case_fork(0);
+}
+
+static void leave_ended_child(void)
+{
+    int32_t child = case_fork(2);
+
+    while (program_at((uint32_t)child)->state != PROGRAM_ZOMBIE) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+}
+
+static void main_of_orphans(void)
+{
+    turn = 0;
+    case_reap(case_fork(1), 0);
+    turn = 1;
+    await(2);
+    await_alone();
+    case_reap(case_fork(3), 0);
+    await_alone();
+    EXPECT(-ECHILD, CALL_WAIT4, UINT32_MAX, 0, 0, 0);
+}
+
+static void child_whose_parent_has_ended_is_nobodys(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){
+        .main = main_of_orphans, .functions = {outlive, leave_child, nothing, leave_ended_child}});
+}
+
+/* Who hears -------------------------------------------------------------------------------------------------------- */
+
+static void count_handled(void)
+{
+    handled++;
+}
+
+static void main_of_hearing(void)
+{
+    handled = 0;
+    act_on_child(case_code(1), 0);
+    case_reap(case_fork(0), 0);
+    EXPECT_IS(1, handled);
+    act_on_child(case_code(1), SA_NOCLDWAIT);
+    (void)case_fork(0);
+    await_alone();
+    EXPECT_IS(2, handled);
+    EXPECT(-ECHILD, CALL_WAIT4, UINT32_MAX, 0, 0, 0);
+    act_on_child(SIG_IGN, 0);
+    (void)case_fork(0);
+    await_alone();
+    EXPECT_IS(2, handled);
+    EXPECT(-ECHILD, CALL_WAIT4, UINT32_MAX, 0, 0, 0);
+    act_on_child(SIG_DFL, 0);
+}
+
+static void parent_hears_of_ends_as_it_asked(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_hearing, .functions = {nothing, count_handled}});
+}
+
+static void main_of_groups(void)
+{
+    turn = 0;
+    int32_t job = case_fork(1), other = case_fork(0);
+
+    EXPECT(0, SETPGID, (uint32_t)job, (uint32_t)job);
+    while (program_at((uint32_t)other)->state != PROGRAM_ZOMBIE) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    EXPECT(0, CALL_WAIT4, 0u - (uint32_t)job, 0, 1, 0); /* it runs */
+    turn = 1;
+    EXPECT(job, CALL_WAIT4, 0u - (uint32_t)job, 0, 0, 0);
+    EXPECT(-ECHILD, CALL_WAIT4, 0u - (uint32_t)job, 0, 0, 0);
+    EXPECT(other, CALL_WAIT4, 0, 0, 0, 0);
+    EXPECT(-ECHILD, CALL_WAIT4, UINT32_MAX, 0, 0, 0);
+}
+
+static void end_when_told(void)
+{
+    await(1);
+}
+
+static void parent_that_waits_for_a_group_hears_of_that_one(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_groups, .functions = {nothing, end_when_told}});
+}
+
+/* The keyboard ----------------------------------------------------------------------------------------------------- */
+
+/* As if the kernel had started it: a session of its own, a child of nobody. */
+static uint32_t start_session(void)
+{
+    uint32_t program = (uint32_t)case_fork(0);
+
+    program_at(program)->parent = 0;
+    program_at(program)->session = program_at(program)->process_group = program;
+    terminal_begin_session(CONSOLE, program);
+    EXPECT_IS(program, terminal_foreground(CONSOLE));
+    return program;
+}
+
+/* A job of a session, in front. */
+static uint32_t start_job(uint32_t session)
+{
+    uint32_t program = (uint32_t)case_fork(0);
+
+    program_at(program)->parent = 0;
+    program_at(program)->session = session;
+    program_at(program)->process_group = program;
+    terminal_set_foreground(CONSOLE, program);
+    EXPECT_IS(program, terminal_foreground(CONSOLE));
+    return program;
+}
+
+static void end(uint32_t program)
+{
+    EXPECT(0, CALL_KILL, program, 9);
+    while (program_at(program)->state != PROGRAM_FREE) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+}
+
+static void sleep_long(void)
+{
+    WORDS(AT, 1000, 0);
+    EXPECT(0, CALL_NANOSLEEP, AT, 0);
+}
+
+static void main_of_keyboard(void)
+{
+    EXPECT_IS(1, terminal_foreground(CONSOLE));
+    EXPECT_IS(false, terminal_switch(CONSOLE)); /* to nobody */
+    uint32_t first = start_session(), second = start_session();
+    uint32_t job = start_job(first);
+    EXPECT_IS(false, terminal_switch(CONSOLE)); /* a shell's business */
+    EXPECT_IS(job, terminal_foreground(CONSOLE));
+    end(job);
+    EXPECT_IS(first, terminal_foreground(CONSOLE));
+    EXPECT_IS(true, terminal_switch(CONSOLE));
+    uint32_t now = terminal_foreground(CONSOLE);
+    EXPECT_IS(true, now == second || now == 1);
+    while (terminal_foreground(CONSOLE) != first) {
+        EXPECT_IS(true, terminal_switch(CONSOLE));
+    }
+    end(first);
+    EXPECT_IS(second, terminal_foreground(CONSOLE));
+    end(second);
+    EXPECT_IS(1, terminal_foreground(CONSOLE));
+}
+
+static void keyboard_goes_to_who_is_there(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_keyboard, .functions = {sleep_long}});
+    assert_non_null(strstr(host_console(), "has the keyboard"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(child_whose_parent_has_ended_is_nobodys),
+        cmocka_unit_test(parent_hears_of_ends_as_it_asked),
+        cmocka_unit_test(parent_that_waits_for_a_group_hears_of_that_one),
+        cmocka_unit_test(keyboard_goes_to_who_is_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

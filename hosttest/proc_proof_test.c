@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Records that lie: a field of one is changed in a running kernel and committed, with every checksum right. A boot that is
+ * asked for that generation refuses it and names the field; what was committed before goes on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "eidolon/eidolon.h"
+#include "linux/linux_abi.h"
+#include "proc_case.h"
+#include "program.h"
+#include "record.h"
+#include "task/task.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AT    SPACE_AT
+#define NEVER 1000000u
+
+static uint32_t child;
+
+static struct task_record *task_of(uint32_t program)
+{
+    for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
+        struct task_record *record = record_at(RECORD_TASK, i);
+        if (record->state == TASK_ALIVE && record->program == program) {
+            return record;
+        }
+    }
+    host_wrong("program %u has no task", program);
+}
+
+static void circle_of_parents(void)
+{
+    program_at(1)->parent = child;
+}
+
+static void parent_that_is_nobody(void)
+{
+    program_at(child)->parent = child + 5;
+}
+
+static void space_of_another(void)
+{
+    program_at(child)->space = program_at(1)->space;
+}
+
+static void break_before_its_start(void)
+{
+    program_at(1)->break_start = program_at(1)->break_end + 1;
+}
+
+static void umask_of_nobody(void)
+{
+    program_at(1)->umask = 01000;
+}
+
+static void group_of_nobody(void)
+{
+    program_at(1)->process_group = PROGRAMS_MAX + 1;
+}
+
+static void other_terminal(void)
+{
+    program_at(1)->terminal = 1;
+}
+
+static void descriptor_flag(void)
+{
+    program_at(1)->file_flags[1] = 2;
+}
+
+static void name_without_end(void)
+{
+    program_at(1)->name[0] = '\n';
+}
+
+static void blocked_kill(void)
+{
+    task_of(child)->signal_mask[0] = 1u << (SIGKILL - 1);
+}
+
+static void second_task(void)
+{
+    task_of(child)->program = 1;
+}
+
+static void file_of_another_terminal(void)
+{
+    ((struct file_record *)record_at(RECORD_FILE, program_at(1)->files[0]))->object = 2;
+}
+
+static const struct {
+    void (*tell)(void);
+    const char *named;
+} lies[] = {
+    {circle_of_parents, "its parent"},
+    {parent_that_is_nobody, "its parent"},
+    {space_of_another, "its space"},
+    {break_before_its_start, "its break"},
+    {umask_of_nobody, "its umask"},
+    {group_of_nobody, "its group"},
+    {other_terminal, "its terminal"},
+    {descriptor_flag, "its descriptors"},
+    {name_without_end, "its name"},
+    {blocked_kill, "its signal mask"},
+    {second_task, "its program"},
+    {file_of_another_terminal, "its object"},
+};
+
+static uint32_t lie;
+
+static void sleep_long(void)
+{
+    WORDS(AT, 1000, 0);
+    EXPECT(0, CALL_NANOSLEEP, AT, 0);
+}
+
+static uint64_t generation;
+
+static void commit_lie(void)
+{
+    child = (uint32_t)case_fork(0);
+    while (!task_at(record_index(RECORD_TASK, task_of(child)))->in_call) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    EXPECT(0, EIDOLON_CALL_SYNC, AT);
+    lies[lie].tell();
+    EXPECT(0, EIDOLON_CALL_SYNC, AT);
+    generation = case_word(AT) | (uint64_t)case_word(AT + 4) << 32;
+    host_cut_power(0);
+}
+
+static void record_that_lies_is_refused_by_name(void **state)
+{
+    char options[64];
+
+    (void)state;
+    for (lie = 0; lie < sizeof(lies) / sizeof(lies[0]); lie++) {
+        case_run(&(struct proc_case){
+            .main = commit_lie, .functions = {sleep_long}, .options = "interval=0", .cut_after = NEVER});
+        snprintf(options, sizeof(options), "interval=0 generation=%" PRIu64, generation);
+        case_run(&(struct proc_case){.main = commit_lie, .options = options, .kind = HOST_REFUSED, .keeps_disk = true});
+        if (strstr(host_log(), lies[lie].named) == NULL || strstr(host_log(), "is not sound") == NULL) {
+            fail_msg("lie %u: expected \"%s\" in\n%s", lie, lies[lie].named, host_log());
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(record_that_lies_is_refused_by_name)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
