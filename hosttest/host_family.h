@@ -17,9 +17,10 @@
 #include "arch/cpu.h"
 #include "host_program.h"
 
-#define FAMILY_WORDS 160u /* of the books */
+#define FAMILY_WORDS 192u /* of the books */
 #define FAMILY_PIDS  128u
 
+#define FAMILY_FIRST  1u  /* the process id of the first program */
 #define FAMILY_SIGNAL 10u /* SIGUSR1: what programs send each other */
 
 struct family_book {
@@ -39,7 +40,8 @@ struct family_options {
 /* What happened, to see that it does. */
 struct family_counters {
     uint64_t steps, writes, reads, maps, unmaps, protections, moves, breaks, forks, vforks, waits, executions, syncs,
-        piped, signals, handled, retries, deaths;
+        piped, signals, handled, retries, deaths,
+        resizes, files, polls, lines, masks, locks, orphans;
 };
 extern struct family_counters family_counters;
 
@@ -62,6 +64,13 @@ MUST_CHECK bool family_verify(struct registers *registers, const struct family_b
 
 /* The step that books are at. */
 uint32_t family_step_of(const struct family_book *book);
+
+/*
+ * What is typed at the terminal: byte `position` of all that ever is, in short lines; and how much of it the first program has
+ * read, as of now.
+ */
+uint8_t family_typed(uint32_t position);
+uint32_t family_line_at(void);
 
 /* A clone has been made. */
 void family_cloned(uint32_t parent, uint32_t child);

@@ -12,6 +12,7 @@
 #include "store.h"
 #include "program/programs.h"
 #include "space/regions.h"
+#include "terminal/terminal_object.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +23,6 @@
 #define BLOCKS          4096u
 #define BOOTS_MAX       16u
 #define STOPS_MAX       20000u /* of a world: generations */
-#define ALIVE_MAX       40u
 #define EVENTS_MAX      600u /* of a boot, before the power goes */
 #define VARIANTS        2u   /* states of a cut */
 #define STEPS_LOOKED_AT 120u /* instructions that programs go on for after a boot that only looks */
@@ -41,6 +41,7 @@ struct note {
 struct stop {
     struct note *notes; /* NULL: there was no such stop */
     uint32_t count;
+    uint32_t typed; /* bytes that the terminal has taken */
 };
 
 /* A sync that was answered, and the generation that must not be lost from then on. */
@@ -70,6 +71,7 @@ static struct {
     uint64_t resumed; /* generation */
     bool seen[FAMILY_PIDS];
     bool registers_seen[FAMILY_PIDS];
+    uint32_t typed, taken; /* bytes: by the host, and by the terminal */
     uint32_t missing;   /* programs of the stop that have not run yet */
     uint32_t steps_left;
 } world;
@@ -128,7 +130,7 @@ static bool is_about_to_end(const struct task *task)
     const uint32_t lethal = 1u << (9 - 1) | 1u << (10 - 1) | 1u << (15 - 1) | 1u << (11 - 1) | 1u << (7 - 1);
 
     return task->dying || task->program->state != PROGRAM_RUNNING ||
-           (task->record->signal_pending[0] & lethal) != 0;
+           (task->record->signal_pending[0] & ~task->record->signal_mask[0] & lethal) != 0;
 }
 
 static void take_note(struct note *note, const struct task *task)
@@ -146,14 +148,17 @@ static void take_note(struct note *note, const struct task *task)
 
 static void note_stop(struct stop *stop)
 {
+    uint32_t alive = 0;
+
+    for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
+        alive += task_at(i) != NULL;
+    }
     free(stop->notes);
-    stop->notes = calloc(ALIVE_MAX, sizeof(*stop->notes));
+    stop->notes = calloc(alive + 1, sizeof(*stop->notes));
     stop->count = 0;
+    stop->typed = world.taken;
     for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
         if (task_at(i) != NULL) {
-            if (stop->count == ALIVE_MAX) {
-                fail("more programs than a stop can note");
-            }
             take_note(&stop->notes[stop->count++], task_at(i));
         }
     }
@@ -213,6 +218,7 @@ static void on_resume(uint64_t generation)
     if (world.only_looks && generation < confirmed_at(world.at_event)) {
         fail("generation %llu had been confirmed", (unsigned long long)confirmed_at(world.at_event));
     }
+    world.typed = world.taken = generation != 0 ? stop->typed : 0;
     for (uint32_t i = 0; generation != 0 && i < stop->count; i++) {
         world.missing += !stop->notes[i].may_be_gone;
         family_books[stop->notes[i].pid] = stop->notes[i].book;
@@ -328,6 +334,44 @@ static void on_synced(uint32_t pid, uint32_t step)
     }
 }
 
+/* The terminal -----------------------------------------------------------------------------------------------------
+ *
+ * What lies in the volatile ring before it is gone with the power: it has been typed again when the terminal takes it.
+ */
+
+#define UNREAD_MAX 200u /* bytes typed that nobody has read */
+#define TYPED_MOST 12u  /* at a time: about a line, seldom a whole one */
+
+void __real_terminal_input(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
+void __wrap_terminal_input(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);
+
+void __wrap_terminal_input(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte)
+{
+    __real_terminal_input(terminal, effects, byte);
+    world.taken++;
+}
+
+static void type_some(void)
+{
+    char bytes[TYPED_MOST];
+    uint32_t count = 1 + below(TYPED_MOST);
+
+    if (world.typed - family_line_at() > UNREAD_MAX) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bytes[i] = (char)family_typed(world.typed + i);
+    }
+    world.typed += host_type(bytes, count);
+}
+
+static void type_when_idle(void)
+{
+    if (chance(2)) {
+        type_some();
+    }
+}
+
 /* User mode -------------------------------------------------------------------------------------------------------- */
 
 static void check_registers(const struct registers *now, const struct note *note)
@@ -403,6 +447,9 @@ static void run_user(struct registers *registers)
         host_cut_power(1);
     }
     disturb();
+    if (chance(100)) {
+        type_some();
+    }
     host_program_run(registers);
 }
 
@@ -449,7 +496,9 @@ static struct host_end boot(struct fake_disk *disk)
     use_disk(disk);
     host_program_tick(chance(3) ? 0 : 4 + below(30), next_random());
     proc_world_counters.boots++;
+    fake_idle_hook = type_when_idle;
     struct host_end end = host_boot(&machine);
+    fake_idle_hook = NULL;
     if (end.kind == HOST_REFUSED && world.one_in_fails != 0 && strstr(host_console(), "could not be made durable")) {
         end.kind = HOST_ENDED; /* the request that failed was the last snapshot's */
     }

@@ -115,6 +115,9 @@ static void proc_worlds_are_sound(void **state)
            family->steps, family->writes, family->reads, family->maps, family->unmaps, family->protections,
            family->moves, family->breaks, family->forks, family->vforks, family->waits, family->executions,
            family->syncs, family->piped, family->signals, family->handled, family->retries, family->deaths);
+    printf("worlds: resizes %" PRIu64 ", descriptors %" PRIu64 ", polls %" PRIu64 ", lines %" PRIu64 ", signals held back %" PRIu64
+           ", futexes %" PRIu64 ", orphans %" PRIu64 "\n",
+           family->resizes, family->files, family->polls, family->lines, family->masks, family->locks, family->orphans);
     assert_int_equal(failed, 0);
 }
 

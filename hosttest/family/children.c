@@ -77,6 +77,8 @@ bool family_become_child(struct registers *registers, const struct family_step *
     TRY_BOOL(family_note(registers, LIMIT, limit_of(seed)));
     TRY_BOOL(family_note(registers, DEPTH, step->depth + 1));
     TRY_BOOL(family_note(registers, HANDLED, 0));
+    TRY_BOOL(family_note(registers, FILES_READ, 0));
+    TRY_BOOL(family_note(registers, FILES_WRITE, 0));
     TRY_BOOL(family_note_range(registers, CHILDREN - LEDGER, 3 * CHILDREN_MAX, 0));
     host_jump(registers, instruction);
     return true;
@@ -246,13 +248,17 @@ static void after_leave(struct registers *registers)
     host_wrong("pid %u: goes on after its end: %d", family_pid(), (int32_t)registers->eax);
 }
 
-/* The first one waits for all before. */
+/* Some do not wait for their children, which go on without a parent. The first one does. */
 static void run_leave_wait(struct registers *registers)
 {
+    uint32_t seed, depth;
     bool any;
 
+    TRY(family_recall(registers, SEED, &seed));
+    TRY(family_recall(registers, DEPTH, &depth));
     TRY(family_has_children(registers, &any));
-    if (!any) {
+    if (!any || (depth > 0 && family_mix(seed, 12) % 3 == 0)) {
+        family_counters.orphans += any;
         host_jump(registers, LEAVE);
         return;
     }

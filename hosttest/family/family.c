@@ -10,8 +10,10 @@
 static const struct {
     uint8_t weight, instruction;
 } choices[] = {
-    {24, WRITE}, {8, READ}, {8, MAP},     {6, UNMAP}, {7, PROTECT}, {6, MOVE},  {3, FORGET}, {5, BREAK},    {9, FORK},
-    {2, VFORK},  {9, WAIT}, {3, EXECUTE}, {2, SYNC},  {4, SIGNAL},  {3, SLEEP}, {1, SAY},    {1, IDENTITY}, {3, PIPE},
+    {24, WRITE}, {8, READ},      {8, MAP},      {6, UNMAP}, {7, PROTECT},  {5, MOVE},      {5, RESIZE}, {3, FORGET},
+    {5, BREAK},  {9, FORK},      {2, VFORK},    {9, WAIT},  {3, EXECUTE},  {2, SYNC},      {4, SIGNAL}, {2, MASK},
+    {3, SLEEP},  {1, LOCK_WAIT}, {2, LISTEN},   {1, SAY},   {1, IDENTITY}, {3, DUPLICATE}, {2, SHUT},   {2, FLAGS},
+    {2, OWN},    {4, OWN_SEND},  {4, OWN_TAKE}, {4, POLL},  {3, PIPE},
 };
 
 static uint32_t choose(uint32_t dice)
@@ -79,6 +81,8 @@ void family_use(const struct family_options *with)
     family_options = *with;
     instructions[BEGIN] = (struct host_instruction){run_begin, NULL};
     family_use_memory(instructions);
+    family_use_remap(instructions);
+    family_use_files(instructions);
     family_use_children(instructions);
     family_use_image(instructions);
     family_use_signals(instructions);

@@ -12,21 +12,28 @@
 #define MANY     400u /* words, with which it takes a while and a few pages */
 #define MANY_AT  BUFFER
 
+#define NUMBERS    6u /* that a program is told: seed, step, limit, depth, bytes read, open descriptors */
+#define WORD_BYTES (8u * NUMBERS)
+
 static void run_execute(struct registers *registers)
 {
     struct family_step step;
     bool any;
-    char text[36] = {0};
-    uint32_t limit;
+    char text[WORD_BYTES + 4] = {0};
+    uint32_t limit, line, open, leaves;
 
     TRY(family_step(registers, &step));
     TRY(family_has_children(registers, &any));
     TRY(family_recall(registers, LIMIT, &limit));
+    TRY(family_recall(registers, LINE_AT, &line));
+    TRY(family_recall(registers, FILES_OPEN, &open));
+    TRY(family_recall(registers, FILES_LEAVE, &leaves));
     if (any) {
         family_finish(registers, &step);
         return;
     }
-    snprintf(text, sizeof(text), "%08x%08x%08x%08x", step.seed, step.number + 1, limit, step.depth);
+    snprintf(text, sizeof(text), "%08x%08x%08x%08x%08x%08x", step.seed, step.number + 1, limit, step.depth, line,
+             open & ~leaves);
     TRY(family_put_text(registers, WORDS_AT, text, sizeof(text)));
     TRY(family_put_text(registers, PATH_AT, "/proc/self/exe", 16));
     bool many = step.dice >> 25 & 1;
@@ -50,10 +57,10 @@ bool family_is_fresh(const struct registers *registers)
     return registers->eip == host_code(START);
 }
 
-/* Four numbers of eight digits. */
-static bool parse_words(struct registers *registers, uint32_t address, uint32_t numbers[4])
+/* Numbers of eight digits. */
+static bool parse_words(struct registers *registers, uint32_t address, uint32_t numbers[NUMBERS])
 {
-    for (uint32_t i = 0; i < 32; i++) {
+    for (uint32_t i = 0; i < WORD_BYTES; i++) {
         uint8_t digit;
         TRY_BOOL(family_load_byte(registers, address + i, &digit));
         if ((digit < '0' || digit > '9') && (digit < 'a' || digit > 'f')) {
@@ -83,7 +90,7 @@ bool family_check_image(struct registers *registers)
  */
 static void run_start(struct registers *registers)
 {
-    uint32_t numbers[4] = {0}, argc, argument;
+    uint32_t numbers[NUMBERS] = {0}, argc, argument;
 
     TRY(family_check_image(registers));
     TRY(host_load(registers, registers->esp, &argc));
@@ -106,16 +113,18 @@ static void run_start(struct registers *registers)
     TRY(family_note(registers, STEP, numbers[1]));
     TRY(family_note(registers, LIMIT, numbers[2]));
     TRY(family_note(registers, DEPTH, numbers[3]));
+    TRY(family_note(registers, LINE_AT, numbers[4]));
+    TRY(family_note(registers, FILES_OPEN, numbers[5]));
     family_counters.executions++;
     host_jump(registers, START_HANDLERS);
 }
 
 const char *family_words(uint64_t seed)
 {
-    static char words[64];
+    static char words[16 + WORD_BYTES];
 
-    snprintf(words, sizeof(words), "family %08x%08x%08x%08x", family_mix((uint32_t)seed, 5), 0u, family_options.steps,
-             0u);
+    snprintf(words, sizeof(words), "family %08x%08x%08x%08x%08x%08x", family_mix((uint32_t)seed, 5), 0u,
+             family_options.steps, 0u, 0u, FILES_AT_START);
     return words;
 }
 

@@ -76,8 +76,7 @@ static void run_read(struct registers *registers)
     family_finish(registers, &step);
 }
 
-/* Whether all pages of a range have the same rights, and whether all are mapped. */
-static bool same_rights(struct registers *registers, uint32_t first, uint32_t count, bool *same, bool *all_mapped,
+bool family_same_rights(struct registers *registers, uint32_t first, uint32_t count, bool *same, bool *all_mapped,
                         uint32_t *rights)
 {
     *same = true;
@@ -146,7 +145,7 @@ static bool changes_mapped_range(struct registers *registers, const struct famil
     bool same, all_mapped;
     uint32_t rights;
 
-    TRY_BOOL(same_rights(registers, step->first, step->count, &same, &all_mapped, &rights));
+    TRY_BOOL(family_same_rights(registers, step->first, step->count, &same, &all_mapped, &rights));
     if (!all_mapped && (int32_t)registers->eax == -ENOMEM) {
         family_finish(registers, step);
         return false;
@@ -183,52 +182,6 @@ static void after_protect(struct registers *registers)
         TRY(family_note(registers, LEDGER + step.first + i, (entry & ~ALL) | protections[step.dice >> 20 & 3].rights));
     }
     family_counters.protections++;
-    family_finish(registers, &step);
-}
-
-static bool overlaps(const struct family_step *step)
-{
-    return step->first < step->target + step->count && step->target < step->first + step->count;
-}
-
-/* mremap() of a range to another place in the arena. */
-static void run_move(struct registers *registers)
-{
-    struct family_step step;
-
-    TRY(family_step(registers, &step));
-    if (overlaps(&step)) {
-        family_finish(registers, &step);
-        return;
-    }
-    HOST_CALL(registers, CALL_MREMAP, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE, step.count * PAGE_SIZE, 3,
-              ARENA + step.target * PAGE_SIZE);
-}
-
-static void after_move(struct registers *registers)
-{
-    struct family_step step;
-    bool same, all_mapped;
-    uint32_t rights;
-
-    TRY(family_step(registers, &step));
-    TRY(same_rights(registers, step.first, step.count, &same, &all_mapped, &rights));
-    if (family_is_again(registers, MOVE)) {
-        return;
-    }
-    if (!same || !all_mapped) {
-        family_expect(registers, "mremap", -EFAULT);
-        family_finish(registers, &step);
-        return;
-    }
-    family_expect(registers, "mremap", (int32_t)(ARENA + step.target * PAGE_SIZE));
-    for (uint32_t i = 0; i < step.count; i++) {
-        uint32_t entry;
-        TRY(family_recall(registers, LEDGER + step.first + i, &entry));
-        TRY(family_note(registers, LEDGER + step.target + i, entry));
-        TRY(family_note(registers, LEDGER + step.first + i, 0));
-    }
-    family_counters.moves++;
     family_finish(registers, &step);
 }
 
@@ -313,8 +266,8 @@ bool family_touches(const struct family_step *step, uint32_t instruction, uint32
     case FORGET:
         return slot >= step->first && slot < step->first + step->count;
     case MOVE:
-        return (slot >= step->first && slot < step->first + step->count) ||
-               (slot >= step->target && slot < step->target + step->count);
+    case RESIZE:
+        return family_remap_touches(step, instruction, slot);
     case BREAK:
         return slot >= HEAP_SLOT && slot < STACK_SLOT;
     default:
@@ -329,7 +282,6 @@ void family_use_memory(struct host_instruction *table)
     table[MAP] = (struct host_instruction){run_map, after_map};
     table[UNMAP] = (struct host_instruction){run_unmap, after_unmap};
     table[PROTECT] = (struct host_instruction){run_protect, after_protect};
-    table[MOVE] = (struct host_instruction){run_move, after_move};
     table[FORGET] = (struct host_instruction){run_forget, after_forget};
     table[BREAK] = (struct host_instruction){run_break, after_break};
     table[BREAK_FIND] = (struct host_instruction){run_break_find, after_break_find};

@@ -45,7 +45,15 @@ enum {
     DEPTH,
     HEAP_START,
     HEAP_PAGES,
-    HANDLED,   /* signals that a handler has counted */
+    HANDLED,      /* signals that a handler has counted */
+    MASK_HANDLED, /* and had counted when the program began to hold them back */
+    LINE_AT,      /* bytes that the first program has read from the terminal */
+    FILES_OPEN,   /* sets of descriptors: files.c */
+    FILES_LEAVE,
+    FILES_READ,
+    FILES_WRITE,
+    OWN_IN,
+    OWN_OUT,
     PIPE_READ, /* descriptors of the pipe under way */
     PIPE_WRITE,
     PIPE_POSITION,
@@ -86,6 +94,7 @@ enum {
     UNMAP,
     PROTECT,
     MOVE,
+    RESIZE,
     FORGET,
     BREAK,
     BREAK_FIND,
@@ -95,15 +104,29 @@ enum {
     EXECUTE,
     SYNC,
     SIGNAL,
+    MASK,
+    MASK_SEND,
+    MASK_LOOK,
+    MASK_END,
     SLEEP,
+    LOCK_WAIT,
+    LISTEN,
     SAY,
     IDENTITY,
+    DUPLICATE,
+    SHUT,
+    FLAGS,
+    OWN,
+    OWN_SEND,
+    OWN_TAKE,
+    POLL,
     PIPE,
     PIPE_FORK,
     PIPE_CHILD_CLOSE,
     PIPE_FILL,
     PIPE_SEND,
     PIPE_PARENT_CLOSE,
+    PIPE_AWAIT,
     PIPE_RECEIVE,
     PIPE_CLOSE,
     PIPE_WAIT,
@@ -167,8 +190,23 @@ MUST_CHECK bool family_load_byte(struct registers *registers, uint32_t address, 
 MUST_CHECK bool family_check_page(struct registers *registers, const struct family_step *step, uint32_t slot,
                                   uint32_t entry);
 
+/* Whether all pages of a range have the same rights, and whether all are mapped. */
+MUST_CHECK bool family_same_rights(struct registers *registers, uint32_t first, uint32_t count, bool *same,
+                                   bool *all_mapped, uint32_t *rights);
+
 /* Whether a step with this instruction may be in the middle of changing a page. */
 bool family_touches(const struct family_step *step, uint32_t instruction, uint32_t slot);
+
+/* The same of a step that calls mremap (remap.c). */
+bool family_remap_touches(const struct family_step *step, uint32_t instruction, uint32_t slot);
+
+/* Descriptors (files.c) -------------------------------------------------------------------------------------------- */
+
+#define FILES_AT_START 7u /* the three of the terminal */
+
+/* A call has opened a descriptor, which must be the lowest one that was free; or closed it. */
+MUST_CHECK bool family_note_opened(struct registers *registers, uint32_t descriptor);
+MUST_CHECK bool family_note_closed(struct registers *registers, uint32_t descriptor);
 
 /* Children (children.c) -------------------------------------------------------------------------------------------- */
 
@@ -200,6 +238,8 @@ MUST_CHECK bool family_check_image(struct registers *registers);
 /* The instructions of each part ------------------------------------------------------------------------------------ */
 
 void family_use_memory(struct host_instruction *table);
+void family_use_remap(struct host_instruction *table);
+void family_use_files(struct host_instruction *table);
 void family_use_children(struct host_instruction *table);
 void family_use_image(struct host_instruction *table);
 void family_use_signals(struct host_instruction *table);

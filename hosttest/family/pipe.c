@@ -3,8 +3,10 @@
  * A pipe, in one step: a child that writes so many bytes of a known sequence and ends, a parent that reads to the end.
  */
 #include "parts.h"
+#include "linux/linux_abi.h"
 
 #define DESCRIPTORS (SCRATCH + 0x10u)
+#define POLL_AT     (SCRATCH + 0xB0u)
 
 static uint32_t pipe_bytes(uint32_t seed)
 {
@@ -46,6 +48,8 @@ static void after_pipe(struct registers *registers)
     TRY(family_note(registers, PIPE_READ, descriptors[0]));
     TRY(family_note(registers, PIPE_WRITE, descriptors[1]));
     TRY(family_note(registers, PIPE_POSITION, 0));
+    TRY(family_note_opened(registers, descriptors[0]));
+    TRY(family_note_opened(registers, descriptors[1]));
     host_jump(registers, PIPE_FORK);
 }
 
@@ -79,6 +83,16 @@ static void close_end(struct registers *registers, uint32_t word)
     HOST_CALL(registers, CALL_CLOSE, descriptor);
 }
 
+static void after_close_end(struct registers *registers, uint32_t word, uint32_t next)
+{
+    uint32_t descriptor;
+
+    family_expect(registers, "close", 0);
+    TRY(family_recall(registers, word, &descriptor));
+    TRY(family_note_closed(registers, descriptor));
+    host_jump(registers, next);
+}
+
 static void run_pipe_child_close(struct registers *registers)
 {
     close_end(registers, PIPE_READ);
@@ -86,8 +100,7 @@ static void run_pipe_child_close(struct registers *registers)
 
 static void after_pipe_child_close(struct registers *registers)
 {
-    family_expect(registers, "close", 0);
-    host_jump(registers, PIPE_FILL);
+    after_close_end(registers, PIPE_READ, PIPE_FILL);
 }
 
 /* Bytes in the next write. */
@@ -156,7 +169,45 @@ static void run_pipe_parent_close(struct registers *registers)
 
 static void after_pipe_parent_close(struct registers *registers)
 {
-    family_expect(registers, "close", 0);
+    after_close_end(registers, PIPE_WRITE, PIPE_AWAIT);
+}
+
+/* Some look before they read, for a moment or until there is something. */
+static void run_pipe_await(struct registers *registers)
+{
+    uint32_t descriptor, position;
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    TRY(family_recall(registers, PIPE_READ, &descriptor));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    uint32_t dice = family_mix(step.dice ^ 0x77, position);
+    if (dice % 2 == 0) {
+        host_jump(registers, PIPE_RECEIVE);
+        return;
+    }
+    TRY(host_store(registers, POLL_AT, descriptor));
+    TRY(host_store(registers, POLL_AT + 4, POLLIN));
+    HOST_CALL(registers, CALL_POLL, POLL_AT, 1, (dice & 2) != 0 ? UINT32_MAX : dice >> 24);
+}
+
+/* Whatever it answers the read finds; only that it waits for ever ends with something. */
+static void after_pipe_await(struct registers *registers)
+{
+    uint32_t found, position;
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    TRY(family_recall(registers, PIPE_POSITION, &position));
+    if (family_is_interrupted(registers, PIPE_AWAIT)) {
+        return;
+    }
+    TRY(host_load(registers, POLL_AT + 4, &found));
+    bool is_patient = (family_mix(step.dice ^ 0x77, position) & 2) != 0;
+    if (registers->eax > 1 || (registers->eax == 0 && is_patient) ||
+        (registers->eax == 1) != ((found >> 16 & (POLLIN | POLLHUP)) != 0)) {
+        host_wrong("pid %u: poll of a pipe is %d, and reports %x", family_pid(), (int32_t)registers->eax, found >> 16);
+    }
     host_jump(registers, PIPE_RECEIVE);
 }
 
@@ -199,7 +250,7 @@ static void after_pipe_receive(struct registers *registers)
     }
     family_counters.piped += registers->eax;
     TRY(family_note(registers, PIPE_POSITION, position + registers->eax));
-    host_jump(registers, registers->eax == 0 ? PIPE_CLOSE : PIPE_RECEIVE);
+    host_jump(registers, registers->eax == 0 ? PIPE_CLOSE : PIPE_AWAIT);
 }
 
 static void run_pipe_close(struct registers *registers)
@@ -209,8 +260,7 @@ static void run_pipe_close(struct registers *registers)
 
 static void after_pipe_close(struct registers *registers)
 {
-    family_expect(registers, "close", 0);
-    host_jump(registers, PIPE_WAIT);
+    after_close_end(registers, PIPE_READ, PIPE_WAIT);
 }
 
 static void run_pipe_wait(struct registers *registers)
@@ -252,6 +302,7 @@ void family_use_pipe(struct host_instruction *table)
     table[PIPE_FILL] = (struct host_instruction){run_pipe_fill, NULL};
     table[PIPE_SEND] = (struct host_instruction){run_pipe_send, after_pipe_send};
     table[PIPE_PARENT_CLOSE] = (struct host_instruction){run_pipe_parent_close, after_pipe_parent_close};
+    table[PIPE_AWAIT] = (struct host_instruction){run_pipe_await, after_pipe_await};
     table[PIPE_RECEIVE] = (struct host_instruction){run_pipe_receive, after_pipe_receive};
     table[PIPE_CLOSE] = (struct host_instruction){run_pipe_close, after_pipe_close};
     table[PIPE_WAIT] = (struct host_instruction){run_pipe_wait, after_pipe_wait};

@@ -98,10 +98,108 @@ static void after_signal(struct registers *registers)
     family_finish(registers, &step);
 }
 
+/* Holding back ------------------------------------------------------------------------------------------------------
+ *
+ * A program holds the signal back, sends it to itself, sees that it waits, and lets it through: the handler has run then
+ * before the call comes back, and not before.
+ */
+
+#define SET_AT     (SCRATCH + 0x80u)
+#define PENDING_AT (SCRATCH + 0x90u)
+#define SET_BYTES  8u
+#define SIGNAL_BIT (1u << (FAMILY_SIGNAL - 1))
+
+static void change_mask(struct registers *registers, uint32_t how)
+{
+    TRY(host_store(registers, SET_AT, SIGNAL_BIT));
+    TRY(host_store(registers, SET_AT + 4, 0));
+    HOST_CALL(registers, CALL_RT_SIGPROCMASK, how, SET_AT, 0, SET_BYTES);
+}
+
+static void run_mask(struct registers *registers)
+{
+    change_mask(registers, SIG_BLOCK);
+}
+
+static void after_mask(struct registers *registers)
+{
+    uint32_t handled;
+
+    if (family_is_again(registers, MASK)) {
+        return;
+    }
+    family_expect(registers, "rt_sigprocmask", 0);
+    TRY(family_recall(registers, HANDLED, &handled));
+    TRY(family_note(registers, MASK_HANDLED, handled));
+    host_jump(registers, MASK_SEND);
+}
+
+static void run_mask_send(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_KILL, family_pid(), FAMILY_SIGNAL);
+}
+
+static void after_mask_send(struct registers *registers)
+{
+    family_expect(registers, "kill", 0);
+    host_jump(registers, MASK_LOOK);
+}
+
+static void run_mask_look(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_RT_SIGPENDING, PENDING_AT, SET_BYTES);
+}
+
+static void after_mask_look(struct registers *registers)
+{
+    uint32_t pending, handled, before;
+
+    if (family_is_again(registers, MASK_LOOK)) {
+        return;
+    }
+    family_expect(registers, "rt_sigpending", 0);
+    TRY(host_load(registers, PENDING_AT, &pending));
+    TRY(family_recall(registers, HANDLED, &handled));
+    TRY(family_recall(registers, MASK_HANDLED, &before));
+    if ((pending & SIGNAL_BIT) == 0 || handled != before) {
+        host_wrong("pid %u: holds a signal back: pending %x, handled %u, before %u", family_pid(), pending, handled,
+                   before);
+    }
+    host_jump(registers, MASK_END);
+}
+
+static void run_mask_end(struct registers *registers)
+{
+    change_mask(registers, SIG_UNBLOCK);
+}
+
+static void after_mask_end(struct registers *registers)
+{
+    struct family_step step;
+    uint32_t handled, before;
+
+    TRY(family_step(registers, &step));
+    if (family_is_again(registers, MASK_END)) {
+        return;
+    }
+    family_expect(registers, "rt_sigprocmask", 0);
+    TRY(family_recall(registers, HANDLED, &handled));
+    TRY(family_recall(registers, MASK_HANDLED, &before));
+    if (handled == before) {
+        host_wrong("pid %u: a signal that was held back did not come: %u handled", family_pid(), handled);
+    }
+    family_counters.masks++;
+    family_finish(registers, &step);
+}
+
 void family_use_signals(struct host_instruction *table)
 {
     table[START_HANDLERS] = (struct host_instruction){run_start_handlers, after_start_handlers};
     table[SIGNAL] = (struct host_instruction){run_signal, after_signal};
+    table[MASK] = (struct host_instruction){run_mask, after_mask};
+    table[MASK_SEND] = (struct host_instruction){run_mask_send, after_mask_send};
+    table[MASK_LOOK] = (struct host_instruction){run_mask_look, after_mask_look};
+    table[MASK_END] = (struct host_instruction){run_mask_end, after_mask_end};
     table[HANDLER] = (struct host_instruction){run_handler, NULL};
     table[RESTORER] = (struct host_instruction){run_restorer, NULL};
     table[INFORMATION_RESTORER] = (struct host_instruction){run_information_restorer, NULL};
