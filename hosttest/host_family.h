@@ -72,6 +72,9 @@ uint32_t family_step_of(const struct family_book *book);
 uint8_t family_typed(uint32_t position);
 uint32_t family_line_at(void);
 
+/* A boot goes on from a stop. */
+void family_resumed(void);
+
 /* A clone has been made. */
 void family_cloned(uint32_t parent, uint32_t child);
 

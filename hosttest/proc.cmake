@@ -24,7 +24,7 @@ foreach(test boot pipe exec)
     eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c proc_cut.c)
 endforeach()
 
-set(world_sources proc_world.c space_disk.c)
+set(world_sources proc_world.c proc_world_stop.c space_disk.c)
 foreach(part books calls children family files image memory pipe remap signals)
     list(APPEND world_sources family/${part}.c)
 endforeach()

@@ -106,8 +106,9 @@ static void proc_worlds_are_sound(void **state)
     }
     const struct family_counters *family = &total.family;
     printf("worlds: %" PRIu64 " boots, %" PRIu64 " crash states, %" PRIu64 " stops, %" PRIu64 " programs resumed, %" PRIu64
-           " came to their end\n",
-           total.world.boots, total.world.states, total.world.stops, total.world.resumed, total.world.ends);
+           " came to their end, %" PRIu64 " boots refused\n",
+           total.world.boots, total.world.states, total.world.stops, total.world.resumed, total.world.ends,
+           total.world.refused);
     printf("worlds: steps %" PRIu64 ", writes %" PRIu64 ", reads %" PRIu64 ", maps %" PRIu64 ", unmaps %" PRIu64
            ", protections %" PRIu64 ", moves %" PRIu64 ", breaks %" PRIu64 ", forks %" PRIu64 ", vforks %" PRIu64
            ", waits %" PRIu64 ", starts %" PRIu64 ", syncs %" PRIu64 ", bytes piped %" PRIu64 ", signals %" PRIu64
@@ -115,8 +116,8 @@ static void proc_worlds_are_sound(void **state)
            family->steps, family->writes, family->reads, family->maps, family->unmaps, family->protections,
            family->moves, family->breaks, family->forks, family->vforks, family->waits, family->executions,
            family->syncs, family->piped, family->signals, family->handled, family->retries, family->deaths);
-    printf("worlds: resizes %" PRIu64 ", descriptors %" PRIu64 ", polls %" PRIu64 ", lines %" PRIu64 ", signals held back %" PRIu64
-           ", futexes %" PRIu64 ", orphans %" PRIu64 "\n",
+    printf("worlds: resizes %" PRIu64 ", descriptors %" PRIu64 ", polls %" PRIu64 ", lines %" PRIu64
+           ", signals held back %" PRIu64 ", futexes %" PRIu64 ", orphans %" PRIu64 "\n",
            family->resizes, family->files, family->polls, family->lines, family->masks, family->locks, family->orphans);
     assert_int_equal(failed, 0);
 }

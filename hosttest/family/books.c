@@ -75,7 +75,7 @@ bool family_step(struct registers *registers, struct family_step *step)
     step->dice = family_mix(step->seed, step->number);
     uint32_t more = family_mix(step->dice, 1);
     step->first = more % ARENA_SLOTS;
-    step->count = 1 + (more >> 8) % 6;
+    step->count = 1 + ((more >> 8) % 6) * ((more >> 11) % 3) / 2; /* small ones more often: they meet what is mapped */
     if (step->count > ARENA_SLOTS - step->first) {
         step->count = ARENA_SLOTS - step->first;
     }

@@ -110,13 +110,13 @@ static uint32_t wish_of(const struct family_step *step)
     return 1 + step->dice % 20;
 }
 
-/* Only the first program reads: what has been typed comes to it, each byte once. */
+/* Only the first program reads, not one that has its id later: what has been typed comes to it, each byte once. */
 static void run_listen(struct registers *registers)
 {
     struct family_step step;
 
     TRY(family_step(registers, &step));
-    if (family_pid() != FAMILY_FIRST) {
+    if (step.depth != 0) {
         family_finish(registers, &step);
         return;
     }

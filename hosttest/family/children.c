@@ -66,6 +66,7 @@ bool family_has_children(struct registers *registers, bool *out)
 void family_cloned(uint32_t parent, uint32_t child)
 {
     family_books[child] = family_books[parent];
+    family_nothing_due(child);
 }
 
 bool family_become_child(struct registers *registers, const struct family_step *step, uint32_t instruction)

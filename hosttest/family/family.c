@@ -10,7 +10,7 @@
 static const struct {
     uint8_t weight, instruction;
 } choices[] = {
-    {24, WRITE}, {8, READ},      {8, MAP},      {6, UNMAP}, {7, PROTECT},  {5, MOVE},      {5, RESIZE}, {3, FORGET},
+    {24, WRITE}, {8, READ},      {8, MAP},      {4, UNMAP}, {9, PROTECT},  {5, MOVE},      {5, RESIZE}, {3, FORGET},
     {5, BREAK},  {9, FORK},      {2, VFORK},    {9, WAIT},  {3, EXECUTE},  {2, SYNC},      {4, SIGNAL}, {2, MASK},
     {3, SLEEP},  {1, LOCK_WAIT}, {2, LISTEN},   {1, SAY},   {1, IDENTITY}, {3, DUPLICATE}, {2, SHUT},   {2, FLAGS},
     {2, OWN},    {4, OWN_SEND},  {4, OWN_TAKE}, {4, POLL},  {3, PIPE},
@@ -40,6 +40,7 @@ static void run_begin(struct registers *registers)
     struct family_step step;
     uint32_t limit;
 
+    family_expect_no_signal();
     TRY(family_step(registers, &step));
     TRY(family_recall(registers, LIMIT, &limit));
     host_jump(registers, instruction_of(&step, limit));

@@ -19,9 +19,20 @@ static uint32_t address_of(const struct family_step *step, uint32_t slot)
     return STACK_END - (72 + 2 * (slot - STACK_SLOT)) * PAGE_SIZE;
 }
 
+/* Of a page with a version: cheap, since pages are looked at more often than anything else is done. */
 static uint32_t word_of(uint32_t version, uint32_t index)
 {
-    return version == 0 ? 0 : family_mix(version, index);
+    return version == 0 ? 0 : (version + index * 0x9E3779B1u) * 0x85EBCA6Bu ^ version;
+}
+
+static bool has_version(const uint32_t *words, uint32_t version)
+{
+    uint32_t differences = 0;
+
+    for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
+        differences |= words[i] ^ word_of(version, i);
+    }
+    return differences == 0;
 }
 
 bool family_check_page(struct registers *registers, const struct family_step *step, uint32_t slot, uint32_t entry)
@@ -30,11 +41,13 @@ bool family_check_page(struct registers *registers, const struct family_step *st
     const uint32_t *words;
 
     TRY_BOOL(host_load_words(registers, address, &words));
+    if (has_version(words, entry >> VERSION_SHIFT)) {
+        return true;
+    }
     for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
-        uint32_t value = words[i];
-        if (value != word_of(entry >> VERSION_SHIFT, i)) {
+        if (words[i] != word_of(entry >> VERSION_SHIFT, i)) {
             host_wrong("pid %u, step %u: page at %08x, word %u is %08x, expected version %07x", family_pid(),
-                       step->number, address, i, value, entry >> VERSION_SHIFT);
+                       step->number, address, i, words[i], entry >> VERSION_SHIFT);
         }
     }
     return true;
@@ -91,12 +104,21 @@ bool family_same_rights(struct registers *registers, uint32_t first, uint32_t co
     return true;
 }
 
+/* Fresh pages come in larger pieces than those in which they are changed. */
+static uint32_t fresh_count(const struct family_step *step)
+{
+    uint32_t wish = 2 + family_mix(step->dice, 32) % 7, room = ARENA_SLOTS - step->first;
+
+    return step->count == 1 ? 1 : wish < room ? wish : room;
+}
+
 static void run_map(struct registers *registers)
 {
     struct family_step step;
 
     TRY(family_step(registers, &step));
-    HOST_CALL(registers, CALL_MMAP2, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
+    HOST_CALL(registers, CALL_MMAP2, ARENA + step.first * PAGE_SIZE, fresh_count(&step) * PAGE_SIZE, 3, 0x32,
+              UINT32_MAX, 0);
 }
 
 static void after_map(struct registers *registers)
@@ -108,7 +130,7 @@ static void after_map(struct registers *registers)
         return;
     }
     family_expect(registers, "mmap", (int32_t)(ARENA + step.first * PAGE_SIZE));
-    TRY(family_note_range(registers, step.first, step.count, ALL));
+    TRY(family_note_range(registers, step.first, fresh_count(&step), ALL));
     family_counters.maps++;
     family_finish(registers, &step);
 }
@@ -217,6 +239,22 @@ static void run_break_find(struct registers *registers)
 static void after_break_find(struct registers *registers)
 {
     TRY(family_note(registers, HEAP_START, registers->eax));
+    host_jump(registers, START_MAP);
+}
+
+/* A third of the arena is there from the beginning, so that steps on a few pages find some. */
+static void run_start_map(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_MMAP2, ARENA, ARENA_SLOTS / 3 * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
+}
+
+static void after_start_map(struct registers *registers)
+{
+    if (family_is_again(registers, START_MAP)) {
+        return;
+    }
+    family_expect(registers, "mmap", (int32_t)ARENA);
+    TRY(family_note_range(registers, 0, ARENA_SLOTS / 3, ALL));
     host_jump(registers, BEGIN);
 }
 
@@ -261,6 +299,7 @@ bool family_touches(const struct family_step *step, uint32_t instruction, uint32
     case WRITE:
         return slot == step->slot;
     case MAP:
+        return slot >= step->first && slot < step->first + fresh_count(step);
     case UNMAP:
     case PROTECT:
     case FORGET:
@@ -284,5 +323,6 @@ void family_use_memory(struct host_instruction *table)
     table[PROTECT] = (struct host_instruction){run_protect, after_protect};
     table[FORGET] = (struct host_instruction){run_forget, after_forget};
     table[BREAK] = (struct host_instruction){run_break, after_break};
+    table[START_MAP] = (struct host_instruction){run_start_map, after_start_map};
     table[BREAK_FIND] = (struct host_instruction){run_break_find, after_break_find};
 }

@@ -87,6 +87,7 @@ _Static_assert(LEDGER + SLOTS <= FAMILY_WORDS, "the books have room");
 enum {
     START,
     START_HANDLERS,
+    START_MAP,
     BEGIN,
     WRITE,
     READ,
@@ -229,6 +230,14 @@ void family_expect_clone(const struct registers *registers);
 
 /* The clone's first instruction: it is somebody of its own from now on. All of the books change at once. */
 MUST_CHECK bool family_become_child(struct registers *registers, const struct family_step *step, uint32_t instruction);
+
+/* Signals (signals.c) ---------------------------------------------------------------------------------------------- */
+
+/* The program that runs has been sent no signal that its handler has not run for. */
+void family_expect_no_signal(void);
+
+/* A process id means another program from now on. */
+void family_nothing_due(uint32_t program);
 
 /* Images (image.c) ------------------------------------------------------------------------------------------------- */
 

@@ -35,6 +35,35 @@ static void after_start_handlers(struct registers *registers)
     host_jump(registers, BREAK_FIND);
 }
 
+/*
+ * Signals to children, as the host sees them in this boot, by process id: how often a handler has run, how often it had when
+ * somebody began to send, and whether one must run before the program does anything else.
+ */
+static uint32_t runs[FAMILY_PIDS], runs_before[FAMILY_PIDS];
+static bool is_due[FAMILY_PIDS];
+
+#define UNKNOWN UINT32_MAX /* it was begun in another boot */
+
+void family_resumed(void)
+{
+    for (uint32_t i = 0; i < FAMILY_PIDS; i++) {
+        runs_before[i] = UNKNOWN;
+        is_due[i] = false;
+    }
+}
+
+void family_nothing_due(uint32_t program)
+{
+    is_due[program] = false;
+}
+
+void family_expect_no_signal(void)
+{
+    if (is_due[family_pid()]) {
+        host_wrong("pid %u: was sent a signal, and goes on without its handler", family_pid());
+    }
+}
+
 static void run_handler(struct registers *registers)
 {
     uint32_t handled, number, back;
@@ -47,6 +76,8 @@ static void run_handler(struct registers *registers)
     TRY(family_recall(registers, HANDLED, &handled));
     TRY(family_note(registers, HANDLED, handled + 1));
     family_counters.handled++;
+    runs[family_pid()]++;
+    is_due[family_pid()] = false;
     registers->esp += 4;
     registers->eip = back;
 }
@@ -69,31 +100,43 @@ bool family_is_in_handler(const struct registers *registers)
     return instruction == HANDLER || instruction == RESTORER || instruction == INFORMATION_RESTORER;
 }
 
-/* To itself, a child or its parent. */
+/* A child that a step sends a signal to; 0: it is for itself. */
+static bool find_receiver(struct registers *registers, const struct family_step *step, uint32_t *place, uint32_t *to)
+{
+    *to = 0;
+    *place = (step->dice >> 20) % (CHILDREN_MAX + 1);
+    return *place == CHILDREN_MAX || family_recall(registers, CHILDREN + 3 * *place, to);
+}
+
 static void run_signal(struct registers *registers)
 {
     struct family_step step;
-    uint32_t to = 0, place;
+    uint32_t to, place;
 
     TRY(family_step(registers, &step));
     if (family_options.is_calm) {
         family_finish(registers, &step);
         return;
     }
-    place = (step.dice >> 20) % (CHILDREN_MAX + 1);
+    TRY(find_receiver(registers, &step, &place, &to));
     if (place < CHILDREN_MAX) {
-        TRY(family_recall(registers, CHILDREN + 3 * place, &to));
         TRY(family_note(registers, CHILDREN + 3 * place + 2, 1));
     }
+    runs_before[family_pid()] = runs[to];
     HOST_CALL(registers, CALL_KILL, to == 0 ? family_pid() : to, FAMILY_SIGNAL);
 }
 
 static void after_signal(struct registers *registers)
 {
     struct family_step step;
+    uint32_t to, place;
 
     TRY(family_step(registers, &step));
+    TRY(find_receiver(registers, &step, &place, &to));
     family_expect(registers, "kill", 0);
+    if (to != 0 && runs_before[family_pid()] == runs[to]) {
+        is_due[to] = true;
+    }
     family_counters.signals++;
     family_finish(registers, &step);
 }
