@@ -8,6 +8,7 @@
 #include "atomic.h"
 #include "calls.h"
 #include "file/file.h"
+#include "file/file_operations.h"
 #include "space/address_space.h"
 #include "space/limits.h"
 #include "vm_reclaim.h"
@@ -43,7 +44,7 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
     if (file == NULL) {
         return -EBADF;
     }
-    return file->kind == FILE_ZERO ? 0 : -ENODEV;
+    return file_operations(file)->maps_zeroes ? 0 : -ENODEV;
 }
 
 /* Whether so many pages more can be promised; what cannot be told is promised. May sleep. */

@@ -6,6 +6,7 @@
  * read-only file system. An image can be executed, which maps it, and not be read: there is no file behind it.
  */
 #include "file/file.h"
+#include "file/file_operations.h"
 #include "names.h"
 #include <string.h>
 
@@ -21,7 +22,7 @@ static int32_t open_node(const struct system_call *call, const struct node *node
     if (node->image.number != 0 && (flags & (O_ACCMODE | O_TRUNC)) != O_RDONLY) {
         return -EROFS;
     }
-    if (node->kind == FILE_FREE || node->kind == FILE_PIPE) {
+    if (node->kind == FILE_FREE || file_operations_of_kind(node->kind)->path == NULL) {
         return node_is_folder(node) && (flags & O_ACCMODE) != O_RDONLY ? -EISDIR : -EACCES;
     }
     enum error error = file_create(node->kind, (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) | O_LARGEFILE,

@@ -7,7 +7,7 @@
  */
 #include "calls.h"
 #include "file/file.h"
-#include "file/pipe.h"
+#include "file/file_operations.h"
 #include "log.h"
 #include "program_time.h"
 #include "signal/signal.h"
@@ -23,36 +23,8 @@
 #define LOOK_AGAIN_NS (10u * NS_PER_MS)
 #define SET_WORDS     (PROGRAM_FILES_MAX / 32u)
 
-/* What poll() may report of a file that can be read from, can be written to. */
-#define READABLE (POLLIN | POLLRDNORM)
-#define WRITABLE (POLLOUT | POLLWRNORM)
-
 /* What poll() reports unasked. */
 #define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
-
-static uint32_t pipe_events(const struct file_record *file)
-{
-    uint32_t pipe = file->object;
-
-    if (file_pipe_end(file) == PIPE_READER) {
-        return (pipe_length(pipe) > 0 ? READABLE : 0u) | (pipe_has(pipe, PIPE_WRITER) ? 0u : POLLHUP);
-    }
-    return (pipe_room(pipe) >= PIPE_ATOMIC ? WRITABLE : 0u) | (pipe_has(pipe, PIPE_READER) ? 0u : POLLERR);
-}
-
-/* What there is to report of a file now. */
-static uint32_t file_events(const struct system_call *call, const struct file_record *file)
-{
-    switch (file->kind) {
-    case FILE_PIPE:
-        return pipe_events(file);
-    case FILE_TERMINAL:
-        return (terminal_is_readable(file->object, call->task->program_index) ? READABLE : 0u) |
-               (terminal_is_writable(file->object) ? WRITABLE : 0u);
-    default:
-        return READABLE | WRITABLE;
-    }
-}
 
 /* What a call watches while it sleeps. */
 struct vigil {
@@ -68,11 +40,10 @@ static void vigil_add(struct vigil *vigil, const struct file_record *file, uint3
     if (file == NULL || vigil->count == PROGRAM_FILES_MAX) {
         return;
     }
-    if (file->kind == FILE_PIPE) {
-        pipe_watch(file->object, file_pipe_end(file), &vigil->watches[vigil->count++], &vigil->watcher);
-    } else if (file->kind == FILE_TERMINAL) {
-        terminal_watch(file->object, &vigil->watches[vigil->count++], &vigil->watcher);
-        vigil->looks_again = vigil->looks_again || (events & WRITABLE) != 0;
+    const struct file_operations *operations = file_operations(file);
+    if (operations->watch != NULL &&
+        !operations->watch(file, events, &vigil->watches[vigil->count++], &vigil->watcher)) {
+        vigil->looks_again = true;
     }
 }
 
@@ -191,7 +162,7 @@ static uint32_t poll_one(const struct system_call *call, const struct linux_poll
     if (file == NULL) {
         return entry->descriptor >= 0 ? POLLNVAL : 0;
     }
-    return file_events(call, file) & ((uint16_t)entry->events | ALWAYS);
+    return file_operations(file)->events(call, file) & ((uint16_t)entry->events | ALWAYS);
 }
 
 /* One look at all entries: how many have something to report. */
@@ -325,8 +296,8 @@ static int32_t sets_out(const uint32_t addresses[SETS], const struct sets *sets)
 
 /* What poll() would say of a descriptor that belongs in each set. */
 static const uint32_t set_events[SETS] = {
-    [SET_READ] = READABLE | POLLRDBAND | POLLHUP | POLLERR,
-    [SET_WRITE] = WRITABLE | POLLWRBAND | POLLERR,
+    [SET_READ] = FILE_READABLE | POLLRDBAND | POLLHUP | POLLERR,
+    [SET_WRITE] = FILE_WRITABLE | POLLWRBAND | POLLERR,
     [SET_EXCEPTION] = POLLPRI,
 };
 
@@ -372,7 +343,7 @@ static int32_t select_all(const struct system_call *call, struct sets *sets)
         if (file == NULL) {
             return -EBADF;
         }
-        ready += note_ready(sets, i, file_events(call, file));
+        ready += note_ready(sets, i, file_operations(file)->events(call, file));
     }
     return ready;
 }

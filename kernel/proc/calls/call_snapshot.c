@@ -8,6 +8,7 @@
 #include "calls.h"
 #include "eidolon/eidolon.h"
 #include "file/file.h"
+#include "file/file_operations.h"
 #include "program_time.h"
 #include "snap.h"
 #include "system_call.h"
@@ -54,7 +55,7 @@ int32_t call_fsync(const struct system_call *call)
     if (file == NULL) {
         return -EBADF;
     }
-    return file->kind == FILE_TERMINAL ? wait_until_durable(call) : -EINVAL;
+    return file_operations(file)->is_durable ? wait_until_durable(call) : -EINVAL;
 }
 
 int32_t call_msync(const struct system_call *call)

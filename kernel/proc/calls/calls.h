@@ -41,21 +41,4 @@ int32_t mapped_range_check(const struct system_call *call);
 /* call_task.c: a descriptor of a segment as what the processor is given. */
 struct cpu_tls call_segment(const struct linux_user_desc *description);
 
-/*
- * call_pipe.c. Read into a buffer whose first byte is byte `offset` of the call: 0 when it is full, READ_ENDS when there is
- * no more for now, or a negative errno. record->call.done says what has been read in all.
- */
-#define READ_ENDS 1
-struct file_record;
-int32_t call_read_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
-                       uint32_t offset);
-
-/* Write what remains of a buffer, whose first byte is byte `offset` of the call: 0 when all of it is in the pipe. */
-int32_t call_write_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
-                        uint32_t offset);
-
-/* F_GETPIPE_SZ and F_SETPIPE_SZ. */
-int32_t call_get_pipe_size(const struct file_record *file);
-int32_t call_set_pipe_size(const struct file_record *file, uint32_t bytes);
-
 #endif

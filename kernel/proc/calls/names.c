@@ -4,6 +4,7 @@
  */
 #include "names.h"
 #include "file/file.h"
+#include "file/file_operations.h"
 #include "log.h"
 #include "space/regions.h"
 #include "space/space.h"
@@ -74,7 +75,9 @@ static struct node node_of_image(struct space_id image)
 /* What an open file is, for fstat(). */
 static struct node node_of_file(const struct file_record *file)
 {
-    if (file->kind == FILE_PIPE) {
+    const char *path = file_operations(file)->path;
+
+    if (path == NULL) {
         return (struct node){.mode = S_IFIFO | 0600,
                              .device = DEVICE_OF_PIPES,
                              .links = 1,
@@ -82,7 +85,7 @@ static struct node node_of_file(const struct file_record *file)
                              .kind = FILE_PIPE};
     }
     for (uint32_t i = 0; i < NAMES; i++) {
-        if (names[i].kind == file->kind) {
+        if (strcmp(names[i].path, path) == 0) {
             return node_of_name(i);
         }
     }
@@ -246,7 +249,7 @@ int32_t name_of_link(const struct system_call *call, char path[PATH_BYTES], char
         return result;
     }
     const struct file_record *file = linked_descriptor(call, path);
-    if (file != NULL && file->kind == FILE_PIPE) {
+    if (file != NULL && file_operations(file)->path == NULL) {
         kernel_snprintf(target, PATH_BYTES, "pipe:[%llu]", (unsigned long long)node_of_file(file).inode);
     } else if (file != NULL) {
         kernel_snprintf(target, PATH_BYTES, "%s", node_of_file(file).path);

@@ -4,11 +4,24 @@
  */
 #include "file.h"
 #include "atomic.h"
+#include "file_operations.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "pipe.h"
 #include "space/limits.h"
 #include <string.h>
+
+const struct file_operations *file_operations_of_kind(uint32_t kind)
+{
+    static const struct file_operations *const by_kind[FILE_KINDS] = {
+        [FILE_TERMINAL] = &file_terminal_operations, [FILE_NULL] = &file_null_operations,
+        [FILE_ZERO] = &file_zero_operations,         [FILE_RANDOM] = &file_random_operations,
+        [FILE_PIPE] = &file_pipe_operations,
+    };
+
+    ASSERT(kind < FILE_KINDS && by_kind[kind] != NULL);
+    return by_kind[kind];
+}
 
 static struct file_record *record(uint32_t index)
 {
@@ -44,16 +57,11 @@ void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_
     file->flags = (file->flags & ~mask) | (flags & mask);
 }
 
-enum pipe_end file_pipe_end(const struct file_record *file)
-{
-    return (file->flags & O_ACCMODE) == O_WRONLY ? PIPE_WRITER : PIPE_READER;
-}
-
 static void free_if_unreferenced(uint32_t file)
 {
     if (record(file)->references == 0) {
-        if (record(file)->kind == FILE_PIPE) {
-            pipe_close(record(file)->object, file_pipe_end(record(file)));
+        if (file_operations(record(file))->close != NULL) {
+            file_operations(record(file))->close(record(file));
         }
         memset(record(file), 0, sizeof(struct file_record));
     }
@@ -133,9 +141,11 @@ static bool is_sound(uint32_t file)
         return false;
     }
     const struct file_record *found = record(file);
-    return found->kind > FILE_FREE && found->kind < FILE_KINDS &&
-           (found->kind != FILE_TERMINAL || found->object < TERMINALS_MAX) &&
-           (found->kind != FILE_PIPE || record_is_present(RECORD_PIPE, found->object));
+    if (found->kind == FILE_FREE || found->kind >= FILE_KINDS) {
+        return false;
+    }
+    const struct file_operations *operations = file_operations(found);
+    return operations->is_sound == NULL || operations->is_sound(found);
 }
 
 static enum error count_descriptors(const struct program_record *program, uint32_t index)
@@ -172,8 +182,8 @@ enum error file_resume(void)
     for (uint32_t file = 1; error == OK && file < record_committed(RECORD_FILE); file++) {
         if (record(file)->kind != FILE_FREE && record(file)->references == 0) {
             memset(record(file), 0, sizeof(struct file_record));
-        } else if (record(file)->kind == FILE_PIPE) {
-            pipe_open(record(file)->object, file_pipe_end(record(file)));
+        } else if (record(file)->kind != FILE_FREE && file_operations(record(file))->reopen != NULL) {
+            file_operations(record(file))->reopen(record(file));
         }
     }
     if (error == OK) {

@@ -31,9 +31,6 @@ const struct file_record *file_of(const struct program_record *program, uint32_t
 /* Of those in `mask`, the flags of the open file behind a descriptor become those in `flags`. */
 void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_t mask, uint32_t flags);
 
-/* Which end of its pipe a file of FILE_PIPE is. */
-enum pipe_end file_pipe_end(const struct file_record *file);
-
 /*
  * Give the lowest closed descriptor at or above `lowest` to a file record.
  * - ERROR_NO_SPACE: the program has as many open as its limit allows. A record without references is then free again.

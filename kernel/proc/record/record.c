@@ -12,7 +12,7 @@
 #include "record.h"
 #include "atomic.h"
 #include "arch/window.h"
-#include "file/pipe_internal.h"
+#include "file/pipe.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "record_internal.h"

@@ -2,7 +2,7 @@
 /*
  * Where the tables of persistent records lie in the system window. For the kernel, and for tools that look into images.
  */
-#include "file/pipe_internal.h"
+#include "file/pipe.h"
 #include "record.h"
 #include "terminal.h"
 #include "vm_region.h"
