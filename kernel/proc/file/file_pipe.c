@@ -6,6 +6,7 @@
  * pipe are there; what has been moved is counted in record->call.done, so that a call that is issued again after a boot
  * goes on behind it. Nearly always all is there already, and nothing has to be held for it.
  */
+#include "arch/pmap.h"
 #include "arch/window.h"
 #include "call.h"
 #include "file_operations.h"
