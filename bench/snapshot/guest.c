@@ -7,6 +7,7 @@
  *     guest sync COUNT             one dirty page and sync(), again and again
  *     guest heavy MIB COUNT        write a word to each of so many MiB's pages, COUNT times; how long that took and the
  *                                  longest gaps between two writes
+ *     guest calls COUNT        what system calls cost, the least of COUNT times
  *
  * Results are lines `bench: key=value ...`.
  */
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,6 +166,93 @@ static void heavy(uint32_t mib, uint32_t count)
            (unsigned long long)after.stop_ns_max);
 }
 
+/* System calls ----------------------------------------------------------------------------------------------------- */
+
+static int ends[2];
+
+static void nothing(void)
+{
+    syscall(SYS_getpid);
+}
+
+static void write_byte(void)
+{
+    char byte = 1;
+
+    if (write(ends[1], &byte, 1) != 1) {
+        abort();
+    }
+}
+
+static void read_byte(void)
+{
+    char byte;
+
+    if (read(ends[0], &byte, 1) != 1) {
+        abort();
+    }
+}
+
+static void fork_and_wait(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        _exit(0);
+    }
+    if (waitpid(child, NULL, 0) != child) {
+        abort();
+    }
+}
+
+static void fork_execute_and_wait(void)
+{
+    static char *const words[] = {"guest", "end", NULL};
+    pid_t child = fork();
+
+    if (child == 0) {
+        execv("/proc/self/exe", words);
+        _exit(1);
+    }
+    if (waitpid(child, NULL, 0) != child) {
+        abort();
+    }
+}
+
+static uint64_t cycles_of(void (*act)(void))
+{
+    uint64_t begun = __builtin_ia32_rdtsc();
+
+    act();
+    return __builtin_ia32_rdtsc() - begun;
+}
+
+/* `undo` runs untimed after each. */
+static void time_call(const char *name, void (*act)(void), void (*undo)(void), uint32_t count)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t cycles = cycles_of(act);
+        least = cycles < least ? cycles : least;
+        undo();
+    }
+    printf("bench: call=%s instructions=%llu\n", name, (unsigned long long)least);
+}
+
+static void calls(uint32_t count)
+{
+    if (pipe(ends) != 0) {
+        abort();
+    }
+    time_call("getpid", nothing, nothing, count);
+    time_call("write_byte", write_byte, read_byte, count);
+    write_byte();
+    time_call("read_byte", read_byte, write_byte, count);
+    time_call("fork_wait", fork_and_wait, nothing, count);
+    time_call("fork_exec_wait", fork_execute_and_wait, nothing, count);
+}
+
 static uint32_t number(const char *text)
 {
     return (uint32_t)strtoul(text, NULL, 10);
@@ -181,8 +270,12 @@ int main(int argc, char **argv)
         sync_often(number(argv[2]));
     } else if (strcmp(what, "heavy") == 0 && argc == 4) {
         heavy(number(argv[2]), number(argv[3]));
+    } else if (strcmp(what, "calls") == 0 && argc == 3) {
+        calls(number(argv[2]));
+    } else if (strcmp(what, "end") == 0) {
+        return 0; /* what `calls` executes */
     } else {
-        fprintf(stderr, "usage: guest churn | live MIB | sync COUNT | heavy MIB COUNT\n");
+        fprintf(stderr, "usage: guest churn | live MIB | sync COUNT | heavy MIB COUNT | calls COUNT\n");
         return 2;
     }
     return 0;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What snapshots cost.
+"""What snapshots cost, and what system calls do.
 
 Two kernels are booted in QEMU: the one that ships, with the program guest.c, and one with the same objects and benchmarks
 linked in (rig.c and what stands beside it). Where instructions count, QEMU counts them (-icount): a nanosecond is an
@@ -235,6 +235,11 @@ def guest_sync(bench):
     bench.write("guest_sync", [spread("sync() of a program", [row["sync_ns"] for row in found])])
 
 
+def calls(bench):
+    found = bench.program(["calls", "200"], "interval=0", icount=True)
+    bench.write("calls", [{"call": row["call"], "instructions": row["instructions"]} for row in found])
+
+
 def heavy(bench):
     rows = []
     for interval in INTERVALS_MS:
@@ -320,8 +325,8 @@ def boot(bench):
     bench.write("boot", rows)
 
 
-ALL = {function.__name__: function for function in (stop, programs, cost, faults, disk, scattered, sync, guest_sync, heavy,
-                                                   boot)}
+ALL = {function.__name__: function for function in (stop, programs, cost, faults, disk, scattered, sync, guest_sync, calls,
+                                                   heavy, boot)}
 
 
 def arguments():
