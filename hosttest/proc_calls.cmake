@@ -5,3 +5,5 @@ foreach(test become clone end file handler limit memory proof range ring signal 
 endforeach()
 target_link_options(proc_clone_test PRIVATE -Wl,--wrap=store_delete)
 eidolon_boot_test(proc_mayhem_test SOURCES proc_mayhem_test.c proc_mayhem.c proc_case.c TIMEOUT 10800)
+eidolon_boot_test(proc_commit_test SOURCES proc_commit_test.c proc_case.c)
+target_link_options(proc_commit_test PRIVATE -Wl,--wrap=thread_may_sleep -Wl,--wrap=program_call_end)

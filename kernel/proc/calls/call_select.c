@@ -37,16 +37,20 @@ static int32_t sets_in(const struct system_call *call, const uint32_t addresses[
     return 0;
 }
 
+/* All at once: a call that is issued again after a cut reads from them what it asks. */
 static int32_t sets_out(const uint32_t addresses[SETS], const struct sets *sets)
 {
+    struct user_output outputs[USER_OUTPUTS_MAX];
+    uint32_t count = 0;
+
     for (uint32_t set = 0; set < SETS; set++) {
-        int32_t result = addresses[set] != 0 ? copy_out(addresses[set], sets->ready[set], sets->bytes) : 0;
-        if (result != 0) {
-            return result;
+        if (addresses[set] != 0) {
+            outputs[count++] = (struct user_output){{addresses[set]}, sets->ready[set], sets->bytes};
         }
     }
-    return 0;
+    return system_call_errno(user_copy_out_all(outputs, count));
 }
+_Static_assert(SETS <= USER_OUTPUTS_MAX, "all sets go out at once");
 
 /* What poll() would say of a descriptor that belongs in each set. */
 static const uint32_t set_events[SETS] = {
@@ -121,28 +125,44 @@ static int32_t select_wait(const struct system_call *call, const struct sets *se
     return vigil_keep(call, &vigil, pace, deadline_ns);
 }
 
-static int32_t select_until(const struct system_call *call, const uint32_t addresses[SETS], bool limited,
-                            uint64_t length_ns)
+/* Wait until something is ready or the time is over: how many bits are ready, or a negative errno. */
+static int32_t select_until(const struct system_call *call, const uint32_t addresses[SETS], struct sets *sets,
+                            bool limited, uint64_t length_ns)
+{
+    uint64_t deadline_ns = vigil_deadline(call, limited, length_ns);
+    int32_t result = sets_in(call, addresses, sets);
+    struct call_pace pace = {0};
+
+    while (result == 0) {
+        int32_t ready = select_all(call, sets);
+        result = ready != 0 ? 0 : select_wait(call, sets, &pace, deadline_ns);
+        if (ready != 0 || result == -ETIMEDOUT) {
+            return ready;
+        }
+    }
+    return result;
+}
+
+/* How a program says how long to wait. */
+struct limit_argument {
+    uint32_t address; /* 0: for ever */
+    enum time_form form;
+    uint64_t length_ns;
+};
+
+/* The time that is left goes out before the sets: issued again, the call has its deadline in its record. */
+static int32_t select_limited(const struct system_call *call, const uint32_t addresses[SETS],
+                              const struct limit_argument *limit)
 {
     struct sets sets;
-    uint64_t deadline_ns = vigil_deadline(call, limited, length_ns);
-    int32_t result = sets_in(call, addresses, &sets);
+    int32_t ready = select_until(call, addresses, &sets, limit->address != 0, limit->length_ns);
 
-    if (result != 0) {
-        return result;
+    vigil_time_left_out(call, limit->address, limit->form, limit->length_ns);
+    if (ready < 0) {
+        return ready;
     }
-    struct call_pace pace = {0};
-    for (;;) {
-        int32_t ready = select_all(call, &sets);
-        result = ready != 0 ? 0 : select_wait(call, &sets, &pace, deadline_ns);
-        if (ready > 0 || result == -ETIMEDOUT) {
-            int32_t copied = sets_out(addresses, &sets);
-            return copied != 0 ? copied : ready;
-        }
-        if (ready < 0 || result != 0) {
-            return ready < 0 ? ready : result;
-        }
-    }
+    int32_t copied = sets_out(addresses, &sets);
+    return copied != 0 ? copied : ready;
 }
 
 static int32_t select_with_timeval(const struct system_call *call, const uint32_t addresses[SETS], uint32_t limit)
@@ -158,9 +178,7 @@ static int32_t select_with_timeval(const struct system_call *call, const uint32_
     if (result != 0) {
         return result;
     }
-    result = select_until(call, addresses, limit != 0, length_ns);
-    vigil_time_left_out(call, limit, TIME_TIMEVAL, length_ns);
-    return result;
+    return select_limited(call, addresses, &(struct limit_argument){limit, TIME_TIMEVAL, length_ns});
 }
 
 int32_t call_newselect(const struct system_call *call)
@@ -197,9 +215,8 @@ static int32_t select_with_timespec(const struct system_call *call, bool wide)
     if (result != 0) {
         return result;
     }
-    result = select_until(call, &call->arguments[1], call->arguments[4] != 0, length_ns);
-    vigil_time_left_out(call, call->arguments[4], wide ? TIME_TIMESPEC64 : TIME_TIMESPEC32, length_ns);
-    return vigil_end_mask(call, result);
+    struct limit_argument limit = {call->arguments[4], wide ? TIME_TIMESPEC64 : TIME_TIMESPEC32, length_ns};
+    return vigil_end_mask(call, select_limited(call, &call->arguments[1], &limit));
 }
 
 int32_t call_pselect6(const struct system_call *call)

@@ -40,51 +40,73 @@ static _Noreturn void end_program(const struct signal_fault *fault)
     program_exit(fault->signal);
 }
 
-/*
- * Run the handler. If its stack cannot take the frame the signal becomes SIGSEGV, which may have another stack; one that
- * has not ends the program. A signal that ends the program may come while the stack is waited for; it is left to the next
- * delivery.
- */
-static void enter_handler(struct registers *registers, const struct signal_fault *fault)
+static bool force(struct registers *registers, const struct signal_fault *fault);
+
+/* The signal's frame is on the stack: its handler runs next. */
+static void begin_handler(const struct signal_fault *fault, const struct signal_action *action)
 {
     struct task *task = task_current();
-    struct signal_action *installed = &task->program->actions[fault->signal];
-    struct signal_action action = *installed;
-    enum error error = signal_frame_enter(registers, fault, &action);
 
-    if (error == ERROR_INTERRUPTED) {
-        return;
-    }
     signal_take_out(task->record->signal_pending, fault->signal);
-    if (error != OK) {
-        struct signal_fault overrun = {.signal = SIGSEGV, .code = SI_KERNEL};
-        kernel_snprintf(overrun.detail, sizeof(overrun.detail), "no stack for the handler of signal %u (esp 0x%x)",
-                        fault->signal, registers->esp);
-        if (fault->signal == SIGSEGV) {
-            end_program(&overrun);
-        }
-        program_force_signal(registers, &overrun);
-        return;
-    }
-    signal_set_mask(task, task->record->signal_mask[0] | action.mask[0], task->record->signal_mask[1] | action.mask[1]);
-    if ((action.flags & SA_NODEFER) == 0) {
+    signal_set_mask(task, task->record->signal_mask[0] | action->mask[0],
+                    task->record->signal_mask[1] | action->mask[1]);
+    if ((action->flags & SA_NODEFER) == 0) {
         signal_add(task->record->signal_mask, fault->signal);
     }
-    if ((action.flags & SA_RESETHAND) != 0) {
-        installed->handler = SIG_DFL;
+    if ((action->flags & SA_RESETHAND) != 0) {
+        task->program->actions[fault->signal].handler = SIG_DFL;
     }
 }
 
-void program_force_signal(struct registers *registers, const struct signal_fault *fault)
+/* SIGSEGV in place of a signal whose handler has no stack, which is pending until then. */
+static bool begin_overrun(struct registers *registers, uint32_t signal)
 {
-    thread_may_sleep();
-    struct task *task = task_current();
+    struct signal_fault overrun = {.signal = SIGSEGV, .code = SI_KERNEL};
+
+    kernel_snprintf(overrun.detail, sizeof(overrun.detail), "no stack for the handler of signal %u (esp 0x%x)", signal,
+                    registers->esp);
+    if (signal == SIGSEGV) {
+        end_program(&overrun);
+    }
+    bool begins = force(registers, &overrun);
+    if (begins) {
+        signal_take_out(task_current()->record->signal_pending, signal);
+    }
+    return begins;
+}
+
+/*
+ * Run the handler. If its stack cannot take the frame the signal becomes SIGSEGV, which may have another stack; one that
+ * has not ends the program. A signal that ends the program may come while the stack is waited for; it is left to the next
+ * delivery. Whether a handler runs next; otherwise nothing has changed.
+ */
+static bool enter_handler(struct registers *registers, const struct signal_fault *fault)
+{
+    struct signal_action action = task_current()->program->actions[fault->signal];
+    enum error error = signal_frame_enter(registers, fault, &action);
+
+    if (error == OK) {
+        begin_handler(fault, &action);
+        return true;
+    }
+    return error != ERROR_INTERRUPTED && begin_overrun(registers, fault->signal);
+}
+
+static bool force(struct registers *registers, const struct signal_fault *fault)
+{
+    const struct task *task = task_current();
     uint32_t handler = task->program->actions[fault->signal].handler;
 
     if (handler == SIG_DFL || handler == SIG_IGN || signal_in(task->record->signal_mask, fault->signal)) {
         end_program(fault);
     }
-    enter_handler(registers, fault);
+    return enter_handler(registers, fault);
+}
+
+void program_force_signal(struct registers *registers, const struct signal_fault *fault)
+{
+    thread_may_sleep();
+    (void)force(registers, fault);
 }
 
 void program_deliver_signals(struct registers *registers)
@@ -108,7 +130,7 @@ void program_deliver_signals(struct registers *registers)
         } else if (handler == SIG_DFL || signal == SIGKILL) {
             end_program(&fault);
         } else {
-            enter_handler(registers, &fault);
+            (void)enter_handler(registers, &fault);
         }
     }
     signal_mask_restore(task);

@@ -223,6 +223,7 @@ enum error signal_frame_enter(struct registers *registers, const struct signal_f
     if (error != OK) {
         return error;
     }
+    atomic_begin();
     struct signal_context context = context_from(registers, fault, fpu, mask[0]);
     fill_fpu((struct fpu_frame *)((uint8_t *)range.address + (fpu - at)));
     if (with_information) {
@@ -236,6 +237,7 @@ enum error signal_frame_enter(struct registers *registers, const struct signal_f
     }
     user_release(&range);
     record->signal_mask_saved = 0;
+    atomic_end();
     return OK;
 }
 

@@ -150,6 +150,7 @@ enum error user_copy_in(void *destination, struct vaddr source, uint32_t length)
 
 enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length)
 {
+    thread_may_sleep();
     struct user_range range;
 
     if (user_is_present(destination, length, PMAP_WRITE)) {
@@ -164,6 +165,50 @@ enum error user_copy_out(struct vaddr destination, const void *source, uint32_t 
     memcpy(range.address, source, length);
     user_release(&range);
     return OK;
+}
+
+/* What was made ready first may have been closed to writing again, or be about to be: over all of them until none is. */
+static enum error settle_all(const struct user_range *ranges, uint32_t count)
+{
+    enum error error = OK;
+    uint32_t stops;
+
+    do {
+        stops = vm_stops();
+        for (uint32_t i = 0; error == OK && i < count; i++) {
+            do {
+                error = open_all(ranges[i].first, ranges[i].page_count, PMAP_WRITE);
+            } while (task_wait_goes_on(error));
+        }
+    } while (error == OK && stops != vm_stops());
+    return error;
+}
+
+enum error user_copy_out_all(const struct user_output *outputs, uint32_t count)
+{
+    thread_may_sleep();
+    struct user_range ranges[USER_OUTPUTS_MAX];
+    uint32_t ready = 0;
+    enum error error = OK;
+
+    ASSERT(count <= USER_OUTPUTS_MAX);
+    while (error == OK && ready < count) {
+        error = user_prepare(&ranges[ready], outputs[ready].destination, outputs[ready].length, PMAP_WRITE);
+        ready += error == OK ? 1 : 0;
+    }
+    if (error == OK) {
+        error = settle_all(ranges, ready);
+    }
+    if (error == OK) {
+        program_call_commit();
+    }
+    for (uint32_t i = 0; error == OK && i < count; i++) {
+        memcpy(ranges[i].address, outputs[i].source, outputs[i].length);
+    }
+    while (ready > 0) {
+        user_release(&ranges[--ready]);
+    }
+    return error;
 }
 
 static enum error copy_into_page(struct gpn page, uint32_t offset, const void *bytes, uint32_t length)

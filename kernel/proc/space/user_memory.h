@@ -36,9 +36,26 @@ void user_release(struct user_range *range);
  */
 bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access);
 
-/* Prepare, copy, release. May sleep before the first byte is copied, not after. Any length up to USER_RANGE_MAX. */
+/*
+ * Prepare, copy, release. Any length up to USER_RANGE_MAX.
+ * - user_copy_in(): may sleep, before the first byte is copied. Errors as user_prepare().
+ * - user_copy_out(): may sleep, before the first byte is copied. Errors as user_prepare().
+ */
 MUST_CHECK enum error user_copy_in(void *destination, struct vaddr source, uint32_t length);
 MUST_CHECK enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length);
+
+/*
+ * The same to several places at one instant: either all are written or none. For what a call has also read there, and would
+ * read again if it were issued again.
+ * - count: 1 .. USER_OUTPUTS_MAX. May sleep, before the first byte is copied. Errors as user_prepare().
+ */
+#define USER_OUTPUTS_MAX 3u
+struct user_output {
+    struct vaddr destination;
+    const void *source;
+    uint32_t length;
+};
+MUST_CHECK enum error user_copy_out_all(const struct user_output *outputs, uint32_t count);
 
 /*
  * The same into the memory of a program that has no task yet: the private window of its space. Any length.

@@ -39,6 +39,7 @@ static void receive(uint8_t byte, void *context)
     bool from_serial_line = context != NULL;
     bool is_typed = !from_serial_line || window_take(byte);
 
+    ASSERT(!interrupt_is_enabled());
     if (is_typed && ring.count < RING_BYTES) {
         ring.bytes[(ring.first + ring.count) % RING_BYTES] = byte;
         ring.count++;
@@ -58,6 +59,7 @@ static void wish_to_scroll(int32_t pages)
 
 static void drop_from_ring(uint32_t count)
 {
+    ASSERT(!interrupt_is_enabled());
     ring.first = (ring.first + count) % RING_BYTES;
     ring.count -= count;
     if (ring.paused && ring.count <= RING_RESUME) {
