@@ -13,6 +13,7 @@
 #include "program.h"
 #include "record.h"
 #include "terminal.h"
+#include "terminal/terminal_use.h"
 
 #include <string.h>
 

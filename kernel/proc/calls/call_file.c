@@ -9,7 +9,6 @@
 #include "file/file_operations.h"
 #include "log.h"
 #include "program_time.h"
-#include "terminal.h"
 #include <string.h>
 
 #define TRANSFER_MAX 0x7FFFF000u

@@ -12,7 +12,7 @@
 #include "log.h"
 #include "program_time.h"
 #include "task/pending.h"
-#include "terminal.h"
+#include "terminal/terminal_use.h"
 #include "watch.h"
 
 #define WRITE_PIECE 4096u /* bytes between two chances for others to run */

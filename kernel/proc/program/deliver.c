@@ -10,7 +10,7 @@
 #include "signal/signal.h"
 #include "signal/signal_frame.h"
 #include "task/pending.h"
-#include "terminal.h"
+#include "terminal/terminal_use.h"
 
 /* What happened, for messages. */
 static const char *signal_text(uint32_t signal)

@@ -15,7 +15,7 @@
 #include "space/space.h"
 #include "system_state.h"
 #include "task/program_account.h"
-#include "terminal.h"
+#include "terminal/terminal_use.h"
 
 static uint32_t last_exit_status;
 static struct wait_queue all_ended;

@@ -11,6 +11,7 @@
 #include "space/space.h"
 #include "space/user_memory.h"
 #include "terminal.h"
+#include "terminal/terminal_use.h"
 #include "vm_region.h"
 #include <string.h>
 

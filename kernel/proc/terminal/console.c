@@ -17,6 +17,7 @@
 #include "signal/signal.h"
 #include "terminal.h"
 #include "terminal_console.h"
+#include "terminal_use.h"
 #include "thread.h"
 
 #define CONSOLE   0u    /* the one terminal that is attached */

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "task/task.h"
 #include "terminal_console.h"
+#include "terminal_use.h"
 #include "watch.h"
 
 #define STREAM_PER_BYTE   8u /* most bytes of stream that one byte of output makes */

@@ -7,8 +7,8 @@
 #include "console_stream.h"
 #include "log.h"
 #include "serial.h"
-#include "terminal.h"
 #include "terminal_console.h"
+#include "terminal_use.h"
 #include "vga.h"
 #include <string.h>
 

@@ -11,8 +11,8 @@
  * Who has it persists. Which session that was is looked at while it is there.
  */
 #include "record.h"
-#include "terminal.h"
 #include "terminal_console.h"
+#include "terminal_use.h"
 
 static uint32_t front_session[TERMINALS_MAX]; /* of the group that had the keyboard when it was last looked at */
 

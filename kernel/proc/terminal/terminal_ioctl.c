@@ -4,8 +4,8 @@
  */
 #include "call.h"
 #include "linux/linux_terminal.h"
-#include "terminal.h"
 #include "terminal_object.h"
+#include "terminal_use.h"
 
 static int32_t set_settings(struct terminal *object, uint32_t request, uint32_t argument)
 {

@@ -4,8 +4,9 @@
  * the cells of the main screen and of the other one, the modes, the region, both cursors, and the beginning of a sequence
  * or of a character that was not complete. Of colours the 16 are sent that cells keep (terminal_escape.c).
  */
-#include "terminal_screen.h"
 #include "log.h"
+#include "terminal_line.h"
+#include "terminal_object.h"
 #include <string.h>
 
 #define PIECE_BYTES 256u

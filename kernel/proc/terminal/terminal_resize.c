@@ -6,6 +6,8 @@
  * they lie, without memory beside. What a smaller screen cannot show goes into the scrollback if it is above the cursor's
  * line, and is cut below it. The other screen, if it is shown, stays below the main one.
  */
+#include "log.h"
+#include "terminal_object.h"
 #include "terminal_screen.h"
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /*
  * Who waits for a terminal: programs that want to read, and the console thread, which has something typed.
  */
-#include "terminal.h"
 #include "terminal_console.h"
+#include "terminal_use.h"
 #include "thread.h"
 #include "watch.h"
 

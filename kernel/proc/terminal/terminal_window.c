@@ -11,7 +11,9 @@
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "signal/signal.h"
+#include "terminal.h"
 #include "terminal_console.h"
+#include "terminal_use.h"
 
 #define CONSOLE 0u
 

@@ -11,7 +11,7 @@
 #include "space/limits.h"
 #include "space/space.h"
 #include "task/task.h"
-#include "terminal.h"
+#include "terminal/terminal_use.h"
 #include "vm_fault.h"
 
 static uint8_t protection_for(enum pmap_access access)

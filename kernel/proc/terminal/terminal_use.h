@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside kernel/proc: a terminal as programs meet it, by its index: bytes in and out, who gets the input, messages.
+ *
+ * What is typed goes to the programs of the foreground process group. When they are gone, another one takes their place
+ * (terminal_foreground.c).
+ */
+#ifndef TERMINAL_USE_H
+#define TERMINAL_USE_H
+
+#include "error.h"
+#include "types.h"
+#include "watch.h"
+
+/* Give the terminal to a process group: what is typed from now on is for it. */
+void terminal_set_foreground(uint32_t terminal, uint32_t process_group);
+
+/* A program that the kernel has started has the terminal from now on; if it takes it from another one, a line says so. */
+void terminal_begin_session(uint32_t terminal, uint32_t program);
+
+/*
+ * The suspend character was typed. If the program in front was started by the kernel, so that nobody could take it up
+ * again, and there is another such one, that has the terminal now: true, and a line says so.
+ */
+bool terminal_switch(uint32_t terminal);
+
+/* The process group that gets the input: the one it was given to, or its heir's once that is gone; 0: none. */
+uint32_t terminal_foreground(uint32_t terminal);
+
+/* Let all who wait for input look again: the settings changed, a program ended. Does not sleep. */
+void terminal_wake_readers(void);
+
+/*
+ * Write bytes for a program: into the object, onto the screen and the serial line.
+ * - returns how many were taken (0 .. length) without sleeping: as many as the serial line has room for.
+ */
+uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length);
+bool terminal_is_writable(uint32_t terminal);
+
+/* Sleep until terminal_write() would take something. Interruptible. */
+MUST_CHECK enum error terminal_wait_writable(uint32_t terminal);
+
+/*
+ * Take what a program may read: a line (canonical mode) or what has been typed.
+ * - returns ERROR_BUSY when there is nothing yet, or the program is not in the foreground; *length becomes the bytes
+ *   taken, 0 at end of file.
+ * - does not sleep.
+ */
+MUST_CHECK enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, uint32_t capacity,
+                                    uint32_t *length);
+bool terminal_is_readable(uint32_t terminal, uint32_t program);
+
+/* Sleep until terminal_read() would not answer ERROR_BUSY, or deadline. Interruptible. */
+MUST_CHECK enum error terminal_wait_readable(uint32_t terminal, uint32_t program, uint64_t deadline_boot_ns);
+
+/* Watch for what terminal_wait_readable() waits for (watch.h). The caller ends it. */
+void terminal_watch(uint32_t terminal, struct watch *watch, struct watcher *watcher);
+
+/* How long a read may wait at most before it returns nothing (VMIN 0, VTIME set); 0: without limit. */
+uint64_t terminal_read_limit_ns(uint32_t terminal);
+
+/* ioctl requests of terminals (TCGETS, TCSETS*, TIOCGWINSZ, FIONREAD, ...): returns 0 or a negative Linux errno. */
+int32_t terminal_ioctl(uint32_t terminal, uint32_t request, uint32_t argument);
+
+/* A line from the kernel about a program, as part of the terminal's contents, and on the serial line. Does not sleep.
+ */
+void terminal_say(uint32_t terminal, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
