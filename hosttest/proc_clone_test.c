@@ -44,7 +44,7 @@ static uint32_t address_of(uint32_t page)
 {
     uint32_t base = page < 8 ? ROW : page < 16 ? BORDER - 8 * PAGE_SIZE : ELSEWHERE - 16 * PAGE_SIZE;
 
-    return base + page * PAGE_SIZE + PAGE_SIZE - sizeof(uint32_t);
+    return base + page * PAGE_SIZE + PAGE_SIZE - (uint32_t)sizeof(uint32_t);
 }
 
 static void map(uint32_t address, uint32_t pages)

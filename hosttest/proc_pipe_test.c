@@ -329,7 +329,7 @@ static const struct host_instruction program[] = {
 static struct host_end boot(uint64_t schedule)
 {
     struct host_machine machine = {
-        .command_line = "interval=1", .frames = 640 + schedule % 100, .schedule = schedule, .program_words = "pipe"};
+        .command_line = "interval=1", .frames = 640 + (uint32_t)(schedule % 100), .schedule = schedule, .program_words = "pipe"};
 
     host_program_tick(3, schedule);
     return cut_boot(&machine, program, sizeof(program) / sizeof(program[0]));

@@ -291,7 +291,7 @@ static void random_traffic_keeps_the_object_sound(void **state)
                 settings.local_flags = (uint32_t)rand() & 0xFFFF;
                 settings.input_flags = (uint32_t)rand() & 0xFFFF;
                 settings.output_flags = (uint32_t)rand() & 0xFFFF;
-                settings.characters[rand() % TERMIOS_CHARACTERS] = (uint8_t)rand();
+                settings.characters[(uint32_t)rand() % TERMIOS_CHARACTERS] = (uint8_t)rand();
                 terminal_set_settings(&terminal, &settings);
             }
             break;

@@ -104,7 +104,7 @@ static void memory_for_heads_follows_the_pages_both_ways(void **unused)
     map_start(&map, 20000, 3);
     for (uint32_t i = 0; i < count; i++) {
         map_create(&map, scattered(i));
-        uint32_t needed = (i + HEADS_PER_PAGE) / HEADS_PER_PAGE;
+        uint32_t needed = (uint32_t)((i + HEADS_PER_PAGE) / HEADS_PER_PAGE);
         assert_int_equal(frame_count(FRAME_TABLE), needed);
     }
     for (uint32_t i = count; i-- > 0;) {

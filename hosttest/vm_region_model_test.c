@@ -132,8 +132,8 @@ static enum error model_protect(struct model *model, struct page *pages, uint32_
             return ERROR_DENIED;
         }
     }
-    uint32_t cuts = (joined(pages, first) && pages[first].attributes.protection != protection) +
-                    (joined(pages, first + count) && pages[first + count].attributes.protection != protection);
+    uint32_t cuts = joined(pages, first) && pages[first].attributes.protection != protection ? 1 : 0;
+    cuts += joined(pages, first + count) && pages[first + count].attributes.protection != protection ? 1 : 0;
     if (records_available(model) < cuts) {
         return ERROR_NO_MEMORY;
     }

@@ -312,7 +312,7 @@ static void change_at_random(struct fixture *fixture, struct random *random, uin
     for (uint32_t i = 0; i < times; i++) {
         uint32_t *root = &fixture->roots[random_below(random, TREES)];
         uint32_t page = random_below(random, MANY - 20), count = 1 + random_below(random, 4);
-        struct vm_region_attributes attributes = copy_of(random_below(random, 8), random_below(random, 40));
+        struct vm_region_attributes attributes = copy_of((uint8_t)random_below(random, 8), random_below(random, 40));
         assert_int_equal(vm_region_reserve(&fixture->table), OK);
         assert_int_equal(vm_region_release(&fixture->table, root, page, count), OK);
         assert_int_equal(vm_region_insert(&fixture->table, root, page, count, &attributes), OK);

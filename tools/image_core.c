@@ -72,7 +72,7 @@ static uint32_t rounded(uint32_t bytes)
 static void add_note(struct core *core, const char *name, uint32_t type, const void *content, uint32_t bytes)
 {
     Elf32_Nhdr head = {.n_namesz = (Elf32_Word)strlen(name) + 1, .n_descsz = bytes, .n_type = type};
-    uint32_t room = sizeof(head) + rounded(head.n_namesz) + rounded(bytes);
+    uint32_t room = (uint32_t)sizeof(head) + rounded(head.n_namesz) + rounded(bytes);
 
     core->notes = grow(core->notes, core->notes_bytes + room);
     uint8_t *to = core->notes + core->notes_bytes;

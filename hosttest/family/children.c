@@ -80,7 +80,7 @@ bool family_become_child(struct registers *registers, const struct family_step *
     TRY_BOOL(family_note(registers, HANDLED, 0));
     TRY_BOOL(family_note(registers, FILES_READ, 0));
     TRY_BOOL(family_note(registers, FILES_WRITE, 0));
-    TRY_BOOL(family_note_range(registers, CHILDREN - LEDGER, 3 * CHILDREN_MAX, 0));
+    TRY_BOOL(family_note_range(registers, (uint32_t)CHILDREN - (uint32_t)LEDGER, 3 * CHILDREN_MAX, 0));
     host_jump(registers, instruction);
     return true;
 }

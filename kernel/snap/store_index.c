@@ -342,7 +342,7 @@ void index_check(const struct index *index)
         uint64_t last = 0;
         const struct index_node *last_leaf = NULL;
         node_check(index->root, &last, &last_leaf);
-        ASSERT(last_leaf->next == NULL);
+        ASSERT(last_leaf != NULL && last_leaf->next == NULL);
     }
     const struct index_node *finger = index->finger;
     if (finger != NULL && finger->of.entries[finger->count - 1].page + 1ull < index->finger_end) {

@@ -279,6 +279,7 @@ static enum error see_touched(struct reaching *reaching, const struct disk_head 
     reaching->overlay = &overlay;
     reaching->tree = head->page_tree;
     error = error != OK ? error : ask_all(reaching);
+    reaching->overlay = NULL;
     layer_clear(&overlay);
     return error;
 }

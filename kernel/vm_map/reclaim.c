@@ -82,11 +82,11 @@ static enum error wait_for_frames(struct space_id space, bool *is_waiting)
 
     for (uint32_t waits = 0; waits < WAITS_MAX; waits++) {
         uint32_t freed;
-        enum error error = vm_page_out(&freed);
+        (void)(vm_page_out(&freed) == OK); /* what it has freed counts */
         if (is_enough_free(space, freed)) {
             return OK;
         }
-        error = vm_objects.pager->clean();
+        enum error error = vm_objects.pager->clean();
         if (error == ERROR_NO_SPACE && ++full >= FULL_SNAPSHOTS && vm_growth_decide(space) != OK) {
             return ERROR_NO_MEMORY;
         }

@@ -295,7 +295,9 @@ enum error vm_region_protect(struct vm_region_table *table, uint32_t *root, uint
     if (error != OK) {
         return error;
     }
-    uint32_t cuts = (needs_cut(table, *root, first, protection) != 0) + (needs_cut(table, *root, end, protection) != 0);
+    uint32_t cuts = needs_cut(table, *root, first, protection) != 0 ? 1 : 0;
+
+    cuts += needs_cut(table, *root, end, protection) != 0 ? 1 : 0;
     if (vm_region_records_available(table) < cuts) {
         return ERROR_NO_MEMORY;
     }

@@ -21,7 +21,7 @@ GROUPS = {
     "node": ["nodejs", "npm"],
     "browser": ["chromium", "chromium-driver", "python3-selenium"],
     "test": ["libcmocka-dev", "python3-pytest", "python3-pexpect", "python3-pyte", "python3-pytest-xdist", "python3-pytest-rerunfailures",
-             "python3-xxhash", "qemu-utils", "clang", "libclang-rt-dev"],
+             "python3-xxhash", "qemu-utils", "clang", "libclang-rt-dev", "clang-format", "clang-tidy", "cppcheck"],
     "bench": ["g++", "g++-multilib", "gnuplot-nox", "uthash-dev", "libglib2.0-dev", "libjudy-dev", "liburcu-dev",
               "libck-dev", "libboost1.81-dev"],
 }

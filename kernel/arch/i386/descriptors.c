@@ -83,7 +83,7 @@ static struct descriptor make_descriptor(uint32_t base, uint32_t limit, uint8_t 
         .base_middle = (uint8_t)(base >> 16),
         .access = access,
         .limit_high = limit >> 16 & 0xF,
-        .flags = flags & 0xF,
+        .flags = (unsigned char)flags & 0xFu,
         .base_high = (uint8_t)(base >> 24),
     };
 }

@@ -74,7 +74,7 @@ int32_t call_fcntl64(const struct system_call *call)
     case F_DUPFD_CLOEXEC:
         return argument >= limits_files(call->program)
                    ? -EINVAL
-                   : duplicate(call, argument, call->arguments[1] == F_DUPFD ? 0 : FD_CLOEXEC);
+                   : duplicate(call, argument, call->arguments[1] == F_DUPFD ? 0 : (uint8_t)FD_CLOEXEC);
     case F_GETFD:
         return call->program->file_flags[descriptor];
     case F_SETFD:

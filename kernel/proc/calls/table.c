@@ -17,7 +17,7 @@ static const struct system_call_entry linux_calls[] = {
 #undef OWN_CALL
 
 #define CALL(number, name, function)
-#define OWN_CALL(number, name, function) [number - EIDOLON_CALL_FIRST] = {#name, function},
+#define OWN_CALL(number, name, function) [(number)-EIDOLON_CALL_FIRST] = {#name, function},
 static const struct system_call_entry own_calls[] = {
 #include "list.h"
 };

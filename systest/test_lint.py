@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What tools find in the sources by looking at them: format, cppcheck, clang-tidy. The compiler's warnings are errors anyway."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from machine import BUILD, ROOT
+
+# The analyzer looks into fewer calls, in a tenth of the time; a soak has it look into all.
+SHALLOW = ["--extra-arg=-Xclang", "--extra-arg=-analyzer-config", "--extra-arg=-Xclang", "--extra-arg=mode=shallow"]
+FOLDERS = ["arch", "dev", "lib", "proc/calls", "proc", "snap", "thread", "vm_map", ""]
+
+
+def tool(name):
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+def run(command):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def sources():
+    listing = run(["git", "ls-files", "*.c", "*.h"])
+    if listing.returncode != 0:
+        pytest.skip("this is no checkout of git")
+    return [name for name in listing.stdout.splitlines() if os.path.exists(os.path.join(ROOT, name))]
+
+
+def test_every_source_is_formatted():
+    names = sources()
+    assert len(names) > 300
+    found = run([tool("clang-format"), "--dry-run", "--Werror", *names])
+    assert found.returncode == 0, f"clang-format -i mends this:\n{found.stderr[:4000]}"
+
+
+def test_cppcheck_finds_nothing():
+    found = run([tool("cppcheck"), "--enable=warning,performance,portability", "--inline-suppr", "--quiet",
+                 "--error-exitcode=1", "--suppressions-list=tools/lint/cppcheck-suppressions.txt",
+                 "-I", "include", "-I", "include/lib", "kernel"])
+    assert found.returncode == 0, found.stderr
+
+
+def folder_of(path):
+    """The first of FOLDERS that holds a source of the kernel."""
+    name = os.path.relpath(path, os.path.join(ROOT, "kernel"))
+    return next(folder for folder in FOLDERS if folder == "" or name.startswith(folder + "/"))
+
+
+def compiled():
+    """Sources of the kernel, each with the command of its first compilation, the kernel's own."""
+    with open(os.path.join(BUILD, "compile_commands.json"), encoding="utf-8") as file:
+        commands = json.load(file)
+    kernel = os.path.join(ROOT, "kernel") + os.sep
+    found = {}
+    for command in commands:
+        path = os.path.normpath(os.path.join(command["directory"], command["file"]))
+        if path.startswith(kernel) and path.endswith(".c"):
+            found.setdefault(path, dict(command, file=path))
+    return list(found.values())
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_clang_tidy_finds_nothing(folder, tmp_path, pytestconfig):
+    commands = [command for command in compiled() if folder_of(command["file"]) == folder]
+    assert commands
+    with open(tmp_path / "compile_commands.json", "w", encoding="utf-8") as file:
+        json.dump(commands, file)
+    shallow = [] if pytestconfig.getoption("--soak") else SHALLOW
+    found = run([tool("clang-tidy"), "-p", str(tmp_path), "--quiet", *shallow, *(command["file"] for command in commands)])
+    assert found.returncode == 0, found.stdout
