@@ -21,6 +21,7 @@
 #define AT     SPACE_AT
 #define BUFFER (SPACE_AT + PAGE_SIZE)
 #define OTHER  (HOST_DATA + 8 * PAGE_SIZE)
+#define ARENA  0x40000000u
 #define KEPT   21u
 #define CLOSED 20u
 #define USR1   10u
@@ -93,12 +94,27 @@ static void prepare_and_become(void)
     EXPECT(0, SIGALTSTACK, AT, 0);
     EXPECT((int32_t)first_break + 0x5000, CALL_BRK, first_break + 0x5000);
     fake_fpu.bytes[200] = 0x55;
+    WORDS(AT, 0, 1000000);
+    EXPECT(0, CALL_NANOSLEEP, AT, 0); /* others have the processor meanwhile */
+    become(LOOKS);
+}
+
+/* No record of a region is left: the other program is begun, and cannot be completed. */
+static void become_without_records(void)
+{
+    int32_t result = 0;
+
+    EXPECT((int32_t)ARENA, CALL_MMAP2, ARENA, 0x20000000u, 3, 0x4032u, UINT32_MAX, 0);
+    for (uint32_t page = 1; result == 0; page += 2) {
+        result = CALL(CALL_MUNMAP, ARENA + page * PAGE_SIZE, PAGE_SIZE);
+    }
+    EXPECT_IS(-ENOMEM, result);
     become(LOOKS);
 }
 
 static void become_without_memory(void)
 {
-    fake_fail_allocations(told, 1);
+    fake_fail_allocations(told, 12);
     become(LOOKS);
 }
 
@@ -157,6 +173,10 @@ static void main_of_failures(void)
         EXPECT_IS(spaces, in_use(RECORD_SPACE));
     }
     EXPECT_IS(true, failed > 0);
+    case_reap(case_fork(2), NO_MEMORY << 8);
+    case_reap(case_fork(1), 0);
+    EXPECT_IS(1, in_use(RECORD_PROGRAM));
+    EXPECT_IS(spaces, in_use(RECORD_SPACE));
 }
 
 static void nothing(void)
@@ -166,7 +186,7 @@ static void nothing(void)
 static void program_that_finds_no_memory_for_another_leaves_nothing(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = main_of_failures, .functions = {become_without_memory, nothing}});
+    case_run(&(struct proc_case){.main = main_of_failures, .functions = {become_without_memory, nothing, become_without_records}});
 }
 
 static void main_of_vfork(void)

@@ -328,6 +328,40 @@ static void records_do_not_come_back_when_their_pages_cannot_be_discarded(void *
     case_run(&(struct proc_case){.main = crowd_twice, .functions = {stay, nothing}, .options = ON_REQUEST});
 }
 
+/* They end while their parent copies what it is to do without. */
+static void keep_clones_that_end(void)
+{
+    int32_t children[SOURCES_MAX + 1];
+
+    begin();
+    map(PRESSURE, 300);
+    case_reap(case_fork(1), 0);
+    uint32_t spaces = spaces_in_use();
+    for (uint32_t i = 0; i <= SOURCES_MAX; i++) {
+        if (i >= SOURCES_MAX - 1) {
+            for (uint32_t page = 0; page < 300; page++) {
+                WORDS(PRESSURE + page * PAGE_SIZE, i);
+            }
+            EXPECT(0, CALL_SYNC);
+            turn = 1;
+        }
+        children[i] = case_fork(0);
+        write_page(&parent, i % PAGES, i);
+    }
+    for (uint32_t i = 0; i <= SOURCES_MAX; i++) {
+        case_reap(children[i], 0);
+    }
+    compare(&parent);
+    case_reap(case_fork(1), 0);
+    EXPECT_IS(spaces, spaces_in_use());
+}
+
+static void clones_that_end_while_their_sources_are_left_leave_none(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = keep_clones_that_end, .functions = {stay, nothing}, .frames = 760});
+}
+
 /* Collapse --------------------------------------------------------------------------------------------------------- */
 
 static void compare_when_told(void)
@@ -366,7 +400,8 @@ static void collapsed_page_that_its_source_had_borrowed_is_the_last_one_written(
         .main = collapse_over_borrowed, .functions = {compare_when_told, end_when_told}, .options = ON_REQUEST});
 }
 
-#define FAILURES 40u
+#define FAILURES    40u
+#define MAPPED_ANEW 6u
 
 static void write_and_end(void)
 {
@@ -382,12 +417,17 @@ static void collapse_without_memory(void)
     for (round_number = 0; round_number < FAILURES; round_number++) {
         int32_t child = clone_into(&clones[0], 0);
         write_all(&parent, 1000 * round_number);
+        map(PRESSURE, MAPPED_ANEW); /* and what it has mapped since is its own */
+        WORDS(PRESSURE, round_number);
+        WORDS(PRESSURE + (MAPPED_ANEW - 1) * PAGE_SIZE, round_number);
         EXPECT(0, CALL_SYNC);
         fake_fail_allocations(round_number, 1);
         case_reap(child, 0);
         fake_fail_allocations(0, 0);
         left += spaces_in_use() > spaces;
         compare(&parent);
+        EXPECT_IS(round_number, case_word(PRESSURE));
+        EXPECT_IS(round_number, case_word(PRESSURE + (MAPPED_ANEW - 1) * PAGE_SIZE));
     }
     EXPECT_IS(true, left > 0);
     case_reap(clone_into(&clones[0], 0), 0);
@@ -492,6 +532,7 @@ int main(void)
         cmocka_unit_test(clone_and_end_a_thousand_times_leaves_nothing),
         cmocka_unit_test(clone_of_clones_leaves_no_sources),
         cmocka_unit_test(clone_beyond_the_bound_of_sources_does_without_them),
+        cmocka_unit_test(clones_that_end_while_their_sources_are_left_leave_none),
         cmocka_unit_test(records_do_not_come_back_when_their_pages_cannot_be_discarded),
         cmocka_unit_test(collapsed_page_that_its_source_had_borrowed_is_the_last_one_written),
         cmocka_unit_test(collapse_without_memory_loses_nothing),

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "arch/clock.h"
 #include "fake/processor.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
@@ -295,6 +296,7 @@ static void handle_usr1_when_killed(void)
     uint32_t own = (uint32_t)CALL(CALL_GETPID);
     EXPECT(0, CALL_KILL, own, USR1);
     EXPECT(0, CALL_KILL, own, 15);
+    case_registers()->esp = BAD; /* a handler would have no stack */
     set_mask(0);
     host_wrong("a program goes on after its end");
 }
@@ -317,8 +319,10 @@ static void masks(void)
     EXPECT_IS(UINT32_MAX & ~(BIT(9) | BIT(19)), case_word(AT + 12));
     int32_t child = case_fork(1);
     sleep_ms(2);
+    uint64_t killed_ns = clock_boot_ns();
     EXPECT(0, CALL_KILL, (uint32_t)child, 9);
     case_reap(child, 9);
+    EXPECT_IS(true, clock_boot_ns() - killed_ns < 1000000000u); /* and not when its sleep is over */
     seen.count = 0;
     case_reap(case_fork(3), 15);
     EXPECT_IS(0, seen.count);

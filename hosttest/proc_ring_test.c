@@ -243,6 +243,12 @@ static void read_all(void)
     EXPECT_IS(32 * PAGE_SIZE, total);
 }
 
+static void read_to_the_end(void)
+{
+    EXPECT(0, CALL_CLOSE, WRITER);
+    EXPECT(0, CALL_READ, READER, BUFFER, 100);
+}
+
 static void count_handler(void)
 {
     WORDS(SPACE_AT + 0x200, case_word(SPACE_AT + 0x200) + 1);
@@ -263,6 +269,11 @@ static void waits(void)
     EXPECT(0, CALL_CLOSE, WRITER);
     case_reap(child, 0);
     EXPECT(0, CALL_CLOSE, READER);
+    open_pipe(0);
+    child = case_fork(3);
+    sleep_ms(5); /* it sleeps by then */
+    close_pipe();
+    case_reap(child, 0);
     open_pipe(0);
     put(5);
     WORDS(AT, READER, POLLIN, 0, 1000000, UINT32_MAX, UINT32_MAX);
@@ -289,7 +300,7 @@ static void waits(void)
 static void long_writes_and_waits_say_what_came_of_them(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = waits, .functions = {read_all, count_handler, wake_parent}});
+    case_run(&(struct proc_case){.main = waits, .functions = {read_all, count_handler, wake_parent, read_to_the_end}});
 }
 
 int main(void)
