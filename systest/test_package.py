@@ -19,7 +19,7 @@ from machine import BUILD, ROOT, eidolon
 PACKAGING = os.path.join(BUILD, "packaging")
 DISC = os.path.join(PACKAGING, "eidolon.iso")
 SOURCES_ONLY = ("build", "test", "bench", "setup", "clean", "web")
-FIRST_PROMPT_S = 30  # it takes three on a machine that has nothing else to do
+FIRST_PROMPT_S = 60  # it takes three on a machine that has nothing else to do
 HIDE = 'for place in $0; do mount -t tmpfs none "$place" || exit 99; done; exec "$@"'
 
 pytestmark = pytest.mark.xdist_group("package")
@@ -196,7 +196,7 @@ def boot_disc(image):
     """A PC without an operating system, with the disc in its drive and a disk for the image."""
     return pexpect.spawn("qemu-system-i386", ["-cpu", "qemu32", "-m", "128", "-display", "none", "-serial", "stdio", "-monitor",
                          "none", "-no-reboot", "-cdrom", DISC, "-boot", "d", "-drive", f"if=ide,format=raw,file={image}"],
-                         timeout=60, encoding="latin-1", echo=False)
+                         timeout=180, encoding="latin-1", echo=False)
 
 
 @pytest.mark.skipif(not os.path.exists(DISC), reason="built where grub-mkrescue is")
