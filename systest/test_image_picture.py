@@ -127,13 +127,26 @@ def test_any_name_of_a_program_is_drawn(image, program, tmp_path):
     assert any(text.startswith("Program 1: a<b>&c") for text in words(draw(image, tmp_path / "out.svg")))
 
 
-def test_large_image_is_drawn_with_cells_of_several_blocks(image, program, tmp_path):
+def test_picture_of_a_large_image_ends_with_what_is_used(image, program, tmp_path):
     boot = image.boot("--size", "1024", program=[program("echo")])
     boot.expect("> ")
     boot.read_for(0.5)
     boot.kill()
     root = draw(image, tmp_path / "out.svg")
-    assert any(text.startswith("262144 blocks, ") and "a cell is 76 KiB" in text for text in words(root))
+    line = next(text for text in words(root) if text.startswith("262144 blocks, "))
+    number, unit = re.search(r"drawn are the first ([\d.]+) (\w+),", line).groups()
+    assert "a cell is 4.00 KiB" in line or "a cell is 4 KiB" in line, line
+    last = max(blocks(root))
+    assert abs(float(number) * UNITS[unit] - 4096 * (last + 1)) <= 0.11 * UNITS[unit] and last < 10000
+
+
+def test_large_image_in_use_is_drawn_with_cells_of_several_blocks(image, program, tmp_path):
+    boot = image.boot("--size", "1024", "--interval", "1000", program=[program("fourfold"), "64", "0", "stay"])
+    boot.expect(r"durable 64\.", timeout=120)
+    boot.kill()
+    root = draw(image, tmp_path / "out.svg")
+    line = next(text for text in words(root) if text.startswith("262144 blocks, "))
+    assert re.search(r"a cell is (8|12|16|20|24|28|32) KiB", line), line
     assert os.path.getsize(tmp_path / "out.svg") < 1 << 20
 
 

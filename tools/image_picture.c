@@ -106,6 +106,10 @@ static int gather(struct picture *picture)
     }
     error = list_programs(picture);
     enum error of_content = note_content(picture);
+    picture->block_end = picture->block_count;
+    while (picture->block_end > RESERVED && picture_kind_of(picture->blocks[picture->block_end - 1]) == PICTURE_FREE) {
+        picture->block_end--;
+    }
     return error == OK && of_content == OK && result.findings == 0 ? STATUS_SOUND : STATUS_FOUND;
 }
 

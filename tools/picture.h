@@ -36,6 +36,7 @@ struct picture {
     struct image image;
     const char *path;
     uint32_t block_count;
+    uint32_t block_end; /* behind the last block that is in use: what is drawn; never 0 */
     uint16_t *blocks; /* kind << 12 | program of PICTURE_CONTENT; 0: programs share it, SVG_KERNEL: the kernel's records */
     uint32_t program_count, programs_left_out;
     struct picture_program programs[PICTURE_PROGRAMS_MAX];

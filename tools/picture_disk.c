@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The disk as a field of cells, in order of block number. A cell is as many blocks as it takes to get all on the page;
+ * The disk as a field of cells, in order of block number, up to the last block that is in use: of a large disk most is free, and
+ * a picture of all of it would show little of what there is. A cell is as many blocks as it takes to get all on the page;
  * it has the colour of what most of its blocks in use are, the stronger the more of them are in use. Neighbours that
  * look the same are one box; a grid laid over all makes them cells again.
  */
@@ -40,14 +41,14 @@ struct cell {
 
 static uint32_t blocks_per_cell(const struct picture *picture)
 {
-    return (picture->block_count + CELLS_MAX - 1) / CELLS_MAX;
+    return (picture->block_end + CELLS_MAX - 1) / CELLS_MAX;
 }
 
 static uint32_t row_count(const struct picture *picture)
 {
     uint32_t per_row = blocks_per_cell(picture) * COLUMNS;
 
-    return (picture->block_count + per_row - 1) / per_row;
+    return (picture->block_end + per_row - 1) / per_row;
 }
 
 static uint32_t at_most(uint32_t value, uint32_t limit)
@@ -127,7 +128,7 @@ static void draw_row(const struct picture *picture, FILE *file, uint32_t row, ui
 {
     uint32_t per_cell = blocks_per_cell(picture);
     uint32_t first = row * COLUMNS * per_cell;
-    uint32_t end = at_most(first + COLUMNS * per_cell, picture->block_count);
+    uint32_t end = at_most(first + COLUMNS * per_cell, picture->block_end);
 
     svg_box(file, cells_box(picture, first, first, end, y), SVG_UNTOUCHED, 100, NULL);
     for (uint32_t run = first, run_end; run < end; run = run_end) {
@@ -228,12 +229,15 @@ uint32_t picture_disk_height(const struct picture *picture)
 
 void picture_disk_draw(const struct picture *picture, FILE *file, uint32_t y)
 {
-    char cell[32];
+    char cell[32], drawn[32], whole[32];
 
     snprintf(cell, sizeof(cell), "%s", bytes_text((uint64_t)blocks_per_cell(picture) * PAGE_SIZE));
+    snprintf(drawn, sizeof(drawn), "%s", bytes_text((uint64_t)picture->block_end * PAGE_SIZE));
+    snprintf(whole, sizeof(whole), "%s", bytes_text((uint64_t)picture->block_count * PAGE_SIZE));
     svg_text(file, SVG_MARGIN, y + 16, "heading", "The disk");
-    svg_text(file, SVG_MARGIN, y + 38, "text", "%u blocks, %s; a cell is %s, the paler the less of it is in use",
-             picture->block_count, bytes_text((uint64_t)picture->block_count * PAGE_SIZE), cell);
+    svg_text(file, SVG_MARGIN, y + 38, "text",
+             "%u blocks, %s; drawn are the first %s, all behind them is free; a cell is %s, the paler the less of it is in use",
+             picture->block_count, whole, drawn, cell);
     for (uint32_t row = 0; row < row_count(picture); row++) {
         draw_row(picture, file, row, y + HEAD + row * CELL);
     }
