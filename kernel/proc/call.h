@@ -11,7 +11,7 @@
  *     CALL-3  Before a sleep a call looks at task_has_signal(), and an interrupted sleep ends it with EINTR.
  *
  * CALL-2 is asserted. A handler can only read what `struct system_call` shows it. To change something it asks for it, by
- * call_change_task() and call_change_program(), or by what changes other objects for it (program_call_commit() in program.h
+ * call_change_task() and call_change_program(), or by what changes other objects for it (program_call_commit() in task.h
  * says which): from there on it is a panic to sleep, until the dispatcher has set the result or the handler has written
  * down in call_progress() what it did.
  */

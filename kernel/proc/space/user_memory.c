@@ -168,7 +168,7 @@ enum error user_copy_out(struct vaddr destination, const void *source, uint32_t 
 }
 
 /* What was made ready first may have been closed to writing again, or be about to be: over all of them until none is. */
-static enum error settle_all(const struct user_range *ranges, uint32_t count)
+static enum error open_all_of(const struct user_range *ranges, uint32_t count)
 {
     enum error error = OK;
     uint32_t stops;
@@ -197,7 +197,7 @@ enum error user_copy_out_all(const struct user_output *outputs, uint32_t count)
         ready += error == OK ? 1 : 0;
     }
     if (error == OK) {
-        error = settle_all(ranges, ready);
+        error = open_all_of(ranges, ready);
     }
     if (error == OK) {
         program_call_commit();

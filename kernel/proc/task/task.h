@@ -26,7 +26,7 @@ struct task {
     uint64_t processor_mark_ns;       /* of the thread's time: its last entry into the kernel or leaving */
     bool in_kernel;                   /* since the mark */
     bool dying;                       /* leaves at the next trap_return */
-    bool listed[2];                   /* on the list of tasks to capture, of this half: see task.c */
+    bool listed[2];                   /* on the list of tasks to capture, of this half: see capture.c */
     struct task *next_listed[2];
 };
 
