@@ -60,6 +60,7 @@ RUN = {
 
 # Run by a test of another file, or of this one.
 ELSEWHERE = {
+    "./eidolon demo": "test_demo.py::test_keys_pull_the_plug_and_everything_is_back",
     "./eidolon run --pidfile pid": "test_documents.py::test_readme_keeps_its_word",
     "./eidolon run": "test_documents.py::test_readme_keeps_its_word",
     "./eidolon run --image t.img -- ./prog ARGUMENTS": "test_documents.py::test_readme_keeps_its_word",

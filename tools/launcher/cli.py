@@ -5,7 +5,7 @@ import argparse
 import os
 import sys
 
-from launcher import bench, build, image, machine, packages, run, test, web
+from launcher import bench, build, demo, image, machine, packages, run, test, web
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, STATUS_USAGE, Failure, UsageFailure, alike, reason, say, spoken, version
 
 STATUS_INTERRUPTED = 130
@@ -16,6 +16,7 @@ OVERVIEW = """\
 usage: ./eidolon COMMAND [OPTIONS]
 
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
+  demo                                  see it: programs side by side, and a key that pulls the plug
   image COMMAND FILE ...                look into an image, check it, name its generations
   web [OPTIONS]                         the same in a browser: build the page and serve it to this machine
   test [all|host|system|mutants|...]    run the tests
@@ -97,6 +98,12 @@ def command_test(arguments):
     return test.command(options.parse_args(arguments))
 
 
+def command_demo(arguments):
+    options = parser("demo", demo.DESCRIPTION)
+    demo.add_options(options)
+    return demo.command(options.parse_args(arguments))
+
+
 def command_web(arguments):
     options = parser("web", web.DESCRIPTION)
     web.add_options(options)
@@ -150,7 +157,7 @@ def command_version(arguments):
 
 HELP = ("help", "--help", "-h")
 COMMANDS = {
-    "run": command_run, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
+    "run": command_run, "demo": command_demo, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
     "setup": command_setup, "clean": command_clean, "help": command_help, "--version": command_version,
 }
 
