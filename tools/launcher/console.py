@@ -28,6 +28,8 @@ ESCAPE = 0x1D
 END_OF_INPUT = b"\x04"
 LOG_POLL_S = 0.02
 SPACE_POLL_S = 0.5
+TAIL_BYTES = 4096  # of the output, kept to see what was said
+SEQUENCE_MAX = 16
 PENDING_MAX = 65536  # typed and not yet taken by the machine
 
 KEYS = "Ctrl-] x pulls the plug; Ctrl-] q switches off, with everything durable; Ctrl-] Ctrl-] types Ctrl-]"
@@ -85,7 +87,7 @@ class Console:
         self.on_broken = on_broken
         self.mode = None
         self.is_ended = False
-        self.tail = b""
+        self.tail = bytearray()
         self.is_alternate = False
         self.has_escapes = False
         self.has_window = window() is not None
@@ -221,11 +223,15 @@ class Console:
             self.write(data)
 
     def note_modes(self, data):
-        text = self.tail + data
-        self.tail = text[-4096:]
-        self.has_escapes = self.has_escapes or b"\x1b" in data
-        for match in ALTERNATE.finditer(text):
-            self.is_alternate = match[1] == b"h"
+        """Chunks are small and many: most have no escape sequence in them."""
+        begins = max(0, len(self.tail) - SEQUENCE_MAX)
+        self.tail += data
+        if b"\x1b" in self.tail[begins:]:
+            self.has_escapes = True
+            for match in ALTERNATE.finditer(self.tail, begins):
+                self.is_alternate = match[1] == b"h"
+        if len(self.tail) > 2 * TAIL_BYTES:
+            del self.tail[:-TAIL_BYTES]
 
     def write(self, data):
         said = False
