@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program (family/) for the worlds of proc_world.h that does everything at random, and knows at each moment what its memory holds
- * and what each of its calls may answer.
+ * A program (family/) for the worlds of proc_world.h that does everything at random, and knows at each moment what its
+ * memory holds, what it has open, and what each of its calls may answer.
  *
  * What it does at a step follows from its seed and the step's number, which are in its memory; so are its books: for each
  * page of its playground whether it is mapped, with which rights, and which version of content it has, and its children
@@ -40,8 +40,7 @@ struct family_options {
 /* What happened, to see that it does. */
 struct family_counters {
     uint64_t steps, writes, reads, maps, unmaps, protections, moves, breaks, forks, vforks, waits, executions, syncs,
-        piped, signals, handled, retries, deaths,
-        resizes, files, polls, lines, masks, locks, orphans;
+        piped, signals, handled, retries, deaths, resizes, files, polls, lines, masks, locks, orphans;
 };
 extern struct family_counters family_counters;
 
@@ -66,8 +65,8 @@ MUST_CHECK bool family_verify(struct registers *registers, const struct family_b
 uint32_t family_step_of(const struct family_book *book);
 
 /*
- * What is typed at the terminal: byte `position` of all that ever is, in short lines; and how much of it the first program has
- * read, as of now.
+ * What is typed at the terminal: byte `position` of all that ever is, in short lines; and how much of it the first
+ * program has read, as of now.
  */
 uint8_t family_typed(uint32_t position);
 uint32_t family_line_at(void);

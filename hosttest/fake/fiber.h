@@ -34,7 +34,7 @@ void fiber_start(struct fiber *fiber, void (*entry)(void *), void *argument);
  */
 void fiber_switch(struct fiber *from, struct fiber *to, bool is_last);
 
-/* Give its stack back, wherever it stands. It must not be the running one, unless that switches away for the last time. */
+/* Give its stack back, wherever it stands. The running one may do so just before it switches away for the last time. */
 void fiber_stop(struct fiber *fiber);
 
 #endif

@@ -5,9 +5,9 @@
  * One of them has the processor; a thread has it while it runs kernel code and gives it up where the kernel switches
  * threads: when it sleeps, yields or ends. So kernel code between two such points is atomic, as on the machine.
  *
- * They are fibers of one host thread (fiber.h), or, when a test asks for it, host threads of their own: these may leave the
- * kernel, and what a test does there runs in parallel, so that ThreadSanitizer sees whether a page's mutex really orders the
- * accesses to it.
+ * They are fibers of one host thread (fiber.h), or, when a test asks for it, host threads of their own: these may leave
+ * the kernel, and what a test does there runs in parallel, so that ThreadSanitizer sees whether a page's mutex really
+ * orders the accesses to it.
  *
  * The others that could run are in a line, from the moment they are woken. The first in it is next, or one that a seed
  * chooses. Neither depends on the host's scheduler as long as all threads stay in the kernel: such a test runs the same
