@@ -43,8 +43,8 @@ static uint64_t checksum_of(const struct lie_image *image, const struct lie_refe
     const uint8_t *content = lie_block(image, reference->target);
     bool is_page = reference->form == FORM_PUT || reference->form == FORM_ENTRY;
 
-    return is_page ? checksum_page(image->space_id, reference->page, reference->written, content)
-                   : checksum_block(image->space_id, reference->target, reference->written, content);
+    return is_page ? store_checksum_page(image->space_id, reference->page, reference->written, content)
+                   : store_checksum_block(image->space_id, reference->target, reference->written, content);
 }
 
 /* References ------------------------------------------------------------------------------------------------------- */
@@ -73,13 +73,13 @@ static struct lie_reference reference_read(const struct lie_image *image, uint32
         found.written = head->generation;
     } else if (form == FORM_TREE) {
         found.target = ((const struct disk_tree_ref *)(const void *)at)->block;
-        found.written = link_generation(((const struct disk_tree_ref *)(const void *)at)->when);
+        found.written = store_link_generation(((const struct disk_tree_ref *)(const void *)at)->when);
     } else {
         found.target = entry->block;
         found.page = entry->page;
         found.written = form == FORM_PUT     ? head->generation
                         : form == FORM_ENTRY ? (entry->when & DISK_GENERATION_MAX) - (entry->when >> DISK_WHEN_BITS)
-                        : form == FORM_CHILD ? link_generation(entry->when)
+                        : form == FORM_CHILD ? store_link_generation(entry->when)
                                              : entry->when;
     }
     return found;
@@ -151,7 +151,7 @@ static void walk_node(struct lie_image *image, uint32_t block, uint32_t copy, bo
         }
         struct lie_reference child = reference_read(image, block, start, FORM_CHILD);
         if (note(image, &child)) {
-            walk_node(image, child.target, link_copy(child.target, node->entries[i].when), is_space_tree);
+            walk_node(image, child.target, store_link_copy(child.target, node->entries[i].when), is_space_tree);
         }
     }
     finish(image, block);
@@ -162,7 +162,7 @@ static void walk_tree(struct lie_image *image, uint32_t holder, uint32_t start, 
     struct lie_reference found = reference_read(image, holder, start, FORM_TREE);
     const struct disk_tree_ref *tree = (const void *)(lie_block(image, holder) + start);
     if (note(image, &found)) {
-        walk_node(image, found.target, link_copy(found.target, tree->when), is_space_tree);
+        walk_node(image, found.target, store_link_copy(found.target, tree->when), is_space_tree);
     }
 }
 
@@ -331,12 +331,12 @@ static void mend_block(struct lie_image *image, uint32_t block)
     struct lie_block *known = &image->blocks[block];
     if (known->kind == LIE_LABEL || known->kind == LIE_ROOT) {
         struct disk_root *root = (void *)lie_block(image, block); /* a label's checksum is in the same place */
-        root->checksum = checksum_self(block, root);
+        root->checksum = store_checksum_self(block, root);
     }
     if (known->kind == LIE_LABEL) {
         struct disk_label *copy = (void *)lie_block(image, DISK_LABEL_COPY);
         *copy = *(const struct disk_label *)(const void *)lie_block(image, block);
-        copy->checksum = checksum_self(DISK_LABEL_COPY, copy);
+        copy->checksum = store_checksum_self(DISK_LABEL_COPY, copy);
     }
     if (known->copy != 0) {
         memcpy(lie_block(image, known->copy), lie_block(image, block), PAGE_SIZE);

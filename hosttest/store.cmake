@@ -15,8 +15,8 @@ foreach(test layer model fault lie lists flush beside limit branch note cost cra
         LIBRARIES store_fixture host_snap fake_disk)
 endforeach()
 set_tests_properties(store_crash_test PROPERTIES TIMEOUT 10800) # a soak takes long
-target_link_options(store_lists_test PRIVATE -Wl,--wrap=record_append)
-target_link_options(store_reuse_test PRIVATE -Wl,--wrap=record_append -Wl,--wrap=space_drop)
+target_link_options(store_lists_test PRIVATE -Wl,--wrap=store_record_append)
+target_link_options(store_reuse_test PRIVATE -Wl,--wrap=store_record_append -Wl,--wrap=store_space_drop)
 
 eidolon_host_test(store_golden_test
     SOURCES store_golden_test.c

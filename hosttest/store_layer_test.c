@@ -35,10 +35,10 @@ struct model {
 
 static void expect_same(const struct model *model)
 {
-    layer_check(&model->layer);
+    store_layer_check(&model->layer);
     for (uint32_t i = 0; i < PAGES; i++) {
         struct disk_map_entry entry;
-        enum layer_answer answer = layer_find(&model->layer, page_of(i), &entry);
+        enum layer_answer answer = store_layer_find(&model->layer, page_of(i), &entry);
         uint32_t word = answer == LAYER_SILENT ? SILENT : answer == LAYER_DELETED ? DELETED : entry.block;
         assert_int_equal(word, model->word[i]);
     }
@@ -50,14 +50,14 @@ static void change(struct model *model, uint32_t steps)
         uint32_t index = below(PAGES);
         if (below(3) == 0) {
             uint32_t last = index + below(1 + below(PAGES - index));
-            assert_int_equal(layer_delete(&model->layer, page_of(index), page_of(last), NULL, NULL), OK);
+            assert_int_equal(store_layer_delete(&model->layer, page_of(index), page_of(last), NULL, NULL), OK);
             for (uint32_t i = index; i <= last; i++) {
                 model->word[i] = DELETED;
             }
         } else {
             struct disk_map_entry replaced;
             struct disk_map_entry entry = {.page = page_of(index), .block = FIRST_CONTENT + below(1000), .when = 1};
-            assert_int_equal(layer_put(&model->layer, &entry, &replaced), OK);
+            assert_int_equal(store_layer_put(&model->layer, &entry, &replaced), OK);
             model->word[index] = entry.block;
         }
     }
@@ -80,7 +80,7 @@ static void layer_random_changes_agree_with_the_model(void **state)
             change(&model, 1 + below(10));
             expect_same(&model);
         }
-        layer_clear(&model.layer);
+        store_layer_clear(&model.layer);
         random_state = seed;
     }
     fake_machine_stop();
@@ -96,19 +96,19 @@ static void layer_merge_agrees_with_the_model(void **state)
         change(&into, below(40));
         change(&from, below(40));
         bool over = below(2) == 0;
-        assert_int_equal(layer_reserve(&into.layer, &from.layer), OK);
+        assert_int_equal(store_layer_reserve(&into.layer, &from.layer), OK);
         if (over) {
-            layer_merge_over(&into.layer, &from.layer);
+            store_layer_merge_over(&into.layer, &from.layer);
         } else {
-            layer_merge_under(&into.layer, &from.layer, ignore, NULL);
+            store_layer_merge_under(&into.layer, &from.layer, ignore, NULL);
         }
         for (uint32_t i = 0; i < PAGES; i++) {
             bool take = over ? from.word[i] != SILENT : into.word[i] == SILENT;
             into.word[i] = take ? from.word[i] : into.word[i];
         }
         expect_same(&into);
-        layer_clear(&into.layer);
-        layer_clear(&from.layer);
+        store_layer_clear(&into.layer);
+        store_layer_clear(&from.layer);
     }
     fake_machine_stop();
 }
@@ -127,28 +127,28 @@ static void index_random_slots_agree_with_the_model(void **state)
             uint32_t page = seed == 1 ? i : seed == 2 ? 19999 - i : below(20000);
             struct disk_map_entry *slot;
             bool empties = there[page] && below(4) == 0;
-            assert_int_equal(index_slot(&index, page, &slot), OK);
+            assert_int_equal(store_index_slot(&index, page, &slot), OK);
             assert_int_equal(slot->page, page);
-            assert_int_equal(entry_is_empty(slot), !there[page]);
+            assert_int_equal(store_entry_is_empty(slot), !there[page]);
             slot->when = !empties;
             there[page] = !empties;
         }
-        index_check(&index);
+        store_index_check(&index);
         uint32_t next = UINT32_MAX;
         for (uint32_t page = 20000; page > 0; page--) {
-            const struct disk_map_entry *found = index_find(&index, page - 1);
-            assert_int_equal(found != NULL && !entry_is_empty(found), there[page - 1]);
+            const struct disk_map_entry *found = store_index_find(&index, page - 1);
+            assert_int_equal(found != NULL && !store_entry_is_empty(found), there[page - 1]);
             next = there[page - 1] ? page - 1 : next;
-            const struct disk_map_entry *after = index_next(&index, page - 1);
+            const struct disk_map_entry *after = store_index_next(&index, page - 1);
             assert_int_equal(after == NULL ? UINT32_MAX : after->page, next);
         }
         uint32_t previous = UINT32_MAX;
         for (uint32_t page = 0; page < 20000; page++) {
             previous = there[page] ? page : previous;
-            const struct disk_map_entry *before = index_previous(&index, page);
+            const struct disk_map_entry *before = store_index_previous(&index, page);
             assert_int_equal(before == NULL ? UINT32_MAX : before->page, previous);
         }
-        index_clear(&index);
+        store_index_clear(&index);
     }
     fake_machine_stop();
 }
@@ -161,17 +161,17 @@ static void index_without_memory_keeps_what_it_has(void **state)
     uint32_t page = 0;
     struct disk_map_entry *slot;
     enum error error;
-    while ((error = index_slot(&index, page, &slot)) == OK) {
+    while ((error = store_index_slot(&index, page, &slot)) == OK) {
         slot->when = 1;
         page++;
     }
     assert_int_equal(error, ERROR_NO_MEMORY);
-    index_check(&index);
+    store_index_check(&index);
     for (uint32_t i = 0; i < page; i++) {
-        assert_non_null(index_find(&index, i));
+        assert_non_null(store_index_find(&index, i));
     }
-    assert_null(index_find(&index, page));
-    index_clear(&index);
+    assert_null(store_index_find(&index, page));
+    store_index_clear(&index);
     fake_machine_stop();
 }
 

@@ -20,8 +20,8 @@ static uint64_t pinned;              /* generation */
 static uint32_t block_in_use;        /* by the pinned generation */
 static struct disk_record_ref other; /* a record that is not dead */
 
-enum error __real_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
-enum error __wrap_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
+enum error __real_store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
+enum error __wrap_store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
 
 /* Whether the item is one that the lie is about, and is changed by it: so that it would harm the pinned generation. */
 static bool is_lie(enum disk_item_type type, void *item)
@@ -57,23 +57,23 @@ static bool is_lie(enum disk_item_type type, void *item)
     }
 }
 
-enum error __wrap_record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
+enum error __wrap_store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
 {
     bool dies = type == DISK_ITEM_DEAD || type == DISK_ITEM_DEAD_RECORD;
     uint8_t changed[sizeof(struct disk_record_ref)];
     if (lie == TWICE && dies) {
-        enum error error = __real_record_append(writer, type, item);
-        return error != OK ? error : __real_record_append(writer, type, item);
+        enum error error = __real_store_record_append(writer, type, item);
+        return error != OK ? error : __real_store_record_append(writer, type, item);
     }
     if (lie == TRUTH || !dies || told == wanted) {
-        return __real_record_append(writer, type, item);
+        return __real_store_record_append(writer, type, item);
     }
     memcpy(changed, item, type == DISK_ITEM_DEAD ? sizeof(struct disk_dead) : sizeof(struct disk_record_ref));
     if (!is_lie(type, changed)) {
-        return __real_record_append(writer, type, item);
+        return __real_store_record_append(writer, type, item);
     }
     told++;
-    return lie == LEFT_OUT ? OK : __real_record_append(writer, type, changed);
+    return lie == LEFT_OUT ? OK : __real_store_record_append(writer, type, changed);
 }
 
 static void start(void)

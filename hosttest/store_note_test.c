@@ -85,7 +85,7 @@ static void place_write(const uint8_t *block)
     frame_free(frame);
 }
 
-static void place_read(uint8_t *block)
+static void store_place_read(uint8_t *block)
 {
     memcpy(block, fake_disk_block(&disk, store_note_place().number), PAGE_SIZE);
 }
@@ -130,7 +130,7 @@ static void note_of_a_panic_is_the_note_that_is_written_in_peace(void **state)
     frame_free(frame);
     assert_int_equal(store_note_fill(prepared, &note), OK);
     assert_int_equal(store_note_write(world.store, &note), OK);
-    place_read(written);
+    store_place_read(written);
     assert_memory_equal(prepared, written, PAGE_SIZE);
     stop();
 }
@@ -166,9 +166,9 @@ static void note_that_is_torn_is_the_old_one_the_new_one_or_none(void **state)
     old.boots = 1;
     new.boots = 2;
     assert_int_equal(store_note_write(world.store, &old), OK);
-    place_read(before);
+    store_place_read(before);
     assert_int_equal(store_note_write(world.store, &new), OK);
-    place_read(after);
+    store_place_read(after);
     for (uint32_t set = 0; set < 1u << SECTORS; set++) {
         for (uint32_t i = 0; i < SECTORS; i++) {
             memcpy(torn + i * SECTOR, ((set >> i & 1) != 0 ? after : before) + i * SECTOR, SECTOR);
@@ -199,7 +199,7 @@ static void note_with_any_bit_flipped_is_none(void **state)
     (void)state;
     start(5);
     assert_int_equal(store_note_write(world.store, &note), OK);
-    place_read(block);
+    store_place_read(block);
     for (uint32_t at = DISK_NOTE_OFFSET; at < DISK_NOTE_OFFSET + sizeof(struct disk_note); at++) {
         block[at] ^= (uint8_t)(1u << at % 8);
         place_write(block);
@@ -217,7 +217,7 @@ static void note_of_another_image_is_none(void **state)
     (void)state;
     start(6);
     assert_int_equal(store_note_write(world.store, &note), OK);
-    place_read(block);
+    store_place_read(block);
     stop();
     start(7);
     struct store_statistics statistics;
@@ -238,7 +238,7 @@ static void note_is_not_written_over_the_only_label(void **state)
 
     (void)state;
     start(8);
-    place_read(before);
+    store_place_read(before);
     fake_disk_flip(&disk, DISK_LABEL_BLOCK, 100, 1);
     assert_int_equal(store_note_write(world.store, &note), ERROR_FORMAT_DAMAGED);
     assert_int_equal(frame_allocate(FRAME_STORE, &frame), OK);

@@ -11,24 +11,24 @@
 
 #define STATES_MAX 200000u
 
-enum error __real_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
-enum error __wrap_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
-void __wrap_space_drop(struct space *space, struct extent extent);
+enum error __real_store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
+enum error __wrap_store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
+void __wrap_store_space_drop(struct space *space, struct extent extent);
 
-enum error __wrap_record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
+enum error __wrap_store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
 {
     if (type == DISK_ITEM_FREED || type == DISK_ITEM_DEAD) {
         struct disk_extent freed;
         memcpy(&freed, item, sizeof(freed)); /* both kinds begin like this */
-        enum error error = space_mark(&writer->store->space, (struct extent){{freed.first}, freed.count}, false);
+        enum error error = store_space_mark(&writer->store->space, (struct extent){{freed.first}, freed.count}, false);
         if (error != OK) {
             return error;
         }
     }
-    return __real_record_append(writer, type, item);
+    return __real_store_record_append(writer, type, item);
 }
 
-void __wrap_space_drop(struct space *space, struct extent extent)
+void __wrap_store_space_drop(struct space *space, struct extent extent)
 {
     (void)space; /* they are free already, or used again */
     (void)extent;

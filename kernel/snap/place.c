@@ -12,7 +12,7 @@
 #define ATTEMPTS       4u /* at finding good blocks for a placement */
 #define BAD_BLOCKS_MAX 8u /* in one attempt */
 
-bool content_is_zero(const void *content)
+bool snap_is_zero(const void *content)
 {
     const uint32_t *words = content;
 
@@ -143,7 +143,7 @@ static enum error write_elsewhere(struct store *store, struct placement *placeme
     return ERROR_IO;
 }
 
-enum error place_begin(struct store *store, struct placement *placement)
+enum error snap_place_begin(struct store *store, struct placement *placement)
 {
     thread_may_sleep();
     for (uint32_t i = 0; i < placement->count; i++) {
@@ -159,7 +159,7 @@ enum error place_begin(struct store *store, struct placement *placement)
     return OK;
 }
 
-enum error place_end(struct store *store, struct placement *placement)
+enum error snap_place_end(struct store *store, struct placement *placement)
 {
     enum error error = await_runs(store, placement) == 0 ? OK : write_elsewhere(store, placement);
 

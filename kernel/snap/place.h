@@ -16,7 +16,7 @@ struct store;
 /* What is to be placed together. Too large for a stack. */
 struct placement {
     uint32_t count;                       /* of pages, set by the caller */
-    void *contents[PLACE_PAGES_MAX];      /* their bytes, unchanged until place_end() */
+    void *contents[PLACE_PAGES_MAX];      /* their bytes, unchanged until snap_place_end() */
     struct block blocks[PLACE_PAGES_MAX]; /* out: where each is */
     bool written[PLACE_PAGES_MAX];        /* place.c's own, as what follows */
     uint32_t run_first[PLACE_PAGES_MAX];
@@ -25,19 +25,19 @@ struct placement {
 };
 
 /* Whether a page is all zeroes, and so needs no block. */
-bool content_is_zero(const void *content);
+bool snap_is_zero(const void *content);
 
 /*
  * Find fresh blocks for pages and begin to write them; other placements may be on their way. May sleep.
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IO (of the free-space map): nothing is on its way, and no block is taken.
  */
-MUST_CHECK enum error place_begin(struct store *store, struct placement *placement);
+MUST_CHECK enum error snap_place_begin(struct store *store, struct placement *placement);
 
 /*
  * Wait until they are written. Not necessarily durable on return: the commit flushes. Sleeps.
  * - a block that cannot be written is retired and its page goes elsewhere, as long as there are few of them.
- * - ERROR_IO: the disk fails altogether; and those of place_begin(). No block is taken then.
+ * - ERROR_IO: the disk fails altogether; and those of snap_place_begin(). No block is taken then.
  */
-MUST_CHECK enum error place_end(struct store *store, struct placement *placement);
+MUST_CHECK enum error snap_place_end(struct store *store, struct placement *placement);
 
 #endif

@@ -36,7 +36,7 @@ static void describe(struct store *store, struct vm_page *const pages[], uint32_
         entries[i].checksum = store_checksum(store, pages[i]->gpn, entries[i].generation, content);
         entries[i].block = BLOCK_NONE;
         places[i] = NO_CONTENT;
-        if (!content_is_zero(content)) {
+        if (!snap_is_zero(content)) {
             places[i] = placement.count;
             placement.contents[placement.count++] = content;
         }
@@ -90,8 +90,8 @@ enum error snap_page_out(struct store *store, struct vm_page *const pages[], uin
         return ERROR_BUSY;
     }
     describe(store, pages, count);
-    enum error error = place_begin(store, &placement);
-    error = error != OK ? error : place_end(store, &placement);
+    enum error error = snap_place_begin(store, &placement);
+    error = error != OK ? error : snap_place_end(store, &placement);
     if (error == OK) {
         return put_all(store, pages, count);
     }

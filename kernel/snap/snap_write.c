@@ -46,7 +46,7 @@ static void add_page(struct store *store, struct batch *batch, struct vm_page *p
     entry->block = BLOCK_NONE;
     batch->pages[batch->count] = page;
     batch->places[batch->count] = NO_CONTENT;
-    if (!content_is_zero(content)) {
+    if (!snap_is_zero(content)) {
         batch->places[batch->count] = batch->placement.count;
         batch->placement.contents[batch->placement.count++] = content;
     }
@@ -149,7 +149,7 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct batc
 static enum error begin_batch(struct store *store, struct vm_map *map, struct batch *batch)
 {
     collect(store, map, batch);
-    enum error error = place_begin(store, &batch->placement);
+    enum error error = snap_place_begin(store, &batch->placement);
     if (error != OK) {
         fail_pages(map, batch, 0);
         batch->count = 0;
@@ -160,7 +160,7 @@ static enum error begin_batch(struct store *store, struct vm_map *map, struct ba
 static enum error end_batch(struct store *store, struct vm_map *map, struct batch *batch,
                             struct snap_write_totals *totals)
 {
-    enum error error = place_end(store, &batch->placement);
+    enum error error = snap_place_end(store, &batch->placement);
     if (error != OK) {
         fail_pages(map, batch, 0);
         return error;

@@ -29,9 +29,9 @@ enum error store_format(struct block_device *device, const struct store_format_o
     if (device->block_count > STORE_BLOCKS_MAX) {
         return ERROR_RANGE;
     }
-    enum error error = root_write_first(device, options);
+    enum error error = store_root_write_first(device, options);
     error = error != OK ? error : block_flush(device);
-    error = error != OK ? error : label_write(device, options);
+    error = error != OK ? error : store_label_write(device, options);
     return error != OK ? error : block_flush(device);
 }
 
@@ -39,7 +39,7 @@ enum error store_format(struct block_device *device, const struct store_format_o
 static enum error mark_use(struct store *store, const char *kernel_version)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -53,8 +53,8 @@ static enum error mark_use(struct store *store, const char *kernel_version)
             memcpy(root->kernel, kernel_version, strnlen(kernel_version, sizeof(root->kernel) - 1));
         }
     }
-    error = root_commit(store, root);
-    memory_page_free(root);
+    error = store_root_commit(store, root);
+    store_page_free(root);
     return error;
 }
 
@@ -63,16 +63,16 @@ static enum error ask_to_accept(struct store *store, const struct store_open_opt
     uint32_t length = STORE_SYSTEM_RECORD_MAX;
     void *page;
 
-    if (options->accept == NULL || committed_generation(store) == 0) {
+    if (options->accept == NULL || store_committed_generation(store) == 0) {
         return OK;
     }
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     error = store_system_record(store, page, &length);
     error = error != OK ? error : options->accept(page, length);
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
@@ -83,16 +83,16 @@ static enum error ask_to_accept(struct store *store, const struct store_open_opt
 static enum error retired_inherit(struct store *store)
 {
     struct disk_tree_ref newest = store->space_source;
-    run_list_join(&store->new_bad, &store->bad);
-    enum error error = space_tree_retired(store, &newest, &store->new_bad);
-    return is_damage(error) ? OK : error;
+    store_run_list_join(&store->new_bad, &store->bad);
+    enum error error = store_space_tree_retired(store, &newest, &store->new_bad);
+    return store_is_damage(error) ? OK : error;
 }
 
 static enum error recover(struct store *store, const struct store_open_options *options, struct store_report *report)
 {
     struct generation generation = options->generation;
-    enum error error = label_read(store, report);
-    error = error != OK ? error : root_read(store, report);
+    enum error error = store_label_read(store, report);
+    error = error != OK ? error : store_root_read(store, report);
     if (error != OK) {
         return error;
     }
@@ -103,16 +103,16 @@ static enum error recover(struct store *store, const struct store_open_options *
         }
     }
     report->clean = (store->root->flags & DISK_ROOT_CLEAN) != 0;
-    error = options->before.number != 0 ? replay_before(store, options->before.number, report)
-                                        : replay(store, generation.number, report);
+    error = options->before.number != 0 ? store_replay_before(store, options->before.number, report)
+                                        : store_replay(store, generation.number, report);
     if (error != OK) {
         return error;
     }
     const struct disk_root *root = store->root;
     uint64_t newest = root->window_count == 0 ? 0 : root->window[0].generation;
     store->open_generation = newest + 1;
-    store->inherited = committed_generation(store);
-    report->generation.number = committed_generation(store);
+    store->inherited = store_committed_generation(store);
+    report->generation.number = store_committed_generation(store);
     report->newest.number = newest;
     report->wall_time_ns = store->state.record.wall_time_ns;
     report->newest_wall_time_ns = root->window_count == 0 ? 0 : root->window[0].wall_time_ns;
@@ -125,14 +125,14 @@ static enum error recover(struct store *store, const struct store_open_options *
     }
     bool is_branch = (generation.number != 0 || options->before.number != 0) && store->branch_from != 0;
     if (is_branch) {
-        report_say(report, "the next commit replaces generations %llu to %llu",
-                   (unsigned long long)committed_generation(store) + 1, (unsigned long long)newest);
+        store_report_say(report, "the next commit replaces generations %llu to %llu",
+                         (unsigned long long)store_committed_generation(store) + 1, (unsigned long long)newest);
         error = retired_inherit(store);
         if (error != OK) {
             return error;
         }
     }
-    error = store->wants_rebuild && !is_branch ? rebuild(store) : OK;
+    error = store->wants_rebuild && !is_branch ? store_rebuild(store) : OK;
     return error != OK || store->is_waiting ? error : mark_use(store, options->kernel_version);
 }
 
@@ -146,20 +146,20 @@ enum error store_use(struct store *store, const char *kernel_version)
 
 static void store_free(struct store *store)
 {
-    layer_clear(&store->open);
-    layer_clear(&store->sealed);
-    layer_clear(&store->recent);
-    layer_clear(&store->merging);
-    ref_list_clear(&store->log);
-    run_list_clear(&store->bad);
-    run_list_clear(&store->new_bad);
-    space_clear(&store->space);
-    cache_clear(&store->cache);
-    unread_free(store->unread);
-    dead_proof_free(store->proof);
-    memory_page_free(store->system);
-    memory_page_free(store->root);
-    memory_page_free(store);
+    store_layer_clear(&store->open);
+    store_layer_clear(&store->sealed);
+    store_layer_clear(&store->recent);
+    store_layer_clear(&store->merging);
+    store_ref_list_clear(&store->log);
+    store_run_list_clear(&store->bad);
+    store_run_list_clear(&store->new_bad);
+    store_space_clear(&store->space);
+    store_cache_clear(&store->cache);
+    store_unread_free(store->unread);
+    store_dead_proof_free(store->proof);
+    store_page_free(store->system);
+    store_page_free(store->root);
+    store_page_free(store);
 }
 
 static void tuning_set(struct store *store, const struct store_tuning *wanted)
@@ -183,7 +183,7 @@ enum error store_open(struct block_device *device, const struct store_open_optio
         return ERROR_READ_ONLY;
     }
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -194,12 +194,12 @@ enum error store_open(struct block_device *device, const struct store_open_optio
     store->maintenance = options->maintenance;
     store->user = options->user == 0 ? 1 : options->user;
     tuning_set(store, &options->tuning);
-    error = memory_page_new(&page);
+    error = store_page_new(&page);
     if (error == OK) {
         store->system = page;
-        error = cache_initialise(&store->cache, store->tuning.cache_nodes);
+        error = store_cache_initialise(&store->cache, store->tuning.cache_nodes);
     }
-    error = error != OK ? error : unread_new(&store->unread);
+    error = error != OK ? error : store_unread_new(&store->unread);
     error = error != OK ? error : recover(store, options, report);
     if (error != OK) {
         store_free(store);
@@ -214,13 +214,13 @@ enum error store_close(struct store *store)
     enum error error = OK;
     if (!store->read_only && !store->is_waiting && !store->is_sealed) {
         mutex_lock(&store->commit_lock, LOCK_COMMIT);
-        error = doubt_settle(store);
-        error = error != OK ? error : root_confirm(store);
+        error = store_root_resolve(store);
+        error = error != OK ? error : store_root_confirm(store);
         if (error == OK) {
             struct disk_root *root = store->root;
             root->flags |= store->maintenance ? 0 : DISK_ROOT_CLEAN;
             root->user = 0;
-            error = root_commit(store, root);
+            error = store_root_commit(store, root);
         }
         mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     }
@@ -230,7 +230,7 @@ enum error store_close(struct store *store)
 
 struct generation store_committed(const struct store *store)
 {
-    return (struct generation){committed_generation(store)};
+    return (struct generation){store_committed_generation(store)};
 }
 
 struct generation store_open_generation(struct store *store)
@@ -246,7 +246,7 @@ struct generation store_sealed_generation(const struct store *store)
 
 bool store_sealed_is_empty(const struct store *store)
 {
-    return layer_is_empty(&store->sealed);
+    return store_layer_is_empty(&store->sealed);
 }
 
 uint32_t store_open_changes(const struct store *store)
@@ -312,8 +312,8 @@ static enum error allowed_to_write(struct store *store)
     } else if (store->is_confirmed || !mutex_try_lock(&store->commit_lock, LOCK_COMMIT)) {
         return OK;
     }
-    enum error error = doubt_settle(store);
-    error = error != OK || store->is_confirmed ? error : root_confirm(store);
+    enum error error = store_root_resolve(store);
+    error = error != OK || store->is_confirmed ? error : store_root_confirm(store);
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }
@@ -328,44 +328,44 @@ enum error store_allocate(struct store *store, uint32_t wanted, struct extent *o
     if (error != OK) {
         return error;
     }
-    return space_allocate(&store->space, wanted, reserve_blocks(store), out);
+    return store_space_allocate(&store->space, wanted, reserve_blocks(store), out);
 }
 
 void store_retire(struct store *store, struct extent extent)
 {
-    space_release(&store->space, extent);
+    store_space_release(&store->space, extent);
     /* Without memory for the note the blocks are merely tried again. */
-    if (run_list_append(&store->new_bad, extent.first.number, extent.count, 0) == OK) {
-        (void)!space_mark(&store->space, extent, true);
+    if (store_run_list_append(&store->new_bad, extent.first.number, extent.count, 0) == OK) {
+        (void)!store_space_mark(&store->space, extent, true);
     }
 }
 
 void store_release(struct store *store, struct extent extent)
 {
-    space_release(&store->space, extent);
+    store_space_release(&store->space, extent);
 }
 
 static void block_release(void *context, const struct disk_map_entry *entry)
 {
     struct store *store = context;
     if (entry->block != 0) {
-        space_release(&store->space, (struct extent){{entry->block}, 1});
+        store_space_release(&store->space, (struct extent){{entry->block}, 1});
     }
 }
 
 static enum error put(struct store *store, struct layer *layer, struct gpn page, const struct store_entry *entry)
 {
-    if (!block_is_none(entry->block) && !space_is_held(&store->space, entry->block)) {
+    if (!block_is_none(entry->block) && !store_space_is_held(&store->space, entry->block)) {
         return ERROR_INVALID;
     }
     struct disk_map_entry replaced;
-    enum error error = layer_put(layer,
-                                 &(struct disk_map_entry){.page = page.number,
-                                                          .block = entry->block.number,
-                                                          .checksum = entry->checksum,
-                                                          .when = entry->generation.number},
-                                 &replaced);
-    if (error == OK && !entry_is_empty(&replaced) && replaced.block != entry->block.number) {
+    enum error error = store_layer_put(layer,
+                                       &(struct disk_map_entry){.page = page.number,
+                                                                .block = entry->block.number,
+                                                                .checksum = entry->checksum,
+                                                                .when = entry->generation.number},
+                                       &replaced);
+    if (error == OK && !store_entry_is_empty(&replaced) && replaced.block != entry->block.number) {
         block_release(store, &replaced);
     }
     return error;
@@ -404,5 +404,5 @@ enum error store_delete(struct store *store, struct gpn first, uint32_t count)
     if (count - 1 > UINT32_MAX - first.number) {
         return ERROR_RANGE;
     }
-    return layer_delete(&store->open, first.number, first.number + (count - 1), block_release, store);
+    return store_layer_delete(&store->open, first.number, first.number + (count - 1), block_release, store);
 }

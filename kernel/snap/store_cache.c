@@ -13,10 +13,10 @@
 #define BUCKETS   (PAGE_SIZE / sizeof(struct cache_node *))
 #define LIMIT_MIN 8u
 
-enum error cache_initialise(struct cache *cache, uint32_t limit)
+enum error store_cache_initialise(struct cache *cache, uint32_t limit)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -56,7 +56,7 @@ static void node_remove(struct cache *cache, struct cache_node *node)
     }
     cache->count--;
     cache->dirty_count -= node->is_dirty;
-    memory_page_free(node->bytes);
+    store_page_free(node->bytes);
     pool_free(&cache->pool, node);
 }
 
@@ -78,7 +78,7 @@ static bool evict_one(struct cache *cache)
     return false;
 }
 
-void cache_clear(struct cache *cache)
+void store_cache_clear(struct cache *cache)
 {
     if (cache->buckets == NULL) {
         return;
@@ -86,7 +86,7 @@ void cache_clear(struct cache *cache)
     while (cache->hand != NULL) {
         node_remove(cache, cache->hand);
     }
-    memory_page_free(cache->buckets);
+    store_page_free(cache->buckets);
     cache->buckets = NULL;
 }
 
@@ -95,9 +95,9 @@ static enum error page_new(struct cache *cache, void **out)
     if (cache->count - cache->dirty_count >= cache->limit) {
         (void)evict_one(cache);
     }
-    enum error error = memory_page_new(out);
+    enum error error = store_page_new(out);
     if (error == ERROR_NO_MEMORY && evict_one(cache)) {
-        error = memory_page_new(out);
+        error = store_page_new(out);
     }
     return error;
 }
@@ -134,7 +134,7 @@ static enum error node_add(struct cache *cache, uint32_t block, void *page, bool
  */
 static bool when_is_sound(const struct disk_node *node, const struct disk_map_entry *entry)
 {
-    uint64_t birth = when_birth(entry->when);
+    uint64_t birth = store_when_birth(entry->when);
     return birth != 0 && birth <= node->generation && (node->level != 0 || entry->when >> DISK_WHEN_BITS < birth);
 }
 
@@ -142,7 +142,7 @@ static bool when_is_sound(const struct disk_node *node, const struct disk_map_en
 static bool node_is_sound(const struct disk_node *node, const struct disk_tree_ref *ref, uint32_t level)
 {
     if (node->magic != DISK_NODE_MAGIC || node->level != level || node->count == 0 || node->count > DISK_NODE_ENTRIES ||
-        node->generation != link_generation(ref->when)) {
+        node->generation != store_link_generation(ref->when)) {
         return false;
     }
     for (uint32_t i = 0; i < node->count; i++) {
@@ -157,18 +157,19 @@ static enum error node_read(struct store *store, const struct disk_tree_ref *ref
 {
     struct place place = {
         .block = ref->block,
-        .copy = link_copy(ref->block, ref->when),
-        .generation = link_generation(ref->when),
+        .copy = store_link_copy(ref->block, ref->when),
+        .generation = store_link_generation(ref->when),
         .checksum = ref->checksum,
     };
-    enum error error = place_read(store, NULL, &place, page);
+    enum error error = store_place_read(store, NULL, &place, page);
     if (error != OK) {
         return error;
     }
     return node_is_sound(page, ref, level) ? OK : ERROR_FORMAT_DAMAGED;
 }
 
-enum error cache_load(struct store *store, const struct disk_tree_ref *ref, uint32_t level, struct disk_node **out)
+enum error store_cache_load(struct store *store, const struct disk_tree_ref *ref, uint32_t level,
+                            struct disk_node **out)
 {
     thread_may_sleep();
     struct cache *cache = &store->cache;
@@ -185,26 +186,26 @@ enum error cache_load(struct store *store, const struct disk_tree_ref *ref, uint
             error = node_add(cache, ref->block, page, false);
             node = node_find(cache, ref->block);
         } else {
-            memory_page_free(page);
+            store_page_free(page);
             page = NULL;
         }
         if (error != OK) {
-            memory_page_free(page);
+            store_page_free(page);
             return error;
         }
     }
     node->was_used = true;
     /* A node that was cached proved itself then; what is asked for now must be the same node. */
-    if (node->bytes->generation != link_generation(ref->when) || node->bytes->level != level) {
+    if (node->bytes->generation != store_link_generation(ref->when) || node->bytes->level != level) {
         return ERROR_FORMAT_DAMAGED;
     }
     *out = node->bytes;
     return OK;
 }
 
-enum error cache_new(struct cache *cache, uint32_t block, struct disk_node **out)
+enum error store_cache_new(struct cache *cache, uint32_t block, struct disk_node **out)
 {
-    cache_drop(cache, block);
+    store_cache_drop(cache, block);
     void *page;
     enum error error = page_new(cache, &page);
     if (error != OK) {
@@ -212,21 +213,21 @@ enum error cache_new(struct cache *cache, uint32_t block, struct disk_node **out
     }
     error = node_add(cache, block, page, true);
     if (error != OK) {
-        memory_page_free(page);
+        store_page_free(page);
         return error;
     }
     *out = page;
     return OK;
 }
 
-struct disk_node *cache_dirty(struct cache *cache, uint32_t block)
+struct disk_node *store_cache_dirty(struct cache *cache, uint32_t block)
 {
     struct cache_node *node = node_find(cache, block);
     ASSERT(node != NULL && node->is_dirty);
     return node->bytes;
 }
 
-void cache_drop(struct cache *cache, uint32_t block)
+void store_cache_drop(struct cache *cache, uint32_t block)
 {
     struct cache_node *node = node_find(cache, block);
     if (node != NULL) {
@@ -234,7 +235,7 @@ void cache_drop(struct cache *cache, uint32_t block)
     }
 }
 
-void cache_settle(struct cache *cache, uint32_t block)
+void store_cache_keep(struct cache *cache, uint32_t block)
 {
     struct cache_node *node = node_find(cache, block);
     ASSERT(node != NULL && node->is_dirty);

@@ -36,26 +36,26 @@ struct cache {
 };
 
 /* - limit: of clean nodes; at least a few paths are kept. ERROR_NO_MEMORY. */
-MUST_CHECK enum error cache_initialise(struct cache *cache, uint32_t limit);
-void cache_clear(struct cache *cache);
+MUST_CHECK enum error store_cache_initialise(struct cache *cache, uint32_t limit);
+void store_cache_clear(struct cache *cache);
 
 /*
  * The node that a reference names: block, checksum, generation and level must be right. May sleep.
  * - ERROR_IO, ERROR_CHECKSUM, ERROR_FORMAT_DAMAGED, ERROR_NO_MEMORY.
  */
-MUST_CHECK enum error cache_load(struct store *store, const struct disk_tree_ref *ref, uint32_t level,
-                                 struct disk_node **out);
+MUST_CHECK enum error store_cache_load(struct store *store, const struct disk_tree_ref *ref, uint32_t level,
+                                       struct disk_node **out);
 
 /* A new dirty node for a held block, zeroed. ERROR_NO_MEMORY. */
-MUST_CHECK enum error cache_new(struct cache *cache, uint32_t block, struct disk_node **out);
+MUST_CHECK enum error store_cache_new(struct cache *cache, uint32_t block, struct disk_node **out);
 
 /* The dirty node of a block, which must exist. */
-struct disk_node *cache_dirty(struct cache *cache, uint32_t block);
+struct disk_node *store_cache_dirty(struct cache *cache, uint32_t block);
 
 /* Forget a node if it is there. */
-void cache_drop(struct cache *cache, uint32_t block);
+void store_cache_drop(struct cache *cache, uint32_t block);
 
 /* The commit is durable: a dirty node becomes a clean one. */
-void cache_settle(struct cache *cache, uint32_t block);
+void store_cache_keep(struct cache *cache, uint32_t block);
 
 #endif

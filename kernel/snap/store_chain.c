@@ -9,25 +9,25 @@
 
 #include <string.h>
 
-enum error chain_collect(struct store *store, const struct disk_record_ref *newest, struct disk_head *head,
-                         struct ref_list *chain)
+enum error store_chain_collect(struct store *store, const struct disk_record_ref *newest, struct disk_head *head,
+                               struct ref_list *chain)
 {
     thread_may_sleep();
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     struct disk_head *older = page;
-    error = record_read_head(store, store->window, newest, head);
-    error = error != OK ? error : ref_list_prepend(chain, newest);
+    error = store_record_read_head(store, store->window, newest, head);
+    error = error != OK ? error : store_ref_list_prepend(chain, newest);
     struct disk_record_ref ref = head->predecessor;
     while (error == OK && ref.block != 0 && ref.generation > head->map_base) {
-        error = record_read_head(store, store->window, &ref, older);
-        error = error != OK ? error : ref_list_prepend(chain, &ref);
+        error = store_record_read_head(store, store->window, &ref, older);
+        error = error != OK ? error : store_ref_list_prepend(chain, &ref);
         ref = older->predecessor;
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
@@ -42,7 +42,7 @@ static enum error apply_put(struct applying *applying, const struct disk_map_ent
 {
     struct disk_map_entry replaced;
     bool sound = entry->block == 0 || (entry->block >= DISK_RESERVED && entry->block < applying->store->block_count);
-    return sound && entry->when != 0 ? layer_put(applying->layer, entry, &replaced) : ERROR_FORMAT_DAMAGED;
+    return sound && entry->when != 0 ? store_layer_put(applying->layer, entry, &replaced) : ERROR_FORMAT_DAMAGED;
 }
 
 static enum error apply_delete(struct applying *applying, const struct disk_head *head, const void *item, bool under)
@@ -53,8 +53,8 @@ static enum error apply_delete(struct applying *applying, const struct disk_head
         return ERROR_FORMAT_DAMAGED;
     }
     uint32_t last = pages.first + (pages.count - 1);
-    return under ? layer_delete_under(applying->layer, pages.first, last)
-                 : layer_delete_before(applying->layer, pages.first, last, head->generation);
+    return under ? store_layer_delete_under(applying->layer, pages.first, last)
+                 : store_layer_delete_before(applying->layer, pages.first, last, head->generation);
 }
 
 static enum error apply_pages(struct applying *applying, const struct disk_head *head, enum disk_item_type type,
@@ -63,10 +63,11 @@ static enum error apply_pages(struct applying *applying, const struct disk_head 
     if (type == DISK_ITEM_PUT) {
         struct disk_put put;
         memcpy(&put, item, sizeof(put));
-        return apply_put(applying, &(struct disk_map_entry){.page = put.page,
-                                                            .block = put.block,
-                                                            .checksum = put.checksum,
-                                                            .when = when_make(head->generation, head->generation)});
+        return apply_put(applying,
+                         &(struct disk_map_entry){.page = put.page,
+                                                  .block = put.block,
+                                                  .checksum = put.checksum,
+                                                  .when = store_when_make(head->generation, head->generation)});
     }
     if (type == DISK_ITEM_PUT_STAMPED) {
         struct disk_map_entry entry;
@@ -97,19 +98,19 @@ static enum error apply_block(void *context, const struct place *place)
     return visitor != NULL && visitor->block != NULL ? visitor->block(visitor->context, place) : OK;
 }
 
-enum error chain_apply(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
-                       const struct record_visitor *visitor)
+enum error store_chain_apply(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
+                             const struct record_visitor *visitor)
 {
     thread_may_sleep();
     struct applying applying = {store, layer, visitor, false};
     struct record_visitor own = {&applying, apply_block, apply_item};
-    return record_read(store, ref, &own);
+    return store_record_read(store, ref, &own);
 }
 
-enum error chain_gather(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
-                        const struct record_visitor *visitor)
+enum error store_chain_gather(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
+                              const struct record_visitor *visitor)
 {
     struct applying applying = {store, layer, visitor, true};
     struct record_visitor own = {&applying, apply_block, apply_item};
-    return record_read(store, ref, &own);
+    return store_record_read(store, ref, &own);
 }

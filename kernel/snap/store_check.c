@@ -55,7 +55,7 @@ static uint32_t owner_mark(const struct reach_item *item)
 
 static enum error level_down(void **place, void **out)
 {
-    enum error error = *place == NULL ? memory_page_new(place) : OK;
+    enum error error = *place == NULL ? store_page_new(place) : OK;
     *out = *place;
     return error;
 }
@@ -80,11 +80,11 @@ static void owners_free(struct checking *checking)
     for (uint32_t i = 0; checking->owners != NULL && i < PAGES_PER_ROOT; i++) {
         void **table = checking->owners[i];
         for (uint32_t k = 0; table != NULL && k < PAGES_PER_ROOT; k++) {
-            memory_page_free(table[k]);
+            store_page_free(table[k]);
         }
-        memory_page_free(table);
+        store_page_free(table);
     }
-    memory_page_free(checking->owners);
+    store_page_free(checking->owners);
 }
 
 _Static_assert((int)REACH_BAD == STORE_BLOCK_RETIRED && (int)REACH_PAGE == STORE_BLOCK_PAGE, "kinds in the same order");
@@ -108,9 +108,10 @@ static void content_check(struct checking *checking, const struct reach_item *it
     const struct store *store = checking->store;
     enum error error = block_read(store->device, (struct block){item->block}, checking->content);
     if (error == OK) {
-        uint64_t checksum = item->kind == REACH_PAGE
-                                ? checksum_page(store->space_id, item->page, item->stamp, checking->content)
-                                : checksum_block(store->space_id, item->bound, item->generation, checking->content);
+        uint64_t checksum =
+            item->kind == REACH_PAGE
+                ? store_checksum_page(store->space_id, item->page, item->stamp, checking->content)
+                : store_checksum_block(store->space_id, item->bound, item->generation, checking->content);
         error = checksum == item->checksum ? OK : ERROR_CHECKSUM;
     }
     if (error != OK && item->kind == REACH_PAGE) {
@@ -169,12 +170,12 @@ static enum error damage_check(void *context, uint64_t generation, enum error er
 static enum error chunk_compare(struct checking *checking, struct space *reached, uint32_t chunk)
 {
     const void *bits;
-    enum error error = space_bits(&checking->store->space, chunk, &bits);
-    if (is_damage(error)) {
+    enum error error = store_space_bits(&checking->store->space, chunk, &bits);
+    if (store_is_damage(error)) {
         return OK; /* the walk has found that */
     }
     const uint32_t *map = bits;
-    error = error != OK ? error : space_bits(reached, chunk, &bits);
+    error = error != OK ? error : store_space_bits(reached, chunk, &bits);
     const uint32_t *needed = bits;
     for (uint32_t i = 0; error == OK && i < PAGE_SIZE / sizeof(*map); i++) {
         checking->result->leaked += (uint32_t)__builtin_popcount(map[i] & ~needed[i]);
@@ -193,8 +194,8 @@ static enum error retired_reach(struct checking *checking, struct space *reached
     struct run run;
     uint32_t used_before = reached->used;
     enum error error = OK;
-    while (error == OK && run_list_next(list, &cursor, &run)) {
-        error = space_mark(reached, (struct extent){{run.first}, run.count}, true);
+    while (error == OK && store_run_list_next(list, &cursor, &run)) {
+        error = store_space_mark(reached, (struct extent){{run.first}, run.count}, true);
         for (uint32_t i = 0; i < run.count; i++) {
             tell(checking, STORE_BLOCK_RETIRED, run.first + i, 0);
         }
@@ -212,7 +213,8 @@ static enum error map_compare(struct checking *checking, struct space *reached)
         return error;
     }
     checking->result->map_is_due = store->wants_rebuild || (store->root->flags & DISK_ROOT_REBUILD) != 0;
-    for (uint32_t i = 0; error == OK && !checking->result->map_is_due && i < space_chunk_count(&store->space); i++) {
+    for (uint32_t i = 0; error == OK && !checking->result->map_is_due && i < store_space_chunk_count(&store->space);
+         i++) {
         error = chunk_compare(checking, reached, i);
     }
     if (checking->result->leaked > 0) {
@@ -241,7 +243,7 @@ static void labels_check(struct checking *checking)
     for (uint32_t i = 0; i < 2; i++) {
         enum error error = block_read(checking->store->device, (struct block){places[i]}, checking->content);
         bool sound = error == OK && label->magic == DISK_LABEL_MAGIC &&
-                     label->checksum == checksum_self(places[i], label) &&
+                     label->checksum == store_checksum_self(places[i], label) &&
                      memcmp(label->space_id, checking->store->space_id, sizeof(label->space_id)) == 0;
         if (!sound) {
             find(checking, "label, block %u: %s", places[i], error_text(error != OK ? error : ERROR_CHECKSUM));
@@ -272,9 +274,9 @@ static enum error check(struct checking *checking, struct space *reached)
     struct reach_visitor visitor = {checking, item_check, again_check, damage_check};
     labels_check(checking);
     checking->result->generations = generations_count(store);
-    enum error error = reach(store, store->root, UINT64_MAX, reached, &visitor);
+    enum error error = store_reach(store, store->root, UINT64_MAX, reached, &visitor);
     error = error != OK ? error : map_compare(checking, reached);
-    return error != OK ? error : lists_check(store, &listener);
+    return error != OK ? error : store_lists_check(store, &listener);
 }
 
 enum error store_check(struct store *store, const struct store_check_options *options,
@@ -285,13 +287,14 @@ enum error store_check(struct store *store, const struct store_check_options *op
     struct checking checking = {.store = store, .options = options, .result = result};
     struct space reached = {0};
     void *owners = NULL;
-    enum error error = memory_page_new(&checking.content);
-    error = error != OK ? error : memory_page_new(&owners);
+    enum error error = store_page_new(&checking.content);
+    error = error != OK ? error : store_page_new(&owners);
     checking.owners = owners;
-    error = error != OK ? error : space_initialise(&reached, store, reserved_only, store->block_count, DISK_RESERVED);
+    error =
+        error != OK ? error : store_space_initialise(&reached, store, reserved_only, store->block_count, DISK_RESERVED);
     error = error != OK ? error : check(&checking, &reached);
-    space_clear(&reached);
+    store_space_clear(&reached);
     owners_free(&checking);
-    memory_page_free(checking.content);
+    store_page_free(checking.content);
     return error;
 }

@@ -39,7 +39,7 @@ static enum error run_check(struct lists *lists, const struct disk_head *head, c
         return OK;
     }
     for (uint32_t i = 0; i < dead->count; i++) {
-        if (!dead_proof_take(proof, dead->block + i, dead->birth) && !proof->is_partial) {
+        if (!store_dead_proof_take(proof, dead->block + i, dead->birth) && !proof->is_partial) {
             wrong(lists, "generation %llu gives up block %u, of generation %llu, without right",
                   (unsigned long long)head->generation, dead->block + i, (unsigned long long)dead->birth);
         }
@@ -60,7 +60,7 @@ static enum error item_check(void *context, const struct disk_head *head, enum d
         return OK;
     }
     memcpy(&ref, item, sizeof(ref));
-    if (!dead_proof_take_record(&lists->proof, &ref) && !lists->proof.is_partial) {
+    if (!store_dead_proof_take_record(&lists->proof, &ref) && !lists->proof.is_partial) {
         wrong(lists, "generation %llu gives up the record of generation %llu, block %u, without right",
               (unsigned long long)head->generation, (unsigned long long)ref.generation, ref.block);
     }
@@ -71,7 +71,7 @@ static enum error item_check(void *context, const struct disk_head *head, enum d
 static void rest_check(const struct lists *lists, uint64_t generation)
 {
     uint32_t block = 0;
-    while (!lists->proof.is_partial && dead_proof_rest(&lists->proof, block, &block)) {
+    while (!lists->proof.is_partial && store_dead_proof_rest(&lists->proof, block, &block)) {
         wrong(lists, "block %u is not needed from generation %llu on, and that does not say so", block,
               (unsigned long long)generation);
         block++;
@@ -82,13 +82,14 @@ static enum error list_check(struct lists *lists, const struct disk_record_ref *
 {
     struct record_visitor visitor = {.context = lists, .item = item_check};
     struct dead_proof *proof = &lists->proof;
-    enum error error = proof->generation == before->generation ? OK : dead_proof_start(proof, lists->store, before);
-    error = error != OK ? error : dead_proof_advance(proof, ref);
-    error = error != OK ? error : record_read(lists->store, ref, &visitor);
+    enum error error =
+        proof->generation == before->generation ? OK : store_dead_proof_start(proof, lists->store, before);
+    error = error != OK ? error : store_dead_proof_advance(proof, ref);
+    error = error != OK ? error : store_record_read(lists->store, ref, &visitor);
     if (error == OK) {
         rest_check(lists, ref->generation);
     }
-    return is_damage(error) ? OK : error; /* the walk over the image has found that */
+    return store_is_damage(error) ? OK : error; /* the walk over the image has found that */
 }
 
 /* Oldest first: what each is proved by is the state of the one before. */
@@ -108,16 +109,16 @@ static enum error dead_check(struct lists *lists)
 static bool is_carried(const struct store *store, uint32_t page)
 {
     struct disk_map_entry ignored;
-    return layer_find(&store->recent, page, &ignored) != LAYER_SILENT;
+    return store_layer_find(&store->recent, page, &ignored) != LAYER_SILENT;
 }
 
 static enum error page_check(const struct lists *lists, uint32_t page, const struct disk_map_entry *merged)
 {
     struct store *store = lists->store;
     struct disk_map_entry found = {0};
-    enum error error = tree_find(store, &store->state.page_tree, page, &found);
+    enum error error = store_tree_find(store, &store->state.page_tree, page, &found);
     if (error != OK && error != ERROR_NOT_FOUND) {
-        return is_damage(error) ? OK : error;
+        return store_is_damage(error) ? OK : error;
     }
     bool agrees = merged == NULL ? error == ERROR_NOT_FOUND
                                  : error == OK && found.block == merged->block && found.when == merged->when &&
@@ -136,16 +137,16 @@ static enum error range_check(const struct lists *lists, uint32_t first, uint32_
     uint64_t at = first;
     enum error error = OK;
     while (error == OK && at <= last && at < store->state.merge_next) {
-        error = tree_next(store, &store->state.page_tree, (uint32_t)at, &found);
+        error = store_tree_next(store, &store->state.page_tree, (uint32_t)at, &found);
         if (error != OK || found.page > last || found.page >= store->state.merge_next) {
             break;
         }
-        if (layer_find(&store->merging, found.page, &put) != LAYER_HAS) {
+        if (store_layer_find(&store->merging, found.page, &put) != LAYER_HAS) {
             error = page_check(lists, found.page, NULL);
         }
         at = (uint64_t)found.page + 1;
     }
-    return error == ERROR_NOT_FOUND || is_damage(error) ? OK : error;
+    return error == ERROR_NOT_FOUND || store_is_damage(error) ? OK : error;
 }
 
 static enum error merge_check(const struct lists *lists)
@@ -156,19 +157,20 @@ static enum error merge_check(const struct lists *lists)
     if (store->state.merge_end == 0) {
         return OK;
     }
-    for (const struct disk_map_entry *entry = index_next(pages, 0);
-         error == OK && entry != NULL && entry->page < store->state.merge_next; entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0);
+         error == OK && entry != NULL && entry->page < store->state.merge_next;
+         entry = store_index_after(pages, entry)) {
         error = page_check(lists, entry->page, entry);
     }
     uint64_t next = 0;
     uint32_t first, last;
-    while (error == OK && layer_next_range(&store->merging, &next, &first, &last)) {
+    while (error == OK && store_layer_next_range(&store->merging, &next, &first, &last)) {
         error = range_check(lists, first, last);
     }
     return error;
 }
 
-enum error lists_check(struct store *store, const struct lists_listener *listener)
+enum error store_lists_check(struct store *store, const struct lists_listener *listener)
 {
     thread_may_sleep();
     struct lists lists = {.store = store, .listener = listener};
@@ -176,6 +178,6 @@ enum error lists_check(struct store *store, const struct lists_listener *listene
         return OK;
     }
     enum error error = dead_check(&lists);
-    dead_proof_clear(&lists.proof);
+    store_dead_proof_clear(&lists.proof);
     return error != OK ? error : merge_check(&lists);
 }

@@ -18,6 +18,6 @@ struct lists_listener {
  * - the merge under way: the page tree has what was merged so far.
  * - may sleep. ERROR_NO_MEMORY; damage is not told of here.
  */
-MUST_CHECK enum error lists_check(struct store *store, const struct lists_listener *listener);
+MUST_CHECK enum error store_lists_check(struct store *store, const struct lists_listener *listener);
 
 #endif

@@ -28,23 +28,23 @@ static uint64_t seed(const uint64_t space_id[2], uint32_t kind, uint32_t place, 
 
 enum { KIND_PAGE = 1, KIND_BLOCK = 2, KIND_NOTE = 3 };
 
-uint64_t checksum_page(const uint64_t space_id[2], uint32_t page, uint64_t generation, const void *content)
+uint64_t store_checksum_page(const uint64_t space_id[2], uint32_t page, uint64_t generation, const void *content)
 {
     return XXH3_64bits_withSeed(content, PAGE_SIZE, seed(space_id, KIND_PAGE, page, generation));
 }
 
-uint64_t checksum_block(const uint64_t space_id[2], uint32_t block, uint64_t generation, const void *content)
+uint64_t store_checksum_block(const uint64_t space_id[2], uint32_t block, uint64_t generation, const void *content)
 {
     return XXH3_64bits_withSeed(content, PAGE_SIZE, seed(space_id, KIND_BLOCK, block, generation));
 }
 
-uint64_t checksum_note(const uint64_t space_id[2], uint64_t generation, const struct disk_note *note)
+uint64_t store_checksum_note(const uint64_t space_id[2], uint64_t generation, const struct disk_note *note)
 {
     return XXH3_64bits_withSeed(note, offsetof(struct disk_note, checksum),
                                 seed(space_id, KIND_NOTE, DISK_LABEL_COPY, generation));
 }
 
-uint64_t checksum_self(uint32_t block, const void *content)
+uint64_t store_checksum_self(uint32_t block, const void *content)
 {
     return XXH3_64bits_withSeed(content, DISK_BLOCK_BYTES - sizeof(uint64_t), block);
 }

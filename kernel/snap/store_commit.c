@@ -19,33 +19,33 @@ static enum error commit_begin(struct commit *commit)
 {
     struct store *store = commit->store;
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
-    error = write_queue_start(&commit->queue, store);
+    error = store_write_queue_start(&commit->queue, store);
     if (error != OK) {
-        memory_page_free(page);
+        store_page_free(page);
         return error;
     }
     commit->root = page;
     *commit->root = *store->root;
     commit->next = store->state;
-    tree_edit_begin(&commit->page_edit, store, &store->state.page_tree, commit->generation);
-    tree_edit_begin(&commit->space_edit, store, &store->state.space_tree, commit->generation);
+    store_tree_edit_begin(&commit->page_edit, store, &store->state.page_tree, commit->generation);
+    store_tree_edit_begin(&commit->space_edit, store, &store->state.space_tree, commit->generation);
     return OK;
 }
 
 /* Sealed entries hold the stamp of their checksum only; here is their place in history. */
 static uint64_t entry_when(const struct commit *commit, const struct disk_map_entry *entry)
 {
-    return when_make(commit->generation, entry->when);
+    return store_when_make(commit->generation, entry->when);
 }
 
 static enum error append_dead(struct commit *commit, uint32_t first, uint32_t count, uint64_t birth)
 {
     struct disk_dead dead = {first, count, birth};
-    return record_append(&commit->writer, DISK_ITEM_DEAD, &dead);
+    return store_record_append(&commit->writer, DISK_ITEM_DEAD, &dead);
 }
 
 /* Pages whose old content this generation does without. What cannot be found for damage cannot be freed either. */
@@ -53,7 +53,7 @@ static enum error page_dies(struct run_list *dead, struct commit *commit, const 
 {
     commit->next.pages_live--;
     commit->pages_changed++;
-    return old->block == 0 ? OK : run_list_append(dead, old->block, 1, when_birth(old->when));
+    return old->block == 0 ? OK : store_run_list_append(dead, old->block, 1, store_when_birth(old->when));
 }
 
 static enum error range_dies(struct run_list *dead, struct commit *commit, uint32_t first, uint32_t last)
@@ -61,8 +61,8 @@ static enum error range_dies(struct run_list *dead, struct commit *commit, uint3
     uint64_t at = first;
     while (at <= last) {
         struct disk_map_entry old;
-        enum error error = committed_next(commit->store, (uint32_t)at, &old);
-        if (error == ERROR_NOT_FOUND || is_damage(error) || (error == OK && old.page > last)) {
+        enum error error = store_committed_next(commit->store, (uint32_t)at, &old);
+        if (error == ERROR_NOT_FOUND || store_is_damage(error) || (error == OK && old.page > last)) {
             return OK;
         }
         error = error != OK ? error : page_dies(dead, commit, &old);
@@ -79,26 +79,27 @@ static enum error dead_collect(struct commit *commit, struct run_list *dead)
 {
     uint64_t next = 0;
     uint32_t first, last;
-    while (layer_next_range(commit->sealed, &next, &first, &last)) {
+    while (store_layer_next_range(commit->sealed, &next, &first, &last)) {
         enum error error = range_dies(dead, commit, first, last);
         if (error != OK) {
             return error;
         }
     }
     const struct index *pages = &commit->sealed->pages;
-    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
+         entry = store_index_after(pages, entry)) {
         commit->next.pages_live++;
         commit->pages_changed++;
-        if (layer_covers(commit->sealed, entry->page)) {
+        if (store_layer_covers(commit->sealed, entry->page)) {
             continue; /* its range has seen to the old content */
         }
         struct disk_map_entry old;
-        enum error error = committed_find(commit->store, entry->page, &old);
+        enum error error = store_committed_find(commit->store, entry->page, &old);
         if (error == OK) {
             commit->pages_changed--; /* one change, not two */
             error = page_dies(dead, commit, &old);
         }
-        if (error != OK && error != ERROR_NOT_FOUND && !is_damage(error)) {
+        if (error != OK && error != ERROR_NOT_FOUND && !store_is_damage(error)) {
             return error;
         }
     }
@@ -109,10 +110,10 @@ static enum error append_runs(struct commit *commit, enum disk_item_type type, c
 {
     struct run_cursor cursor = {0};
     struct run run;
-    while (run_list_next(list, &cursor, &run)) {
+    while (store_run_list_next(list, &cursor, &run)) {
         struct disk_extent extent = {run.first, run.count};
         enum error error = type == DISK_ITEM_DEAD ? append_dead(commit, run.first, run.count, run.tag)
-                                                  : record_append(&commit->writer, type, &extent);
+                                                  : store_record_append(&commit->writer, type, &extent);
         if (error != OK) {
             return error;
         }
@@ -124,9 +125,9 @@ static enum error append_ranges(struct commit *commit, enum disk_item_type type,
 {
     uint64_t next = 0;
     uint32_t first, last;
-    while (layer_next_range(layer, &next, &first, &last)) {
+    while (store_layer_next_range(layer, &next, &first, &last)) {
         struct disk_extent pages = {first, last - first + 1}; /* the whole object space wraps to 0 */
-        enum error error = record_append(&commit->writer, type, &pages);
+        enum error error = store_record_append(&commit->writer, type, &pages);
         if (error != OK) {
             return error;
         }
@@ -139,12 +140,12 @@ static enum error append_carried(struct commit *commit)
 {
     enum error error = append_ranges(commit, DISK_ITEM_CARRIED, &commit->carried);
     const struct index *pages = &commit->carried.pages;
-    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL && error == OK;
-         entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL && error == OK;
+         entry = store_index_after(pages, entry)) {
         struct disk_map_entry newer;
-        if (layer_find(&commit->store->recent, entry->page, &newer) == LAYER_SILENT &&
-            layer_find(commit->sealed, entry->page, &newer) == LAYER_SILENT) {
-            error = record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, entry);
+        if (store_layer_find(&commit->store->recent, entry->page, &newer) == LAYER_SILENT &&
+            store_layer_find(commit->sealed, entry->page, &newer) == LAYER_SILENT) {
+            error = store_record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, entry);
         }
     }
     return error;
@@ -153,13 +154,14 @@ static enum error append_carried(struct commit *commit)
 static enum error append_puts(struct commit *commit)
 {
     const struct index *pages = &commit->sealed->pages;
-    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
+         entry = store_index_after(pages, entry)) {
         struct disk_put put = {entry->page, entry->block, entry->checksum};
         struct disk_map_entry stamped = *entry;
         stamped.when = entry_when(commit, entry);
         enum error error = entry->when == commit->generation
-                               ? record_append(&commit->writer, DISK_ITEM_PUT, &put)
-                               : record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, &stamped);
+                               ? store_record_append(&commit->writer, DISK_ITEM_PUT, &put)
+                               : store_record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, &stamped);
         if (error != OK) {
             return error;
         }
@@ -175,7 +177,7 @@ static enum error append_changes(struct commit *commit)
     error = error != OK ? error : append_puts(commit);
     error = error != OK ? error : dead_collect(commit, &dead);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &dead);
-    run_list_clear(&dead);
+    store_run_list_clear(&dead);
     return error;
 }
 
@@ -184,9 +186,9 @@ static enum error append_dead_records(struct commit *commit)
 {
     struct ref_cursor cursor = {0};
     const struct disk_record_ref *ref;
-    while (commit->merge_ends && (ref = ref_list_next(&commit->store->log, &cursor)) != NULL &&
+    while (commit->merge_ends && (ref = store_ref_list_next(&commit->store->log, &cursor)) != NULL &&
            ref->generation <= commit->next.map_base) {
-        enum error error = record_append(&commit->writer, DISK_ITEM_DEAD_RECORD, ref);
+        enum error error = store_record_append(&commit->writer, DISK_ITEM_DEAD_RECORD, ref);
         if (error != OK) {
             return error;
         }
@@ -198,7 +200,8 @@ static uint32_t sealed_blocks(const struct commit *commit)
 {
     uint32_t count = 0;
     const struct index *pages = &commit->sealed->pages;
-    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
+         entry = store_index_after(pages, entry)) {
         count += entry->block != 0;
     }
     return count;
@@ -256,12 +259,12 @@ static enum error record_write(struct commit *commit, const void *system, uint32
     struct store *store = commit->store;
     struct record_writer *writer = &commit->writer;
     enum error error =
-        record_begin(writer, store, &commit->queue, &commit->record_blocks, commit->generation, system, bytes);
+        store_record_begin(writer, store, &commit->queue, &commit->record_blocks, commit->generation, system, bytes);
     if (error != OK) {
         return error;
     }
-    error = tree_edit_seal(&commit->page_edit, &commit->queue, &commit->nodes);
-    error = error != OK ? error : tree_edit_seal(&commit->space_edit, &commit->queue, &commit->nodes);
+    error = store_tree_edit_seal(&commit->page_edit, &commit->queue, &commit->nodes);
+    error = error != OK ? error : store_tree_edit_seal(&commit->space_edit, &commit->queue, &commit->nodes);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->nodes);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->chunk_blocks);
     if (error == OK) {
@@ -272,14 +275,14 @@ static enum error record_write(struct commit *commit, const void *system, uint32
     error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->page_edit.dead);
     error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->space_edit.dead);
     error = error != OK ? error : append_dead_records(commit);
-    error = error != OK ? error : history_advance(commit);
-    error = error != OK ? error : record_close(writer);
+    error = error != OK ? error : store_history_advance(commit);
+    error = error != OK ? error : store_record_close(writer);
     if (error == OK) {
         head_fill(commit, wall_time_ns);
         error = leaves_room(commit) ? OK : ERROR_NO_SPACE;
     }
     if (error == OK) {
-        record_finish(writer, &commit->next.record);
+        store_record_finish(writer, &commit->next.record);
     }
     return error;
 }
@@ -287,7 +290,7 @@ static enum error record_write(struct commit *commit, const void *system, uint32
 /* Nothing else is in the log: the sealed layer becomes its newest part as it stands. */
 static bool is_all_of_log(const struct commit *commit)
 {
-    return layer_is_empty(&commit->store->recent) && layer_is_empty(&commit->carried);
+    return store_layer_is_empty(&commit->store->recent) && store_layer_is_empty(&commit->carried);
 }
 
 /* Room in memory for what commit_adopt() will do. */
@@ -295,11 +298,11 @@ static enum error commit_reserve(struct commit *commit)
 {
     struct store *store = commit->store;
     if (is_all_of_log(commit)) {
-        return ref_list_reserve(&store->log);
+        return store_ref_list_reserve(&store->log);
     }
-    enum error error = layer_reserve(&store->recent, &commit->carried);
-    error = error != OK ? error : layer_reserve(&store->recent, commit->sealed);
-    return error != OK ? error : ref_list_reserve(&store->log);
+    enum error error = store_layer_reserve(&store->recent, &commit->carried);
+    error = error != OK ? error : store_layer_reserve(&store->recent, commit->sealed);
+    return error != OK ? error : store_ref_list_reserve(&store->log);
 }
 
 static enum error root_write(struct commit *commit)
@@ -310,14 +313,14 @@ static enum error root_write(struct commit *commit)
         root->flags &= ~DISK_ROOT_REBUILD;
     }
     root->flags |= commit->is_withheld || commit->store->has_lost ? DISK_ROOT_REBUILD : 0;
-    enum error error = root_confirm(commit->store);
-    return error != OK ? error : root_commit(commit->store, root);
+    enum error error = store_root_confirm(commit->store);
+    return error != OK ? error : store_root_commit(commit->store, root);
 }
 
 static enum error commit_prepare(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
-    enum error error = merge_step(commit);
-    if (is_damage(error)) {
+    enum error error = store_merge_step(commit);
+    if (store_is_damage(error)) {
         commit->store->map_is_stale = true; /* its tree cannot be read: the next attempt writes a new one */
     }
     error = error != OK ? error : record_write(commit, system, bytes, wall_time_ns);
@@ -328,7 +331,7 @@ static void runs_apply(struct space *space, const struct run_list *list, void (*
 {
     struct run_cursor cursor = {0};
     struct run run;
-    while (run_list_next(list, &cursor, &run)) {
+    while (store_run_list_next(list, &cursor, &run)) {
         apply(space, (struct extent){{run.first}, run.count});
     }
 }
@@ -337,36 +340,38 @@ static void spaces_settle(struct commit *commit)
 {
     struct space *space = &commit->store->space;
     const struct index *pages = &commit->sealed->pages;
-    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
+         entry = store_index_after(pages, entry)) {
         if (entry->block != 0) {
-            space_take(space, (struct extent){{entry->block}, 1});
+            store_space_take(space, (struct extent){{entry->block}, 1});
         }
     }
-    runs_apply(space, &commit->nodes, space_take);
-    runs_apply(space, &commit->chunk_blocks, space_take);
-    runs_apply(space, &commit->record_blocks, space_take);
-    runs_apply(space, &commit->freed, space_drop);
+    runs_apply(space, &commit->nodes, store_space_take);
+    runs_apply(space, &commit->chunk_blocks, store_space_take);
+    runs_apply(space, &commit->record_blocks, store_space_take);
+    runs_apply(space, &commit->freed, store_space_drop);
 }
 
 static void layers_settle(struct commit *commit)
 {
     struct store *store = commit->store;
     struct index *pages = &commit->sealed->pages;
-    for (struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+    for (struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
+         entry = store_index_after(pages, entry)) {
         entry->when = entry_when(commit, entry);
     }
     if (commit->merge_ends) {
-        layer_clear(&store->merging);
+        store_layer_clear(&store->merging);
     }
     if (is_all_of_log(commit)) {
-        layer_clear(&store->recent);
+        store_layer_clear(&store->recent);
         store->recent = *commit->sealed;
         *commit->sealed = (struct layer){0};
         return;
     }
-    layer_merge_under(&store->recent, &commit->carried, NULL, NULL);
-    layer_merge_over(&store->recent, commit->sealed);
-    layer_clear(commit->sealed);
+    store_layer_merge_under(&store->recent, &commit->carried, NULL, NULL);
+    store_layer_merge_over(&store->recent, commit->sealed);
+    store_layer_clear(commit->sealed);
 }
 
 /* The root is durable: what was prepared is the state. Nothing here can fail, and it does not sleep. */
@@ -378,17 +383,17 @@ static void commit_adopt(struct commit *commit, const void *system, uint32_t byt
     layers_settle(commit);
     commit->next.page_tree = commit->page_edit.root;
     commit->next.space_tree = commit->space_edit.root;
-    tree_edit_settle(&commit->page_edit);
-    tree_edit_settle(&commit->space_edit);
+    store_tree_edit_keep(&commit->page_edit);
+    store_tree_edit_keep(&commit->space_edit);
     store->state = commit->next;
-    if (ref_list_append(&store->log, &store->state.record) != OK) {
+    if (store_ref_list_append(&store->log, &store->state.record) != OK) {
         panic("store", "the list of the log has no room for what was reserved");
     }
-    ref_list_drop(&store->log, store->state.map_base);
+    store_ref_list_drop(&store->log, store->state.map_base);
     if (commit->bad_is_in_tree) {
-        run_list_clear(&store->bad);
+        store_run_list_clear(&store->bad);
     }
-    run_list_join(&store->bad, &commit->bad);
+    store_run_list_join(&store->bad, &commit->bad);
     store->map_is_stale = store->map_is_stale && !commit->map_is_whole;
     if (store->branch_from == 0) {
         store->space_source = store->state.space_tree;
@@ -406,10 +411,10 @@ static void failed_retire(struct commit *commit)
     struct store *store = commit->store;
     struct run_cursor cursor = {0};
     struct run run;
-    while (run_list_next(&commit->queue.failed, &cursor, &run)) {
+    while (store_run_list_next(&commit->queue.failed, &cursor, &run)) {
         /* Without memory for the note the blocks are merely tried again. */
-        if (run_list_append(&store->new_bad, run.first, run.count, 0) == OK) {
-            (void)!space_mark(&store->space, (struct extent){{run.first}, run.count}, true);
+        if (store_run_list_append(&store->new_bad, run.first, run.count, 0) == OK) {
+            (void)!store_space_mark(&store->space, (struct extent){{run.first}, run.count}, true);
         }
     }
 }
@@ -421,15 +426,15 @@ static void commit_abandon(struct commit *commit)
     struct run_cursor cursor = {0};
     struct run run;
     atomic_begin();
-    run_list_join(&store->new_bad, &commit->bad);
-    tree_edit_abandon(&commit->page_edit);
-    tree_edit_abandon(&commit->space_edit);
-    runs_apply(&store->space, &commit->chunk_blocks, space_release);
-    runs_apply(&store->space, &commit->record_blocks, space_release);
-    runs_apply(&store->space, &commit->freed, space_stay);
-    while (run_list_next(&commit->chunks, &cursor, &run)) {
+    store_run_list_join(&store->new_bad, &commit->bad);
+    store_tree_edit_abandon(&commit->page_edit);
+    store_tree_edit_abandon(&commit->space_edit);
+    runs_apply(&store->space, &commit->chunk_blocks, store_space_release);
+    runs_apply(&store->space, &commit->record_blocks, store_space_release);
+    runs_apply(&store->space, &commit->freed, store_space_stay);
+    while (store_run_list_next(&commit->chunks, &cursor, &run)) {
         for (uint32_t i = 0; i < run.count; i++) {
-            space_set_changed(&store->space, run.first + i, true);
+            store_space_set_changed(&store->space, run.first + i, true);
         }
     }
     atomic_end();
@@ -438,24 +443,24 @@ static void commit_abandon(struct commit *commit)
 
 static void commit_end(struct commit *commit)
 {
-    record_end(&commit->writer);
-    layer_clear(&commit->carried);
-    run_list_clear(&commit->nodes);
-    run_list_clear(&commit->chunk_blocks);
-    run_list_clear(&commit->record_blocks);
-    run_list_clear(&commit->freed);
-    run_list_clear(&commit->chunks);
-    run_list_clear(&commit->queue.failed);
-    memory_page_free(commit->root);
+    store_record_end(&commit->writer);
+    store_layer_clear(&commit->carried);
+    store_run_list_clear(&commit->nodes);
+    store_run_list_clear(&commit->chunk_blocks);
+    store_run_list_clear(&commit->record_blocks);
+    store_run_list_clear(&commit->freed);
+    store_run_list_clear(&commit->chunks);
+    store_run_list_clear(&commit->queue.failed);
+    store_page_free(commit->root);
 }
 
 static enum error commit_write(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     struct store *store = commit->store;
     store_write_begin(store);
-    enum error error = suspects_rewrite(store, commit->sealed);
+    enum error error = store_suspects_rewrite(store, commit->sealed);
     error = error != OK ? error : commit_prepare(commit, system, bytes, wall_time_ns);
-    enum error written = write_queue_finish(&commit->queue);
+    enum error written = store_write_queue_finish(&commit->queue);
     error = error != OK ? error : written;
     if (error == OK) {
         error = store_flush(store); /* everything a root will lead to is durable before the root is written */
@@ -466,17 +471,17 @@ static enum error commit_write(struct commit *commit, const void *system, uint32
 static enum error commit_attempt(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     struct store *store = commit->store;
-    enum error error = doubt_settle(store);
+    enum error error = store_root_resolve(store);
     if (error == OK && !store->is_confirmed) {
-        error = root_confirm(store);
+        error = store_root_confirm(store);
     }
     if (error == OK && store->wants_rebuild && store->branch_from == 0) {
-        error = rebuild(store);
+        error = store_rebuild(store);
     }
     if (error != OK) {
         return error;
     }
-    merge_begin(store, commit->is_settling);
+    store_merge_begin(store, commit->is_settling);
     error = commit_begin(commit);
     if (error != OK) {
         return error;
@@ -491,15 +496,15 @@ static enum error commit_attempt(struct commit *commit, const void *system, uint
     return error;
 }
 
-enum error commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
-                        bool is_settling, const void *system, uint32_t bytes, uint64_t wall_time_ns)
+enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
+                              bool is_settling, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     enum error error = OK;
     for (uint32_t i = 0; i < ATTEMPTS_MAX; i++) {
         struct commit commit = {
             .store = store, .sealed = sealed, .generation = generation, .history = history, .is_settling = is_settling};
         error = commit_attempt(&commit, system, bytes, wall_time_ns);
-        if (!is_damage(error) || store->in_doubt) {
+        if (!store_is_damage(error) || store->in_doubt) {
             break; /* other blocks, or a new free-space tree, would not help */
         }
     }

@@ -40,22 +40,23 @@ struct commit {
  * - is_settling: use it to merge as much of the log as one commit may.
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IN_USE, damage: nothing was committed, the layer is as it was.
  */
-MUST_CHECK enum error commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
-                                   bool is_settling, const void *system, uint32_t bytes, uint64_t wall_time_ns);
+MUST_CHECK enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_t generation,
+                                         uint32_t history, bool is_settling, const void *system, uint32_t bytes,
+                                         uint64_t wall_time_ns);
 
 /* store_merge.c: take up to so many entries of the log into the trees. Damage is stepped around. ERROR_NO_MEMORY. */
-MUST_CHECK enum error merge_step(struct commit *commit);
+MUST_CHECK enum error store_merge_step(struct commit *commit);
 
 /* Whether merging what the log holds would shorten a recovery by more than it is worth noticing. */
-bool merge_would_help(const struct store *store);
+bool store_merge_would_help(const struct store *store);
 
 /* Begin a merge if it is time, or if the log could be shorter; changes only how the committed state is held in memory. */
-void merge_begin(struct store *store, bool is_settling);
+void store_merge_begin(struct store *store, bool is_settling);
 
 /*
  * store_history.c: fill in the kept generations of commit->root, and free what the dropped ones alone needed: items in
  * the record and commit->freed. ERROR_NO_SPACE, ERROR_NO_MEMORY; damage is noted for a rebuild.
  */
-MUST_CHECK enum error history_advance(struct commit *commit);
+MUST_CHECK enum error store_history_advance(struct commit *commit);
 
 #endif

@@ -15,7 +15,7 @@
 /* Damage hides something; what else there is counts. */
 static enum error step_around(struct dead_proof *proof, enum error error)
 {
-    if (!is_damage(error)) {
+    if (!store_is_damage(error)) {
         return error;
     }
     proof->is_partial = true;
@@ -39,7 +39,7 @@ static enum error note(struct dead_proof *proof, const struct disk_map_entry *de
     if (dead->page < DISK_RESERVED || dead->page >= proof->store->block_count || dead->when == 0) {
         return step_around(proof, ERROR_FORMAT_DAMAGED);
     }
-    enum error error = index_slot(&proof->dies, dead->page, &slot);
+    enum error error = store_index_slot(&proof->dies, dead->page, &slot);
     if (error == OK) {
         *slot = *dead;
     }
@@ -56,16 +56,16 @@ static enum error block_dies(struct dead_proof *proof, uint32_t block, uint64_t 
 
 static enum error entry_dies(struct dead_proof *proof, const struct disk_map_entry *entry)
 {
-    return entry->block == 0 ? OK : block_dies(proof, entry->block, when_birth(entry->when));
+    return entry->block == 0 ? OK : block_dies(proof, entry->block, store_when_birth(entry->when));
 }
 
 static enum error page_dies(struct dead_proof *proof, uint32_t page)
 {
     struct disk_map_entry old;
-    enum layer_answer answer = layer_find(&proof->pages, page, &old);
+    enum layer_answer answer = store_layer_find(&proof->pages, page, &old);
     enum error error = answer == LAYER_HAS ? OK : ERROR_NOT_FOUND;
     if (answer == LAYER_SILENT) {
-        error = tree_find(proof->store, &proof->page_tree, page, &old);
+        error = store_tree_find(proof->store, &proof->page_tree, page, &old);
     }
     if (error == ERROR_NOT_FOUND) {
         return OK;
@@ -79,14 +79,14 @@ static enum error tree_pages_die(struct dead_proof *proof, uint32_t first, uint3
     uint64_t at = first;
     while (at <= last) {
         struct disk_map_entry old, newer;
-        enum error error = tree_next(proof->store, &proof->page_tree, (uint32_t)at, &old);
+        enum error error = store_tree_next(proof->store, &proof->page_tree, (uint32_t)at, &old);
         if (error == ERROR_NOT_FOUND || (error == OK && old.page > last)) {
             return OK;
         }
         if (error != OK) {
             return step_around(proof, error);
         }
-        if (layer_find(&proof->pages, old.page, &newer) == LAYER_SILENT) {
+        if (store_layer_find(&proof->pages, old.page, &newer) == LAYER_SILENT) {
             error = entry_dies(proof, &old);
         }
         if (error != OK) {
@@ -105,8 +105,8 @@ static enum error pages_die(struct dead_proof *proof, const struct disk_extent *
     uint32_t last = pages->first + (pages->count - 1);
     const struct index *log = &proof->pages.pages;
     enum error error = OK;
-    for (const struct disk_map_entry *entry = index_next(log, pages->first);
-         error == OK && entry != NULL && entry->page <= last; entry = index_after(log, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(log, pages->first);
+         error == OK && entry != NULL && entry->page <= last; entry = store_index_after(log, entry)) {
         error = entry_dies(proof, entry);
     }
     return error != OK ? error : tree_pages_die(proof, pages->first, last);
@@ -130,7 +130,7 @@ static enum error item_replaces(void *context, const struct disk_head *head, enu
     default:
         return OK;
     }
-    return when_birth(entry.when) == head->generation ? page_dies(context, entry.page) : OK;
+    return store_when_birth(entry.when) == head->generation ? page_dies(context, entry.page) : OK;
 }
 
 /* Trees ------------------------------------------------------------------------------------------------------------ */
@@ -145,13 +145,13 @@ struct difference {
 
 static bool is_shared(const struct difference *difference, uint32_t block)
 {
-    return index_find(&difference->shared, block) != NULL;
+    return store_index_find(&difference->shared, block) != NULL;
 }
 
 static enum error share(struct difference *difference, uint32_t block)
 {
     struct disk_map_entry *slot;
-    enum error error = index_slot(&difference->shared, block, &slot);
+    enum error error = store_index_slot(&difference->shared, block, &slot);
     if (error == OK) {
         slot->when = 1;
     }
@@ -161,7 +161,7 @@ static enum error share(struct difference *difference, uint32_t block)
 static enum error new_node(void *context, const struct disk_tree_ref *ref, uint32_t level, bool *enter)
 {
     struct difference *difference = context;
-    bool is_new = link_generation(ref->when) == difference->generation;
+    bool is_new = store_link_generation(ref->when) == difference->generation;
     *enter = is_new && (level > 0 || difference->is_space);
     return share(difference, ref->block);
 }
@@ -174,14 +174,15 @@ static enum error new_chunk(void *context, const struct disk_map_entry *entry)
 static enum error old_node(void *context, const struct disk_tree_ref *ref, uint32_t level, bool *enter)
 {
     struct difference *difference = context;
-    struct place place = {ref->block, link_copy(ref->block, ref->when), link_generation(ref->when), ref->checksum};
+    struct place place = {ref->block, store_link_copy(ref->block, ref->when), store_link_generation(ref->when),
+                          ref->checksum};
     *enter = false;
     if (is_shared(difference, ref->block)) {
         return OK;
     }
     *enter = level > 0 || difference->is_space;
     enum error error = block_dies(difference->proof, place.block, place.generation);
-    bool has_copy = place.copy != 0 && copy_proves_itself(difference->proof->store, &place, difference->page);
+    bool has_copy = place.copy != 0 && store_copy_proves_itself(difference->proof->store, &place, difference->page);
     return error != OK || !has_copy ? error : block_dies(difference->proof, place.copy, place.generation);
 }
 
@@ -208,11 +209,11 @@ static enum error tree_dies(struct dead_proof *proof, const struct disk_tree_ref
     if (before->block == after->block) {
         return OK;
     }
-    enum error error = memory_page_new(&difference.page);
-    error = error != OK ? error : tree_walk(proof->store, after, &visit_new);
-    error = error != OK ? error : tree_walk(proof->store, before, &visit_old);
-    index_clear(&difference.shared);
-    memory_page_free(difference.page);
+    enum error error = store_page_new(&difference.page);
+    error = error != OK ? error : store_tree_walk(proof->store, after, &visit_new);
+    error = error != OK ? error : store_tree_walk(proof->store, before, &visit_old);
+    store_index_clear(&difference.shared);
+    store_page_free(difference.page);
     return error;
 }
 
@@ -223,7 +224,8 @@ static enum error records_die(struct dead_proof *proof, uint64_t map_base)
     struct ref_cursor cursor = {0};
     const struct disk_record_ref *ref;
     enum error error = OK;
-    while (error == OK && (ref = ref_list_next(&proof->records, &cursor)) != NULL && ref->generation <= map_base) {
+    while (error == OK && (ref = store_ref_list_next(&proof->records, &cursor)) != NULL &&
+           ref->generation <= map_base) {
         struct disk_map_entry dead = dead_record(ref);
         error = note(proof, &dead);
     }
@@ -232,19 +234,19 @@ static enum error records_die(struct dead_proof *proof, uint64_t map_base)
 
 /* The proof -------------------------------------------------------------------------------------------------------- */
 
-void dead_proof_clear(struct dead_proof *proof)
+void store_dead_proof_clear(struct dead_proof *proof)
 {
-    layer_clear(&proof->pages);
-    ref_list_clear(&proof->records);
-    index_clear(&proof->dies);
+    store_layer_clear(&proof->pages);
+    store_ref_list_clear(&proof->records);
+    store_index_clear(&proof->dies);
     *proof = (struct dead_proof){0};
 }
 
-void dead_proof_free(struct dead_proof *proof)
+void store_dead_proof_free(struct dead_proof *proof)
 {
     if (proof != NULL) {
-        dead_proof_clear(proof);
-        memory_page_free(proof);
+        store_dead_proof_clear(proof);
+        store_page_free(proof);
     }
 }
 
@@ -253,16 +255,16 @@ _Static_assert(sizeof(struct dead_proof) <= PAGE_SIZE, "a proof is in one page")
 static enum error log_read(struct dead_proof *proof, const struct disk_record_ref *ref, struct disk_head *head)
 {
     struct store *store = proof->store;
-    struct read_window *own = store->window == NULL ? read_window_open() : NULL;
+    struct read_window *own = store->window == NULL ? store_read_window_open() : NULL;
     struct ref_cursor cursor = {0};
     const struct disk_record_ref *record;
     store->window = own != NULL ? own : store->window;
-    enum error error = chain_collect(store, ref, head, &proof->records);
-    while (error == OK && (record = ref_list_next(&proof->records, &cursor)) != NULL) {
-        error = chain_apply(store, record, &proof->pages, NULL);
+    enum error error = store_chain_collect(store, ref, head, &proof->records);
+    while (error == OK && (record = store_ref_list_next(&proof->records, &cursor)) != NULL) {
+        error = store_chain_apply(store, record, &proof->pages, NULL);
     }
     if (own != NULL) {
-        read_window_close(own);
+        store_read_window_close(own);
         store->window = NULL;
     }
     return error;
@@ -275,13 +277,13 @@ static void stand_at(struct dead_proof *proof, const struct disk_head *head)
     proof->space_tree = head->space_tree;
 }
 
-enum error dead_proof_start(struct dead_proof *proof, struct store *store, const struct disk_record_ref *ref)
+enum error store_dead_proof_start(struct dead_proof *proof, struct store *store, const struct disk_record_ref *ref)
 {
     thread_may_sleep();
     void *head;
-    dead_proof_clear(proof);
+    store_dead_proof_clear(proof);
     proof->store = store;
-    enum error error = memory_page_new(&head);
+    enum error error = store_page_new(&head);
     if (error != OK) {
         return error;
     }
@@ -289,9 +291,9 @@ enum error dead_proof_start(struct dead_proof *proof, struct store *store, const
     if (error == OK) {
         stand_at(proof, head);
     } else {
-        dead_proof_clear(proof);
+        store_dead_proof_clear(proof);
     }
-    memory_page_free(head);
+    store_page_free(head);
     return error;
 }
 
@@ -299,65 +301,65 @@ static enum error step(struct dead_proof *proof, const struct disk_record_ref *r
 {
     struct store *store = proof->store;
     struct record_visitor visitor = {.context = proof, .item = item_replaces};
-    enum error error = record_read_head(store, store->window, ref, head);
+    enum error error = store_record_read_head(store, store->window, ref, head);
     if (error == OK && head->predecessor.generation != proof->generation) {
         error = ERROR_FORMAT_DAMAGED;
     }
-    error = error != OK ? error : record_read(store, ref, &visitor);
+    error = error != OK ? error : store_record_read(store, ref, &visitor);
     error = error != OK ? error : tree_dies(proof, &proof->page_tree, &head->page_tree, head->generation, false);
     error = error != OK ? error : tree_dies(proof, &proof->space_tree, &head->space_tree, head->generation, true);
-    error = error != OK ? error : ref_list_append(&proof->records, ref);
+    error = error != OK ? error : store_ref_list_append(&proof->records, ref);
     error = error != OK ? error : records_die(proof, head->map_base);
-    return error != OK ? error : chain_apply(store, ref, &proof->pages, NULL);
+    return error != OK ? error : store_chain_apply(store, ref, &proof->pages, NULL);
 }
 
-enum error dead_proof_advance(struct dead_proof *proof, const struct disk_record_ref *ref)
+enum error store_dead_proof_advance(struct dead_proof *proof, const struct disk_record_ref *ref)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
-        dead_proof_clear(proof);
+        store_dead_proof_clear(proof);
         return error;
     }
     const struct disk_head *head = page;
-    index_clear(&proof->dies);
+    store_index_clear(&proof->dies);
     proof->is_partial = false;
     error = step(proof, ref, page);
     if (error == OK) {
         stand_at(proof, head);
-        ref_list_drop(&proof->records, head->map_base);
+        store_ref_list_drop(&proof->records, head->map_base);
     } else {
-        dead_proof_clear(proof);
+        store_dead_proof_clear(proof);
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
 static bool take(struct dead_proof *proof, const struct disk_map_entry *dead)
 {
-    struct disk_map_entry *slot = index_find(&proof->dies, dead->page);
-    if (slot == NULL || entry_is_empty(slot) || memcmp(slot, dead, sizeof(*dead)) != 0) {
+    struct disk_map_entry *slot = store_index_find(&proof->dies, dead->page);
+    if (slot == NULL || store_entry_is_empty(slot) || memcmp(slot, dead, sizeof(*dead)) != 0) {
         return false;
     }
     slot->when = 0;
     return true;
 }
 
-bool dead_proof_take(struct dead_proof *proof, uint32_t block, uint64_t birth)
+bool store_dead_proof_take(struct dead_proof *proof, uint32_t block, uint64_t birth)
 {
     struct disk_map_entry dead = dead_block(block, birth);
     return take(proof, &dead);
 }
 
-bool dead_proof_take_record(struct dead_proof *proof, const struct disk_record_ref *ref)
+bool store_dead_proof_take_record(struct dead_proof *proof, const struct disk_record_ref *ref)
 {
     struct disk_map_entry dead = dead_record(ref);
     return take(proof, &dead);
 }
 
-bool dead_proof_rest(const struct dead_proof *proof, uint32_t block, uint32_t *out)
+bool store_dead_proof_rest(const struct dead_proof *proof, uint32_t block, uint32_t *out)
 {
-    const struct disk_map_entry *entry = index_next(&proof->dies, block);
+    const struct disk_map_entry *entry = store_index_next(&proof->dies, block);
     if (entry != NULL) {
         *out = entry->page;
     }

@@ -29,22 +29,23 @@ struct dead_proof {
  * Stand at a kept generation; `dies` is empty. Needs commit_lock. May sleep.
  * - damage, ERROR_NO_MEMORY: it stands at none.
  */
-MUST_CHECK enum error dead_proof_start(struct dead_proof *proof, struct store *store, const struct disk_record_ref *ref);
+MUST_CHECK enum error store_dead_proof_start(struct dead_proof *proof, struct store *store,
+                                             const struct disk_record_ref *ref);
 
 /* Go on to the generation whose record builds on the one before; `dies` is what it does without. Errors as above. */
-MUST_CHECK enum error dead_proof_advance(struct dead_proof *proof, const struct disk_record_ref *ref);
+MUST_CHECK enum error store_dead_proof_advance(struct dead_proof *proof, const struct disk_record_ref *ref);
 
 /* Whether a list is right about a block, or about all blocks of a record; each can be said once only. */
-MUST_CHECK bool dead_proof_take(struct dead_proof *proof, uint32_t block, uint64_t birth);
-MUST_CHECK bool dead_proof_take_record(struct dead_proof *proof, const struct disk_record_ref *ref);
+MUST_CHECK bool store_dead_proof_take(struct dead_proof *proof, uint32_t block, uint64_t birth);
+MUST_CHECK bool store_dead_proof_take_record(struct dead_proof *proof, const struct disk_record_ref *ref);
 
 /* The first block at or after `block` that no list has named so far; false: there is none. */
-bool dead_proof_rest(const struct dead_proof *proof, uint32_t block, uint32_t *out);
+bool store_dead_proof_rest(const struct dead_proof *proof, uint32_t block, uint32_t *out);
 
 /* Free its memory; it stands at no generation then. */
-void dead_proof_clear(struct dead_proof *proof);
+void store_dead_proof_clear(struct dead_proof *proof);
 
 /* One that is in a page of its own, which is given back as well; NULL is allowed. */
-void dead_proof_free(struct dead_proof *proof);
+void store_dead_proof_free(struct dead_proof *proof);
 
 #endif

@@ -26,7 +26,7 @@ static enum error find_from(struct store *store, uint32_t top, uint32_t page, st
 {
     while (true) {
         for (uint32_t i = top; i < LAYERS; i++) {
-            enum layer_answer answer = layer_find(layer_at(store, i), page, out);
+            enum layer_answer answer = store_layer_find(layer_at(store, i), page, out);
             if (answer != LAYER_SILENT) {
                 *is_committed = i >= TOP_COMMITTED;
                 return answer == LAYER_HAS ? OK : ERROR_NOT_FOUND;
@@ -34,7 +34,7 @@ static enum error find_from(struct store *store, uint32_t top, uint32_t page, st
         }
         uint64_t epoch = store->epoch;
         struct disk_tree_ref root = store->state.page_tree;
-        enum error error = tree_find(store, &root, page, out);
+        enum error error = store_tree_find(store, &root, page, out);
         if (epoch == store->epoch) {
             *is_committed = true;
             return error;
@@ -49,7 +49,7 @@ static enum error next_from(struct store *store, uint32_t top, uint32_t page, st
     while (true) {
         uint64_t epoch = store->epoch;
         struct disk_tree_ref root = store->state.page_tree;
-        enum error error = tree_next(store, &root, at, out);
+        enum error error = store_tree_next(store, &root, at, out);
         if (epoch != store->epoch) {
             continue; /* a commit may have moved pages from the layers into a tree that has another root */
         }
@@ -58,7 +58,7 @@ static enum error next_from(struct store *store, uint32_t top, uint32_t page, st
         }
         bool found = error == OK;
         for (uint32_t i = top; i < LAYERS; i++) {
-            const struct disk_map_entry *entry = index_next(&layer_at(store, i)->pages, at);
+            const struct disk_map_entry *entry = store_index_next(&layer_at(store, i)->pages, at);
             if (entry != NULL && (!found || entry->page < out->page)) {
                 *out = *entry;
                 found = true;
@@ -76,13 +76,13 @@ static enum error next_from(struct store *store, uint32_t top, uint32_t page, st
     }
 }
 
-enum error committed_find(struct store *store, uint32_t page, struct disk_map_entry *out)
+enum error store_committed_find(struct store *store, uint32_t page, struct disk_map_entry *out)
 {
     bool is_committed;
     return find_from(store, TOP_COMMITTED, page, out, &is_committed);
 }
 
-enum error committed_next(struct store *store, uint32_t page, struct disk_map_entry *out)
+enum error store_committed_next(struct store *store, uint32_t page, struct disk_map_entry *out)
 {
     bool is_committed;
     return next_from(store, TOP_COMMITTED, page, out, &is_committed);
@@ -92,7 +92,7 @@ static void entry_give(const struct disk_map_entry *entry, bool is_committed, st
 {
     out->block.number = entry->block;
     out->checksum = entry->checksum;
-    out->generation.number = is_committed ? when_stamp(entry->when) : entry->when;
+    out->generation.number = is_committed ? store_when_stamp(entry->when) : entry->when;
 }
 
 enum error store_find(struct store *store, struct gpn page, struct store_entry *out)
@@ -133,5 +133,5 @@ enum error store_read(struct store *store, struct gpn page, const struct store_e
 
 uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content)
 {
-    return checksum_page(store->space_id, page.number, generation.number, content);
+    return store_checksum_page(store->space_id, page.number, generation.number, content);
 }

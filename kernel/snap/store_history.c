@@ -60,10 +60,10 @@ static bool is_pinned(const struct drop *drop, uint64_t birth)
 /* Blocks that are used, and named by no list before, are about to be dropped: all of a run, or none. */
 static enum error blocks_leave(struct space *space, struct extent extent)
 {
-    enum error error = extent.first.number < DISK_RESERVED ? ERROR_FORMAT_DAMAGED : space_prepare(space, extent);
+    enum error error = extent.first.number < DISK_RESERVED ? ERROR_FORMAT_DAMAGED : store_space_prepare(space, extent);
     for (uint32_t i = 0; i < extent.count && error == OK; i++) {
-        if (!space_leave(space, (struct block){extent.first.number + i})) {
-            space_stay(space, (struct extent){extent.first, i});
+        if (!store_space_leave(space, (struct block){extent.first.number + i})) {
+            store_space_stay(space, (struct extent){extent.first, i});
             error = ERROR_FORMAT_DAMAGED;
         }
     }
@@ -80,10 +80,10 @@ static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
     if (error != OK) {
         return error;
     }
-    error = record_append(&commit->writer, DISK_ITEM_FREED, &item);
-    error = error != OK ? error : run_list_append(&commit->freed, first, count, 0);
+    error = store_record_append(&commit->writer, DISK_ITEM_FREED, &item);
+    error = error != OK ? error : store_run_list_append(&commit->freed, first, count, 0);
     if (error != OK) {
-        space_stay(space, (struct extent){{first}, count});
+        store_space_stay(space, (struct extent){{first}, count});
     }
     return error;
 }
@@ -93,7 +93,7 @@ static bool is_copy(struct drop *drop, const struct place *place)
 {
     struct store *store = drop->commit->store;
     return place->copy != 0 &&
-           (place->generation > store->inherited || copy_proves_itself(store, place, drop->page));
+           (place->generation > store->inherited || store_copy_proves_itself(store, place, drop->page));
 }
 
 static enum error free_place(void *context, const struct place *place)
@@ -109,7 +109,8 @@ static enum error free_place(void *context, const struct place *place)
 static uint32_t count_proved(struct drop *drop, const struct disk_dead *dead)
 {
     uint32_t count = 0;
-    while (drop->proof != NULL && count < dead->count && dead_proof_take(drop->proof, dead->block + count, dead->birth)) {
+    while (drop->proof != NULL && count < dead->count &&
+           store_dead_proof_take(drop->proof, dead->block + count, dead->birth)) {
         count++;
     }
     count = drop->proof == NULL ? dead->count : count;
@@ -127,11 +128,11 @@ static enum error free_run(struct drop *drop, const struct disk_dead *dead)
 static enum error free_record(struct drop *drop, const struct disk_record_ref *ref)
 {
     struct record_visitor visitor = {.context = drop, .block = free_place};
-    if (drop->proof != NULL && !dead_proof_take_record(drop->proof, ref)) {
+    if (drop->proof != NULL && !store_dead_proof_take_record(drop->proof, ref)) {
         drop->is_doubtful = true;
         return OK;
     }
-    return is_pinned(drop, ref->generation) ? OK : record_read(drop->commit->store, ref, &visitor);
+    return is_pinned(drop, ref->generation) ? OK : store_record_read(drop->commit->store, ref, &visitor);
 }
 
 static enum error free_dead(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
@@ -157,12 +158,12 @@ static enum error list_prove(struct drop *drop, const struct disk_record_ref *ol
     struct store *store = drop->commit->store;
     void *page;
     if (successor->generation > store->inherited) {
-        dead_proof_free(store->proof);
+        store_dead_proof_free(store->proof);
         store->proof = NULL;
         return OK;
     }
     if (store->proof == NULL) {
-        enum error error = memory_page_new(&page);
+        enum error error = store_page_new(&page);
         if (error != OK) {
             return error;
         }
@@ -170,8 +171,8 @@ static enum error list_prove(struct drop *drop, const struct disk_record_ref *ol
     }
     drop->proof = store->proof;
     enum error error =
-        drop->proof->generation == oldest->generation ? OK : dead_proof_start(drop->proof, store, oldest);
-    return error != OK ? error : dead_proof_advance(drop->proof, successor);
+        drop->proof->generation == oldest->generation ? OK : store_dead_proof_start(drop->proof, store, oldest);
+    return error != OK ? error : store_dead_proof_advance(drop->proof, successor);
 }
 
 /* A list is not right, or nobody can say: what it may have lost is found with the next opening. */
@@ -193,8 +194,8 @@ static enum error list_free(struct drop *drop, const struct disk_record_ref *old
         doubt(drop);
         return OK; /* nothing is given up: for that the list need not be read */
     }
-    error = record_read(drop->commit->store, successor, &visitor);
-    if (drop->is_doubtful || (drop->proof != NULL && dead_proof_rest(drop->proof, 0, &rest))) {
+    error = store_record_read(drop->commit->store, successor, &visitor);
+    if (drop->is_doubtful || (drop->proof != NULL && store_dead_proof_rest(drop->proof, 0, &rest))) {
         doubt(drop);
     }
     return error;
@@ -207,14 +208,14 @@ static enum error drop_oldest(struct commit *commit)
     const struct disk_record_ref *oldest = &root->window[root->window_count - 1];
     const struct disk_record_ref *successor = &root->window[root->window_count - 2];
     struct drop drop = {.commit = commit, .successor = successor->generation};
-    enum error error = memory_page_new(&drop.page);
+    enum error error = store_page_new(&drop.page);
     if (error != OK) {
         return error;
     }
     root->window_count--;
     error = list_free(&drop, oldest, successor);
-    memory_page_free(drop.page);
-    if (is_damage(error)) {
+    store_page_free(drop.page);
+    if (store_is_damage(error)) {
         commit->store->wants_rebuild = true;
         return OK;
     }
@@ -278,10 +279,10 @@ static void branch(struct disk_root *root, const struct disk_record_ref *from)
 static bool space_is_short(const struct commit *commit)
 {
     const struct space *space = &commit->store->space;
-    return space_free(space) + commit->freed.blocks < space->block_count / FREE_SHARE;
+    return store_space_free(space) + commit->freed.blocks < space->block_count / FREE_SHARE;
 }
 
-enum error history_advance(struct commit *commit)
+enum error store_history_advance(struct commit *commit)
 {
     struct disk_root *root = commit->root;
     if (commit->store->branch_from != 0) {

@@ -74,7 +74,7 @@ static struct index_node *leaf_of(const struct index *index, uint32_t page)
     return node;
 }
 
-struct disk_map_entry *index_find(const struct index *index, uint32_t page)
+struct disk_map_entry *store_index_find(const struct index *index, uint32_t page)
 {
     struct index_node *leaf = leaf_of(index, page);
     if (leaf == NULL) {
@@ -87,13 +87,13 @@ struct disk_map_entry *index_find(const struct index *index, uint32_t page)
     return &leaf->of.entries[position];
 }
 
-struct disk_map_entry *index_next(const struct index *index, uint32_t page)
+struct disk_map_entry *store_index_next(const struct index *index, uint32_t page)
 {
     struct index_node *leaf = leaf_of(index, page);
     uint32_t position = leaf == NULL ? 0 : leaf_position(leaf, page);
     for (; leaf != NULL; leaf = leaf->next, position = 0) {
         for (; position < leaf->count; position++) {
-            if (!entry_is_empty(&leaf->of.entries[position])) {
+            if (!store_entry_is_empty(&leaf->of.entries[position])) {
                 return &leaf->of.entries[position];
             }
         }
@@ -101,12 +101,12 @@ struct disk_map_entry *index_next(const struct index *index, uint32_t page)
     return NULL;
 }
 
-struct disk_map_entry *index_after(const struct index *index, const struct disk_map_entry *entry)
+struct disk_map_entry *store_index_after(const struct index *index, const struct disk_map_entry *entry)
 {
-    return entry->page == UINT32_MAX ? NULL : index_next(index, entry->page + 1);
+    return entry->page == UINT32_MAX ? NULL : store_index_next(index, entry->page + 1);
 }
 
-struct disk_map_entry *index_previous(const struct index *index, uint32_t page)
+struct disk_map_entry *store_index_previous(const struct index *index, uint32_t page)
 {
     struct index_node *leaf = leaf_of(index, page);
     if (leaf == NULL) {
@@ -119,7 +119,7 @@ struct disk_map_entry *index_previous(const struct index *index, uint32_t page)
     while (true) {
         while (position > 0) {
             position--;
-            if (!entry_is_empty(&leaf->of.entries[position])) {
+            if (!store_entry_is_empty(&leaf->of.entries[position])) {
                 return &leaf->of.entries[position];
             }
         }
@@ -144,7 +144,7 @@ static uint32_t node_first_page(const struct index_node *node)
 static enum error node_new(struct index *index, uint32_t level, struct index_node **out)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -280,13 +280,13 @@ static bool finger_serves(const struct index *index, uint32_t page)
            page > leaf->of.entries[leaf->count - 1].page;
 }
 
-enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry **out)
+enum error store_index_slot(struct index *index, uint32_t page, struct disk_map_entry **out)
 {
     if (finger_serves(index, page)) {
         *out = slot_insert(index, index->finger->count, page);
         return OK;
     }
-    *out = index_find(index, page);
+    *out = store_index_find(index, page);
     if (*out != NULL) {
         return OK;
     }
@@ -305,10 +305,10 @@ static void node_free(struct index_node *node)
             node_free(node->of.children[i].node);
         }
     }
-    memory_page_free(node);
+    store_page_free(node);
 }
 
-void index_clear(struct index *index)
+void store_index_clear(struct index *index)
 {
     if (index->root != NULL) {
         node_free(index->root);
@@ -336,7 +336,7 @@ static void node_check(const struct index_node *node, uint64_t *last, const stru
     }
 }
 
-void index_check(const struct index *index)
+void store_index_check(const struct index *index)
 {
     if (index->root != NULL) {
         uint64_t last = 0;

@@ -26,27 +26,27 @@ struct index {
     uint64_t finger_end;
 };
 
-static inline bool entry_is_empty(const struct disk_map_entry *entry)
+static inline bool store_entry_is_empty(const struct disk_map_entry *entry)
 {
     return entry->when == 0;
 }
 
 /* The slot of a page, NULL if there is none. Pointers to slots are valid until the index changes its shape. */
-struct disk_map_entry *index_find(const struct index *index, uint32_t page);
+struct disk_map_entry *store_index_find(const struct index *index, uint32_t page);
 
 /* The first slot at or after, and the last at or before a page that is not empty; NULL if there is none. */
-struct disk_map_entry *index_next(const struct index *index, uint32_t page);
-struct disk_map_entry *index_previous(const struct index *index, uint32_t page);
+struct disk_map_entry *store_index_next(const struct index *index, uint32_t page);
+struct disk_map_entry *store_index_previous(const struct index *index, uint32_t page);
 
 /* The first that is not empty after the slot of `entry`. */
-struct disk_map_entry *index_after(const struct index *index, const struct disk_map_entry *entry);
+struct disk_map_entry *store_index_after(const struct index *index, const struct disk_map_entry *entry);
 
 /* The slot of a page, created empty if need be. ERROR_NO_MEMORY: the index is as it was. */
-MUST_CHECK enum error index_slot(struct index *index, uint32_t page, struct disk_map_entry **out);
+MUST_CHECK enum error store_index_slot(struct index *index, uint32_t page, struct disk_map_entry **out);
 
-void index_clear(struct index *index);
+void store_index_clear(struct index *index);
 
 /* Panics unless INDEX-1 to INDEX-3 hold. For tests. */
-void index_check(const struct index *index);
+void store_index_check(const struct index *index);
 
 #endif

@@ -88,76 +88,76 @@ struct store {
 
 enum { HISTORY_MIN = 2 }; /* the two newest generations are always whole */
 
-static inline uint64_t committed_generation(const struct store *store)
+static inline uint64_t store_committed_generation(const struct store *store)
 {
     return store->state.record.generation;
 }
 
-static inline bool is_damage(enum error error)
+static inline bool store_is_damage(enum error error)
 {
     return error == ERROR_CHECKSUM || error == ERROR_IO || error == ERROR_FORMAT_DAMAGED;
 }
 
 /* store_root.c: label and roots. */
-MUST_CHECK enum error label_write(struct block_device *device, const struct store_format_options *options);
-MUST_CHECK enum error label_judge(const struct disk_label *label, uint32_t block);
-MUST_CHECK enum error label_read(struct store *store, struct store_report *report);
-MUST_CHECK enum error root_write_first(struct block_device *device, const struct store_format_options *options);
-MUST_CHECK enum error root_read(struct store *store, struct store_report *report);
+MUST_CHECK enum error store_label_write(struct block_device *device, const struct store_format_options *options);
+MUST_CHECK enum error store_label_judge(const struct disk_label *label, uint32_t block);
+MUST_CHECK enum error store_label_read(struct store *store, struct store_report *report);
+MUST_CHECK enum error store_root_write_first(struct block_device *device, const struct store_format_options *options);
+MUST_CHECK enum error store_root_read(struct store *store, struct store_report *report);
 
 /* Whether the roots on the disk are still ours; ERROR_IN_USE. */
-MUST_CHECK enum error root_confirm(struct store *store);
+MUST_CHECK enum error store_root_confirm(struct store *store);
 
 /* Write `root` as the next in sequence, and make it durable. On success it is the store's root. */
-MUST_CHECK enum error root_commit(struct store *store, const struct disk_root *root);
+MUST_CHECK enum error store_root_commit(struct store *store, const struct disk_root *root);
 
 /*
  * If the last root could not be written for certain, write the one before again in its place. Until that succeeds the
  * disk may hold either. ERROR_IO, ERROR_NO_MEMORY. The caller holds commit_lock.
  */
-MUST_CHECK enum error doubt_settle(struct store *store);
+MUST_CHECK enum error store_root_resolve(struct store *store);
 
 /* The record of a kept generation; NULL if it is not kept. */
-const struct disk_record_ref *kept_find(const struct disk_root *root, uint64_t generation);
+const struct disk_record_ref *store_root_kept(const struct disk_root *root, uint64_t generation);
 
 /* store_replay.c: build the state from the newest record that proves itself, or from that of `generation`. */
-MUST_CHECK enum error replay(struct store *store, uint64_t generation, struct store_report *report);
+MUST_CHECK enum error store_replay(struct store *store, uint64_t generation, struct store_report *report);
 
 /*
  * ... or from the newest of the window that is older than `before`. ERROR_NOT_FOUND: there is none. The report names it
  * even if it does not prove itself.
  */
-MUST_CHECK enum error replay_before(struct store *store, uint64_t before, struct store_report *report);
+MUST_CHECK enum error store_replay_before(struct store *store, uint64_t before, struct store_report *report);
 
 /* store_space_tree.c: read a chunk of the free-space map. */
-MUST_CHECK enum error space_tree_load(struct store *store, uint32_t chunk, void *bits);
+MUST_CHECK enum error store_space_tree_load(struct store *store, uint32_t chunk, void *bits);
 
-/* store_find.c: a page as the committed state has it. ERROR_NOT_FOUND, and those of tree_find. */
-MUST_CHECK enum error committed_find(struct store *store, uint32_t page, struct disk_map_entry *out);
+/* store_find.c: a page as the committed state has it. ERROR_NOT_FOUND, and those of store_tree_find. */
+MUST_CHECK enum error store_committed_find(struct store *store, uint32_t page, struct disk_map_entry *out);
 
 /* The next page of the committed state at or after `page`. */
-MUST_CHECK enum error committed_next(struct store *store, uint32_t page, struct disk_map_entry *out);
+MUST_CHECK enum error store_committed_next(struct store *store, uint32_t page, struct disk_map_entry *out);
 
 /* store_rebuild.c: make the free-space map anew from what the kept generations reach. */
-MUST_CHECK enum error rebuild(struct store *store);
+MUST_CHECK enum error store_rebuild(struct store *store);
 
 /* Append a reason to a report. */
-void report_say(struct store_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void store_report_say(struct store_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* How `when` of a map entry is made and read. */
-static inline uint64_t when_make(uint64_t birth, uint64_t stamp)
+static inline uint64_t store_when_make(uint64_t birth, uint64_t stamp)
 {
     return birth | (birth - stamp) << DISK_WHEN_BITS;
 }
 
-static inline uint64_t when_birth(uint64_t when)
+static inline uint64_t store_when_birth(uint64_t when)
 {
     return when & DISK_GENERATION_MAX;
 }
 
-static inline uint64_t when_stamp(uint64_t when)
+static inline uint64_t store_when_stamp(uint64_t when)
 {
-    return when_birth(when) - (when >> DISK_WHEN_BITS);
+    return store_when_birth(when) - (when >> DISK_WHEN_BITS);
 }
 
 #endif

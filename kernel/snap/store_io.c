@@ -28,10 +28,10 @@ struct write_slots {
 
 _Static_assert(sizeof(struct write_slots) <= PAGE_SIZE, "the write queue's memory is one page");
 
-enum error write_queue_start(struct write_queue *queue, struct store *store)
+enum error store_write_queue_start(struct write_queue *queue, struct store *store)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error == OK) {
         *queue = (struct write_queue){.store = store, .slots = page};
     }
@@ -46,28 +46,28 @@ struct read_window {
     void *pages[WINDOW_BLOCKS];
 };
 
-struct read_window *read_window_open(void)
+struct read_window *store_read_window_open(void)
 {
     void *page;
-    if (memory_page_new(&page) != OK) {
+    if (store_page_new(&page) != OK) {
         return NULL;
     }
     struct read_window *window = page;
     for (uint32_t i = 0; i < WINDOW_BLOCKS; i++) {
-        if (memory_page_new(&window->pages[i]) != OK) {
-            read_window_close(window);
+        if (store_page_new(&window->pages[i]) != OK) {
+            store_read_window_close(window);
             return NULL;
         }
     }
     return window;
 }
 
-void read_window_close(struct read_window *window)
+void store_read_window_close(struct read_window *window)
 {
     for (uint32_t i = 0; window != NULL && i < WINDOW_BLOCKS; i++) {
-        memory_page_free(window->pages[i]);
+        store_page_free(window->pages[i]);
     }
-    memory_page_free(window);
+    store_page_free(window);
 }
 
 /* Move the window so that it shows a block and those that come next, in the direction reading goes. */
@@ -110,37 +110,37 @@ static enum error one_read(struct store *store, struct read_window *window, cons
     if (error != OK) {
         return error;
     }
-    uint64_t checksum = checksum_block(store->space_id, place->block, place->generation, page);
+    uint64_t checksum = store_checksum_block(store->space_id, place->block, place->generation, page);
     return checksum == place->checksum ? OK : ERROR_CHECKSUM;
 }
 
-enum error place_read(struct store *store, struct read_window *window, const struct place *place, void *page)
+enum error store_place_read(struct store *store, struct read_window *window, const struct place *place, void *page)
 {
     thread_may_sleep();
     enum error error = one_read(store, window, place, place->block, page);
-    if (is_damage(error) && place->copy != 0 && one_read(store, window, place, place->copy, page) == OK) {
+    if (store_is_damage(error) && place->copy != 0 && one_read(store, window, place, place->copy, page) == OK) {
         log_line("store: block %u: %s; its copy is used", place->block, error_text(error));
         return OK;
     }
     return error;
 }
 
-bool copy_proves_itself(struct store *store, const struct place *place, void *page)
+bool store_copy_proves_itself(struct store *store, const struct place *place, void *page)
 {
     thread_may_sleep();
     return one_read(store, NULL, place, place->copy, page) == OK;
 }
 
-enum error place_allocate(struct store *store, uint32_t *block, uint32_t *copy)
+enum error store_place_allocate(struct store *store, uint32_t *block, uint32_t *copy)
 {
     struct extent first, second;
-    enum error error = space_allocate(&store->space, 2, 0, &first);
+    enum error error = store_space_allocate(&store->space, 2, 0, &first);
     if (error != OK) {
         return error;
     }
     *block = first.first.number;
     *copy = first.count == 2 ? *block + 1 : 0;
-    if (first.count == 1 && space_allocate(&store->space, 1, 0, &second) == OK) {
+    if (first.count == 1 && store_space_allocate(&store->space, 1, 0, &second) == OK) {
         *copy = second.first.number;
     }
     return OK;
@@ -163,19 +163,19 @@ static void slot_wait(struct write_queue *queue, struct write_slot *slot)
         if (error != OK) {
             queue->error = queue->error != OK ? queue->error : error;
             /* Without memory for the note the blocks are merely tried again later. */
-            (void)!run_list_append(&queue->failed, slot->request.first.number, slot->request.count, 0);
+            (void)!store_run_list_append(&queue->failed, slot->request.first.number, slot->request.count, 0);
         }
     }
     for (uint32_t i = 0; i < slot->request.count; i++) {
         if (slot->is_given[i]) {
-            memory_page_free(slot->pages[i]);
+            store_page_free(slot->pages[i]);
         }
     }
     slot->is_submitted = false;
     slot->request.count = 0;
 }
 
-void write_queue_add(struct write_queue *queue, uint32_t block, void *page, bool is_given)
+void store_write_queue_add(struct write_queue *queue, uint32_t block, void *page, bool is_given)
 {
     struct write_slot *slot = &queue->slots->slot[queue->slots->filling];
     struct block_request *request = &slot->request;
@@ -195,7 +195,7 @@ void write_queue_add(struct write_queue *queue, uint32_t block, void *page, bool
     queue->blocks++;
 }
 
-enum error write_queue_finish(struct write_queue *queue)
+enum error store_write_queue_finish(struct write_queue *queue)
 {
     for (uint32_t i = 0; i < SLOTS; i++) {
         slot_submit(queue, &queue->slots->slot[i]);
@@ -204,7 +204,7 @@ enum error write_queue_finish(struct write_queue *queue)
     for (uint32_t i = 1; i <= SLOTS; i++) {
         slot_wait(queue, &queue->slots->slot[(queue->slots->filling + i) % SLOTS]);
     }
-    memory_page_free(queue->slots);
+    store_page_free(queue->slots);
     queue->slots = NULL;
     return queue->error;
 }

@@ -20,47 +20,47 @@ struct layer {
 enum layer_answer { LAYER_SILENT, LAYER_HAS, LAYER_DELETED };
 
 /* What the layer says about a page; `out` is set for LAYER_HAS. */
-enum layer_answer layer_find(const struct layer *layer, uint32_t page, struct disk_map_entry *out);
+enum layer_answer store_layer_find(const struct layer *layer, uint32_t page, struct disk_map_entry *out);
 
 /* Give a page content. `replaced`: the entry this layer had before, empty if none. ERROR_NO_MEMORY: no change. */
-MUST_CHECK enum error layer_put(struct layer *layer, const struct disk_map_entry *entry,
-                                struct disk_map_entry *replaced);
+MUST_CHECK enum error store_layer_put(struct layer *layer, const struct disk_map_entry *entry,
+                                      struct disk_map_entry *replaced);
 
 /*
  * Take the content of pages first .. last away. Entries of the layer in the range are emptied; `visit` hears of each.
  * - ERROR_NO_MEMORY: no change, and `visit` was not called.
  */
 typedef void layer_visit(void *context, const struct disk_map_entry *entry);
-MUST_CHECK enum error layer_delete(struct layer *layer, uint32_t first, uint32_t last, layer_visit *visit,
-                                   void *context);
+MUST_CHECK enum error store_layer_delete(struct layer *layer, uint32_t first, uint32_t last, layer_visit *visit,
+                                         void *context);
 
-/* As layer_delete in a committed layer, but entries whose birth is `birth` stay. ERROR_NO_MEMORY: no change. */
-MUST_CHECK enum error layer_delete_before(struct layer *layer, uint32_t first, uint32_t last, uint64_t birth);
+/* As store_layer_delete in a committed layer, but entries whose birth is `birth` stay. ERROR_NO_MEMORY: no change. */
+MUST_CHECK enum error store_layer_delete_before(struct layer *layer, uint32_t first, uint32_t last, uint64_t birth);
 
-/* As layer_delete, but where the layer has an entry, that stays. ERROR_NO_MEMORY: no change. */
-MUST_CHECK enum error layer_delete_under(struct layer *layer, uint32_t first, uint32_t last);
+/* As store_layer_delete, but where the layer has an entry, that stays. ERROR_NO_MEMORY: no change. */
+MUST_CHECK enum error store_layer_delete_under(struct layer *layer, uint32_t first, uint32_t last);
 
 /* The range that covers a page or is the first after it; false if there is none. */
-bool layer_range_at(const struct layer *layer, uint32_t page, uint32_t *first, uint32_t *last);
+bool store_layer_range_at(const struct layer *layer, uint32_t page, uint32_t *first, uint32_t *last);
 
 /* Walk the ranges: start with 0; each call gives the next range and moves on; false at the end. */
-bool layer_next_range(const struct layer *layer, uint64_t *from, uint32_t *first, uint32_t *last);
+bool store_layer_next_range(const struct layer *layer, uint64_t *from, uint32_t *first, uint32_t *last);
 
 /* Whether a range, newer or older than the entry there may be, covers the page. */
-bool layer_covers(const struct layer *layer, uint32_t page);
+bool store_layer_covers(const struct layer *layer, uint32_t page);
 
 /* Make room in `into` for everything in `from`, so that the two calls below cannot fail. ERROR_NO_MEMORY. */
-MUST_CHECK enum error layer_reserve(struct layer *into, const struct layer *from);
+MUST_CHECK enum error store_layer_reserve(struct layer *into, const struct layer *from);
 
-/* `from` is newer: its word goes over that of `into`. Needs layer_reserve() since either changed. */
-void layer_merge_over(struct layer *into, const struct layer *from);
+/* `from` is newer: its word goes over that of `into`. Needs store_layer_reserve() since either changed. */
+void store_layer_merge_over(struct layer *into, const struct layer *from);
 
 /* `from` is older: its word counts where `into` is silent. `dropped`, which may be NULL, hears of entries of `from`
  * that do not. */
-void layer_merge_under(struct layer *into, const struct layer *from, layer_visit *dropped, void *context);
+void store_layer_merge_under(struct layer *into, const struct layer *from, layer_visit *dropped, void *context);
 
-bool layer_is_empty(const struct layer *layer);
-void layer_clear(struct layer *layer);
-void layer_check(const struct layer *layer);
+bool store_layer_is_empty(const struct layer *layer);
+void store_layer_clear(struct layer *layer);
+void store_layer_check(const struct layer *layer);
 
 #endif

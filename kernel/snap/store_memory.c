@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum error memory_page_new(void **out)
+enum error store_page_new(void **out)
 {
     DOES_NOT_SLEEP();
     struct frame frame;
@@ -22,7 +22,7 @@ enum error memory_page_new(void **out)
     return OK;
 }
 
-void memory_page_free(void *page)
+void store_page_free(void *page)
 {
     if (page != NULL) {
         frame_free(frame_containing(page));
@@ -52,13 +52,13 @@ static bool join(struct run_page *page, uint32_t first, uint32_t count, uint64_t
     return true;
 }
 
-enum error run_list_reserve(struct run_list *list, uint32_t count)
+enum error store_run_list_reserve(struct run_list *list, uint32_t count)
 {
     if (list->last != NULL && list->last->count + count <= RUNS_PER_PAGE) {
         return OK;
     }
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -71,10 +71,10 @@ enum error run_list_reserve(struct run_list *list, uint32_t count)
     return OK;
 }
 
-enum error run_list_append(struct run_list *list, uint32_t first, uint32_t count, uint64_t tag)
+enum error store_run_list_append(struct run_list *list, uint32_t first, uint32_t count, uint64_t tag)
 {
     if (!join(list->last, first, count, tag)) {
-        enum error error = run_list_reserve(list, 1);
+        enum error error = store_run_list_reserve(list, 1);
         if (error != OK) {
             return error;
         }
@@ -84,7 +84,7 @@ enum error run_list_append(struct run_list *list, uint32_t first, uint32_t count
     return OK;
 }
 
-bool run_list_next(const struct run_list *list, struct run_cursor *cursor, struct run *out)
+bool store_run_list_next(const struct run_list *list, struct run_cursor *cursor, struct run *out)
 {
     if (!cursor->started) {
         cursor->started = true;
@@ -102,7 +102,7 @@ bool run_list_next(const struct run_list *list, struct run_cursor *cursor, struc
     return true;
 }
 
-void run_list_join(struct run_list *into, struct run_list *from)
+void store_run_list_join(struct run_list *into, struct run_list *from)
 {
     if (into->last == NULL) {
         into->first = from->first;
@@ -114,12 +114,12 @@ void run_list_join(struct run_list *into, struct run_list *from)
     *from = (struct run_list){0};
 }
 
-void run_list_clear(struct run_list *list)
+void store_run_list_clear(struct run_list *list)
 {
     struct run_page *page = list->first;
     while (page != NULL) {
         struct run_page *next = page->next;
-        memory_page_free(page);
+        store_page_free(page);
         page = next;
     }
     *list = (struct run_list){0};

@@ -9,10 +9,10 @@
 #include "types.h"
 
 /* A zeroed page of memory. ERROR_NO_MEMORY. Does not sleep. */
-MUST_CHECK enum error memory_page_new(void **out);
+MUST_CHECK enum error store_page_new(void **out);
 
 /* Give it back; NULL is allowed. */
-void memory_page_free(void *page);
+void store_page_free(void *page);
 
 /*
  * Runs of blocks in the order they were appended, each with a tag (a generation, or 0); neighbours with the same tag
@@ -30,10 +30,10 @@ struct run_list {
 };
 
 /* ERROR_NO_MEMORY: the list is unchanged. */
-MUST_CHECK enum error run_list_append(struct run_list *list, uint32_t first, uint32_t count, uint64_t tag);
+MUST_CHECK enum error store_run_list_append(struct run_list *list, uint32_t first, uint32_t count, uint64_t tag);
 
 /* Make sure that `count` runs, at most a few, can be appended without fail. ERROR_NO_MEMORY. */
-MUST_CHECK enum error run_list_reserve(struct run_list *list, uint32_t count);
+MUST_CHECK enum error store_run_list_reserve(struct run_list *list, uint32_t count);
 
 /* Walk: start with a zeroed cursor; false at the end. The list may grow meanwhile. */
 struct run_cursor {
@@ -41,11 +41,11 @@ struct run_cursor {
     uint32_t index;
     bool started;
 };
-bool run_list_next(const struct run_list *list, struct run_cursor *cursor, struct run *out);
+bool store_run_list_next(const struct run_list *list, struct run_cursor *cursor, struct run *out);
 
 /* Append all of `from`, which becomes empty. Cannot fail. */
-void run_list_join(struct run_list *into, struct run_list *from);
+void store_run_list_join(struct run_list *into, struct run_list *from);
 
-void run_list_clear(struct run_list *list);
+void store_run_list_clear(struct run_list *list);
 
 #endif

@@ -38,22 +38,22 @@ static uint64_t layer_slots(const struct layer *layer)
     return (uint64_t)layer->pages.slots + layer->deleted.slots;
 }
 
-bool merge_would_help(const struct store *store)
+bool store_merge_would_help(const struct store *store)
 {
     uint64_t few = store->tuning.log_entries != 0 ? store->tuning.log_entries : ENTRIES_MIN;
     return layer_slots(&store->recent) + layer_slots(&store->merging) > few;
 }
 
-void merge_begin(struct store *store, bool is_settling)
+void store_merge_begin(struct store *store, bool is_settling)
 {
     struct state *state = &store->state;
     bool is_time = store->log.count >= store->tuning.log_records || layer_slots(&store->recent) >= entries_limit(store);
-    is_time = is_time || (is_settling && merge_would_help(store));
+    is_time = is_time || (is_settling && store_merge_would_help(store));
     if (state->merge_end != 0 || state->record.block == 0 || !is_time) {
         return;
     }
-    ASSERT(layer_is_empty(&store->merging));
-    layer_clear(&store->merging);
+    ASSERT(store_layer_is_empty(&store->merging));
+    store_layer_clear(&store->merging);
     store->merging = store->recent;
     store->recent = (struct layer){0};
     state->merge_end = state->record.generation;
@@ -68,17 +68,17 @@ static bool entries_equal(const struct disk_map_entry *a, const struct disk_map_
 static enum error entry_merge(struct commit *commit, const struct disk_map_entry *entry)
 {
     struct disk_map_entry old;
-    if (tree_set_near(&commit->page_edit, entry)) {
+    if (store_tree_set_near(&commit->page_edit, entry)) {
         return OK;
     }
-    enum error error = tree_find(commit->store, &commit->page_edit.root, entry->page, &old);
+    enum error error = store_tree_find(commit->store, &commit->page_edit.root, entry->page, &old);
     if (error == OK && entries_equal(&old, entry)) {
         return OK;
     }
-    error = error == ERROR_NOT_FOUND || error == OK ? tree_set(&commit->page_edit, entry) : error;
-    if (is_damage(error)) {
+    error = error == ERROR_NOT_FOUND || error == OK ? store_tree_set(&commit->page_edit, entry) : error;
+    if (store_is_damage(error)) {
         struct disk_map_entry replaced;
-        error = layer_put(&commit->carried, entry, &replaced);
+        error = store_layer_put(&commit->carried, entry, &replaced);
     }
     return error;
 }
@@ -87,25 +87,25 @@ static enum error entry_merge(struct commit *commit, const struct disk_map_entry
 static enum error range_merge(struct commit *commit, uint32_t first, uint32_t last, uint32_t *done)
 {
     struct disk_map_entry found;
-    enum error error = tree_next(commit->store, &commit->page_edit.root, first, &found);
+    enum error error = store_tree_next(commit->store, &commit->page_edit.root, first, &found);
     *done = last;
     if (error == ERROR_NOT_FOUND || (error == OK && found.page > last)) {
         return OK;
     }
     if (error == OK) {
-        error = tree_remove(&commit->page_edit, found.page);
-        *done = is_damage(error) ? last : found.page;
+        error = store_tree_remove(&commit->page_edit, found.page);
+        *done = store_is_damage(error) ? last : found.page;
     }
-    return is_damage(error) ? layer_delete_under(&commit->carried, first, last) : error;
+    return store_is_damage(error) ? store_layer_delete_under(&commit->carried, first, last) : error;
 }
 
 /* Merge whatever comes first at or after `at`; moves `at` on. */
 static enum error merge_one(struct commit *commit, uint64_t *at)
 {
     const struct layer *merging = &commit->store->merging;
-    const struct disk_map_entry *entry = index_next(&merging->pages, (uint32_t)*at);
+    const struct disk_map_entry *entry = store_index_next(&merging->pages, (uint32_t)*at);
     uint32_t first, last, done;
-    bool has_range = layer_range_at(merging, (uint32_t)*at, &first, &last);
+    bool has_range = store_layer_range_at(merging, (uint32_t)*at, &first, &last);
     first = has_range && first < *at ? (uint32_t)*at : first;
     enum error error;
     if (entry != NULL && (!has_range || entry->page <= first)) {
@@ -147,8 +147,9 @@ static enum error map_step(struct commit *commit)
 
 static enum error chunk_write(struct commit *commit, uint32_t chunk)
 {
-    enum error error = run_list_append(&commit->chunks, chunk, 1, 0);
-    return error != OK ? error : space_tree_write(&commit->space_edit, chunk, &commit->queue, &commit->chunk_blocks);
+    enum error error = store_run_list_append(&commit->chunks, chunk, 1, 0);
+    return error != OK ? error
+                       : store_space_tree_write(&commit->space_edit, chunk, &commit->queue, &commit->chunk_blocks);
 }
 
 /* The retired blocks get their entries. */
@@ -156,11 +157,11 @@ static enum error bad_write(struct commit *commit)
 {
     struct run_cursor cursor = {0};
     struct run run;
-    while (run_list_next(&commit->store->bad, &cursor, &run)) {
+    while (store_run_list_next(&commit->store->bad, &cursor, &run)) {
         for (uint32_t i = 0; i < run.count; i++) {
             struct disk_map_entry entry = {
                 .page = DISK_SPACE_BAD + run.first + i, .block = run.first + i, .when = commit->generation};
-            enum error error = tree_set(&commit->space_edit, &entry);
+            enum error error = store_tree_set(&commit->space_edit, &entry);
             if (error != OK) {
                 return error;
             }
@@ -183,14 +184,14 @@ static void merge_finish(struct commit *commit)
 static enum error space_step(struct commit *commit)
 {
     const struct space *space = &commit->store->space;
-    uint32_t chunks = space_chunk_count(space);
+    uint32_t chunks = store_space_chunk_count(space);
     uint32_t budget = chunks / COMMITS_PER_MERGE + 1 + change_count(commit) / CHANGES_PER_CHUNK;
     budget = commit->is_settling ? chunks : budget;
     uint32_t chunk = (uint32_t)(commit->next.merge_next - MAP_DONE);
     enum error error = OK;
-    for (chunk = space_next_changed(space, chunk); error == OK && budget > 0 && chunk < chunks; budget--) {
+    for (chunk = store_space_next_changed(space, chunk); error == OK && budget > 0 && chunk < chunks; budget--) {
         error = chunk_write(commit, chunk);
-        chunk = space_next_changed(space, chunk + 1);
+        chunk = store_space_next_changed(space, chunk + 1);
     }
     commit->next.merge_next = MAP_DONE + chunk;
     if (error == OK && chunk >= chunks) {
@@ -206,8 +207,8 @@ static enum error space_step(struct commit *commit)
 static enum error space_whole(struct commit *commit)
 {
     const struct space *space = &commit->store->space;
-    enum error error = space_tree_restart(&commit->space_edit);
-    for (uint32_t chunk = 0; error == OK && chunk < space_chunk_count(space); chunk++) {
+    enum error error = store_space_tree_restart(&commit->space_edit);
+    for (uint32_t chunk = 0; error == OK && chunk < store_space_chunk_count(space); chunk++) {
         error = chunk_write(commit, chunk);
     }
     error = error != OK ? error : bad_write(commit);
@@ -216,7 +217,7 @@ static enum error space_whole(struct commit *commit)
     return error;
 }
 
-enum error merge_step(struct commit *commit)
+enum error store_merge_step(struct commit *commit)
 {
     struct store *store = commit->store;
     if (store->map_is_stale) {

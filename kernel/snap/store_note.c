@@ -30,7 +30,8 @@ struct block store_note_place(void)
 
 static bool is_whole(const struct store *store, const struct disk_note *note)
 {
-    return note->magic == DISK_NOTE_MAGIC && note->checksum == checksum_note(store->space_id, note->generation, note) &&
+    return note->magic == DISK_NOTE_MAGIC &&
+           note->checksum == store_checksum_note(store->space_id, note->generation, note) &&
            note->name[sizeof(note->name) - 1] == 0 && note->text[sizeof(note->text) - 1] == 0;
 }
 
@@ -67,18 +68,18 @@ static void note_put(struct disk_label *label, const struct store_note *from)
     note->parent = from->parent;
     memcpy(note->name, from->name, strnlen(from->name, sizeof(note->name) - 1));
     memcpy(note->text, from->text, strnlen(from->text, sizeof(note->text) - 1));
-    note->checksum = checksum_note(label->space_id, note->generation, note);
+    note->checksum = store_checksum_note(label->space_id, note->generation, note);
 }
 
 enum error store_note_fill(void *block, const struct store_note *note)
 {
     DOES_NOT_SLEEP();
     struct disk_label *label = block;
-    if (label_judge(label, DISK_LABEL_COPY) != OK) {
+    if (store_label_judge(label, DISK_LABEL_COPY) != OK) {
         return ERROR_FORMAT_DAMAGED;
     }
     note_put(label, note);
-    label->checksum = checksum_self(DISK_LABEL_COPY, label);
+    label->checksum = store_checksum_self(DISK_LABEL_COPY, label);
     return OK;
 }
 
@@ -86,7 +87,7 @@ enum error store_note_read(struct store *store, struct store_note *out)
 {
     thread_may_sleep();
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -94,9 +95,9 @@ enum error store_note_read(struct store *store, struct store_note *out)
     if (error == OK && is_whole(store, note_in(page))) {
         note_take(note_in(page), out);
     } else if (error == OK) {
-        error = label_judge(page, DISK_LABEL_COPY) == OK ? ERROR_NOT_FOUND : ERROR_FORMAT_DAMAGED;
+        error = store_label_judge(page, DISK_LABEL_COPY) == OK ? ERROR_NOT_FOUND : ERROR_FORMAT_DAMAGED;
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
@@ -111,11 +112,11 @@ enum error store_note_prepare(struct store *store, void *block)
     if (error != OK) {
         return error;
     }
-    if (label_judge(label, DISK_LABEL_BLOCK) != OK ||
+    if (store_label_judge(label, DISK_LABEL_BLOCK) != OK ||
         memcmp(label->space_id, store->space_id, sizeof(store->space_id)) != 0) {
         return ERROR_FORMAT_DAMAGED;
     }
-    label->checksum = checksum_self(DISK_LABEL_COPY, label);
+    label->checksum = store_checksum_self(DISK_LABEL_COPY, label);
     return OK;
 }
 
@@ -123,7 +124,7 @@ enum error store_note_write(struct store *store, const struct store_note *note)
 {
     thread_may_sleep();
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -136,6 +137,6 @@ enum error store_note_write(struct store *store, const struct store_note *note)
         error = error != OK ? error : store_flush(store);
     }
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }

@@ -40,7 +40,7 @@ static uint32_t pin_index(const struct disk_root *root, const char *name)
 static enum error root_copy(const struct store *store, struct disk_root **out)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error == OK) {
         *out = page;
         **out = *store->root;
@@ -50,9 +50,9 @@ static enum error root_copy(const struct store *store, struct disk_root **out)
 
 static enum error root_replace(struct store *store, const struct disk_root *root)
 {
-    enum error error = doubt_settle(store);
-    error = error != OK ? error : root_confirm(store);
-    return error != OK ? error : root_commit(store, root);
+    enum error error = store_root_resolve(store);
+    error = error != OK ? error : store_root_confirm(store);
+    return error != OK ? error : store_root_commit(store, root);
 }
 
 static enum error pin(struct store *store, struct disk_root *root, uint64_t generation, const char *name)
@@ -63,7 +63,7 @@ static enum error pin(struct store *store, struct disk_root *root, uint64_t gene
     if (root->pin_count == DISK_PINS_MAX) {
         return ERROR_NO_SPACE;
     }
-    const struct disk_record_ref *ref = kept_find(root, generation);
+    const struct disk_record_ref *ref = store_root_kept(root, generation);
     if (ref == NULL) {
         return ERROR_NOT_FOUND;
     }
@@ -86,7 +86,7 @@ enum error store_pin(struct store *store, struct generation generation, const ch
     enum error error = root_copy(store, &root);
     if (error == OK) {
         error = pin(store, root, generation.number, name);
-        memory_page_free(root);
+        store_page_free(root);
     }
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
@@ -115,7 +115,7 @@ enum error store_unpin(struct store *store, const char *name)
     enum error error = root_copy(store, &root);
     if (error == OK) {
         error = unpin(store, root, name);
-        memory_page_free(root);
+        store_page_free(root);
     }
     store->wants_rebuild = store->wants_rebuild || error == OK;
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
@@ -167,18 +167,18 @@ enum error store_kept_before(struct store *store, struct generation before, stru
     }
     *out = (struct store_kept){.generation = {ref->generation}, .wall_time_ns = ref->wall_time_ns};
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     const struct disk_head *head = page;
-    out->record = record_read_head(store, NULL, ref, page);
+    out->record = store_record_read_head(store, NULL, ref, page);
     if (out->record == OK) {
         out->stop_ns = head->stop_ns;
         out->pages = head->pages_live;
         out->pages_changed = head->pages_changed;
         out->blocks_written = head->blocks_written;
     }
-    memory_page_free(page);
+    store_page_free(page);
     return OK;
 }

@@ -31,27 +31,27 @@ static enum error see(struct reaching *reaching, const struct reach_item *item)
         return ERROR_FORMAT_DAMAGED;
     }
     const struct reach_visitor *visitor = reaching->visitor;
-    enum error error = space_prepare(reaching->seen, extent);
+    enum error error = store_space_prepare(reaching->seen, extent);
     if (error != OK) {
         return error;
     }
-    if (space_is_used(reaching->seen, extent.first)) {
+    if (store_space_is_used(reaching->seen, extent.first)) {
         return visitor->again == NULL ? OK : visitor->again(visitor->context, item);
     }
-    error = space_mark(reaching->seen, extent, true);
+    error = store_space_mark(reaching->seen, extent, true);
     return error != OK ? error : visitor->item(visitor->context, item);
 }
 
 static bool was_seen(const struct reaching *reaching, uint32_t block)
 {
     return block >= DISK_RESERVED && block < reaching->store->block_count &&
-           space_prepare(reaching->seen, (struct extent){{block}, 1}) == OK &&
-           space_is_used(reaching->seen, (struct block){block});
+           store_space_prepare(reaching->seen, (struct extent){{block}, 1}) == OK &&
+           store_space_is_used(reaching->seen, (struct block){block});
 }
 
 static enum error report_damage(struct reaching *reaching, enum error error)
 {
-    if (!is_damage(error)) {
+    if (!store_is_damage(error)) {
         return error;
     }
     const struct reach_visitor *visitor = reaching->visitor;
@@ -66,9 +66,9 @@ static enum error see_page(struct reaching *reaching, const struct disk_map_entr
     struct reach_item item = {.kind = REACH_PAGE,
                               .block = entry->block,
                               .page = entry->page,
-                              .generation = when_birth(entry->when),
+                              .generation = store_when_birth(entry->when),
                               .checksum = entry->checksum,
-                              .stamp = when_stamp(entry->when)};
+                              .stamp = store_when_stamp(entry->when)};
     return see(reaching, &item);
 }
 
@@ -88,7 +88,7 @@ static enum error each_kept(struct reaching *reaching,
                                               struct ref_list *chain))
 {
     void *head;
-    enum error error = memory_page_new(&head);
+    enum error error = store_page_new(&head);
     if (error != OK) {
         return error;
     }
@@ -99,12 +99,12 @@ static enum error each_kept(struct reaching *reaching,
         }
         struct ref_list chain = {0};
         reaching->generation = ref->generation;
-        error = chain_collect(reaching->store, ref, head, &chain);
+        error = store_chain_collect(reaching->store, ref, head, &chain);
         error = error != OK ? error : act(reaching, head, &chain);
-        ref_list_clear(&chain);
+        store_ref_list_clear(&chain);
         error = error != OK ? report_damage(reaching, error) : OK;
     }
-    memory_page_free(head);
+    store_page_free(head);
     return error;
 }
 
@@ -135,11 +135,11 @@ static enum error see_records(struct reaching *reaching, const struct disk_head 
     struct record_visitor visitor = {reaching, see_record_block, NULL};
     struct ref_cursor cursor = {0};
     const struct disk_record_ref *ref;
-    while ((ref = ref_list_next(chain, &cursor)) != NULL) {
+    while ((ref = store_ref_list_next(chain, &cursor)) != NULL) {
         if (was_seen(reaching, ref->block)) {
             continue;
         }
-        enum error error = chain_gather(reaching->store, ref, &reaching->touched, &visitor);
+        enum error error = store_chain_gather(reaching->store, ref, &reaching->touched, &visitor);
         error = error != OK ? report_damage(reaching, error) : OK;
         if (error != OK) {
             return error;
@@ -154,8 +154,8 @@ static enum error see_node(void *context, const struct disk_tree_ref *ref, uint3
     struct reaching *reaching = context;
     *enter = !was_seen(reaching, ref->block);
     struct place place = {.block = ref->block,
-                          .copy = link_copy(ref->block, ref->when),
-                          .generation = link_generation(ref->when),
+                          .copy = store_link_copy(ref->block, ref->when),
+                          .generation = store_link_generation(ref->when),
                           .checksum = ref->checksum};
     return see_place(reaching, REACH_NODE, &place);
 }
@@ -164,7 +164,7 @@ static enum error see_untouched(void *context, const struct disk_map_entry *entr
 {
     struct reaching *reaching = context;
     struct disk_map_entry ignored;
-    bool touched = layer_find(&reaching->touched, entry->page, &ignored) != LAYER_SILENT;
+    bool touched = store_layer_find(&reaching->touched, entry->page, &ignored) != LAYER_SILENT;
     return touched ? OK : see_page(reaching, entry);
 }
 
@@ -179,14 +179,14 @@ static enum error see_tree(struct reaching *reaching, const struct disk_head *he
 {
     (void)chain;
     struct tree_visitor visitor = {reaching, see_node, see_untouched, tree_damage};
-    return tree_walk(reaching->store, &head->page_tree, &visitor);
+    return store_tree_walk(reaching->store, &head->page_tree, &visitor);
 }
 
 /* A retired block is its key's, a chunk one that the image has. */
 static bool chunk_entry_is_sound(const struct reaching *reaching, const struct disk_map_entry *entry)
 {
     return entry->page >= DISK_SPACE_BAD ? entry->block == entry->page - DISK_SPACE_BAD
-                                         : entry->page < space_chunk_count(&reaching->store->space);
+                                         : entry->page < store_space_chunk_count(&reaching->store->space);
 }
 
 static enum error see_chunk(void *context, const struct disk_map_entry *entry)
@@ -207,17 +207,17 @@ static enum error see_space_tree(struct reaching *reaching, const struct disk_he
 {
     (void)chain;
     struct tree_visitor visitor = {reaching, see_node, see_chunk, tree_damage};
-    return tree_walk(reaching->store, &head->space_tree, &visitor);
+    return store_tree_walk(reaching->store, &head->space_tree, &visitor);
 }
 
 /* A touched page as the generation being asked has it. */
 static enum error ask_page(struct reaching *reaching, uint32_t page)
 {
     struct disk_map_entry entry;
-    enum layer_answer answer = layer_find(reaching->overlay, page, &entry);
+    enum layer_answer answer = store_layer_find(reaching->overlay, page, &entry);
     enum error error = OK;
     if (answer == LAYER_SILENT) {
-        error = tree_find(reaching->store, &reaching->tree, page, &entry);
+        error = store_tree_find(reaching->store, &reaching->tree, page, &entry);
     }
     if (answer == LAYER_DELETED || error == ERROR_NOT_FOUND) {
         return OK;
@@ -231,7 +231,7 @@ static enum error ask_range(struct reaching *reaching, uint32_t first, uint32_t 
     uint64_t at = first;
     while (at <= last) {
         struct disk_map_entry found;
-        enum error error = tree_next(reaching->store, &reaching->tree, (uint32_t)at, &found);
+        enum error error = store_tree_next(reaching->store, &reaching->tree, (uint32_t)at, &found);
         if (error == ERROR_NOT_FOUND || (error == OK && found.page > last)) {
             return OK;
         }
@@ -250,7 +250,7 @@ static enum error ask_range(struct reaching *reaching, uint32_t first, uint32_t 
 static enum error ask_all(struct reaching *reaching)
 {
     const struct index *pages = &reaching->touched.pages;
-    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL; entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL; entry = store_index_after(pages, entry)) {
         enum error error = ask_page(reaching, entry->page);
         if (error != OK) {
             return error;
@@ -258,7 +258,7 @@ static enum error ask_all(struct reaching *reaching)
     }
     uint64_t next = 0;
     uint32_t first, last;
-    while (layer_next_range(&reaching->touched, &next, &first, &last)) {
+    while (store_layer_next_range(&reaching->touched, &next, &first, &last)) {
         enum error error = ask_range(reaching, first, last);
         if (error != OK) {
             return error;
@@ -273,18 +273,18 @@ static enum error see_touched(struct reaching *reaching, const struct disk_head 
     struct ref_cursor cursor = {0};
     const struct disk_record_ref *ref;
     enum error error = OK;
-    while (error == OK && (ref = ref_list_next(chain, &cursor)) != NULL) {
-        error = chain_apply(reaching->store, ref, &overlay, NULL);
+    while (error == OK && (ref = store_ref_list_next(chain, &cursor)) != NULL) {
+        error = store_chain_apply(reaching->store, ref, &overlay, NULL);
     }
     reaching->overlay = &overlay;
     reaching->tree = head->page_tree;
     error = error != OK ? error : ask_all(reaching);
     reaching->overlay = NULL;
-    layer_clear(&overlay);
+    store_layer_clear(&overlay);
     return error;
 }
 
-enum error reach(struct store *store, const struct disk_root *root, uint64_t newest, struct space *seen,
+enum error store_reach(struct store *store, const struct disk_root *root, uint64_t newest, struct space *seen,
                  const struct reach_visitor *visitor)
 {
     struct reaching reaching = {.store = store, .root = root, .newest = newest, .seen = seen, .visitor = visitor};
@@ -292,6 +292,6 @@ enum error reach(struct store *store, const struct disk_root *root, uint64_t new
     error = error != OK ? error : each_kept(&reaching, see_tree);
     error = error != OK ? error : each_kept(&reaching, see_touched);
     error = error != OK ? error : each_kept(&reaching, see_space_tree);
-    layer_clear(&reaching.touched);
+    store_layer_clear(&reaching.touched);
     return error;
 }

@@ -35,7 +35,7 @@ struct reach_visitor {
  * - seen: an initialised map of free space, in which everything reached is marked used; it tells what was seen already.
  * - ERROR_NO_MEMORY, and the visitor's errors.
  */
-MUST_CHECK enum error reach(struct store *store, const struct disk_root *root, uint64_t newest, struct space *seen,
-                            const struct reach_visitor *visitor);
+MUST_CHECK enum error store_reach(struct store *store, const struct disk_root *root, uint64_t newest,
+                                  struct space *seen, const struct reach_visitor *visitor);
 
 #endif

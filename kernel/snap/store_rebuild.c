@@ -23,7 +23,7 @@ static enum error load_nothing(struct store *store, uint32_t chunk, void *bits)
 static enum error reached(void *context, const struct reach_item *item)
 {
     struct store *store = context;
-    return item->kind == REACH_BAD ? run_list_append(&store->bad, item->block, 1, 0) : OK;
+    return item->kind == REACH_BAD ? store_run_list_append(&store->bad, item->block, 1, 0) : OK;
 }
 
 static enum error mark_bad(struct space *space, const struct run_list *bad)
@@ -31,8 +31,8 @@ static enum error mark_bad(struct space *space, const struct run_list *bad)
     struct run_cursor cursor = {0};
     struct run run;
     enum error error = OK;
-    while (error == OK && run_list_next(bad, &cursor, &run)) {
-        error = space_mark(space, (struct extent){{run.first}, run.count}, true);
+    while (error == OK && store_run_list_next(bad, &cursor, &run)) {
+        error = store_space_mark(space, (struct extent){{run.first}, run.count}, true);
     }
     return error;
 }
@@ -41,32 +41,32 @@ static enum error mark_bad(struct space *space, const struct run_list *bad)
 static enum error load_all(struct space *space)
 {
     enum error error = OK;
-    for (uint32_t i = 0; error == OK && i < space_chunk_count(space); i++) {
+    for (uint32_t i = 0; error == OK && i < store_space_chunk_count(space); i++) {
         const void *bits;
-        error = space_bits(space, i, &bits);
+        error = store_space_bits(space, i, &bits);
     }
     return error;
 }
 
-enum error rebuild(struct store *store)
+enum error store_rebuild(struct store *store)
 {
     struct space space;
     struct reach_visitor visitor = {.context = store, .item = reached};
-    enum error error = space_initialise(&space, store, load_nothing, store->block_count, DISK_RESERVED);
+    enum error error = store_space_initialise(&space, store, load_nothing, store->block_count, DISK_RESERVED);
     if (error != OK) {
         return error;
     }
     error = load_all(&space);
-    error = error != OK ? error : reach(store, store->root, committed_generation(store), &space, &visitor);
+    error = error != OK ? error : store_reach(store, store->root, store_committed_generation(store), &space, &visitor);
     error = error != OK ? error : mark_bad(&space, &store->bad);
     error = error != OK ? error : mark_bad(&space, &store->new_bad);
     if (error == OK) {
-        space_adopt(&store->space, &space);
+        store_space_adopt(&store->space, &space);
         store->wants_rebuild = false;
         store->has_lost = false;
         store->map_is_stale = true;
     } else {
-        space_clear(&space);
+        store_space_clear(&space);
     }
     return error;
 }

@@ -30,11 +30,11 @@ static uint32_t padded(uint32_t bytes)
     return (bytes + 7) & ~7u;
 }
 
-enum error record_begin(struct record_writer *writer, struct store *store, struct write_queue *queue,
-                        struct run_list *blocks, uint64_t generation, const void *system, uint32_t system_bytes)
+enum error store_record_begin(struct record_writer *writer, struct store *store, struct write_queue *queue,
+                              struct run_list *blocks, uint64_t generation, const void *system, uint32_t system_bytes)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -50,14 +50,14 @@ enum error record_begin(struct record_writer *writer, struct store *store, struc
 static enum error place_take(struct record_writer *writer, struct place *out)
 {
     struct place place = {.generation = writer->head->generation};
-    enum error error = run_list_reserve(writer->blocks, 2);
-    error = error != OK ? error : place_allocate(writer->store, &place.block, &place.copy);
+    enum error error = store_run_list_reserve(writer->blocks, 2);
+    error = error != OK ? error : store_place_allocate(writer->store, &place.block, &place.copy);
     if (error != OK) {
         return error;
     }
-    error = run_list_append(writer->blocks, place.block, 1, 0);
+    error = store_run_list_append(writer->blocks, place.block, 1, 0);
     if (error == OK && place.copy != 0) {
-        error = run_list_append(writer->blocks, place.copy, 1, 0);
+        error = store_run_list_append(writer->blocks, place.copy, 1, 0);
     }
     *out = place;
     return error;
@@ -66,10 +66,10 @@ static enum error place_take(struct record_writer *writer, struct place *out)
 /* Queue a finished part of the record. The page is the queue's from then on. */
 static void place_put(struct record_writer *writer, struct place *place, void *content)
 {
-    place->checksum = checksum_block(writer->store->space_id, place->block, place->generation, content);
-    write_queue_add(writer->queue, place->block, content, place->copy == 0);
+    place->checksum = store_checksum_block(writer->store->space_id, place->block, place->generation, content);
+    store_write_queue_add(writer->queue, place->block, content, place->copy == 0);
     if (place->copy != 0) {
-        write_queue_add(writer->queue, place->copy, content, true);
+        store_write_queue_add(writer->queue, place->copy, content, true);
     }
 }
 
@@ -125,7 +125,7 @@ static enum error body_next(struct record_writer *writer)
 {
     void *page;
     enum error error = writer->body == NULL ? OK : body_put(writer);
-    error = error != OK ? error : memory_page_new(&page);
+    error = error != OK ? error : store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -136,7 +136,7 @@ static enum error body_next(struct record_writer *writer)
     return OK;
 }
 
-enum error record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
+enum error store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
 {
     uint8_t *place = place_for(writer, type);
     if (place == NULL) {
@@ -151,14 +151,14 @@ enum error record_append(struct record_writer *writer, enum disk_item_type type,
     return OK;
 }
 
-enum error record_close(struct record_writer *writer)
+enum error store_record_close(struct record_writer *writer)
 {
     enum error error = writer->body == NULL ? OK : body_put(writer);
     writer->head->chain_blocks++;
     return error != OK ? error : place_take(writer, &writer->own);
 }
 
-void record_finish(struct record_writer *writer, struct disk_record_ref *out)
+void store_record_finish(struct record_writer *writer, struct disk_record_ref *out)
 {
     struct disk_head *head = writer->head;
     head->next_block = writer->next.block;
@@ -175,15 +175,15 @@ void record_finish(struct record_writer *writer, struct disk_record_ref *out)
     writer->head = NULL;
 }
 
-void record_end(struct record_writer *writer)
+void store_record_end(struct record_writer *writer)
 {
-    memory_page_free(writer->head);
-    memory_page_free(writer->body);
+    store_page_free(writer->head);
+    store_page_free(writer->body);
     writer->head = NULL;
     writer->body = NULL;
 }
 
-const uint8_t *record_system(const struct disk_head *head)
+const uint8_t *store_record_system(const struct disk_head *head)
 {
     return head->bytes;
 }
@@ -199,18 +199,17 @@ static bool head_is_sound(const struct disk_head *head, const struct disk_record
            head->generation <= DISK_GENERATION_MAX && head->system_bytes <= STORE_SYSTEM_RECORD_MAX &&
            head->item_bytes <= sizeof(head->bytes) - padded(head->system_bytes) && head->chain_blocks != 0 &&
            head->map_base < head->generation && head->space_base < head->generation &&
-           head->merge_end < head->generation &&
-           when_birth(head->page_tree.when) <= head->generation &&
-           when_birth(head->space_tree.when) <= head->generation &&
+           head->merge_end < head->generation && store_when_birth(head->page_tree.when) <= head->generation &&
+           store_when_birth(head->space_tree.when) <= head->generation &&
            (head->predecessor.block == 0 || head->predecessor.generation < head->generation);
 }
 
-enum error record_read_head(struct store *store, struct read_window *window, const struct disk_record_ref *ref,
-                            struct disk_head *head)
+enum error store_record_read_head(struct store *store, struct read_window *window, const struct disk_record_ref *ref,
+                                  struct disk_head *head)
 {
     thread_may_sleep();
     struct place place = head_place(ref);
-    enum error error = place_read(store, window, &place, head);
+    enum error error = store_place_read(store, window, &place, head);
     if (error != OK) {
         return error;
     }
@@ -262,21 +261,21 @@ _Static_assert(sizeof(struct body_group) <= PAGE_SIZE, "a group of bodies is one
 static void group_free(struct body_group *group)
 {
     for (uint32_t i = 0; group != NULL && i < group->room; i++) {
-        memory_page_free(group->bodies[i]);
+        store_page_free(group->bodies[i]);
     }
-    memory_page_free(group);
+    store_page_free(group);
 }
 
 /* A group with room for `wanted` bodies, or as many as there is memory for, which is at least one. */
 static enum error group_new(uint32_t wanted, struct body_group **out)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     struct body_group *group = page;
-    while (group->room < wanted && group->room < BODIES_MAX && memory_page_new(&page) == OK) {
+    while (group->room < wanted && group->room < BODIES_MAX && store_page_new(&page) == OK) {
         group->bodies[group->room++] = page;
     }
     if (group->room == 0) {
@@ -294,7 +293,7 @@ static enum error group_read(struct store *store, const struct disk_head *head, 
     group->count = 0;
     while (group->count < group->room && group->count < left) {
         struct disk_body *body = group->bodies[group->count];
-        enum error error = place_read(store, store->window, place, body);
+        enum error error = store_place_read(store, store->window, place, body);
         if (error != OK) {
             return error;
         }
@@ -328,7 +327,7 @@ static enum error bodies_visit(struct store *store, const struct disk_head *head
     uint32_t left = head->chain_blocks - 1;
     enum error error = left == 0 ? OK : group_new(left, &group);
     if (left > BODIES_SINGLE && store->window == NULL) {
-        store->window = window = read_window_open();
+        store->window = window = store_read_window_open();
     }
     while (error == OK && left > 0) {
         error = group_read(store, head, left, &place, group);
@@ -336,19 +335,20 @@ static enum error bodies_visit(struct store *store, const struct disk_head *head
         left -= error == OK ? group->count : 0;
     }
     if (window != NULL) {
-        read_window_close(window);
+        store_read_window_close(window);
         store->window = NULL;
     }
     group_free(group);
     return error == OK && place.block != 0 ? ERROR_FORMAT_DAMAGED : error;
 }
 
-enum error record_read(struct store *store, const struct disk_record_ref *ref, const struct record_visitor *visitor)
+enum error store_record_read(struct store *store, const struct disk_record_ref *ref,
+                             const struct record_visitor *visitor)
 {
     void *head = NULL;
     struct place place = head_place(ref);
-    enum error error = memory_page_new(&head);
-    error = error != OK ? error : record_read_head(store, store->window, ref, head);
+    enum error error = store_page_new(&head);
+    error = error != OK ? error : store_record_read_head(store, store->window, ref, head);
     if (error == OK && visitor->block != NULL) {
         error = visitor->block(visitor->context, &place);
     }
@@ -358,6 +358,6 @@ enum error record_read(struct store *store, const struct disk_record_ref *ref, c
         const struct disk_head *found = head;
         error = items_visit(found, found->bytes + padded(found->system_bytes), found->item_bytes, visitor);
     }
-    memory_page_free(head);
+    store_page_free(head);
     return error;
 }

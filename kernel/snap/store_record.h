@@ -23,24 +23,24 @@ struct record_writer {
 };
 
 /* - system_bytes: at most STORE_SYSTEM_RECORD_MAX. ERROR_NO_MEMORY. */
-MUST_CHECK enum error record_begin(struct record_writer *writer, struct store *store, struct write_queue *queue,
-                                   struct run_list *blocks, uint64_t generation, const void *system,
-                                   uint32_t system_bytes);
+MUST_CHECK enum error store_record_begin(struct record_writer *writer, struct store *store, struct write_queue *queue,
+                                         struct run_list *blocks, uint64_t generation, const void *system,
+                                         uint32_t system_bytes);
 
 /* Append an item. ERROR_NO_SPACE, ERROR_NO_MEMORY. */
-MUST_CHECK enum error record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
+MUST_CHECK enum error store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
 
 /*
  * Queue the last body and take blocks for the head: `blocks` and head->chain_blocks are complete then. No items can be
  * appended after it. Errors as above.
  */
-MUST_CHECK enum error record_close(struct record_writer *writer);
+MUST_CHECK enum error store_record_close(struct record_writer *writer);
 
 /* Queue the head, which the caller has completed. Durable after the queue is finished and a flush. */
-void record_finish(struct record_writer *writer, struct disk_record_ref *out);
+void store_record_finish(struct record_writer *writer, struct disk_record_ref *out);
 
 /* Free the writer's memory, at any stage. */
-void record_end(struct record_writer *writer);
+void store_record_end(struct record_writer *writer);
 
 /* Called for each block of a record, and for each item. An error ends the reading. Either may be NULL. */
 struct record_visitor {
@@ -53,14 +53,14 @@ struct record_visitor {
  * Read and prove a head into a page of memory; through a window, or NULL. ERROR_CHECKSUM, ERROR_FORMAT_DAMAGED,
  * ERROR_IO. May sleep.
  */
-MUST_CHECK enum error record_read_head(struct store *store, struct read_window *window,
-                                       const struct disk_record_ref *ref, struct disk_head *head);
+MUST_CHECK enum error store_record_read_head(struct store *store, struct read_window *window,
+                                             const struct disk_record_ref *ref, struct disk_head *head);
 
 /* Read and prove a record, visiting everything. Needs commit_lock. Errors as above, ERROR_NO_MEMORY, the visitor's. */
-MUST_CHECK enum error record_read(struct store *store, const struct disk_record_ref *ref,
-                                  const struct record_visitor *visitor);
+MUST_CHECK enum error store_record_read(struct store *store, const struct disk_record_ref *ref,
+                                        const struct record_visitor *visitor);
 
 /* The system record in a head. */
-const uint8_t *record_system(const struct disk_head *head);
+const uint8_t *store_record_system(const struct disk_head *head);
 
 #endif

@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct ref_page) <= PAGE_SIZE, "reference page");
 static enum error page_new(uint32_t at, struct ref_page **out)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error == OK) {
         *out = page;
         (*out)->first = (*out)->end = at;
@@ -27,7 +27,7 @@ static enum error page_new(uint32_t at, struct ref_page **out)
     return error;
 }
 
-enum error ref_list_reserve(struct ref_list *list)
+enum error store_ref_list_reserve(struct ref_list *list)
 {
     if (list->last != NULL && list->last->end < REFS_PER_PAGE) {
         return OK;
@@ -46,9 +46,9 @@ enum error ref_list_reserve(struct ref_list *list)
     return OK;
 }
 
-enum error ref_list_append(struct ref_list *list, const struct disk_record_ref *ref)
+enum error store_ref_list_append(struct ref_list *list, const struct disk_record_ref *ref)
 {
-    enum error error = ref_list_reserve(list);
+    enum error error = store_ref_list_reserve(list);
     if (error == OK) {
         list->last->refs[list->last->end++] = *ref;
         list->count++;
@@ -56,7 +56,7 @@ enum error ref_list_append(struct ref_list *list, const struct disk_record_ref *
     return error;
 }
 
-enum error ref_list_prepend(struct ref_list *list, const struct disk_record_ref *ref)
+enum error store_ref_list_prepend(struct ref_list *list, const struct disk_record_ref *ref)
 {
     if (list->first == NULL || list->first->first == 0) {
         struct ref_page *page;
@@ -73,7 +73,7 @@ enum error ref_list_prepend(struct ref_list *list, const struct disk_record_ref 
     return OK;
 }
 
-const struct disk_record_ref *ref_list_next(const struct ref_list *list, struct ref_cursor *cursor)
+const struct disk_record_ref *store_ref_list_next(const struct ref_list *list, struct ref_cursor *cursor)
 {
     if (!cursor->started) {
         cursor->started = true;
@@ -87,7 +87,7 @@ const struct disk_record_ref *ref_list_next(const struct ref_list *list, struct 
     return cursor->page == NULL ? NULL : &cursor->page->refs[cursor->index++];
 }
 
-void ref_list_drop(struct ref_list *list, uint64_t generation)
+void store_ref_list_drop(struct ref_list *list, uint64_t generation)
 {
     while (list->first != NULL) {
         struct ref_page *page = list->first;
@@ -99,13 +99,13 @@ void ref_list_drop(struct ref_list *list, uint64_t generation)
             return;
         }
         list->first = page->next;
-        memory_page_free(page);
+        store_page_free(page);
     }
     list->last = NULL;
 }
 
-void ref_list_clear(struct ref_list *list)
+void store_ref_list_clear(struct ref_list *list)
 {
-    ref_list_drop(list, UINT64_MAX);
+    store_ref_list_drop(list, UINT64_MAX);
     ASSERT(list->count == 0);
 }

@@ -15,13 +15,13 @@ struct ref_list {
 };
 
 /* ERROR_NO_MEMORY: the list is unchanged. */
-MUST_CHECK enum error ref_list_append(struct ref_list *list, const struct disk_record_ref *ref);
+MUST_CHECK enum error store_ref_list_append(struct ref_list *list, const struct disk_record_ref *ref);
 
 /* Put a reference before all others. ERROR_NO_MEMORY: the list is unchanged. */
-MUST_CHECK enum error ref_list_prepend(struct ref_list *list, const struct disk_record_ref *ref);
+MUST_CHECK enum error store_ref_list_prepend(struct ref_list *list, const struct disk_record_ref *ref);
 
 /* Make sure that one reference can be appended without fail. ERROR_NO_MEMORY. */
-MUST_CHECK enum error ref_list_reserve(struct ref_list *list);
+MUST_CHECK enum error store_ref_list_reserve(struct ref_list *list);
 
 /* Walk: start with a zeroed cursor; NULL at the end. */
 struct ref_cursor {
@@ -29,11 +29,11 @@ struct ref_cursor {
     uint32_t index;
     bool started;
 };
-const struct disk_record_ref *ref_list_next(const struct ref_list *list, struct ref_cursor *cursor);
+const struct disk_record_ref *store_ref_list_next(const struct ref_list *list, struct ref_cursor *cursor);
 
 /* Remove the references at the front whose generation is at most `generation`. */
-void ref_list_drop(struct ref_list *list, uint64_t generation);
+void store_ref_list_drop(struct ref_list *list, uint64_t generation);
 
-void ref_list_clear(struct ref_list *list);
+void store_ref_list_clear(struct ref_list *list);
 
 #endif

@@ -23,7 +23,7 @@ static enum error marks_finish(struct replaying *replaying)
 {
     struct extent used = replaying->used;
     replaying->used.count = 0;
-    return used.count == 0 ? OK : space_mark(&replaying->store->space, used, true);
+    return used.count == 0 ? OK : store_space_mark(&replaying->store->space, used, true);
 }
 
 static enum error mark(struct replaying *replaying, uint32_t first, uint32_t count, bool is_used)
@@ -41,7 +41,7 @@ static enum error mark(struct replaying *replaying, uint32_t first, uint32_t cou
         *used = (struct extent){{first}, count};
         return OK;
     }
-    return error != OK ? error : space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used);
+    return error != OK ? error : store_space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used);
 }
 
 static enum error space_item(struct replaying *replaying, enum disk_item_type type, const void *item)
@@ -71,7 +71,7 @@ static enum error replay_item(void *context, const struct disk_head *head, enum 
     if (type == DISK_ITEM_BAD) {
         struct disk_extent extent;
         memcpy(&extent, item, sizeof(extent));
-        enum error error = run_list_append(&replaying->store->bad, extent.first, extent.count, 0);
+        enum error error = store_run_list_append(&replaying->store->bad, extent.first, extent.count, 0);
         if (error != OK) {
             return error;
         }
@@ -109,17 +109,17 @@ static enum error state_take(struct store *store, const struct disk_record_ref *
         .stop_ns = head->stop_ns,
     };
     store->system_bytes = head->system_bytes;
-    memcpy(store->system, record_system(head), head->system_bytes);
+    memcpy(store->system, store_record_system(head), head->system_bytes);
     return OK;
 }
 
 static void state_forget(struct store *store)
 {
-    layer_clear(&store->recent);
-    layer_clear(&store->merging);
-    ref_list_clear(&store->log);
-    run_list_clear(&store->bad);
-    space_clear(&store->space);
+    store_layer_clear(&store->recent);
+    store_layer_clear(&store->merging);
+    store_ref_list_clear(&store->log);
+    store_run_list_clear(&store->bad);
+    store_space_clear(&store->space);
     store->state = (struct state){0};
     store->system_bytes = 0;
 }
@@ -129,11 +129,11 @@ static enum error log_apply(struct store *store, const struct disk_head *head, b
     struct replaying replaying = {.store = store, .with_space = with_space, .space_base = head->space_base};
     struct ref_cursor cursor = {0};
     const struct disk_record_ref *ref;
-    while ((ref = ref_list_next(&store->log, &cursor)) != NULL) {
+    while ((ref = store_ref_list_next(&store->log, &cursor)) != NULL) {
         struct layer *layer = ref->generation <= head->merge_end ? &store->merging : &store->recent;
         bool in_space_log = ref->generation > head->space_base;
         struct record_visitor visitor = {&replaying, in_space_log ? replay_block : NULL, replay_item};
-        enum error error = chain_apply(store, ref, layer, &visitor);
+        enum error error = store_chain_apply(store, ref, layer, &visitor);
         error = error != OK ? error : marks_finish(&replaying);
         if (error != OK) {
             return error;
@@ -146,23 +146,24 @@ static enum error log_apply(struct store *store, const struct disk_head *head, b
 static enum error replay_record(struct store *store, const struct disk_record_ref *ref, bool with_space)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     struct disk_head *head = page;
-    store->window = read_window_open();
-    error = chain_collect(store, ref, head, &store->log);
+    store->window = store_read_window_open();
+    error = store_chain_collect(store, ref, head, &store->log);
     error = error != OK ? error : state_take(store, ref, head);
     if (error == OK && with_space) {
         store->space_source = head->space_tree; /* chunks are loaded as the log is applied */
     }
-    error = error != OK ? error : space_initialise(&store->space, store, space_tree_load, store->block_count, 0);
+    error = error != OK ? error
+                        : store_space_initialise(&store->space, store, store_space_tree_load, store->block_count, 0);
     error = error != OK ? error : log_apply(store, head, with_space);
     if (error == OK && with_space && (head->blocks_used < DISK_RESERVED || head->blocks_used > store->block_count)) {
         error = ERROR_FORMAT_DAMAGED;
     }
-    read_window_close(store->window);
+    store_read_window_close(store->window);
     store->window = NULL;
     if (error == OK) {
         store->space.used = head->blocks_used <= store->block_count ? head->blocks_used : store->block_count;
@@ -170,7 +171,7 @@ static enum error replay_record(struct store *store, const struct disk_record_re
     } else {
         state_forget(store);
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
@@ -181,7 +182,7 @@ static enum error replay_generation(struct store *store, const struct disk_recor
 {
     bool with_space = !store->wants_rebuild;
     enum error error = replay_record(store, ref, with_space);
-    if (with_space && is_damage(error)) {
+    if (with_space && store_is_damage(error)) {
         error = replay_record(store, ref, false);
         store->wants_rebuild = error == OK;
     }
@@ -202,7 +203,8 @@ static enum error replay_newest(struct store *store, struct store_report *report
         if (error == ERROR_NO_MEMORY) {
             return error;
         }
-        report_say(report, "generation %llu: %s", (unsigned long long)root->window[i].generation, error_text(error));
+        store_report_say(report, "generation %llu: %s", (unsigned long long)root->window[i].generation,
+                         error_text(error));
     }
     return ERROR_FORMAT_DAMAGED;
 }
@@ -213,15 +215,15 @@ static enum error replay_newest(struct store *store, struct store_report *report
  */
 static enum error replay_earlier(struct store *store, uint64_t generation, struct store_report *report)
 {
-    const struct disk_record_ref *ref = kept_find(store->root, generation);
+    const struct disk_record_ref *ref = store_root_kept(store->root, generation);
     if (ref == NULL) {
         return ERROR_NOT_FOUND;
     }
     enum error error = replay_newest(store, report);
-    if (error != OK || committed_generation(store) == generation) {
+    if (error != OK || store_committed_generation(store) == generation) {
         return error;
     }
-    error = store->wants_rebuild && !store->read_only ? rebuild(store) : OK;
+    error = store->wants_rebuild && !store->read_only ? store_rebuild(store) : OK;
     if (error != OK) {
         return error;
     }
@@ -232,41 +234,41 @@ static enum error replay_earlier(struct store *store, uint64_t generation, struc
     state_forget(store);
     error = replay_record(store, ref, false);
     if (error != OK) {
-        report_say(report, "generation %llu: %s", (unsigned long long)generation, error_text(error));
-        space_clear(&space);
-        run_list_clear(&bad);
+        store_report_say(report, "generation %llu: %s", (unsigned long long)generation, error_text(error));
+        store_space_clear(&space);
+        store_run_list_clear(&bad);
         return error;
     }
-    space_clear(&store->space);
-    run_list_clear(&store->bad);
+    store_space_clear(&store->space);
+    store_run_list_clear(&store->bad);
     store->space = space;
     store->bad = bad;
     return OK;
 }
 
-enum error replay(struct store *store, uint64_t generation, struct store_report *report)
+enum error store_replay(struct store *store, uint64_t generation, struct store_report *report)
 {
     const struct disk_root *root = store->root;
     store->wants_rebuild = (root->flags & DISK_ROOT_REBUILD) != 0;
     if (root->window_count == 0) {
-        return generation == 0
-                   ? space_initialise(&store->space, store, space_tree_load, store->block_count, DISK_RESERVED)
-                   : ERROR_NOT_FOUND;
+        return generation == 0 ? store_space_initialise(&store->space, store, store_space_tree_load, store->block_count,
+                                                        DISK_RESERVED)
+                               : ERROR_NOT_FOUND;
     }
     enum error error = generation == 0 ? replay_newest(store, report) : replay_earlier(store, generation, report);
-    if (error == OK && committed_generation(store) != root->window[0].generation) {
-        store->branch_from = committed_generation(store);
+    if (error == OK && store_committed_generation(store) != root->window[0].generation) {
+        store->branch_from = store_committed_generation(store);
     }
     return error;
 }
 
-enum error replay_before(struct store *store, uint64_t before, struct store_report *report)
+enum error store_replay_before(struct store *store, uint64_t before, struct store_report *report)
 {
     const struct disk_root *root = store->root;
     for (uint32_t i = 0; i < root->window_count; i++) {
         if (root->window[i].generation < before) {
             report->generation.number = root->window[i].generation;
-            return replay(store, root->window[i].generation, report);
+            return store_replay(store, root->window[i].generation, report);
         }
     }
     return ERROR_NOT_FOUND;

@@ -16,7 +16,7 @@
 
 #define ROOT_TRIES 2u
 
-void report_say(struct store_report *report, const char *format, ...)
+void store_report_say(struct store_report *report, const char *format, ...)
 {
     size_t length = strlen(report->reason);
     if (length > 0 && length + 2 < sizeof(report->reason)) {
@@ -29,10 +29,10 @@ void report_say(struct store_report *report, const char *format, ...)
     va_end(arguments);
 }
 
-enum error label_write(struct block_device *device, const struct store_format_options *options)
+enum error store_label_write(struct block_device *device, const struct store_format_options *options)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -47,20 +47,20 @@ enum error label_write(struct block_device *device, const struct store_format_op
     kernel_snprintf(label->text, sizeof(label->text), "\nEidolon object space, format %u\n", DISK_VERSION);
     const uint32_t places[] = {DISK_LABEL_COPY, DISK_LABEL_BLOCK};
     for (uint32_t i = 0; i < 2 && error == OK; i++) {
-        label->checksum = checksum_self(places[i], label);
+        label->checksum = store_checksum_self(places[i], label);
         error = block_write(device, (struct block){places[i]}, label);
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
 /* What a block that should hold a label holds. */
-enum error label_judge(const struct disk_label *label, uint32_t block)
+enum error store_label_judge(const struct disk_label *label, uint32_t block)
 {
     if (label->magic != DISK_LABEL_MAGIC) {
         return ERROR_FORMAT_FOREIGN;
     }
-    if (label->checksum != checksum_self(block, label)) {
+    if (label->checksum != store_checksum_self(block, label)) {
         return ERROR_FORMAT_DAMAGED;
     }
     if (label->version != DISK_VERSION || label->block_bytes != DISK_BLOCK_BYTES) {
@@ -73,36 +73,37 @@ enum error label_judge(const struct disk_label *label, uint32_t block)
 static enum error label_find(struct block_device *device, struct disk_label *label, struct store_report *report)
 {
     enum error error = block_read(device, (struct block){DISK_LABEL_BLOCK}, label);
-    error = error != OK ? error : label_judge(label, DISK_LABEL_BLOCK);
+    error = error != OK ? error : store_label_judge(label, DISK_LABEL_BLOCK);
     if (error == OK || error == ERROR_FORMAT_VERSION) {
         return error;
     }
     enum error second = block_read(device, (struct block){DISK_LABEL_COPY}, label);
-    second = second != OK ? second : label_judge(label, DISK_LABEL_COPY);
+    second = second != OK ? second : store_label_judge(label, DISK_LABEL_COPY);
     if (second == OK || second == ERROR_FORMAT_VERSION) {
-        report_say(report, "label: %s, its copy is used", error_text(error));
+        store_report_say(report, "label: %s, its copy is used", error_text(error));
         return second;
     }
     return error;
 }
 
-enum error label_read(struct store *store, struct store_report *report)
+enum error store_label_read(struct store *store, struct store_report *report)
 {
     if (store->device->block_count < DISK_RESERVED) {
         return ERROR_FORMAT_FOREIGN;
     }
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     struct disk_label *label = page;
     error = label_find(store->device, label, report);
     if (error == ERROR_FORMAT_VERSION) {
-        report_say(report, "format %u, this kernel reads %u", label->version, DISK_VERSION);
+        store_report_say(report, "format %u, this kernel reads %u", label->version, DISK_VERSION);
     }
     if (error == OK && label->block_count > store->device->block_count) {
-        report_say(report, "the image has %u blocks, the device %u", label->block_count, store->device->block_count);
+        store_report_say(report, "the image has %u blocks, the device %u", label->block_count,
+                         store->device->block_count);
         error = ERROR_TOO_SMALL;
     }
     if (error == OK) {
@@ -110,7 +111,7 @@ enum error label_read(struct store *store, struct store_report *report)
         store->created_ns = label->created_ns;
         memcpy(store->space_id, label->space_id, sizeof(store->space_id));
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
@@ -119,10 +120,10 @@ static uint32_t root_slot(uint64_t sequence)
     return DISK_ROOT_BLOCK + (uint32_t)(sequence % DISK_ROOTS);
 }
 
-enum error root_write_first(struct block_device *device, const struct store_format_options *options)
+enum error store_root_write_first(struct block_device *device, const struct store_format_options *options)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
@@ -132,10 +133,10 @@ enum error root_write_first(struct block_device *device, const struct store_form
     root->flags = DISK_ROOT_CLEAN;
     memcpy(root->space_id, options->space_id, sizeof(root->space_id));
     for (root->sequence = 1; root->sequence <= 2 && error == OK; root->sequence++) {
-        root->checksum = checksum_self(root_slot(root->sequence), root);
+        root->checksum = store_checksum_self(root_slot(root->sequence), root);
         error = block_write(device, (struct block){root_slot(root->sequence)}, root);
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }
 
@@ -150,7 +151,7 @@ static enum error root_judge(const struct store *store, const struct disk_root *
     if (root->magic != DISK_ROOT_MAGIC) {
         return ERROR_FORMAT_FOREIGN;
     }
-    if (root->checksum != checksum_self(block, root)) {
+    if (root->checksum != store_checksum_self(block, root)) {
         return ERROR_CHECKSUM;
     }
     if (root->version != DISK_VERSION) {
@@ -175,26 +176,26 @@ static enum error root_load(struct store *store, uint32_t slot, struct disk_root
     return error != OK ? error : root_judge(store, root, slot);
 }
 
-enum error root_read(struct store *store, struct store_report *report)
+enum error store_root_read(struct store *store, struct store_report *report)
 {
     void *pages[DISK_ROOTS] = {NULL, NULL};
     enum error errors[DISK_ROOTS] = {ERROR_NO_MEMORY, ERROR_NO_MEMORY};
     for (uint32_t i = 0; i < DISK_ROOTS; i++) {
-        enum error error = memory_page_new(&pages[i]);
+        enum error error = store_page_new(&pages[i]);
         if (error != OK) {
-            memory_page_free(pages[0]);
+            store_page_free(pages[0]);
             return error;
         }
         errors[i] = root_load(store, DISK_ROOT_BLOCK + i, pages[i]);
         if (errors[i] != OK) {
-            report_say(report, "root in block %u: %s", DISK_ROOT_BLOCK + i, error_text(errors[i]));
+            store_report_say(report, "root in block %u: %s", DISK_ROOT_BLOCK + i, error_text(errors[i]));
         }
     }
     const struct disk_root *first = pages[0], *second = pages[1];
     uint32_t newest = errors[0] != OK || (errors[1] == OK && second->sequence > first->sequence) ? 1 : 0;
-    memory_page_free(pages[1 - newest]);
+    store_page_free(pages[1 - newest]);
     if (errors[newest] != OK) {
-        memory_page_free(pages[newest]);
+        store_page_free(pages[newest]);
         bool version = errors[0] == ERROR_FORMAT_VERSION || errors[1] == ERROR_FORMAT_VERSION;
         return version ? ERROR_FORMAT_VERSION : ERROR_FORMAT_DAMAGED;
     }
@@ -220,11 +221,11 @@ static enum error roots_compare(const struct store *store, void *const pages[DIS
     return ours ? OK : ERROR_IN_USE;
 }
 
-enum error root_confirm(struct store *store)
+enum error store_root_confirm(struct store *store)
 {
     void *pages[DISK_ROOTS] = {NULL, NULL};
-    enum error error = memory_page_new(&pages[0]);
-    error = error != OK ? error : memory_page_new(&pages[1]);
+    enum error error = store_page_new(&pages[0]);
+    error = error != OK ? error : store_page_new(&pages[1]);
     if (error == OK) {
         struct block_request request = {
             .operation = BLOCK_READ, .count = DISK_ROOTS, .first = {DISK_ROOT_BLOCK}, .pages = pages};
@@ -232,8 +233,8 @@ enum error root_confirm(struct store *store)
         error = block_wait(store->device, &request);
     }
     error = error != OK ? error : roots_compare(store, pages);
-    memory_page_free(pages[0]);
-    memory_page_free(pages[1]);
+    store_page_free(pages[0]);
+    store_page_free(pages[1]);
     store->is_confirmed = error == OK;
     return error;
 }
@@ -250,35 +251,35 @@ static enum error root_write_through(struct store *store, struct disk_root *root
     return error;
 }
 
-enum error root_commit(struct store *store, const struct disk_root *root)
+enum error store_root_commit(struct store *store, const struct disk_root *root)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     struct disk_root *next = page;
     *next = *root;
     next->sequence = store->root->sequence + 1;
-    next->checksum = checksum_self(root_slot(next->sequence), next);
+    next->checksum = store_checksum_self(root_slot(next->sequence), next);
     error = root_write_through(store, next);
     store->in_doubt = error != OK;
     if (error == OK) {
-        unread_forget(store);
-        memory_page_free(store->root);
+        store_unread_forget(store);
+        store_page_free(store->root);
         store->root = next;
     } else {
-        memory_page_free(next);
+        store_page_free(next);
     }
     return error;
 }
 
-enum error doubt_settle(struct store *store)
+enum error store_root_resolve(struct store *store)
 {
-    return store->in_doubt ? root_commit(store, store->root) : OK;
+    return store->in_doubt ? store_root_commit(store, store->root) : OK;
 }
 
-const struct disk_record_ref *kept_find(const struct disk_root *root, uint64_t generation)
+const struct disk_record_ref *store_root_kept(const struct disk_root *root, uint64_t generation)
 {
     for (uint32_t i = 0; i < root->window_count; i++) {
         if (root->window[i].generation == generation) {

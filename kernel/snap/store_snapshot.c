@@ -13,16 +13,16 @@ static void block_release(void *context, const struct disk_map_entry *entry)
 {
     struct store *store = context;
     if (entry->block != 0) {
-        space_release(&store->space, (struct extent){{entry->block}, 1});
+        store_space_release(&store->space, (struct extent){{entry->block}, 1});
     }
 }
 
 /* Fold a snapshot that was given up into the open layer, if there is memory for it. */
 static void unstick(struct store *store)
 {
-    if (layer_reserve(&store->open, &store->sealed) == OK) {
-        layer_merge_under(&store->open, &store->sealed, block_release, store);
-        layer_clear(&store->sealed);
+    if (store_layer_reserve(&store->open, &store->sealed) == OK) {
+        store_layer_merge_under(&store->open, &store->sealed, block_release, store);
+        store_layer_clear(&store->sealed);
         store->is_stuck = false;
     }
 }
@@ -59,9 +59,9 @@ void store_snapshot_abort(struct store *store)
 {
     ASSERT(store->is_sealed);
     store->is_sealed = false;
-    if (layer_is_empty(&store->sealed) && layer_is_empty(&store->open) && !store->open_is_stamped) {
+    if (store_layer_is_empty(&store->sealed) && store_layer_is_empty(&store->open) && !store->open_is_stamped) {
         store->open_generation = store->sealed_generation; /* nothing bears the number */
-        unread_forget(store);                              /* and nothing waits to be made durable */
+        store_unread_forget(store);                        /* and nothing waits to be made durable */
     }
     store->is_stuck = true;
     unstick(store);
@@ -79,8 +79,8 @@ enum error store_snapshot_commit(struct store *store, const void *record, uint32
         return ERROR_INVALID;
     }
     mutex_lock(&store->commit_lock, LOCK_COMMIT);
-    enum error error = commit_layer(store, &store->sealed, store->sealed_generation, store->tuning.history, false,
-                                    record, length, wall_time_ns);
+    enum error error = store_commit_layer(store, &store->sealed, store->sealed_generation, store->tuning.history, false,
+                                          record, length, wall_time_ns);
     if (error == OK) {
         store->is_sealed = false;
     }
@@ -96,13 +96,13 @@ static enum error commit_nothing(struct store *store, uint32_t history, bool is_
 {
     struct layer nothing = {0};
     store->stop_ns = 0;
-    return commit_layer(store, &nothing, store->open_generation++, history, is_settling, store->system,
-                        store->system_bytes, wall_time_ns);
+    return store_commit_layer(store, &nothing, store->open_generation++, history, is_settling, store->system,
+                              store->system_bytes, wall_time_ns);
 }
 
 bool store_is_settled(const struct store *store)
 {
-    return !merge_would_help(store);
+    return !store_merge_would_help(store);
 }
 
 enum error store_settle(struct store *store, uint64_t wall_time_ns)
@@ -127,13 +127,13 @@ enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
     if (store->is_sealed) {
         return ERROR_BUSY;
     }
-    bool is_least = store->root->window_count <= HISTORY_MIN && committed_generation(store) == store->reclaimed;
+    bool is_least = store->root->window_count <= HISTORY_MIN && store_committed_generation(store) == store->reclaimed;
     if (is_least && !store->wants_rebuild) {
         return ERROR_NO_SPACE;
     }
     mutex_lock(&store->commit_lock, LOCK_COMMIT);
     enum error error = commit_nothing(store, HISTORY_MIN, false, wall_time_ns);
-    store->reclaimed = error == OK ? committed_generation(store) : store->reclaimed;
+    store->reclaimed = error == OK ? store_committed_generation(store) : store->reclaimed;
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }

@@ -25,7 +25,7 @@ struct space_chunk {
 
 _Static_assert(SPACE_DIRECTORIES_MAX *CHUNKS_PER_DIRECTORY >= STORE_BLOCKS_MAX / CHUNK_BLOCKS, "room for every chunk");
 
-uint32_t space_chunk_count(const struct space *space)
+uint32_t store_space_chunk_count(const struct space *space)
 {
     return (space->block_count + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
 }
@@ -80,12 +80,12 @@ static enum error chunk_load(struct space *space, uint32_t number)
         return OK;
     }
     void *used = NULL, *held = NULL;
-    enum error error = memory_page_new(&used);
-    error = error != OK ? error : memory_page_new(&held);
+    enum error error = store_page_new(&used);
+    error = error != OK ? error : store_page_new(&held);
     error = error != OK ? error : space->load(space->store, number, used);
     if (error != OK || chunk->used != NULL) { /* another thread may have been faster */
-        memory_page_free(used);
-        memory_page_free(held);
+        store_page_free(used);
+        store_page_free(held);
         return error;
     }
     bits_trim(space, number, used);
@@ -95,17 +95,17 @@ static enum error chunk_load(struct space *space, uint32_t number)
     return OK;
 }
 
-enum error space_initialise(struct space *space, struct store *store, space_load *load, uint32_t block_count,
-                            uint32_t used)
+enum error store_space_initialise(struct space *space, struct store *store, space_load *load, uint32_t block_count,
+                                  uint32_t used)
 {
     *space =
         (struct space){.store = store, .load = load, .block_count = block_count, .used = used, .cursor = DISK_RESERVED};
-    uint32_t chunks = space_chunk_count(space);
+    uint32_t chunks = store_space_chunk_count(space);
     for (uint32_t i = 0; i * CHUNKS_PER_DIRECTORY < chunks; i++) {
         void *page;
-        enum error error = memory_page_new(&page);
+        enum error error = store_page_new(&page);
         if (error != OK) {
-            space_clear(space);
+            store_space_clear(space);
             return error;
         }
         space->directory[i] = page;
@@ -113,19 +113,19 @@ enum error space_initialise(struct space *space, struct store *store, space_load
     return OK;
 }
 
-void space_clear(struct space *space)
+void store_space_clear(struct space *space)
 {
     for (uint32_t i = 0; i < SPACE_DIRECTORIES_MAX && space->directory[i] != NULL; i++) {
         for (uint32_t k = 0; k < CHUNKS_PER_DIRECTORY; k++) {
-            memory_page_free(space->directory[i][k].used);
-            memory_page_free(space->directory[i][k].held);
+            store_page_free(space->directory[i][k].used);
+            store_page_free(space->directory[i][k].held);
         }
-        memory_page_free(space->directory[i]);
+        store_page_free(space->directory[i]);
     }
     *space = (struct space){0};
 }
 
-uint32_t space_free(const struct space *space)
+uint32_t store_space_free(const struct space *space)
 {
     return space->block_count - space->used - space->held;
 }
@@ -164,12 +164,12 @@ static uint32_t chunk_hold(struct space *space, uint32_t number, uint32_t bit, u
     return count;
 }
 
-enum error space_allocate(struct space *space, uint32_t wanted, uint32_t reserve, struct extent *out)
+enum error store_space_allocate(struct space *space, uint32_t wanted, uint32_t reserve, struct extent *out)
 {
-    uint32_t chunks = space_chunk_count(space);
+    uint32_t chunks = store_space_chunk_count(space);
     enum error damage = OK;
     for (uint32_t i = 0; i <= chunks; i++) {
-        if (space_free(space) <= reserve) {
+        if (store_space_free(space) <= reserve) {
             return ERROR_NO_SPACE;
         }
         uint32_t number = (space->cursor / CHUNK_BLOCKS) % chunks;
@@ -190,7 +190,7 @@ enum error space_allocate(struct space *space, uint32_t wanted, uint32_t reserve
             space->cursor = number + 1 == chunks ? 0 : (number + 1) * CHUNK_BLOCKS;
             continue;
         }
-        uint32_t most = space_free(space) - reserve;
+        uint32_t most = store_space_free(space) - reserve;
         uint32_t count = chunk_hold(space, number, bit, wanted < most ? wanted : most);
         uint32_t first = number * CHUNK_BLOCKS + bit;
         space->cursor = first + count < space->block_count ? first + count : 0;
@@ -206,7 +206,7 @@ static bool in_range(const struct space *space, struct extent extent)
            extent.count <= space->block_count - extent.first.number;
 }
 
-enum error space_prepare(struct space *space, struct extent extent)
+enum error store_space_prepare(struct space *space, struct extent extent)
 {
     if (!in_range(space, extent)) {
         return ERROR_FORMAT_DAMAGED;
@@ -221,7 +221,7 @@ enum error space_prepare(struct space *space, struct extent extent)
     return OK;
 }
 
-void space_release(struct space *space, struct extent extent)
+void store_space_release(struct space *space, struct extent extent)
 {
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
@@ -233,7 +233,7 @@ void space_release(struct space *space, struct extent extent)
     space->held -= extent.count;
 }
 
-void space_take(struct space *space, struct extent extent)
+void store_space_take(struct space *space, struct extent extent)
 {
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
@@ -247,7 +247,7 @@ void space_take(struct space *space, struct extent extent)
     space->used += extent.count;
 }
 
-bool space_leave(struct space *space, struct block block)
+bool store_space_leave(struct space *space, struct block block)
 {
     struct space_chunk *chunk = chunk_of(space, block.number / CHUNK_BLOCKS);
     uint32_t bit = block.number % CHUNK_BLOCKS;
@@ -259,7 +259,7 @@ bool space_leave(struct space *space, struct block block)
     return true;
 }
 
-void space_stay(struct space *space, struct extent extent)
+void store_space_stay(struct space *space, struct extent extent)
 {
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
@@ -269,9 +269,9 @@ void space_stay(struct space *space, struct extent extent)
     }
 }
 
-void space_drop(struct space *space, struct extent extent)
+void store_space_drop(struct space *space, struct extent extent)
 {
-    space_stay(space, extent);
+    store_space_stay(space, extent);
     for (uint32_t i = 0; i < extent.count; i++) {
         uint32_t block = extent.first.number + i;
         struct space_chunk *chunk = chunk_of(space, block / CHUNK_BLOCKS);
@@ -283,9 +283,9 @@ void space_drop(struct space *space, struct extent extent)
     space->used -= extent.count;
 }
 
-enum error space_mark(struct space *space, struct extent extent, bool is_used)
+enum error store_space_mark(struct space *space, struct extent extent, bool is_used)
 {
-    enum error error = space_prepare(space, extent);
+    enum error error = store_space_prepare(space, extent);
     if (error != OK) {
         return error;
     }
@@ -303,14 +303,14 @@ enum error space_mark(struct space *space, struct extent extent, bool is_used)
     return OK;
 }
 
-bool space_is_used(const struct space *space, struct block block)
+bool store_space_is_used(const struct space *space, struct block block)
 {
     const struct space_chunk *chunk = chunk_of(space, block.number / CHUNK_BLOCKS);
     ASSERT(chunk->used != NULL);
     return bit_get(chunk->used, block.number % CHUNK_BLOCKS);
 }
 
-bool space_is_held(const struct space *space, struct block block)
+bool store_space_is_held(const struct space *space, struct block block)
 {
     if (block.number >= space->block_count) {
         return false;
@@ -319,21 +319,21 @@ bool space_is_held(const struct space *space, struct block block)
     return chunk->used != NULL && bit_get(chunk->held, block.number % CHUNK_BLOCKS);
 }
 
-uint32_t space_next_changed(const struct space *space, uint32_t chunk)
+uint32_t store_space_next_changed(const struct space *space, uint32_t chunk)
 {
-    uint32_t chunks = space_chunk_count(space);
+    uint32_t chunks = store_space_chunk_count(space);
     while (chunk < chunks && !chunk_of(space, chunk)->is_changed) {
         chunk++;
     }
     return chunk < chunks ? chunk : chunks;
 }
 
-void space_set_changed(struct space *space, uint32_t chunk, bool is_changed)
+void store_space_set_changed(struct space *space, uint32_t chunk, bool is_changed)
 {
     chunk_of(space, chunk)->is_changed = is_changed;
 }
 
-enum error space_bits(struct space *space, uint32_t chunk, const void **out)
+enum error store_space_bits(struct space *space, uint32_t chunk, const void **out)
 {
     enum error error = chunk_load(space, chunk);
     if (error == OK) {
@@ -361,11 +361,11 @@ static void chunk_adopt(const struct space *space, uint32_t number, struct space
     }
 }
 
-void space_adopt(struct space *space, struct space *other)
+void store_space_adopt(struct space *space, struct space *other)
 {
-    for (uint32_t i = 0; i < space_chunk_count(space); i++) {
+    for (uint32_t i = 0; i < store_space_chunk_count(space); i++) {
         chunk_adopt(space, i, chunk_of(other, i));
     }
     space->used = other->used;
-    space_clear(other);
+    store_space_clear(other);
 }

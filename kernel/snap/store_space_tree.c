@@ -12,11 +12,11 @@
 
 #include <string.h>
 
-enum error space_tree_load(struct store *store, uint32_t chunk, void *bits)
+enum error store_space_tree_load(struct store *store, uint32_t chunk, void *bits)
 {
     struct disk_map_entry entry;
     struct disk_tree_ref root = store->space_source;
-    enum error error = tree_find(store, &root, chunk, &entry);
+    enum error error = store_tree_find(store, &root, chunk, &entry);
     if (chunk == 0) {
         *(uint8_t *)bits = (1u << DISK_RESERVED) - 1;
     }
@@ -28,10 +28,10 @@ enum error space_tree_load(struct store *store, uint32_t chunk, void *bits)
         error = ERROR_FORMAT_DAMAGED;
     }
     error = error != OK ? error : store_read_blocks(store, (struct block){entry.block}, 1, &bits);
-    if (error == OK && checksum_block(store->space_id, entry.block, entry.when, bits) != entry.checksum) {
+    if (error == OK && store_checksum_block(store->space_id, entry.block, entry.when, bits) != entry.checksum) {
         error = ERROR_CHECKSUM;
     }
-    if (is_damage(error)) {
+    if (store_is_damage(error)) {
         store->wants_rebuild = true;
     }
     return error;
@@ -41,39 +41,40 @@ enum error space_tree_load(struct store *store, uint32_t chunk, void *bits)
 static enum error chunk_retire(struct tree_edit *edit, uint32_t chunk)
 {
     struct disk_map_entry old;
-    enum error error = tree_find(edit->store, &edit->root, chunk, &old);
+    enum error error = store_tree_find(edit->store, &edit->root, chunk, &old);
     if (error == ERROR_NOT_FOUND) {
         return OK;
     }
-    return error != OK ? error : run_list_append(&edit->dead, old.block, 1, old.when);
+    return error != OK ? error : store_run_list_append(&edit->dead, old.block, 1, old.when);
 }
 
-enum error space_tree_write(struct tree_edit *edit, uint32_t chunk, struct write_queue *queue, struct run_list *blocks)
+enum error store_space_tree_write(struct tree_edit *edit, uint32_t chunk, struct write_queue *queue,
+                                  struct run_list *blocks)
 {
     struct store *store = edit->store;
     const void *bits;
     void *page = NULL;
     struct extent extent = {BLOCK_NONE, 0};
     enum error error = chunk_retire(edit, chunk);
-    error = error != OK ? error : memory_page_new(&page);
-    error = error != OK ? error : space_allocate(&store->space, 1, 0, &extent);
-    error = error != OK ? error : space_bits(&store->space, chunk, &bits);
+    error = error != OK ? error : store_page_new(&page);
+    error = error != OK ? error : store_space_allocate(&store->space, 1, 0, &extent);
+    error = error != OK ? error : store_space_bits(&store->space, chunk, &bits);
     if (error == OK) {
         memcpy(page, bits, PAGE_SIZE);
         struct disk_map_entry entry = {.page = chunk, .block = extent.first.number, .when = edit->generation};
-        entry.checksum = checksum_block(store->space_id, entry.block, entry.when, page);
-        error = tree_set(edit, &entry);
+        entry.checksum = store_checksum_block(store->space_id, entry.block, entry.when, page);
+        error = store_tree_set(edit, &entry);
     }
-    error = error != OK ? error : run_list_append(blocks, extent.first.number, 1, 0);
+    error = error != OK ? error : store_run_list_append(blocks, extent.first.number, 1, 0);
     if (error != OK) {
-        memory_page_free(page);
+        store_page_free(page);
         if (extent.count > 0) {
-            space_release(&store->space, extent);
+            store_space_release(&store->space, extent);
         }
         return error;
     }
-    space_set_changed(&store->space, chunk, false);
-    write_queue_add(queue, extent.first.number, page, true);
+    store_space_set_changed(&store->space, chunk, false);
+    store_write_queue_add(queue, extent.first.number, page, true);
     return OK;
 }
 
@@ -82,16 +83,16 @@ static enum error walk_node(void *context, const struct disk_tree_ref *ref, uint
     (void)level;
     (void)enter;
     struct tree_edit *edit = context;
-    uint64_t generation = link_generation(ref->when);
-    uint32_t copy = link_copy(ref->block, tree_link_proved(edit->store, ref));
-    enum error error = run_list_append(&edit->dead, ref->block, 1, generation);
-    return error != OK || copy == 0 ? error : run_list_append(&edit->dead, copy, 1, generation);
+    uint64_t generation = store_link_generation(ref->when);
+    uint32_t copy = store_link_copy(ref->block, store_tree_link_proved(edit->store, ref));
+    enum error error = store_run_list_append(&edit->dead, ref->block, 1, generation);
+    return error != OK || copy == 0 ? error : store_run_list_append(&edit->dead, copy, 1, generation);
 }
 
 static enum error walk_entry(void *context, const struct disk_map_entry *entry)
 {
     struct tree_edit *edit = context;
-    return entry->page >= DISK_SPACE_BAD ? OK : run_list_append(&edit->dead, entry->block, 1, entry->when);
+    return entry->page >= DISK_SPACE_BAD ? OK : store_run_list_append(&edit->dead, entry->block, 1, entry->when);
 }
 
 static enum error walk_damage(void *context, const struct disk_tree_ref *ref, uint32_t level, enum error error)
@@ -99,28 +100,28 @@ static enum error walk_damage(void *context, const struct disk_tree_ref *ref, ui
     (void)context;
     (void)ref;
     (void)level;
-    return is_damage(error) ? OK : error;
+    return store_is_damage(error) ? OK : error;
 }
 
-enum error space_tree_restart(struct tree_edit *edit)
+enum error store_space_tree_restart(struct tree_edit *edit)
 {
     struct disk_tree_ref old = edit->root;
     struct tree_visitor visitor = {edit, walk_node, walk_entry, walk_damage};
     edit->root = (struct disk_tree_ref){0};
-    return tree_walk(edit->store, &old, &visitor);
+    return store_tree_walk(edit->store, &old, &visitor);
 }
 
-enum error space_tree_retired(struct store *store, const struct disk_tree_ref *root, struct run_list *out)
+enum error store_space_tree_retired(struct store *store, const struct disk_tree_ref *root, struct run_list *out)
 {
     thread_may_sleep();
     struct disk_map_entry entry = {.page = DISK_SPACE_BAD - 1};
     enum error error = OK;
     while (error == OK && entry.page != UINT32_MAX) {
-        error = tree_next(store, root, entry.page + 1, &entry);
+        error = store_tree_next(store, root, entry.page + 1, &entry);
         if (error == OK && (entry.block != entry.page - DISK_SPACE_BAD || entry.block >= store->block_count)) {
             error = ERROR_FORMAT_DAMAGED;
         }
-        error = error != OK ? error : run_list_append(out, entry.block, 1, 0);
+        error = error != OK ? error : store_run_list_append(out, entry.block, 1, 0);
     }
     return error == ERROR_NOT_FOUND ? OK : error;
 }

@@ -28,22 +28,22 @@ struct unread {
 
 _Static_assert(sizeof(struct unread) <= PAGE_SIZE, "what is remembered is one page");
 
-enum error unread_new(struct unread **out)
+enum error store_unread_new(struct unread **out)
 {
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error == OK) {
         *out = page;
     }
     return error;
 }
 
-void unread_free(struct unread *unread)
+void store_unread_free(struct unread *unread)
 {
-    memory_page_free(unread);
+    store_page_free(unread);
 }
 
-void unread_forget(struct store *store)
+void store_unread_forget(struct store *store)
 {
     store->unread->count = store->unread->next = 0;
 }
@@ -124,30 +124,30 @@ static enum error suspect_rewrite(struct store *store, const struct disk_map_ent
 {
     struct block block = {entry->block};
     enum error error = block_read(store->device, block, page);
-    if (error == OK && checksum_page(store->space_id, entry->page, entry->when, page) != entry->checksum) {
+    if (error == OK && store_checksum_page(store->space_id, entry->page, entry->when, page) != entry->checksum) {
         error = ERROR_CHECKSUM;
     }
     return error != OK ? error : block_write(store->device, block, page);
 }
 
-enum error suspects_rewrite(struct store *store, const struct layer *layer)
+enum error store_suspects_rewrite(struct store *store, const struct layer *layer)
 {
     thread_may_sleep();
     if (store->suspect_until == 0) {
         return OK;
     }
     void *page;
-    enum error error = memory_page_new(&page);
+    enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     const struct index *pages = &layer->pages;
-    for (const struct disk_map_entry *entry = index_next(pages, 0); entry != NULL && error == OK;
-         entry = index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL && error == OK;
+         entry = store_index_after(pages, entry)) {
         if (entry->block != 0 && entry->when <= store->suspect_until) {
             error = suspect_rewrite(store, entry, page);
         }
     }
-    memory_page_free(page);
+    store_page_free(page);
     return error;
 }

@@ -12,12 +12,12 @@ struct unread;
 
 #define UNREAD_RUNS_MAX (PAGE_SIZE / sizeof(struct extent) - 1) /* remembered; then the oldest gives way */
 
-/* What store_read_blocks() remembers: one page. ERROR_NO_MEMORY. unread_free() takes NULL too. */
-MUST_CHECK enum error unread_new(struct unread **out);
-void unread_free(struct unread *unread);
+/* What store_read_blocks() remembers: one page. ERROR_NO_MEMORY. store_unread_free() takes NULL too. */
+MUST_CHECK enum error store_unread_new(struct unread **out);
+void store_unread_free(struct unread *unread);
 
 /* A commit has succeeded, or there is nothing to commit: what could not be read may be tried again. */
-void unread_forget(struct store *store);
+void store_unread_forget(struct store *store);
 
 /*
  * Read blocks from the device. May sleep.
@@ -44,6 +44,6 @@ MUST_CHECK enum error store_flush(struct store *store);
  * Write the suspect pages of a layer again. May sleep.
  * - ERROR_CHECKSUM, ERROR_IO: the device has lost one; no generation may be made of it. ERROR_NO_MEMORY.
  */
-MUST_CHECK enum error suspects_rewrite(struct store *store, const struct layer *layer);
+MUST_CHECK enum error store_suspects_rewrite(struct store *store, const struct layer *layer);
 
 #endif

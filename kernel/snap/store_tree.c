@@ -24,22 +24,23 @@ static enum error root_check(const struct disk_tree_ref *root)
     return root->height == 0 || root->height > DISK_HEIGHT_MAX ? ERROR_FORMAT_DAMAGED : OK;
 }
 
-enum error tree_find(struct store *store, const struct disk_tree_ref *root, uint32_t page, struct disk_map_entry *out)
+enum error store_tree_find(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+                           struct disk_map_entry *out)
 {
     thread_may_sleep();
     enum error error = root_check(root);
     struct disk_tree_ref ref = *root;
     for (uint32_t level = root->height; error == OK && level > 0; level--) {
         struct disk_node *node;
-        error = cache_load(store, &ref, level - 1, &node);
+        error = store_cache_load(store, &ref, level - 1, &node);
         if (error != OK) {
             break;
         }
         if (level > 1) {
-            ref = child_ref(&node->entries[node_child(node, page)]);
+            ref = child_ref(&node->entries[store_node_child(node, page)]);
             continue;
         }
-        uint32_t position = node_position(node, page);
+        uint32_t position = store_node_position(node, page);
         if (position == node->count || node->entries[position].page != page) {
             return ERROR_NOT_FOUND;
         }
@@ -48,7 +49,7 @@ enum error tree_find(struct store *store, const struct disk_tree_ref *root, uint
     return error;
 }
 
-/* As tree_next, in the one leaf that serves `page`; `beyond`: the first page that belongs to the leaves after it. */
+/* As store_tree_next, in the one leaf that serves `page`; `beyond`: the first page of the leaves after it. */
 static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *root, uint32_t page,
                                struct disk_map_entry *out, uint64_t *beyond)
 {
@@ -56,19 +57,19 @@ static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *
     *beyond = UINT64_MAX;
     for (uint32_t level = root->height; level > 0; level--) {
         struct disk_node *node;
-        enum error error = cache_load(store, &ref, level - 1, &node);
+        enum error error = store_cache_load(store, &ref, level - 1, &node);
         if (error != OK) {
             return error;
         }
         if (level > 1) {
-            uint32_t child = node_child(node, page);
+            uint32_t child = store_node_child(node, page);
             if (child + 1 < node->count) {
                 *beyond = node->entries[child + 1].page;
             }
             ref = child_ref(&node->entries[child]);
             continue;
         }
-        uint32_t position = node_position(node, page);
+        uint32_t position = store_node_position(node, page);
         if (position < node->count) {
             *out = node->entries[position];
             return OK;
@@ -77,7 +78,8 @@ static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *
     return ERROR_NOT_FOUND;
 }
 
-enum error tree_next(struct store *store, const struct disk_tree_ref *root, uint32_t page, struct disk_map_entry *out)
+enum error store_tree_next(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+                           struct disk_map_entry *out)
 {
     enum error error = root_check(root);
     uint64_t beyond = page;
@@ -99,7 +101,7 @@ static enum error walk_below(struct store *store, const struct disk_tree_ref *re
     enum error error = visitor->node == NULL ? OK : visitor->node(visitor->context, ref, level, &enter);
     for (uint32_t i = 0; error == OK && enter; i++) {
         struct disk_node *node;
-        error = cache_load(store, ref, level, &node); /* again each time: the visitor may sleep */
+        error = store_cache_load(store, ref, level, &node); /* again each time: the visitor may sleep */
         if (error != OK) {
             return visitor->damage == NULL ? error : visitor->damage(visitor->context, ref, level, error);
         }
@@ -117,7 +119,7 @@ static enum error walk_below(struct store *store, const struct disk_tree_ref *re
     return error;
 }
 
-enum error tree_walk(struct store *store, const struct disk_tree_ref *root, const struct tree_visitor *visitor)
+enum error store_tree_walk(struct store *store, const struct disk_tree_ref *root, const struct tree_visitor *visitor)
 {
     enum error error = root_check(root);
     if (error == ERROR_NOT_FOUND) {

@@ -22,12 +22,12 @@ struct store;
 
 /* Errors of all look-ups: ERROR_NOT_FOUND; of the way there ERROR_IO, ERROR_CHECKSUM, ERROR_FORMAT_DAMAGED. May sleep.
  */
-MUST_CHECK enum error tree_find(struct store *store, const struct disk_tree_ref *root, uint32_t page,
-                                struct disk_map_entry *out);
+MUST_CHECK enum error store_tree_find(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+                                      struct disk_map_entry *out);
 
 /* The first entry at or after a page. */
-MUST_CHECK enum error tree_next(struct store *store, const struct disk_tree_ref *root, uint32_t page,
-                                struct disk_map_entry *out);
+MUST_CHECK enum error store_tree_next(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+                                      struct disk_map_entry *out);
 
 struct tree_edit {
     struct store *store;
@@ -40,39 +40,39 @@ struct tree_edit {
     uint64_t leaf_first, leaf_beyond;
 };
 
-void tree_edit_begin(struct tree_edit *edit, struct store *store, const struct disk_tree_ref *root,
-                     uint64_t generation);
+void store_tree_edit_begin(struct tree_edit *edit, struct store *store, const struct disk_tree_ref *root,
+                           uint64_t generation);
 
 /*
  * Set or remove an entry; removing what is not there does nothing.
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, and those of a look-up: the entry is as it was, other entries too.
  */
-MUST_CHECK enum error tree_set(struct tree_edit *edit, const struct disk_map_entry *entry);
-MUST_CHECK enum error tree_remove(struct tree_edit *edit, uint32_t page);
+MUST_CHECK enum error store_tree_set(struct tree_edit *edit, const struct disk_map_entry *entry);
+MUST_CHECK enum error store_tree_remove(struct tree_edit *edit, uint32_t page);
 
 /*
  * Set an entry in the leaf that was set last, without looking for it: entries that come in order of page mostly fall
  * into that. False if this one does not, or the leaf has no room: then nothing has changed. Does not sleep.
  */
-bool tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry);
+bool store_tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry);
 
 /*
  * Give every dirty node its checksum and queue it for writing; edit->root then is the new root. Their blocks, held, are
  * appended to `blocks`. ERROR_NO_MEMORY; then, as after a failed write, the edit must be abandoned.
  */
-MUST_CHECK enum error tree_edit_seal(struct tree_edit *edit, struct write_queue *queue, struct run_list *blocks);
+MUST_CHECK enum error store_tree_edit_seal(struct tree_edit *edit, struct write_queue *queue, struct run_list *blocks);
 
 /* The commit is durable: dirty nodes become clean ones. Frees the edit's memory. */
-void tree_edit_settle(struct tree_edit *edit);
+void store_tree_edit_keep(struct tree_edit *edit);
 
 /* Forget the new version: dirty nodes and their blocks are given back. */
-void tree_edit_abandon(struct tree_edit *edit);
+void store_tree_edit_abandon(struct tree_edit *edit);
 
 /*
  * What a link says, without its copy if that is none: an image may have been found with such a link, and the block is
  * somebody else's. Asked before a node is given up. May sleep.
  */
-uint64_t tree_link_proved(struct store *store, const struct disk_tree_ref *ref);
+uint64_t store_tree_link_proved(struct store *store, const struct disk_tree_ref *ref);
 
 /* Visit the nodes of a tree, parents first. The visitor says whether to go below a node. An error ends the walk. */
 struct tree_visitor {
@@ -82,7 +82,7 @@ struct tree_visitor {
     /* What lies below `ref` cannot be read; returning OK goes on with what can. NULL: the walk ends. */
     enum error (*damage)(void *context, const struct disk_tree_ref *ref, uint32_t level, enum error error);
 };
-MUST_CHECK enum error tree_walk(struct store *store, const struct disk_tree_ref *root,
-                                const struct tree_visitor *visitor);
+MUST_CHECK enum error store_tree_walk(struct store *store, const struct disk_tree_ref *root,
+                                      const struct tree_visitor *visitor);
 
 #endif

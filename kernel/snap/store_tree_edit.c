@@ -25,14 +25,15 @@ struct path {
     uint32_t child[DISK_HEIGHT_MAX];
 };
 
-void tree_edit_begin(struct tree_edit *edit, struct store *store, const struct disk_tree_ref *root, uint64_t generation)
+void store_tree_edit_begin(struct tree_edit *edit, struct store *store, const struct disk_tree_ref *root,
+                           uint64_t generation)
 {
     *edit = (struct tree_edit){.store = store, .generation = generation, .root = *root};
 }
 
 static bool is_dirty(const struct tree_edit *edit, uint64_t when)
 {
-    return link_generation(when) == edit->generation;
+    return store_link_generation(when) == edit->generation;
 }
 
 /* Blocks for a node, held: inner nodes have two. `when` is what links to it say. */
@@ -43,54 +44,55 @@ static enum error blocks_allocate(struct tree_edit *edit, uint32_t level, uint32
     uint32_t copy = 0;
     enum error error;
     if (level > 0) {
-        error = place_allocate(edit->store, block, &copy);
+        error = store_place_allocate(edit->store, block, &copy);
     } else {
-        error = space_allocate(space, 1, 0, &extent);
+        error = store_space_allocate(space, 1, 0, &extent);
         *block = error == OK ? extent.first.number : 0;
     }
     if (error != OK) {
         return error;
     }
-    if (copy != 0 && !link_reaches(*block, copy)) {
-        space_release(space, (struct extent){{copy}, 1});
+    if (copy != 0 && !store_link_reaches(*block, copy)) {
+        store_space_release(space, (struct extent){{copy}, 1});
         copy = 0;
     }
-    *when = link_when(edit->generation, *block, copy);
+    *when = store_link_when(edit->generation, *block, copy);
     return OK;
 }
 
 static void blocks_release(struct tree_edit *edit, uint32_t block, uint64_t when)
 {
-    uint32_t copy = link_copy(block, when);
-    space_release(&edit->store->space, (struct extent){{block}, 1});
+    uint32_t copy = store_link_copy(block, when);
+    store_space_release(&edit->store->space, (struct extent){{block}, 1});
     if (copy != 0) {
-        space_release(&edit->store->space, (struct extent){{copy}, 1});
+        store_space_release(&edit->store->space, (struct extent){{copy}, 1});
     }
 }
 
 static enum error blocks_append(struct run_list *list, uint32_t block, uint64_t when, uint64_t tag)
 {
-    uint32_t copy = link_copy(block, when);
-    enum error error = run_list_reserve(list, 2); /* both or none */
-    error = error != OK ? error : run_list_append(list, block, 1, tag);
-    return error != OK || copy == 0 ? error : run_list_append(list, copy, 1, tag);
+    uint32_t copy = store_link_copy(block, when);
+    enum error error = store_run_list_reserve(list, 2); /* both or none */
+    error = error != OK ? error : store_run_list_append(list, block, 1, tag);
+    return error != OK || copy == 0 ? error : store_run_list_append(list, copy, 1, tag);
 }
 
-uint64_t tree_link_proved(struct store *store, const struct disk_tree_ref *ref)
+uint64_t store_tree_link_proved(struct store *store, const struct disk_tree_ref *ref)
 {
     thread_may_sleep();
-    struct place place = {ref->block, link_copy(ref->block, ref->when), link_generation(ref->when), ref->checksum};
+    struct place place = {ref->block, store_link_copy(ref->block, ref->when), store_link_generation(ref->when),
+                          ref->checksum};
     void *page;
     if (place.copy == 0 || place.generation > store->inherited) {
         return ref->when;
     }
-    bool holds = memory_page_new(&page) == OK;
+    bool holds = store_page_new(&page) == OK;
     if (holds) {
-        holds = copy_proves_itself(store, &place, page);
-        memory_page_free(page);
+        holds = store_copy_proves_itself(store, &place, page);
+        store_page_free(page);
     }
     store->has_lost = store->has_lost || !holds;
-    return holds ? ref->when : link_when(place.generation, ref->block, 0);
+    return holds ? ref->when : store_link_when(place.generation, ref->block, 0);
 }
 
 static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *block, uint64_t *when,
@@ -100,7 +102,7 @@ static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *blo
     if (error != OK) {
         return error;
     }
-    error = cache_new(&edit->store->cache, *block, out);
+    error = store_cache_new(&edit->store->cache, *block, out);
     if (error != OK) {
         blocks_release(edit, *block, *when);
         return error;
@@ -115,7 +117,7 @@ static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *blo
 /* Give a dirty node back. */
 static void node_delete(struct tree_edit *edit, uint32_t block, uint64_t when)
 {
-    cache_drop(&edit->store->cache, block);
+    store_cache_drop(&edit->store->cache, block);
     blocks_release(edit, block, when);
     edit->dirty--;
 }
@@ -129,9 +131,9 @@ static enum error node_copy(struct tree_edit *edit, const struct disk_tree_ref *
         return error;
     }
     struct disk_node *old;
-    uint64_t proved = tree_link_proved(edit->store, ref);
-    error = cache_load(edit->store, ref, level, &old);
-    error = error != OK ? error : blocks_append(&edit->dead, ref->block, proved, link_generation(ref->when));
+    uint64_t proved = store_tree_link_proved(edit->store, ref);
+    error = store_cache_load(edit->store, ref, level, &old);
+    error = error != OK ? error : blocks_append(&edit->dead, ref->block, proved, store_link_generation(ref->when));
     if (error != OK) {
         node_delete(edit, *block, *when);
         return error;
@@ -146,7 +148,7 @@ static enum error root_edit(struct tree_edit *edit, struct disk_node **out)
 {
     struct disk_tree_ref *root = &edit->root;
     if (root->block != 0 && is_dirty(edit, root->when)) {
-        *out = cache_dirty(&edit->store->cache, root->block);
+        *out = store_cache_dirty(&edit->store->cache, root->block);
         return OK;
     }
     uint32_t block, height = root->block == 0 ? 1 : root->height;
@@ -165,7 +167,7 @@ static enum error child_edit(struct tree_edit *edit, struct disk_node *parent, u
 {
     struct disk_map_entry *entry = &parent->entries[position];
     if (is_dirty(edit, entry->when)) {
-        *out = cache_dirty(&edit->store->cache, entry->block);
+        *out = store_cache_dirty(&edit->store->cache, entry->block);
         return OK;
     }
     struct disk_tree_ref ref = {.block = entry->block, .checksum = entry->checksum, .when = entry->when};
@@ -199,7 +201,7 @@ static void entry_remove(struct disk_node *node, uint32_t position)
  */
 static enum error child_split(struct tree_edit *edit, struct disk_node *parent, uint32_t position, uint32_t page)
 {
-    struct disk_node *left = cache_dirty(&edit->store->cache, parent->entries[position].block);
+    struct disk_node *left = store_cache_dirty(&edit->store->cache, parent->entries[position].block);
     struct disk_node *right;
     uint32_t block;
     uint64_t when;
@@ -250,18 +252,18 @@ static void leaf_set(struct disk_node *leaf, uint32_t position, const struct dis
     }
 }
 
-bool tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry)
+bool store_tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry)
 {
     DOES_NOT_SLEEP();
     if (edit->leaf == NULL || entry->page < edit->leaf_first || entry->page >= edit->leaf_beyond ||
         edit->leaf->count == DISK_NODE_ENTRIES) {
         return false;
     }
-    leaf_set(edit->leaf, node_position(edit->leaf, entry->page), entry);
+    leaf_set(edit->leaf, store_node_position(edit->leaf, entry->page), entry);
     return true;
 }
 
-enum error tree_set(struct tree_edit *edit, const struct disk_map_entry *entry)
+enum error store_tree_set(struct tree_edit *edit, const struct disk_map_entry *entry)
 {
     struct disk_node *node;
     uint64_t first = 0, beyond = UINT64_MAX;
@@ -269,25 +271,25 @@ enum error tree_set(struct tree_edit *edit, const struct disk_map_entry *entry)
     enum error error = root_edit(edit, &node);
     error = error != OK ? error : root_raise(edit, &node);
     while (error == OK && node->level > 0) {
-        uint32_t position = node_child(node, entry->page);
+        uint32_t position = store_node_child(node, entry->page);
         struct disk_node *child;
         error = child_edit(edit, node, position, &child);
         if (error == OK && child->count == DISK_NODE_ENTRIES) {
             error = child_split(edit, node, position, entry->page);
-            position = node_child(node, entry->page);
+            position = store_node_child(node, entry->page);
         }
         if (error == OK) {
             struct disk_map_entry *link = &node->entries[position];
             link->page = entry->page < link->page ? entry->page : link->page;
             first = link->page;
             beyond = position + 1 < node->count ? link[1].page : beyond;
-            node = cache_dirty(&edit->store->cache, link->block);
+            node = store_cache_dirty(&edit->store->cache, link->block);
         }
     }
     if (error != OK) {
         return error;
     }
-    leaf_set(node, node_position(node, entry->page), entry);
+    leaf_set(node, store_node_position(node, entry->page), entry);
     edit->leaf = node;
     edit->leaf_first = first;
     edit->leaf_beyond = beyond;
@@ -315,14 +317,14 @@ static void child_join(struct tree_edit *edit, struct disk_node *parent, uint32_
     struct disk_map_entry link = parent->entries[neighbour];
     struct disk_tree_ref ref = {.block = link.block, .checksum = link.checksum, .when = link.when};
     bool was_dirty = is_dirty(edit, link.when);
-    uint64_t proved = was_dirty ? link.when : tree_link_proved(edit->store, &ref);
+    uint64_t proved = was_dirty ? link.when : store_tree_link_proved(edit->store, &ref);
     struct disk_node *other;
-    if (cache_load(edit->store, &ref, parent->level - 1u, &other) != OK) {
+    if (store_cache_load(edit->store, &ref, parent->level - 1u, &other) != OK) {
         return;
     }
-    struct disk_node *node = cache_dirty(&edit->store->cache, parent->entries[position].block);
+    struct disk_node *node = store_cache_dirty(&edit->store->cache, parent->entries[position].block);
     if ((uint32_t)node->count + other->count > JOIN_MAX ||
-        (!was_dirty && blocks_append(&edit->dead, link.block, proved, link_generation(link.when)) != OK)) {
+        (!was_dirty && blocks_append(&edit->dead, link.block, proved, store_link_generation(link.when)) != OK)) {
         return;
     }
     entries_pull(parent, position, neighbour, node, other);
@@ -334,7 +336,7 @@ static void child_join(struct tree_edit *edit, struct disk_node *parent, uint32_
 /* After a removal: drop the child if it is empty, join it with a neighbour if it is small. */
 static void child_shrink(struct tree_edit *edit, struct disk_node *parent, uint32_t position)
 {
-    struct disk_node *child = cache_dirty(&edit->store->cache, parent->entries[position].block);
+    struct disk_node *child = store_cache_dirty(&edit->store->cache, parent->entries[position].block);
     if (child->count == 0) {
         node_delete(edit, parent->entries[position].block, parent->entries[position].when);
         entry_remove(parent, position);
@@ -348,7 +350,7 @@ static void root_lower(struct tree_edit *edit)
 {
     struct disk_tree_ref *root = &edit->root;
     while (root->block != 0 && is_dirty(edit, root->when)) {
-        const struct disk_node *node = cache_dirty(&edit->store->cache, root->block);
+        const struct disk_node *node = store_cache_dirty(&edit->store->cache, root->block);
         struct disk_tree_ref next = {0};
         if (node->count > 0) {
             if (node->level == 0 || node->count > 1) {
@@ -366,16 +368,16 @@ static enum error path_edit(struct tree_edit *edit, uint32_t page, struct path *
 {
     enum error error = root_edit(edit, &path->node[0]);
     for (uint32_t i = 0; error == OK && path->node[i]->level > 0; i++) {
-        path->child[i] = node_child(path->node[i], page);
+        path->child[i] = store_node_child(path->node[i], page);
         error = child_edit(edit, path->node[i], path->child[i], &path->node[i + 1]);
     }
     return error;
 }
 
-enum error tree_remove(struct tree_edit *edit, uint32_t page)
+enum error store_tree_remove(struct tree_edit *edit, uint32_t page)
 {
     struct disk_map_entry entry;
-    enum error error = tree_find(edit->store, &edit->root, page, &entry);
+    enum error error = store_tree_find(edit->store, &edit->root, page, &entry);
     if (error != OK) {
         return error == ERROR_NOT_FOUND ? OK : error;
     }
@@ -387,7 +389,7 @@ enum error tree_remove(struct tree_edit *edit, uint32_t page)
     }
     uint32_t depth = edit->root.height - 1;
     struct disk_node *leaf = path.node[depth];
-    entry_remove(leaf, node_position(leaf, page));
+    entry_remove(leaf, store_node_position(leaf, page));
     for (uint32_t i = depth; i > 0; i--) {
         child_shrink(edit, path.node[i - 1], path.child[i - 1]);
     }
@@ -400,7 +402,7 @@ static enum error seal_below(struct tree_edit *edit, uint32_t block, uint64_t wh
                              struct run_list *blocks, uint64_t *checksum)
 {
     struct store *store = edit->store;
-    struct disk_node *node = cache_dirty(&store->cache, block);
+    struct disk_node *node = store_cache_dirty(&store->cache, block);
     for (uint32_t i = 0; node->level > 0 && i < node->count; i++) {
         struct disk_map_entry *link = &node->entries[i];
         if (is_dirty(edit, link->when)) {
@@ -414,15 +416,15 @@ static enum error seal_below(struct tree_edit *edit, uint32_t block, uint64_t wh
     if (error != OK) {
         return error;
     }
-    *checksum = checksum_block(store->space_id, block, edit->generation, node);
-    write_queue_add(queue, block, node, false);
-    if (link_copy(block, when) != 0) {
-        write_queue_add(queue, link_copy(block, when), node, false);
+    *checksum = store_checksum_block(store->space_id, block, edit->generation, node);
+    store_write_queue_add(queue, block, node, false);
+    if (store_link_copy(block, when) != 0) {
+        store_write_queue_add(queue, store_link_copy(block, when), node, false);
     }
     return OK;
 }
 
-enum error tree_edit_seal(struct tree_edit *edit, struct write_queue *queue, struct run_list *blocks)
+enum error store_tree_edit_seal(struct tree_edit *edit, struct write_queue *queue, struct run_list *blocks)
 {
     if (edit->root.block == 0 || !is_dirty(edit, edit->root.when)) {
         return OK;
@@ -433,14 +435,14 @@ enum error tree_edit_seal(struct tree_edit *edit, struct write_queue *queue, str
 /* Settle or delete the dirty nodes at and below `block`. */
 static void end_below(struct tree_edit *edit, uint32_t block, uint64_t when, bool keep)
 {
-    const struct disk_node *node = cache_dirty(&edit->store->cache, block);
+    const struct disk_node *node = store_cache_dirty(&edit->store->cache, block);
     for (uint32_t i = 0; node->level > 0 && i < node->count; i++) {
         if (is_dirty(edit, node->entries[i].when)) {
             end_below(edit, node->entries[i].block, node->entries[i].when, keep);
         }
     }
     if (keep) {
-        cache_settle(&edit->store->cache, block);
+        store_cache_keep(&edit->store->cache, block);
     } else {
         node_delete(edit, block, when);
     }
@@ -452,15 +454,15 @@ static void edit_end(struct tree_edit *edit, bool keep)
     if (edit->root.block != 0 && is_dirty(edit, edit->root.when)) {
         end_below(edit, edit->root.block, edit->root.when, keep);
     }
-    run_list_clear(&edit->dead);
+    store_run_list_clear(&edit->dead);
 }
 
-void tree_edit_settle(struct tree_edit *edit)
+void store_tree_edit_keep(struct tree_edit *edit)
 {
     edit_end(edit, true);
 }
 
-void tree_edit_abandon(struct tree_edit *edit)
+void store_tree_edit_abandon(struct tree_edit *edit)
 {
     edit_end(edit, false);
 }
