@@ -126,10 +126,10 @@ static void write_all(void)
     assert_int_equal(world_snapshot(&world, false), OK);
 }
 
-static void settle(void)
+static void compact(void)
 {
-    while (!store_is_settled(world.store)) {
-        assert_int_equal(world_settle(&world), OK);
+    while (!store_is_compact(world.store)) {
+        assert_int_equal(world_compact(&world), OK);
     }
 }
 
@@ -164,7 +164,7 @@ static void wait_until_the_node_is_gone(struct block_device *device, struct bloc
         world.now[1] = world.next_content++;
         world.dirty[1] = true;
         assert_int_equal(world_snapshot(&world, false), OK);
-        settle();
+        compact();
         assert_true(commits++ < COMMITS_MAX);
     }
     plain_submit(device, request);
@@ -189,7 +189,7 @@ static void store_find_looks_again_when_commits_took_the_node_meanwhile(void **s
     world.tuning = (struct store_tuning){.history = 2, .log_records = 1, .log_entries = 1, .cache_nodes = 8};
     world_open(&world);
     write_all();
-    settle();
+    compact();
     world_close(&world);
     world_open(&world);
     disk.device.submit = submit_later;

@@ -225,11 +225,11 @@ static void store_recovery_takes_as_much_whatever_the_size(void **state)
 }
 
 /* Writes until nothing is left to merge, as an idle system does. Returns the number of commits. */
-static uint32_t settle(void)
+static uint32_t compact(void)
 {
     uint32_t commits = 0;
-    while (!store_is_settled(store) && commits < 1000) {
-        assert_int_equal(store_settle(store, 1), OK);
+    while (!store_is_compact(store) && commits < 1000) {
+        assert_int_equal(store_compact(store, 1), OK);
         commits++;
     }
     return commits;
@@ -239,7 +239,7 @@ static uint32_t settle(void)
  * Pages that were put all at once or one by one, side by side or scattered: few commits of nothing later a recovery
  * reads next to nothing, and every page is where it was.
  */
-static void store_settles_in_few_commits(void **state)
+static void store_compacts_in_few_commits(void **state)
 {
     (void)state;
     for (uint32_t pages = 4096; pages <= 524288; pages *= 128) {
@@ -247,10 +247,10 @@ static void store_settles_in_few_commits(void **state)
         (void)commit(0, pages / 2, 0);
         fill(pages);
         (void)commit(0, pages / 16, pages);
-        assert_false(store_is_settled(store));
-        uint32_t commits = settle();
+        assert_false(store_is_compact(store));
+        uint32_t commits = compact();
         assert_in_range(commits, 1, 64);
-        assert_true(store_is_settled(store));
+        assert_true(store_is_compact(store));
         expect_sound();
         assert_int_equal(store_close(store), OK);
         uint64_t before = disk.requests;
@@ -258,7 +258,7 @@ static void store_settles_in_few_commits(void **state)
         uint64_t requests = disk.requests - before;
         struct store_statistics statistics;
         store_statistics(store, &statistics);
-        printf("%u pages: settled in %u commits, then recovery takes %llu requests and finds %llu pages in the log\n",
+        printf("%u pages: compact after %u commits; recovery takes %llu requests, finds %llu pages in the log\n",
                pages, commits, (unsigned long long)requests, (unsigned long long)statistics.log_entries);
         assert_in_range(statistics.log_entries, 0, 1024);
         assert_in_range(requests, 1, 100);
@@ -306,7 +306,7 @@ int main(void)
         cmocka_unit_test(store_history_goes_at_a_cost_that_follows_the_changes),
         cmocka_unit_test(store_large_generation_goes_with_few_requests),
         cmocka_unit_test(store_recovery_takes_as_much_whatever_the_size),
-        cmocka_unit_test(store_settles_in_few_commits),
+        cmocka_unit_test(store_compacts_in_few_commits),
         cmocka_unit_test(store_ten_thousand_snapshots_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,8 +77,8 @@ static void scenario_run(struct scenario *scenario)
             world_branch(world, world_kept(world));
             break;
         case 4:
-            for (uint32_t left = 4; left > 0 && !store_is_settled(world->store); left--) {
-                assert_int_equal(world_settle(world), OK);
+            for (uint32_t left = 4; left > 0 && !store_is_compact(world->store); left--) {
+                assert_int_equal(world_compact(world), OK);
             }
             break;
         default:

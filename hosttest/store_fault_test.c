@@ -197,11 +197,11 @@ static void merge_failing(enum block_operation operation)
         some_snapshots(3);
         disk.fault = (struct fake_disk_fault){
             .armed = true, .operation = operation, .first = index, .count = UINT64_MAX, .error = ERROR_IO};
-        assert_false(store_is_settled(world.store));
-        struck += world_settle(&world) != OK;
+        assert_false(store_is_compact(world.store));
+        struck += world_compact(&world) != OK;
         disk.fault.armed = false;
-        while (!store_is_settled(world.store)) {
-            assert_int_equal(world_settle(&world), OK);
+        while (!store_is_compact(world.store)) {
+            assert_int_equal(world_compact(&world), OK);
         }
         world_close(&world);
         world_open(&world);
@@ -425,7 +425,7 @@ static void live_on(struct store *store, struct fake_disk *damaged, uint32_t blo
         }
     }
     for (uint32_t i = 0; i < MERGING; i++) {
-        assert_int_equal(store_settle(store, 6), OK);
+        assert_int_equal(store_compact(store, 6), OK);
     }
     expect_living(store, block, "merged", page);
 }

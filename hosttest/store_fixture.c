@@ -320,7 +320,7 @@ enum error world_snapshot(struct world *world, bool busy)
     return error;
 }
 
-enum error world_settle(struct world *world)
+enum error world_compact(struct world *world)
 {
     struct world_generation last = world->generations[world->generation_count - 1];
     memcpy(world->sealed, last.pages, world->page_count * sizeof(content_id));
@@ -328,7 +328,7 @@ enum error world_settle(struct world *world)
     generation_add(world, number, world->disk->event_count);
     struct world_generation *generation = &world->generations[world->generation_count - 1];
     generation->record = last.record;
-    enum error error = store_settle(world->store, number * 1000);
+    enum error error = store_compact(world->store, number * 1000);
     if (error == OK) {
         generation->confirmed_at = world->disk->event_count;
     }

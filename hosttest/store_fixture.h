@@ -79,7 +79,7 @@ void world_page_out(struct world *world, uint32_t count);
 enum error world_snapshot(struct world *world, bool busy);
 
 /* A generation as the last one, made only to merge the log. Returns what the commit said. */
-enum error world_settle(struct world *world);
+enum error world_compact(struct world *world);
 
 /* Whether the store holds exactly the state of a generation; on a difference says what in `why`. */
 bool world_equals(const struct world *world, struct store *store, const struct world_generation *generation, char *why,

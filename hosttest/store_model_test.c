@@ -137,7 +137,7 @@ static void wait_while_the_log_is_merged(struct block_device *device, struct blo
     plain_wait(device, request);
     if (request->operation == BLOCK_READ) {
         device->wait = plain_wait;
-        assert_int_equal(world_settle(&merging_world), OK);
+        assert_int_equal(world_compact(&merging_world), OK);
     }
 }
 
@@ -160,22 +160,22 @@ static void store_next_finds_what_a_commit_merges_meanwhile(void **state)
         world->dirty[i] = true;
     }
     assert_int_equal(world_snapshot(world, false), OK);
-    while (!store_is_settled(world->store)) {
-        assert_int_equal(world_settle(world), OK);
+    while (!store_is_compact(world->store)) {
+        assert_int_equal(world_compact(world), OK);
     }
     for (uint32_t i = 0; i < FEW_PAGES; i += 50) {
         world->now[i] = world->next_content++;
         world->dirty[i] = true;
     }
     assert_int_equal(world_snapshot(world, false), OK);
-    assert_false(store_is_settled(world->store));
+    assert_false(store_is_compact(world->store));
     world_close(world);
     world_open(world);
     plain_wait = disk.device.wait;
     disk.device.wait = wait_while_the_log_is_merged;
     assert_int_equal(store_next(world->store, (struct gpn){0}, &found, &entry), OK);
     assert_ptr_equal(disk.device.wait, plain_wait); /* a node was read, so the log was merged */
-    assert_true(store_is_settled(world->store));
+    assert_true(store_is_compact(world->store));
     assert_int_equal(found.number, world->gpn[0]);
     world_close(world);
     world_stop(world);

@@ -164,8 +164,9 @@ void store_release(struct store *store, struct extent extent);
 void store_retire(struct store *store, struct extent extent);
 
 /*
- * The disk is full: give up history, down to the newest generation and the pinned ones, with a commit that changes nothing
- * else; so the newest two are alike then, and what the one before them alone had is free. Not while a snapshot is sealed: ERROR_BUSY.
+ * The disk is full: give up history, down to the newest generation and the pinned ones, with a commit that changes
+ * nothing else; so the newest two are alike then, and what the one before them alone had is free. Not while a snapshot
+ * is sealed: ERROR_BUSY.
  * - ERROR_NO_SPACE: there is no history to give up, nor was a name forgotten; and the errors of a commit.
  */
 MUST_CHECK enum error store_reclaim(struct store *store, uint64_t wall_time_ns);
@@ -207,13 +208,13 @@ void store_snapshot_note_stop(struct store *store, uint64_t stop_ns);
 void store_snapshot_abort(struct store *store);
 
 /*
- * What recovery has to read is merged into the page map little by little, with every snapshot. Where those
- * have become small or rare, store_settle() commits a generation that is as the one before, only to merge: at most 512
- * blocks of the map at a time. It has little to gain when store_is_settled().
+ * What recovery has to read is merged into the page map little by little, with every snapshot. When snapshots have
+ * become small or rare, store_compact() commits a generation that equals the one before, only to merge: at most 512
+ * blocks of the map at a time. There is little to gain when store_is_compact().
  * - ERROR_BUSY: a snapshot is sealed. Otherwise as store_snapshot_commit.
  */
-bool store_is_settled(const struct store *store);
-MUST_CHECK enum error store_settle(struct store *store, uint64_t wall_time_ns);
+bool store_is_compact(const struct store *store);
+MUST_CHECK enum error store_compact(struct store *store, uint64_t wall_time_ns);
 
 /* A generation that is kept: one of the last 16, or pinned. */
 struct store_kept {

@@ -27,8 +27,8 @@
 #include "vm_snapshot.h"
 
 #define NS_PER_MS     1000000ull
-#define QUIET_CHANGES 64u /* a snapshot of at most so many leaves time for settling */
-#define SETTLING_MAX  64u /* commits after a larger one; so an idle system writes nothing in the end */
+#define QUIET_CHANGES 64u /* a snapshot of at most so many leaves time to compact */
+#define COMPACTIONS_MAX  64u /* commits after a larger one; so an idle system writes nothing in the end */
 
 static struct store *backing;
 static const struct snap_client *client;
@@ -43,7 +43,7 @@ static uint64_t wanted;                  /* newest ticket given out */
 static enum error last_error;            /* of the newest attempt */
 static bool stopping;                    /* none beyond those that are asked for */
 static uint32_t changes;                 /* that the newest snapshot committed; 0 if it committed nothing */
-static uint32_t settling_left;           /* commits that a quiet system may still spend on settling */
+static uint32_t compactions_left;           /* commits that a quiet system may still spend on compaction */
 static struct snap_statistics statistics;
 
 /* A snapshot ------------------------------------------------------------------------------------------------------- */
@@ -196,12 +196,12 @@ static void finish(enum error error)
 }
 
 /* When little changes any more, what the next recovery has to read is shortened. Nobody waits for this. */
-static void settle(void)
+static void compact(void)
 {
     if (changes > QUIET_CHANGES) {
-        settling_left = SETTLING_MAX;
-    } else if (interval_ns != 0 && settling_left > 0 && !stopping && !store_is_settled(backing)) {
-        settling_left = store_settle(backing, clock_wall_ns()) == OK ? settling_left - 1 : 0;
+        compactions_left = COMPACTIONS_MAX;
+    } else if (interval_ns != 0 && compactions_left > 0 && !stopping && !store_is_compact(backing)) {
+        compactions_left = store_compact(backing, clock_wall_ns()) == OK ? compactions_left - 1 : 0;
         statistics.committed = store_committed(backing);
     }
 }
@@ -219,7 +219,7 @@ static void snapshot_thread(void *unused)
         }
         next_ns = clock_boot_ns() + interval_ns;
         finish(take_snapshot());
-        settle();
+        compact();
     }
 }
 
@@ -232,7 +232,7 @@ enum error snap_start(struct store *store, const struct snap_client *snap_client
     interval_ns = interval_ms * NS_PER_MS;
     stops_begun = stops_finished = stops_durable = wanted = 0;
     last_error = OK;
-    settling_left = SETTLING_MAX; /* of what was left when the power went */
+    compactions_left = COMPACTIONS_MAX; /* of what was left when the power went */
     stopping = false;
     statistics = (struct snap_statistics){.committed = store_committed(store)};
     return thread_create("snapshot", snapshot_thread, NULL, &thread);

@@ -23,8 +23,8 @@ MUST_CHECK enum error store_chain_apply(struct store *store, const struct disk_r
                                         const struct record_visitor *visitor);
 
 /*
- * As store_chain_apply, but only gather which pages the record speaks of: the layer has every page that was ever put and
- * every range that was ever deleted.
+ * As store_chain_apply, but only gather which pages the record speaks of: the layer has every page that was ever put
+ * and every range that was ever deleted.
  */
 MUST_CHECK enum error store_chain_gather(struct store *store, const struct disk_record_ref *ref, struct layer *layer,
                                          const struct record_visitor *visitor);

@@ -336,7 +336,7 @@ static void runs_apply(struct space *space, const struct run_list *list, void (*
     }
 }
 
-static void spaces_settle(struct commit *commit)
+static void blocks_adopt(struct commit *commit)
 {
     struct space *space = &commit->store->space;
     const struct index *pages = &commit->sealed->pages;
@@ -352,7 +352,7 @@ static void spaces_settle(struct commit *commit)
     runs_apply(space, &commit->freed, store_space_drop);
 }
 
-static void layers_settle(struct commit *commit)
+static void layers_adopt(struct commit *commit)
 {
     struct store *store = commit->store;
     struct index *pages = &commit->sealed->pages;
@@ -379,8 +379,8 @@ static void commit_adopt(struct commit *commit, const void *system, uint32_t byt
 {
     DOES_NOT_SLEEP();
     struct store *store = commit->store;
-    spaces_settle(commit);
-    layers_settle(commit);
+    blocks_adopt(commit);
+    layers_adopt(commit);
     commit->next.page_tree = commit->page_edit.root;
     commit->next.space_tree = commit->space_edit.root;
     store_tree_edit_keep(&commit->page_edit);
@@ -481,7 +481,7 @@ static enum error commit_attempt(struct commit *commit, const void *system, uint
     if (error != OK) {
         return error;
     }
-    store_merge_begin(store, commit->is_settling);
+    store_merge_begin(store, commit->is_compacting);
     error = commit_begin(commit);
     if (error != OK) {
         return error;
@@ -497,12 +497,17 @@ static enum error commit_attempt(struct commit *commit, const void *system, uint
 }
 
 enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
-                              bool is_settling, const void *system, uint32_t bytes, uint64_t wall_time_ns)
+                              bool is_compacting, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     enum error error = OK;
     for (uint32_t i = 0; i < ATTEMPTS_MAX; i++) {
         struct commit commit = {
-            .store = store, .sealed = sealed, .generation = generation, .history = history, .is_settling = is_settling};
+            .store = store,
+            .sealed = sealed,
+            .generation = generation,
+            .history = history,
+            .is_compacting = is_compacting,
+        };
         error = commit_attempt(&commit, system, bytes, wall_time_ns);
         if (!store_is_damage(error) || store->in_doubt) {
             break; /* other blocks, or a new free-space tree, would not help */

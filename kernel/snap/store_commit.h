@@ -27,7 +27,7 @@ struct commit {
     struct run_list chunks;                             /* numbers of chunks that no longer count as changed */
     uint32_t history;                                   /* generations to keep */
     uint64_t pages_changed;                             /* put or deleted */
-    bool is_settling;                                   /* it commits nothing, and merges as much as it may */
+    bool is_compacting;                                   /* it commits nothing, and merges as much as it may */
     bool is_withheld; /* a pin of another branch, which may not need it, kept something from being freed */
     bool merge_ends;                                    /* with this commit */
     bool map_is_whole;                                  /* it writes the whole free-space map */
@@ -37,11 +37,11 @@ struct commit {
 /*
  * store_commit.c: make a layer the next generation. On success the layer is empty.
  * - history: generations to keep, pinned ones aside.
- * - is_settling: use it to merge as much of the log as one commit may.
+ * - is_compacting: use it to merge as much of the log as one commit may.
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IN_USE, damage: nothing was committed, the layer is as it was.
  */
 MUST_CHECK enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_t generation,
-                                         uint32_t history, bool is_settling, const void *system, uint32_t bytes,
+                                         uint32_t history, bool is_compacting, const void *system, uint32_t bytes,
                                          uint64_t wall_time_ns);
 
 /* store_merge.c: take up to so many entries of the log into the trees. Damage is stepped around. ERROR_NO_MEMORY. */
@@ -51,7 +51,7 @@ MUST_CHECK enum error store_merge_step(struct commit *commit);
 bool store_merge_would_help(const struct store *store);
 
 /* Begin a merge if it is time, or if the log could be shorter; changes only how the committed state is held in memory. */
-void store_merge_begin(struct store *store, bool is_settling);
+void store_merge_begin(struct store *store, bool is_compacting);
 
 /*
  * store_history.c: fill in the kept generations of commit->root, and free what the dropped ones alone needed: items in

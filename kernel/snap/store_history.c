@@ -241,8 +241,8 @@ static void pins_note(struct disk_root *root, uint64_t from, uint64_t newest)
     root->branch_until = is_any && root->branch_until > newest ? root->branch_until : newest;
 }
 
-/* With no pin in that range left there is none. */
-static void pins_settle(struct disk_root *root)
+/* Forget the range when no pin is left in it. */
+static void pins_range_trim(struct disk_root *root)
 {
     bool is_any = false;
     for (uint32_t i = 0; i < root->pin_count; i++) {
@@ -288,7 +288,7 @@ enum error store_history_advance(struct commit *commit)
     if (commit->store->branch_from != 0) {
         branch(root, &commit->store->state.record);
     }
-    pins_settle(root);
+    pins_range_trim(root);
     if (root->window_count == DISK_WINDOW_MAX) {
         root->window_count--; /* never happens with the windows this version writes */
     }

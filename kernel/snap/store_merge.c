@@ -44,11 +44,11 @@ bool store_merge_would_help(const struct store *store)
     return layer_slots(&store->recent) + layer_slots(&store->merging) > few;
 }
 
-void store_merge_begin(struct store *store, bool is_settling)
+void store_merge_begin(struct store *store, bool is_compacting)
 {
     struct state *state = &store->state;
     bool is_time = store->log.count >= store->tuning.log_records || layer_slots(&store->recent) >= entries_limit(store);
-    is_time = is_time || (is_settling && store_merge_would_help(store));
+    is_time = is_time || (is_compacting && store_merge_would_help(store));
     if (state->merge_end != 0 || state->record.block == 0 || !is_time) {
         return;
     }
@@ -132,7 +132,7 @@ static enum error map_step(struct commit *commit)
     const struct layer *merging = &commit->store->merging;
     uint32_t all = (uint32_t)layer_slots(merging);
     uint32_t changes = change_count(commit);
-    uint32_t budget = commit->is_settling ? UINT32_MAX : all / COMMITS_PER_MERGE + 1; /* what is empty ends, too */
+    uint32_t budget = commit->is_compacting ? UINT32_MAX : all / COMMITS_PER_MERGE + 1; /* what is empty ends, too */
     if (changes > FEW_CHANGES && budget < 2 * changes) {
         budget = 2 * changes; /* so that a merge ends before the log has doubled */
     }
@@ -186,7 +186,7 @@ static enum error space_step(struct commit *commit)
     const struct space *space = &commit->store->space;
     uint32_t chunks = store_space_chunk_count(space);
     uint32_t budget = chunks / COMMITS_PER_MERGE + 1 + change_count(commit) / CHANGES_PER_CHUNK;
-    budget = commit->is_settling ? chunks : budget;
+    budget = commit->is_compacting ? chunks : budget;
     uint32_t chunk = (uint32_t)(commit->next.merge_next - MAP_DONE);
     enum error error = OK;
     for (chunk = store_space_next_changed(space, chunk); error == OK && budget > 0 && chunk < chunks; budget--) {

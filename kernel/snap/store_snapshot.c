@@ -92,20 +92,20 @@ enum error store_snapshot_commit(struct store *store, const void *record, uint32
 }
 
 /* The next generation is as the last one; what it is made for happens beside. The caller holds commit_lock. */
-static enum error commit_nothing(struct store *store, uint32_t history, bool is_settling, uint64_t wall_time_ns)
+static enum error commit_nothing(struct store *store, uint32_t history, bool is_compacting, uint64_t wall_time_ns)
 {
     struct layer nothing = {0};
     store->stop_ns = 0;
-    return store_commit_layer(store, &nothing, store->open_generation++, history, is_settling, store->system,
+    return store_commit_layer(store, &nothing, store->open_generation++, history, is_compacting, store->system,
                               store->system_bytes, wall_time_ns);
 }
 
-bool store_is_settled(const struct store *store)
+bool store_is_compact(const struct store *store)
 {
     return !store_merge_would_help(store);
 }
 
-enum error store_settle(struct store *store, uint64_t wall_time_ns)
+enum error store_compact(struct store *store, uint64_t wall_time_ns)
 {
     if (store->read_only || store->is_waiting) {
         return ERROR_READ_ONLY;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the device may have forgotten, and blocks that are better left alone until that is settled. See store_suspect.c.
+ * What the device may have forgotten, and blocks that are better left alone until that is known. See store_suspect.c.
  */
 #ifndef STORE_SUSPECT_H
 #define STORE_SUSPECT_H
