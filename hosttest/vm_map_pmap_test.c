@@ -111,6 +111,7 @@ static bool access_after_clearing_is_noted_again(void)
     return kept && loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(page);
 }
 
+/* PMAP-2 */
 static bool write_after_clearing_is_noted_again(void)
 {
     struct gpn page = page_at(SPACE_ONE, ADDRESS);
@@ -147,6 +148,7 @@ static bool use_after_sampling_is_found_by_the_next(void)
     return kept && sample.accessed == 1;
 }
 
+/* PMAP-4 */
 static bool stop_closes_what_is_seen(void)
 {
     struct gpn page = page_at(SPACE_ONE, ADDRESS);
@@ -159,7 +161,7 @@ static bool stop_closes_what_is_seen(void)
 }
 
 static const struct promise {
-    enum mmu_reason reason; /* of the invalidations that it depends on */
+    enum mmu_reason reason; /* of the invalidations that it depends on: PMAP-3 */
     bool (*is_kept)(void);
 } promises[] = {
     {MMU_ACTIVATE, activated_space_is_the_one_seen},
@@ -241,6 +243,7 @@ static void pmap_stop_reaches_the_other_spaces_when_they_are_activated_or_opened
     end();
 }
 
+/* PMAP-1 */
 static void pmap_entering_what_is_mapped_or_without_memory_changes_nothing(void **unused)
 {
     (void)unused;

@@ -30,9 +30,10 @@
  *     VM-10 The ring of replacement holds every page that has a frame, once, and no other, but for those of the system
  *           window, which are the kernel's own and stay. Its count is right.
  *
- * One rule binds the fault path (VM-9, not visible from here): a DIRTY page that is mapped writable has its D bit set
- * and its chunk noted as accessed, by the program's write or by pmap_mark_dirty(). Else a stop could not tell that the
- * page must be protected when its chunk is opened.
+ * One rule binds the fault path and cannot be seen from here:
+ *     VM-9  A DIRTY page that is mapped writable has its D bit set and its chunk noted as accessed, by the program's
+ *           write or by pmap_mark_dirty(). Else a stop could not tell that the page must be protected when its chunk is
+ *           opened.
  */
 #ifndef VM_MAP_H
 #define VM_MAP_H

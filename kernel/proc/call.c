@@ -115,7 +115,7 @@ int32_t call_sleep_until(const struct system_call *call, uint64_t deadline_ns)
     struct call_pace pace = {0};
 
     while (time_monotonic_ns() < deadline_ns) {
-        if (task_has_signal(call->task)) {
+        if (task_has_signal(call->task)) { /* CALL-3 */
             return -EINTR;
         }
         uint64_t until = call_pace_next(call, &pace, deadline_ns);

@@ -53,7 +53,7 @@ static enum error stop_world(uint8_t *record, uint32_t *record_bytes)
 {
     uint64_t begun = clock_boot_ns();
 
-    atomic_begin();
+    atomic_begin(); /* SNAP-1: the one instant */
     enum error error = store_snapshot_seal(backing);
     stops_begun++;
     if (error == OK) {
@@ -124,7 +124,7 @@ static enum error write_and_commit(const uint8_t *record, uint32_t record_bytes)
     struct snap_write_totals totals;
     enum error error = snap_write_pages(backing, &totals);
 
-    if (error != OK) {
+    if (error != OK) { /* SNAP-3 */
         store_snapshot_abort(backing);
         return error;
     }

@@ -7,7 +7,7 @@
  * mutex, and the note goes to the sealed layer. Both follow from where the page stands when the disk is done, with no
  * sleep between that look and the note.
  *
- *     SNAP-3  A page that is paged out is noted in the layer of the interval it was dirtied in.
+ *     SNAP-4  A page that is paged out is noted in the layer of the interval it was dirtied in.
  */
 #include "snap_page_out.h"
 #include "arch/frame.h"

@@ -7,7 +7,7 @@
  * or the copy. A page of zeroes takes no block. A page becomes writable again, with its D bit clear, as soon as its
  * content is on its way out of the lists; in between snapshots the hardware alone notes what is written.
  *
- *     SNAP-2  A page's content is in the generation being written, or in a copy that is, before the page changes.
+ * So a page's content is in the generation being written, or in a copy that is, before the page changes (SNAP-2).
  */
 #include "snap_write.h"
 #include "arch/frame.h"

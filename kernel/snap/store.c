@@ -302,8 +302,8 @@ static uint32_t reserve_blocks(const struct store *store)
 }
 
 /*
- * Before the first block of a snapshot is taken: nobody else has the image, and no root is in doubt. While a commit
- * runs it has seen to the first itself.
+ * Before the first block of a snapshot is taken: nobody else has the image, and no root is in doubt (STORE-5). While a
+ * commit runs it has seen to the first itself.
  */
 static enum error allowed_to_write(struct store *store)
 {
@@ -355,7 +355,7 @@ static void block_release(void *context, const struct disk_map_entry *entry)
 
 static enum error put(struct store *store, struct layer *layer, struct gpn page, const struct store_entry *entry)
 {
-    if (!block_is_none(entry->block) && !store_space_is_held(&store->space, entry->block)) {
+    if (!block_is_none(entry->block) && !store_space_is_held(&store->space, entry->block)) { /* STORE-2 */
         return ERROR_INVALID;
     }
     struct disk_map_entry replaced;

@@ -138,7 +138,7 @@ static bool when_is_sound(const struct disk_node *node, const struct disk_map_en
     return birth != 0 && birth <= node->generation && (node->level != 0 || entry->when >> DISK_WHEN_BITS < birth);
 }
 
-/* What must hold in a node that proved itself, so that damage in the writer cannot lead the reader astray. */
+/* What must hold in a node that proved itself (TREE-1, TREE-3): an error of its writer must not lead the reader astray. */
 static bool node_is_sound(const struct disk_node *node, const struct disk_tree_ref *ref, uint32_t level)
 {
     if (node->magic != DISK_NODE_MAGIC || node->level != level || node->count == 0 || node->count > DISK_NODE_ENTRIES ||
@@ -181,7 +181,7 @@ enum error store_cache_load(struct store *store, const struct disk_tree_ref *ref
             return error;
         }
         error = node_read(store, ref, level, page);
-        node = node_find(cache, ref->block); /* another thread may have been faster */
+        node = node_find(cache, ref->block); /* another thread may have been faster: CACHE-1 */
         if (error == OK && node == NULL) {
             error = node_add(cache, ref->block, page, false);
             node = node_find(cache, ref->block);
@@ -223,7 +223,7 @@ enum error store_cache_new(struct cache *cache, uint32_t block, struct disk_node
 struct disk_node *store_cache_dirty(struct cache *cache, uint32_t block)
 {
     struct cache_node *node = node_find(cache, block);
-    ASSERT(node != NULL && node->is_dirty);
+    ASSERT(node != NULL && node->is_dirty); /* TREE-4 */
     return node->bytes;
 }
 

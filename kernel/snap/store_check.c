@@ -204,6 +204,7 @@ static enum error retired_reach(struct checking *checking, struct space *reached
     return error;
 }
 
+/* STORE-6 */
 static enum error map_compare(struct checking *checking, struct space *reached)
 {
     struct store *store = checking->store;

@@ -2,9 +2,9 @@
 /*
  * Finding out what died with a generation. See store_dead.h.
  *
- * Pages: what the record puts or deletes had another place before, if any. Nodes and chunks: those of the old trees that
- * are in the new ones no more; what the generation has not written itself it shares with the one before, so neither walk
- * enters it. Records: those that its log does without.
+ * Pages: what the record puts or deletes had another place before, if any. Nodes and chunks: those of the old trees
+ * that are in the new ones no more; what the generation has not written itself it shares with the one before, so
+ * neither walk enters it. Records: those that its log does without.
  */
 #include "store_dead.h"
 #include "atomic.h"
@@ -313,6 +313,7 @@ static enum error step(struct dead_proof *proof, const struct disk_record_ref *r
     return error != OK ? error : store_chain_apply(store, ref, &proof->pages, NULL);
 }
 
+/* DEAD-1 once more, one generation on. */
 enum error store_dead_proof_advance(struct dead_proof *proof, const struct disk_record_ref *ref)
 {
     void *page;

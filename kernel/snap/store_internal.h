@@ -8,7 +8,8 @@
  *     STORE-4  The root on the disk is the one this store wrote or found last; anything else means another user.
  *     STORE-5  While a root is in doubt nothing is allocated, so what it may lead to stays as it is.
  *     STORE-6  The used blocks are those of the kept generations, the retired ones, and the reserved ones; no others.
- *     STORE-7  No request fails between a write and the flush that makes it durable. In full in store_suspect.c.
+ *     STORE-7  Between the first write of what a root leads to and the flush before the root no request has failed;
+ *              nor between the write of a root and the flush that makes it the newest.
  *
  * One thread at a time commits, pins or closes: it holds `commit_lock`. Looking up and the open layer need no lock:
  * their changes happen between two points where a thread may sleep, and who has slept looks whether `epoch` moved on.

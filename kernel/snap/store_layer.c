@@ -21,6 +21,7 @@ enum layer_answer store_layer_find(const struct layer *layer, uint32_t page, str
     return store_layer_covers(layer, page) ? LAYER_DELETED : LAYER_SILENT;
 }
 
+/* LAYER-1: the ranges stay as they are. */
 enum error store_layer_put(struct layer *layer, const struct disk_map_entry *entry, struct disk_map_entry *replaced)
 {
     struct disk_map_entry *slot;
@@ -211,6 +212,6 @@ void store_layer_check(const struct layer *layer)
     uint32_t first, last;
     while (store_layer_next_range(layer, &next, &first, &last)) {
         ASSERT(first >= free_from && first <= last);
-        free_from = (uint64_t)last + 2;
+        free_from = (uint64_t)last + 2; /* LAYER-2 */
     }
 }

@@ -28,6 +28,7 @@ struct block store_note_place(void)
     return (struct block){DISK_LABEL_COPY};
 }
 
+/* NOTE-2 */
 static bool is_whole(const struct store *store, const struct disk_note *note)
 {
     return note->magic == DISK_NOTE_MAGIC &&

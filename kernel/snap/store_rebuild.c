@@ -14,7 +14,7 @@ static enum error load_nothing(struct store *store, uint32_t chunk, void *bits)
 {
     (void)store;
     if (chunk == 0) {
-        *(uint8_t *)bits = (1u << DISK_RESERVED) - 1;
+        *(uint8_t *)bits = (1u << DISK_RESERVED) - 1; /* BLOCK-2 */
     }
     return OK;
 }

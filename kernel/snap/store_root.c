@@ -204,7 +204,7 @@ enum error store_root_read(struct store *store, struct store_report *report)
     return OK;
 }
 
-/* What the roots on the disk say about who uses the image. */
+/* What the roots on the disk say about who uses the image (STORE-4). */
 static enum error roots_compare(const struct store *store, void *const pages[DISK_ROOTS])
 {
     bool ours = false;

@@ -164,6 +164,7 @@ static uint32_t chunk_hold(struct space *space, uint32_t number, uint32_t bit, u
     return count;
 }
 
+/* STORE-1: only blocks that are neither used nor held are handed out. */
 enum error store_space_allocate(struct space *space, uint32_t wanted, uint32_t reserve, struct extent *out)
 {
     uint32_t chunks = store_space_chunk_count(space);
@@ -233,6 +234,7 @@ void store_space_release(struct space *space, struct extent extent)
     space->held -= extent.count;
 }
 
+/* BLOCK-1 */
 void store_space_take(struct space *space, struct extent extent)
 {
     for (uint32_t i = 0; i < extent.count; i++) {
@@ -328,6 +330,7 @@ uint32_t store_space_next_changed(const struct space *space, uint32_t chunk)
     return chunk < chunks ? chunk : chunks;
 }
 
+/* BLOCK-3 */
 void store_space_set_changed(struct space *space, uint32_t chunk, bool is_changed)
 {
     chunk_of(space, chunk)->is_changed = is_changed;

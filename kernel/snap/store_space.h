@@ -9,9 +9,9 @@
  * only: written, or about to be, for a generation that is not yet committed. Only free blocks are handed out, so
  * nothing that any durable root leads to is overwritten.
  *
- *     SPACE-1  A block is in one of the three states; the counters agree with the maps.
- *     SPACE-2  The reserved blocks at the start of the image are used.
- *     SPACE-3  A chunk that is not loaded is as the free-space tree says; one that differs from it is marked changed.
+ *     BLOCK-1  A block is in one of the three states; the counters agree with the maps.
+ *     BLOCK-2  The reserved blocks at the start of the image are used.
+ *     BLOCK-3  A chunk that is not loaded is as the free-space tree says; one that differs from it is marked changed.
  *
  * The used blocks of a chunk are read when they are first asked for. Functions that may read may sleep and fail with
  * ERROR_IO, ERROR_CHECKSUM or ERROR_NO_MEMORY; the others need the chunk loaded, which a held block's chunk always is.

@@ -2,18 +2,17 @@
 /*
  * What the device may have forgotten.
  *
- * A device that was gone for a moment (a server that was restarted, a disk whose power failed) shows that in no other way
- * than by a request that fails, and has lost what was written and not flushed. The next flush succeeds all the same. So
- * after any failure, of whatever request, nothing that was not durable by then is believed: metadata is written again from
- * memory; page content, which need not be in memory any more, is read, proved and written again.
+ * A device that was gone for a moment (a server that was restarted, a disk whose power failed) shows that in no other
+ * way than by a request that fails, and has lost what was written and not flushed. The next flush succeeds all the
+ * same. So after any failure, of whatever request, nothing that was not durable by then is believed: metadata is
+ * written again from memory; page content, which need not be in memory any more, is read, proved and written again.
  *
- * A block that is bad fails in the same way and cannot be told from that for certain. What such a block costs is bounded
- * instead: a run of blocks that could not be read is not asked for again until a commit has succeeded, or there is
- * nothing to commit; and a block that cannot be written is retired (place.c). So every bad block costs at most one
+ * A block that is bad fails in the same way and cannot be told from that for certain. What such a block costs is
+ * bounded instead: a run of blocks that could not be read is not asked for again until a commit has succeeded, or there
+ * is nothing to commit; and a block that cannot be written is retired (place.c). So every bad block costs at most one
  * repetition for each commit.
  *
- *     STORE-7  Between the first write of what a root leads to and the flush before the root no request has failed;
- *              nor between the write of a root and the flush that makes it the newest.
+ * That is how STORE-7 is kept.
  */
 #include "store_suspect.h"
 #include "atomic.h"

@@ -64,7 +64,7 @@ static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *
         if (level > 1) {
             uint32_t child = store_node_child(node, page);
             if (child + 1 < node->count) {
-                *beyond = node->entries[child + 1].page;
+                *beyond = node->entries[child + 1].page; /* TREE-2 */
             }
             ref = child_ref(&node->entries[child]);
             continue;

@@ -95,6 +95,7 @@ uint64_t store_tree_link_proved(struct store *store, const struct disk_tree_ref 
     return holds ? ref->when : store_link_when(place.generation, ref->block, 0);
 }
 
+/* A node in a block that is held until the edit is kept or abandoned (CACHE-2). */
 static enum error node_new(struct tree_edit *edit, uint32_t level, uint32_t *block, uint64_t *when,
                            struct disk_node **out)
 {

@@ -36,7 +36,7 @@ void mutex_unlock(struct mutex *mutex, enum lock_rank rank)
     lock_order_drop(&mutex->owner->locks, rank);
     mutex->owner = NULL;
     if (mutex->waiters.last != NULL) {
-        mutex->owner = mutex->waiters.last->next;
+        mutex->owner = mutex->waiters.last->next; /* THREAD-3 */
         (void)wait_queue_wake(&mutex->waiters, 1);
     }
 }

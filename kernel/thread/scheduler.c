@@ -58,6 +58,7 @@ void scheduler_start(struct thread *first, struct thread *idle)
     running_since_ns = clock_boot_ns();
 }
 
+/* THREAD-1: the thread is in no queue. */
 void scheduler_make_ready(struct thread *thread)
 {
     ASSERT(!interrupt_is_enabled());

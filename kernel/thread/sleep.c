@@ -120,7 +120,7 @@ enum error wait_queue_sleep(struct wait_queue *queue, uint64_t deadline_ns, bool
         thread->deadline_ns = deadline_ns;
         thread->has_deadline = deadline_ns != DEADLINE_NEVER;
         thread_queue_add_last(&queue->last, thread);
-        if (thread->has_deadline) {
+        if (thread->has_deadline) { /* THREAD-2 */
             sleepers_add(thread);
         }
         scheduler_switch();

@@ -14,6 +14,7 @@ void watch_begin(struct watch_list *list, struct watch *watch, struct watcher *w
     list->first = watch;
 }
 
+/* WATCH-1: off the one list it is on. */
 void watch_end(struct watch *watch)
 {
     *watch->link = watch->next;

@@ -79,7 +79,7 @@ static enum error bring_in(struct vm_page *page, const struct vm_allowance *allo
 
 /*
  * The nearest source's page with content, resident and locked. `*lender` NULL: none has any; *last is then the page of
- * the last source asked.
+ * the last source asked. The mutexes are locked upwards (LINEAGE-3).
  */
 static enum error find_lender(struct gpn gpn, const struct vm_allowance *allowance, struct vm_page **lender,
                               struct gpn *last, enum eidolon_count *kind)

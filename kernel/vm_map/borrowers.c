@@ -80,6 +80,7 @@ bool vm_page_take_accessed(const struct vm_page *page)
     return accessed;
 }
 
+/* PMAP-1 for the page itself, LINEAGE-2 for those who borrow it. */
 bool vm_mappings_are_right(const struct vm_page *page)
 {
     DOES_NOT_SLEEP();

@@ -252,7 +252,7 @@ static enum error visit_stored(visit_page *visit, struct space_id space, struct 
 enum error vm_give_to_source(struct space_id space)
 {
     thread_may_sleep();
-    ASSERT(vm_lineage_children(vm_lineage_source(space)) == 1 && vm_lineage_children(space) == 0);
+    ASSERT(vm_lineage_children(vm_lineage_source(space)) == 1 && vm_lineage_children(space) == 0); /* LINEAGE-1 */
     enum error error = visit_resident(try_give_page, space, space);
 
     return error == OK ? visit_stored(try_give_page, space, space) : error;

@@ -90,7 +90,7 @@ void pipe_close(uint32_t pipe, enum pipe_end end)
         return;
     }
     pipe_wake(pipe, other_end(end));
-    if (!has_ends(pipe)) {
+    if (!has_ends(pipe)) { /* PIPE-1 */
         clear(pipe);
         set_used(pipe, false);
         pipe_trim_later(pipe);

@@ -3,8 +3,8 @@
  * The pages of the tables of records: making them usable, and giving back those that hold nothing.
  *
  * A page of records that a snapshot owes is copied to a frame of the kernel's reserve when it is written to, and that
- * cannot wait. So there are never more pages than half of the reserve: every one of them could be copied at once. Each table
- * has a guaranteed share of that budget, and what is left over is for whoever comes first.
+ * cannot wait. So there are never more pages than half of the reserve: every one of them could be copied at once. Each
+ * table has a guaranteed share of that budget, and what is left over is for whoever comes first.
  */
 #include "atomic.h"
 #include "log.h"
@@ -48,7 +48,7 @@ static uint32_t beyond(uint32_t pages, enum record_type type)
     return pages > guaranteed(type) ? pages - guaranteed(type) : 0;
 }
 
-/* Whether a table may have more pages: its share is not used up, or what no table has for certain is not. */
+/* Whether a table may have more pages (RECORD-2): its share is not used up, or what no table has for certain is not. */
 static bool may_grow(enum record_type type, uint32_t more)
 {
     uint32_t shared = vm_frame_reserve() / RECORD_SHARE, used = beyond(pages_of[type] + more, type);
@@ -245,8 +245,8 @@ bool record_give_back_last(enum record_type type, uint32_t count)
 }
 
 /*
- * Free records are looked for when a table needs a page and the budget has none, when a program has ended, and once after a
- * boot. A unit that holds free records only goes, wherever in its table it is.
+ * Free records are looked for when a table needs a page and the budget has none, when a program has ended, and once
+ * after a boot. A unit that holds free records only goes, wherever in its table it is.
  */
 static void trim_units(enum record_type type, uint32_t spare)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spaces: records, owners, and the end of those that nobody needs. (Collapse is in space_collapse.c, cloning in clone.c.)
+ * Spaces: records, owners, and the end of those that nobody needs. (Collapse is in space_collapse.c, cloning in
+ * clone.c.)
  *
  * The end of a space is one step for whoever looks: it becomes a source without children. Its pages and regions are
  * then taken back at leisure, which may sleep or fail, and after a cut whoever boots finds it so and goes on.
@@ -206,6 +207,7 @@ static enum error empty(struct space_id space)
     return error;
 }
 
+/* SPACE-3 */
 static bool is_leaving(struct space_id space)
 {
     return space.number != 0 && space_at(space)->state == SPACE_SOURCE && vm_lineage_children(space) == 0;
@@ -275,7 +277,7 @@ static enum error adopt(uint32_t index)
     if (error == OK && record->state == SPACE_SOURCE) {
         error = vm_region_adopt(&region_table, record->region_root);
     } else if (error == OK && (space_owner((struct space_id){index}) == 0 || record->region_root != 0)) {
-        error = ERROR_FORMAT_DAMAGED; /* owned by nobody */
+        error = ERROR_FORMAT_DAMAGED; /* owned by nobody, or with regions of its own: SPACE-2 */
     }
     if (error == OK && !regions_are_sound(index)) {
         error = ERROR_FORMAT_DAMAGED;

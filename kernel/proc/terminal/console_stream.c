@@ -36,7 +36,7 @@ static uint32_t waiting(void)
     return (uint32_t)(outbox()->written - outbox()->released);
 }
 
-/* Hand a piece to the line, as far as it has room. Returns whether all that may go has been handed over. */
+/* Hand a piece to the line, as far as it has room and the piece is durable (STREAM-1). Returns whether none is left. */
 static bool hand_piece(void)
 {
     uint32_t start = (uint32_t)(handed_to % TERMINAL_OUTBOX_BYTES);
@@ -71,7 +71,7 @@ static void pump(void *unused)
             wait_for_line(SERIAL_TRANSMIT_BYTES / 2);
         }
         wait_for_line(SERIAL_TRANSMIT_BYTES);
-        outbox()->released = handed_to;
+        outbox()->released = handed_to; /* STREAM-2 */
         wait_queue_wake(&room_queue, UINT32_MAX);
     }
 }
@@ -82,7 +82,7 @@ enum error stream_start(bool hold)
 
     is_held = hold;
     at_stop = may_go_to = outbox()->written;
-    handed_to = outbox()->released;
+    handed_to = outbox()->released; /* STREAM-3 */
     if (waiting() > 0) {
         console_say("eidolon: the next %u bytes may have been seen before", waiting());
     }

@@ -13,8 +13,8 @@
  *
  *     TERMINAL-1  The cursor and the scroll region lie on the screen.
  *     TERMINAL-2  input_length counts what is queued; line_length of it, at the end, is a line that is still being
- * typed, and holds no mark; line_ends is the number of marks in the queue. TERMINAL-3  Every field is sound as
- * terminal_validate() says, whatever bytes went through.
+ *                 typed, and holds no mark; line_ends is the number of marks in the queue.
+ *     TERMINAL-3  Every field is sound as terminal_validate() says, whatever bytes went through.
  */
 #ifndef TERMINAL_OBJECT_H
 #define TERMINAL_OBJECT_H
