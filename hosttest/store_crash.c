@@ -117,8 +117,12 @@ static bool commit_is_right(struct fake_disk *disk, struct store *store, char *w
 {
     (void)disk;
     enum error error = store_delete(store, (struct gpn){5}, 1);
-    error = error != OK ? error : store_snapshot_seal(store);
-    error = error != OK ? error : store_snapshot_commit(store, "x", 1, 77);
+    if (error == OK) {
+        error = store_snapshot_seal(store);
+    }
+    if (error == OK) {
+        error = store_snapshot_commit(store, "x", 1, 77);
+    }
     if (error != OK) {
         snprintf(why, room, "commit after recovery: %s", error_text(error));
     }

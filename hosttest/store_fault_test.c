@@ -367,7 +367,9 @@ static bool read_damaged(struct store *store, const struct world_generation *gen
         struct store_entry entry;
         struct gpn gpn = {world.gpn[i]};
         enum error error = store_find(store, gpn, &entry);
-        error = error != OK ? error : store_read(store, gpn, &entry, page);
+        if (error == OK) {
+            error = store_read(store, gpn, &entry, page);
+        }
         if (error == ERROR_CHECKSUM) {
             damage = true;
         } else if (generation->pages[i] == 0) {
@@ -393,7 +395,9 @@ static void expect_living(struct store *store, uint32_t block, const char *when,
     for (uint32_t i = 0; i < LIVING; i++) {
         struct gpn gpn = {world.gpn[i]};
         enum error error = store_find(store, gpn, &entry);
-        error = error != OK ? error : store_read(store, gpn, &entry, page);
+        if (error == OK) {
+            error = store_read(store, gpn, &entry, page);
+        }
         content_fill(LIVING_0 + i, expected);
         if (error != OK || memcmp(page, expected, PAGE_SIZE) != 0) {
             fail_msg("block %u damaged, %s: page %u is not what was written: %s", block, when, i, error_text(error));

@@ -353,7 +353,9 @@ static bool page_equals(const struct world *world, struct store *store, uint32_t
     if (content == 0 && error == ERROR_NOT_FOUND) {
         return true;
     }
-    error = error != OK ? error : store_read(store, gpn, &entry, page);
+    if (error == OK) {
+        error = store_read(store, gpn, &entry, page);
+    }
     if (error != OK || content == 0) {
         snprintf(why, room, "page %08x: %s, expected content %u", gpn.number, error_text(error), content);
         return false;

@@ -45,7 +45,9 @@ static bool is_damaged(struct store *store, const struct world_generation *gener
         struct store_entry entry;
         struct gpn gpn = {world.gpn[i]};
         enum error error = store_find(store, gpn, &entry);
-        error = error != OK ? error : store_read(store, gpn, &entry, found);
+        if (error == OK) {
+            error = store_read(store, gpn, &entry, found);
+        }
         if (error == ERROR_NOT_FOUND) {
             assert_int_equal(generation->pages[i], 0);
         } else if (error == OK) {

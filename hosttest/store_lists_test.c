@@ -63,7 +63,7 @@ enum error __wrap_store_record_append(struct record_writer *writer, enum disk_it
     uint8_t changed[sizeof(struct disk_record_ref)];
     if (lie == TWICE && dies) {
         enum error error = __real_store_record_append(writer, type, item);
-        return error != OK ? error : __real_store_record_append(writer, type, item);
+        return error == OK ? __real_store_record_append(writer, type, item) : error;
     }
     if (lie == TRUTH || !dies || told == wanted) {
         return __real_store_record_append(writer, type, item);

@@ -90,7 +90,9 @@ static void page_list(struct store *store, uint32_t page, content_id content)
     if (error == ERROR_NOT_FOUND && content == 0) {
         return;
     }
-    error = error == OK ? store_read(store, gpn, &entry, found) : error;
+    if (error == OK) {
+        error = store_read(store, gpn, &entry, found);
+    }
     if (error != OK) {
         printf("page %u lost\n", gpn.number);
         return;

@@ -91,7 +91,9 @@ enum error snap_page_out(struct store *store, struct vm_page *const pages[], uin
     }
     describe(store, pages, count);
     enum error error = snap_place_begin(store, &placement);
-    error = error != OK ? error : snap_place_end(store, &placement);
+    if (error == OK) {
+        error = snap_place_end(store, &placement);
+    }
     if (error == OK) {
         return put_all(store, pages, count);
     }

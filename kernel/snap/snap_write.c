@@ -197,7 +197,9 @@ enum error snap_write_pages(struct store *store, struct snap_write_totals *total
             begun++;
         } else if (begun > ended) {
             enum error end_error = end_batch(store, map, &batches[ended++ % BATCHES], totals);
-            error = error == OK ? end_error : error;
+            if (error == OK) {
+                error = end_error;
+            }
             vm_snapshot_progressed();
         } else if (error == OK) {
             wait_for_page(map);

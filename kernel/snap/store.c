@@ -30,9 +30,13 @@ enum error store_format(struct block_device *device, const struct store_format_o
         return ERROR_RANGE;
     }
     enum error error = store_root_write_first(device, options);
-    error = error != OK ? error : block_flush(device);
-    error = error != OK ? error : store_label_write(device, options);
-    return error != OK ? error : block_flush(device);
+    if (error == OK) {
+        error = block_flush(device);
+    }
+    if (error == OK) {
+        error = store_label_write(device, options);
+    }
+    return error == OK ? block_flush(device) : error;
 }
 
 /* Say in the roots that the image is in use, and by whom. */
@@ -71,7 +75,9 @@ static enum error ask_to_accept(struct store *store, const struct store_open_opt
         return error;
     }
     error = store_system_record(store, page, &length);
-    error = error != OK ? error : options->accept(page, length);
+    if (error == OK) {
+        error = options->accept(page, length);
+    }
     store_page_free(page);
     return error;
 }
@@ -92,7 +98,9 @@ static enum error recover(struct store *store, const struct store_open_options *
 {
     struct generation generation = options->generation;
     enum error error = store_label_read(store, report);
-    error = error != OK ? error : store_root_read(store, report);
+    if (error == OK) {
+        error = store_root_read(store, report);
+    }
     if (error != OK) {
         return error;
     }
@@ -199,8 +207,12 @@ enum error store_open(struct block_device *device, const struct store_open_optio
         store->system = page;
         error = store_cache_initialise(&store->cache, store->tuning.cache_nodes);
     }
-    error = error != OK ? error : store_unread_new(&store->unread);
-    error = error != OK ? error : recover(store, options, report);
+    if (error == OK) {
+        error = store_unread_new(&store->unread);
+    }
+    if (error == OK) {
+        error = recover(store, options, report);
+    }
     if (error != OK) {
         store_free(store);
         return error;
@@ -215,7 +227,9 @@ enum error store_close(struct store *store)
     if (!store->read_only && !store->is_waiting && !store->is_sealed) {
         mutex_lock(&store->commit_lock, LOCK_COMMIT);
         error = store_root_resolve(store);
-        error = error != OK ? error : store_root_confirm(store);
+        if (error == OK) {
+            error = store_root_confirm(store);
+        }
         if (error == OK) {
             struct disk_root *root = store->root;
             root->flags |= store->maintenance ? 0 : DISK_ROOT_CLEAN;

@@ -20,11 +20,15 @@ enum error store_chain_collect(struct store *store, const struct disk_record_ref
     }
     struct disk_head *older = page;
     error = store_record_read_head(store, store->window, newest, head);
-    error = error != OK ? error : store_ref_list_prepend(chain, newest);
+    if (error == OK) {
+        error = store_ref_list_prepend(chain, newest);
+    }
     struct disk_record_ref ref = head->predecessor;
     while (error == OK && ref.block != 0 && ref.generation > head->map_base) {
         error = store_record_read_head(store, store->window, &ref, older);
-        error = error != OK ? error : store_ref_list_prepend(chain, &ref);
+        if (error == OK) {
+            error = store_ref_list_prepend(chain, &ref);
+        }
         ref = older->predecessor;
     }
     store_page_free(page);

@@ -66,7 +66,9 @@ static enum error owner_slot(struct checking *checking, uint32_t block, uint32_t
     uint32_t leaf = block / MARKS_PER_PAGE;
     void *table, *marks;
     enum error error = level_down(&checking->owners[leaf / PAGES_PER_ROOT], &table);
-    error = error != OK ? error : level_down(&((void **)table)[leaf % PAGES_PER_ROOT], &marks);
+    if (error == OK) {
+        error = level_down(&((void **)table)[leaf % PAGES_PER_ROOT], &marks);
+    }
     if (error == OK) {
         *out = &((uint32_t *)marks)[block % MARKS_PER_PAGE];
     }
@@ -175,7 +177,9 @@ static enum error chunk_compare(struct checking *checking, struct space *reached
         return OK; /* the walk has found that */
     }
     const uint32_t *map = bits;
-    error = error != OK ? error : store_space_bits(reached, chunk, &bits);
+    if (error == OK) {
+        error = store_space_bits(reached, chunk, &bits);
+    }
     const uint32_t *needed = bits;
     for (uint32_t i = 0; error == OK && i < PAGE_SIZE / sizeof(*map); i++) {
         checking->result->leaked += (uint32_t)__builtin_popcount(map[i] & ~needed[i]);
@@ -209,7 +213,9 @@ static enum error map_compare(struct checking *checking, struct space *reached)
 {
     struct store *store = checking->store;
     enum error error = retired_reach(checking, reached, &store->bad);
-    error = error != OK ? error : retired_reach(checking, reached, &store->new_bad);
+    if (error == OK) {
+        error = retired_reach(checking, reached, &store->new_bad);
+    }
     if (error != OK) {
         return error;
     }
@@ -276,8 +282,10 @@ static enum error check(struct checking *checking, struct space *reached)
     labels_check(checking);
     checking->result->generations = generations_count(store);
     enum error error = store_reach(store, store->root, UINT64_MAX, reached, &visitor);
-    error = error != OK ? error : map_compare(checking, reached);
-    return error != OK ? error : store_lists_check(store, &listener);
+    if (error == OK) {
+        error = map_compare(checking, reached);
+    }
+    return error == OK ? store_lists_check(store, &listener) : error;
 }
 
 enum error store_check(struct store *store, const struct store_check_options *options,
@@ -289,11 +297,16 @@ enum error store_check(struct store *store, const struct store_check_options *op
     struct space reached = {0};
     void *owners = NULL;
     enum error error = store_page_new(&checking.content);
-    error = error != OK ? error : store_page_new(&owners);
+    if (error == OK) {
+        error = store_page_new(&owners);
+    }
     checking.owners = owners;
-    error =
-        error != OK ? error : store_space_initialise(&reached, store, reserved_only, store->block_count, DISK_RESERVED);
-    error = error != OK ? error : check(&checking, &reached);
+    if (error == OK) {
+        error = store_space_initialise(&reached, store, reserved_only, store->block_count, DISK_RESERVED);
+    }
+    if (error == OK) {
+        error = check(&checking, &reached);
+    }
     store_space_clear(&reached);
     owners_free(&checking);
     store_page_free(checking.content);

@@ -84,8 +84,12 @@ static enum error list_check(struct lists *lists, const struct disk_record_ref *
     struct dead_proof *proof = &lists->proof;
     enum error error =
         proof->generation == before->generation ? OK : store_dead_proof_start(proof, lists->store, before);
-    error = error != OK ? error : store_dead_proof_advance(proof, ref);
-    error = error != OK ? error : store_record_read(lists->store, ref, &visitor);
+    if (error == OK) {
+        error = store_dead_proof_advance(proof, ref);
+    }
+    if (error == OK) {
+        error = store_record_read(lists->store, ref, &visitor);
+    }
     if (error == OK) {
         rest_check(lists, ref->generation);
     }
@@ -179,5 +183,5 @@ enum error store_lists_check(struct store *store, const struct lists_listener *l
     }
     enum error error = dead_check(&lists);
     store_dead_proof_clear(&lists.proof);
-    return error != OK ? error : merge_check(&lists);
+    return error == OK ? merge_check(&lists) : error;
 }

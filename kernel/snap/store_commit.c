@@ -65,7 +65,9 @@ static enum error range_dies(struct run_list *dead, struct commit *commit, uint3
         if (error == ERROR_NOT_FOUND || store_is_damage(error) || (error == OK && old.page > last)) {
             return OK;
         }
-        error = error != OK ? error : page_dies(dead, commit, &old);
+        if (error == OK) {
+            error = page_dies(dead, commit, &old);
+        }
         if (error != OK) {
             return error;
         }
@@ -173,10 +175,18 @@ static enum error append_changes(struct commit *commit)
 {
     struct run_list dead = {0};
     enum error error = append_carried(commit);
-    error = error != OK ? error : append_ranges(commit, DISK_ITEM_DELETE, commit->sealed);
-    error = error != OK ? error : append_puts(commit);
-    error = error != OK ? error : dead_collect(commit, &dead);
-    error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &dead);
+    if (error == OK) {
+        error = append_ranges(commit, DISK_ITEM_DELETE, commit->sealed);
+    }
+    if (error == OK) {
+        error = append_puts(commit);
+    }
+    if (error == OK) {
+        error = dead_collect(commit, &dead);
+    }
+    if (error == OK) {
+        error = append_runs(commit, DISK_ITEM_DEAD, &dead);
+    }
     store_run_list_clear(&dead);
     return error;
 }
@@ -264,19 +274,37 @@ static enum error record_write(struct commit *commit, const void *system, uint32
         return error;
     }
     error = store_tree_edit_seal(&commit->page_edit, &commit->queue, &commit->nodes);
-    error = error != OK ? error : store_tree_edit_seal(&commit->space_edit, &commit->queue, &commit->nodes);
-    error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->nodes);
-    error = error != OK ? error : append_runs(commit, DISK_ITEM_ALLOCATED, &commit->chunk_blocks);
+    if (error == OK) {
+        error = store_tree_edit_seal(&commit->space_edit, &commit->queue, &commit->nodes);
+    }
+    if (error == OK) {
+        error = append_runs(commit, DISK_ITEM_ALLOCATED, &commit->nodes);
+    }
+    if (error == OK) {
+        error = append_runs(commit, DISK_ITEM_ALLOCATED, &commit->chunk_blocks);
+    }
     if (error == OK) {
         bad_take(store, commit);
         error = append_runs(commit, DISK_ITEM_BAD, &commit->bad);
     }
-    error = error != OK ? error : append_changes(commit);
-    error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->page_edit.dead);
-    error = error != OK ? error : append_runs(commit, DISK_ITEM_DEAD, &commit->space_edit.dead);
-    error = error != OK ? error : append_dead_records(commit);
-    error = error != OK ? error : store_history_advance(commit);
-    error = error != OK ? error : store_record_close(writer);
+    if (error == OK) {
+        error = append_changes(commit);
+    }
+    if (error == OK) {
+        error = append_runs(commit, DISK_ITEM_DEAD, &commit->page_edit.dead);
+    }
+    if (error == OK) {
+        error = append_runs(commit, DISK_ITEM_DEAD, &commit->space_edit.dead);
+    }
+    if (error == OK) {
+        error = append_dead_records(commit);
+    }
+    if (error == OK) {
+        error = store_history_advance(commit);
+    }
+    if (error == OK) {
+        error = store_record_close(writer);
+    }
     if (error == OK) {
         head_fill(commit, wall_time_ns);
         error = leaves_room(commit) ? OK : ERROR_NO_SPACE;
@@ -301,8 +329,10 @@ static enum error commit_reserve(struct commit *commit)
         return store_ref_list_reserve(&store->log);
     }
     enum error error = store_layer_reserve(&store->recent, &commit->carried);
-    error = error != OK ? error : store_layer_reserve(&store->recent, commit->sealed);
-    return error != OK ? error : store_ref_list_reserve(&store->log);
+    if (error == OK) {
+        error = store_layer_reserve(&store->recent, commit->sealed);
+    }
+    return error == OK ? store_ref_list_reserve(&store->log) : error;
 }
 
 static enum error root_write(struct commit *commit)
@@ -314,7 +344,7 @@ static enum error root_write(struct commit *commit)
     }
     root->flags |= commit->is_withheld || commit->store->has_lost ? DISK_ROOT_REBUILD : 0;
     enum error error = store_root_confirm(commit->store);
-    return error != OK ? error : store_root_commit(commit->store, root);
+    return error == OK ? store_root_commit(commit->store, root) : error;
 }
 
 static enum error commit_prepare(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
@@ -323,8 +353,10 @@ static enum error commit_prepare(struct commit *commit, const void *system, uint
     if (store_is_damage(error)) {
         commit->store->map_is_stale = true; /* its tree cannot be read: the next attempt writes a new one */
     }
-    error = error != OK ? error : record_write(commit, system, bytes, wall_time_ns);
-    return error != OK ? error : commit_reserve(commit);
+    if (error == OK) {
+        error = record_write(commit, system, bytes, wall_time_ns);
+    }
+    return error == OK ? commit_reserve(commit) : error;
 }
 
 static void runs_apply(struct space *space, const struct run_list *list, void (*apply)(struct space *, struct extent))
@@ -459,13 +491,17 @@ static enum error commit_write(struct commit *commit, const void *system, uint32
     struct store *store = commit->store;
     store_write_begin(store);
     enum error error = store_suspects_rewrite(store, commit->sealed);
-    error = error != OK ? error : commit_prepare(commit, system, bytes, wall_time_ns);
+    if (error == OK) {
+        error = commit_prepare(commit, system, bytes, wall_time_ns);
+    }
     enum error written = store_write_queue_finish(&commit->queue);
-    error = error != OK ? error : written;
+    if (error == OK) {
+        error = written;
+    }
     if (error == OK) {
         error = store_flush(store); /* everything a root will lead to is durable before the root is written */
     }
-    return error != OK ? error : root_write(commit);
+    return error == OK ? root_write(commit) : error;
 }
 
 static enum error commit_attempt(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)

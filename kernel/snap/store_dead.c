@@ -109,7 +109,7 @@ static enum error pages_die(struct dead_proof *proof, const struct disk_extent *
          error == OK && entry != NULL && entry->page <= last; entry = store_index_after(log, entry)) {
         error = entry_dies(proof, entry);
     }
-    return error != OK ? error : tree_pages_die(proof, pages->first, last);
+    return error == OK ? tree_pages_die(proof, pages->first, last) : error;
 }
 
 /* What is only put once more has the birth that it had. */
@@ -210,8 +210,12 @@ static enum error tree_dies(struct dead_proof *proof, const struct disk_tree_ref
         return OK;
     }
     enum error error = store_page_new(&difference.page);
-    error = error != OK ? error : store_tree_walk(proof->store, after, &visit_new);
-    error = error != OK ? error : store_tree_walk(proof->store, before, &visit_old);
+    if (error == OK) {
+        error = store_tree_walk(proof->store, after, &visit_new);
+    }
+    if (error == OK) {
+        error = store_tree_walk(proof->store, before, &visit_old);
+    }
     store_index_clear(&difference.shared);
     store_page_free(difference.page);
     return error;
@@ -305,12 +309,22 @@ static enum error step(struct dead_proof *proof, const struct disk_record_ref *r
     if (error == OK && head->predecessor.generation != proof->generation) {
         error = ERROR_FORMAT_DAMAGED;
     }
-    error = error != OK ? error : store_record_read(store, ref, &visitor);
-    error = error != OK ? error : tree_dies(proof, &proof->page_tree, &head->page_tree, head->generation, false);
-    error = error != OK ? error : tree_dies(proof, &proof->space_tree, &head->space_tree, head->generation, true);
-    error = error != OK ? error : store_ref_list_append(&proof->records, ref);
-    error = error != OK ? error : records_die(proof, head->map_base);
-    return error != OK ? error : store_chain_apply(store, ref, &proof->pages, NULL);
+    if (error == OK) {
+        error = store_record_read(store, ref, &visitor);
+    }
+    if (error == OK) {
+        error = tree_dies(proof, &proof->page_tree, &head->page_tree, head->generation, false);
+    }
+    if (error == OK) {
+        error = tree_dies(proof, &proof->space_tree, &head->space_tree, head->generation, true);
+    }
+    if (error == OK) {
+        error = store_ref_list_append(&proof->records, ref);
+    }
+    if (error == OK) {
+        error = records_die(proof, head->map_base);
+    }
+    return error == OK ? store_chain_apply(store, ref, &proof->pages, NULL) : error;
 }
 
 /* DEAD-1 once more, one generation on. */

@@ -81,7 +81,9 @@ static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
         return error;
     }
     error = store_record_append(&commit->writer, DISK_ITEM_FREED, &item);
-    error = error != OK ? error : store_run_list_append(&commit->freed, first, count, 0);
+    if (error == OK) {
+        error = store_run_list_append(&commit->freed, first, count, 0);
+    }
     if (error != OK) {
         store_space_stay(space, (struct extent){{first}, count});
     }
@@ -172,7 +174,7 @@ static enum error list_prove(struct drop *drop, const struct disk_record_ref *ol
     drop->proof = store->proof;
     enum error error =
         drop->proof->generation == oldest->generation ? OK : store_dead_proof_start(drop->proof, store, oldest);
-    return error != OK ? error : store_dead_proof_advance(drop->proof, successor);
+    return error == OK ? store_dead_proof_advance(drop->proof, successor) : error;
 }
 
 /* A list is not right, or nobody can say: what it may have lost is found with the next opening. */

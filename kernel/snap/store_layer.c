@@ -151,7 +151,7 @@ static enum error index_reserve(struct index *into, const struct index *from)
 enum error store_layer_reserve(struct layer *into, const struct layer *from)
 {
     enum error error = index_reserve(&into->pages, &from->pages);
-    return error != OK ? error : index_reserve(&into->deleted, &from->deleted);
+    return error == OK ? index_reserve(&into->deleted, &from->deleted) : error;
 }
 
 static void ranges_merge(struct layer *into, const struct layer *from)

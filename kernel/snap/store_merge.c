@@ -148,8 +148,10 @@ static enum error map_step(struct commit *commit)
 static enum error chunk_write(struct commit *commit, uint32_t chunk)
 {
     enum error error = store_run_list_append(&commit->chunks, chunk, 1, 0);
-    return error != OK ? error
-                       : store_space_tree_write(&commit->space_edit, chunk, &commit->queue, &commit->chunk_blocks);
+    if (error != OK) {
+        return error;
+    }
+    return store_space_tree_write(&commit->space_edit, chunk, &commit->queue, &commit->chunk_blocks);
 }
 
 /* The retired blocks get their entries. */
@@ -211,7 +213,9 @@ static enum error space_whole(struct commit *commit)
     for (uint32_t chunk = 0; error == OK && chunk < store_space_chunk_count(space); chunk++) {
         error = chunk_write(commit, chunk);
     }
-    error = error != OK ? error : bad_write(commit);
+    if (error == OK) {
+        error = bad_write(commit);
+    }
     commit->next.space_base = commit->generation - 1;
     commit->map_is_whole = true;
     return error;

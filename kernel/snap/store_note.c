@@ -135,7 +135,9 @@ enum error store_note_write(struct store *store, const struct store_note *note)
     if (error == OK) {
         store_write_begin(store);
         error = block_write(store->device, store_note_place(), page);
-        error = error != OK ? error : store_flush(store);
+        if (error == OK) {
+            error = store_flush(store);
+        }
     }
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     store_page_free(page);

@@ -51,8 +51,10 @@ static enum error root_copy(const struct store *store, struct disk_root **out)
 static enum error root_replace(struct store *store, const struct disk_root *root)
 {
     enum error error = store_root_resolve(store);
-    error = error != OK ? error : store_root_confirm(store);
-    return error != OK ? error : store_root_commit(store, root);
+    if (error == OK) {
+        error = store_root_confirm(store);
+    }
+    return error == OK ? store_root_commit(store, root) : error;
 }
 
 static enum error pin(struct store *store, struct disk_root *root, uint64_t generation, const char *name)

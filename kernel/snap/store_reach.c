@@ -39,7 +39,7 @@ static enum error see(struct reaching *reaching, const struct reach_item *item)
         return visitor->again == NULL ? OK : visitor->again(visitor->context, item);
     }
     error = store_space_mark(reaching->seen, extent, true);
-    return error != OK ? error : visitor->item(visitor->context, item);
+    return error == OK ? visitor->item(visitor->context, item) : error;
 }
 
 static bool was_seen(const struct reaching *reaching, uint32_t block)
@@ -100,7 +100,9 @@ static enum error each_kept(struct reaching *reaching,
         struct ref_list chain = {0};
         reaching->generation = ref->generation;
         error = store_chain_collect(reaching->store, ref, head, &chain);
-        error = error != OK ? error : act(reaching, head, &chain);
+        if (error == OK) {
+            error = act(reaching, head, &chain);
+        }
         store_ref_list_clear(&chain);
         error = error != OK ? report_damage(reaching, error) : OK;
     }
@@ -278,7 +280,9 @@ static enum error see_touched(struct reaching *reaching, const struct disk_head 
     }
     reaching->overlay = &overlay;
     reaching->tree = head->page_tree;
-    error = error != OK ? error : ask_all(reaching);
+    if (error == OK) {
+        error = ask_all(reaching);
+    }
     reaching->overlay = NULL;
     store_layer_clear(&overlay);
     return error;
@@ -289,9 +293,15 @@ enum error store_reach(struct store *store, const struct disk_root *root, uint64
 {
     struct reaching reaching = {.store = store, .root = root, .newest = newest, .seen = seen, .visitor = visitor};
     enum error error = each_kept(&reaching, see_records);
-    error = error != OK ? error : each_kept(&reaching, see_tree);
-    error = error != OK ? error : each_kept(&reaching, see_touched);
-    error = error != OK ? error : each_kept(&reaching, see_space_tree);
+    if (error == OK) {
+        error = each_kept(&reaching, see_tree);
+    }
+    if (error == OK) {
+        error = each_kept(&reaching, see_touched);
+    }
+    if (error == OK) {
+        error = each_kept(&reaching, see_space_tree);
+    }
     store_layer_clear(&reaching.touched);
     return error;
 }

@@ -57,9 +57,15 @@ enum error store_rebuild(struct store *store)
         return error;
     }
     error = load_all(&space);
-    error = error != OK ? error : store_reach(store, store->root, store_committed_generation(store), &space, &visitor);
-    error = error != OK ? error : mark_bad(&space, &store->bad);
-    error = error != OK ? error : mark_bad(&space, &store->new_bad);
+    if (error == OK) {
+        error = store_reach(store, store->root, store_committed_generation(store), &space, &visitor);
+    }
+    if (error == OK) {
+        error = mark_bad(&space, &store->bad);
+    }
+    if (error == OK) {
+        error = mark_bad(&space, &store->new_bad);
+    }
     if (error == OK) {
         store_space_adopt(&store->space, &space);
         store->wants_rebuild = false;

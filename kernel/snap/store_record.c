@@ -51,7 +51,9 @@ static enum error place_take(struct record_writer *writer, struct place *out)
 {
     struct place place = {.generation = writer->head->generation};
     enum error error = store_run_list_reserve(writer->blocks, 2);
-    error = error != OK ? error : store_place_allocate(writer->store, &place.block, &place.copy);
+    if (error == OK) {
+        error = store_place_allocate(writer->store, &place.block, &place.copy);
+    }
     if (error != OK) {
         return error;
     }
@@ -125,7 +127,9 @@ static enum error body_next(struct record_writer *writer)
 {
     void *page;
     enum error error = writer->body == NULL ? OK : body_put(writer);
-    error = error != OK ? error : store_page_new(&page);
+    if (error == OK) {
+        error = store_page_new(&page);
+    }
     if (error != OK) {
         return error;
     }
@@ -155,7 +159,7 @@ enum error store_record_close(struct record_writer *writer)
 {
     enum error error = writer->body == NULL ? OK : body_put(writer);
     writer->head->chain_blocks++;
-    return error != OK ? error : place_take(writer, &writer->own);
+    return error == OK ? place_take(writer, &writer->own) : error;
 }
 
 void store_record_finish(struct record_writer *writer, struct disk_record_ref *out)
@@ -314,7 +318,9 @@ static enum error group_visit(const struct disk_head *head, const struct body_gr
     for (uint32_t i = group->count; error == OK && i-- > 0;) {
         const struct disk_body *body = group->bodies[i];
         error = visitor->block == NULL ? OK : visitor->block(visitor->context, &group->places[i]);
-        error = error != OK ? error : items_visit(head, body->bytes, body->item_bytes, visitor);
+        if (error == OK) {
+            error = items_visit(head, body->bytes, body->item_bytes, visitor);
+        }
     }
     return error;
 }
@@ -331,7 +337,9 @@ static enum error bodies_visit(struct store *store, const struct disk_head *head
     }
     while (error == OK && left > 0) {
         error = group_read(store, head, left, &place, group);
-        error = error != OK ? error : group_visit(head, group, visitor);
+        if (error == OK) {
+            error = group_visit(head, group, visitor);
+        }
         left -= error == OK ? group->count : 0;
     }
     if (window != NULL) {
@@ -348,11 +356,15 @@ enum error store_record_read(struct store *store, const struct disk_record_ref *
     void *head = NULL;
     struct place place = head_place(ref);
     enum error error = store_page_new(&head);
-    error = error != OK ? error : store_record_read_head(store, store->window, ref, head);
+    if (error == OK) {
+        error = store_record_read_head(store, store->window, ref, head);
+    }
     if (error == OK && visitor->block != NULL) {
         error = visitor->block(visitor->context, &place);
     }
-    error = error != OK ? error : bodies_visit(store, head, visitor);
+    if (error == OK) {
+        error = bodies_visit(store, head, visitor);
+    }
     if (error == OK) {
         /* Last, because its items were the first, and what comes before is read from the end. */
         const struct disk_head *found = head;

@@ -41,7 +41,7 @@ static enum error mark(struct replaying *replaying, uint32_t first, uint32_t cou
         *used = (struct extent){{first}, count};
         return OK;
     }
-    return error != OK ? error : store_space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used);
+    return error == OK ? store_space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used) : error;
 }
 
 static enum error space_item(struct replaying *replaying, enum disk_item_type type, const void *item)
@@ -134,7 +134,9 @@ static enum error log_apply(struct store *store, const struct disk_head *head, b
         bool in_space_log = ref->generation > head->space_base;
         struct record_visitor visitor = {&replaying, in_space_log ? replay_block : NULL, replay_item};
         enum error error = store_chain_apply(store, ref, layer, &visitor);
-        error = error != OK ? error : marks_finish(&replaying);
+        if (error == OK) {
+            error = marks_finish(&replaying);
+        }
         if (error != OK) {
             return error;
         }
@@ -153,13 +155,18 @@ static enum error replay_record(struct store *store, const struct disk_record_re
     struct disk_head *head = page;
     store->window = store_read_window_open();
     error = store_chain_collect(store, ref, head, &store->log);
-    error = error != OK ? error : state_take(store, ref, head);
+    if (error == OK) {
+        error = state_take(store, ref, head);
+    }
     if (error == OK && with_space) {
         store->space_source = head->space_tree; /* chunks are loaded as the log is applied */
     }
-    error = error != OK ? error
-                        : store_space_initialise(&store->space, store, store_space_tree_load, store->block_count, 0);
-    error = error != OK ? error : log_apply(store, head, with_space);
+    if (error == OK) {
+        error = store_space_initialise(&store->space, store, store_space_tree_load, store->block_count, 0);
+    }
+    if (error == OK) {
+        error = log_apply(store, head, with_space);
+    }
     if (error == OK && with_space && (head->blocks_used < DISK_RESERVED || head->blocks_used > store->block_count)) {
         error = ERROR_FORMAT_DAMAGED;
     }

@@ -73,7 +73,9 @@ enum error store_label_judge(const struct disk_label *label, uint32_t block)
 static enum error label_find(struct block_device *device, struct disk_label *label, struct store_report *report)
 {
     enum error error = block_read(device, (struct block){DISK_LABEL_BLOCK}, label);
-    error = error != OK ? error : store_label_judge(label, DISK_LABEL_BLOCK);
+    if (error == OK) {
+        error = store_label_judge(label, DISK_LABEL_BLOCK);
+    }
     if (error == OK || error == ERROR_FORMAT_VERSION) {
         return error;
     }
@@ -173,7 +175,7 @@ static enum error root_judge(const struct store *store, const struct disk_root *
 static enum error root_load(struct store *store, uint32_t slot, struct disk_root *root)
 {
     enum error error = block_read(store->device, (struct block){slot}, root);
-    return error != OK ? error : root_judge(store, root, slot);
+    return error == OK ? root_judge(store, root, slot) : error;
 }
 
 enum error store_root_read(struct store *store, struct store_report *report)
@@ -225,14 +227,18 @@ enum error store_root_confirm(struct store *store)
 {
     void *pages[DISK_ROOTS] = {NULL, NULL};
     enum error error = store_page_new(&pages[0]);
-    error = error != OK ? error : store_page_new(&pages[1]);
+    if (error == OK) {
+        error = store_page_new(&pages[1]);
+    }
     if (error == OK) {
         struct block_request request = {
             .operation = BLOCK_READ, .count = DISK_ROOTS, .first = {DISK_ROOT_BLOCK}, .pages = pages};
         block_submit(store->device, &request);
         error = block_wait(store->device, &request);
     }
-    error = error != OK ? error : roots_compare(store, pages);
+    if (error == OK) {
+        error = roots_compare(store, pages);
+    }
     store_page_free(pages[0]);
     store_page_free(pages[1]);
     store->is_confirmed = error == OK;
@@ -246,7 +252,9 @@ static enum error root_write_through(struct store *store, struct disk_root *root
     for (uint32_t i = 0; i < ROOT_TRIES && error == ERROR_IO; i++) {
         store_write_begin(store);
         error = block_write(store->device, (struct block){root_slot(root->sequence)}, root); /* this write commits */
-        error = error != OK ? error : store_flush(store);
+        if (error == OK) {
+            error = store_flush(store);
+        }
     }
     return error;
 }

@@ -81,8 +81,12 @@ static enum error chunk_load(struct space *space, uint32_t number)
     }
     void *used = NULL, *held = NULL;
     enum error error = store_page_new(&used);
-    error = error != OK ? error : store_page_new(&held);
-    error = error != OK ? error : space->load(space->store, number, used);
+    if (error == OK) {
+        error = store_page_new(&held);
+    }
+    if (error == OK) {
+        error = space->load(space->store, number, used);
+    }
     if (error != OK || chunk->used != NULL) { /* another thread may have been faster */
         store_page_free(used);
         store_page_free(held);
@@ -182,7 +186,9 @@ enum error store_space_allocate(struct space *space, uint32_t wanted, uint32_t r
             i--; /* another thread moved on while this one read */
             continue;
         }
-        damage = error != OK ? error : damage;
+        if (error != OK) {
+            damage = error;
+        }
         uint32_t bit = CHUNK_BLOCKS;
         if (error == OK) {
             bit = chunk_find(chunk_of(space, number), space->cursor % CHUNK_BLOCKS, chunk_blocks(space, number));

@@ -27,7 +27,9 @@ enum error store_space_tree_load(struct store *store, uint32_t chunk, void *bits
     if (error == OK && (entry.block < DISK_RESERVED || entry.block >= store->block_count)) {
         error = ERROR_FORMAT_DAMAGED;
     }
-    error = error != OK ? error : store_read_blocks(store, (struct block){entry.block}, 1, &bits);
+    if (error == OK) {
+        error = store_read_blocks(store, (struct block){entry.block}, 1, &bits);
+    }
     if (error == OK && store_checksum_block(store->space_id, entry.block, entry.when, bits) != entry.checksum) {
         error = ERROR_CHECKSUM;
     }
@@ -45,7 +47,7 @@ static enum error chunk_retire(struct tree_edit *edit, uint32_t chunk)
     if (error == ERROR_NOT_FOUND) {
         return OK;
     }
-    return error != OK ? error : store_run_list_append(&edit->dead, old.block, 1, old.when);
+    return error == OK ? store_run_list_append(&edit->dead, old.block, 1, old.when) : error;
 }
 
 enum error store_space_tree_write(struct tree_edit *edit, uint32_t chunk, struct write_queue *queue,
@@ -56,16 +58,24 @@ enum error store_space_tree_write(struct tree_edit *edit, uint32_t chunk, struct
     void *page = NULL;
     struct extent extent = {BLOCK_NONE, 0};
     enum error error = chunk_retire(edit, chunk);
-    error = error != OK ? error : store_page_new(&page);
-    error = error != OK ? error : store_space_allocate(&store->space, 1, 0, &extent);
-    error = error != OK ? error : store_space_bits(&store->space, chunk, &bits);
+    if (error == OK) {
+        error = store_page_new(&page);
+    }
+    if (error == OK) {
+        error = store_space_allocate(&store->space, 1, 0, &extent);
+    }
+    if (error == OK) {
+        error = store_space_bits(&store->space, chunk, &bits);
+    }
     if (error == OK) {
         memcpy(page, bits, PAGE_SIZE);
         struct disk_map_entry entry = {.page = chunk, .block = extent.first.number, .when = edit->generation};
         entry.checksum = store_checksum_block(store->space_id, entry.block, entry.when, page);
         error = store_tree_set(edit, &entry);
     }
-    error = error != OK ? error : store_run_list_append(blocks, extent.first.number, 1, 0);
+    if (error == OK) {
+        error = store_run_list_append(blocks, extent.first.number, 1, 0);
+    }
     if (error != OK) {
         store_page_free(page);
         if (extent.count > 0) {
@@ -121,7 +131,9 @@ enum error store_space_tree_retired(struct store *store, const struct disk_tree_
         if (error == OK && (entry.block != entry.page - DISK_SPACE_BAD || entry.block >= store->block_count)) {
             error = ERROR_FORMAT_DAMAGED;
         }
-        error = error != OK ? error : store_run_list_append(out, entry.block, 1, 0);
+        if (error == OK) {
+            error = store_run_list_append(out, entry.block, 1, 0);
+        }
     }
     return error == ERROR_NOT_FOUND ? OK : error;
 }

@@ -126,7 +126,7 @@ static enum error suspect_rewrite(struct store *store, const struct disk_map_ent
     if (error == OK && store_checksum_page(store->space_id, entry->page, entry->when, page) != entry->checksum) {
         error = ERROR_CHECKSUM;
     }
-    return error != OK ? error : block_write(store->device, block, page);
+    return error == OK ? block_write(store->device, block, page) : error;
 }
 
 enum error store_suspects_rewrite(struct store *store, const struct layer *layer)

@@ -125,5 +125,5 @@ enum error store_tree_walk(struct store *store, const struct disk_tree_ref *root
     if (error == ERROR_NOT_FOUND) {
         return OK;
     }
-    return error != OK ? error : walk_below(store, root, root->height - 1, visitor);
+    return error == OK ? walk_below(store, root, root->height - 1, visitor) : error;
 }

@@ -73,7 +73,9 @@ static enum error blocks_append(struct run_list *list, uint32_t block, uint64_t 
 {
     uint32_t copy = store_link_copy(block, when);
     enum error error = store_run_list_reserve(list, 2); /* both or none */
-    error = error != OK ? error : store_run_list_append(list, block, 1, tag);
+    if (error == OK) {
+        error = store_run_list_append(list, block, 1, tag);
+    }
     return error != OK || copy == 0 ? error : store_run_list_append(list, copy, 1, tag);
 }
 
@@ -134,7 +136,9 @@ static enum error node_copy(struct tree_edit *edit, const struct disk_tree_ref *
     struct disk_node *old;
     uint64_t proved = store_tree_link_proved(edit->store, ref);
     error = store_cache_load(edit->store, ref, level, &old);
-    error = error != OK ? error : blocks_append(&edit->dead, ref->block, proved, store_link_generation(ref->when));
+    if (error == OK) {
+        error = blocks_append(&edit->dead, ref->block, proved, store_link_generation(ref->when));
+    }
     if (error != OK) {
         node_delete(edit, *block, *when);
         return error;
@@ -270,7 +274,9 @@ enum error store_tree_set(struct tree_edit *edit, const struct disk_map_entry *e
     uint64_t first = 0, beyond = UINT64_MAX;
     edit->leaf = NULL;
     enum error error = root_edit(edit, &node);
-    error = error != OK ? error : root_raise(edit, &node);
+    if (error == OK) {
+        error = root_raise(edit, &node);
+    }
     while (error == OK && node->level > 0) {
         uint32_t position = store_node_child(node, entry->page);
         struct disk_node *child;
