@@ -45,8 +45,8 @@ RUN = {
     },
     "docs/porting.md": {
         "./eidolon build": "",
-        "timeout -s KILL 2 build/docs/examples/port/port_example primes.img": "200 1223",
-        "build/docs/examples/port/port_example primes.img": "30000 350377",
+        "timeout -s KILL 0.2 build/docs/examples/port/port_example primes.img": "",
+        "build/docs/examples/port/port_example primes.img": "715600299 715600299",
         "./eidolon image log primes.img": "committed",
     },
     "CONTRIBUTING.md": {

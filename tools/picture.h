@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parts of the picture of an image: its disk, block by block, and the windows of its programs. Each part is asked how
- * high it will be, and then drawn from a place downwards.
+ * The parts of the picture of an image: its disk, block by block, and the windows of its programs. Each part is asked
+ * how high it will be, and then drawn from a place downwards.
  */
 #ifndef PICTURE_H
 #define PICTURE_H
@@ -37,7 +37,8 @@ struct picture {
     const char *path;
     uint32_t block_count;
     uint32_t block_end; /* behind the last block that is in use: what is drawn; never 0 */
-    uint16_t *blocks; /* kind << 12 | program of PICTURE_CONTENT; 0: programs share it, SVG_KERNEL: the kernel's records */
+    uint16_t
+        *blocks; /* kind << 12 | program of PICTURE_CONTENT; 0: programs share it, SVG_KERNEL: the kernel's records */
     uint32_t program_count, programs_left_out;
     struct picture_program programs[PICTURE_PROGRAMS_MAX];
 };

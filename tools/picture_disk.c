@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The disk as a field of cells, in order of block number, up to the last block that is in use: of a large disk most is free, and
- * a picture of all of it would show little of what there is. A cell is as many blocks as it takes to get all on the page;
- * it has the colour of what most of its blocks in use are, the stronger the more of them are in use. Neighbours that
- * look the same are one box; a grid laid over all makes them cells again.
+ * The disk as a field of cells, in order of block number, up to the last block that is in use: of a large disk most is
+ * free, and a picture of all of it would show little of what there is. A cell is as many blocks as it takes to get all
+ * on the page; it has the colour of what most of its blocks in use are, the stronger the more of them are in use.
+ * Neighbours that look the same are one box; a grid laid over all makes them cells again.
  */
 #include "picture.h"
 #include "picture_svg.h"
@@ -236,7 +236,8 @@ void picture_disk_draw(const struct picture *picture, FILE *file, uint32_t y)
     snprintf(whole, sizeof(whole), "%s", bytes_text((uint64_t)picture->block_count * PAGE_SIZE));
     svg_text(file, SVG_MARGIN, y + 16, "heading", "The disk");
     svg_text(file, SVG_MARGIN, y + 38, "text",
-             "%u blocks, %s; drawn are the first %s, all behind them is free; a cell is %s, the paler the less of it is in use",
+             "%u blocks, %s; drawn are the first %s, all behind them is free; a cell is %s, the paler the less of it "
+             "is in use",
              picture->block_count, whole, drawn, cell);
     for (uint32_t row = 0; row < row_count(picture); row++) {
         draw_row(picture, file, row, y + HEAD + row * CELL);

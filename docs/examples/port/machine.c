@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A machine for kernel/vm_map and kernel/snap that is a process of Linux, which docs/porting.md walks through: messages,
- * clock, memory and disk. The page table is in pmap.c, threads are in threads.c.
+ * A machine for kernel/vm_map and kernel/snap that is a process of Linux, which docs/porting.md walks through:
+ * messages, clock, memory and disk. The page table is in pmap.c, threads are in threads.c.
  *
  * Physical memory is an anonymous file, mapped once for the kernel, and page by page into the program's window.
  */

@@ -5,9 +5,9 @@
  *     port_example IMAGE
  *
  * The function (primes.c) has its stack and its data in a window of persistent memory. A timer interrupts it every two
- * milliseconds, and the snapshot thread gets its turns then. Kill the process, run it again: it goes on at the instruction
- * that it had reached in the newest generation. The alternate signal stack is the kernel's stack, and what the host leaves
- * there of the interrupted program are the registers that a generation has to have.
+ * milliseconds, and the snapshot thread gets its turns then. Kill the process, run it again: it goes on at the
+ * instruction that it had reached in the newest generation. The alternate signal stack is the kernel's stack, and what
+ * the host leaves there of the interrupted program are the registers that a generation has to have.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -95,8 +95,7 @@ static enum error accept(const void *bytes, uint32_t length)
 }
 
 static const struct vm_fault_policy policy = {.check = check_access};
-static const struct snap_client client = {
-    .capture = capture, .system_record = system_record, .changed = say_change};
+static const struct snap_client client = {.capture = capture, .system_record = system_record, .changed = say_change};
 
 /* Traps ------------------------------------------------------------------------------------------------------------ */
 

@@ -3,8 +3,9 @@
  * include/arch/pmap.h over mprotect().
  *
  * The page table is an array, and the host's page table makes the processor respect it: what has not been used since
- * somebody asked is PROT_NONE there, what is not dirty is PROT_READ, and the fault that follows notes the use (A) or the
- * write (D). An entry of the host may lag behind the array as long as it allows less: the next fault brings it up to date.
+ * somebody asked is PROT_NONE there, what is not dirty is PROT_READ, and the fault that follows notes the use (A) or
+ * the write (D). An entry of the host may lag behind the array as long as it allows less: the next fault brings it up
+ * to date.
  */
 #define _GNU_SOURCE
 #include "arch/pmap.h"

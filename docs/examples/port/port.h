@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the two halves of the example know of each other: the machine (machine.c, pmap.c, threads.c) and the kernel on it (persist.c).
+ * What the two halves of the example know of each other: the machine (machine.c, pmap.c, threads.c) and the kernel on
+ * it (persist.c).
  */
 #ifndef PORT_H
 #define PORT_H
@@ -9,9 +10,9 @@
 #include "types.h"
 
 /* The program's window: 64 MiB of addresses at a fixed place, over 16 MiB of memory. */
-#define WINDOW_START ((char *)0x100000000000)
-#define WINDOW_FIRST 1024u /* number of its first page within the space; a whole chunk */
-#define WINDOW_PAGES 16384u
+#define WINDOW_START  ((char *)0x100000000000)
+#define WINDOW_FIRST  1024u /* number of its first page within the space; a whole chunk */
+#define WINDOW_PAGES  16384u
 #define MEMORY_FRAMES 4096u
 
 #define PROGRAM_SPACE ((struct space_id){SPACES_FIRST})

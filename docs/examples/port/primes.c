@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program that saves nothing: it looks for primes, and says each two hundredth. Where it has got to is in registers and on
- * its stack, what it has found in a table twice as large as the machine's memory; all of that is in the window. It also adds
- * each prime to one of a few sums, once: a page that is older or newer than the others in a generation would show in the end.
+ * A program that saves nothing: it looks for primes, and says each two hundredth. Where it has got to is in registers
+ * and on its stack, what it has found in a table twice as large as the machine's memory; all of that is in the window.
+ * It also adds each prime to one of a few sums, once: a page that is older or newer than the others in a generation
+ * would show in the end.
  *
- * It may use nothing of the host that the next process would not have: neither heap, files nor buffers of the C library. It
- * is compiled without a stack protector, whose key is another one in each process, and without vector registers, which
- * persist.c does not keep.
+ * It may use nothing of the host that the next process would not have: neither heap, files nor buffers of the C
+ * library. It is compiled without a stack protector, whose key is another one in each process, and without vector
+ * registers, which persist.c does not keep.
  */
 #include <errno.h>
 #include <signal.h>
