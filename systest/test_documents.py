@@ -84,7 +84,7 @@ LONG = "minutes; its quick form, or another part of it, is run by test_bench.py"
 HOST_TEST = re.compile(r"build/hosttest/(\w+)( [A-Z0-9 -]+| --\w+ \d+)?")  # run by ctest; the numbers come from its own report
 
 REASONS = {
-    "eidolon web": "the name of a command", "eidolon image": "the name of a command",
+    "eidolon web": "the name of a command", "eidolon image": "the name of a command", "eidolon demo": "the name of a command",
     "./eidolon web": "it serves until it is told to end; what it serves is tested by test_web.py",
     "ctest --test-dir build -R NAME": "a pattern", "./eidolon test system -k WORDS": "a pattern",
     "git apply -R docs/examples/system-call.patch": "there and back: git's affair",
