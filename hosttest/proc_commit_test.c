@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "arch/window.h"
-#include "fake/machine.h"
 #include "linux/linux_abi.h"
 #include "linux/linux_terminal.h"
 #include "proc_case.h"
@@ -29,22 +28,25 @@ enum {
     FCNTL64 = 221, FUTEX = 240, SET_TID_ADDRESS = 258, PSELECT6 = 308, ROBUST_LIST = 311, PRLIMIT = 340,
 };
 
-void __real_thread_may_sleep(void);
-void __wrap_thread_may_sleep(void);
+void __real_atomic_broken(void);
+void __wrap_atomic_broken(void);
 
 /* What may not be otherwise at a sleep of the one program's task; NULL: nothing is watched. */
 static bool (*holds)(const struct task *task);
 static uint32_t looks, broken;
 
-void __wrap_thread_may_sleep(void)
+/* While something is watched all is atomic, once more than it is: so whatever may sleep comes by here. */
+void __wrap_atomic_broken(void)
 {
-    const struct task *task = holds != NULL ? task_current() : NULL;
+    const struct task *task = task_current();
 
+    if (holds == NULL || atomic_depth > 1) {
+        __real_atomic_broken();
+    }
     if (task != NULL) {
         looks++;
         broken += !holds(task);
     }
-    __real_thread_may_sleep();
 }
 
 void __real_program_call_end(struct registers *registers, int32_t result);
@@ -54,7 +56,7 @@ static bool was_committed, is_free_after; /* of the last call */
 
 void __wrap_program_call_end(struct registers *registers, int32_t result)
 {
-    was_committed = fake_panics(__real_thread_may_sleep());
+    was_committed = atomic_depth != 0;
     __real_program_call_end(registers, result);
     is_free_after = atomic_depth == 0;
 }
@@ -63,11 +65,20 @@ static void watch(bool (*what)(const struct task *task))
 {
     looks = broken = 0;
     holds = what;
+    atomic_begin();
+}
+
+static void watch_no_more(void)
+{
+    holds = NULL;
+    atomic_end();
 }
 
 static void expect_kept(void)
 {
-    holds = NULL;
+    if (holds != NULL) {
+        watch_no_more();
+    }
     EXPECT_IS(0, broken);
     EXPECT_IS(true, looks > 0);
 }
@@ -218,7 +229,7 @@ static uint32_t overruns;
 static void overrun(void)
 {
     overruns++;
-    holds = NULL;
+    watch_no_more();
 }
 
 static void never(void)

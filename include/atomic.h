@@ -15,8 +15,9 @@
 /* How many brackets are open, of whoever has the processor. Only for what stands below, and for fake machines. */
 extern uint32_t atomic_depth;
 
-/* A bracket ends that has not begun. */
-_Noreturn void atomic_unbalanced(void);
+/* Panics: a bracket ends that has not begun; a point where a thread could sleep lies in one. */
+void atomic_unbalanced(void);
+void atomic_broken(void);
 
 /*
  * What happens between these two is one instant to every other thread: the caller does not sleep, yield or end, and nothing
@@ -45,7 +46,7 @@ static inline bool atomic_scope_begin(void)
 static inline void atomic_scope_end(const bool *scope)
 {
     (void)scope;
-    atomic_end();
+    atomic_depth--;
 }
 
 /* The first line of a function that does not sleep: a bracket to its end, by whatever way it returns. */
@@ -53,7 +54,12 @@ static inline void atomic_scope_end(const bool *scope)
     const bool atomic_scope __attribute__((cleanup(atomic_scope_end), unused)) = atomic_scope_begin()
 
 /* Every function that may sleep calls this first, also when it will not sleep this time. Panics in what is atomic. */
-void thread_may_sleep(void);
+static inline void thread_may_sleep(void)
+{
+    if (atomic_depth != 0) {
+        atomic_broken();
+    }
+}
 
 /* A machine starts: nothing is atomic. For fake machines, whose power goes at any point. */
 void atomic_reset(void);

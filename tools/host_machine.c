@@ -96,12 +96,12 @@ uint32_t frame_count(enum frame_owner owner)
 /* One thread: nothing sleeps, and a mutex only notices misuse. */
 uint32_t atomic_depth;
 
-_Noreturn void atomic_unbalanced(void)
+void atomic_unbalanced(void)
 {
     panic("thread", "what is atomic ends without having begun");
 }
 
-void thread_may_sleep(void)
+void atomic_broken(void)
 {
 }
 

@@ -55,11 +55,18 @@ int32_t copy_out(uint32_t destination, const void *source, uint32_t length)
     return system_call_errno(user_copy_out((struct vaddr){destination}, source, length));
 }
 
+/* The caller's task, which handlers cannot change. */
+static struct task *task_of(const struct system_call *call)
+{
+    return (struct task *)call->task;
+}
+
 struct task *call_change_task(const struct system_call *call)
 {
-    (void)call;
-    program_call_commit();
-    return task_current();
+    struct task *task = task_of(call);
+
+    task_commit(task);
+    return task;
 }
 
 struct program_record *call_change_program(const struct system_call *call)
@@ -69,9 +76,10 @@ struct program_record *call_change_program(const struct system_call *call)
 
 struct call_progress *call_progress(const struct system_call *call)
 {
-    (void)call;
-    program_call_keep();
-    return &task_current()->record->call;
+    struct task *task = task_of(call);
+
+    task_keep(task);
+    return &task->record->call;
 }
 
 int32_t call_interrupted(const struct system_call *call)

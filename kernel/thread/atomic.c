@@ -9,16 +9,14 @@
 
 uint32_t atomic_depth;
 
-_Noreturn void atomic_unbalanced(void)
+void atomic_unbalanced(void)
 {
     panic("thread", "what is atomic ends without having begun");
 }
 
-void thread_may_sleep(void)
+void atomic_broken(void)
 {
-    if (atomic_depth != 0) {
-        panic("thread", "a function that may sleep was called in what is atomic");
-    }
+    panic("thread", "a function that may sleep was called in what is atomic");
 }
 
 void atomic_reset(void)

@@ -71,14 +71,14 @@ bool thread_should_yield(void)
     return clock_boot_ns() - turn_ns >= TURN_NS;
 }
 
-_Noreturn void atomic_unbalanced(void)
+void atomic_unbalanced(void)
 {
     panic("thread", "what is atomic ends without having begun");
 }
 
-void thread_may_sleep(void)
+void atomic_broken(void)
 {
-    ASSERT(atomic_depth == 0);
+    panic("thread", "a function that may sleep was called in what is atomic");
 }
 
 /* Whoever waits looks again whenever it is its turn: so nobody has to be woken. */

@@ -41,6 +41,7 @@ static uint32_t least(uint32_t a, uint32_t b)
 /* A piece of a transfer: so many bytes at an address of the program's. */
 struct piece {
     uint32_t pipe, address, length;
+    const struct system_call *call;
 };
 
 static void count_done(const struct system_call *call, uint32_t length)
@@ -53,21 +54,31 @@ static void count_done(const struct system_call *call, uint32_t length)
     }
 }
 
-/* Whether a piece was moved, which does not sleep. */
+/* Whether a piece was moved, which does not sleep; if it was, nothing does before it is counted. */
 typedef bool move_piece(const struct piece *piece);
 
 static bool take_piece(const struct piece *piece)
 {
-    return piece->length <= pipe_length(piece->pipe) &&
-           user_is_present((struct vaddr){piece->address}, piece->length, PMAP_WRITE) &&
-           pipe_read(piece->pipe, window_pointer((struct vaddr){piece->address}), piece->length);
+    bool is_moved = piece->length <= pipe_length(piece->pipe) &&
+                    user_is_present((struct vaddr){piece->address}, piece->length, PMAP_WRITE) &&
+                    pipe_read(piece->pipe, window_pointer((struct vaddr){piece->address}), piece->length);
+
+    if (is_moved) {
+        (void)call_change_task(piece->call);
+    }
+    return is_moved;
 }
 
 static bool give_piece(const struct piece *piece)
 {
-    return piece->length <= pipe_room(piece->pipe) &&
-           user_is_present((struct vaddr){piece->address}, piece->length, PMAP_READ) &&
-           pipe_write(piece->pipe, window_pointer((struct vaddr){piece->address}), piece->length);
+    bool is_moved = piece->length <= pipe_room(piece->pipe) &&
+                    user_is_present((struct vaddr){piece->address}, piece->length, PMAP_READ) &&
+                    pipe_write(piece->pipe, window_pointer((struct vaddr){piece->address}), piece->length);
+
+    if (is_moved) {
+        (void)call_change_task(piece->call);
+    }
+    return is_moved;
 }
 
 /*
@@ -133,7 +144,7 @@ static int32_t read_pipe(const struct system_call *call, const struct file_recor
 
     while (result == 0 && *done < offset + length) {
         uint32_t at = *done - offset;
-        struct piece piece = {pipe, base + at, least(least(length - at, PIPE_PIECE), pipe_length(pipe))};
+        struct piece piece = {pipe, base + at, least(least(length - at, PIPE_PIECE), pipe_length(pipe)), call};
         if (piece.length > 0) {
             result = move_counted(call, &piece, PIPE_READER, take_piece);
         } else if (*done > 0 || !pipe_has(pipe, PIPE_WRITER)) {
@@ -165,7 +176,7 @@ static int32_t write_pipe(const struct system_call *call, const struct file_reco
 
     while (result == 0 && *done < offset + length) {
         uint32_t at = *done - offset;
-        struct piece piece = {pipe, base + at, writable_length(pipe, length - at, at > 0)};
+        struct piece piece = {pipe, base + at, writable_length(pipe, length - at, at > 0), call};
         if (!pipe_has(pipe, PIPE_READER)) {
             signal_send_task_from(call_change_task(call), SIGPIPE,
                                   &(struct signal_origin){.code = SI_USER, .program = call->task->program_index});

@@ -76,6 +76,7 @@ static bool find_pages(uint32_t pipe, uint32_t at, uint32_t length, enum pmap_ac
 
 bool pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length)
 {
+    DOES_NOT_SLEEP();
     struct pipe_record *record = pipe_record(pipe);
     uint8_t *pages[PIPE_HOLD_PAGES];
     uint32_t at = position(record, PIPE_READER), done = 0;
@@ -84,7 +85,6 @@ bool pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length)
     if (pipe_at(pipe)->is_locked || !find_pages(pipe, at, length, PMAP_READ, pages)) {
         return false;
     }
-    program_call_commit();
     for (uint32_t count = 0; done < length; count++) {
         uint32_t part = part_in_page(at + done, length - done);
         memcpy(bytes + done, pages[count] + ((at + done) & PAGE_MASK), part);
@@ -112,6 +112,7 @@ static void note_pages(struct pipe_record *record, uint32_t at, uint32_t length)
 
 bool pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
 {
+    DOES_NOT_SLEEP();
     struct pipe_record *record = pipe_record(pipe);
     uint8_t *pages[PIPE_HOLD_PAGES];
     uint32_t at = position(record, PIPE_WRITER), done = 0;
@@ -120,7 +121,6 @@ bool pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
     if (pipe_at(pipe)->is_locked || !find_pages(pipe, at, length, PMAP_WRITE, pages)) {
         return false;
     }
-    program_call_commit();
     for (uint32_t count = 0; done < length; count++) {
         uint32_t part = part_in_page(at + done, length - done);
         uint8_t *page = pages[count]; /* NOLINT(clang-analyzer-core.*): find_pages() has found as many as there are parts */

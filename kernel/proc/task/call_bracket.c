@@ -20,6 +20,12 @@ void program_call_begin(struct registers *registers)
     task->in_call = true;
 }
 
+static void end_call(struct task *task)
+{
+    task_keep(task);
+    task->in_call = false;
+}
+
 void program_call_end(struct registers *registers, int32_t result)
 {
     struct task *task = task_current();
@@ -29,37 +35,30 @@ void program_call_end(struct registers *registers, int32_t result)
     if (task->record->call.active != 0) {
         task->record->call.active = 0;
     }
-    program_call_over();
+    end_call(task);
 }
 
 void program_call_commit(void)
 {
     struct task *task = task_current();
 
-    if (task != NULL && task->in_call && !task->committed) {
-        task->committed = true;
-        atomic_begin();
+    if (task != NULL) {
+        task_commit(task);
     }
 }
 
 void program_call_keep(void)
 {
-    struct task *task = task_current();
-
-    if (task->committed) {
-        task->committed = false;
-        atomic_end();
-    }
+    task_keep(task_current());
 }
 
 void program_call_over(void)
 {
-    program_call_keep();
-    task_current()->in_call = false;
+    end_call(task_current());
 }
 
 void task_touch(struct task *task)
 {
-    program_call_commit();
+    task_commit(task);
     task_runs_on(task);
 }

@@ -81,6 +81,23 @@ void program_call_commit(void);
 /* What has been done so far is noted in record->call, or does no harm when it is done again: the call may sleep. */
 void program_call_keep(void);
 
+/* Both, for those who have the task at hand. */
+static inline void task_commit(struct task *task)
+{
+    if (task->in_call && !task->committed) {
+        task->committed = true;
+        atomic_begin();
+    }
+}
+
+static inline void task_keep(struct task *task)
+{
+    if (task->committed) {
+        task->committed = false;
+        atomic_end();
+    }
+}
+
 /* The registers of the current task are those that it goes on with: the call it was in, if any, is over. */
 void program_call_over(void);
 
