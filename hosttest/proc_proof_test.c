@@ -13,7 +13,9 @@
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "program.h"
+#include "program/programs.h"
 #include "record.h"
+#include "space/space.h"
 #include "task/task.h"
 
 #include <inttypes.h>
@@ -153,9 +155,41 @@ static void record_that_lies_is_refused_by_name(void **state)
     }
 }
 
+/* What exec leaves while the space before is given up: a program without a task, and without a space by then. */
+static void commit_what_exec_leaves(void)
+{
+    uint32_t left;
+
+    EXPECT_IS(OK, program_create("exec", 0, &left));
+    space_collect(space_abandon(program_at(left)));
+    case_registers()->ebp = 0; /* goes on with function 0 */
+    EXPECT(0, EIDOLON_CALL_SYNC, AT);
+    host_cut_power(0);
+}
+
+static void nothing(void)
+{
+}
+
+static void program_that_exec_has_left_is_sound(void **state)
+{
+    struct proc_case scene = {
+        .main = commit_what_exec_leaves, .functions = {nothing}, .options = "interval=0", .cut_after = NEVER};
+
+    (void)state;
+    case_run(&scene);
+    scene.cut_after = 0;
+    scene.keeps_disk = true;
+    case_run(&scene);
+    assert_null(strstr(host_log(), "is not sound"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(record_that_lies_is_refused_by_name)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(record_that_lies_is_refused_by_name),
+        cmocka_unit_test(program_that_exec_has_left_is_sound),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
