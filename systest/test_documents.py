@@ -82,6 +82,8 @@ ELSEWHERE = {
 THE_TESTS = "that is what runs this test"
 LONG = "minutes; its quick form, or another part of it, is run by test_bench.py"
 HOST_TEST = re.compile(r"build/hosttest/(\w+)( [A-Z0-9 -]+| --\w+ \d+)?")  # run by ctest; the numbers come from its own report
+SYSTEM_TEST = re.compile(r"systest/test_\w+\.py(?= -)")  # a part of the tests, for people
+NAME = re.compile(r"eidolon ([a-z]+)")
 
 REASONS = {
     "eidolon web": "the name of a command", "eidolon image": "the name of a command", "eidolon demo": "the name of a command",
@@ -156,17 +158,19 @@ def test_commands_are_found_wherever_they_stand():
     assert commands(text) == ["gcc -m32 x.c", "./eidolon run --x", "rm x", "build/tools/t --y"]
 
 
-def is_host_test(what):
-    """A host test that there is, with a seed or the like behind it."""
-    found = HOST_TEST.fullmatch(what)
-    return found is not None and os.path.exists(os.path.join(BUILD, "hosttest", found[1]))
+def is_test_or_name(what):
+    """A test that there is, with a seed or the like behind it, or the mere name of a command."""
+    host, system, name = HOST_TEST.fullmatch(what), SYSTEM_TEST.match(what), NAME.fullmatch(what)
+    return (host is not None and os.path.exists(os.path.join(BUILD, "hosttest", host[1]))
+            or system is not None and os.path.exists(os.path.join(ROOT, system[0]))
+            or name is not None and f"\n  {name[1]} " in text_of("tools/launcher/cli.py"))
 
 
 def test_every_command_is_run_or_has_a_reason():
     said = {name: commands(text_of(name)) for name in documents()}
     known = {*ELSEWHERE, *REASONS}
     missing = [f"{name}: {what}" for name, found in said.items() for what in found
-               if what not in known | RUN.get(name, {}).keys() and not is_host_test(what)]
+               if what not in known | RUN.get(name, {}).keys() and not is_test_or_name(what)]
     assert not missing, "in no list of test_documents.py:\n" + "\n".join(missing)
     everything = {what for found in said.values() for what in found}
     gone = ELSEWHERE.keys() - everything
