@@ -149,6 +149,14 @@ int32_t call_munmap(const struct system_call *call)
         count > USER_END_PAGE - first) {
         return -EINVAL;
     }
+    if (first < USER_FIRST_PAGE) { /* nothing is ever there */
+        uint32_t below = USER_FIRST_PAGE - first;
+        if (count <= below) {
+            return 0;
+        }
+        first += below;
+        count -= below;
+    }
     return system_call_errno(address_space_unmap(space, first, count));
 }
 
