@@ -11,6 +11,13 @@ add_executable(lie_tool
 target_include_directories(lie_tool PRIVATE ${TOOLS} ${CMAKE_SOURCE_DIR}/kernel/snap)
 target_link_libraries(lie_tool PRIVATE host_snap host_block host_proc host_lib)
 
+# The same lies, told to boots of the whole kernel.
+add_executable(lie_boot lie_boot.c lie_disk.c lie_draw.c lie_fields.c lie_image.c lie_tool.c)
+target_include_directories(lie_boot PRIVATE ${TOOLS} ${CMAKE_SOURCE_DIR}/kernel/snap)
+target_link_libraries(lie_boot PRIVATE boot_fixture)
+target_link_options(lie_boot PRIVATE -Wl,-T,${CMAKE_CURRENT_SOURCE_DIR}/fake/kernel_data.ld)
+set_target_properties(lie_boot PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fake/kernel_data.ld)
+
 # Half of the time goes into checksums: they alone are not instrumented.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/kernel/snap/store_checksum.c TARGET_DIRECTORY lie_tool
     PROPERTIES COMPILE_OPTIONS "-O3;-fno-sanitize=all")

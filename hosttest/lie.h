@@ -6,7 +6,8 @@
  *     lie_fields.c   what the fields of every structure are called, and what their limits are
  *     lie_draw.c     a lie drawn from a seed
  *     lie_disk.c     the image as the disk of the image tool's commands
- *     lie_try.c      what is done with a lie
+ *     lie_try.c      what is done with a lie: the image tool's commands and a store that goes on
+ *     lie_boot.c     or boots of the whole kernel
  */
 #ifndef LIE_H
 #define LIE_H
@@ -66,6 +67,7 @@ struct lie_image {
     uint32_t order_count;
 
     uint32_t *record_pages; /* of the system window: block that has it in the newest generation; 0: none */
+    bool is_about_records;   /* the lie that was told, not about the format */
     uint64_t generations[2]; /* two that are kept */
     char pin[DISK_NAME_BYTES];
 };
@@ -100,7 +102,7 @@ struct lie_structure {
     uint32_t field_count;
 };
 
-extern const struct lie_structure lie_label, lie_root, lie_head, lie_body, lie_node, lie_run, lie_system;
+extern const struct lie_structure lie_note, lie_label, lie_root, lie_head, lie_body, lie_node, lie_run, lie_system;
 extern const struct lie_structure lie_items[DISK_ITEM_TYPES];
 extern const struct lie_structure lie_records[RECORD_TYPES];
 extern const struct lie_structure lie_region_header, lie_outbox;
@@ -110,6 +112,9 @@ void lie_tell(struct lie_image *image, uint64_t seed, char *what, size_t room);
 
 /* The blocks of an image for file_disk.h. */
 struct file_disk *lie_disk_use(struct lie_image *image);
+
+/* The machine that a store needs, if the program has one that is not always there. */
+void lie_machine(bool is_on);
 
 /* What is to be survived; the seed chooses some of it. Returns what went wrong, or NULL. */
 const char *lie_try(struct lie_image *image, uint64_t seed);

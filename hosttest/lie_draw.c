@@ -75,6 +75,20 @@ static struct subject part(struct draw *draw, const struct lie_structure *struct
     return subject;
 }
 
+/* The note of a panic that never was: all of it is a lie, but for the field that is drawn it is a likely one. */
+static struct subject choose_in_note(struct draw *draw)
+{
+    struct disk_note *note = (void *)(lie_block(draw->image, DISK_LABEL_COPY) + DISK_NOTE_OFFSET);
+    *note = (struct disk_note){.magic = DISK_NOTE_MAGIC,
+                               .panics = 1 + next(draw, 2),
+                               .generation = draw->image->generations[next(draw, 2)],
+                               .resumed = draw->image->generations[1],
+                               .program = next(draw, 24),
+                               .name = "program",
+                               .text = "told"};
+    return part(draw, &lie_note, DISK_LABEL_COPY, DISK_NOTE_OFFSET);
+}
+
 /* A run of items, or one of its items. */
 static struct subject choose_item(struct draw *draw, uint32_t block)
 {
@@ -132,8 +146,11 @@ static struct subject choose_in_format(struct draw *draw)
         uint32_t share;
     } shares[] = {{LIE_LABEL, false, 3}, {LIE_ROOT, false, 20}, {LIE_HEAD, false, 40}, {LIE_BODY, false, 10},
                   {LIE_NODE, false, 15}, {LIE_NODE, true, 6},   {LIE_CHUNK, false, 6}};
-    uint32_t chosen = next(draw, 100), kind = 0;
+    uint32_t chosen = next(draw, 103), kind = 0;
 
+    if (chosen >= 100) {
+        return choose_in_note(draw);
+    }
     while (chosen >= shares[kind].share) {
         chosen -= shares[kind++].share;
     }
@@ -396,4 +413,5 @@ void lie_tell(struct lie_image *image, uint64_t seed, char *what, size_t room)
     do {
         subject = next(&draw, 2) == 0 ? choose_in_format(&draw) : choose_in_records(&draw);
     } while (!tell(&draw, &subject));
+    image->is_about_records = subject.record != RECORD_TYPES;
 }

@@ -39,6 +39,8 @@ static const struct lie_field root_fields[] = {
     FIELD(disk_root, window[0].block, LIE_BLOCKS),
     FIELD(disk_root, window[0].copy, LIE_BLOCKS),
     FIELD(disk_root, window[0].wall_time_ns, 0),
+    FIELD(disk_root, window[0].checksum, 0),
+    {.name = "window", .offset = offsetof(struct disk_root, window), .bytes = 4, .count = DISK_WINDOW_MAX * 8, .limit = LIE_BLOCKS},
     FIELD(disk_root, window[1].generation, 0),
     FIELD(disk_root, window[1].block, LIE_BLOCKS),
     FIELD(disk_root, window[3].generation, 0),
@@ -51,6 +53,8 @@ static const struct lie_field root_fields[] = {
     ARRAY(disk_root, pins[0].name, 0),
     FIELD(disk_root, pins[1].record.generation, 0),
     FIELD(disk_root, pins[1].record.block, LIE_BLOCKS),
+    FIELD(disk_root, pins[0].record.checksum, 0),
+    FIELD(disk_root, pins[0].record.wall_time_ns, 0),
     FIELD(disk_root, branch_after, 0),
     FIELD(disk_root, branch_until, 0),
     ARRAY(disk_root, zero, 0),
@@ -65,14 +69,19 @@ static const struct lie_field head_fields[] = {
     FIELD(disk_head, predecessor.generation, 0),
     FIELD(disk_head, predecessor.block, LIE_BLOCKS),
     FIELD(disk_head, predecessor.copy, LIE_BLOCKS),
+    FIELD(disk_head, predecessor.checksum, 0),
+    FIELD(disk_head, predecessor.wall_time_ns, 0),
+    FIELD(disk_head, next_checksum, 0),
     FIELD(disk_head, map_base, 0),
     FIELD(disk_head, space_base, 0),
     FIELD(disk_head, page_tree.block, LIE_BLOCKS),
     FIELD(disk_head, page_tree.height, DISK_HEIGHT_MAX),
     FIELD(disk_head, page_tree.when, 0),
+    FIELD(disk_head, page_tree.checksum, 0),
     FIELD(disk_head, space_tree.block, LIE_BLOCKS),
     FIELD(disk_head, space_tree.height, DISK_HEIGHT_MAX),
     FIELD(disk_head, space_tree.when, 0),
+    FIELD(disk_head, space_tree.checksum, 0),
     FIELD(disk_head, merge_end, 0),
     FIELD(disk_head, merge_next, 0),
     FIELD(disk_head, wall_time_ns, 0),
@@ -93,6 +102,7 @@ static const struct lie_field body_fields[] = {
     FIELD(disk_body, generation, 0),
     FIELD(disk_body, next_block, LIE_BLOCKS),
     FIELD(disk_body, next_copy, LIE_BLOCKS),
+    FIELD(disk_body, next_checksum, 0),
 };
 
 static const struct lie_field node_fields[] = {
@@ -108,16 +118,19 @@ static const struct lie_field run_fields[] = {
     FIELD(disk_run, unused, 0),
 };
 
-static const struct lie_field put_fields[] = {FIELD(disk_put, page, 0), FIELD(disk_put, block, LIE_BLOCKS)};
+static const struct lie_field put_fields[] = {FIELD(disk_put, page, 0), FIELD(disk_put, block, LIE_BLOCKS),
+                                              FIELD(disk_put, checksum, 0)};
 static const struct lie_field entry_fields[] = {
-    FIELD(disk_map_entry, page, 0), FIELD(disk_map_entry, block, LIE_BLOCKS), FIELD(disk_map_entry, when, 0)};
+    FIELD(disk_map_entry, page, 0), FIELD(disk_map_entry, block, LIE_BLOCKS), FIELD(disk_map_entry, when, 0),
+    FIELD(disk_map_entry, checksum, 0)};
 static const struct lie_field extent_fields[] = {FIELD(disk_extent, first, LIE_BLOCKS),
                                                  FIELD(disk_extent, count, LIE_BLOCKS)};
 static const struct lie_field dead_fields[] = {FIELD(disk_dead, block, LIE_BLOCKS), FIELD(disk_dead, count, LIE_BLOCKS),
                                                FIELD(disk_dead, birth, 0)};
 static const struct lie_field record_fields[] = {
     FIELD(disk_record_ref, generation, 0), FIELD(disk_record_ref, block, LIE_BLOCKS),
-    FIELD(disk_record_ref, copy, LIE_BLOCKS), FIELD(disk_record_ref, wall_time_ns, 0)};
+    FIELD(disk_record_ref, copy, LIE_BLOCKS), FIELD(disk_record_ref, wall_time_ns, 0),
+    FIELD(disk_record_ref, checksum, 0)};
 
 static const struct lie_field system_fields[] = {
     FIELD(system_state, magic, 0),
@@ -132,9 +145,23 @@ static const struct lie_field system_fields[] = {
     FIELD(system_state, records[0].bytes, 0),
     FIELD(system_state, records[RECORD_TYPES - 1].bytes, 0),
     FIELD(system_state, records[RECORD_TYPES].version, 0),
+    {.name = "records", .offset = offsetof(struct system_state, records), .bytes = 4, .count = 2 * RECORD_TYPES},
     ARRAY(system_state, account.counts, 0),
+    FIELD(system_state, end_status, 65536),
+    ARRAY(system_state, end_name, 128),
+    FIELD(system_state, unused, 0),
 };
 
+static const struct lie_field note_fields[] = {
+    FIELD(disk_note, magic, 0),        FIELD(disk_note, flags, 2),   FIELD(disk_note, panics, 4),
+    FIELD(disk_note, generation, 0),   FIELD(disk_note, resumed, 0), FIELD(disk_note, wall_time_ns, 0),
+    FIELD(disk_note, boot_ns, 0),      FIELD(disk_note, boots, 4),   FIELD(disk_note, program, PROGRAMS_MAX + 1),
+    FIELD(disk_note, program, 24),     FIELD(disk_note, parent, PROGRAMS_MAX + 1),
+    FIELD(disk_note, unused, 0),       ARRAY(disk_note, name, 128),  ARRAY(disk_note, text, 128),
+    ARRAY(disk_note, zero, 0),
+};
+
+const struct lie_structure lie_note = STRUCTURE(disk_note, note_fields);
 const struct lie_structure lie_label = STRUCTURE(disk_label, label_fields);
 const struct lie_structure lie_root = STRUCTURE(disk_root, root_fields);
 const struct lie_structure lie_head = STRUCTURE(disk_head, head_fields);
@@ -172,6 +199,14 @@ static const struct lie_field program_fields[] = {
     FIELD(program_record, terminal, 1), /* there is one */
     FIELD(program_record, image_end, USER_END),
     FIELD(program_record, parent_waits, 2),
+    FIELD(program_record, held, 8),
+    FIELD(program_record, lender, PROGRAMS_MAX + 1),
+    FIELD(program_record, lender, 24),
+    {.name = "used", .offset = offsetof(struct program_record, used), .bytes = 8,
+     .count = 2 * sizeof(struct usage) / 8}, /* and by children */
+    {.name = "limits", .offset = offsetof(struct program_record, limits), .bytes = 8, .count = LIMITS_MAX * sizeof(struct limit) / 8},
+    {.name = "origins", .offset = offsetof(struct program_record, origins), .bytes = 4,
+     .count = SIGNALS_MAX * sizeof(struct signal_origin) / 4},
     FIELD(program_record, space, SPACES_MAX),
     FIELD(program_record, space, 64),
     ARRAY(program_record, name, 128),
@@ -232,6 +267,8 @@ static const struct lie_field task_fields[] = {
     FIELD(task_record, signal_mask_saved, 2),
     ARRAY(task_record, signal_saved_mask, 0),
     ARRAY(task_record, counters, 0),
+    FIELD(task_record, user_ns, 0),
+    FIELD(task_record, system_ns, 0),
     FIELD(task_record, child_tid, USER_END),
     ARRAY(task_record, reserved, 0),
     ARRAY(task_record, fpu.bytes, 0),

@@ -348,8 +348,20 @@ static void mend_block(struct lie_image *image, uint32_t block)
     known->is_changed = false;
 }
 
+static void mend_note(struct lie_image *image)
+{
+    struct disk_label *label = (void *)lie_block(image, DISK_LABEL_COPY);
+    struct disk_note *note = (void *)(lie_block(image, DISK_LABEL_COPY) + DISK_NOTE_OFFSET);
+    note->checksum = store_checksum_note(image->space_id, note->generation, note);
+    label->checksum = store_checksum_self(DISK_LABEL_COPY, label);
+}
+
 void lie_mend(struct lie_image *image, uint32_t block)
 {
+    if (block == DISK_LABEL_COPY) {
+        mend_note(image);
+        return;
+    }
     image->blocks[block].is_changed = true;
     for (uint32_t i = 0; i < image->order_count; i++) {
         if (image->blocks[image->order[i]].is_changed) {
