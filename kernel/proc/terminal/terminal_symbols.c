@@ -83,7 +83,7 @@ uint8_t terminal_attribute(terminal_cell_t cell)
     if ((cell & CELL_INVERSE) != 0) {
         return (uint8_t)(behind | (before & 7u) << 4);
     }
-    return (uint8_t)(before | ((cell & CELL_BOLD) != 0 ? 8u : 0u) | behind << 4);
+    return (uint8_t)(before | ((cell & CELL_BOLD) != 0 ? 8u : 0u) | (uint32_t)behind << 4);
 }
 
 struct range {
