@@ -24,7 +24,7 @@ static uint8_t program_has_task[(PROGRAMS_MAX + 8) / 8];
 
 static bool bit_is_new(uint8_t *bits, uint32_t index)
 {
-    bool is_new = (bits[index / 8] >> index % 8 & 1u) == 0;
+    bool is_new = ((uint32_t)bits[index / 8] >> index % 8 & 1u) == 0;
 
     bits[index / 8] |= (uint8_t)(1u << index % 8);
     return is_new;
