@@ -21,6 +21,9 @@
 
 #define PIECE_PAGES 512u /* of a window that are looked at without a break */
 
+/* Where a program wants it: anywhere. */
+typedef uint16_t unaligned_uint16 __attribute__((aligned(1), may_alias));
+
 static bool is_program(uint32_t index)
 {
     return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->space != 0;
@@ -62,7 +65,7 @@ static uint32_t program_of(struct gpn page)
 static void set_frame(const struct frame_picture *picture, struct frame frame, enum eidolon_frame_kind kind,
                       struct gpn page)
 {
-    uint16_t *out = picture->range.address;
+    unaligned_uint16 *out = picture->range.address;
 
     if (frame.number - picture->first < picture->count) {
         out[frame.number - picture->first] = EIDOLON_FRAME(kind, program_of(page));
@@ -110,7 +113,7 @@ static enum error let_others_run(struct frame_picture *picture)
 static enum error paint(struct frame_picture *picture)
 {
     struct vm_map_cursor cursor = {0};
-    uint16_t *out = picture->range.address;
+    unaligned_uint16 *out = picture->range.address;
     enum error error = OK;
 
     for (uint32_t i = 0; i < picture->count; i++) {
