@@ -360,7 +360,7 @@ static uint8_t sectors_kept(uint32_t variant, uint32_t index, uint32_t count, ui
     }
     variant -= 2;
     if (count == 1) { /* prefixes, then suffixes */
-        return variant < 7 ? (uint8_t)(0xFF >> (7 - variant)) : (uint8_t)(0xFF << (variant - 6));
+        return (uint8_t)(variant < 7 ? 0xFFu >> (7 - variant) : 0xFFu << (variant - 6));
     }
     if (variant < count) {
         return variant == index ? 0 : 0xFF;
