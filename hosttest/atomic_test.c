@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is atomic does not sleep, and mutexes are locked in one order: each way to break that is a panic, at once and not
- * only when somebody else happens to be in the way.
+ * What is atomic does not sleep, and mutexes are locked in one order: each way to break that is a panic, at once and
+ * not only when somebody else happens to be in the way.
  */
 #include "fake/machine.h"
 #include "thread.h"
@@ -47,7 +47,8 @@ static void lock_a_free_mutex(void)
     mutex_lock(&commit, LOCK_COMMIT);
 }
 
-static void (*const sleepers[])(void) = {sleep_a_moment, wait_in_queue, lock_a_free_mutex, thread_yield, thread_may_sleep};
+static void (*const sleepers[])(void) = {sleep_a_moment, wait_in_queue, lock_a_free_mutex, thread_yield,
+                                         thread_may_sleep};
 
 static void atomic_with_anything_that_may_sleep_panics(void **state)
 {

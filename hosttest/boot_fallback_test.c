@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boots of images whose newest generations hold records that prove themselves and are not sound: the boot goes on with the
- * newest that is, without having written a byte of the image before it knew.
+ * Boots of images whose newest generations hold records that prove themselves and are not sound: the boot goes on with
+ * the newest that is, without having written a byte of the image before it knew.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,9 +32,9 @@
 #define STATUS    3u
 
 static struct fake_disk disk;
-static bool cuts;            /* at CUT_AFTER */
-static uint32_t cut_at;      /* an event of the disk; 0: never */
-static uint32_t first_word;  /* that the program had when it went on */
+static bool cuts;           /* at CUT_AFTER */
+static uint32_t cut_at;     /* an event of the disk; 0: never */
+static uint32_t first_word; /* that the program had when it went on */
 
 /* The power goes when the disk has seen so many events. */
 static void (*disk_submit)(struct block_device *device, struct block_request *request);
@@ -47,7 +47,7 @@ static void submit(struct block_device *device, struct block_request *request)
     disk_submit(device, request);
 }
 
-/* The program: counts, and makes each number durable. --------------------------------------------------------------- */
+/* The program: counts, and makes each number durable. -------------------------------------------------------------- */
 
 enum { BEGIN, COUNT, SYNC, END };
 
@@ -115,7 +115,7 @@ static struct host_end boot(const char *options)
     return host_boot(&machine);
 }
 
-/* Lies --------------------------------------------------------------------------------------------------------------- */
+/* Lies ------------------------------------------------------------------------------------------------------------- */
 
 /* Commit once more what the newest generation holds, but for the record of program 1, which gets an unknown state. */
 static uint64_t commit_lie(uint32_t lie)
@@ -178,11 +178,12 @@ static uint64_t image_start(uint32_t lies)
 static void expect_end(struct host_end end)
 {
     if (end.kind != HOST_ENDED || end.status != STATUS) {
-        fail_msg("boot ended as %d, status %u: %s\n%s%s", (int)end.kind, end.status, end.text, host_log(), host_console());
+        fail_msg("boot ended as %d, status %u: %s\n%s%s", (int)end.kind, end.status, end.text, host_log(),
+                 host_console());
     }
 }
 
-/* Tests -------------------------------------------------------------------------------------------------------------- */
+/* Tests ------------------------------------------------------------------------------------------------------------ */
 
 static void boot_falls_back_before_records_that_are_not_sound(void **state)
 {
@@ -222,7 +223,9 @@ static void boot_without_a_generation_that_is_sound_is_refused_unchanged(void **
     fake_disk_stop(&disk);
 }
 
-/* The power goes at each event of the disk in turn, while the boot falls back and goes on; the next goes on to the end. */
+/*
+ * The power goes at each event of the disk in turn, while the boot falls back and goes on; the next goes on to the end.
+ */
 static void boot_that_falls_back_is_cut_at_every_event(void **state)
 {
     uint32_t cut_boots = 0;

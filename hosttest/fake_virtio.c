@@ -67,8 +67,7 @@ struct fake_virtio fake_virtio_knobs(void)
     };
 }
 
-/* Machine and bus ----------------------------------------------------------------------------------------------------
- */
+/* Machine and bus -------------------------------------------------------------------------------------------------- */
 
 void interrupt_attach(uint32_t line, interrupt_handler *handler, void *context)
 {
@@ -103,8 +102,7 @@ static void *memory_at(uint64_t physical, uint32_t bytes)
     return (uint8_t *)frame_address((struct frame){(uint32_t)(physical >> PAGE_SHIFT)}) + (physical & PAGE_MASK);
 }
 
-/* Transport ----------------------------------------------------------------------------------------------------------
- */
+/* Transport -------------------------------------------------------------------------------------------------------- */
 
 static bool reset(struct virtio_device *self)
 {
@@ -232,8 +230,7 @@ bool virtio_legacy_attach(struct virtio_device *self)
     return fake_virtio.legacy;
 }
 
-/* Requests -----------------------------------------------------------------------------------------------------------
- */
+/* Requests --------------------------------------------------------------------------------------------------------- */
 
 static uint32_t random_below(uint32_t limit)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is read out of an FXSAVE image and written into one, against the processor of this machine: it saves the same state
- * in both forms.
+ * What is read out of an FXSAVE image and written into one, against the processor of this machine: it saves the same
+ * state in both forms.
  */
 #include "arch/cpu.h"
 

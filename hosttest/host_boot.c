@@ -25,7 +25,7 @@
 #define FRAMES_DEFAULT    2048u
 #define VECTOR_CALL       0x80u
 #define VECTOR_PAGE_FAULT 14u
-#define CALL_BYTES        2u /* of `int 0x80` */
+#define CALL_BYTES        2u    /* of `int 0x80` */
 #define TRAP_NS           2000u /* that a way through the kernel takes at least */
 #define POWER_OFF_ENDED   0x10u
 

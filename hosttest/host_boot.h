@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The whole kernel on the fake machine: kernel_main() as it is, from the power switch to the power's end, over a disk that a
- * test gives it. Any number of boots, one after the other, in one process: each finds the kernel's variables as the
- * boot loader leaves them, and nothing is left of it afterwards but what is on the disk.
+ * The whole kernel on the fake machine: kernel_main() as it is, from the power switch to the power's end, over a disk
+ * that a test gives it. Any number of boots, one after the other, in one process: each finds the kernel's variables as
+ * the boot loader leaves them, and nothing is left of it afterwards but what is on the disk.
  *
  *     struct host_machine machine = {.disk = &disk.device, .command_line = "interval=0", .frames = 1024};
  *     struct host_end end = host_boot(&machine);
@@ -41,15 +41,18 @@ struct host_machine {
     uint64_t schedule;        /* seed of the order in which threads run; 0: in turns */
     const void *program;      /* an ELF file for a new object space, or NULL; page aligned */
     uint32_t program_bytes;
-    const char *program_words; /* as the launcher gives them: percent-encoded, blanks between; "--" before the environment */
+    /* as the launcher gives them: percent-encoded, blanks between; "--" before the environment */
+    const char *program_words;
 
     /*
-     * User mode: called with the processor's registers whenever a program is to run on, in its space; each call executes
-     * something and may enter the kernel by host_trap_...(). NULL: programs stand still, and wake once a second.
+     * User mode: called with the processor's registers whenever a program is to run on, in its space; each call
+     * executes something and may enter the kernel by host_trap_...(). NULL: programs stand still, and wake once a
+     * second.
      */
     void (*run_user)(struct registers *registers);
     void (*ready)(void); /* just before kernel_main(), in its thread */
-    void (*idle)(void);  /* nobody can run any more: make something happen (type, cut the power); NULL: the boot ends STUCK */
+    /* nobody can run any more: make something happen (type, cut the power); NULL: the boot ends STUCK */
+    void (*idle)(void);
 };
 
 struct host_end host_boot(const struct host_machine *machine);
@@ -69,21 +72,22 @@ uint64_t host_user_entries(void);
 uint64_t host_user_traps(void);
 
 /* Traps of the program that runs, for run_user(): what the processor does, and the way back. */
-void host_trap_system_call(struct registers *registers);                      /* `int 0x80` at EIP */
-void host_trap_exception(struct registers *registers, uint32_t vector);       /* another exception, at EIP */
-void host_trap_interrupt(struct registers *registers);                        /* the clock ticks between two instructions */
+void host_trap_system_call(struct registers *registers);                /* `int 0x80` at EIP */
+void host_trap_exception(struct registers *registers, uint32_t vector); /* another exception, at EIP */
+/* the clock ticks between two instructions */
+void host_trap_interrupt(struct registers *registers);
 
 /*
- * Memory of the running program, through the MMU; an access that faults enters the kernel and is tried again. False: the
- * kernel has sent the program elsewhere meanwhile (a signal): the instruction is to be given up, and starts anew when
- * the program comes back to it. Addresses are 4-byte aligned.
+ * Memory of the running program, through the MMU; an access that faults enters the kernel and is tried again. False:
+ * the kernel has sent the program elsewhere meanwhile (a signal): the instruction is to be given up, and starts anew
+ * when the program comes back to it. Addresses are 4-byte aligned.
  */
 MUST_CHECK bool host_load(struct registers *registers, uint32_t address, uint32_t *value);
 MUST_CHECK bool host_store(struct registers *registers, uint32_t address, uint32_t value);
 
 /*
- * Many words at once, as the same number of loads or stores would find them: `*words` is the memory from `address` to its
- * page's end, until the program's next access or trap.
+ * Many words at once, as the same number of loads or stores would find them: `*words` is the memory from `address` to
+ * its page's end, until the program's next access or trap.
  */
 MUST_CHECK bool host_load_words(struct registers *registers, uint32_t address, const uint32_t **words);
 MUST_CHECK bool host_store_words(struct registers *registers, uint32_t address, uint32_t **words);

@@ -3,10 +3,10 @@
  * A program (family/) for the worlds of proc_world.h that does everything at random, and knows at each moment what its
  * memory holds, what it has open, and what each of its calls may answer.
  *
- * What it does at a step follows from its seed and the step's number, which are in its memory; so are its books: for each
- * page of its playground whether it is mapped, with which rights, and which version of content it has, and its children
- * with their seeds. All books are in one page, changed in one instruction together with the step; so whatever state a
- * boot finds, memory and books must agree, but for the pages of the step that was under way.
+ * What it does at a step follows from its seed and the step's number, which are in its memory; so are its books: for
+ * each page of its playground whether it is mapped, with which rights, and which version of content it has, and its
+ * children with their seeds. All books are in one page, changed in one instruction together with the step; so whatever
+ * state a boot finds, memory and books must agree, but for the pages of the step that was under way.
  *
  * The host keeps a second copy of the books, which the kernel cannot lose (struct family_book): what they were at each
  * stop must be what a boot of that stop's generation finds.
@@ -31,10 +31,10 @@ struct family_book {
 extern struct family_book family_books[FAMILY_PIDS];
 
 struct family_options {
-    uint32_t steps;    /* of the first program, about */
-    bool has_faults;   /* requests and allocations fail: calls may answer ENOMEM and EIO, programs may die of it */
-    bool is_short;     /* memory may run out: calls may answer ENOMEM, programs may be killed */
-    bool is_calm;      /* nobody sends signals */
+    uint32_t steps;  /* of the first program, about */
+    bool has_faults; /* requests and allocations fail: calls may answer ENOMEM and EIO, programs may die of it */
+    bool is_short;   /* memory may run out: calls may answer ENOMEM, programs may be killed */
+    bool is_calm;    /* nobody sends signals */
 };
 
 /* What happened, to see that it does. */
@@ -56,8 +56,8 @@ bool family_is_fresh(const struct registers *registers);
 bool family_is_in_handler(const struct registers *registers);
 
 /*
- * Compare the books in the running program's memory with `book`, and all pages with them, but for those of the step under
- * way. False: interrupted, try again later. What is wrong ends the boot.
+ * Compare the books in the running program's memory with `book`, and all pages with them, but for those of the step
+ * under way. False: interrupted, try again later. What is wrong ends the boot.
  */
 MUST_CHECK bool family_verify(struct registers *registers, const struct family_book *book);
 

@@ -70,7 +70,10 @@ static void put_segment(uint32_t at, uint32_t offset, uint32_t address, uint32_t
     memcpy(image + at, words, sizeof(words));
 }
 
-/* One page of headers and one of code, read-only; then data. Each instruction holds its number, so that code is seen to be right. */
+/*
+ * One page of headers and one of code, read-only; then data. Each instruction holds its number, so that code is seen to
+ * be right.
+ */
 const void *host_program_image(void)
 {
     static const uint8_t identification[16] = {0x7F, 'E', 'L', 'F', 1, 1, 1};

@@ -4,13 +4,14 @@
  *
  * A program's instructions are a table. What it is lies where a program's state lies: which instruction is next in EIP,
  * the rest in its registers and its memory. So the kernel can do with it whatever it does with programs: stop it
- * anywhere, clone it, send it to a signal handler, and bring it back after a power cut at the instruction it had reached.
+ * anywhere, clone it, send it to a signal handler, and bring it back after a power cut at the instruction it had
+ * reached.
  *
- * An instruction may be begun several times until it is complete (a fault in it may come out at a signal handler, or the
- * power may go), so it changes memory in a way that can be repeated, and registers last.
+ * An instruction may be begun several times until it is complete (a fault in it may come out at a signal handler, or
+ * the power may go), so it changes memory in a way that can be repeated, and registers last.
  *
- * Instruction i lies at host_code(i). One that makes a system call has two parts: `run` puts the number and the arguments
- * into the registers, then `int 0x80` follows, HOST_CALL_OFFSET behind, and then `after`.
+ * Instruction i lies at host_code(i). One that makes a system call has two parts: `run` puts the number and the
+ * arguments into the registers, then `int 0x80` follows, HOST_CALL_OFFSET behind, and then `after`.
  */
 #ifndef HOST_PROGRAM_H
 #define HOST_PROGRAM_H
@@ -20,16 +21,18 @@
 
 struct host_instruction {
     void (*run)(struct registers *registers);
-    void (*after)(struct registers *registers); /* of a system call; NULL: the instruction is none, and sets EIP itself */
+    /* of a system call; NULL: the instruction is none, and sets EIP itself */
+    void (*after)(struct registers *registers);
 };
 
 #define HOST_INSTRUCTIONS_MAX 256u
 #define HOST_CODE             0x08048000u
 #define HOST_CODE_BYTES       16u /* of an instruction */
 #define HOST_CALL_OFFSET      4u
-#define HOST_DATA             0x0804A000u /* writable memory of the image: its first bytes are the image's, the rest zeroes */
-#define HOST_DATA_PAGES       16u
-#define HOST_IMAGE_BYTES      (3u * PAGE_SIZE)
+/* writable memory of the image: its first bytes are the image's, the rest zeroes */
+#define HOST_DATA        0x0804A000u
+#define HOST_DATA_PAGES  16u
+#define HOST_IMAGE_BYTES (3u * PAGE_SIZE)
 
 uint32_t host_code(uint32_t instruction);
 

@@ -66,7 +66,7 @@ struct lie_image {
     uint32_t *order; /* of the known blocks: those that are vouched for come before those who vouch */
     uint32_t order_count;
 
-    uint32_t *record_pages; /* of the system window: block that has it in the newest generation; 0: none */
+    uint32_t *record_pages;  /* of the system window: block that has it in the newest generation; 0: none */
     bool is_about_records;   /* the lie that was told, not about the format */
     uint64_t generations[2]; /* two that are kept */
     char pin[DISK_NAME_BYTES];

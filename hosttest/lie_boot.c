@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a lie is exposed to by boots of the whole kernel (host_boot.h): its programs are resumed, live some way, the power goes,
- * and what was committed is booted again.
+ * What a lie is exposed to by boots of the whole kernel (host_boot.h): its programs are resumed, live some way, the
+ * power goes, and what was committed is booted again.
  *
- * The programs are those of a real machine, whose code nobody executes here. In the quiet half of the lies they stand still,
- * so that their memory has to be what it was; in the other half each issues again the call that it was in, and then calls
- * and accesses at random, with whatever is in its registers.
+ * The programs are those of a real machine, whose code nobody executes here. In the quiet half of the lies they stand
+ * still, so that their memory has to be what it was; in the other half each issues again the call that it was in, and
+ * then calls and accesses at random, with whatever is in its registers.
  */
 #include "lie.h"
 
@@ -23,7 +23,7 @@
 
 #define FRAMES     4096u
 #define BOOTS      2u
-#define TURNS      300u /* of all programs, then the power goes */
+#define TURNS      300u       /* of all programs, then the power goes */
 #define LIFE_NS    500000000u /* or after so long, should all of them sleep */
 #define PAUSE_NS   3000000u
 #define CHANGED_AS 1u /* spaces in which a lie about one record may show: whose record it is */
@@ -64,8 +64,9 @@ static void pass_time(struct registers *registers)
 }
 
 /* exit fork read write waitpid brk getpid kill sync pipe sigreturn mprotect sched_yield munmap poll rt_sigreturn ... */
-static const uint16_t calls[] = {1, 2, 3, 4, 5, 6, 7, 11, 20, 24, 36, 37, 41, 42, 45, 54, 63, 90, 91, 114, 119, 120, 125, 142,
-                                 146, 158, 162, 168, 173, 174, 175, 179, 186, 190, 192, 195, 221, 224, 240, 243, 252, 265};
+static const uint16_t calls[] = {1,   2,   3,   4,   5,   6,   7,   11,  20,  24,  36,  37,  41,  42,
+                                 45,  54,  63,  90,  91,  114, 119, 120, 125, 142, 146, 158, 162, 168,
+                                 173, 174, 175, 179, 186, 190, 192, 195, 221, 224, 240, 243, 252, 265};
 
 static void live(struct registers *registers)
 {
@@ -126,7 +127,8 @@ static enum error open_quietly(struct block_device *device, struct store **out)
     return store_open(device, &options, out, &report);
 }
 
-static bool page_is_as_before(struct store *before, struct store *after, struct gpn page, const struct store_entry *entry)
+static bool page_is_as_before(struct store *before, struct store *after, struct gpn page,
+                              const struct store_entry *entry)
 {
     static uint8_t contents[2][PAGE_SIZE];
     struct store_entry old;
@@ -156,8 +158,11 @@ static uint32_t spaces_changed(struct store *before, struct store *after)
 
 static const char *compare(struct lie_image *image)
 {
-    struct block_device device = {.name = "truth", .block_count = image->block_count, .read_only = true,
-                                  .submit = truth_submit, .wait = truth_wait};
+    struct block_device device = {.name = "truth",
+                                  .block_count = image->block_count,
+                                  .read_only = true,
+                                  .submit = truth_submit,
+                                  .wait = truth_wait};
     struct store *before, *after;
     uint32_t changed = 0;
     int file = open(image->path, O_RDONLY | O_CLOEXEC);
@@ -188,12 +193,14 @@ static const char *boot(struct lie_image *image, bool is_quiet, struct host_end 
     uint64_t writes = image->writes;
     turns = 0;
     *end = host_boot(&machine);
-    printf("boot ends as %d, status %u: %s\n%s\n%s\n", (int)end->kind, end->status, end->text, host_log(), host_console());
+    printf("boot ends as %d, status %u: %s\n%s\n%s\n", (int)end->kind, end->status, end->text, host_log(),
+           host_console());
     if (end->kind == HOST_PANICKED) {
         snprintf(said, sizeof(said), "the kernel panics: %s", end->text);
         return said;
     }
-    return end->kind == HOST_REFUSED && image->writes != writes ? "the image was refused, and has been written to" : NULL;
+    return end->kind == HOST_REFUSED && image->writes != writes ? "the image was refused, and has been written to"
+                                                                : NULL;
 }
 
 const char *lie_try(struct lie_image *image, uint64_t seed)

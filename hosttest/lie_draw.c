@@ -61,8 +61,8 @@ static uint32_t choose_block(struct draw *draw, enum lie_kind kind, bool is_spac
 
 static struct subject whole_block(struct draw *draw, const struct lie_structure *structure, uint32_t block)
 {
-    struct subject subject = {.structure = structure, .block = block, .bytes = lie_block(draw->image, block),
-                              .record = RECORD_TYPES};
+    struct subject subject = {
+        .structure = structure, .block = block, .bytes = lie_block(draw->image, block), .record = RECORD_TYPES};
     snprintf(subject.name, sizeof(subject.name), "%s in block %u", structure->name, block);
     return subject;
 }
@@ -340,7 +340,8 @@ static bool invent(struct draw *draw, const struct subject *subject, const struc
     case STYLE_LAST:
     case STYLE_LIMIT:
     case STYLE_BEYOND:
-        change->value = limit == 0 ? old + (uint64_t)(style - STYLE_LAST) - 1 : limit + (uint64_t)(style - STYLE_LAST) - 1;
+        change->value =
+            limit == 0 ? old + (uint64_t)(style - STYLE_LAST) - 1 : limit + (uint64_t)(style - STYLE_LAST) - 1;
         break;
     case STYLE_ANOTHER:
         change->value = next(draw, limit == 0 || next(draw, 2) == 0 ? 64 : (uint32_t)limit);
@@ -391,11 +392,11 @@ static bool tell(struct draw *draw, const struct subject *subject)
     if (change.at == NULL || !invent(draw, subject, field, element, &change, &other)) {
         return false;
     }
-    snprintf(draw->what, draw->room, "%s: %s[%u] was 0x%llx and is 0x%llx%s", subject->name, field->name, element,
-             (unsigned long long)get(change.at, field->bytes),
-             (unsigned long long)(field->bytes < 8 ? change.value & ((UINT64_C(1) << field->bytes * 8) - 1)
-                                                   : change.value),
-             other.at != NULL ? ", as another" : "");
+    snprintf(
+        draw->what, draw->room, "%s: %s[%u] was 0x%llx and is 0x%llx%s", subject->name, field->name, element,
+        (unsigned long long)get(change.at, field->bytes),
+        (unsigned long long)(field->bytes < 8 ? change.value & ((UINT64_C(1) << field->bytes * 8) - 1) : change.value),
+        other.at != NULL ? ", as another" : "");
     apply(draw, &change, field->bytes);
     if (other.at != NULL) {
         apply(draw, &other, field->bytes);

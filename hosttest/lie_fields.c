@@ -8,21 +8,30 @@
 #include "terminal/terminal_object.h"
 
 /* A field, one of a type's elements, and a field that is an array. */
-#define FIELD(type, member, bound)                                                                                         \
-    {.name = #member, .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member), .count = 1,    \
-     .limit = (bound)}
-#define ARRAY(type, member, bound)                                                                                         \
-    {.name = #member, .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member[0]),             \
-     .count = sizeof(((struct type *)0)->member) / sizeof(((struct type *)0)->member[0]), .limit = (bound)}
-#define STRUCTURE(type, table)                                                                                             \
-    {.name = #type, .bytes = sizeof(struct type), .fields = (table), .field_count = sizeof(table) / sizeof((table)[0])}
+#define FIELD(type, member, bound)                                                                                     \
+    {                                                                                                                  \
+        .name = #member, .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member),         \
+        .count = 1, .limit = (bound)                                                                                   \
+    }
+#define ARRAY(type, member, bound)                                                                                     \
+    {                                                                                                                  \
+        .name = #member, .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member[0]),      \
+        .count = sizeof(((struct type *)0)->member) / sizeof(((struct type *)0)->member[0]), .limit = (bound)          \
+    }
+#define STRUCTURE(type, table)                                                                                         \
+    {                                                                                                                  \
+        .name = #type, .bytes = sizeof(struct type), .fields = (table),                                                \
+        .field_count = sizeof(table) / sizeof((table)[0])                                                              \
+    }
 
 /* The format ------------------------------------------------------------------------------------------------------- */
 
 static const struct lie_field label_fields[] = {
-    FIELD(disk_label, magic, 0),       FIELD(disk_label, version, DISK_VERSION), FIELD(disk_label, block_bytes, 4096),
-    FIELD(disk_label, block_count, LIE_BLOCKS), FIELD(disk_label, unused, 0),    ARRAY(disk_label, space_id, 0),
-    FIELD(disk_label, created_ns, 0),  ARRAY(disk_label, text, 0),               ARRAY(disk_label, zero, 0),
+    FIELD(disk_label, magic, 0),          FIELD(disk_label, version, DISK_VERSION),
+    FIELD(disk_label, block_bytes, 4096), FIELD(disk_label, block_count, LIE_BLOCKS),
+    FIELD(disk_label, unused, 0),         ARRAY(disk_label, space_id, 0),
+    FIELD(disk_label, created_ns, 0),     ARRAY(disk_label, text, 0),
+    ARRAY(disk_label, zero, 0),
 };
 
 static const struct lie_field root_fields[] = {
@@ -40,7 +49,11 @@ static const struct lie_field root_fields[] = {
     FIELD(disk_root, window[0].copy, LIE_BLOCKS),
     FIELD(disk_root, window[0].wall_time_ns, 0),
     FIELD(disk_root, window[0].checksum, 0),
-    {.name = "window", .offset = offsetof(struct disk_root, window), .bytes = 4, .count = DISK_WINDOW_MAX * 8, .limit = LIE_BLOCKS},
+    {.name = "window",
+     .offset = offsetof(struct disk_root, window),
+     .bytes = 4,
+     .count = DISK_WINDOW_MAX * 8,
+     .limit = LIE_BLOCKS},
     FIELD(disk_root, window[1].generation, 0),
     FIELD(disk_root, window[1].block, LIE_BLOCKS),
     FIELD(disk_root, window[3].generation, 0),
@@ -120,9 +133,9 @@ static const struct lie_field run_fields[] = {
 
 static const struct lie_field put_fields[] = {FIELD(disk_put, page, 0), FIELD(disk_put, block, LIE_BLOCKS),
                                               FIELD(disk_put, checksum, 0)};
-static const struct lie_field entry_fields[] = {
-    FIELD(disk_map_entry, page, 0), FIELD(disk_map_entry, block, LIE_BLOCKS), FIELD(disk_map_entry, when, 0),
-    FIELD(disk_map_entry, checksum, 0)};
+static const struct lie_field entry_fields[] = {FIELD(disk_map_entry, page, 0),
+                                                FIELD(disk_map_entry, block, LIE_BLOCKS),
+                                                FIELD(disk_map_entry, when, 0), FIELD(disk_map_entry, checksum, 0)};
 static const struct lie_field extent_fields[] = {FIELD(disk_extent, first, LIE_BLOCKS),
                                                  FIELD(disk_extent, count, LIE_BLOCKS)};
 static const struct lie_field dead_fields[] = {FIELD(disk_dead, block, LIE_BLOCKS), FIELD(disk_dead, count, LIE_BLOCKS),
@@ -153,11 +166,20 @@ static const struct lie_field system_fields[] = {
 };
 
 static const struct lie_field note_fields[] = {
-    FIELD(disk_note, magic, 0),        FIELD(disk_note, flags, 2),   FIELD(disk_note, panics, 4),
-    FIELD(disk_note, generation, 0),   FIELD(disk_note, resumed, 0), FIELD(disk_note, wall_time_ns, 0),
-    FIELD(disk_note, boot_ns, 0),      FIELD(disk_note, boots, 4),   FIELD(disk_note, program, PROGRAMS_MAX + 1),
-    FIELD(disk_note, program, 24),     FIELD(disk_note, parent, PROGRAMS_MAX + 1),
-    FIELD(disk_note, unused, 0),       ARRAY(disk_note, name, 128),  ARRAY(disk_note, text, 128),
+    FIELD(disk_note, magic, 0),
+    FIELD(disk_note, flags, 2),
+    FIELD(disk_note, panics, 4),
+    FIELD(disk_note, generation, 0),
+    FIELD(disk_note, resumed, 0),
+    FIELD(disk_note, wall_time_ns, 0),
+    FIELD(disk_note, boot_ns, 0),
+    FIELD(disk_note, boots, 4),
+    FIELD(disk_note, program, PROGRAMS_MAX + 1),
+    FIELD(disk_note, program, 24),
+    FIELD(disk_note, parent, PROGRAMS_MAX + 1),
+    FIELD(disk_note, unused, 0),
+    ARRAY(disk_note, name, 128),
+    ARRAY(disk_note, text, 128),
     ARRAY(disk_note, zero, 0),
 };
 
@@ -202,10 +224,17 @@ static const struct lie_field program_fields[] = {
     FIELD(program_record, held, 8),
     FIELD(program_record, lender, PROGRAMS_MAX + 1),
     FIELD(program_record, lender, 24),
-    {.name = "used", .offset = offsetof(struct program_record, used), .bytes = 8,
+    {.name = "used",
+     .offset = offsetof(struct program_record, used),
+     .bytes = 8,
      .count = 2 * sizeof(struct usage) / 8}, /* and by children */
-    {.name = "limits", .offset = offsetof(struct program_record, limits), .bytes = 8, .count = LIMITS_MAX * sizeof(struct limit) / 8},
-    {.name = "origins", .offset = offsetof(struct program_record, origins), .bytes = 4,
+    {.name = "limits",
+     .offset = offsetof(struct program_record, limits),
+     .bytes = 8,
+     .count = LIMITS_MAX * sizeof(struct limit) / 8},
+    {.name = "origins",
+     .offset = offsetof(struct program_record, origins),
+     .bytes = 4,
      .count = SIGNALS_MAX * sizeof(struct signal_origin) / 4},
     FIELD(program_record, space, SPACES_MAX),
     FIELD(program_record, space, 64),
@@ -277,8 +306,9 @@ static const struct lie_field task_fields[] = {
 };
 
 static const struct lie_field file_fields[] = {
-    FIELD(file_record, kind, FILE_KINDS),    FIELD(file_record, references, FILES_MAX), FIELD(file_record, flags, 4),
-    FIELD(file_record, object, PIPES_MAX),   FIELD(file_record, object, 3),             FIELD(file_record, offset, 0),
+    FIELD(file_record, kind, FILE_KINDS), FIELD(file_record, references, FILES_MAX),
+    FIELD(file_record, flags, 4),         FIELD(file_record, object, PIPES_MAX),
+    FIELD(file_record, object, 3),        FIELD(file_record, offset, 0),
     ARRAY(file_record, reserved, 0),
 };
 

@@ -2,9 +2,9 @@
 /*
  * The image that lies are told in: who vouches for whom.
  *
- * A walk over the whole image, from both roots, notes for each block the places of the checksums that prove it. It is made
- * once, while all is true. To mend is to go through the blocks in an order in which those that are vouched for come first,
- * and to write each changed block's checksum where it belongs, which changes other blocks, up to the roots.
+ * A walk over the whole image, from both roots, notes for each block the places of the checksums that prove it. It is
+ * made once, while all is true. To mend is to go through the blocks in an order in which those that are vouched for
+ * come first, and to write each changed block's checksum where it belongs, which changes other blocks, up to the roots.
  */
 #include "lie.h"
 #include "store.h"
@@ -53,13 +53,16 @@ static uint64_t checksum_of(const struct lie_image *image, const struct lie_refe
 static struct lie_reference reference_read(const struct lie_image *image, uint32_t holder, uint32_t start,
                                            enum lie_form form)
 {
-    static const uint16_t sizes[] = {[FORM_RECORD] = sizeof(struct disk_record_ref), [FORM_BODY] = 24,
-                                     [FORM_TREE] = sizeof(struct disk_tree_ref),
-                                     [FORM_CHILD] = sizeof(struct disk_map_entry), [FORM_PUT] = sizeof(struct disk_put),
-                                     [FORM_ENTRY] = sizeof(struct disk_map_entry),
-                                     [FORM_CHUNK] = sizeof(struct disk_map_entry)};
-    struct lie_reference found = {.holder = holder, .start = (uint16_t)start, .bytes = sizes[form],
-                                  .offset = (uint16_t)(start + 8), .form = (uint8_t)form};
+    static const uint16_t sizes[] = {
+        [FORM_RECORD] = sizeof(struct disk_record_ref), [FORM_BODY] = 24,
+        [FORM_TREE] = sizeof(struct disk_tree_ref),     [FORM_CHILD] = sizeof(struct disk_map_entry),
+        [FORM_PUT] = sizeof(struct disk_put),           [FORM_ENTRY] = sizeof(struct disk_map_entry),
+        [FORM_CHUNK] = sizeof(struct disk_map_entry)};
+    struct lie_reference found = {.holder = holder,
+                                  .start = (uint16_t)start,
+                                  .bytes = sizes[form],
+                                  .offset = (uint16_t)(start + 8),
+                                  .form = (uint8_t)form};
     const uint8_t *at = lie_block(image, holder) + start;
     const struct disk_record_ref *record = (const void *)at;
     const struct disk_map_entry *entry = (const void *)at;
@@ -189,7 +192,8 @@ static void walk_items(struct lie_image *image, uint32_t block, uint32_t at, uin
 
 static void walk_bodies(struct lie_image *image, uint32_t holder)
 {
-    struct lie_reference found = reference_read(image, holder, (uint32_t)offsetof(struct disk_head, generation), FORM_BODY);
+    struct lie_reference found =
+        reference_read(image, holder, (uint32_t)offsetof(struct disk_head, generation), FORM_BODY);
     const struct disk_head *head = (const void *)lie_block(image, holder);
     if (note(image, &found) && begin(image, found.target, LIE_BODY, head->next_copy)) {
         const struct disk_body *body = (const void *)lie_block(image, found.target);

@@ -23,7 +23,7 @@
 
 #define LIMIT_S      20  /* of the processor, of one lie; most take less than a tenth of a second */
 #define LIMIT_WALL_S 300 /* should it sleep for ever */
-#define FAILED  3
+#define FAILED       3
 
 /* The image tool's own is in the file with its main(). */
 void complain(const char *format, ...)
@@ -76,7 +76,9 @@ static void say_how(struct lie_image *image, uint64_t seed, int status)
     if (child == 0) {
         lie_tell(image, seed, what, sizeof(what));
         dprintf(STDERR_FILENO, "lie %llu: %s: %s\n", (unsigned long long)seed, what,
-                WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF) ? "the tool hangs" : "the tool does not survive it");
+                WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF)
+                    ? "the tool hangs"
+                    : "the tool does not survive it");
         _exit(0);
     }
     waitpid(child, NULL, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a lie is exposed to on the host: every command of the image tool, and a store that goes on with the image, for as
- * many commits as it takes to drop all the history that there was.
+ * What a lie is exposed to on the host: every command of the image tool, and a store that goes on with the image, for
+ * as many commits as it takes to drop all the history that there was.
  */
 #include "image_tool.h"
 #include "lie.h"
@@ -17,7 +17,7 @@
 #define ARGUMENTS 7
 #define COMMANDS  7u
 
-static bool is_sound;     /* the image with the lie, as the checker says */
+static bool is_sound;   /* the image with the lie, as the checker says */
 static char output[64]; /* what commands that write a file call it */
 
 static int run(int (*command)(int argc, char **argv), const char *const words[])

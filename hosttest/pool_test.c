@@ -69,7 +69,7 @@ static uint32_t fill_frame(struct pool *pool, void **objects)
     return count;
 }
 
-/* Objects ----------------------------------------------------------------------------------------- */
+/* Objects ---------------------------------------------------------------------------------------------------------- */
 
 static void allocate_again_is_zeroed(void **state)
 {
@@ -115,7 +115,7 @@ static void allocate_every_size_fills_frames(void **state)
     }
 }
 
-/* Frames ------------------------------------------------------------------------------------------ */
+/* Frames ----------------------------------------------------------------------------------------------------------- */
 
 static void free_last_object_gives_its_frame_back(void **state)
 {
@@ -203,7 +203,7 @@ static void two_pools_share_no_frame(void **state)
     pool_free(&other, stranger);
 }
 
-/* Against a model --------------------------------------------------------------------------------- */
+/* Against a model -------------------------------------------------------------------------------------------------- */
 
 /* Objects come and go at random; each keeps the number written into it for as long as it is in use. */
 static void random_use_keeps_every_object_apart(void **state)
@@ -239,7 +239,7 @@ static void random_use_keeps_every_object_apart(void **state)
     }
 }
 
-/* Program errors ---------------------------------------------------------------------------------- */
+/* Program errors --------------------------------------------------------------------------------------------------- */
 
 static void free_of_what_is_no_object_panics(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program that becomes another one (execve) on the booted kernel: what it keeps, what it loses, and what is left of the one
- * before.
+ * A program that becomes another one (execve) on the booted kernel: what it keeps, what it loses, and what is left of
+ * the one before.
  *
  * Every program here is the same image. How many words it was started with says what it is to do.
  */
@@ -54,7 +54,7 @@ static uint32_t in_use(enum record_type type)
     return count;
 }
 
-/* The other program ------------------------------------------------------------------------------------------------- */
+/* The other program ------------------------------------------------------------------------------------------------ */
 
 static void look(void)
 {
@@ -186,7 +186,8 @@ static void nothing(void)
 static void program_that_finds_no_memory_for_another_leaves_nothing(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = main_of_failures, .functions = {become_without_memory, nothing, become_without_records}});
+    case_run(&(struct proc_case){.main = main_of_failures,
+                                 .functions = {become_without_memory, nothing, become_without_records}});
 }
 
 static void main_of_vfork(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See proc_case.h. Instruction 0 is the main program, 1 + n function n as a clone, 9 + n as a handler; the last two are where
- * handlers return to.
+ * See proc_case.h. Instruction 0 is the main program, 1 + n function n as a clone, 9 + n as a handler; the last two are
+ * where handlers return to.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cases of system calls on the booted kernel: a program written down as host functions from top to bottom, which need not
- * survive a cut. What it finds wrong ends the boot, and fails the test with the line.
+ * Cases of system calls on the booted kernel: a program written down as host functions from top to bottom, which need
+ * not survive a cut. What it finds wrong ends the boot, and fails the test with the line.
  *
  *     static void main_program(void) { EXPECT(-EBADF, CALL_CLOSE, 77); }
  *     case_run(&(struct proc_case){.main = main_program});
@@ -19,15 +19,16 @@
 struct proc_case {
     void (*main)(void);                      /* exits with 0 when it comes back */
     void (*functions[CASE_FUNCTIONS])(void); /* what clones do (case_fork), and what handlers are (case_code) */
-    const char *input;                       /* typed when nobody can run: a piece up to each '|' at a time; NULL: nothing */
-    uint32_t frames;                         /* 0: plenty */
-    uint32_t blocks;                         /* of the disk; 0: 4,096 */
-    uint64_t schedule;                       /* seed of the order in which they run; 0: in turns */
-    const char *options;                     /* of the kernel; NULL: "interval=5" */
-    uint32_t status;                         /* that the last program ends with */
-    enum host_end_kind kind;                 /* how the boot ends, if it is not cut */
-    bool keeps_disk;                         /* go on with the disk of the case before */
-    uint32_t cut_after;                      /* the power goes with so many events of the disk; 0: never */
+    /* typed when nobody can run: a piece up to each '|' at a time; NULL: nothing */
+    const char *input;
+    uint32_t frames;         /* 0: plenty */
+    uint32_t blocks;         /* of the disk; 0: 4,096 */
+    uint64_t schedule;       /* seed of the order in which they run; 0: in turns */
+    const char *options;     /* of the kernel; NULL: "interval=5" */
+    uint32_t status;         /* that the last program ends with */
+    enum host_end_kind kind; /* how the boot ends, if it is not cut */
+    bool keeps_disk;         /* go on with the disk of the case before */
+    uint32_t cut_after;      /* the power goes with so many events of the disk; 0: never */
 };
 
 /* Boots and runs it. Fails the running test if anything is wrong. */
@@ -39,7 +40,7 @@ int32_t case_call(uint32_t number, const uint32_t *arguments, uint32_t count);
     case_call((number), (const uint32_t[]){0, ##__VA_ARGS__} + 1,                                                      \
               sizeof((uint32_t[]){0, ##__VA_ARGS__}) / sizeof(uint32_t) - 1)
 void case_expect(const char *where, int line, int64_t expected, int64_t seen);
-#define EXPECT(expected, ...) case_expect(__FILE__, __LINE__, (int32_t)(expected), CALL(__VA_ARGS__))
+#define EXPECT(expected, ...)      case_expect(__FILE__, __LINE__, (int32_t)(expected), CALL(__VA_ARGS__))
 #define EXPECT_IS(expected, value) case_expect(__FILE__, __LINE__, (int64_t)(expected), (int64_t)(value))
 
 /* Memory of the program: any address, any length. */
@@ -48,7 +49,8 @@ void case_get(uint32_t address, void *bytes, uint32_t count);
 uint32_t case_string(uint32_t address, const char *text); /* returns the address */
 uint32_t case_words(uint32_t address, const uint32_t *words, uint32_t count);
 uint32_t case_word(uint32_t address);
-#define WORDS(address, ...) case_words((address), (const uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / 4)
+#define WORDS(address, ...)                                                                                            \
+    case_words((address), (const uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / 4)
 
 /* A clone that runs a function of the case and ends with 0 when it comes back. Returns its process id. */
 int32_t case_fork(uint32_t function);

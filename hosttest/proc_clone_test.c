@@ -29,7 +29,7 @@
 #define ELSEWHERE         0x70000000u
 #define PRESSURE          0x50000000u
 #define PRIVATE_ANONYMOUS 0x32u /* with MAP_FIXED */
-#define SOURCES_MAX       8u /* SPACE-4 */
+#define SOURCES_MAX       8u    /* SPACE-4 */
 #define ON_REQUEST        "interval=0"
 
 /* A program's pages, as it has written them. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between the change and the result of a call nothing sleeps (CALL-2), nor between a signal's end as a pending one and its
- * handler. A call that has changed something is in its bracket when it sets its result, and the bracket ends there; what would be lost if the power went in a sleep is looked at wherever one is possible, on the booted kernel.
+ * Between the change and the result of a call nothing sleeps (CALL-2), nor between a signal's end as a pending one and
+ * its handler. A call that has changed something is in its bracket when it sets its result, and the bracket ends there;
+ * what would be lost if the power went in a sleep is looked at wherever one is possible, on the booted kernel.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,9 +24,30 @@
 #define ON_STACK 0x08000000u
 
 enum {
-    GETPID = 20, GETUID = 24, DUP = 41, BRK = 45, IOCTL = 54, SETPGID = 57, UMASK = 60, DUP2 = 63, SETSID = 66, SSETMASK = 69,
-    SETRLIMIT = 75, MUNMAP = 91, MPROTECT = 125, NEWSELECT = 142, MREMAP = 163, PROCMASK = 175, SIGALTSTACK = 186, MMAP2 = 192,
-    FCNTL64 = 221, FUTEX = 240, SET_TID_ADDRESS = 258, PSELECT6 = 308, ROBUST_LIST = 311, PRLIMIT = 340,
+    GETPID = 20,
+    GETUID = 24,
+    DUP = 41,
+    BRK = 45,
+    IOCTL = 54,
+    SETPGID = 57,
+    UMASK = 60,
+    DUP2 = 63,
+    SETSID = 66,
+    SSETMASK = 69,
+    SETRLIMIT = 75,
+    MUNMAP = 91,
+    MPROTECT = 125,
+    NEWSELECT = 142,
+    MREMAP = 163,
+    PROCMASK = 175,
+    SIGALTSTACK = 186,
+    MMAP2 = 192,
+    FCNTL64 = 221,
+    FUTEX = 240,
+    SET_TID_ADDRESS = 258,
+    PSELECT6 = 308,
+    ROBUST_LIST = 311,
+    PRLIMIT = 340,
 };
 
 void __real_atomic_broken(void);
@@ -83,7 +105,7 @@ static void expect_kept(void)
     EXPECT_IS(true, looks > 0);
 }
 
-/* Brackets ----------------------------------------------------------------------------------------------------------- */
+/* Brackets --------------------------------------------------------------------------------------------------------- */
 
 #define EXPECT_COMMITTED(...) (EXPECT(__VA_ARGS__), EXPECT_IS(true, was_committed), EXPECT_IS(true, is_free_after))
 #define EXPECT_NOTHING(...)   (EXPECT(__VA_ARGS__), EXPECT_IS(false, was_committed), EXPECT_IS(true, is_free_after))
@@ -172,7 +194,7 @@ static void call_that_changes_something_is_in_its_bracket_until_it_has_its_resul
     case_run(&(struct proc_case){.main = main_of_brackets, .functions = {child}});
 }
 
-/* select ------------------------------------------------------------------------------------------------------------- */
+/* select ----------------------------------------------------------------------------------------------------------- */
 
 #define ASKED (1u << 3 | 1u << 4)
 
@@ -211,7 +233,7 @@ static void select_that_may_sleep_has_not_changed_what_it_asks(void **state)
     case_run(&(struct proc_case){.main = main_of_select});
 }
 
-/* Signals ------------------------------------------------------------------------------------------------------------ */
+/* Signals ---------------------------------------------------------------------------------------------------------- */
 
 static bool was_sent;
 

@@ -98,8 +98,8 @@ static void main_of_orphans(void)
 static void child_whose_parent_has_ended_is_nobodys(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){
-        .main = main_of_orphans, .functions = {outlive, leave_child, nothing, leave_ended_child}});
+    case_run(
+        &(struct proc_case){.main = main_of_orphans, .functions = {outlive, leave_child, nothing, leave_ended_child}});
 }
 
 /* Who hears -------------------------------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting, cloning and becoming another program on the fake machine, with each allocation failing in turn, the power cut at
- * every event of the disk, and signals that come all the time: a program is whole, or it hears of an error, and the kernel
- * goes on.
+ * Starting, cloning and becoming another program on the fake machine, with each allocation failing in turn, the power
+ * cut at every event of the disk, and signals that come all the time: a program is whole, or it hears of an error, and
+ * the kernel goes on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,32 +21,46 @@
 #define FRAMES_LEAST  560u
 #define FRAMES_ENOUGH 600u
 
-#define NO_HANG  1u
+#define NO_HANG         1u
 #define ERRNO_NO_MEMORY ((uint32_t)-12)
 
 /* How it ended: the status of the first program. */
-#define WHOLE     3u
-#define NO_FORK   4u /* refused for want of memory */
-#define NO_EXEC   5u
-#define BECAME    7u /* of the child */
+#define WHOLE   3u
+#define NO_FORK 4u /* refused for want of memory */
+#define NO_EXEC 5u
+#define BECAME  7u /* of the child */
 
 static uint64_t fail_at, fail_count;
 static uint32_t frames; /* of memory; 0: plenty */
 
 /* The program --------------------------------------------------------------------------------------------------------
  *
- * It is started with one word. It clones itself; the clone executes itself with two words, and ends then. The first sends
- * signals to the clone until it has ended.
+ * It is started with one word. It clones itself; the clone executes itself with two words, and ends then. The first
+ * sends signals to the clone until it has ended.
  */
 
-#define CHILD    (HOST_DATA + 0x100u)
-#define STATUS   (HOST_DATA + 0x104u)
-#define ACTION   (HOST_DATA + 0x110u) /* handler, mask, flags, restorer */
-#define PATH     (HOST_DATA + 0x130u)
-#define VECTOR   (HOST_DATA + 0x160u)
-#define WORD     (HOST_DATA + 3u * PAGE_SIZE - 8u) /* across two pages */
+#define CHILD  (HOST_DATA + 0x100u)
+#define STATUS (HOST_DATA + 0x104u)
+#define ACTION (HOST_DATA + 0x110u) /* handler, mask, flags, restorer */
+#define PATH   (HOST_DATA + 0x130u)
+#define VECTOR (HOST_DATA + 0x160u)
+#define WORD   (HOST_DATA + 3u * PAGE_SIZE - 8u) /* across two pages */
 
-enum { BEGIN, ACT, FORK, SEND, YIELD, WAIT, END, CHILD_PREPARE, CHILD_EXEC, CHILD_FAILED, OTHER_END, HANDLER, HANDLER_RETURN };
+enum {
+    BEGIN,
+    ACT,
+    FORK,
+    SEND,
+    YIELD,
+    WAIT,
+    END,
+    CHILD_PREPARE,
+    CHILD_EXEC,
+    CHILD_FAILED,
+    OTHER_END,
+    HANDLER,
+    HANDLER_RETURN
+};
 
 static bool store_text(struct registers *registers, uint32_t address, const char *text)
 {
@@ -296,7 +310,8 @@ static void program_that_gets_no_memory_is_whole_or_hears_of_it(void **state)
         for (fail_at = 0; fail_at < 700; fail_at++) {
             cut_start();
             struct host_end end = boot(fail_at);
-            if ((end.kind != HOST_ENDED && end.kind != HOST_REFUSED) || (end.kind == HOST_ENDED && end.status > NO_EXEC)) {
+            if ((end.kind != HOST_ENDED && end.kind != HOST_REFUSED) ||
+                (end.kind == HOST_ENDED && end.status > NO_EXEC)) {
                 cut_print(end, fail_at);
                 assert_int_equal(end.kind, HOST_ENDED);
             }
@@ -312,8 +327,8 @@ static void program_that_gets_no_memory_is_whole_or_hears_of_it(void **state)
 }
 
 /*
- * Machines with a frame more each: from those that cannot start the program to those where nobody waits. In between one of the
- * two may be ended for want of memory.
+ * Machines with a frame more each: from those that cannot start the program to those where nobody waits. In between one
+ * of the two may be ended for want of memory.
  */
 static void program_in_a_small_memory_is_whole_or_hears_of_it(void **state)
 {

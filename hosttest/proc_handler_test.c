@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Signal handlers on the booted kernel: what they are told, on which stack and with which FPU they run, and what comes back
- * when they return.
+ * Signal handlers on the booted kernel: what they are told, on which stack and with which FPU they run, and what comes
+ * back when they return.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,13 +20,13 @@
 
 #include <string.h>
 
-#define AT         SPACE_AT
-#define BUFFER     (SPACE_AT + PAGE_SIZE)
-#define OTHER      (HOST_DATA + 8 * PAGE_SIZE) /* a signal stack */
-#define ARENA      0x40000000u
-#define USR1       10u
-#define USR2       12u
-#define CHLD       17u
+#define AT          SPACE_AT
+#define BUFFER      (SPACE_AT + PAGE_SIZE)
+#define OTHER       (HOST_DATA + 8 * PAGE_SIZE) /* a signal stack */
+#define ARENA       0x40000000u
+#define USR1        10u
+#define USR2        12u
+#define CHLD        17u
 #define BIT(signal) (1u << ((signal)-1))
 
 enum { PROCMASK = 175, SUSPEND = 179, SIGALTSTACK = 186, TKILL = 238 };
@@ -262,7 +262,8 @@ static void handler_is_told_who_and_what(void **state)
     (void)state;
     memset(&seen, 0, sizeof(seen));
     case_run(&(struct proc_case){
-        .main = told, .functions = {note_information, kill_parent, tell_parent, open_pages, end_with_5, end_by_signal}});
+        .main = told,
+        .functions = {note_information, kill_parent, tell_parent, open_pages, end_with_5, end_by_signal}});
 }
 
 /* Masks ------------------------------------------------------------------------------------------------------------ */
@@ -332,7 +333,8 @@ static void masks_hold_while_handlers_run(void **state)
 {
     (void)state;
     memset(&seen, 0, sizeof(seen));
-    case_run(&(struct proc_case){.main = masks, .functions = {nest, block_all, count_handled, handle_usr1_when_killed}});
+    case_run(
+        &(struct proc_case){.main = masks, .functions = {nest, block_all, count_handled, handle_usr1_when_killed}});
 }
 
 static void inherit(void)
@@ -396,7 +398,7 @@ static void ignored_signal_disturbs_nobody_and_is_not_kept(void **state)
     case_run(&(struct proc_case){.main = ignored, .functions = {note, disturb}});
 }
 
-/* Being held --------------------------------------------------------------------------------------------------------- */
+/* Being held ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t turns;
 

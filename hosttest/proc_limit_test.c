@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Limits of programs and time on the processor, on the booted kernel: what is held to them, what clones have of them, and
- * whose time it is. (All time of the fake machine is everybody's.)
+ * Limits of programs and time on the processor, on the booted kernel: what is held to them, what clones have of them,
+ * and whose time it is. (All time of the fake machine is everybody's.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,16 @@
 #define NONE  0xFFFFFFFFu
 #define MS    1000u /* in microseconds */
 
-enum { DUP = 41, TIMES = 43, SETRLIMIT = 75, GETRUSAGE = 77, GETRLIMIT = 191, CLOCK_GETTIME = 265, SEGV = 11, XCPU = 24 };
+enum {
+    DUP = 41,
+    TIMES = 43,
+    SETRLIMIT = 75,
+    GETRUSAGE = 77,
+    GETRLIMIT = 191,
+    CLOCK_GETTIME = 265,
+    SEGV = 11,
+    XCPU = 24
+};
 enum { CHILDREN_ALSO = 0xFFFFFFFF, SELF = 0 };
 
 static void limit(uint32_t resource, uint32_t soft, uint32_t hard)

@@ -24,8 +24,19 @@
 enum { USR1 = 10, SEGV = 11, USR2 = 12, BUS = 7, CHLD = 17 };
 enum { HANDLER = 4, FAULT_HANDLER };
 enum {
-    SYS_OPENAT = 295, SYS_DUP2 = 63, SYS_READV = 145, SYS_WRITEV = 146, SYS_POLL = 168, SYS_IOCTL = 54, SYS_SETPGID = 57,
-    SYS_FSYNC = 118, SYS_GETTIME = 265, SYS_GETRANDOM = 355, SYS_PROCMASK = 175, SYS_PENDING = 176, SYS_ALTSTACK = 186,
+    SYS_OPENAT = 295,
+    SYS_DUP2 = 63,
+    SYS_READV = 145,
+    SYS_WRITEV = 146,
+    SYS_POLL = 168,
+    SYS_IOCTL = 54,
+    SYS_SETPGID = 57,
+    SYS_FSYNC = 118,
+    SYS_GETTIME = 265,
+    SYS_GETRANDOM = 355,
+    SYS_PROCMASK = 175,
+    SYS_PENDING = 176,
+    SYS_ALTSTACK = 186,
 };
 
 static uint64_t random_state, calls;
@@ -79,7 +90,7 @@ static uint32_t self(void)
     return task_current()->program_index;
 }
 
-/* Memory and calls --------------------------------------------------------------------------------------------------- */
+/* Memory and calls ------------------------------------------------------------------------------------------------- */
 
 /* An access met a signal: its handler runs. False: it was the access's own fault, and is given up. */
 static bool come_back(uint32_t start, uint32_t stack)
@@ -145,7 +156,7 @@ static void note_call(void)
 }
 #define DO(...) (note_call(), CALL(__VA_ARGS__))
 
-/* Arguments ---------------------------------------------------------------------------------------------------------- */
+/* Arguments -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t arena_page(void)
 {
@@ -159,8 +170,8 @@ static uint32_t some_pages(void)
 
 static uint32_t pointer(void)
 {
-    static const uint32_t wild[] = {0, 1, 0xFFFF, 0x10000, 0x7FFFFFFE, 0x80000000, 0xBFFFFFFF, 0xC0000000, 0xC0100000,
-                                    0xF0000000, 0xF0001000, 0xF4000000, 0xFFFFFFFC, 0xFFFFFFFF};
+    static const uint32_t wild[] = {0,          1,          0xFFFF,     0x10000,    0x7FFFFFFE, 0x80000000, 0xBFFFFFFF,
+                                    0xC0000000, 0xC0100000, 0xF0000000, 0xF0001000, 0xF4000000, 0xFFFFFFFC, 0xFFFFFFFF};
 
     switch (below(8)) {
     case 0:
@@ -189,7 +200,7 @@ static uint32_t either(uint32_t usual, uint32_t one_in)
     return below(one_in) == 0 ? pointer() : usual;
 }
 
-/* What they do ------------------------------------------------------------------------------------------------------- */
+/* What they do ----------------------------------------------------------------------------------------------------- */
 
 static void touch(void)
 {
@@ -309,7 +320,8 @@ static void install(uint32_t signal, uint32_t function, uint32_t flags)
 static void change_signals(void)
 {
     static const uint32_t numbers[] = {USR1, USR2, CHLD, 14, 13};
-    static const uint32_t flags[] = {0, SA_RESTART, SA_NODEFER, SA_RESTART | SA_NODEFER, SA_SIGINFO, SA_RESTART | SA_ONSTACK};
+    static const uint32_t flags[] = {
+        0, SA_RESTART, SA_NODEFER, SA_RESTART | SA_NODEFER, SA_SIGINFO, SA_RESTART | SA_ONSTACK};
 
     switch (below(6)) {
     case 0:
@@ -437,7 +449,7 @@ static void act(uint32_t depth, uint32_t times)
     }
 }
 
-/* Their lives -------------------------------------------------------------------------------------------------------- */
+/* Their lives ------------------------------------------------------------------------------------------------------ */
 
 static void begin(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Programs that do anything at all (proc_mayhem.h), many at once, on the booted kernel in little memory: what another program
- * has stays as it was, and when they have ended nothing is left of them. As systest/test_mayhem.py, where the plug is
- * pulled; here calls cost so little that there can be millions, and a life is the same again with its seed.
+ * Programs that do anything at all (proc_mayhem.h), many at once, on the booted kernel in little memory: what another
+ * program has stays as it was, and when they have ended nothing is left of them. As systest/test_mayhem.py, where the
+ * plug is pulled; here calls cost so little that there can be millions, and a life is the same again with its seed.
  *
  *     proc_mayhem_test [SEED [CALLS [LIVES]]]
  */
@@ -31,14 +31,14 @@
 #define CALLS_BEFORE  2000u /* so many, and then what there is is what there is to be in the end */
 #define FRAMES_LEAST  4096u /* 16 MiB, and up to 24 */
 #define FRAMES_MORE   2049u
-#define FRAMES_SHORT  800u  /* of lives in which nearly everybody waits for memory */
+#define FRAMES_SHORT  800u /* of lives in which nearly everybody waits for memory */
 
-#define KEPT       0x20000000u
-#define KEPT_PAGES 64u
-#define SLOTS      4u
-#define STUCK_NS   4000000000ull
-#define SLACK      64u /* pages that are kept for the next ones */
-#define PROGRAMS_LEFT 4u /* records of programs that are kept as well */
+#define KEPT          0x20000000u
+#define KEPT_PAGES    64u
+#define SLOTS         4u
+#define STUCK_NS      4000000000ull
+#define SLACK         64u /* pages that are kept for the next ones */
+#define PROGRAMS_LEFT 4u  /* records of programs that are kept as well */
 
 enum { SETPGID = 57, USR1 = 10, USR2 = 12 };
 
@@ -46,7 +46,7 @@ static uint64_t wanted;
 static bool is_short; /* of memory, and attempts to get some fail */
 static uint32_t of_slot[SLOTS];
 
-/* Who watches -------------------------------------------------------------------------------------------------------- */
+/* Who watches ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t versions[KEPT_PAGES];
 
@@ -217,7 +217,7 @@ static void watch(void)
     EXPECT_IS(true, program_records() <= PROGRAMS_LEFT);
 }
 
-/* Tests -------------------------------------------------------------------------------------------------------------- */
+/* Tests ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t first_seed = 1, calls_of_life = CALLS_OF_CI;
 static uint32_t lives = 1;

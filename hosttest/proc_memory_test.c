@@ -19,11 +19,11 @@
 
 #include <string.h>
 
-#define AT     SPACE_AT
-#define BUFFER (SPACE_AT + PAGE_SIZE)
-#define ARENA  0x40000000u
+#define AT                SPACE_AT
+#define BUFFER            (SPACE_AT + PAGE_SIZE)
+#define ARENA             0x40000000u
 #define PRIVATE_ANONYMOUS 0x22u
-#define FIXED 0x10u
+#define FIXED             0x10u
 
 enum { MMAP_OLD = 90, MSYNC = 144, MLOCK = 150, CLONE = 120 };
 
@@ -140,7 +140,10 @@ static void memory_calls_answer_as_documented(void **state)
     case_run(&(struct proc_case){.main = main_of_memory, .functions = {deep_stack}});
 }
 
-/* What was mapped anew beside what was protected after a clone becomes one region with it when the space collapses into its source. */
+/*
+ * What was mapped anew beside what was protected after a clone becomes one region with it when the space collapses into
+ * its source.
+ */
 #define SETTLED 40u
 
 static void nothing(void)
@@ -251,7 +254,8 @@ static void main_of_growth(void)
     for (uint32_t i = 0; i < GROWING; i++) {
         children[i] = case_fork(i % 2);
     }
-    for (uint32_t page = 0; vm_region_records_available(&region_table) > 0; page += 2) { /* no call takes the last ones */
+    /* no call takes the last ones */
+    for (uint32_t page = 0; vm_region_records_available(&region_table) > 0; page += 2) {
         const struct vm_region_attributes attributes = {3, 0, {.kind = VM_BACKING_ZERO}};
         EXPECT_IS(OK, vm_region_insert(&region_table, &program_at(1)->region_root, (ARENA >> PAGE_SHIFT) + page, 1,
                                        &attributes));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pipes of the kernel as it is, on the fake machine: a program puts numbers into a pipe and takes them out again, in
- * pieces of all lengths, while the pipe is given one capacity after another, a clone of the program asks for one snapshot
- * after the other, and the power is cut at any event of the disk. Every number comes out once and in order, and a pipe is empty only when all of them have come out.
+ * pieces of all lengths, while the pipe is given one capacity after another, a clone of the program asks for one
+ * snapshot after the other, and the power is cut at any event of the disk. Every number comes out once and in order,
+ * and a pipe is empty only when all of them have come out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,31 +19,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORLDS     10u
-#define SOAK       100u /* times as many */
-#define STEPS      100u
+#define WORLDS      10u
+#define SOAK        100u /* times as many */
+#define STEPS       100u
 #define CHILD_TURNS 24u
-#define WORDS_MAX  2500u
-#define STATUS     3u
-#define CUTS_MAX   20u/* in one world */
-#define EVENTS_MAX 150u
+#define WORDS_MAX   2500u
+#define STATUS      3u
+#define CUTS_MAX    20u /* in one world */
+#define EVENTS_MAX  150u
 
 #define SET_CAPACITY 1031u
 #define AGAIN        (-11)
 #define BUSY         (-16)
 
 /* The program's memory. */
-#define ENDS     (HOST_DATA + PAGE_SIZE)
-#define STEP     (HOST_DATA + PAGE_SIZE + 0x10u) /* of the program */
-#define WRITTEN  (HOST_DATA + PAGE_SIZE + 0x14u) /* numbers that have gone in, */
-#define READ     (HOST_DATA + PAGE_SIZE + 0x18u) /* and that have come out */
-#define CHILD    (HOST_DATA + PAGE_SIZE + 0x20u)
-#define PAUSE    (HOST_DATA + PAGE_SIZE + 0x28u) /* a timespec */
-#define NEXT     (HOST_DATA + PAGE_SIZE + 0x1Cu) /* what one of these becomes */
-#define NUMBERS  (HOST_DATA + 2u * PAGE_SIZE + 0x7F0u)
+#define ENDS    (HOST_DATA + PAGE_SIZE)
+#define STEP    (HOST_DATA + PAGE_SIZE + 0x10u) /* of the program */
+#define WRITTEN (HOST_DATA + PAGE_SIZE + 0x14u) /* numbers that have gone in, */
+#define READ    (HOST_DATA + PAGE_SIZE + 0x18u) /* and that have come out */
+#define CHILD   (HOST_DATA + PAGE_SIZE + 0x20u)
+#define PAUSE   (HOST_DATA + PAGE_SIZE + 0x28u) /* a timespec */
+#define NEXT    (HOST_DATA + PAGE_SIZE + 0x1Cu) /* what one of these becomes */
+#define NUMBERS (HOST_DATA + 2u * PAGE_SIZE + 0x7F0u)
 
 enum {
-    BEGIN, FORK, CHOOSE, FILL, WRITE, WRITE_COUNT, TAKE, TAKE_COUNT, RESIZE, REST, ADVANCE, ADVANCED, KILL, WAIT, END,
+    BEGIN,
+    FORK,
+    CHOOSE,
+    FILL,
+    WRITE,
+    WRITE_COUNT,
+    TAKE,
+    TAKE_COUNT,
+    RESIZE,
+    REST,
+    ADVANCE,
+    ADVANCED,
+    KILL,
+    WAIT,
+    END,
     CHILD_TURN
 };
 
@@ -328,8 +343,10 @@ static const struct host_instruction program[] = {
 
 static struct host_end boot(uint64_t schedule)
 {
-    struct host_machine machine = {
-        .command_line = "interval=1", .frames = 640 + (uint32_t)(schedule % 100), .schedule = schedule, .program_words = "pipe"};
+    struct host_machine machine = {.command_line = "interval=1",
+                                   .frames = 640 + (uint32_t)(schedule % 100),
+                                   .schedule = schedule,
+                                   .program_words = "pipe"};
 
     host_program_tick(3, schedule);
     return cut_boot(&machine, program, sizeof(program) / sizeof(program[0]));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records that lie: a field of one is changed in a running kernel and committed, with every checksum right. A boot that is
- * asked for that generation refuses it and names the field; what was committed before goes on.
+ * Records that lie: a field of one is changed in a running kernel and committed, with every checksum right. A boot that
+ * is asked for that generation refuses it and names the field; what was committed before goes on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -102,18 +102,12 @@ static const struct {
     void (*tell)(void);
     const char *named;
 } lies[] = {
-    {circle_of_parents, "its parent"},
-    {parent_that_is_nobody, "its parent"},
-    {space_of_another, "its space"},
-    {break_before_its_start, "its break"},
-    {umask_of_nobody, "its umask"},
-    {group_of_nobody, "its group"},
-    {other_terminal, "its terminal"},
-    {descriptor_flag, "its descriptors"},
-    {name_without_end, "its name"},
-    {blocked_kill, "its signal mask"},
-    {second_task, "its program"},
-    {file_of_another_terminal, "its object"},
+    {circle_of_parents, "its parent"}, {parent_that_is_nobody, "its parent"},
+    {space_of_another, "its space"},   {break_before_its_start, "its break"},
+    {umask_of_nobody, "its umask"},    {group_of_nobody, "its group"},
+    {other_terminal, "its terminal"},  {descriptor_flag, "its descriptors"},
+    {name_without_end, "its name"},    {blocked_kill, "its signal mask"},
+    {second_task, "its program"},      {file_of_another_terminal, "its object"},
 };
 
 static uint32_t lie;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory on the booted kernel after it was moved, taken back, protected or settled, and words of it that futexes change.
+ * Memory on the booted kernel after it was moved, taken back, protected or settled, and words of it that futexes
+ * change.
  */
 #include <setjmp.h>
 #include <stdarg.h>

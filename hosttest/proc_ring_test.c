@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pipes on the booted kernel, at the edges of their ring: what fits, who is let go on, what poll says, and what is left.
+ * Pipes on the booted kernel, at the edges of their ring: what fits, who is let go on, what poll says, and what is
+ * left.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,20 +11,33 @@
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 
-#define AT      SPACE_AT
-#define BUFFER  (SPACE_AT + PAGE_SIZE)
-#define COUNT   (SPACE_AT + 2 * PAGE_SIZE) /* signals that the handlers have seen, by number */
-#define USR1    10u
-#define USR2    12u
-#define RESTORE 0x04000000u
-#define RESTART 0x10000000u
-#define INFO    4u
-#define RESETS  0x80000000u
+#define AT       SPACE_AT
+#define BUFFER   (SPACE_AT + PAGE_SIZE)
+#define COUNT    (SPACE_AT + 2 * PAGE_SIZE) /* signals that the handlers have seen, by number */
+#define USR1     10u
+#define USR2     12u
+#define RESTORE  0x04000000u
+#define RESTART  0x10000000u
+#define INFO     4u
+#define RESETS   0x80000000u
 #define ON_STACK 0x08000000u
 
-enum { ALARM_STACK = 186, PROCMASK = 175, PENDING = 176, SUSPEND = 179, TKILL = 238, TGKILL = 270, PAUSE = 29,
-       OLD_ACTION = 67, OLD_SIGNAL = 48, SGETMASK = 68, SSETMASK = 69, OLD_SUSPEND = 72, OLD_PENDING = 73,
-       OLD_PROCMASK = 126 };
+enum {
+    ALARM_STACK = 186,
+    PROCMASK = 175,
+    PENDING = 176,
+    SUSPEND = 179,
+    TKILL = 238,
+    TGKILL = 270,
+    PAUSE = 29,
+    OLD_ACTION = 67,
+    OLD_SIGNAL = 48,
+    SGETMASK = 68,
+    SSETMASK = 69,
+    OLD_SUSPEND = 72,
+    OLD_PENDING = 73,
+    OLD_PROCMASK = 126
+};
 
 /* Instructions behind the last handler: where handlers return to (proc_case.c). */
 static uint32_t restorer(uint32_t flags)
@@ -188,7 +201,7 @@ static void interruptions(void)
     EXPECT_IS(before + 6, seen(USR1));
 }
 
-/* Exceptions -------------------------------------------------------------------------------------------------------- */
+/* Exceptions ------------------------------------------------------------------------------------------------------- */
 
 static void divide(void)
 {
@@ -230,7 +243,8 @@ static void main_of_signals(void)
 static void signals_arrive_as_documented(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = main_of_signals, .functions = {count, disturb_parent, divide, halt, run_nowhere}});
+    case_run(
+        &(struct proc_case){.main = main_of_signals, .functions = {count, disturb_parent, divide, halt, run_nowhere}});
 }
 
 int main(void)

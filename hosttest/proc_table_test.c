@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tables of records on the booted kernel: a crowd of one kind of thing ends with an error for itself, leaves others what
- * is theirs for certain, and leaves nothing when it goes.
+ * The tables of records on the booted kernel: a crowd of one kind of thing ends with an error for itself, leaves others
+ * what is theirs for certain, and leaves nothing when it goes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,10 +16,10 @@
 #include "space/regions.h"
 #include "vm_reserve.h"
 
-#define AT       SPACE_AT
-#define ARENA    0x40000000u
-#define KEPT     0x30000000u
-#define MANY     20000u
+#define AT             SPACE_AT
+#define ARENA          0x40000000u
+#define KEPT           0x30000000u
+#define MANY           20000u
 #define MACHINE_FRAMES 3000u
 #define MOVED_REGIONS  2000u
 
@@ -117,7 +117,8 @@ static void crowds(void)
 static void crowd_leaves_others_their_share_and_then_all(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = crowds, .functions = {stay, hoard_regions}, .frames = MACHINE_FRAMES, .options = "interval=0"});
+    case_run(&(struct proc_case){
+        .main = crowds, .functions = {stay, hoard_regions}, .frames = MACHINE_FRAMES, .options = "interval=0"});
 }
 
 /* Regions are moved together when many have gone: whoever has some finds them. ------------------------------------- */
@@ -163,7 +164,8 @@ static void move_regions(void)
 static void regions_that_are_moved_together_are_found(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = move_regions, .functions = {unmap_and_stay, nothing}, .frames = MACHINE_FRAMES});
+    case_run(
+        &(struct proc_case){.main = move_regions, .functions = {unmap_and_stay, nothing}, .frames = MACHINE_FRAMES});
 }
 
 int main(void)

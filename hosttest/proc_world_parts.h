@@ -59,7 +59,7 @@ struct world {
     bool seen[FAMILY_PIDS];
     bool registers_seen[FAMILY_PIDS];
     uint32_t typed, taken; /* bytes: by the host, and by the terminal */
-    uint32_t missing;   /* programs of the stop that have not run yet */
+    uint32_t missing;      /* programs of the stop that have not run yet */
     uint32_t steps_left;
 };
 extern struct world world;
@@ -76,8 +76,8 @@ _Noreturn void world_fail(const char *format, ...) __attribute__((format(printf,
 uint64_t world_confirmed_at(uint32_t event);
 
 /*
- * A program runs: if it is for the first time in this boot, it must be what it was at the stop. False: not all of it has
- * been seen yet.
+ * A program runs: if it is for the first time in this boot, it must be what it was at the stop. False: not all of it
+ * has been seen yet.
  */
 bool world_look_at(struct registers *registers);
 

@@ -82,7 +82,9 @@ static void check_terminal(void)
     }
 }
 
-/* Whatever is under way at a stop, the records are sound: a boot goes on with them, and not with an earlier generation. */
+/*
+ * Whatever is under way at a stop, the records are sound: a boot goes on with them, and not with an earlier generation.
+ */
 void __wrap_task_stop(void)
 {
     __real_task_stop();
@@ -217,8 +219,8 @@ enum error __wrap_store_close(struct store *store)
 
 /*
  * Whether a program may end before the boot has looked at it. One that memory does not suffice for is killed; one whose
- * stack has no memory for a handler's frame ends by SIGSEGV; one whose page cannot be read, by SIGBUS or, if it is for that
- * frame, SIGSEGV; one that has just been started has no handlers yet for what its parent sends.
+ * stack has no memory for a handler's frame ends by SIGSEGV; one whose page cannot be read, by SIGBUS or, if it is for
+ * that frame, SIGSEGV; one that has just been started has no handlers yet for what its parent sends.
  */
 static bool may_end_unseen(const struct note *note, uint32_t status)
 {
@@ -275,7 +277,7 @@ static void check_registers(const struct registers *now, const struct note *note
         now->ecx != then->ecx || now->edx != then->edx || now->esi != then->esi || now->edi != then->edi ||
         now->ebp != then->ebp || now->eflags != then->eflags) {
         world_fail("pid %u: resumed at %08x with eax %08x and esp %08x, and was at %08x with %08x and %08x", note->pid,
-             now->eip, now->eax, now->esp, then->eip, then->eax, then->esp);
+                   now->eip, now->eax, now->esp, then->eip, then->eax, then->esp);
     }
 }
 

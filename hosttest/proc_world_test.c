@@ -110,8 +110,8 @@ static void proc_worlds_are_sound(void **state)
         failed += !world_is_sound(seed);
     }
     const struct family_counters *family = &total.family;
-    printf("worlds: %" PRIu64 " boots, %" PRIu64 " crash states, %" PRIu64 " stops, %" PRIu64 " programs resumed, %" PRIu64
-           " came to their end, %" PRIu64 " boots refused\n",
+    printf("worlds: %" PRIu64 " boots, %" PRIu64 " crash states, %" PRIu64 " stops, %" PRIu64
+           " programs resumed, %" PRIu64 " came to their end, %" PRIu64 " boots refused\n",
            total.world.boots, total.world.states, total.world.stops, total.world.resumed, total.world.ends,
            total.world.refused);
     printf("worlds: steps %" PRIu64 ", writes %" PRIu64 ", reads %" PRIu64 ", maps %" PRIu64 ", unmaps %" PRIu64

@@ -15,10 +15,10 @@ struct space_disk {
     uint64_t delays;  /* generator of how often others run while a request is under way; 0: never */
     bool holds_reads; /* no read comes back, no write arrives while these are set */
     bool holds_writes;
-    bool holds_lookups; /* nor is the store's page map looked at: see space_fixture.c */
+    bool holds_lookups;  /* nor is the store's page map looked at: see space_fixture.c */
     bool holds_discards; /* what the pager is told to forget it has forgotten, but says so later */
-    bool is_off;        /* the power is gone: nothing reaches the disk any more */
-    bool saw_changes;   /* a page changed on its way */
+    bool is_off;         /* the power is gone: nothing reaches the disk any more */
+    bool saw_changes;    /* a page changed on its way */
 };
 
 void space_disk_start(struct space_disk *slow, struct fake_disk *disk, uint64_t delays);

@@ -213,8 +213,8 @@ static void store_until_refused(void *unused)
 }
 
 /*
- * Who has taken most is told to end. It does not, so in the end those who ask are refused; what there is can be used, and
- * nothing of it is lost.
+ * Who has taken most is told to end. It does not, so in the end those who ask are refused; what there is can be used,
+ * and nothing of it is lost.
  */
 static void tell_who_took_most(void)
 {
@@ -235,8 +235,7 @@ static void tell_who_took_most(void)
     SPACE_CHECK(space_sync());
 }
 
-SPACE_CASE(space_full_disk_and_memory_end_who_took_most, tell_who_took_most, .frames = 100,
-           .blocks = STORE_BLOCKS_MIN)
+SPACE_CASE(space_full_disk_and_memory_end_who_took_most, tell_who_took_most, .frames = 100, .blocks = STORE_BLOCKS_MIN)
 
 /* A full disk promises nothing to who has taken most, and something to everybody else. */
 static void promise_while_full(void)
@@ -287,7 +286,8 @@ static void settle_by_account(void)
     SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == 0); /* wait for it */
     SPACE_CHECK(vm_growth_decide(copy) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
     vm_growth_inherit(copy, SPACE_SHARED);
-    SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == small.number); /* it has ended: the next one */
+    /* it has ended: the next one */
+    SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == small.number);
     vm_growth_inherit(small, SPACE_SHARED);
     SPACE_CHECK(vm_growth_decide(first) == ERROR_NO_MEMORY);
 }

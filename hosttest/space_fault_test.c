@@ -144,7 +144,8 @@ static void fail_read_beside_protect(void)
     space_wait_programs();
     SPACE_CHECK(space_record_of(space_first_page()) == NULL);
     space_restrict(space_first_page(), 1, SPACE_WRITE);
-    SPACE_CHECK(!space_load(SPACE_CASE_PROGRAM, space_first_page(), 0)); /* the disk is not asked again before a snapshot */
+    /* the disk is not asked again before a snapshot */
+    SPACE_CHECK(!space_load(SPACE_CASE_PROGRAM, space_first_page(), 0));
     SPACE_CHECK(space_sync() && space_load(SPACE_CASE_PROGRAM, space_first_page(), 0));
 }
 

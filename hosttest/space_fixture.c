@@ -409,7 +409,10 @@ bool space_confirm(uint64_t wanted)
            space_model_confirm(&world->model, wanted, durable->number, world->slow.disk->event_count);
 }
 
-/* When the last snapshot is durable and nothing has run since, nothing may count as dirty: an idle system writes nothing. */
+/*
+ * When the last snapshot is durable and nothing has run since, nothing may count as dirty: an idle system writes
+ * nothing.
+ */
 static bool all_is_clean(void)
 {
     struct vm_map_cursor cursor = {0};

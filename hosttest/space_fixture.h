@@ -48,7 +48,7 @@ struct space_options {
 struct space_counters {
     uint64_t stores, loads, records, faults, refusals, discards, restrictions, syncs, syncs_failed, interruptions;
     uint64_t copies, drops, page_outs, snapshots, snapshots_failed; /* as the kernel counts them */
-    uint64_t states;                                     /* crash states looked at */
+    uint64_t states;                                                /* crash states looked at */
 };
 
 struct space_world {
@@ -60,9 +60,9 @@ struct space_world {
     struct fake_disk bases[SPACE_BOOTS_MAX]; /* what each disk held at the boot */
     struct space_disk slow;
     struct store *store;
-    bool has_faults;    /* calls may fail for other reasons than the world's own */
-    bool is_ending;     /* programs end with what they are doing */
-    bool is_record_due; /* as of the last stop */
+    bool has_faults;      /* calls may fail for other reasons than the world's own */
+    bool is_ending;       /* programs end with what they are doing */
+    bool is_record_due;   /* as of the last stop */
     uint32_t told_to_end; /* the space that was to make room last; 0: none */
     uint32_t programs;
     uint64_t changes_captured; /* how much had been changed at the last stop */

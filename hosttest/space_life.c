@@ -16,7 +16,9 @@ static void inject_faults(void)
         bool is_read = space_chance(4); /* which is tried again, up to twice */
         *fault = (struct fake_disk_fault){
             .armed = true,
-            .operation = is_read ? BLOCK_READ : space_chance(3) ? BLOCK_FLUSH : BLOCK_WRITE,
+            .operation = is_read           ? BLOCK_READ
+                         : space_chance(3) ? BLOCK_FLUSH
+                                           : BLOCK_WRITE,
             .first = space_below(30),
             .count = 1 + space_below(is_read ? 2 : 3),
             .error = ERROR_IO,

@@ -258,8 +258,8 @@ static void store_compacts_in_few_commits(void **state)
         uint64_t requests = disk.requests - before;
         struct store_statistics statistics;
         store_statistics(store, &statistics);
-        printf("%u pages: compact after %u commits; recovery takes %llu requests, finds %llu pages in the log\n",
-               pages, commits, (unsigned long long)requests, (unsigned long long)statistics.log_entries);
+        printf("%u pages: compact after %u commits; recovery takes %llu requests, finds %llu pages in the log\n", pages,
+               commits, (unsigned long long)requests, (unsigned long long)statistics.log_entries);
         assert_in_range(statistics.log_entries, 0, 1024);
         assert_in_range(requests, 1, 100);
         assert_int_equal(statistics.pages, pages);

@@ -4,8 +4,8 @@
  *
  *     store_crash_test [--states N] [--seed FIRST_SCENARIO] [ID]
  *
- * The number of states can be set by EIDOLON_CRASH_STATES as well, the first scenario by EIDOLON_SEED. EIDOLON_SOAK makes
- * it five millions.
+ * The number of states can be set by EIDOLON_CRASH_STATES as well, the first scenario by EIDOLON_SEED. EIDOLON_SOAK
+ * makes it five millions.
  */
 #include <getopt.h>
 #include <stdio.h>

@@ -135,7 +135,7 @@ static void store_system_record_fills_its_room(void **state)
     stop();
 }
 
-/* What a page-out notes ------------------------------------------------------------------------------------------ */
+/* What a page-out notes -------------------------------------------------------------------------------------------- */
 
 static uint32_t held(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lists that lie, and an image that is looked at before it is used. The lists are written by the store itself: a function of
- * it is replaced at link time by one that says something else.
+ * Lists that lie, and an image that is looked at before it is used. The lists are written by the store itself: a
+ * function of it is replaced at link time by one that says something else.
  */
 #include <string.h>
 

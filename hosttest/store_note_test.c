@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The note of the last panic: what is written is what is read, what is torn or of another image is none, and no label is
- * risked for it. And stores that wait, or begin before a generation: what a boot after panics does with them.
+ * The note of the last panic: what is written is what is read, what is torn or of another image is none, and no label
+ * is risked for it. And stores that wait, or begin before a generation: what a boot after panics does with them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,8 +252,7 @@ static void note_is_not_written_over_the_only_label(void **state)
 
 static enum error open_before(uint64_t before, struct store_report *report)
 {
-    struct store_open_options options = {
-        .user = 5, .waits = true, .before = {before}, .tuning = world.tuning};
+    struct store_open_options options = {.user = 5, .waits = true, .before = {before}, .tuning = world.tuning};
 
     return store_open(&disk.device, &options, &world.store, report);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A terminal painted from another one's record is like it, whatever went through before and whatever comes after; another size
- * keeps what fits; a line that comes in between moves the rest and changes nothing of it.
+ * A terminal painted from another one's record is like it, whatever went through before and whatever comes after;
+ * another size keeps what fits; a line that comes in between moves the rest and changes nothing of it.
  *
  *     terminal_repaint_test [SEED [ROUNDS]]      (round N of a seed is round 0 of SEED + N)
  */
@@ -37,10 +37,44 @@ static uint32_t below(uint32_t limit)
 static uint32_t draw_bytes(uint8_t bytes[64])
 {
     static const char *const texts[] = {
-        "plain text", "x", "\r\n", "\n", "\t", "\b", "\303\244\342\224\200\342\224\202", "\346\274\242\345\255\227", "\360\237\230\200",
-        "e\314\201", "\033[31m", "\033[1;4;44m", "\033[0m", "\033[7m", "\033[97;105m", "\033[38;5;200m", "\033[48;2;1;200;30m",
-        "\033[?1049h", "\033[?1049l", "\033[?25l", "\033[?25h", "\033[?7l", "\033[?7h", "\033[4h", "\033[4l", "\033[?2004h", "\033=",
-        "\0337", "\0338", "\033M", "\033[2J", "\033[K", "\033[r", "\033c", "\302", "\360\237", "\377", "\033",
+        "plain text",
+        "x",
+        "\r\n",
+        "\n",
+        "\t",
+        "\b",
+        "\303\244\342\224\200\342\224\202",
+        "\346\274\242\345\255\227",
+        "\360\237\230\200",
+        "e\314\201",
+        "\033[31m",
+        "\033[1;4;44m",
+        "\033[0m",
+        "\033[7m",
+        "\033[97;105m",
+        "\033[38;5;200m",
+        "\033[48;2;1;200;30m",
+        "\033[?1049h",
+        "\033[?1049l",
+        "\033[?25l",
+        "\033[?25h",
+        "\033[?7l",
+        "\033[?7h",
+        "\033[4h",
+        "\033[4l",
+        "\033[?2004h",
+        "\033=",
+        "\0337",
+        "\0338",
+        "\033M",
+        "\033[2J",
+        "\033[K",
+        "\033[r",
+        "\033c",
+        "\302",
+        "\360\237",
+        "\377",
+        "\033",
         "the end of a line that is longer than it",
     };
     static const char finals[] = "ABCDEFGHdf@PXLMSTJKmrsu";
@@ -54,7 +88,8 @@ static uint32_t draw_bytes(uint8_t bytes[64])
         bytes[0] = (uint8_t)below(256);
         return 1;
     }
-    return (uint32_t)snprintf((char *)bytes, 64, "\033[%u;%u%c", below(30), below(90), finals[below(sizeof(finals) - 1)]);
+    return (uint32_t)snprintf((char *)bytes, 64, "\033[%u;%u%c", below(30), below(90),
+                              finals[below(sizeof(finals) - 1)]);
 }
 
 static void write_to_both(bool both)

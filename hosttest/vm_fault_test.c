@@ -28,9 +28,9 @@ static struct {
     uint32_t region_first, region_count;
     bool may_write;
     uint32_t keeps_first, keeps_count; /* of the region, when the first page has been looked up; 0: all */
-    uint32_t zero_page;  /* holds nothing */
-    uint32_t moved_page; /* not good when it is read in a cluster */
-    uint32_t bad_page;   /* cannot be read at all */
+    uint32_t zero_page;                /* holds nothing */
+    uint32_t moved_page;               /* not good when it is read in a cluster */
+    uint32_t bad_page;                 /* cannot be read at all */
     enum error discard_error;
     enum error clean_error;
     uint32_t reads, last_first, last_count; /* requests, and the last one's range */
@@ -213,7 +213,7 @@ static void access_page(uint32_t number, enum pmap_access access)
     }
 }
 
-/* Pages that come together ---------------------------------------------------------------------------------------- */
+/* Pages that come together ----------------------------------------------------------------------------------------- */
 
 static void fault_brings_the_aligned_group_with_one_request(void **unused)
 {
@@ -365,7 +365,7 @@ static void fault_without_memory_for_records_of_neighbours_brings_the_page_alone
     fake_fail_owner(FRAME_FREE);
 }
 
-/* The disk ------------------------------------------------------------------------------------------------------- */
+/* The disk --------------------------------------------------------------------------------------------------------- */
 
 static void fault_whose_neighbour_has_moved_comes_without_it(void **unused)
 {
@@ -417,7 +417,7 @@ static void fault_that_the_region_denies_does_nothing(void **unused)
     assert_int_equal(model.reads, 0);
 }
 
-/* Memory ---------------------------------------------------------------------------------------------------------- */
+/* Memory ----------------------------------------------------------------------------------------------------------- */
 
 /* Each allocation of a fault failing in turn: it waits for memory as often as it must, and then succeeds. */
 static void fault_each_allocation_failing_in_turn_waits_and_succeeds(void **unused)
@@ -531,7 +531,7 @@ static void reclaim_ends_at_a_victim_that_is_dirty(void **unused)
     check_map();
 }
 
-/* Taking away ----------------------------------------------------------------------------------------------------- */
+/* Taking away ------------------------------------------------------------------------------------------------------ */
 
 static void discard_by_number_and_by_walking_the_map_takes_the_same(void **unused)
 {
@@ -562,11 +562,11 @@ static void discard_and_restrict_outside_of_one_window_are_refused_before_anythi
         uint32_t count;
     } wrong[] = {
         {page_at(GROUP), 0},
-        {page_at(GROUP), (uint32_t)-1},                                /* backwards */
-        {page_at(GROUP), (uint32_t)-GROUP},                            /* to the very end of the object space */
-        {page_at(GROUP), (USER_END >> PAGE_SHIFT) - GROUP + 1},        /* a page of no window */
-        {page_at(GROUP), 1u << 20},                                    /* into the next space */
-        {page_at((USER_START >> PAGE_SHIFT) - 1), 2},                  /* from a page of no window */
+        {page_at(GROUP), (uint32_t)-1},                                   /* backwards */
+        {page_at(GROUP), (uint32_t)-GROUP},                               /* to the very end of the object space */
+        {page_at(GROUP), (USER_END >> PAGE_SHIFT) - GROUP + 1},           /* a page of no window */
+        {page_at(GROUP), 1u << 20},                                       /* into the next space */
+        {page_at((USER_START >> PAGE_SHIFT) - 1), 2},                     /* from a page of no window */
         {gpn_make(SPACE_SYSTEM, (struct vaddr){SYSTEM_START}), 1u << 20}, /* around */
         {gpn_make(SPACE_SHARED, (struct vaddr){USER_START}), 1},
         {gpn_make(SPACE, (struct vaddr){SYSTEM_START}), 1},

@@ -72,7 +72,7 @@ static void count_visit(struct gpn page, void *context)
     ++*(uint32_t *)context;
 }
 
-/* Promises -------------------------------------------------------------------------------------------------------- */
+/* Promises --------------------------------------------------------------------------------------------------------- */
 
 static bool activated_space_is_the_one_seen(void)
 {
@@ -204,7 +204,7 @@ static void pmap_that_forgets_an_invalidation_breaks_the_promise_that_needs_it(v
     }
 }
 
-/* The rest of the contract ---------------------------------------------------------------------------------------- */
+/* The rest of the contract ----------------------------------------------------------------------------------------- */
 
 static void pmap_write_needs_the_right_at_both_levels(void **unused)
 {

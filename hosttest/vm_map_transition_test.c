@@ -131,7 +131,7 @@ static void forget(struct vm_page *page)
     map_delete(&map, PAGE);
 }
 
-/* Functions ------------------------------------------------------------------------------------------------------- */
+/* Functions -------------------------------------------------------------------------------------------------------- */
 
 static void make_resident(struct vm_page *page)
 {
@@ -243,7 +243,7 @@ static void snapshot_expedite(struct vm_page *page)
     vm_snapshot_expedite(&map, page);
 }
 
-/* The table ------------------------------------------------------------------------------------------------------- */
+/* The table -------------------------------------------------------------------------------------------------------- */
 
 /* By where the page stands before; whatever is not named panics. What gathering and the list's order need works without
  * the lock.

@@ -30,7 +30,7 @@ static struct {
     uint32_t sweep;
 } model;
 
-/* The machine ----------------------------------------------------------------------------------------------------- */
+/* The machine ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t number_of(const struct vm_page *page)
 {
@@ -55,8 +55,8 @@ static bool take_accessed(const struct vm_page *page)
 
 static void begin(const struct vm_policy *policy, uint32_t seed)
 {
-    struct vm_map_options options = {.seed = {seed, 1}, .buckets_max = 64, .policy = policy,
-                                     .take_accessed = take_accessed};
+    struct vm_map_options options = {
+        .seed = {seed, 1}, .buckets_max = 64, .policy = policy, .take_accessed = take_accessed};
 
     fake_machine_start(256);
     assert_int_equal(vm_map_init(&map, &options), OK);
@@ -127,7 +127,7 @@ static uint32_t victim(void)
     return page == NULL ? PAGES : number_of(page);
 }
 
-/* The models ------------------------------------------------------------------------------------------------------ */
+/* The models ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t index_of(uint32_t number)
 {
@@ -248,7 +248,7 @@ static void model_take_away(uint32_t number)
     model_cut(number);
 }
 
-/* Random histories ------------------------------------------------------------------------------------------------ */
+/* Random histories ------------------------------------------------------------------------------------------------- */
 
 static void turn(uint64_t *state, uint32_t (*expected)(void), bool is_sieve)
 {
@@ -316,7 +316,7 @@ static void sieve_chooses_as_its_model_does(void **unused)
     compare("sieve", model_sieve);
 }
 
-/* What distinguishes them ----------------------------------------------------------------------------------------- */
+/* What distinguishes them ------------------------------------------------------------------------------------------ */
 
 /* Twelve pages come in order, each replaced one brings another; page 5 is used all the time. Whether it stays. */
 static bool keeps_the_page_in_use(const char *name)
@@ -463,7 +463,7 @@ static void random_takes_each_page_as_often_and_repeats_with_its_seed(void **unu
     }
 }
 
-/* For all of them ------------------------------------------------------------------------------------------------- */
+/* For all of them -------------------------------------------------------------------------------------------------- */
 
 static void every_policy_finds_the_only_page_that_may_go(void **unused)
 {

@@ -63,7 +63,7 @@ static void populate(struct fixture *fixture, struct random *random, uint32_t co
     free(order);
 }
 
-/* Calls on one region out of `count`; what they change they put back ------------------------------ */
+/* Calls on one region out of `count`; what they change they put back ----------------------------------------------- */
 
 static void call_find(struct fixture *fixture, uint32_t region, uint32_t count)
 {

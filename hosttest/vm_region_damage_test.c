@@ -78,7 +78,7 @@ static void expect(const struct image *image, enum error expected)
     fixture_delete(&fixture);
 }
 
-/* Images that must be taken ----------------------------------------------------------------------- */
+/* Images that must be taken ---------------------------------------------------------------------------------------- */
 
 static void adopt_sound_image_succeeds_again_and_again(void **state)
 {
@@ -111,7 +111,7 @@ static void adopt_leaves_work_that_goes_on_as_before(void **state)
     fixture_delete(&fixture);
 }
 
-/* Images that must be refused --------------------------------------------------------------------- */
+/* Images that must be refused -------------------------------------------------------------------------------------- */
 
 static void adopt_zeroed_header_is_refused(void **state)
 {
@@ -243,7 +243,7 @@ static void validate_after_damage_to_the_header_in_use_is_refused(void **state)
     fixture_delete(&fixture);
 }
 
-/* Images made by hand, sound but for one thing ---------------------------------------------------- */
+/* Images made by hand, sound but for one thing --------------------------------------------------------------------- */
 
 /* The record of a leaf that holds zeroes. */
 static struct vm_region leaf(uint32_t parent, uint32_t first, uint32_t count)
@@ -422,7 +422,7 @@ static void adopt_free_record_as_a_root_is_refused(void **state)
     expect(&image, OK);
 }
 
-/* Images that lack something, and machines that do ------------------------------------------------ */
+/* Images that lack something, and machines that do ----------------------------------------------------------------- */
 
 static void adopt_lost_tree_is_noticed(void **state)
 {
@@ -450,7 +450,7 @@ static void adopt_without_memory_is_an_error(void **state)
     fixture_delete(&fixture);
 }
 
-/* Random damage ----------------------------------------------------------------------------------- */
+/* Random damage ---------------------------------------------------------------------------------------------------- */
 
 static void damage_bit(struct image *image, uint32_t bit)
 {

@@ -31,7 +31,7 @@ struct model {
 
 static const uint32_t bases[TREES] = {0, 0x8048, VM_REGION_PAGES - WINDOW};
 
-/* The naive side ---------------------------------------------------------------------------------- */
+/* The naive side --------------------------------------------------------------------------------------------------- */
 
 static bool attributes_equal(const struct vm_region_attributes *a, const struct vm_region_attributes *b)
 {
@@ -186,7 +186,7 @@ static void become_copy(struct vm_region_attributes *attributes, void *context)
     }
 }
 
-/* Comparison -------------------------------------------------------------------------------------- */
+/* Comparison ------------------------------------------------------------------------------------------------------- */
 
 static void compare_page(const struct model *model, uint32_t tree, uint32_t i)
 {
@@ -231,7 +231,7 @@ static void compare(const struct model *model)
     assert_int_equal(vm_region_count(&model->fixture.table), count);
 }
 
-/* Random calls ------------------------------------------------------------------------------------ */
+/* Random calls ----------------------------------------------------------------------------------------------------- */
 
 /* Few enough values that neighbours often continue each other. */
 static struct vm_region_attributes random_attributes(struct random *random)

@@ -12,7 +12,7 @@
 
 #define RW (VM_READ | VM_WRITE)
 
-/* Whole trees ------------------------------------------------------------------------------------- */
+/* Whole trees ------------------------------------------------------------------------------------------------------ */
 
 static void become_alike(struct vm_region_attributes *attributes, void *context)
 {
@@ -93,7 +93,7 @@ static void clone_that_fails_leaves_nothing_behind(void **state)
     assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);
 }
 
-/* Looking through a tree --------------------------------------------------------------------------- */
+/* Looking through a tree ------------------------------------------------------------------------------------------- */
 
 #define PAGES 40u
 
@@ -200,7 +200,7 @@ static void clear_gives_every_record_back(void **state)
     }
 }
 
-/* Records ----------------------------------------------------------------------------------------- */
+/* Records ---------------------------------------------------------------------------------------------------------- */
 
 static void table_full_refuses_and_lets_go(void **state)
 {
@@ -292,7 +292,7 @@ static void endless_random_use_returns_to_the_start(void **state)
     assert_int_equal(fixture->table.records[0].header.free_count, fixture->table.records[0].header.high_water - 1);
 }
 
-/* Giving memory back ----------------------------------------------------------------------------- */
+/* Giving memory back ----------------------------------------------------------------------------------------------- */
 
 #define MANY 2000u
 

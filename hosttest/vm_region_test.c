@@ -16,7 +16,7 @@
 #define RW   (VM_READ | VM_WRITE)
 #define LAST (VM_REGION_PAGES - 1)
 
-/* What only these tests ask ------------------------------------------------------------------------ */
+/* What only these tests ask ---------------------------------------------------------------------------------------- */
 
 static bool is_legitimate(const struct fixture *fixture, uint32_t first, uint32_t count, uint8_t protection)
 {
@@ -48,7 +48,7 @@ static void expect_layout(const struct fixture *fixture, uint32_t first, const c
     assert_int_equal(vm_region_count(&fixture->table), count);
 }
 
-/* Insertion --------------------------------------------------------------------------------------- */
+/* Insertion -------------------------------------------------------------------------------------------------------- */
 
 static void insert_range_that_is_none_is_refused(void **state)
 {
@@ -209,7 +209,7 @@ static void insert_unlike_neighbours_stay_apart(void **state)
     expect_layout(fixture, 0, ".abcdefg.");
 }
 
-/* Lookup ------------------------------------------------------------------------------------------ */
+/* Lookup ----------------------------------------------------------------------------------------------------------- */
 
 static void next_meets_every_region_in_order(void **state)
 {
@@ -253,7 +253,7 @@ static void legitimate_needs_every_page_and_every_right(void **state)
     assert_false(is_legitimate(fixture, 8, 1, VM_READ));
 }
 
-/* Release ----------------------------------------------------------------------------------------- */
+/* Release ---------------------------------------------------------------------------------------------------------- */
 
 static void release_middle_splits_and_keeps_the_backing(void **state)
 {
@@ -301,7 +301,7 @@ static void release_across_regions_and_holes_leaves_the_rest(void **state)
     assert_int_equal(fixture->roots[0], 0);
 }
 
-/* Protection -------------------------------------------------------------------------------------- */
+/* Protection ------------------------------------------------------------------------------------------------------- */
 
 static void protect_middle_splits_and_back_merges(void **state)
 {
@@ -363,7 +363,7 @@ static void protect_of_what_is_not_there_changes_nothing(void **state)
     assert_true(is_legitimate(fixture, 5, 1, RW));
 }
 
-/* Growth ------------------------------------------------------------------------------------------ */
+/* Growth ----------------------------------------------------------------------------------------------------------- */
 
 static enum error grow_down(struct fixture *fixture, uint32_t page, uint32_t distance_max, uint32_t guard_pages)
 {
@@ -419,7 +419,7 @@ static void grow_down_of_a_copy_adds_zeroes(void **state)
     assert_int_equal(fixture_find(fixture, 10)->backing.kind, VM_BACKING_COPY);
 }
 
-/* Placement --------------------------------------------------------------------------------------- */
+/* Placement -------------------------------------------------------------------------------------------------------- */
 
 static enum error allocate(struct fixture *fixture, uint32_t low, uint32_t high, uint32_t count, uint32_t *out_first)
 {

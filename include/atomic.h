@@ -2,10 +2,10 @@
 /*
  * What is one instant to every other thread, said and checked.
  *
- * On one processor nobody else runs between two points where a thread can sleep. Code that relies on it stands in a bracket;
- * every point where a thread could sleep, whether it would this time or not, panics in one. So a call that sleeps once in a
- * million runs is found by the first one that comes that way. With a second processor the brackets will be the scopes of a
- * lock. They are always compiled in: two instructions each way.
+ * On one processor nobody else runs between two points where a thread can sleep. Code that relies on it stands in a
+ * bracket; every point where a thread could sleep, whether it would this time or not, panics in one. So a call that
+ * sleeps once in a million runs is found by the first one that comes that way. With a second processor the brackets
+ * will be the scopes of a lock. They are always compiled in: two instructions each way.
  */
 #ifndef ATOMIC_H
 #define ATOMIC_H
@@ -20,8 +20,8 @@ void atomic_unbalanced(void);
 void atomic_broken(void);
 
 /*
- * What happens between these two is one instant to every other thread: the caller does not sleep, yield or end, and nothing
- * that it calls does. They nest. A violation panics where it is about to happen.
+ * What happens between these two is one instant to every other thread: the caller does not sleep, yield or end, and
+ * nothing that it calls does. They nest. A violation panics where it is about to happen.
  */
 static inline void atomic_begin(void)
 {

@@ -54,11 +54,11 @@ void panic_set_keeper(panic_keeper *keeper);
 _Noreturn void log_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* States a program error only, and stays on in release builds. Input of any kind is validated, not asserted. */
-#define ASSERT(condition)                                                                         \
-    do {                                                                                          \
-        if (!(condition)) {                                                                       \
-            panic(__FILE__, "line %d: expected %s", __LINE__, #condition);                        \
-        }                                                                                         \
+#define ASSERT(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            panic(__FILE__, "line %d: expected %s", __LINE__, #condition);                                             \
+        }                                                                                                              \
     } while (0)
 
 #endif

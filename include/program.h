@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Programs, as the life of a boot sees them: none at first, or those that the records hold; the stop; the end of the last.
+ * Programs, as the life of a boot sees them: none at first, or those that the records hold; the stop; the end of the
+ * last.
  */
 #ifndef PROGRAM_H
 #define PROGRAM_H
@@ -16,9 +17,10 @@ struct vm_fault_policy;
 extern const struct vm_fault_policy program_fault_policy;
 
 /*
- * Begin with no programs; or judge what the records say of them and adopt it, and then bring every task back to life, which
- * may run from the next sleep on.
- * - program_adopt_all(): ERROR_FORMAT_DAMAGED is explained in the log; ERROR_NO_MEMORY. Nothing has been written by then.
+ * Begin with no programs; or judge what the records say of them and adopt it, and then bring every task back to life,
+ * which may run from the next sleep on.
+ * - program_adopt_all(): ERROR_FORMAT_DAMAGED is explained in the log; ERROR_NO_MEMORY. Nothing has been written by
+ *   then.
  * - program_resume_all(): may sleep. ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error program_start_empty(void);
@@ -26,9 +28,9 @@ MUST_CHECK enum error program_adopt_all(void);
 MUST_CHECK enum error program_resume_all(void);
 
 /*
- * The stop, for tasks: those that ran since the last one are to be captured. Constant time. They are captured before they run
- * on, and before anybody else gets to write to a task record. A task in a system call is captured at the instruction
- * that issues it, with record->call.active set.
+ * The stop, for tasks: those that ran since the last one are to be captured. Constant time. They are captured before
+ * they run on, and before anybody else gets to write to a task record. A task in a system call is captured at the
+ * instruction that issues it, with record->call.active set.
  */
 void task_stop(void);
 

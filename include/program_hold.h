@@ -28,12 +28,15 @@ void program_let_go(uint32_t program, enum program_hold why);
 uint32_t program_count_not_held(void);
 
 /*
- * After program_adopt_all() and before program_resume_all(): a program ends with this boot without another instruction of
- * its own.
+ * After program_adopt_all() and before program_resume_all(): a program ends with this boot without another instruction
+ * of its own.
  */
 void program_end_at_boot(uint32_t program);
 
-/* On the current task's way to user mode: sleep while its program is held. False: SIGKILL has come, the program ends here. */
+/*
+ * On the current task's way to user mode: sleep while its program is held. False: SIGKILL has come, the program ends
+ * here.
+ */
 MUST_CHECK bool program_hold_wait(void);
 
 /*

@@ -17,7 +17,7 @@
 
 struct provocations {
     bool panic_start, panic_resume, panic_twice, stall_end;
-    bool panics_at_call;   /* of this number */
+    bool panics_at_call; /* of this number */
     uint32_t panic_call;
     uint32_t panic_commit; /* 1: the next; 0: none any more */
     uint32_t settle_s;     /* 0: as long as it takes */

@@ -6,8 +6,8 @@
  * addresses, linked by index and never by pointer. The pages are wired while a boot lasts. Each type has a version
  * that is committed with every generation; a kernel that cannot read one refuses the image and leaves it alone.
  *
- * Records are used through plain C pointers. Before a free record is written it is reserved, which may sleep and fail; from
- * then on access to it never faults in a way that could fail.
+ * Records are used through plain C pointers. Before a free record is written it is reserved, which may sleep and fail;
+ * from then on access to it never faults in a way that could fail.
  *
  *     RECORD-1  A record whose page is not there is free. Every type's zeroed record is a free one.
  *     RECORD-2  The pages of all tables together are at most half of the kernel's reserve of frames, and each table can
@@ -36,9 +36,9 @@ enum record_type {
 struct record_layout {
     const char *name;
     uint32_t version;
-    uint32_t bytes;  /* of one record */
-    uint32_t start;  /* address of record 0 in the system window, page aligned */
-    uint32_t count;  /* most records */
+    uint32_t bytes; /* of one record */
+    uint32_t start; /* address of record 0 in the system window, page aligned */
+    uint32_t count; /* most records */
 };
 
 /* By enum record_type. */
@@ -59,14 +59,15 @@ uint32_t record_committed(enum record_type type);
 
 /*
  * The tables of regions and terminals: make records [0, count) usable: their pages exist and are wired. May sleep.
- * - ERROR_NO_MEMORY: the table has its guaranteed share of pages, and all tables together have what there is beyond those
+ * - ERROR_NO_MEMORY: the table has its guaranteed share of pages, and all tables together have what there is beyond
+ *   those
  *   (design.md), or there is no frame. ERROR_IO. ERROR_INTERRUPTED: the current task is about to end.
  */
 MUST_CHECK enum error record_commit(enum record_type type, uint32_t count);
 
 /*
- * All other tables: make sure of `count` free records that can be written. May sleep, unless they are there; they stay there
- * until the caller sleeps. Errors as record_commit().
+ * All other tables: make sure of `count` free records that can be written. May sleep, unless they are there; they stay
+ * there until the caller sleeps. Errors as record_commit().
  */
 MUST_CHECK enum error record_reserve(enum record_type type, uint32_t count);
 
@@ -83,8 +84,9 @@ uint32_t record_changes(void);
 void record_trim(bool all);
 
 /*
- * The regions' part of that: called last, with the same argument; may give back pages at the end of the table, each with
- * record_give_back_last(), which leaves the ones that hold records below `count` and returns whether there was another.
+ * The regions' part of that: called last, with the same argument; may give back pages at the end of the table, each
+ * with record_give_back_last(), which leaves the ones that hold records below `count` and returns whether there was
+ * another.
  */
 typedef void record_trimmer(bool all);
 void record_set_trimmer(record_trimmer *of_regions);
@@ -105,13 +107,13 @@ MUST_CHECK enum error record_resume(struct store *store);
  */
 MUST_CHECK enum error record_prove_all(void);
 
-#define PROGRAMS_MAX       4094u /* a program's index is its process id: 1 .. PROGRAMS_MAX */
-#define TASKS_MAX          4096u
-#define FILES_MAX          4096u
-#define TERMINALS_MAX      4u
-#define PROGRAM_FILES_MAX  64u   /* descriptors of one program */
-#define PROGRAM_NAME_MAX   32u
-#define SIGNALS_MAX        65u
+#define PROGRAMS_MAX      4094u /* a program's index is its process id: 1 .. PROGRAMS_MAX */
+#define TASKS_MAX         4096u
+#define FILES_MAX         4096u
+#define TERMINALS_MAX     4u
+#define PROGRAM_FILES_MAX 64u /* descriptors of one program */
+#define PROGRAM_NAME_MAX  32u
+#define SIGNALS_MAX       65u
 
 enum program_state {
     PROGRAM_FREE,
@@ -146,31 +148,33 @@ struct limit {
 
 /* A program: an address space and what its tasks share. Exactly one page. */
 struct program_record {
-    uint64_t counters[32]; /* by enum eidolon_count, when its last task ended (program_account.h) */
-    struct usage used;     /* by tasks of it that have ended (program_usage.h) */
+    uint64_t counters[32];         /* by enum eidolon_count, when its last task ended (program_account.h) */
+    struct usage used;             /* by tasks of it that have ended (program_usage.h) */
     struct usage used_by_children; /* and theirs, as far as it has heard of their end */
     struct limit limits[LIMITS_MAX];
-    uint32_t state;        /* enum program_state */
-    uint32_t parent;       /* program index; 0: the kernel */
-    uint32_t region_root;  /* its tree of regions */
-    uint32_t break_start;  /* address of the first byte after the program image */
-    uint32_t break_end;    /* the current program break */
+    uint32_t state;       /* enum program_state */
+    uint32_t parent;      /* program index; 0: the kernel */
+    uint32_t region_root; /* its tree of regions */
+    uint32_t break_start; /* address of the first byte after the program image */
+    uint32_t break_end;   /* the current program break */
     uint32_t task_count;
-    uint32_t exit_status;  /* as wait() reports it, from when it exits on */
+    uint32_t exit_status; /* as wait() reports it, from when it exits on */
     uint32_t umask;
     uint32_t process_group, session;
     uint32_t terminal;     /* index of the controlling terminal */
     uint32_t image_end;    /* first address above the image: where the heap region begins */
     uint32_t parent_waits; /* its parent is held (vfork) until it is another program or ends */
-    uint32_t space;        /* it owns; changes when it is cloned; 0: an ended one has none any more, one with a lender none yet */
+    /* it owns; changes when it is cloned; 0: an ended one has none any more, one with a lender none yet */
+    uint32_t space;
     char name[PROGRAM_NAME_MAX];
-    uint32_t files[PROGRAM_FILES_MAX];      /* file record indices; 0: closed */
-    uint8_t file_flags[PROGRAM_FILES_MAX];  /* FD_CLOEXEC */
+    uint32_t files[PROGRAM_FILES_MAX];     /* file record indices; 0: closed */
+    uint8_t file_flags[PROGRAM_FILES_MAX]; /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
-    uint32_t held; /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
-    uint32_t lender;       /* the program in whose space it runs until it is another one or ends (vfork); 0: its own */
-    uint8_t reserved[4096 - 64 - 2 * 32 - 16 * LIMITS_MAX - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
+    uint32_t held;   /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
+    uint32_t lender; /* the program in whose space it runs until it is another one or ends (vfork); 0: its own */
+    uint8_t reserved[4096 - 64 - 2 * 32 - 16 * LIMITS_MAX - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX -
+                     (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 
@@ -189,7 +193,7 @@ struct call_progress {
  * its program counter back at `int 0x80`, and `call` holds what that call had achieved.
  */
 struct task_record {
-    uint32_t state;     /* enum task_state */
+    uint32_t state; /* enum task_state */
     uint32_t program;
     uint32_t tid;
     uint32_t clear_child_tid; /* user address or 0 */
@@ -198,8 +202,8 @@ struct task_record {
     uint32_t robust_list, robust_list_length;
     uint32_t signal_mask[2], signal_pending[2];
     struct call_progress call;
-    uint32_t signal_stack[3];      /* sigaltstack: base, flags, size */
-    uint32_t signal_mask_saved;    /* the next handler returns to the mask below instead of the present one */
+    uint32_t signal_stack[3];   /* sigaltstack: base, flags, size */
+    uint32_t signal_mask_saved; /* the next handler returns to the mask below instead of the present one */
     uint32_t signal_saved_mask[2];
     uint64_t counters[EIDOLON_COUNTS]; /* of its program, when the task was captured (program_account.h) */
     uint64_t user_ns, system_ns;       /* it had used of the processor then (program_usage.h) */
@@ -233,10 +237,10 @@ enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FI
 
 /* An open file description. */
 struct file_record {
-    uint32_t kind;    /* enum file_kind */
+    uint32_t kind; /* enum file_kind */
     uint32_t references;
-    uint32_t flags;   /* as F_GETFL reports them */
-    uint32_t object;  /* a terminal's or a pipe's index */
+    uint32_t flags;  /* as F_GETFL reports them */
+    uint32_t object; /* a terminal's or a pipe's index */
     uint64_t offset;
     uint8_t reserved[40];
 };

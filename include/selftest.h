@@ -9,8 +9,8 @@
  *     }
  *
  * A test is found by the linker, wherever it stands in the kernel's sources. It runs in a thread, may sleep, and leaves
- * the machine as it found it. `selftest=PREFIX` runs only those whose name begins so. Tests that end in a panic are defined
- * with SELFTEST_PANIC and only run when they are named in full.
+ * the machine as it found it. `selftest=PREFIX` runs only those whose name begins so. Tests that end in a panic are
+ * defined with SELFTEST_PANIC and only run when they are named in full.
  */
 #ifndef SELFTEST_H
 #define SELFTEST_H
@@ -26,10 +26,10 @@ struct selftest {
 #define SELFTEST(test_name)       SELFTEST_DEFINE(test_name, false)
 #define SELFTEST_PANIC(test_name) SELFTEST_DEFINE(test_name, true)
 
-#define SELFTEST_DEFINE(test_name, test_panics)                                                   \
-    static void test_name(void);                                                                  \
-    static const struct selftest selftest_##test_name                                             \
-        __attribute__((used, section(".selftests"))) = {#test_name, test_name, test_panics};      \
+#define SELFTEST_DEFINE(test_name, test_panics)                                                                        \
+    static void test_name(void);                                                                                       \
+    static const struct selftest selftest_##test_name                                                                  \
+        __attribute__((used, section(".selftests"))) = {#test_name, test_name, test_panics};                           \
     static void test_name(void)
 
 /* Note a failure and go on. */

@@ -17,9 +17,9 @@ struct store;
 
 /* Given by kernel/proc: what the layers above have to do at a stop, and what goes into the commit besides pages. */
 struct snap_client {
-    void (*capture)(void);                                        /* in the stop: constant time, must not sleep */
-    uint32_t (*system_record)(void *record, uint32_t capacity);   /* returns its length in bytes */
-    void (*durable)(void); /* what the newest stop saw is durable; must not sleep; may be NULL */
+    void (*capture)(void);                                      /* in the stop: constant time, must not sleep */
+    uint32_t (*system_record)(void *record, uint32_t capacity); /* returns its length in bytes */
+    void (*durable)(void);             /* what the newest stop saw is durable; must not sleep; may be NULL */
     void (*changed)(enum error error); /* snapshots begin to fail, for this reason, or succeed again: OK; may be NULL */
 };
 

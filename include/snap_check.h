@@ -22,8 +22,8 @@ struct snap_violation {
 };
 
 /*
- * The next bounded piece of CHECK-1, CHECK-2 and CHECK-4: SNAP_CHECK_BUCKETS chains of the map, going on where the last call stopped.
- * Does not sleep. The snapshot thread calls it before each commit.
+ * The next bounded piece of CHECK-1, CHECK-2 and CHECK-4: SNAP_CHECK_BUCKETS chains of the map, going on where the last
+ * call stopped. Does not sleep. The snapshot thread calls it before each commit.
  * - ERROR_INVALID: `out` says what is broken.
  */
 #define SNAP_CHECK_BUCKETS 128u

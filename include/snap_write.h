@@ -16,8 +16,8 @@ struct snap_write_totals {
 };
 
 /*
- * Write every page on the snapshot's dirty list to fresh blocks and put it in the sealed layer. Sleeps.
- * A page leaves the list as soon as it is put: from then on the store answers for it, whether the commit succeeds or not.
+ * Write every page on the snapshot's dirty list to fresh blocks and put it in the sealed layer. Sleeps. A page leaves
+ * the list as soon as it is put: from then on the store answers for it, whether the commit succeeds or not.
  * - ERROR_NO_SPACE, ERROR_IO, ERROR_NO_MEMORY: the pages not yet put are still listed; see snap_return_pages().
  */
 MUST_CHECK enum error snap_write_pages(struct store *store, struct snap_write_totals *totals);

@@ -2,9 +2,9 @@
 /*
  * The note of the last panic: what a kernel that cannot go on leaves in the image for the next boot.
  *
- * It lies outside all generations, in the zeroes of the second label (docs/disk-format.md), so that writing it takes one
- * block that is always there, and neither memory nor a decision. Who has opened the store prepares that block while the
- * kernel is sound; the panic only fills it in and has it written (block_last_write()).
+ * It lies outside all generations, in the zeroes of the second label (docs/disk-format.md), so that writing it takes
+ * one block that is always there, and neither memory nor a decision. Who has opened the store prepares that block while
+ * the kernel is sound; the panic only fills it in and has it written (block_last_write()).
  *
  *     NOTE-1  The block is written only while the first label proves itself: it may be torn, and one label must be left.
  *     NOTE-2  What is not whole, or of another image, is no note. Nothing is ever refused because of one.
@@ -35,7 +35,8 @@ struct store_note {
 
 /*
  * The note of an image. May sleep.
- * - ERROR_NOT_FOUND: there is none. ERROR_FORMAT_DAMAGED: none, nor is the block a whole second label: a write was torn,
+ * - ERROR_NOT_FOUND: there is none. ERROR_FORMAT_DAMAGED: none, nor is the block a whole second label: a write was
+ *   torn,
  *   and store_note_write() makes it whole. ERROR_IO, ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error store_note_read(struct store *store, struct store_note *out);

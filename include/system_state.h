@@ -3,8 +3,8 @@
  * What the object space knows of itself. It is no page: it is committed with each generation as the store's system
  * record, so that it can be read before anything else, and so that time passing makes no page dirty.
  *
- * Layout is part of the disk format (version SYSTEM_STATE_VERSION), little-endian, the same on 32 and 64 bits. It may grow at
- * its end: a kernel takes what it knows of a longer record, and zeroes for what a shorter one lacks.
+ * Layout is part of the disk format (version SYSTEM_STATE_VERSION), little-endian, the same on 32 and 64 bits. It may
+ * grow at its end: a kernel takes what it knows of a longer record, and zeroes for what a shorter one lacks.
  */
 #ifndef SYSTEM_STATE_H
 #define SYSTEM_STATE_H
@@ -32,9 +32,9 @@ struct system_state {
         uint32_t version;
         uint32_t bytes;
     } records[SYSTEM_RECORDS_MAX]; /* by enum record_type: what this kernel wrote */
-    struct vm_account account; /* of the whole system, programs that have ended included; it is kept nowhere else */
-    uint32_t end_status;       /* of the program that ended last, as wait() reports it */
-    char end_name[32];         /* its name; "": none has ended yet */
+    struct vm_account account;     /* of the whole system, programs that have ended included; it is kept nowhere else */
+    uint32_t end_status;           /* of the program that ended last, as wait() reports it */
+    char end_name[32];             /* its name; "": none has ended yet */
     uint32_t unused;
 };
 #define SYSTEM_STATE_BYTES_MIN 208u /* images from before the account end here */

@@ -3,8 +3,8 @@
  * The console as a terminal object in the object space: line discipline, screen contents, scrollback, cursor.
  *
  * The object persists; the screen is painted from it after a boot. Its other mouth, the serial line, is a stream: bytes
- * that programs write go there once, as they are written. If a terminal is at its end, that is painted after a boot, too, and
- * the object has its size; otherwise nothing is replayed. Input comes from both.
+ * that programs write go there once, as they are written. If a terminal is at its end, that is painted after a boot,
+ * too, and the object has its size; otherwise nothing is replayed. Input comes from both.
  *
  * Here is what the life of a boot does with it. (The object itself: kernel/proc/terminal/terminal_object.h.)
  */
@@ -29,8 +29,8 @@ struct terminal_window {
 MUST_CHECK enum error terminal_start(bool resumed, struct terminal_window window);
 
 /*
- * After a boot that has resumed: show the terminal as it was, in the size that the window has now, with a line of news in it
- * or, where there is no place for that, before it. No program runs yet.
+ * After a boot that has resumed: show the terminal as it was, in the size that the window has now, with a line of news
+ * in it or, where there is no place for that, before it. No program runs yet.
  */
 void terminal_show_again(const char *news);
 

@@ -49,12 +49,14 @@ void thread_set_user_context(struct thread *thread, struct cpu_user_context *con
 /* What was last set; NULL for a kernel thread. */
 struct cpu_user_context *thread_user_context(const struct thread *thread);
 
-/* Called at each tick of the clock: wakes sleepers, and marks the running thread for a switch when its slice is over. */
+/*
+ * Called at each tick of the clock: wakes sleepers, and marks the running thread for a switch when its slice is over.
+ */
 void thread_tick(void);
 
 /*
- * Whether the running thread should thread_yield() before it returns to user mode: its slice is over, a thread that slept
- * has woken, or programs are held. Long work in kernel threads asks as well.
+ * Whether the running thread should thread_yield() before it returns to user mode: its slice is over, a thread that
+ * slept has woken, or programs are held. Long work in kernel threads asks as well.
  */
 bool thread_should_yield(void);
 
@@ -67,7 +69,8 @@ uint64_t thread_processor_ns(const struct thread *thread);
 const char *thread_name(const struct thread *thread);
 
 /*
- * How deep the kernel stacks have been used since the boot, of those that have ended as well (kernel/thread/stack_use.c).
+ * How deep the kernel stacks have been used since the boot, of those that have ended as well
+ * (kernel/thread/stack_use.c).
  * - kind: a name of kernel threads, or STACKS_OF_PROGRAMS for all threads of programs. 0: there was none.
  * Does not sleep; it looks at every stack there is.
  */
@@ -102,9 +105,9 @@ uint32_t wait_queue_wake(struct wait_queue *queue, uint32_t count_max);
 void thread_interrupt(struct thread *thread);
 
 /*
- * The order in which mutexes are locked, outermost first. A thread locks one only while all that it holds stand before it in
- * this list; pages alone may be held several at a time, a copy before what it is a copy of (vm_lineage.h). Trying for a mutex
- * is free of that: it cannot wait.
+ * The order in which mutexes are locked, outermost first. A thread locks one only while all that it holds stand before
+ * it in this list; pages alone may be held several at a time, a copy before what it is a copy of (vm_lineage.h). Trying
+ * for a mutex is free of that: it cannot wait.
  */
 enum lock_rank {
     LOCK_WORDS,    /* the buffer for the words of exec */
@@ -125,8 +128,8 @@ void lock_order_note(struct lock_account *account, enum lock_rank rank);
 void lock_order_drop(struct lock_account *account, enum lock_rank rank);
 
 /*
- * A mutex is locked once, by one thread, and unlocked by it; anything else is a program error and panics. So is a rank out
- * of order, and locking in what is atomic. `rank` is the same at every call for a mutex.
+ * A mutex is locked once, by one thread, and unlocked by it; anything else is a program error and panics. So is a rank
+ * out of order, and locking in what is atomic. `rank` is the same at every call for a mutex.
  */
 void mutex_lock(struct mutex *mutex, enum lock_rank rank);
 bool mutex_try_lock(struct mutex *mutex, enum lock_rank rank);

@@ -53,7 +53,7 @@ struct vaddr {
 #define SPACE_SHARED ((struct space_id){0})
 #define SPACE_SYSTEM ((struct space_id){4095})
 #define SPACE_PIPES  ((struct space_id){1}) /* what is under way in pipes; no program runs in it */
-#define SPACES_FIRST 2u /* of programs */
+#define SPACES_FIRST 2u                     /* of programs */
 #define SPACES_MAX   4096u
 
 #define FRAME_NONE ((struct frame){0})

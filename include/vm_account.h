@@ -43,8 +43,8 @@ static inline void vm_account_count(struct gpn page, enum eidolon_count count)
 }
 
 /*
- * Take over counts that were kept: each becomes the larger of the two. All that is kept of one account are copies of the
- * same counts at different times, and counts only grow, so the larger is the newer.
+ * Take over counts that were kept: each becomes the larger of the two. All that is kept of one account are copies of
+ * the same counts at different times, and counts only grow, so the larger is the newer.
  */
 void vm_account_restore(struct vm_account *account, const uint64_t counts[EIDOLON_COUNTS]);
 

@@ -2,8 +2,9 @@
 /*
  * Faults: making a page of the object space present.
  *
- * What a page should be is decided in this order: the resident frame; the block a page-out wrote; the store's page
- * map; the backing of its region, which may be the same page of another space (vm_lineage.h). Access is checked against the region before any I/O.
+ * What a page should be is decided in this order: the resident frame; the block a page-out wrote; the store's page map;
+ * the backing of its region, which may be the same page of another space (vm_lineage.h). Access is checked against the
+ * region before any I/O.
  */
 #ifndef VM_FAULT_H
 #define VM_FAULT_H
@@ -18,9 +19,9 @@ struct vm_policy;
 
 /* What a region allows of a page. */
 struct vm_allowance {
-    bool may_write;          /* so that a read fault may map it so */
-    uint32_t pages_before;   /* of the same region, below this one */
-    uint32_t pages_after;    /* and above it */
+    bool may_write;        /* so that a read fault may map it so */
+    uint32_t pages_before; /* of the same region, below this one */
+    uint32_t pages_after;  /* and above it */
 };
 
 /* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
@@ -41,8 +42,8 @@ struct vm_fault_policy {
      */
     struct space_id (*source)(struct gpn page);
     /*
-     * The space has taken more than can be kept: make the program that runs in it end, and say so. False: no program does,
-     * or it cannot be ended. Does not sleep. May be NULL: nobody can be.
+     * The space has taken more than can be kept: make the program that runs in it end, and say so. False: no program
+     * does, or it cannot be ended. Does not sleep. May be NULL: nobody can be.
      */
     bool (*stop)(struct space_id space);
 };
@@ -52,9 +53,9 @@ struct vm_fault_policy {
 
 /* The neighbours of a page that one request gets together with it. */
 struct vm_cluster_extent {
-    bool is_zero;             /* the page itself holds nothing but zeroes: nothing is to be read */
-    bool is_absent;           /* and that is because it has never been written; is_zero then too */
-    uint32_t before, after;   /* pages below and above it */
+    bool is_zero;           /* the page itself holds nothing but zeroes: nothing is to be read */
+    bool is_absent;         /* and that is because it has never been written; is_zero then too */
+    uint32_t before, after; /* pages below and above it */
 };
 
 /* Where pages are that are not in memory; given by kernel/snap. All may sleep. */
@@ -66,18 +67,22 @@ struct vm_pager {
     enum error (*measure)(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out);
     /*
      * Fill page-aligned buffers with what pages [first, first + count) hold; count is 1 .. VM_CLUSTER_PAGES.
-     * - out_good: for each page whether its buffer holds what was committed. A page that has moved meanwhile is not good.
+     * - out_good: for each page whether its buffer holds what was committed. A page that has moved meanwhile is not
+     *   good.
      */
     void (*read)(struct gpn first, uint32_t count, void *const contents[], bool out_good[]);
     /* Fill one buffer, and say what is wrong if that cannot be done. ERROR_IO, ERROR_CHECKSUM. */
     enum error (*read_one)(struct gpn page, void *content);
-    /* Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed. */
+    /*
+     * Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed.
+     */
     enum error (*discard)(struct gpn first, uint32_t count);
     /* The first page at or after `from` that has been written. ERROR_NOT_FOUND: none; ERROR_IO, ERROR_CHECKSUM. */
     enum error (*next)(struct gpn from, struct gpn *out);
     /*
      * Write what dirty pages hold to fresh blocks, ahead of the snapshot that commits it. Used by one thread at a time.
-     * - pages: 1 .. VM_PAGE_OUT_MAX, in ascending order, DIRTY and not the snapshot's, locked by the caller, not mapped. On
+     * - pages: 1 .. VM_PAGE_OUT_MAX, in ascending order, DIRTY and not the snapshot's, locked by the caller, not
+     *   mapped. On
      *   return each is CLEAN or DIRTY.
      * - ERROR_BUSY: so much is written ahead that a commit is due first. ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IO.
      */
@@ -102,8 +107,8 @@ struct vm_map *vm_object_space(void);
 MUST_CHECK enum error vm_fault(struct gpn page, enum pmap_access access);
 
 /*
- * Whether the mappings of a resident page are right: its own leads to its frame, and so do those of the spaces that borrow
- * it (vm_lineage.h), which are read-only and were never written through. For snap_check(). Does not sleep.
+ * Whether the mappings of a resident page are right: its own leads to its frame, and so do those of the spaces that
+ * borrow it (vm_lineage.h), which are read-only and were never written through. For snap_check(). Does not sleep.
  */
 bool vm_mappings_are_right(const struct vm_page *page);
 
@@ -112,8 +117,8 @@ MUST_CHECK enum error vm_wire(struct gpn page, enum pmap_access access);
 void vm_unwire(struct gpn page);
 
 /*
- * Write to a page that the caller has wired for writing since it last slept, through its frame: whatever space the processor
- * is in. `offset` + `length` is PAGE_SIZE at most. Does not sleep.
+ * Write to a page that the caller has wired for writing since it last slept, through its frame: whatever space the
+ * processor is in. `offset` + `length` is PAGE_SIZE at most. Does not sleep.
  */
 void vm_write(struct gpn page, uint32_t offset, const void *bytes, uint32_t length);
 
@@ -124,8 +129,8 @@ void vm_write(struct gpn page, uint32_t offset, const void *bytes, uint32_t leng
 bool vm_fault_record(struct gpn page);
 
 /*
- * The bytes of a wired page whose chunk is closed, to complete it as of the stop: behind the protection, so that the running
- * snapshot gets what is written. The page counts as dirty. Valid until something sleeps or the chunk is opened.
+ * The bytes of a wired page whose chunk is closed, to complete it as of the stop: behind the protection, so that the
+ * running snapshot gets what is written. The page counts as dirty. Valid until something sleeps or the chunk is opened.
  */
 void *vm_content_at_stop(struct gpn page);
 
@@ -144,7 +149,8 @@ uint32_t vm_stops(void);
 /*
  * Pages [first, first + count) of one space have no content any more: unmapped, frames freed, committed content deleted
  * with the next snapshot. Waits for pages in flight; the cost follows the pages there are.
- * - count: 1 or more. All of them lie in the window of that space: anything else is a panic, before any page is touched.
+ * - count: 1 or more. All of them lie in the window of that space: anything else is a panic, before any page is
+ *   touched.
  * - the caller has made sure that no fault brings them back meanwhile (their region denies access or is gone), and
  *   that a call which is issued again after a boot does this again.
  * - ERROR_NO_MEMORY, ERROR_IO from the pager: the frames are free all the same, so that memory comes back when there is
@@ -156,8 +162,8 @@ MUST_CHECK enum error vm_discard(struct gpn first, uint32_t count);
 MUST_CHECK enum error vm_discard_in_use(struct gpn first, uint32_t count);
 
 /*
- * All that a space has of its own becomes its source's, in place of what that has there; the space is as it was, and has
- * nothing of its own any more. The cost follows its pages.
+ * All that a space has of its own becomes its source's, in place of what that has there; the space is as it was, and
+ * has nothing of its own any more. The cost follows its pages.
  * - the source has no other child, and no program runs in the space. Every region of the space is a copy of the source.
  * - may sleep, and can be called again after a failure or a boot: each page is in one place or the other.
  * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED.

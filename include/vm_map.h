@@ -146,16 +146,16 @@ struct vm_map_work {
 
 /* All fields [t]. Opaque to users but for the counters. */
 struct vm_map {
-    vm_map_head *heads;        /* of bucket_count chains */
+    vm_map_head *heads; /* of bucket_count chains */
     uint32_t bucket_count;
-    uint32_t mask_high;        /* 2^n - 1 with 2^(n-1) <= bucket_count <= 2^n, see table.c */
+    uint32_t mask_high; /* 2^n - 1 with 2^(n-1) <= bucket_count <= 2^n, see table.c */
     uint32_t seed[4];
-    uint32_t count;            /* pages */
+    uint32_t count; /* pages */
     uint32_t buckets_max;
-    struct arena arena;        /* behind heads */
+    struct arena arena; /* behind heads */
     struct pool records;
     bool (*gpn_valid)(struct gpn page);
-    uint32_t open_half;        /* which of the halves is open: 0 or 1 */
+    uint32_t open_half; /* which of the halves is open: 0 or 1 */
     struct vm_list lists[VM_LISTS];
     struct vm_replacement replacement;
     struct vm_map_work work;

@@ -122,7 +122,7 @@ static inline uint32_t vm_region_end(const struct vm_region *region)
     return region->first_page + region->page_count;
 }
 
-/* Tables ---------------------------------------------------------------------------------------- */
+/* Tables ----------------------------------------------------------------------------------------------------------- */
 
 /*
  * Start an empty table over zeroed memory. `records`, `capacity` and `commit` are set, the rest is zero.
@@ -189,33 +189,33 @@ MUST_CHECK enum error vm_region_reserve_clone(struct vm_region_table *table, con
 MUST_CHECK enum error vm_region_reserve_compose(struct vm_region_table *table, const uint32_t *root,
                                                 const uint32_t *source);
 
-/* Giving memory back ---------------------------------------------------------------------------- */
+/* Giving memory back ----------------------------------------------------------------------------------------------- */
 
 /* Records that are usable and not in use. */
 uint32_t vm_region_surplus(const struct vm_region_table *table);
 
 /*
- * Move the records in use together, so that none below the high-water mark is free. Every root that is kept anywhere, in an
- * adopted table, has to be replaced by vm_region_root_after_compact() before anything else is done with the table. Does
- * not sleep; O(records that have been in use).
+ * Move the records in use together, so that none below the high-water mark is free. Every root that is kept anywhere,
+ * in an adopted table, has to be replaced by vm_region_root_after_compact() before anything else is done with the
+ * table. Does not sleep; O(records that have been in use).
  */
 void vm_region_compact(struct vm_region_table *table);
 uint32_t vm_region_root_after_compact(const struct vm_region_table *table, uint32_t root);
 
 /*
- * Leave `spare` usable records above the high-water mark, at most; those above them are not touched any more unless they are
- * committed again. Returns how many records are usable now.
+ * Leave `spare` usable records above the high-water mark, at most; those above them are not touched any more unless
+ * they are committed again. Returns how many records are usable now.
  */
 uint32_t vm_region_shrink(struct vm_region_table *table, uint32_t spare);
 
-/* Lookup ---------------------------------------------------------------------------------------- */
+/* Lookup ----------------------------------------------------------------------------------------------------------- */
 
 /* The region that holds `page`, or NULL. Valid until the next change to the table. */
 const struct vm_region *vm_region_find(const struct vm_region_table *table, uint32_t root, uint32_t page);
 
 /*
- * The first region that ends above `page`, or NULL: iteration is next(0), next(end of that), ... It may begin below `page`,
- * also in an iteration that changes what it has passed: that merges with what follows.
+ * The first region that ends above `page`, or NULL: iteration is next(0), next(end of that), ... It may begin below
+ * `page`, also in an iteration that changes what it has passed: that merges with what follows.
  */
 const struct vm_region *vm_region_next(const struct vm_region_table *table, uint32_t root, uint32_t page);
 

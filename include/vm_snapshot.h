@@ -22,8 +22,8 @@ MUST_CHECK enum error vm_stop(void);
 void vm_open_chunk(struct gpn page);
 
 /*
- * Pages have left the snapshot's list, written or given back: whoever waits for one of them looks again. Copies may take
- * vm_copies_max() frames; a program that would need one more waits for the page it writes to, which is put first.
+ * Pages have left the snapshot's list, written or given back: whoever waits for one of them looks again. Copies may
+ * take vm_copies_max() frames; a program that would need one more waits for the page it writes to, which is put first.
  */
 void vm_snapshot_progressed(void);
 

@@ -2,9 +2,9 @@
 /*
  * The working set of each program, estimated: how many pages it used in the last second or so.
  *
- * The estimate after Denning, with the processor's accessed bits for his reference string: in rounds, a second apart, every
- * page table of every program is looked at and its accessed bits are counted and cleared. (P. J. Denning, The Working Set
- * Model for Program Behavior, CACM 11 (5), 1968.) Replacement does not notice; pmap keeps the bits for it.
+ * The estimate after Denning, with the processor's accessed bits for his reference string: in rounds, a second apart,
+ * every page table of every program is looked at and its accessed bits are counted and cleared. (P. J. Denning, The
+ * Working Set Model for Program Behavior, CACM 11 (5), 1968.) Replacement does not notice; pmap keeps the bits for it.
  */
 #ifndef VM_WORKING_SET_H
 #define VM_WORKING_SET_H

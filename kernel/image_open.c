@@ -4,8 +4,8 @@
  *
  * That the records of a generation cannot be resumed shows late: half of the kernel's memory has been made from them by
  * then, but nothing has been written, since the store waits. So nothing is undone: the kernel starts again from its
- * first instruction (boot_again()) and is told which generation to leave out. It goes back through the window of the last
- * generations only; a pinned one may be days old, and is for people to choose.
+ * first instruction (boot_again()) and is told which generation to leave out. It goes back through the window of the
+ * last generations only; a pinned one may be days old, and is for people to choose.
  */
 #include "image_open.h"
 #include "atomic.h"
@@ -114,8 +114,9 @@ static _Noreturn void refuse_image(const struct options *asked, struct store_rep
     if (fall.first != 0) {
         console_say("eidolon: image: generation %llu %s, and no earlier one that can be resumed is among the last",
                     (unsigned long long)fall.first, fall.reason);
-        refuse("image", "no generation goes on", "it was left as it is; ./eidolon image log lists pinned generations for "
-                                                 "--generation");
+        refuse("image", "no generation goes on",
+               "it was left as it is; ./eidolon image log lists pinned generations for "
+               "--generation");
     }
     if (error == ERROR_NOT_FOUND && asked->generation_name[0] != 0) {
         kernel_snprintf(report->reason, sizeof(report->reason), "generation %s is not kept", asked->generation_name);

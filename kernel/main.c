@@ -243,8 +243,8 @@ static _Noreturn void shut_down(uint32_t wait_status)
 }
 
 /*
- * The last program had ended, and the power was cut before the boot had: that end is still to be reported. If nothing was
- * asked to run, this boot is the rest of it.
+ * The last program had ended, and the power was cut before the boot had: that end is still to be reported. If nothing
+ * was asked to run, this boot is the rest of it.
  */
 static void finish_cut_end(const struct options *options, const struct store_report *report)
 {

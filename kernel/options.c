@@ -205,10 +205,11 @@ static const char *take_word(struct options *options, char *word)
                         value == NULL ? "" : "=", value == NULL ? "" : value, wanted);
         return complaint;
     }
-    kernel_snprintf(complaint, sizeof(complaint),
-                    "the kernel has no option '%s'; give some of: interval=MS start=always|new generation=N|NAME "
-                    "policy=NAME external-sync fresh check version window=COLUMNSxROWS hold=PROGRAM end=PROGRAM release=PROGRAM",
-                    word);
+    kernel_snprintf(
+        complaint, sizeof(complaint),
+        "the kernel has no option '%s'; give some of: interval=MS start=always|new generation=N|NAME "
+        "policy=NAME external-sync fresh check version window=COLUMNSxROWS hold=PROGRAM end=PROGRAM release=PROGRAM",
+        word);
     return complaint;
 }
 

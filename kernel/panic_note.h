@@ -3,8 +3,9 @@
  * The last panic, as this boot knows of it, and the next one, should there be one: the note in the image is read, said,
  * judged and kept up to date here (store_note.h has its place and form).
  *
- * A panic is *repeated* if nothing shows that the programs went on after the one before: the boots since have not lasted
- * PROGRESS_S seconds and committed something, nor ended in order. Then the next boot does not simply go on once more.
+ * A panic is *repeated* if nothing shows that the programs went on after the one before: the boots since have not
+ * lasted PROGRESS_S seconds and committed something, nor ended in order. Then the next boot does not simply go on once
+ * more.
  */
 #ifndef KERNEL_PANIC_NOTE_H
 #define KERNEL_PANIC_NOTE_H
@@ -30,7 +31,8 @@ const struct store_note *panic_note(void);
 void panic_note_say(void);
 
 /*
- * The image is in use: count this boot in the note, see to it that a panic leaves one, and watch for progress. May sleep.
+ * The image is in use: count this boot in the note, see to it that a panic leaves one, and watch for progress. May
+ * sleep.
  * - store: outlives the boot, or until panic_note_end(). resumed: 0: none.
  */
 void panic_note_begin(struct store *store, struct generation resumed);

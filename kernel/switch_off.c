@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See switch_off.h. The interrupt wakes a thread, which waits for the snapshot. `state` moves forward only, with interrupts
- * disabled, so one of the two ends has the machine.
+ * See switch_off.h. The interrupt wakes a thread, which waits for the snapshot. `state` moves forward only, with
+ * interrupts disabled, so one of the two ends has the machine.
  */
 #include "switch_off.h"
 #include "arch/interrupt.h"

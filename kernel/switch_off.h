@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The power button: whoever presses it asks for an end that loses nothing. A snapshot of that moment becomes durable and the
- * machine is off, with its programs alive; the next boot goes on with them.
+ * The power button: whoever presses it asks for an end that loses nothing. A snapshot of that moment becomes durable
+ * and the machine is off, with its programs alive; the next boot goes on with them.
  */
 #ifndef KERNEL_SWITCH_OFF_H
 #define KERNEL_SWITCH_OFF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See file_holder.h. Locks of open files (F_OFD_SETLK) have no process to the kernel, but it lists the locks of each open
- * file of a process (proc(5), fdinfo).
+ * See file_holder.h. Locks of open files (F_OFD_SETLK) have no process to the kernel, but it lists the locks of each
+ * open file of a process (proc(5), fdinfo).
  */
 #include "file_holder.h"
 

@@ -77,7 +77,8 @@ int image_open(struct image *image, const char *path, enum file_disk_access acce
         complain("%s: generation %s is not kept; image log lists those that are", path, which);
     } else {
         const char *reason = image->report.reason;
-        complain("%s: %s%s%s%s", path, file_disk_text(&image->disk, error), reason[0] != 0 ? ": " : "", reason, remedy_for(error));
+        complain("%s: %s%s%s%s", path, file_disk_text(&image->disk, error), reason[0] != 0 ? ": " : "", reason,
+                 remedy_for(error));
     }
     file_disk_close(&image->disk);
     return status_of(error);

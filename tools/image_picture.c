@@ -19,7 +19,7 @@
 #define KEY_HEIGHT   64u
 #define RESERVED     4u /* blocks: the label, the roots, and the label once more */
 
-/* What is where --------------------------------------------------------------------------------------------------- */
+/* What is where ---------------------------------------------------------------------------------------------------- */
 
 static const enum picture_block kinds[] = {
     [STORE_BLOCK_RECORD] = PICTURE_RECORD,   [STORE_BLOCK_MAP_NODE] = PICTURE_MAP,

@@ -27,7 +27,8 @@ static const struct command {
     {"programs", command_programs, "FILE [GENERATION]", "the programs that live in it"},
     {"cat", command_cat, "FILE PROGRAM ADDRESS LENGTH [GENERATION]", "bytes of a program's memory, to standard output"},
     {"core", command_core, "FILE PROGRAM OUT [GENERATION]", "a program as a core file, for gdb"},
-    {"picture", command_picture, "FILE OUT.svg [GENERATION]", "the blocks of the disk and the programs' memory, as SVG"},
+    {"picture", command_picture, "FILE OUT.svg [GENERATION]",
+     "the blocks of the disk and the programs' memory, as SVG"},
 };
 
 #define COMMANDS      (sizeof(commands) / sizeof(commands[0]))
@@ -40,7 +41,12 @@ static const char *tool_name = "image_tool";
 /* Bytes at `text` that are one character a terminal can show; 0: the byte there is none of any. */
 static size_t printable_length(const unsigned char *text)
 {
-    size_t length = text[0] < 0x80 ? 1 : text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2 : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+    size_t length = text[0] < 0x80   ? 1
+                    : text[0] < 0xC2 ? 0
+                    : text[0] < 0xE0 ? 2
+                    : text[0] < 0xF0 ? 3
+                    : text[0] < 0xF5 ? 4
+                                     : 0;
 
     for (size_t i = 1; i < length; i++) {
         if ((text[i] & 0xC0) != 0x80) {

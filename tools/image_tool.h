@@ -30,8 +30,8 @@ struct image {
 int image_open(struct image *image, const char *path, enum file_disk_access access, const char *which);
 
 /*
- * Open, to look, the newest generation of the window that is older than another. Returns STATUS_SOUND, or another without a
- * message: there is none, or it does not prove itself; image->report.generation says which one it was.
+ * Open, to look, the newest generation of the window that is older than another. Returns STATUS_SOUND, or another
+ * without a message: there is none, or it does not prove itself; image->report.generation says which one it was.
  */
 int image_open_before(struct image *image, const char *path, struct generation before);
 

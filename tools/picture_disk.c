@@ -152,8 +152,7 @@ static void draw_grid(FILE *file, uint32_t y, uint32_t rows)
             SVG_MARGIN, y, COLUMNS * CELL, rows * CELL);
 }
 
-/* The legend --------------------------------------------------------------------------------------------------------
- */
+/* The legend ------------------------------------------------------------------------------------------------------- */
 
 /* One kind of block, or one program's, as the legend names it. */
 struct item {
@@ -219,8 +218,7 @@ static uint32_t legend_rows(const struct picture *picture)
     return (list_items(picture, items) + ITEMS_ROW - 1) / ITEMS_ROW;
 }
 
-/* The whole ---------------------------------------------------------------------------------------------------------
- */
+/* The whole -------------------------------------------------------------------------------------------------------- */
 
 uint32_t picture_disk_height(const struct picture *picture)
 {

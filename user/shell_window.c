@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define STRIP_CELLS 44u
+#define STRIP_CELLS  44u
 #define BACKING_NONE 0
 #define BACKING_COPY 3
 

@@ -93,8 +93,7 @@ static void put_initial_content(uint32_t pages)
     }
 }
 
-/* What the parts of a fault cost ------------------------------------------------------------------------------------
- */
+/* What the parts of a fault cost ----------------------------------------------------------------------------------- */
 
 /* Loads as the processor makes them, of pages that are there. */
 static bool load_directly(const struct lab_memory *memory)
@@ -153,8 +152,7 @@ static void probe(void)
     }
 }
 
-/* All runs ----------------------------------------------------------------------------------------------------------
- */
+/* All runs --------------------------------------------------------------------------------------------------------- */
 
 static void run(const struct lab_program *program, const struct vm_policy *policy, uint32_t pages, uint32_t frames)
 {

@@ -26,8 +26,7 @@ static uint32_t number_of(struct gpn page)
     return page.number - page_at(0).number;
 }
 
-/* The pager: every page is on the disk, and nothing comes along with it ---------------------------------------------
- */
+/* The pager: every page is on the disk, and nothing comes along with it -------------------------------------------- */
 
 static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
 {
@@ -89,8 +88,7 @@ static enum error allow(struct gpn page, enum pmap_access access, struct vm_allo
 
 static const struct vm_fault_policy allow_all = {.check = allow};
 
-/* Eviction ----------------------------------------------------------------------------------------------------------
- */
+/* Eviction --------------------------------------------------------------------------------------------------------- */
 
 static bool every_page_may_go(const struct vm_page *page)
 {
@@ -144,8 +142,7 @@ static void fault(uint32_t number, enum pmap_access access)
     }
 }
 
-/* The program's memory ----------------------------------------------------------------------------------------------
- */
+/* The program's memory --------------------------------------------------------------------------------------------- */
 
 static uint32_t load(void *context, uint32_t word)
 {

@@ -46,7 +46,7 @@ static void store(const struct lab_memory *memory, uint32_t word, uint32_t value
     memory->store(memory->context, word, value);
 }
 
-/* Sort ------------------------------------------------------------------------------------------------------------ */
+/* Sort ------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t key_word(uint32_t key)
 {
@@ -111,7 +111,7 @@ static bool sort(const struct lab_memory *memory)
     return right && sum == 0;
 }
 
-/* Scan ------------------------------------------------------------------------------------------------------------ */
+/* Scan ------------------------------------------------------------------------------------------------------------- */
 
 /* Whether the sum of some words of each page is what it was at the start. */
 static bool scan_once(const struct lab_memory *memory, uint32_t words)
@@ -135,8 +135,7 @@ static bool scan(const struct lab_memory *memory)
     return right;
 }
 
-/* Focus and zipf: counters at the head of each page -----------------------------------------------------------------
- */
+/* Focus and zipf: counters at the head of each page ---------------------------------------------------------------- */
 
 static void count(const struct lab_memory *memory, uint32_t page)
 {

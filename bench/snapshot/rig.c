@@ -33,8 +33,7 @@ uint64_t rig_cycles(void)
     return __builtin_ia32_rdtsc();
 }
 
-/* The disk, counted -------------------------------------------------------------------------------------------------
- */
+/* The disk, counted ------------------------------------------------------------------------------------------------ */
 
 static void count_and_submit(struct block_device *device, struct block_request *request)
 {
@@ -71,8 +70,7 @@ struct store *rig_store(void)
     return store;
 }
 
-/* Snapshots, with the same client as the product's -------------------------------------------------------------------
- */
+/* Snapshots, with the same client as the product's ----------------------------------------------------------------- */
 
 static void capture(void)
 {
@@ -98,8 +96,7 @@ uint64_t rig_stop_ns(void)
     return statistics.stop_ns_last;
 }
 
-/* The object space --------------------------------------------------------------------------------------------------
- */
+/* The object space ------------------------------------------------------------------------------------------------- */
 
 static enum error allow(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {

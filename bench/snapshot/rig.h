@@ -17,7 +17,7 @@ struct block_device;
 struct store;
 
 #define RIG_ADDRESS    0x10000000u /* of the first page that rig_write() knows */
-#define RIG_CHUNK_STEP 1024u /* pages from one page table to the next */
+#define RIG_CHUNK_STEP 1024u       /* pages from one page table to the next */
 
 /* Ends the machine with a message if something fails. */
 #define RIG_OK(call)                                                                                                   \

@@ -37,8 +37,7 @@ static void say_clock(void)
     rig_say("probe=clock instructions=%u cycles=%u", PROBE_COUNT, (uint32_t)(full - empty));
 }
 
-/* The other stops ---------------------------------------------------------------------------------------------------
- */
+/* The other stops -------------------------------------------------------------------------------------------------- */
 
 static void protect(struct gpn page, void *context)
 {
@@ -96,8 +95,7 @@ static void take_back(void)
     }
 }
 
-/* The sweeps --------------------------------------------------------------------------------------------------------
- */
+/* The sweeps ------------------------------------------------------------------------------------------------------- */
 
 static void measure(const char *sweep, uint32_t value)
 {

@@ -3,8 +3,8 @@
  * Arenas: address ranges of the host whose pages can be touched only while they are committed.
  *
  * Each committed page is paid for with a frame, so that memory runs out as it does on a machine; the bytes are the
- * host's. The frames are remembered in front of the range. Ranges that nobody has released when the machine goes off are
- * given back to the host then.
+ * host's. The frames are remembered in front of the range. Ranges that nobody has released when the machine goes off
+ * are given back to the host then.
  */
 #include "arch/arena.h"
 #include "internal.h"

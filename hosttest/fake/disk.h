@@ -9,10 +9,11 @@
  * same block either may be the last.
  *
  * A flush that fails may have dropped any write it was to make durable, and no later flush makes up for that. Any other
- * request that fails may mean that the device was gone for a moment: whatever was not durable may be lost then, under way
- * or not, though it can be read until the power goes; or, if the disk `forgets_at_once`, no longer.
+ * request that fails may mean that the device was gone for a moment: whatever was not durable may be lost then, under
+ * way or not, though it can be read until the power goes; or, if the disk `forgets_at_once`, no longer.
  *
- * Besides, it can be told to fail requests, to lie about a write (lose, garble or misdirect it), and to change bits at rest.
+ * Besides, it can be told to fail requests, to lie about a write (lose, garble or misdirect it), and to change bits at
+ * rest.
  */
 #ifndef FAKE_DISK_H
 #define FAKE_DISK_H
@@ -60,9 +61,10 @@ struct fake_disk {
     struct fake_disk_event *events;
     uint32_t event_count, event_room;
     bool is_recording;
-    bool forgets_at_once;    /* of what was not durable when a request fails, nothing is left: set before the first write */
+    /* of what was not durable when a request fails, nothing is left: set before the first write */
+    bool forgets_at_once;
     const uint8_t **durable; /* ... so this is kept beside: content as of the last flush */
-    bool is_frugal; /* contents are overwritten in place: nothing is recorded, nothing shared */
+    bool is_frugal;          /* contents are overwritten in place: nothing is recorded, nothing shared */
     struct fake_disk_fault fault;
     enum fake_disk_lie lie;
     uint64_t lie_at;    /* the write, counted in blocks from 1, that the lie is about */

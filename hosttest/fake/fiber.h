@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fibers: stacks of one host thread, switched by hand. What a handing-over between host threads costs is two ways through
- * the host's scheduler; between fibers it is a few instructions. Needs x86-64, as the host tests do anyway.
+ * Fibers: stacks of one host thread, switched by hand. What a handing-over between host threads costs is two ways
+ * through the host's scheduler; between fibers it is a few instructions. Needs x86-64, as the host tests do anyway.
  */
 #ifndef FAKE_FIBER_H
 #define FAKE_FIBER_H
@@ -19,7 +19,7 @@
 
 struct fiber {
     void *stack_pointer;
-    void *stack;  /* NULL: the host thread's own */
+    void *stack; /* NULL: the host thread's own */
     void (*entry)(void *);
     void *argument;
     void *shadow; /* AddressSanitizer's, while others run */

@@ -65,10 +65,11 @@ void fake_schedule(uint64_t seed);
 void fake_threads_join(void);
 
 /*
- * Run the machine from the boot code to its end, from the first thread: threads, and an idle one that moves the clock on
- * to the next deadline when nobody else could run. Returns when one of them has called fake_threads_cut(): then all are
- * gone, wherever they were.
- * - stuck: called, by the idle thread, when nobody could run and nobody waits for a moment. It makes something happen or
+ * Run the machine from the boot code to its end, from the first thread: threads, and an idle one that moves the clock
+ * on to the next deadline when nobody else could run. Returns when one of them has called fake_threads_cut(): then all
+ * are gone, wherever they were.
+ * - stuck: called, by the idle thread, when nobody could run and nobody waits for a moment. It makes something happen
+ *   or
  *   ends the machine.
  */
 void fake_threads_run(void (*entry)(void), void (*stuck)(void));

@@ -46,8 +46,7 @@ enum mmu_reason {
 /* From now on forget the invalidations made for this reason, as a faulty pmap would. MMU_REASONS: forget none. */
 void mmu_forget(enum mmu_reason reason);
 
-/* For the fake pmap --------------------------------------------------------------------------------------------------
- */
+/* For the fake pmap ------------------------------------------------------------------------------------------------ */
 
 #define MMU_PRESENT  0x001u
 #define MMU_WRITABLE 0x002u

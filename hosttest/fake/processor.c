@@ -12,13 +12,14 @@
 
 #include <string.h>
 
-#define SELECTOR_CODE   0x23u
-#define SELECTOR_DATA   0x2Bu
-#define CONTROL_WORD    0x037Fu
-#define MXCSR           0x1F80u
-#define MXCSR_OFFSET    24u
-#define EFLAGS_PROGRAM  0x254DD5u /* what a program may set: arithmetic flags, direction, trap, nested, resume, alignment, ID */
-#define EFLAGS_ALWAYS   0x202u    /* the fixed one; interrupts are on */
+#define SELECTOR_CODE 0x23u
+#define SELECTOR_DATA 0x2Bu
+#define CONTROL_WORD  0x037Fu
+#define MXCSR         0x1F80u
+#define MXCSR_OFFSET  24u
+/* what a program may set: arithmetic flags, direction, trap, nested, resume, alignment, ID */
+#define EFLAGS_PROGRAM 0x254DD5u
+#define EFLAGS_ALWAYS  0x202u /* the fixed one; interrupts are on */
 
 struct cpu_fpu fake_fpu;
 struct cpu_tls fake_tls[CPU_TLS_ENTRIES];

@@ -49,7 +49,7 @@ struct thread {
     enum error result; /* of the sleep */
     struct cpu_user_context *context;
     struct lock_account locks; /* it holds */
-    jmp_buf end; /* where it leaves from */
+    jmp_buf end;               /* where it leaves from */
 };
 
 static bool on_fibers = FIBERS_WORK;                      /* and not on host threads */
@@ -81,7 +81,7 @@ static void guard_unlock(void)
     }
 }
 
-/* Processor ------------------------------------------------------------------------------------------------------- */
+/* Processor -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t schedule_below(uint32_t limit)
 {
@@ -230,7 +230,7 @@ bool thread_should_yield(void)
     return schedule != 0 && schedule_below(4) == 0;
 }
 
-/* Life ------------------------------------------------------------------------------------------------------------ */
+/* Life ------------------------------------------------------------------------------------------------------------- */
 
 void fake_threads_parallel(bool parallel)
 {
@@ -428,7 +428,7 @@ struct cpu_user_context *thread_user_context(const struct thread *thread)
     return thread->context;
 }
 
-/* A machine until its power goes ---------------------------------------------------------------------------------- */
+/* A machine until its power goes ----------------------------------------------------------------------------------- */
 
 /* The deadline that comes first, or DEADLINE_NEVER. */
 static uint64_t next_deadline(void)
@@ -518,7 +518,7 @@ _Noreturn void fake_threads_cut(void)
     quit();
 }
 
-/* Sleep ----------------------------------------------------------------------------------------------------------- */
+/* Sleep ------------------------------------------------------------------------------------------------------------ */
 
 static void queue_add(struct wait_queue *queue, struct thread *thread)
 {
@@ -632,7 +632,7 @@ void fake_threads_expire(uint64_t now_ns)
     guard_unlock();
 }
 
-/* Mutexes --------------------------------------------------------------------------------------------------------- */
+/* Mutexes ---------------------------------------------------------------------------------------------------------- */
 
 bool mutex_try_lock(struct mutex *mutex, enum lock_rank rank)
 {

@@ -24,12 +24,12 @@
 
 #define WINDOW_BYTES (1ull << 32)
 #define PAGES        (1u << 20)
-#define FAULTS_MAX   8u      /* of one access */
-#define ERROR_WRITE  2       /* in the processor's error code */
+#define FAULTS_MAX   8u /* of one access */
+#define ERROR_WRITE  2  /* in the processor's error code */
 
-static char *base;                /* of the windows; NULL: not used */
-static int memory = -1;           /* the file of frames, */
-static size_t memory_bytes;       /* and its length */
+static char *base;          /* of the windows; NULL: not used */
+static int memory = -1;     /* the file of frames, */
+static size_t memory_bytes; /* and its length */
 static fake_kernel_fault *kernel_fault;
 static struct sigaction previous; /* who gets the signals that are none of the windows' */
 

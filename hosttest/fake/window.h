@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The windows of the fake machine, as kernel code sees them: 4 GiB of the host's addresses, of which each page leads to the
- * frame that the fake page tables say, once it is touched.
+ * The windows of the fake machine, as kernel code sees them: 4 GiB of the host's addresses, of which each page leads to
+ * the frame that the fake page tables say, once it is touched.
  *
  * A touch of a page that is not shown is a signal of the host. It is answered as the processor does it: the tables are
  * walked, A and D are set, the translation is kept (the page is shown, for writing only with D set) until it is
@@ -21,7 +21,7 @@ typedef bool fake_kernel_fault(struct registers *registers, struct vaddr address
 /* From the next start of the machine on it has windows, and its frames are where they can be shown twice. */
 void fake_window_use(fake_kernel_fault *fault);
 
-/* For the fake machine ----------------------------------------------------------------------------------------------- */
+/* For the fake machine --------------------------------------------------------------------------------------------- */
 
 /* The file that frames lie in, made anew for so many bytes; -1: windows are not used. */
 int fake_window_memory(size_t bytes);

@@ -2,9 +2,9 @@
 /*
  * Descriptors: dup, dup2, fcntl and close of what is open, a pipe that a program fills and empties by itself, and poll.
  *
- * The books are sets of descriptors, a bit each: which are open, which of them execve closes, and which are ends of the own
- * pipe. A clone has all that its parent has; the ends are somebody else's there, and it only passes them on and closes
- * them. So what the pipe holds is for one program to say, as long as it has both ends.
+ * The books are sets of descriptors, a bit each: which are open, which of them execve closes, and which are ends of the
+ * own pipe. A clone has all that its parent has; the ends are somebody else's there, and it only passes them on and
+ * closes them. So what the pipe holds is for one program to say, as long as it has both ends.
  */
 #include "parts.h"
 #include "linux/linux_abi.h"
@@ -118,7 +118,7 @@ bool family_note_closed(struct registers *registers, uint32_t descriptor)
     return family_note(registers, FILES_OPEN, open & ~bit(descriptor));
 }
 
-/* One more of the same ------------------------------------------------------------------------------------------ */
+/* One more of the same --------------------------------------------------------------------------------------------- */
 
 struct copy {
     uint32_t way; /* dup, dup2, F_DUPFD, F_DUPFD_CLOEXEC */
@@ -175,7 +175,7 @@ static void after_duplicate(struct registers *registers)
     family_finish(registers, &step);
 }
 
-/* Closing, and what is kept over execve --------------------------------------------------------------------------- */
+/* Closing, and what is kept over execve ---------------------------------------------------------------------------- */
 
 static uint32_t chosen(const struct family_step *step)
 {
@@ -244,7 +244,7 @@ static void after_flags(struct registers *registers)
     family_finish(registers, &step);
 }
 
-/* The own pipe ---------------------------------------------------------------------------------------------------- */
+/* The own pipe ----------------------------------------------------------------------------------------------------- */
 
 static uint8_t own_byte(uint32_t seed, uint32_t position)
 {
@@ -386,7 +386,7 @@ static void after_own_take(struct registers *registers)
     family_finish(registers, &step);
 }
 
-/* poll ------------------------------------------------------------------------------------------------------------ */
+/* poll ------------------------------------------------------------------------------------------------------------- */
 
 /* What must be reported of each end. */
 static uint32_t read_events(const struct files *files)

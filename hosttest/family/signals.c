@@ -36,8 +36,8 @@ static void after_start_handlers(struct registers *registers)
 }
 
 /*
- * Signals to children, as the host sees them in this boot, by process id: how often a handler has run, how often it had when
- * somebody began to send, and whether one must run before the program does anything else.
+ * Signals to children, as the host sees them in this boot, by process id: how often a handler has run, how often it had
+ * when somebody began to send, and whether one must run before the program does anything else.
  */
 static uint32_t runs[FAMILY_PIDS], runs_before[FAMILY_PIDS];
 static bool is_due[FAMILY_PIDS];
@@ -143,8 +143,8 @@ static void after_signal(struct registers *registers)
 
 /* Holding back ------------------------------------------------------------------------------------------------------
  *
- * A program holds the signal back, sends it to itself, sees that it waits, and lets it through: the handler has run then
- * before the call comes back, and not before.
+ * A program holds the signal back, sends it to itself, sees that it waits, and lets it through: the handler has run
+ * then before the call comes back, and not before.
  */
 
 #define SET_AT     (SCRATCH + 0x80u)

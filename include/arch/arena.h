@@ -11,8 +11,8 @@
 #include "arch/frame.h"
 
 struct arena {
-    void *base;              /* first address, page aligned */
-    uint32_t reserved_pages; /* length of the range */
+    void *base;               /* first address, page aligned */
+    uint32_t reserved_pages;  /* length of the range */
     uint32_t committed_pages; /* [base, base + committed) is backed by zeroed frames when first committed */
     enum frame_owner owner;
 };

@@ -36,8 +36,8 @@ const struct boot_module *boot_module(uint32_t index);
 void boot_module_release(uint32_t index);
 
 /*
- * Start the kernel again from its first instruction, with the options and modules that it was booted with; it must not have
- * released one. Nothing in memory is left but the `length` bytes, which the boot that follows can ask for.
+ * Start the kernel again from its first instruction, with the options and modules that it was booted with; it must not
+ * have released one. Nothing in memory is left but the `length` bytes, which the boot that follows can ask for.
  * - length: at most BOOT_CARRIED_MAX. No request to a device may be under way.
  */
 #define BOOT_CARRIED_MAX 512u

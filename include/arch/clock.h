@@ -19,8 +19,8 @@ uint64_t clock_wall_ns(void);
 void clock_start(void (*tick)(void));
 
 /*
- * The processor is about to wait for an interrupt, and nobody needs a tick before `deadline_ns` of clock_boot_ns(). Once it
- * has been idle for some ticks the next one may come as late as then, or as late as the timer can.
+ * The processor is about to wait for an interrupt, and nobody needs a tick before `deadline_ns` of clock_boot_ns().
+ * Once it has been idle for some ticks the next one may come as late as then, or as late as the timer can.
  * - interrupts disabled.
  */
 void clock_idle(uint64_t deadline_ns);

@@ -30,7 +30,7 @@ struct cpu_fpu {
 /* One thread-local-storage segment: a flat data segment from `base`; unset ones make loads of the selector fault. */
 struct cpu_tls {
     uint32_t base;
-    uint32_t limit;       /* in bytes, or in pages if limit_in_pages */
+    uint32_t limit; /* in bytes, or in pages if limit_in_pages */
     uint8_t limit_in_pages;
     uint8_t present;
     uint8_t read_only;
@@ -69,8 +69,8 @@ void cpu_fpu_set_environment(struct cpu_fpu *fpu, const struct cpu_fpu_environme
 uint32_t cpu_fpu_unmasked(const struct cpu_fpu *fpu, bool simd);
 
 /*
- * Whether the debug exception that the current thread has just come into the kernel with was a single step (EFLAGS.TF), and
- * not an instruction that asks for one. It can be asked once, before the thread sleeps.
+ * Whether the debug exception that the current thread has just come into the kernel with was a single step (EFLAGS.TF),
+ * and not an instruction that asks for one. It can be asked once, before the thread sleeps.
  */
 bool cpu_debug_was_step(void);
 

@@ -76,7 +76,8 @@ struct pmap_sample {
 /*
  * Count the mappings of a chunk and their use since this was last called for it.
  * - first: any page of the chunk; one without mappings has zeroes. Bounded by one table.
- * - this and pmap_clear_accessed() answer as if the other had not been called; no stale translation hides an access from
+ * - this and pmap_clear_accessed() answer as if the other had not been called; no stale translation hides an access
+ *   from
  *   the next sample.
  */
 void pmap_sample_chunk(struct gpn first, struct pmap_sample *out);
@@ -104,8 +105,8 @@ bool pmap_next_chunk(struct gpn from, struct gpn *first);
 void pmap_stop(void);
 
 /*
- * Whether the chunk is closed since the last pmap_stop(), and its opening. Opening what is open does nothing. A chunk that
- * maps nothing may count as open.
+ * Whether the chunk is closed since the last pmap_stop(), and its opening. Opening what is open does nothing. A chunk
+ * that maps nothing may count as open.
  */
 bool pmap_is_closed(struct gpn page);
 void pmap_open(struct gpn page);

@@ -16,24 +16,26 @@
 #define EIDOLON_CALL_PAGES   0x1005
 
 /*
- * What is counted, for each program and for the system as a whole. Every fault is of exactly one kind. Counts go on over
- * reboots; the last three are no counts but the newest estimate.
+ * What is counted, for each program and for the system as a whole. Every fault is of exactly one kind. Counts go on
+ * over reboots; the last three are no counts but the newest estimate.
  */
 enum eidolon_count {
-    EIDOLON_FAULT_ZERO,          /* a page that was never written came into being, as zeroes */
-    EIDOLON_FAULT_SHARED,        /* a page of the program's image, or of what it was cloned from, was mapped to be read */
-    EIDOLON_FAULT_PAGE_IN,       /* a page was read from the disk */
-    EIDOLON_FAULT_MAP,           /* the page was in memory already, and only had to be mapped */
-    EIDOLON_FAULT_COPY,          /* copy-on-write: the page was such a shared one, and is the program's own now */
-    EIDOLON_FAULT_SNAPSHOT_COPY, /* the running snapshot owed the page; it keeps the old frame, the program got a copy */
-    EIDOLON_FAULT_PROTECTION,    /* the page only had to become writable again after a stop */
-    EIDOLON_FAULT_DENIED,        /* the region does not allow the access: a signal, or EFAULT */
-    EIDOLON_PAGES_IN,            /* pages read from the disk, neighbours included */
-    EIDOLON_PAGES_OUT,           /* pages that gave up their frame because memory was short */
-    EIDOLON_PAGES_WRITTEN,       /* pages that went to the disk */
-    EIDOLON_PAGES_MAPPED,        /* at the last sampling: pages with an entry in a page table */
-    EIDOLON_WORKING_SET,         /* at the last sampling: pages used since the one before, about a second earlier */
-    EIDOLON_WORKING_SET_MAX,     /* the largest it has been */
+    EIDOLON_FAULT_ZERO, /* a page that was never written came into being, as zeroes */
+    /* a page of the program's image, or of what it was cloned from, was mapped to be read */
+    EIDOLON_FAULT_SHARED,
+    EIDOLON_FAULT_PAGE_IN, /* a page was read from the disk */
+    EIDOLON_FAULT_MAP,     /* the page was in memory already, and only had to be mapped */
+    EIDOLON_FAULT_COPY,    /* copy-on-write: the page was such a shared one, and is the program's own now */
+    /* the running snapshot owed the page; it keeps the old frame, the program got a copy */
+    EIDOLON_FAULT_SNAPSHOT_COPY,
+    EIDOLON_FAULT_PROTECTION, /* the page only had to become writable again after a stop */
+    EIDOLON_FAULT_DENIED,     /* the region does not allow the access: a signal, or EFAULT */
+    EIDOLON_PAGES_IN,         /* pages read from the disk, neighbours included */
+    EIDOLON_PAGES_OUT,        /* pages that gave up their frame because memory was short */
+    EIDOLON_PAGES_WRITTEN,    /* pages that went to the disk */
+    EIDOLON_PAGES_MAPPED,     /* at the last sampling: pages with an entry in a page table */
+    EIDOLON_WORKING_SET,      /* at the last sampling: pages used since the one before, about a second earlier */
+    EIDOLON_WORKING_SET_MAX,  /* the largest it has been */
     EIDOLON_COUNTS_KNOWN,
     EIDOLON_COUNTS = 24 /* room in the structures */
 };
@@ -50,8 +52,8 @@ struct eidolon_account {
 };
 
 /*
- * syscall(EIDOLON_CALL_ACCOUNT, uint32_t program, struct eidolon_account *out, size_t size): fill the first `size` bytes
- * with the account of a program, or of the system (0). The system's holds what programs that have ended did, too.
+ * syscall(EIDOLON_CALL_ACCOUNT, uint32_t program, struct eidolon_account *out, size_t size): fill the first `size`
+ * bytes with the account of a program, or of the system (0). The system's holds what programs that have ended did, too.
  * Returns the size the kernel knows. ESRCH: there is no such program. EFAULT.
  */
 
@@ -73,11 +75,13 @@ enum eidolon_frame_kind {
     EIDOLON_FRAME_KINDS       /* at most 16 */
 };
 
-/* A frame in 16 bits: the kind above, and below it the program; 0: programs share it; 4095: the kernel's own records. */
-#define EIDOLON_FRAME(kind, program) ((uint16_t)((kind) << 12 | (program)))
-#define EIDOLON_FRAME_KIND_OF(frame) ((enum eidolon_frame_kind)((frame) >> 12))
-#define EIDOLON_FRAME_PROGRAM_OF(frame) ((frame) & 0xFFFu)
-#define EIDOLON_PROGRAM_KERNEL 4095u
+/*
+ * A frame in 16 bits: the kind above, and below it the program; 0: programs share it; 4095: the kernel's own records.
+ */
+#define EIDOLON_FRAME(kind, program)    ((uint16_t)((kind) << 12 | (program)))
+#define EIDOLON_FRAME_KIND_OF(frame)    ((enum eidolon_frame_kind)((frame) >> 12))
+#define EIDOLON_FRAME_PROGRAM_OF(frame) ((frame)&0xFFFu)
+#define EIDOLON_PROGRAM_KERNEL          4095u
 
 #define EIDOLON_FRAMES_MAX  32768u /* one call describes that many frames at most, */
 #define EIDOLON_REGIONS_MAX 32u    /* regions, */
@@ -94,24 +98,25 @@ struct eidolon_region {
     uint32_t first_page, page_count;
     uint8_t protection; /* 1 read, 2 write, 4 execute */
     uint8_t flags;      /* 1: a stack, it grows down; 2: the heap */
-    uint8_t backing;     /* what an untouched page of it is: 0 nothing, a guard; 1 zeroes; 3 another space's */
+    uint8_t backing;    /* what an untouched page of it is: 0 nothing, a guard; 1 zeroes; 3 another space's */
     uint8_t reserved;
 };
 
 /*
- * syscall(EIDOLON_CALL_REGIONS, uint32_t program, uint32_t page, struct eidolon_region *out, uint32_t count): the regions
- * that end above a page, in order of address.
- * Returns how many were put there, fewer than asked for behind the last. ESRCH. EINVAL: more than EIDOLON_REGIONS_MAX. EFAULT.
+ * syscall(EIDOLON_CALL_REGIONS, uint32_t program, uint32_t page, struct eidolon_region *out, uint32_t count): the
+ * regions that end above a page, in order of address. Returns how many were put there, fewer than asked for behind the
+ * last. ESRCH. EINVAL: more than EIDOLON_REGIONS_MAX. EFAULT.
  */
 
 /* What a page of a program is. */
 enum eidolon_page_state {
-    EIDOLON_PAGE_NOTHING,   /* no region, or a guard */
-    EIDOLON_PAGE_UNTOUCHED, /* there is nothing of it anywhere, or nothing but what a clone may yet ask its source for */
-    EIDOLON_PAGE_OUT,       /* on the disk only */
-    EIDOLON_PAGE_SHARED,    /* a clone's, in memory: its source's frame */
-    EIDOLON_PAGE_CLEAN,     /* in memory, as on the disk */
-    EIDOLON_PAGE_DIRTY,     /* in memory, newer than on the disk */
+    EIDOLON_PAGE_NOTHING, /* no region, or a guard */
+    /* there is nothing of it anywhere, or nothing but what a clone may yet ask its source for */
+    EIDOLON_PAGE_UNTOUCHED,
+    EIDOLON_PAGE_OUT,    /* on the disk only */
+    EIDOLON_PAGE_SHARED, /* a clone's, in memory: its source's frame */
+    EIDOLON_PAGE_CLEAN,  /* in memory, as on the disk */
+    EIDOLON_PAGE_DIRTY,  /* in memory, newer than on the disk */
     EIDOLON_PAGE_STATES
 };
 #define EIDOLON_PAGE_STATE 0x0Fu /* of a page's byte */

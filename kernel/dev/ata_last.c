@@ -2,9 +2,9 @@
 /*
  * The last write of an ATA disk: what a kernel that panics still has to say.
  *
- * The channel is reset, whatever it was doing. Then one block goes out word by word through the data port (PIO, ATA/ATAPI-7,
- * 6.24), which needs neither the bus-master engine nor its table, and the drive's cache is flushed. Interrupts are
- * disabled in the processor and in the channel, and stay so.
+ * The channel is reset, whatever it was doing. Then one block goes out word by word through the data port (PIO,
+ * ATA/ATAPI-7, 6.24), which needs neither the bus-master engine nor its table, and the drive's cache is flushed.
+ * Interrupts are disabled in the processor and in the channel, and stay so.
  */
 #include "ata_registers.h"
 

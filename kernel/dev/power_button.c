@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See power_button.h. The chip's power management registers (Intel 82371AB, 7.2) lie where the firmware has put them. Only
- * the button's event is enabled, so the interrupt, which others may share, has no other cause here.
+ * See power_button.h. The chip's power management registers (Intel 82371AB, 7.2) lie where the firmware has put them.
+ * Only the button's event is enabled, so the interrupt, which others may share, has no other cause here.
  */
 #include "power_button.h"
 

@@ -10,12 +10,12 @@
 #include "arch/io.h"
 #include "virtio_disk.h"
 
-#define ANSWER_NS    5000000000ull
-#define SPINS_MAX    UINT32_C(2000000000) /* should the clock stand still */
-#define HEADER       0u                   /* the descriptors */
-#define DATA         1u
-#define STATUS       2u
-#define DESCRIPTORS  3u
+#define ANSWER_NS   5000000000ull
+#define SPINS_MAX   UINT32_C(2000000000) /* should the clock stand still */
+#define HEADER      0u                   /* the descriptors */
+#define DATA        1u
+#define STATUS      2u
+#define DESCRIPTORS 3u
 
 static enum error wait_for_answer(struct virtio_disk *disk)
 {

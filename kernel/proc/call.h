@@ -10,10 +10,10 @@
  *             record->call (bytes done, an absolute deadline), and the same call issued again goes on from there.
  *     CALL-3  Before a sleep a call looks at task_has_signal(), and an interrupted sleep ends it with EINTR.
  *
- * CALL-2 is asserted. A handler can only read what `struct system_call` shows it. To change something it asks for it, by
- * call_change_task() and call_change_program(), or by what changes other objects for it (program_call_commit() in task.h
- * says which): from there on it is a panic to sleep, until the dispatcher has set the result or the handler has written
- * down in call_progress() what it did.
+ * CALL-2 is asserted. A handler can only read what `struct system_call` shows it. To change something it asks for it,
+ * by call_change_task() and call_change_program(), or by what changes other objects for it (program_call_commit() in
+ * task.h says which): from there on it is a panic to sleep, until the dispatcher has set the result or the handler has
+ * written down in call_progress() what it did.
  */
 #ifndef CALL_H
 #define CALL_H
@@ -61,8 +61,8 @@ int32_t copy_out(uint32_t destination, const void *source, uint32_t length);
 int32_t call_interrupted(const struct system_call *call);
 
 /*
- * Another signal mask for a wait: it is no result, for with the same call issued again the mask of before stays the same one
- * (signal_mask_exchange()), so the call may sleep.
+ * Another signal mask for a wait: it is no result, for with the same call issued again the mask of before stays the
+ * same one (signal_mask_exchange()), so the call may sleep.
  */
 void call_exchange_mask(const struct system_call *call, uint32_t low, uint32_t high);
 

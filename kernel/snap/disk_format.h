@@ -51,8 +51,8 @@ struct disk_label {
 };
 
 /*
- * What a kernel that panics leaves for the next boot, in the second label's zeroes. It has a checksum of its own: a label
- * that a cut has torn may still have a whole note, and the other way round.
+ * What a kernel that panics leaves for the next boot, in the second label's zeroes. It has a checksum of its own: a
+ * label that a cut has torn may still have a whole note, and the other way round.
  */
 #define DISK_NOTE_MAGIC   UINT64_C(0x45544F4E44494502) /* "\2EIDNOTE" */
 #define DISK_NOTE_OFFSET  512u                         /* in block DISK_LABEL_COPY */
@@ -70,8 +70,8 @@ struct disk_note {
     uint32_t program;      /* whose task was on the processor; 0: none's */
     uint32_t parent;       /* of that program; 0: none */
     uint32_t unused;
-    char name[32];         /* of the program, zero-padded, with at least one zero */
-    char text[256];        /* of the panic, likewise */
+    char name[32];  /* of the program, zero-padded, with at least one zero */
+    char text[256]; /* of the panic, likewise */
     uint8_t zero[664];
     uint64_t checksum;
 };

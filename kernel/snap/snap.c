@@ -26,9 +26,9 @@
 #include "vm_map.h"
 #include "vm_snapshot.h"
 
-#define NS_PER_MS     1000000ull
-#define QUIET_CHANGES 64u /* a snapshot of at most so many leaves time to compact */
-#define COMPACTIONS_MAX  64u /* commits after a larger one; so an idle system writes nothing in the end */
+#define NS_PER_MS       1000000ull
+#define QUIET_CHANGES   64u /* a snapshot of at most so many leaves time to compact */
+#define COMPACTIONS_MAX 64u /* commits after a larger one; so an idle system writes nothing in the end */
 
 static struct store *backing;
 static const struct snap_client *client;
@@ -43,7 +43,7 @@ static uint64_t wanted;                  /* newest ticket given out */
 static enum error last_error;            /* of the newest attempt */
 static bool stopping;                    /* none beyond those that are asked for */
 static uint32_t changes;                 /* that the newest snapshot committed; 0 if it committed nothing */
-static uint32_t compactions_left;           /* commits that a quiet system may still spend on compaction */
+static uint32_t compactions_left;        /* commits that a quiet system may still spend on compaction */
 static struct snap_statistics statistics;
 
 /* A snapshot ------------------------------------------------------------------------------------------------------- */

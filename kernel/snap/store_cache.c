@@ -138,7 +138,9 @@ static bool when_is_sound(const struct disk_node *node, const struct disk_map_en
     return birth != 0 && birth <= node->generation && (node->level != 0 || entry->when >> DISK_WHEN_BITS < birth);
 }
 
-/* What must hold in a node that proved itself (TREE-1, TREE-3): an error of its writer must not lead the reader astray. */
+/*
+ * What must hold in a node that proved itself (TREE-1, TREE-3): an error of its writer must not lead the reader astray.
+ */
 static bool node_is_sound(const struct disk_node *node, const struct disk_tree_ref *ref, uint32_t level)
 {
     if (node->magic != DISK_NODE_MAGIC || node->level != level || node->count == 0 || node->count > DISK_NODE_ENTRIES ||

@@ -33,7 +33,8 @@ static void wrong(const struct lists *lists, const char *format, ...)
 static enum error run_check(struct lists *lists, const struct disk_head *head, const struct disk_dead *dead)
 {
     struct dead_proof *proof = &lists->proof;
-    if (dead->count == 0 || dead->block >= lists->store->block_count || dead->count > lists->store->block_count - dead->block) {
+    if (dead->count == 0 || dead->block >= lists->store->block_count ||
+        dead->count > lists->store->block_count - dead->block) {
         wrong(lists, "generation %llu gives up %u blocks from %u on", (unsigned long long)head->generation, dead->count,
               dead->block);
         return OK;
@@ -78,7 +79,8 @@ static void rest_check(const struct lists *lists, uint64_t generation)
     }
 }
 
-static enum error list_check(struct lists *lists, const struct disk_record_ref *before, const struct disk_record_ref *ref)
+static enum error list_check(struct lists *lists, const struct disk_record_ref *before,
+                             const struct disk_record_ref *ref)
 {
     struct record_visitor visitor = {.context = lists, .item = item_check};
     struct dead_proof *proof = &lists->proof;

@@ -13,7 +13,8 @@ struct lists_listener {
 };
 
 /*
- * - dead lists: a record of the window gives up exactly what its generation does without, once, and with the right birth.
+ * - dead lists: a record of the window gives up exactly what its generation does without, once, and with the right
+ *   birth.
  *   (The list of the oldest has been acted upon, and its blocks may have a new use.)
  * - the merge under way: the page tree has what was merged so far.
  * - may sleep. ERROR_NO_MEMORY; damage is not told of here.

@@ -5,7 +5,9 @@
 #include "store_checksum.h"
 #include "disk_format.h"
 
-/* Words are read through packed types: without a hosted compiler's memcpy each would be a call, seven times the work. */
+/*
+ * Words are read through packed types: without a hosted compiler's memcpy each would be a call, seven times the work.
+ */
 #define XXH_FORCE_MEMORY_ACCESS 1
 #define XXH_INLINE_ALL
 #include <xxhash.h>

@@ -251,9 +251,9 @@ static void bad_take(struct store *store, struct commit *commit)
 }
 
 /*
- * A generation with more pages than the one before leaves some of the disk free, as much as memory may hold dirty but at
- * most 1/8. So there is room for one that has not: it may be what makes room again, and its pages need blocks while those
- * that it does without are still needed.
+ * A generation with more pages than the one before leaves some of the disk free, as much as memory may hold dirty but
+ * at most 1/8. So there is room for one that has not: it may be what makes room again, and its pages need blocks while
+ * those that it does without are still needed.
  */
 static bool leaves_room(const struct commit *commit)
 {

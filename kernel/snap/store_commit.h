@@ -27,10 +27,10 @@ struct commit {
     struct run_list chunks;                             /* numbers of chunks that no longer count as changed */
     uint32_t history;                                   /* generations to keep */
     uint64_t pages_changed;                             /* put or deleted */
-    bool is_compacting;                                   /* it commits nothing, and merges as much as it may */
-    bool is_withheld; /* a pin of another branch, which may not need it, kept something from being freed */
-    bool merge_ends;                                    /* with this commit */
-    bool map_is_whole;                                  /* it writes the whole free-space map */
+    bool is_compacting;                                 /* it commits nothing, and merges as much as it may */
+    bool is_withheld;    /* a pin of another branch, which may not need it, kept something from being freed */
+    bool merge_ends;     /* with this commit */
+    bool map_is_whole;   /* it writes the whole free-space map */
     bool bad_is_in_tree; /* every retired block known before it is in the free-space tree */
 };
 
@@ -50,7 +50,9 @@ MUST_CHECK enum error store_merge_step(struct commit *commit);
 /* Whether merging what the log holds would shorten a recovery by more than it is worth noticing. */
 bool store_merge_would_help(const struct store *store);
 
-/* Begin a merge if it is time, or if the log could be shorter; changes only how the committed state is held in memory. */
+/*
+ * Begin a merge if it is time, or if the log could be shorter; changes only how the committed state is held in memory.
+ */
 void store_merge_begin(struct store *store, bool is_compacting);
 
 /*

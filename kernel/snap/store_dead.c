@@ -30,7 +30,8 @@ static struct disk_map_entry dead_block(uint32_t block, uint64_t birth)
 
 static struct disk_map_entry dead_record(const struct disk_record_ref *ref)
 {
-    return (struct disk_map_entry){.page = ref->block, .block = ref->copy, .checksum = ref->checksum, .when = ref->generation};
+    return (struct disk_map_entry){
+        .page = ref->block, .block = ref->copy, .checksum = ref->checksum, .when = ref->generation};
 }
 
 static enum error note(struct dead_proof *proof, const struct disk_map_entry *dead)
@@ -200,8 +201,8 @@ static enum error tree_damage(void *context, const struct disk_tree_ref *ref, ui
     return step_around(((struct difference *)context)->proof, error);
 }
 
-static enum error tree_dies(struct dead_proof *proof, const struct disk_tree_ref *before, const struct disk_tree_ref *after,
-                            uint64_t generation, bool is_space)
+static enum error tree_dies(struct dead_proof *proof, const struct disk_tree_ref *before,
+                            const struct disk_tree_ref *after, uint64_t generation, bool is_space)
 {
     struct difference difference = {.proof = proof, .generation = generation, .is_space = is_space};
     struct tree_visitor visit_new = {&difference, new_node, new_chunk, tree_damage};

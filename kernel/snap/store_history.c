@@ -13,9 +13,9 @@
  *
  * When one of these lists cannot be read, the blocks it would have freed are found by a rebuild of the free-space map.
  *
- * Lists that were on the disk when the image was opened are input. Each is proved when its turn has come, by the generation
- * that is dropped (store_dead.h). A block that is not proved to be dead stays used, and the map is made anew with the next
- * opening.
+ * Lists that were on the disk when the image was opened are input. Each is proved when its turn has come, by the
+ * generation that is dropped (store_dead.h). A block that is not proved to be dead stays used, and the map is made anew
+ * with the next opening.
  */
 #include "log.h"
 #include "store_commit.h"
@@ -155,7 +155,8 @@ static enum error free_dead(void *context, const struct disk_head *head, enum di
 }
 
 /* Find out what the successor of a generation does without, unless this store has seen it happen. */
-static enum error list_prove(struct drop *drop, const struct disk_record_ref *oldest, const struct disk_record_ref *successor)
+static enum error list_prove(struct drop *drop, const struct disk_record_ref *oldest,
+                             const struct disk_record_ref *successor)
 {
     struct store *store = drop->commit->store;
     void *page;
@@ -181,13 +182,15 @@ static enum error list_prove(struct drop *drop, const struct disk_record_ref *ol
 static void doubt(struct drop *drop)
 {
     if (drop->proof != NULL && drop->proof->generation == drop->successor && !drop->proof->is_partial) {
-        log_line("store: generation %llu does not say rightly which blocks it does without; they are found with the next boot",
+        log_line("store: generation %llu does not say rightly which blocks it does without; they are found with the "
+                 "next boot",
                  (unsigned long long)drop->successor);
     }
     drop->commit->store->has_lost = true;
 }
 
-static enum error list_free(struct drop *drop, const struct disk_record_ref *oldest, const struct disk_record_ref *successor)
+static enum error list_free(struct drop *drop, const struct disk_record_ref *oldest,
+                            const struct disk_record_ref *successor)
 {
     struct record_visitor visitor = {.context = drop, .item = free_dead};
     uint32_t rest;

@@ -78,9 +78,10 @@ struct store {
     uint32_t failures_known;    /* of the device's requests: what was written before is suspect already */
     struct unread *unread;      /* blocks that are not asked for until the next commit */
     uint64_t reclaimed;         /* generation that was made to give up history: the one before it is like it */
-    uint64_t inherited;         /* lists up to this generation were found on the disk, and are proved before they are believed */
-    struct dead_proof *proof;   /* of them; NULL: none is under way */
-    uint64_t branch_from;       /* the next commit replaces the generations after this one; 0: there are none */
+    /* lists up to this generation were found on the disk, and are proved before they are believed */
+    uint64_t inherited;
+    struct dead_proof *proof; /* of them; NULL: none is under way */
+    uint64_t branch_from;     /* the next commit replaces the generations after this one; 0: there are none */
 
     uint64_t stop_ns; /* of the snapshot being committed */
     uint32_t system_bytes;

@@ -32,7 +32,8 @@ struct place {
 
 /*
  * Blocks read some at a time, those around the one wanted: for records, whose blocks lie near each other. Only what is
- * not written while the window is open may be read through it. NULL without memory, and then blocks are read one by one.
+ * not written while the window is open may be read through it. NULL without memory, and then blocks are read one by
+ * one.
  */
 struct read_window *store_read_window_open(void);
 void store_read_window_close(struct read_window *window);

@@ -129,7 +129,8 @@ enum error store_note_write(struct store *store, const struct store_note *note)
     if (error != OK) {
         return error;
     }
-    mutex_lock(&store->commit_lock, LOCK_COMMIT); /* a commit's flushes count failures, and must not be told that there were none */
+    /* a commit's flushes count failures, and must not be told that there were none */
+    mutex_lock(&store->commit_lock, LOCK_COMMIT);
     error = store_note_prepare(store, page);
     error = error != OK || note == NULL ? error : store_note_fill(page, note);
     if (error == OK) {

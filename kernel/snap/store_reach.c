@@ -252,7 +252,8 @@ static enum error ask_range(struct reaching *reaching, uint32_t first, uint32_t 
 static enum error ask_all(struct reaching *reaching)
 {
     const struct index *pages = &reaching->touched.pages;
-    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL; entry = store_index_after(pages, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
+         entry = store_index_after(pages, entry)) {
         enum error error = ask_page(reaching, entry->page);
         if (error != OK) {
             return error;
@@ -289,7 +290,7 @@ static enum error see_touched(struct reaching *reaching, const struct disk_head 
 }
 
 enum error store_reach(struct store *store, const struct disk_root *root, uint64_t newest, struct space *seen,
-                 const struct reach_visitor *visitor)
+                       const struct reach_visitor *visitor)
 {
     struct reaching reaching = {.store = store, .root = root, .newest = newest, .seen = seen, .visitor = visitor};
     enum error error = each_kept(&reaching, see_records);

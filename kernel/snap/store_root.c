@@ -160,8 +160,8 @@ static enum error root_judge(const struct store *store, const struct disk_root *
         return ERROR_FORMAT_VERSION;
     }
     bool sound = memcmp(root->space_id, store->space_id, sizeof(root->space_id)) == 0 &&
-                 root_slot(root->sequence) == block && root->sequence <= DISK_SEQUENCE_MAX && root->window_count <= DISK_WINDOW_MAX &&
-                 root->pin_count <= DISK_PINS_MAX;
+                 root_slot(root->sequence) == block && root->sequence <= DISK_SEQUENCE_MAX &&
+                 root->window_count <= DISK_WINDOW_MAX && root->pin_count <= DISK_PINS_MAX;
     for (uint32_t i = 0; sound && i < root->window_count; i++) {
         sound = ref_is_sound(store, &root->window[i]) &&
                 (i == 0 || root->window[i].generation < root->window[i - 1].generation);

@@ -24,7 +24,10 @@ void atomic_reset(void)
     atomic_depth = 0;
 }
 
-/* Locks of a rank may be locked while only locks of lower ranks are held; pages, by the order of the lineage, also several. */
+/*
+ * Locks of a rank may be locked while only locks of lower ranks are held; pages, by the order of the lineage, also
+ * several.
+ */
 void lock_order_take(struct lock_account *account, enum lock_rank rank)
 {
     for (uint32_t held = rank == LOCK_PAGE ? rank + 1 : rank; held < LOCK_RANKS; held++) {

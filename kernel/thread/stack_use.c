@@ -2,10 +2,11 @@
 /*
  * How deep kernel stacks are used: the deepest of each kind of thread since the boot.
  *
- * A kind is a name, but for the threads of programs, which are one kind whatever they are called. What a thread has used is
- * seen in its stack, as long as it has one; when it ends, the kind keeps it. An interrupt runs on the stack of whoever
- * it finds there, so the marks have what interrupts need in them only by chance. The idle thread itself needs next to
- * nothing: its mark is what interrupts take, and the sum of it and another mark is what that kind needs at most.
+ * A kind is a name, but for the threads of programs, which are one kind whatever they are called. What a thread has
+ * used is seen in its stack, as long as it has one; when it ends, the kind keeps it. An interrupt runs on the stack of
+ * whoever it finds there, so the marks have what interrupts need in them only by chance. The idle thread itself needs
+ * next to nothing: its mark is what interrupts take, and the sum of it and another mark is what that kind needs at
+ * most.
  */
 #include "log.h"
 #include "selftest.h"
@@ -68,8 +69,8 @@ void stack_use_end(struct thread *thread)
 
     note(thread);
     if (used > STACK_USE_MAX) {
-        log_line("thread: %s has used %u bytes of its kernel stack, which should not be more than %u", thread->name, used,
-                 STACK_USE_MAX);
+        log_line("thread: %s has used %u bytes of its kernel stack, which should not be more than %u", thread->name,
+                 used, STACK_USE_MAX);
     }
     if (thread->younger != NULL) {
         thread->younger->older = thread->older;
@@ -118,8 +119,8 @@ void thread_log_stacks(void)
 
     note_all();
     for (uint32_t i = 0; i < KINDS_MAX && kinds[i].name != NULL && length < LINE_BYTES; i++) {
-        length += (uint32_t)kernel_snprintf(line + length, LINE_BYTES - length, "%s %s %u", i > 0 ? "," : "", kinds[i].name,
-                                            kinds[i].used);
+        length += (uint32_t)kernel_snprintf(line + length, LINE_BYTES - length, "%s %s %u", i > 0 ? "," : "",
+                                            kinds[i].name, kinds[i].used);
     }
     log_line("thread: bytes of kernel stacks used, of %u:%s", CPU_STACK_BYTES, line);
 }

@@ -22,8 +22,8 @@ struct thread {
     const char *name;
     enum thread_state state;
     struct cpu_stack stack;
-    void *stack_pointer; /* while it is not running */
-    bool of_program;     /* it has had a user context */
+    void *stack_pointer;            /* while it is not running */
+    bool of_program;                /* it has had a user context */
     struct thread *older, *younger; /* in the list of all threads */
     struct cpu_user_context *context;
     void (*entry)(void *);
@@ -32,7 +32,7 @@ struct thread {
     struct thread *next, *previous; /* in the ready queue or the wait queue it is in */
     int64_t slice_left_ns;
     struct lock_account locks; /* it holds */
-    uint64_t processor_ns; /* that it has run, up to the last charge */
+    uint64_t processor_ns;     /* that it has run, up to the last charge */
 
     struct wait_queue *queue; /* asleep in */
     enum error wake_result;

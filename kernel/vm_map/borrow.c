@@ -196,7 +196,7 @@ static enum error find_and_take(struct vm_page *page, enum pmap_access access, s
 }
 
 enum error vm_borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
-                  enum eidolon_count *kind)
+                     enum eidolon_count *kind)
 {
     struct frame frame = FRAME_NONE;
     enum error error = access == PMAP_WRITE ? vm_borrow_begin_copy(page, &frame) : OK;

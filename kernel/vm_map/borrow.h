@@ -23,7 +23,7 @@ bool vm_borrow_is_mapped(const struct vm_page *page);
  * - ERROR_DENIED, ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM.
  */
 MUST_CHECK enum error vm_borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
-                             enum eidolon_count *kind);
+                                enum eidolon_count *kind);
 
 /*
  * A copy for a page that has no frame. Its frame is taken before the lender is brought in, which may take another one.

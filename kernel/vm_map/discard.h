@@ -7,7 +7,10 @@
 
 struct vm_page;
 
-/* What vm_discard() does to a page that has a record, but for what the pager has. The caller has its mutex, and loses it. */
+/*
+ * What vm_discard() does to a page that has a record, but for what the pager has. The caller has its mutex, and loses
+ * it.
+ */
 void vm_discard_page(struct vm_page *page);
 
 #endif

@@ -30,9 +30,9 @@ struct growth {
 static struct growth growths[SPACES_MAX];
 static uint32_t epoch = 1; /* moves on with every snapshot that succeeds */
 static bool disk_is_full;
-static struct space_id ending; /* told to end; 0: nobody, or it has ended */
+static struct space_id ending;  /* told to end; 0: nobody, or it has ended */
 static uint32_t others_waiting; /* faults of those who would not pay, on a full disk */
-static uint64_t patience_ns;   /* until when we wait for it */
+static uint64_t patience_ns;    /* until when we wait for it */
 
 void vm_growth_clear(void)
 {

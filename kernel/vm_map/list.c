@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lists of pages: doubly linked through the pages, so every change takes constant time. A page knows its list by number;
- * the numbers of a pair swap their meaning at a splice (vm_map.h).
+ * Lists of pages: doubly linked through the pages, so every change takes constant time. A page knows its list by
+ * number; the numbers of a pair swap their meaning at a splice (vm_map.h).
  */
 #include "internal.h"
 

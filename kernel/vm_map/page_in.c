@@ -181,7 +181,7 @@ static enum error finish_wanted(struct vm_map *map, const struct vm_pager *pager
 }
 
 enum error vm_page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
-                           const struct vm_allowance *allowance, struct vm_cluster_extent *out)
+                              const struct vm_allowance *allowance, struct vm_cluster_extent *out)
 {
     uint32_t place = page->gpn.number % VM_CLUSTER_PAGES;
 
@@ -190,7 +190,7 @@ enum error vm_page_in_measure(const struct vm_pager *pager, const struct vm_page
 }
 
 enum error vm_page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
-                   const struct vm_cluster_extent *extent, const struct vm_allowance *allowance)
+                      const struct vm_cluster_extent *extent, const struct vm_allowance *allowance)
 {
     struct vm_cluster_extent allowed = {
         .before = at_most(extent->before, allowance->pages_before),

@@ -13,7 +13,7 @@
  * ERROR_IO, ERROR_CHECKSUM.
  */
 MUST_CHECK enum error vm_page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
-                                      const struct vm_allowance *allowance, struct vm_cluster_extent *out);
+                                         const struct vm_allowance *allowance, struct vm_cluster_extent *out);
 
 /*
  * Make a page resident that is not, and neighbours of its region with it where that costs no further request.
@@ -22,6 +22,6 @@ MUST_CHECK enum error vm_page_in_measure(const struct vm_pager *pager, const str
  * - ERROR_NO_MEMORY: no frame; ERROR_IO, ERROR_CHECKSUM. The page is NEW then.
  */
 MUST_CHECK enum error vm_page_in(struct vm_map *map, const struct vm_pager *pager, struct vm_page *page,
-                              const struct vm_cluster_extent *extent, const struct vm_allowance *allowance);
+                                 const struct vm_cluster_extent *extent, const struct vm_allowance *allowance);
 
 #endif

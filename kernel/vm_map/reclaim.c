@@ -20,12 +20,13 @@
 #include "vm_reserve.h"
 #include "vm_snapshot.h"
 
-#define BATCH_FRAMES       64u  /* dropped at a time, so that the next faults find some */
-#define DISK_FULL_WAIT_NS  250000000u
-#define WAITS_MAX          8u /* snapshots without a gain or that failed, before memory counts as full */
-#define FULL_SNAPSHOTS     2u /* that found no room in one wait, before it is decided who does without */
-#define PROMISE_PAGES_MIN  64u /* are looked at, so that who asks for little at a time is refused before it is stopped */
-#define FRAMES_OF_A_FAULT  2u /* at most: a page that is lent, and the copy of it */
+#define BATCH_FRAMES      64u /* dropped at a time, so that the next faults find some */
+#define DISK_FULL_WAIT_NS 250000000u
+#define WAITS_MAX         8u /* snapshots without a gain or that failed, before memory counts as full */
+#define FULL_SNAPSHOTS    2u /* that found no room in one wait, before it is decided who does without */
+/* are looked at, so that who asks for little at a time is refused before it is stopped */
+#define PROMISE_PAGES_MIN 64u
+#define FRAMES_OF_A_FAULT 2u /* at most: a page that is lent, and the copy of it */
 
 static uint64_t dropped;
 
@@ -52,7 +53,8 @@ static uint32_t drop_some(struct vm_map *map, vm_may_go *may_go)
     uint32_t got = 0;
     struct vm_page *page;
 
-    while (got < BATCH_FRAMES && (page = vm_replacement_victim(&map->replacement, may_go)) != NULL && vm_victim_may_drop(page)) {
+    while (got < BATCH_FRAMES && (page = vm_replacement_victim(&map->replacement, may_go)) != NULL &&
+           vm_victim_may_drop(page)) {
         drop(map, page);
         got++;
     }

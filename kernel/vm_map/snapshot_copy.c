@@ -2,9 +2,9 @@
 /*
  * Copies for the running snapshot: a page is about to be written while the snapshot still needs what it holds.
  *
- * The page gets a fresh frame with a copy, and the old frame stays with the snapshot, which may have it on its way to the
- * disk already. There is a limit to such copies. Who would exceed it waits until the snapshot has written the page, which
- * it does next.
+ * The page gets a fresh frame with a copy, and the old frame stays with the snapshot, which may have it on its way to
+ * the disk already. There is a limit to such copies. Who would exceed it waits until the snapshot has written the page,
+ * which it does next.
  */
 #include "snapshot_copy.h"
 #include "arch/frame.h"

@@ -2,9 +2,9 @@
 /*
  * The stop, and the opening of chunks after it.
  *
- * A stop closes every chunk: nothing is written through any mapping before its chunk is opened. Opening is what the first
- * write fault, the snapshot thread and whoever takes a mapping away do: the dirty pages of the chunk are handed to the
- * snapshot, and from then on only those are protected.
+ * A stop closes every chunk: nothing is written through any mapping before its chunk is opened. Opening is what the
+ * first write fault, the snapshot thread and whoever takes a mapping away do: the dirty pages of the chunk are handed
+ * to the snapshot, and from then on only those are protected.
  */
 #include "arch/pmap.h"
 #include "internal.h"

@@ -16,10 +16,10 @@
  * when there is none the table goes on with longer chains and tries again with the next create.
  *
  * Each head has a filter of its chain in the four low bits that aligned records leave (vm_map.h). A split writes both
- * filters anew, from hashes it has to compute anyway. A delete leaves its page's bit, which may be another page's too; a
- * create that the filter sends through the chain, whose every page it has to look at, makes the filter exact again. So of
- * misses, 78 % end at the head in a table that has only grown, and 70 % where pages come and go for ever. An exact delete
- * would have to look at the pages behind its own, which costs it 40 %.
+ * filters anew, from hashes it has to compute anyway. A delete leaves its page's bit, which may be another page's too;
+ * a create that the filter sends through the chain, whose every page it has to look at, makes the filter exact again.
+ * So of misses, 78 % end at the head in a table that has only grown, and 70 % where pages come and go for ever. An
+ * exact delete would have to look at the pages behind its own, which costs it 40 %.
  *
  * Source of the idea: W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980.
  */

@@ -16,7 +16,9 @@ bool vm_victim_may_go(const struct vm_page *page);
 /* The same, and it is clean beyond doubt. */
 bool vm_victim_may_drop(const struct vm_page *page);
 
-/* A page that is CLEAN, locked and not mapped gives its frame back, and its record goes unless somebody waits for it. */
+/*
+ * A page that is CLEAN, locked and not mapped gives its frame back, and its record goes unless somebody waits for it.
+ */
 void vm_victim_drop(struct vm_map *map, struct vm_page *page);
 
 #endif

@@ -16,7 +16,7 @@ static uint32_t neighbour(const struct vm_region_table *table, uint32_t index, e
     return vm_region_tree_neighbour(table, index, side);
 }
 
-/* Lookup ---------------------------------------------------------------------------------------- */
+/* Lookup ----------------------------------------------------------------------------------------------------------- */
 
 /* The first region that ends above `page`; 0: none. */
 static uint32_t first_above(const struct vm_region_table *table, uint32_t root, uint32_t page)
@@ -77,7 +77,7 @@ bool vm_region_is_legitimate(const struct vm_region_table *table, uint32_t root,
     return vm_region_range_is_sound(first, count) && check_cover(table, root, first, first + count, protection) == OK;
 }
 
-/* Changes to one region ------------------------------------------------------------------------- */
+/* Changes to one region -------------------------------------------------------------------------------------------- */
 
 /* Move the ends of a region to [first, end), within what its neighbours leave. */
 static void resize(struct vm_region_table *table, uint32_t *root, uint32_t index, uint32_t first, uint32_t end)
@@ -134,7 +134,7 @@ static bool join_above(struct vm_region_table *table, uint32_t *root, uint32_t i
     return true;
 }
 
-/* Insertion ------------------------------------------------------------------------------------- */
+/* Insertion -------------------------------------------------------------------------------------------------------- */
 
 /* A region as the caller describes it, its backing in normal form. */
 static struct vm_region describe(uint32_t first, uint32_t count, const struct vm_region_attributes *attributes)
@@ -206,7 +206,7 @@ enum error vm_region_grow_down(struct vm_region_table *table, uint32_t *root, ui
     return vm_region_insert(table, root, page, region->first_page - page, &attributes);
 }
 
-/* Release and protection ------------------------------------------------------------------------ */
+/* Release and protection ------------------------------------------------------------------------------------------- */
 
 enum error vm_region_release(struct vm_region_table *table, uint32_t *root, uint32_t first, uint32_t count)
 {

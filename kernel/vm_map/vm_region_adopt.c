@@ -11,7 +11,7 @@
  */
 #include "vm_region_tree.h"
 
-/* Attributes ------------------------------------------------------------------------------------ */
+/* Attributes ------------------------------------------------------------------------------------------------------- */
 
 static bool backing_is_sound(const struct vm_region *region)
 {
@@ -42,7 +42,7 @@ bool vm_region_continues(const struct vm_region *below, const struct vm_region *
            below->backing.object == above->backing.object;
 }
 
-/* The table ------------------------------------------------------------------------------------- */
+/* The table -------------------------------------------------------------------------------------------------------- */
 
 static bool header_is_sound(const struct vm_region_table *table)
 {
@@ -95,7 +95,7 @@ enum error vm_region_table_validate(const struct vm_region_table *table)
     return sound ? OK : ERROR_FORMAT_DAMAGED;
 }
 
-/* Trees ----------------------------------------------------------------------------------------- */
+/* Trees ------------------------------------------------------------------------------------------------------------ */
 
 static bool link_is_sound(const struct vm_region_table *table, uint32_t parent, uint32_t child)
 {

@@ -2,9 +2,9 @@
 /*
  * Compacting the table of region records, so that the memory above those in use can be given back.
  *
- * Regions are known by index only, and only to their neighbours in the tree and to whoever keeps the root. So the records
- * in use above the mark that will be move into the free ones below it, one by one, and then none is free below it. A record
- * that has moved leaves its new index behind, which tells the keepers of roots.
+ * Regions are known by index only, and only to their neighbours in the tree and to whoever keeps the root. So the
+ * records in use above the mark that will be move into the free ones below it, one by one, and then none is free below
+ * it. A record that has moved leaves its new index behind, which tells the keepers of roots.
  */
 #include "atomic.h"
 #include "vm_region_tree.h"

@@ -51,7 +51,7 @@ struct vm_region_summary vm_region_tree_summarise(const struct vm_region_table *
     return summary;
 }
 
-/* Walking --------------------------------------------------------------------------------------- */
+/* Walking ---------------------------------------------------------------------------------------------------------- */
 
 uint32_t vm_region_tree_outermost(const struct vm_region_table *table, uint32_t root, enum vm_region_side side)
 {
@@ -78,7 +78,7 @@ uint32_t vm_region_tree_neighbour(const struct vm_region_table *table, uint32_t 
     return parent;
 }
 
-/* Repair ---------------------------------------------------------------------------------------- */
+/* Repair ----------------------------------------------------------------------------------------------------------- */
 
 /* Bring a node's summary up to date. Returns whether it changed. */
 static bool refresh(struct vm_region_table *table, uint32_t index)
@@ -175,7 +175,7 @@ void vm_region_tree_update(struct vm_region_table *table, uint32_t *root, uint32
     }
 }
 
-/* Change ---------------------------------------------------------------------------------------- */
+/* Change ----------------------------------------------------------------------------------------------------------- */
 
 void vm_region_tree_insert(struct vm_region_table *table, uint32_t *root, uint32_t index)
 {

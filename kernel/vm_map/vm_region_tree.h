@@ -20,7 +20,7 @@ static inline bool vm_region_range_is_sound(uint32_t first, uint32_t count)
     return count > 0 && first < VM_REGION_PAGES && count <= VM_REGION_PAGES - first;
 }
 
-/* Records (vm_region_table.c) ------------------------------------------------------------------- */
+/* Records (vm_region_table.c) -------------------------------------------------------------------------------------- */
 
 /* Make that many available; may sleep. ERROR_NO_MEMORY: the table is full; errors of table->commit. */
 MUST_CHECK enum error vm_region_records_reserve(struct vm_region_table *table, uint32_t count);
@@ -29,7 +29,7 @@ MUST_CHECK enum error vm_region_records_reserve(struct vm_region_table *table, u
 uint32_t vm_region_record_take(struct vm_region_table *table);
 void vm_region_record_give(struct vm_region_table *table, uint32_t index);
 
-/* The tree (vm_region_tree.c) ------------------------------------------------------------------- */
+/* The tree (vm_region_tree.c) -------------------------------------------------------------------------------------- */
 
 /* What a node says about its subtree: computed from itself and its children. */
 struct vm_region_summary {
@@ -50,7 +50,7 @@ void vm_region_tree_remove(struct vm_region_table *table, uint32_t *root, uint32
 /* After a change to the range of a region that leaves the order as it is. */
 void vm_region_tree_update(struct vm_region_table *table, uint32_t *root, uint32_t index);
 
-/* Soundness (vm_region_adopt.c) ----------------------------------------------------------------- */
+/* Soundness (vm_region_adopt.c) ------------------------------------------------------------------------------------ */
 
 /* REGION-5 of a region over a sound range. */
 bool vm_region_attributes_are_sound(const struct vm_region *region);

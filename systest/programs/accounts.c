@@ -69,7 +69,8 @@ static void rewrite(volatile unsigned char *pages)
 /* More than a small machine has: fill it, and find it all again. */
 static void fill(void)
 {
-    volatile uint32_t *words = mmap(NULL, LARGE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    volatile uint32_t *words =
+        mmap(NULL, LARGE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     unsigned wrong = 0;
 
     if (words == MAP_FAILED) {

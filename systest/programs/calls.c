@@ -49,7 +49,7 @@ static void show_address(const char *what, const void *result)
 #define SHOW(call)         show(#call, (long)(call))
 #define SHOW_ADDRESS(call) show_address(#call, call)
 
-/* Descriptors ----------------------------------------------------------------------------------------------------- */
+/* Descriptors ------------------------------------------------------------------------------------------------------ */
 
 static void descriptors(void)
 {
@@ -109,7 +109,7 @@ static void transfers(void)
     SHOW(close(zero));
 }
 
-/* Memory ---------------------------------------------------------------------------------------------------------- */
+/* Memory ----------------------------------------------------------------------------------------------------------- */
 
 static void *map(void *address, size_t length, int flags)
 {
@@ -149,7 +149,7 @@ static void mappings(void)
     SHOW(end[40000]);
 }
 
-/* Time, terminals, identity --------------------------------------------------------------------------------------- */
+/* Time, terminals, identity ---------------------------------------------------------------------------------------- */
 
 static void waiting(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a program has after it has heard of the end of a clone is what it had before: its memory, and what may be done with it.
- * Between the clone and its end the program changes its mappings in every way. Prints the same on Linux.
+ * What a program has after it has heard of the end of a clone is what it had before: its memory, and what may be done
+ * with it. Between the clone and its end the program changes its mappings in every way. Prints the same on Linux.
  *
  *     collapses [SECONDS]         sleep so long before each wait
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A crowd of each thing the kernel keeps records of: programs, regions, open files, pipes. Each is made until one more is
- * refused. While the crowd is there, one of each of the other things can be had; when it has gone, everything can, and the
- * crowd again.
+ * A crowd of each thing the kernel keeps records of: programs, regions, open files, pipes. Each is made until one more
+ * is refused. While the crowd is there, one of each of the other things can be had; when it has gone, everything can,
+ * and the crowd again.
  *
  *     crowds [SECONDS]            wait so long while each crowd is there
  *
@@ -21,10 +21,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE        4096u
-#define REGIONS_MAX 400000u
+#define PAGE         4096u
+#define REGIONS_MAX  400000u
 #define PROGRAMS_MAX 4096
-#define ANSWER      7
+#define ANSWER       7
 
 enum kind { PROGRAMS, REGIONS, FILES, PIPES, KINDS };
 
@@ -100,7 +100,7 @@ static void try_all(enum kind used_up, const char *when)
     }
 }
 
-/* Crowds: each function runs in a program of the crowd's group, and ends with it ------------------------------------- */
+/* Crowds: each function runs in a program of the crowd's group, and ends with it ----------------------------------- */
 
 static _Noreturn void stay(int count, int error)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Programs that clone and execute themselves again and again, with many words, while others use up the memory, and that get
- * signals at every moment of it: some with a handler, some that end them.
+ * Programs that clone and execute themselves again and again, with many words, while others use up the memory, and that
+ * get signals at every moment of it: some with a handler, some that end them.
  *
  *     exec_storm MANAGERS HOGS HOG_PAGES ROUNDS
  *
@@ -50,8 +50,9 @@ static int look_at_words(int argc, char **argv)
         }
     }
     const char *found = getenv("PAD");
-    return argc == WORDS && found != NULL && strlen(found) == PAD_BYTES - 1 && strspn(found, "p") == PAD_BYTES - 1 ? BECAME
-                                                                                                                  : 1;
+    return argc == WORDS && found != NULL && strlen(found) == PAD_BYTES - 1 && strspn(found, "p") == PAD_BYTES - 1
+               ? BECAME
+               : 1;
 }
 
 static _Noreturn void become(void)
@@ -121,8 +122,8 @@ static int manage(uint32_t number, uint32_t rounds)
             return 1;
         }
         if (round % (rounds / 10) == 0) {
-            printf("manager %u: %u rounds, %u became another, %u were ended, %u could not\n", number, round, became, ended,
-                   failed);
+            printf("manager %u: %u rounds, %u became another, %u were ended, %u could not\n", number, round, became,
+                   ended, failed);
             fflush(stdout);
         }
     }

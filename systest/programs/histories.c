@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random histories of programs that change their memory, clone and become themselves again: each keeps a model of what its
- * memory must be, and compares. Prints the same on Linux.
+ * Random histories of programs that change their memory, clone and become themselves again: each keeps a model of what
+ * its memory must be, and compares. Prints the same on Linux.
  *
  *     histories SEED COUNT        histories SEED, SEED + 1, ...: each a program, and the clones it makes
  *     histories become STATE STEPS DEPTH CHILDREN        what such a program executes itself as
@@ -32,8 +32,8 @@
 #define DEPTH_MAX    3u
 #define CHILDREN_MAX 4u
 
-#define HOLE     0xFFu /* in `rights`: no mapping */
-#define RIGHTS   3u    /* number of kinds of rights below */
+#define HOLE   0xFFu /* in `rights`: no mapping */
+#define RIGHTS 3u    /* number of kinds of rights below */
 
 static const int rights_of[RIGHTS] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE};
 
@@ -66,7 +66,7 @@ static uint32_t *at(uint32_t page)
     return ARENA + page * WORDS;
 }
 
-/* Looking -------------------------------------------------------------------------------------------------------- */
+/* Looking ---------------------------------------------------------------------------------------------------------- */
 
 static void on_fault(int number)
 {
@@ -257,8 +257,8 @@ static void move(void)
     if (!draw_mapping(&from) || !is_elsewhere(from, to)) {
         return;
     }
-    void *result = mremap(at(from.first), from.count * PAGE, to.count * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-                          at(to.first));
+    void *result =
+        mremap(at(from.first), from.count * PAGE, to.count * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at(to.first));
     if (result == MAP_FAILED && errno == EFAULT) {
         forget(to, HOLE); /* several mappings; the place has been made free by then, or is now */
         expect("munmap", to, munmap(at(to.first), to.count * PAGE) == 0);
@@ -364,7 +364,7 @@ static void become(void)
 
 static void step(void)
 {
-    static void (*const changes[])(void) = {write_some, write_some, write_some, map,        unmap, protect, protect,
+    static void (*const changes[])(void) = {write_some, write_some, write_some, map,        unmap, protect,   protect,
                                             drop,       move,       resize,     make_clone, look,  try_rights};
     uint32_t choice = draw(40);
 

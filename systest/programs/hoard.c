@@ -5,8 +5,8 @@
  *     hoard MODE COUNT
  *
  * The program itself is a bystander: it counts, changes a few pages of its own with each tick and looks at all of them,
- * and now and then takes a page more. Another one calls sync() all the time. COUNT eaters, in a process group of their own,
- * want memory without end:
+ * and now and then takes a page more. Another one calls sync() all the time. COUNT eaters, in a process group of their
+ * own, want memory without end:
  *
  *     touch     maps a window and writes to page after page
  *     pieces    maps 64 KiB at a time, and looks whether it was refused

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A household of programs, for images that hold one of everything: members that sleep, wait, read and write pipes that are
- * empty and full, wait for signals, hold their parent, have ended without being asked for; and two that never rest. The
- * head of the house says `beat N.` about ten times a second, and syncs.
+ * A household of programs, for images that hold one of everything: members that sleep, wait, read and write pipes that
+ * are empty and full, wait for signals, hold their parent, have ended without being asked for; and two that never rest.
+ * The head of the house says `beat N.` about ten times a second, and syncs.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -155,8 +155,8 @@ static void clones(void)
 }
 
 static void (*const members[])(void) = {
-    sleeps,       reads_empty_pipe, writes_full_pipe, polls,           selects,        awaits_signal, holds_parent,
-    awaits_child, keeps_the_ended,  becomes_another,  reads_terminal,  pumps,          clones,
+    sleeps,       reads_empty_pipe, writes_full_pipe, polls,          selects, awaits_signal, holds_parent,
+    awaits_child, keeps_the_ended,  becomes_another,  reads_terminal, pumps,   clones,
 };
 
 static void be_the_head(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Numbered lines, one after the other, with a little work in between: what a reader has seen of it says what has happened.
+ * Numbered lines, one after the other, with a little work in between: what a reader has seen of it says what has
+ * happened.
  *
  *     lines COUNT [MICROSECONDS]
  */

@@ -4,11 +4,11 @@
  *
  *     mayhem SEED CALLS PROGRAMS [PAGES]
  *
- * The programs map, unmap, protect, move and touch memory; clone themselves, execute themselves, end and are killed; get
- * signals with and without handlers; fill pipes, poll, sleep, ask the terminal, look at memory; with good pointers
+ * The programs map, unmap, protect, move and touch memory; clone themselves, execute themselves, end and are killed;
+ * get signals with and without handlers; fill pipes, poll, sleep, ask the terminal, look at memory; with good pointers
  * and wild ones (mayhem.h). Each is a process group; what it starts belongs to it. Who gets stuck is killed and another
- * one takes its place, with another seed. With PAGES, two more programs keep changing so many pages each, and nothing else,
- * so that the others wait for memory all the time.
+ * one takes its place, with another seed. With PAGES, two more programs keep changing so many pages each, and nothing
+ * else, so that the others wait for memory all the time.
  *
  * The one that started them counts their calls through a pipe. It owns pages whose content it knows, and verifies and
  * changes them all the time. When there were enough calls it ends all others, and says what there is of programs,
@@ -84,8 +84,8 @@ static struct picture look(void)
 
 static void print_picture(const char *when, const struct picture *picture)
 {
-    printf("%s: %u programs, %u regions, %u pages of records; frames: %u kernel, %u of tables, %u wired, %u copies\n", when,
-           picture->programs, picture->regions, picture->records, picture->kinds[EIDOLON_FRAME_KERNEL],
+    printf("%s: %u programs, %u regions, %u pages of records; frames: %u kernel, %u of tables, %u wired, %u copies\n",
+           when, picture->programs, picture->regions, picture->records, picture->kinds[EIDOLON_FRAME_KERNEL],
            picture->kinds[EIDOLON_FRAME_PAGE_TABLE], picture->kinds[EIDOLON_FRAME_WIRED] - picture->records,
            picture->kinds[EIDOLON_FRAME_COPY]);
     fflush(stdout);

@@ -31,8 +31,8 @@
 #define PAGE         4096u
 #define ARENA        0x40000000u
 #define ARENA_PAGES  2048u
-#define REPORT       63 /* the pipe's descriptor, which nobody closes */
-#define OWN_FILES    3  /* descriptors below are left alone */
+#define REPORT       63  /* the pipe's descriptor, which nobody closes */
+#define OWN_FILES    3   /* descriptors below are left alone */
 #define BATCH        32u /* calls between two reports */
 #define CHILDREN_MAX 3u
 
@@ -108,8 +108,8 @@ static uint32_t some_pages(void)
 
 static void *pointer(void)
 {
-    static const uint32_t wild[] = {0, 1, 0xFFFF, 0x10000, 0x7FFFFFFE, 0x80000000, 0xBFFFFFFF, 0xC0000000, 0xC0100000,
-                                    0xF0000000, 0xF0001000, 0xF4000000, 0xFFFFFFFC, 0xFFFFFFFF};
+    static const uint32_t wild[] = {0,          1,          0xFFFF,     0x10000,    0x7FFFFFFE, 0x80000000, 0xBFFFFFFF,
+                                    0xC0000000, 0xC0100000, 0xF0000000, 0xF0001000, 0xF4000000, 0xFFFFFFFC, 0xFFFFFFFF};
 
     switch (below(8)) {
     case 0:
@@ -156,8 +156,12 @@ static void touch(void)
 
 static void change_memory(void)
 {
-    static const int protections[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE,
-                                      PROT_READ | PROT_EXEC, PROT_READ | PROT_WRITE | PROT_EXEC};
+    static const int protections[] = {PROT_NONE,
+                                      PROT_READ,
+                                      PROT_READ | PROT_WRITE,
+                                      PROT_READ | PROT_WRITE,
+                                      PROT_READ | PROT_EXEC,
+                                      PROT_READ | PROT_WRITE | PROT_EXEC};
     uint32_t at = arena_page(), bytes = some_pages();
     int protection = protections[below(6)];
 
@@ -301,7 +305,8 @@ static void handle(int number)
 static void change_signals(void)
 {
     static const int numbers[] = {SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM, SIGPIPE};
-    static const int flags[] = {0, SA_RESTART, SA_NODEFER, SA_RESTART | SA_NODEFER, SA_SIGINFO, SA_RESTART | SA_ONSTACK};
+    static const int flags[] = {
+        0, SA_RESTART, SA_NODEFER, SA_RESTART | SA_NODEFER, SA_SIGINFO, SA_RESTART | SA_ONSTACK};
     static char stack[16384];
     struct sigaction action = {.sa_handler = handle};
     stack_t other = {.ss_sp = stack, .ss_size = sizeof(stack)};
@@ -444,8 +449,8 @@ static void act(unsigned times)
 static void become_hog(unsigned pages)
 {
     setpgid(0, 0);
-    volatile uint32_t *at = mmap((void *)HOG_ARENA, pages * PAGE, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    volatile uint32_t *at =
+        mmap((void *)HOG_ARENA, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     for (uint32_t round = 1;; round++) {
         for (unsigned i = 0; i < pages; i++) {
             at[i * (PAGE / 4)] = round;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program that looks at itself in the kernel's pictures of memory: which states its pages are in, which regions it has, and
- * who has the frames. It says what it sees, one line each time, and again for each line of input.
+ * A program that looks at itself in the kernel's pictures of memory: which states its pages are in, which regions it
+ * has, and who has the frames. It says what it sees, one line each time, and again for each line of input.
  *
  *     pictures     on a line that begins with f, a clone of it does the same
  */

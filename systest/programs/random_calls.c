@@ -151,7 +151,9 @@ static uint32_t random_argument(void)
     }
 }
 
-/* Steer calls that work on the program's memory and descriptors to where it does not hurt; nobody would empty a pipe. */
+/*
+ * Steer calls that work on the program's memory and descriptors to where it does not hurt; nobody would empty a pipe.
+ */
 static void tame(uint32_t number, uint32_t arguments[6])
 {
     switch (number) {

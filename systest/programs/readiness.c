@@ -165,7 +165,7 @@ static void waiting_bytes(void)
     unmake();
 }
 
-/* What wakes a sleeper ------------------------------------------------------------------------------------------- */
+/* What wakes a sleeper --------------------------------------------------------------------------------------------- */
 
 static void fill_it(void)
 {
@@ -242,14 +242,17 @@ static void wakings(void)
     wakes("no reader wakes one who asks for nothing", do_nothing, 1, 0, close_reader, 0);
 }
 
-/* The time that is left ------------------------------------------------------------------------------------------ */
+/* The time that is left -------------------------------------------------------------------------------------------- */
 
 static void show_left(const char *what, long result, long long seconds, long fraction, long whole)
 {
     int left = seconds > 0 || fraction > 0;
 
     printf("%s: %ld, %s\n", what, result,
-           !left ? "nothing left" : seconds >= whole ? "all of it left" : seconds >= whole - 15 ? "some left" : "wrong");
+           !left                   ? "nothing left"
+           : seconds >= whole      ? "all of it left"
+           : seconds >= whole - 15 ? "some left"
+                                   : "wrong");
 }
 
 static void on_alarm(int signal)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Limits: what is set is told again, by every call that tells, to children and to other programs; what can be held to, is
- * held to; and what is wrong is refused. Linux prints the same.
+ * Limits: what is set is told again, by every call that tells, to children and to other programs; what can be held to,
+ * is held to; and what is wrong is refused. Linux prints the same.
  */
 #define _GNU_SOURCE
 #include "rounds.h"

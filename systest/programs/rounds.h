@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A scenario that is played many times: what it says is kept in memory, every round is compared with the first, and only
- * the end shows both. So the transcript is whole wherever the power was cut in between.
+ * A scenario that is played many times: what it says is kept in memory, every round is compared with the first, and
+ * only the end shows both. So the transcript is whole wherever the power was cut in between.
  *
  *     int main(int count, char **words) { return rounds_play(count, words, scenario); }
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Segment registers, flags and instructions that a kernel can trip over on its way in or out: each is tried, the signal it
- * ends in is caught, and the program goes on. Prints a line for each and the number of those that went wrong.
+ * Segment registers, flags and instructions that a kernel can trip over on its way in or out: each is tried, the signal
+ * it ends in is caught, and the program goes on. Prints a line for each and the number of those that went wrong.
  *
  * A segment can be loaded and then unset, so that the kernel cannot load it again when it returns; a stack segment
  * even makes the return itself fail.
@@ -111,10 +111,10 @@ static void try_segments(void)
 }
 
 /* Deeds of one instruction or two. */
-#define DEED(name, ...)                                                                           \
-    static void name(void)                                                                        \
-    {                                                                                             \
-        __asm__ volatile(__VA_ARGS__);                                                            \
+#define DEED(name, ...)                                                                                                \
+    static void name(void)                                                                                             \
+    {                                                                                                                  \
+        __asm__ volatile(__VA_ARGS__);                                                                                 \
     }
 
 DEED(kernel_code, "ljmp $0x08, $0")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What siginfo says of signals that were sent, and which of them are kept: from itself, from a child, about a child, from
- * the kernel; blocked ones, ignored ones, and a handler whose stack is used up. Linux prints the same.
+ * What siginfo says of signals that were sent, and which of them are kept: from itself, from a child, about a child,
+ * from the kernel; blocked ones, ignored ones, and a handler whose stack is used up. Linux prints the same.
  */
 #define _GNU_SOURCE
 #include "rounds.h"

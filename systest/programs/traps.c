@@ -36,16 +36,17 @@ static void leap(int number, siginfo_t *information, void *context)
     __asm__ volatile("fnstcw %0; fnstsw %1; stmxcsr %2" : "=m"(control), "=m"(status), "=m"(mxcsr));
     quotient /= zero;
     say("signal %d, code %d, address %s, vector %d; in the handler %x %x %x, %f\n", number, information->si_code,
-        address == 0 ? "none" : address == (uint32_t)at->uc_mcontext.gregs[REG_EIP] ? "of the instruction"
-                            : address == expected_address                             ? "as expected"
-                                                                                      : "wrong",
+        address == 0                                          ? "none"
+        : address == (uint32_t)at->uc_mcontext.gregs[REG_EIP] ? "of the instruction"
+        : address == expected_address                         ? "as expected"
+                                                              : "wrong",
         at->uc_mcontext.gregs[REG_TRAPNO], control, status, mxcsr, quotient);
     siglongjmp(back, 1);
 }
 
 /* What an emulator's processor does not do (denormal operands, INT1, SSE) is left out. */
 
-/* Exceptions of the x87 ---------------------------------------------------------------------------------------------- */
+/* Exceptions of the x87 -------------------------------------------------------------------------------------------- */
 
 enum { INVALID = 1, DIVISION = 4, OVERFLOW = 8, UNDERFLOW = 16, INEXACT = 32 };
 
@@ -107,9 +108,9 @@ static void mending(void)
     __asm__ volatile("fninit");
 }
 
-/* Exceptions of instructions ----------------------------------------------------------------------------------------- */
+/* Exceptions of instructions --------------------------------------------------------------------------------------- */
 
-#define TRY(what, ...)                                                                                               \
+#define TRY(what, ...)                                                                                                 \
     do {                                                                                                               \
         say("%s: ", what);                                                                                             \
         if (sigsetjmp(back, 1) == 0) {                                                                                 \
@@ -153,7 +154,7 @@ static void instructions(void)
     touch("read of what is not mapped", page, 0);
 }
 
-/* States that come back ---------------------------------------------------------------------------------------------- */
+/* States that come back -------------------------------------------------------------------------------------------- */
 
 struct floats {
     uint16_t control;
@@ -222,7 +223,7 @@ static void states(void)
         WEXITSTATUS(status) == 7 ? "as the parent" : "CHANGED");
 }
 
-/* Flags that are not the program's to set ---------------------------------------------------------------------------- */
+/* Flags that are not the program's to set -------------------------------------------------------------------------- */
 
 #define FLAGS_OF_THE_KERNEL 0x001B7200u /* interrupts, IOPL, NT, RF, VM, VIF, VIP */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads a line, makes it durable that it has, and then makes a system call that a kernel can be asked to panic at; it is
- * one that Linux does not have either. What it has in memory tells afterwards whether it went on where it was.
+ * Reads a line, makes it durable that it has, and then makes a system call that a kernel can be asked to panic at; it
+ * is one that Linux does not have either. What it has in memory tells afterwards whether it went on where it was.
  *
  *     trouble          waits for a line, then calls once, then again for each line
  *     trouble tick     does not call; prints a growing number ten times a second

@@ -155,8 +155,7 @@ static void progress(void)
     int64_t process_now = read_clock(CLOCK_PROCESS_CPUTIME_ID), thread_now = read_clock(CLOCK_THREAD_CPUTIME_ID);
 
     getrusage(RUSAGE_CHILDREN, &usage);
-    say("gone on: %d %d %d\n", process_now > process, thread_now > thread,
-        of_timeval(usage.ru_utime) >= of_children);
+    say("gone on: %d %d %d\n", process_now > process, thread_now > thread, of_timeval(usage.ru_utime) >= of_children);
     process = process_now;
     thread = thread_now;
     of_children = of_timeval(usage.ru_utime);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Timed waits of the C library's locks, and futexes by hand: which clock, until when, what a signal does, and every wrong
- * argument. Linux prints the same.
+ * Timed waits of the C library's locks, and futexes by hand: which clock, until when, what a signal does, and every
+ * wrong argument. Linux prints the same.
  */
 #define _GNU_SOURCE
 #include "rounds.h"

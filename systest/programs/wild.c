@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 static const uint32_t addresses[] = {0x00000000, 0x00000001, 0x00000FFF, 0x00001000, 0x00010000, 0x40000003,
-                                     0x80000000, 0xBFFFFFFE, 0xBFFFFFFF, 0xC0000000, 0xC0100000,
-                                     0xC0100001, 0xEFFFFFFF, 0xF0000000, 0xF0001000, 0xF4000000, 0xFBFFF000,
-                                     0xFC000000, 0xFFFFE000, 0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFF};
+                                     0x80000000, 0xBFFFFFFE, 0xBFFFFFFF, 0xC0000000, 0xC0100000, 0xC0100001,
+                                     0xEFFFFFFF, 0xF0000000, 0xF0001000, 0xF4000000, 0xFBFFF000, 0xFC000000,
+                                     0xFFFFE000, 0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFF};
 
 static unsigned calls;
 

@@ -5,11 +5,11 @@
  * The counter's rate is measured once at boot against channel 2 of the timer. Reading the clock is then a
  * multiplication: ticks that come late or get lost under an emulator do not slow it down, and it never goes back.
  *
- * In a web browser both are made of a clock that moves in steps, of 5 or 100 microseconds. So the measurement begins and
- * ends where the timer's count has just changed, and is long enough for a step not to matter.
+ * In a web browser both are made of a clock that moves in steps, of 5 or 100 microseconds. So the measurement begins
+ * and ends where the timer's count has just changed, and is long enough for a step not to matter.
  *
- * A processor that has nothing to do gets ticks only when somebody's sleep ends: an emulator that wakes a thousand times a
- * second for nothing takes a whole core of its host.
+ * A processor that has nothing to do gets ticks only when somebody's sleep ends: an emulator that wakes a thousand
+ * times a second for nothing takes a whole core of its host.
  *
  * The calendar chip counts whole seconds. The wall clock starts from what it shows and is set right, forward by
  * less than a second, when the chip's next second begins.
@@ -111,7 +111,8 @@ static uint32_t long_enough(uint32_t ticks, uint32_t step)
 
 /*
  * One measurement. Returns 0 if the countdown ran out meanwhile, as it does in 55 ms: an emulator may stand still for
- * longer than that. Then the count means nothing. Nor does it when it goes up: one that was just loaded may still read 0.
+ * longer than that. Then the count means nothing. Nor does it when it goes up: one that was just loaded may still read
+ * 0.
  */
 static uint64_t try_to_measure_hz(uint32_t ticks)
 {

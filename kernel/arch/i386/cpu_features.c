@@ -17,11 +17,12 @@ static const struct {
     uint8_t word, bit;
     const char *name;
 } features[] = {
-    {0, 0, "fpu"},      {0, 4, "tsc"},      {0, 8, "cx8"},      {0, 15, "cmov"},  {0, 19, "clflush"}, {0, 23, "mmx"},
-    {0, 24, "fxsr"},    {0, 25, "sse"},     {0, 26, "sse2"},    {1, 0, "sse3"},   {1, 1, "pclmulqdq"}, {1, 9, "ssse3"},
-    {1, 19, "sse4.1"},  {1, 20, "sse4.2"},  {1, 22, "movbe"},   {1, 23, "popcnt"}, {1, 25, "aes"},    {1, 30, "rdrand"},
-    {2, 3, "bmi1"},     {2, 8, "bmi2"},     {2, 18, "rdseed"},  {2, 19, "adx"},   {2, 23, "clflushopt"},
-    {2, 24, "clwb"},    {2, 29, "sha"},     {3, 8, "gfni"},     {3, 22, "rdpid"}, {3, 27, "movdiri"}, {3, 28, "movdir64b"},
+    {0, 0, "fpu"},       {0, 4, "tsc"},    {0, 8, "cx8"},         {0, 15, "cmov"},      {0, 19, "clflush"},
+    {0, 23, "mmx"},      {0, 24, "fxsr"},  {0, 25, "sse"},        {0, 26, "sse2"},      {1, 0, "sse3"},
+    {1, 1, "pclmulqdq"}, {1, 9, "ssse3"},  {1, 19, "sse4.1"},     {1, 20, "sse4.2"},    {1, 22, "movbe"},
+    {1, 23, "popcnt"},   {1, 25, "aes"},   {1, 30, "rdrand"},     {2, 3, "bmi1"},       {2, 8, "bmi2"},
+    {2, 18, "rdseed"},   {2, 19, "adx"},   {2, 23, "clflushopt"}, {2, 24, "clwb"},      {2, 29, "sha"},
+    {3, 8, "gfni"},      {3, 22, "rdpid"}, {3, 27, "movdiri"},    {3, 28, "movdir64b"},
 };
 
 #define FEATURES (sizeof(features) / sizeof(features[0]))

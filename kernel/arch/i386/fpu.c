@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is in an FXSAVE image: the x87 environment of old, and the exceptions that nobody masks. Only bytes; the processor
- * is not asked.
+ * What is in an FXSAVE image: the x87 environment of old, and the exceptions that nobody masks. Only bytes; the
+ * processor is not asked.
  */
 #include "arch/cpu.h"
 #include <string.h>

@@ -168,7 +168,10 @@ static void overflow_own_stack(void *argument)
     SELFTEST_EXPECT(overflow_stack(0) == 1);
 }
 
-/* Below the stack of a thread lies a page of its own that is not there: the thread whose stack lies next has lost nothing. */
+/*
+ * Below the stack of a thread lies a page of its own that is not there: the thread whose stack lies next has lost
+ * nothing.
+ */
 SELFTEST_PANIC(panic_stack_overflow_of_a_thread)
 {
     struct thread *thread;

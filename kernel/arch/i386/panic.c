@@ -2,8 +2,8 @@
 /*
  * Panic: say what was expected and what was seen, where, and how the kernel got there; then end the machine.
  *
- * Nothing here allocates, waits or touches the image; the keeper, which comes last, may write what the next boot should know.
- * A panic inside the report cuts the report short; one inside the keeper ends the machine at once.
+ * Nothing here allocates, waits or touches the image; the keeper, which comes last, may write what the next boot should
+ * know. A panic inside the report cuts the report short; one inside the keeper ends the machine at once.
  */
 #include "panic.h"
 #include "arch/context.h"

@@ -3,10 +3,10 @@
  * Starting the kernel again without the boot loader: for a boot that has found out, before it changed anything, that it
  * should have begun otherwise.
  *
- * Nothing of the boot so far is taken apart. Memory is as it was when the loader had just loaded us: initialised data is
- * copied back, the rest is zeroed (boot.S), frames are counted anew, and drivers reset their devices as at any boot. What
- * goes over is what boot_again() was given, and what the loader passed (boot_information.c). Whoever calls it sees to it
- * that no device is writing to memory.
+ * Nothing of the boot so far is taken apart. Memory is as it was when the loader had just loaded us: initialised data
+ * is copied back, the rest is zeroed (boot.S), frames are counted anew, and drivers reset their devices as at any boot.
+ * What goes over is what boot_again() was given, and what the loader passed (boot_information.c). Whoever calls it sees
+ * to it that no device is writing to memory.
  */
 #include "arch/boot.h"
 #include "arch/interrupt.h"

@@ -229,8 +229,8 @@ static enum error move_break(const struct system_call *call, uint32_t to)
     uint32_t old_end = pages_up(space.record->break_end);
     uint32_t new_end = pages_up(to);
 
-    if (new_end > old_end && (!may_promise(call, new_end - old_end) ||
-                              !limits_allow_pages(space.record, 0, 0, new_end - old_end, true))) {
+    if (new_end > old_end &&
+        (!may_promise(call, new_end - old_end) || !limits_allow_pages(space.record, 0, 0, new_end - old_end, true))) {
         return ERROR_NO_MEMORY;
     }
     if (new_end > old_end) {
@@ -246,8 +246,7 @@ int32_t call_brk(const struct system_call *call)
     struct address_space space = address_space_of(call->task->program_index);
     uint32_t wish = call->arguments[0];
 
-    if (wish >= space.record->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
-        move_break(call, wish) == OK) {
+    if (wish >= space.record->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT && move_break(call, wish) == OK) {
         program_call_commit();
         space.record->break_end = wish;
     }

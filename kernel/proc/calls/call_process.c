@@ -21,8 +21,8 @@
 /* Making ----------------------------------------------------------------------------------------------------------- */
 
 /*
- * Wait until the child has memory of its own, as vfork() promises. No signal ends that, not even one that ends the caller:
- * the child may be in a call that changes the caller's memory.
+ * Wait until the child has memory of its own, as vfork() promises. No signal ends that, not even one that ends the
+ * caller: the child may be in a call that changes the caller's memory.
  */
 static void wait_until_released(const struct system_call *call, uint32_t child)
 {

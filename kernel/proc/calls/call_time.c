@@ -210,7 +210,8 @@ static int32_t sleep_on_clock(const struct system_call *call, bool wide)
     if (result != 0) {
         return result;
     }
-    return call->arguments[0] == CLOCK_REALTIME ? call_sleep_until_wall(call, moment_ns) : call_sleep_until(call, moment_ns);
+    return call->arguments[0] == CLOCK_REALTIME ? call_sleep_until_wall(call, moment_ns)
+                                                : call_sleep_until(call, moment_ns);
 }
 
 int32_t call_nanosleep(const struct system_call *call)

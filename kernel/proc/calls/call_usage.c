@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System calls on time on the processor: the clocks of programs and tasks, and what a program and its children have used.
+ * System calls on time on the processor: the clocks of programs and tasks, and what a program and its children have
+ * used.
  */
 #include "calls.h"
 #include "program_time.h"

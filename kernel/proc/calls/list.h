@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of system calls: number, name, function. A line here declares the function (calls.h) and puts it in the table
- * (table.c), so a new call is a line and a function.
+ * The list of system calls: number, name, function. A line here declares the function (calls.h) and puts it in the
+ * table (table.c), so a new call is a line and a function.
  *
- * Numbers and names are those of Linux on i386; Eidolon's own (include/eidolon/) have theirs above them. Not a header of
- * its own: who includes it says what CALL() and OWN_CALL() are.
+ * Numbers and names are those of Linux on i386; Eidolon's own (include/eidolon/) have theirs above them. Not a header
+ * of its own: who includes it says what CALL() and OWN_CALL() are.
  */
 CALL(1, exit, call_exit)
 CALL(2, fork, call_fork)

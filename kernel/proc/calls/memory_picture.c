@@ -36,8 +36,7 @@ static bool is_newer(const struct vm_page *page)
            (pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn));
 }
 
-/* Frames ------------------------------------------------------------------------------------------------------------
- */
+/* Frames ----------------------------------------------------------------------------------------------------------- */
 
 static const uint8_t kinds[FRAME_OWNERS] = {
     [FRAME_FREE] = EIDOLON_FRAME_FREE,       [FRAME_FIRMWARE] = EIDOLON_FRAME_FIRMWARE,
@@ -59,7 +58,8 @@ static uint32_t program_of(struct gpn page)
 {
     uint32_t space = gpn_space(page).number;
 
-    return space == SPACE_SYSTEM.number || space == SPACE_PIPES.number ? EIDOLON_PROGRAM_KERNEL : space_owner((struct space_id){space});
+    return space == SPACE_SYSTEM.number || space == SPACE_PIPES.number ? EIDOLON_PROGRAM_KERNEL
+                                                                       : space_owner((struct space_id){space});
 }
 
 static void set_frame(const struct frame_picture *picture, struct frame frame, enum eidolon_frame_kind kind,
@@ -151,8 +151,7 @@ int32_t call_eidolon_frames(const struct system_call *call)
     return (int32_t)picture.count;
 }
 
-/* Regions -----------------------------------------------------------------------------------------------------------
- */
+/* Regions ---------------------------------------------------------------------------------------------------------- */
 
 static struct eidolon_region describe_region(const struct vm_region *region)
 {
@@ -189,8 +188,7 @@ int32_t call_eidolon_regions(const struct system_call *call)
     return result != 0 ? result : (int32_t)count;
 }
 
-/* Pages -------------------------------------------------------------------------------------------------------------
- */
+/* Pages ------------------------------------------------------------------------------------------------------------ */
 
 /* Pages of a window that are looked at together. */
 struct piece {

@@ -2,8 +2,8 @@
 /*
  * What poll() and select() have in common. See vigil.h.
  *
- * A call looks at all its descriptors, and if none is ready it watches those that may change (watch.h) until one does. What
- * tells nobody when it changes is looked at now and then.
+ * A call looks at all its descriptors, and if none is ready it watches those that may change (watch.h) until one does.
+ * What tells nobody when it changes is looked at now and then.
  */
 #include "vigil.h"
 #include "call.h"
@@ -85,8 +85,7 @@ int32_t vigil_is_over(const struct system_call *call, uint64_t deadline_ns)
     return task_has_signal(call->task) ? -EINTR : 0;
 }
 
-int32_t vigil_keep(const struct system_call *call, struct vigil *vigil, struct call_pace *pace,
-                   uint64_t deadline_ns)
+int32_t vigil_keep(const struct system_call *call, struct vigil *vigil, struct call_pace *pace, uint64_t deadline_ns)
 {
     uint64_t now = time_monotonic_ns();
     uint64_t until = call_pace_next(call, pace, deadline_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside kernel/proc: what poll() and select() have in common: watching files while a call sleeps, its deadline and its mask.
+ * Inside kernel/proc: what poll() and select() have in common: watching files while a call sleeps, its deadline and its
+ * mask.
  */
 #ifndef VIGIL_H
 #define VIGIL_H
@@ -33,8 +34,7 @@ void vigil_add(struct vigil *vigil, const struct file_record *file, uint32_t eve
 int32_t vigil_is_over(const struct system_call *call, uint64_t deadline_ns);
 
 /* Sleep until something watched may have changed: 0 to look again, or a negative errno. Ends the vigil. */
-int32_t vigil_keep(const struct system_call *call, struct vigil *vigil, struct call_pace *pace,
-                   uint64_t deadline_ns);
+int32_t vigil_keep(const struct system_call *call, struct vigil *vigil, struct call_pace *pace, uint64_t deadline_ns);
 
 /* The deadline of the call, set once: UINT64_MAX never. */
 uint64_t vigil_deadline(const struct system_call *call, bool limited, uint64_t length_ns);

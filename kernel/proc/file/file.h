@@ -17,7 +17,8 @@
 
 /*
  * Open something: a file record with no reference yet.
- * - flags: as F_GETFL reports them; object: a terminal's or a pipe's index; a pipe's end is opened by the caller and closed with the file.
+ * - flags: as F_GETFL reports them; object: a terminal's or a pipe's index; a pipe's end is opened by the caller and
+ *   closed with the file.
  * - may sleep before it changes anything. ERROR_NO_MEMORY: the table is full.
  */
 MUST_CHECK enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Open devices that keep nothing: /dev/null, /dev/zero and /dev/random. They take whatever is written, are always ready, and
- * stay at 0 wherever one goes.
+ * Open devices that keep nothing: /dev/null, /dev/zero and /dev/random. They take whatever is written, are always
+ * ready, and stay at 0 wherever one goes.
  */
 #include "arch/clock.h"
 #include "arch/pmap.h"
@@ -30,8 +30,8 @@ static int32_t fill(uint32_t base, uint32_t length, bool random)
     return (int32_t)length;
 }
 
-static int32_t read_nothing(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
-                            uint32_t offset)
+static int32_t read_nothing(const struct system_call *call, const struct file_record *file, uint32_t base,
+                            uint32_t length, uint32_t offset)
 {
     (void)call;
     (void)file;
@@ -41,8 +41,8 @@ static int32_t read_nothing(const struct system_call *call, const struct file_re
     return 0;
 }
 
-static int32_t read_zeroes(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
-                           uint32_t offset)
+static int32_t read_zeroes(const struct system_call *call, const struct file_record *file, uint32_t base,
+                           uint32_t length, uint32_t offset)
 {
     (void)call;
     (void)file;
@@ -50,8 +50,8 @@ static int32_t read_zeroes(const struct system_call *call, const struct file_rec
     return fill(base, length, false);
 }
 
-static int32_t read_random(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
-                           uint32_t offset)
+static int32_t read_random(const struct system_call *call, const struct file_record *file, uint32_t base,
+                           uint32_t length, uint32_t offset)
 {
     (void)call;
     (void)file;

@@ -23,8 +23,8 @@ struct file_operations {
     bool maps_zeroes; /* to map it is to map memory */
 
     /*
-     * Read into [base, base + length), which is not empty, or write what remains of it; its first byte is byte `offset` of the
-     * call, and record->call.done says how many bytes the call has moved. May sleep as calls do.
+     * Read into [base, base + length), which is not empty, or write what remains of it; its first byte is byte `offset`
+     * of the call, and record->call.done says how many bytes the call has moved. May sleep as calls do.
      * - read(): the call's result, or FILE_READ_ON. write(): 0 when all is out, or a negative errno.
      */
     int32_t (*read)(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
@@ -36,8 +36,8 @@ struct file_operations {
     uint32_t (*events)(const struct system_call *call, const struct file_record *file);
 
     /*
-     * Watch for that (watch.h); NULL: it never changes. False: not all of `events` tells the watcher, so look again now and
-     * then.
+     * Watch for that (watch.h); NULL: it never changes. False: not all of `events` tells the watcher, so look again now
+     * and then.
      */
     bool (*watch)(const struct file_record *file, uint32_t events, struct watch *watch, struct watcher *watcher);
 
@@ -49,8 +49,8 @@ struct file_operations {
     int32_t (*set_size)(const struct file_record *file, uint32_t bytes);
 
     /*
-     * The object: whether there is one that can be open so, it is open once more after a boot, it is not open any more. Each may
-     * be NULL: there is nothing to it. None sleeps.
+     * The object: whether there is one that can be open so, it is open once more after a boot, it is not open any more.
+     * Each may be NULL: there is nothing to it. None sleeps.
      */
     bool (*is_sound)(const struct file_record *file);
     void (*reopen)(const struct file_record *file);

@@ -167,8 +167,8 @@ static uint32_t writable_length(uint32_t pipe, uint32_t left, bool is_begun)
     return is_begun || left > PIPE_ATOMIC || room >= left ? least(least(left, PIPE_PIECE), room) : 0;
 }
 
-static int32_t write_pipe(const struct system_call *call, const struct file_record *file, uint32_t base, uint32_t length,
-                          uint32_t offset)
+static int32_t write_pipe(const struct system_call *call, const struct file_record *file, uint32_t base,
+                          uint32_t length, uint32_t offset)
 {
     const uint32_t *done = &call->record->call.done;
     uint32_t pipe = file->object;

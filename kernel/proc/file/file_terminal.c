@@ -2,9 +2,9 @@
 /*
  * Open terminals.
  *
- * A write counts what it has done in record->call.done, so that it can sleep in the middle and, issued again after a boot,
- * goes on behind what is already in the terminal. Input is taken only when its destination is ready (CALL-1): a byte that
- * left the terminal is in the program's memory before anything can sleep.
+ * A write counts what it has done in record->call.done, so that it can sleep in the middle and, issued again after a
+ * boot, goes on behind what is already in the terminal. Input is taken only when its destination is ready (CALL-1): a
+ * byte that left the terminal is in the program's memory before anything can sleep.
  */
 #include "arch/pmap.h"
 #include "call.h"
@@ -121,7 +121,8 @@ static uint32_t terminal_events(const struct system_call *call, const struct fil
 }
 
 /* Room for output, which interrupts make, tells nobody. */
-static bool watch_terminal(const struct file_record *file, uint32_t events, struct watch *watch, struct watcher *watcher)
+static bool watch_terminal(const struct file_record *file, uint32_t events, struct watch *watch,
+                           struct watcher *watcher)
 {
     terminal_watch(file->object, watch, watcher);
     return (events & FILE_WRITABLE) == 0;

@@ -98,7 +98,10 @@ void pipe_let_go(struct pipe_hold *hold);
  */
 MUST_CHECK enum error pipe_set_capacity(uint32_t pipe, uint32_t capacity);
 
-/* Sleep until an end may go on: there is something to read or room to write, or the other end is closed. ERROR_INTERRUPTED. */
+/*
+ * Sleep until an end may go on: there is something to read or room to write, or the other end is closed.
+ * ERROR_INTERRUPTED.
+ */
 MUST_CHECK enum error pipe_wait(uint32_t pipe, enum pipe_end end);
 
 /* Watch for the same (watch.h). The caller ends it. */

@@ -3,9 +3,9 @@
  * What is in pipes: rings of pages in SPACE_PIPES.
  *
  * No program runs in that space and no page of it is seen anywhere: bytes are copied between a program's memory and the
- * frame of a page (vm_content()). Otherwise they are pages like any others: they fault in, are owed to snapshots, and go
- * out when memory is short. Each pipe has the first pages of its ring, all there are as long as nobody asks for more,
- * beside those of other pipes, so that many pipes share a page table; the rest lies further up.
+ * frame of a page (vm_content()). Otherwise they are pages like any others: they fault in, are owed to snapshots, and
+ * go out when memory is short. Each pipe has the first pages of its ring, all there are as long as nobody asks for
+ * more, beside those of other pipes, so that many pipes share a page table; the rest lies further up.
  *
  * A ring is read and written where it stands: the byte `i` of a pipe is at (start + i) % capacity. A pipe that becomes
  * empty starts over at 0, so little in it always is in the same page.
@@ -17,7 +17,8 @@
 #include "vm_fault.h"
 #include <string.h>
 
-_Static_assert(PIPE_FAR_START + PIPES_MAX * PIPE_FAR_PAGES <= USER_END >> PAGE_SHIFT, "the rings of all pipes fit their space");
+_Static_assert(PIPE_FAR_START + PIPES_MAX * PIPE_FAR_PAGES <= USER_END >> PAGE_SHIFT,
+               "the rings of all pipes fit their space");
 _Static_assert(PIPE_NEAR_START % VM_CLUSTER_PAGES == 0, "what is read together belongs to one pipe");
 
 void pipe_content_allow(struct gpn page, struct vm_allowance *out)
@@ -26,8 +27,9 @@ void pipe_content_allow(struct gpn page, struct vm_allowance *out)
     bool is_far = number >= PIPE_FAR_START;
     uint32_t place = is_far ? (number - PIPE_FAR_START) % PIPE_FAR_PAGES : (number - PIPE_NEAR_START) % PIPE_NEAR_PAGES;
 
-    *out = (struct vm_allowance){
-        .may_write = true, .pages_before = place, .pages_after = (is_far ? PIPE_FAR_PAGES : PIPE_NEAR_PAGES) - 1 - place};
+    *out = (struct vm_allowance){.may_write = true,
+                                 .pages_before = place,
+                                 .pages_after = (is_far ? PIPE_FAR_PAGES : PIPE_NEAR_PAGES) - 1 - place};
 }
 
 /* Taking and giving ------------------------------------------------------------------------------------------------ */
@@ -123,7 +125,8 @@ bool pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
     }
     for (uint32_t count = 0; done < length; count++) {
         uint32_t part = part_in_page(at + done, length - done);
-        uint8_t *page = pages[count]; /* NOLINT(clang-analyzer-core.*): find_pages() has found as many as there are parts */
+        /* NOLINT(clang-analyzer-core.*): find_pages() has found as many as there are parts */
+        uint8_t *page = pages[count];
         memcpy(page + ((at + done) & PAGE_MASK), bytes + done, part);
         done += part;
     }

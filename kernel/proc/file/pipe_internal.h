@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of pipes share: pipe.c has the records, pipe_waiting.c who waits, pipe_content.c the pages of the rings,
- * pipe_trim.c gives up the pages of pipes that are empty.
+ * What the files of pipes share: pipe.c has the records, pipe_waiting.c who waits, pipe_content.c the pages of the
+ * rings, pipe_trim.c gives up the pages of pipes that are empty.
  *
  *     PIPE-4  While a pipe is locked nobody but who locked it touches its ring or its pages, and nobody holds any.
  */
@@ -34,8 +34,8 @@ bool pipe_try_lock(uint32_t pipe);
 void pipe_unlock(uint32_t pipe);
 
 /*
- * Where in SPACE_PIPES page `index` of a pipe's ring is: its first pages, all there are as long as nobody asks for more, beside
- * those of other pipes, the rest further up.
+ * Where in SPACE_PIPES page `index` of a pipe's ring is: its first pages, all there are as long as nobody asks for
+ * more, beside those of other pipes, the rest further up.
  */
 #define PIPE_NEAR_PAGES (PIPE_CAPACITY / PAGE_SIZE)
 #define PIPE_FAR_PAGES  (PIPE_CAPACITY_MAX / PAGE_SIZE - PIPE_NEAR_PAGES)
@@ -44,7 +44,7 @@ void pipe_unlock(uint32_t pipe);
 static inline struct gpn pipe_page(uint32_t pipe, uint32_t index)
 {
     uint32_t number = index < PIPE_NEAR_PAGES ? PIPE_NEAR_START + pipe * PIPE_NEAR_PAGES + index
-                                         : PIPE_FAR_START + pipe * PIPE_FAR_PAGES + (index - PIPE_NEAR_PAGES);
+                                              : PIPE_FAR_START + pipe * PIPE_FAR_PAGES + (index - PIPE_NEAR_PAGES);
 
     return gpn_make(SPACE_PIPES, (struct vaddr){number << PAGE_SHIFT});
 }

@@ -34,13 +34,13 @@
 #define F_GETPIPE_SZ    1032u
 #define FD_CLOEXEC      1u
 
-#define AT_FDCWD      (-100)
-#define AT_EMPTY_PATH 0x1000u
+#define AT_FDCWD            (-100)
+#define AT_EMPTY_PATH       0x1000u
 #define AT_SYMLINK_NOFOLLOW 0x100u
-#define ACCESS_READ    4u /* R_OK, W_OK, X_OK */
-#define ACCESS_WRITE   2u
-#define ACCESS_EXECUTE 1u
-#define LINUX_IOV_MAX 1024u
+#define ACCESS_READ         4u /* R_OK, W_OK, X_OK */
+#define ACCESS_WRITE        2u
+#define ACCESS_EXECUTE      1u
+#define LINUX_IOV_MAX       1024u
 
 struct linux_iovec {
     uint32_t base, length;

@@ -2,8 +2,8 @@
 /*
  * The program that the boot loader brought: its argument and environment words are decoded, and it is started.
  *
- * The module's command line is words separated by blanks, each percent-encoded; the word `--` ends the arguments and begins
- * the environment. A loader that passes no line (a web page's emulator) starts the program without arguments.
+ * The module's command line is words separated by blanks, each percent-encoded; the word `--` ends the arguments and
+ * begins the environment. A loader that passes no line (a web page's emulator) starts the program without arguments.
  */
 #include "boot_program.h"
 #include "atomic.h"

@@ -2,13 +2,14 @@
 /*
  * Cloning a program (fork): one instant, whatever the program is made of.
  *
- * First the program's space is collapsed into the source it may have, so that sources do not pile up (space_collapse.c),
- * and records are reserved; that may sleep, and leaves nothing that would matter after a cut. Then, without a sleep:
- * both sides get a space whose regions are copies of the program's, the clone gets a record, open files and a task, and
- * the program's space becomes a source with all the pages it has, wherever they are.
+ * First the program's space is collapsed into the source it may have, so that sources do not pile up
+ * (space_collapse.c), and records are reserved; that may sleep, and leaves nothing that would matter after a cut. Then,
+ * without a sleep: both sides get a space whose regions are copies of the program's, the clone gets a record, open
+ * files and a task, and the program's space becomes a source with all the pages it has, wherever they are.
  *
- * A clone that holds its parent and shares its memory (vfork) gets a record, files and a task, which runs in the parent's
- * space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is divided.
+ * A clone that holds its parent and shares its memory (vfork) gets a record, files and a task, which runs in the
+ * parent's space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is
+ * divided.
  */
 #include "arch/context.h"
 #include "atomic.h"

@@ -76,9 +76,9 @@ static bool begin_overrun(struct registers *registers, uint32_t signal)
 }
 
 /*
- * Run the handler. If its stack cannot take the frame the signal becomes SIGSEGV, which may have another stack; one that
- * has not ends the program. A signal that ends the program may come while the stack is waited for; it is left to the next
- * delivery. Whether a handler runs next; otherwise nothing has changed.
+ * Run the handler. If its stack cannot take the frame the signal becomes SIGSEGV, which may have another stack; one
+ * that has not ends the program. A signal that ends the program may come while the stack is waited for; it is left to
+ * the next delivery. Whether a handler runs next; otherwise nothing has changed.
  */
 static bool enter_handler(struct registers *registers, const struct signal_fault *fault)
 {

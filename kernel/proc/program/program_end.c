@@ -2,9 +2,9 @@
 /*
  * The end of programs.
  *
- * A program ends when its last task has left: its files are closed, its space is given up (space.c), and its parent is told,
- * who may ask for its status; in that order, so that an end which a power cut interrupts can be taken up again from the
- * record.
+ * A program ends when its last task has left: its files are closed, its space is given up (space.c), and its parent is
+ * told, who may ask for its status; in that order, so that an end which a power cut interrupts can be taken up again
+ * from the record.
  */
 #include "atomic.h"
 #include "file/file.h"
@@ -78,9 +78,8 @@ static struct signal_origin origin_of_end(uint32_t index, uint32_t status)
 {
     uint32_t signal = status & STATUS_SIGNAL;
 
-    return (struct signal_origin){.code = signal != 0 ? CLD_KILLED : CLD_EXITED,
-                                  .program = index,
-                                  .value = signal != 0 ? signal : status >> 8};
+    return (struct signal_origin){
+        .code = signal != 0 ? CLD_KILLED : CLD_EXITED, .program = index, .value = signal != 0 ? signal : status >> 8};
 }
 
 /* The last step: nothing sleeps. */
@@ -111,8 +110,8 @@ static void end(uint32_t index)
 }
 
 /*
- * The space of a program that ends goes to one that runs in it, if there is any; if more do, it lends to the others. While
- * programs run no lender ends. A boot may find one without a task in an image that is not as a kernel left it.
+ * The space of a program that ends goes to one that runs in it, if there is any; if more do, it lends to the others.
+ * While programs run no lender ends. A boot may find one without a task in an image that is not as a kernel left it.
  */
 static void leave_space_to_borrower(struct program_record *program, uint32_t index)
 {

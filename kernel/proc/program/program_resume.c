@@ -29,8 +29,7 @@ static bool lender_is_sound(const struct program_record *program)
         return false;
     }
     const struct program_record *lender = program_at(program->lender);
-    return lender->state == PROGRAM_RUNNING && lender->space != 0 &&
-           lender->lender == 0;
+    return lender->state == PROGRAM_RUNNING && lender->space != 0 && lender->lender == 0;
 }
 
 /* A record that a program could not have made is not trusted to be one. */
@@ -98,7 +97,8 @@ enum error program_resume_all(void)
     enum error error = task_resume_all();
 
     for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
-        if (program_at(index)->state != PROGRAM_FREE && program_at(index)->state != PROGRAM_ZOMBIE && program_at(index)->task_count == 0) {
+        if (program_at(index)->state != PROGRAM_FREE && program_at(index)->state != PROGRAM_ZOMBIE &&
+            program_at(index)->task_count == 0) {
             program_destroy(index);
         }
     }

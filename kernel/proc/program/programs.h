@@ -106,8 +106,8 @@ void program_force_signal(struct registers *registers, const struct signal_fault
 void program_deliver_signals(struct registers *registers);
 
 /*
- * The current task's program, whose only task it is, becomes another one: an image that is there already, pristine, with
- * these words; their `bytes` and `size` are not looked at. Who it is and its open files stay.
+ * The current task's program, whose only task it is, becomes another one: an image that is there already, pristine,
+ * with these words; their `bytes` and `size` are not looked at. Who it is and its open files stay.
  * - name: of the image; NULL: the program's own.
  * - may sleep, first and last; after OK the task's registers are those of the first instruction.
  * - ERROR_NOT_FOUND: no such image. ERROR_NO_MEMORY, ERROR_IO, ERROR_INTERRUPTED: the program is as it was.

@@ -3,9 +3,10 @@
  * Proof of records: everything that code below takes for granted about a record is looked at here first, because a
  * checksum proves no more than that somebody wrote it. One pass over each table; nothing is changed.
  *
- * What is counted again at every boot (references of files, open ends of pipes, tasks of a program) need not be right. Nor
- * is anything proved that a program could have brought about itself: any address in its registers, any flags of a file.
- * What a blocked call has achieved is judged by the call, which is made again. What belongs to the processor is made harmless when it is loaded (cpu_sanitise(), cpu_user_load()).
+ * What is counted again at every boot (references of files, open ends of pipes, tasks of a program) need not be right.
+ * Nor is anything proved that a program could have brought about itself: any address in its registers, any flags of a
+ * file. What a blocked call has achieved is judged by the call, which is made again. What belongs to the processor is
+ * made harmless when it is loaded (cpu_sanitise(), cpu_user_load()).
  */
 #include "arch/cpu.h"
 #include "atomic.h"
@@ -76,8 +77,8 @@ static bool parent_is_sound(uint32_t index)
 }
 
 /*
- * One with a task needs a space (owner_is_sound()): its own, or its lender's, which program_adopt() looks at. One without
- * either is about to go: what exec leaves behind has given up its space first.
+ * One with a task needs a space (owner_is_sound()): its own, or its lender's, which program_adopt() looks at. One
+ * without either is about to go: what exec leaves behind has given up its space first.
  */
 static bool space_is_sound(const struct program_record *program)
 {
@@ -100,7 +101,8 @@ static bool descriptors_are_sound(const struct program_record *program)
 {
     for (uint32_t i = 0; i < PROGRAM_FILES_MAX; i++) {
         uint32_t file = program->files[i];
-        if ((program->file_flags[i] & ~(uint32_t)FD_CLOEXEC) != 0 || (file != 0 && file >= record_committed(RECORD_FILE))) {
+        if ((program->file_flags[i] & ~(uint32_t)FD_CLOEXEC) != 0 ||
+            (file != 0 && file >= record_committed(RECORD_FILE))) {
             return false;
         }
     }
@@ -120,7 +122,8 @@ static bool program_is_sound(uint32_t index)
            expect(program->terminal == CONSOLE, type, index, "its terminal") &&
            expect(program->parent_waits <= 1, type, index, "what its parent waits for") &&
            expect(program->umask <= UMASK_MAX, type, index, "its umask") &&
-           expect(program->process_group <= PROGRAMS_MAX && program->session <= PROGRAMS_MAX, type, index, "its group") &&
+           expect(program->process_group <= PROGRAMS_MAX && program->session <= PROGRAMS_MAX, type, index,
+                  "its group") &&
            expect(descriptors_are_sound(program), type, index, "its descriptors");
 }
 
@@ -132,7 +135,8 @@ static bool owner_is_sound(const struct task_record *record)
     uint32_t program = record->program;
 
     return program_is_there(program) && program_at(program)->state <= PROGRAM_EXITING &&
-           (program_at(program)->space != 0 || program_at(program)->lender != 0) && record->tid == program && bit_is_new(program_has_task, program);
+           (program_at(program)->space != 0 || program_at(program)->lender != 0) && record->tid == program &&
+           bit_is_new(program_has_task, program);
 }
 
 static bool segments_are_sound(const struct task_record *record)

@@ -13,7 +13,7 @@
 #include "task/program_usage.h"
 #include <string.h>
 
-#define FIRST_THREAD_ID   4096u /* above every process id */
+#define FIRST_THREAD_ID 4096u /* above every process id */
 
 static struct pool task_pool = {.object_bytes = 0};
 
@@ -117,8 +117,7 @@ static enum error task_validate(uint32_t index)
     const struct task_record *record = task_record_at(index);
 
     if (record->state > TASK_ALIVE || record->program == 0 || record->program >= record_committed(RECORD_PROGRAM) ||
-        program_at(record->program)->state == PROGRAM_FREE ||
-        program_at(program_memory(record->program))->space == 0) {
+        program_at(record->program)->state == PROGRAM_FREE || program_at(program_memory(record->program))->space == 0) {
         log_line("task: record %u is not sound", index);
         return ERROR_FORMAT_DAMAGED;
     }

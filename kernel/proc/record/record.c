@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tables of persistent records in the system window: where each record is, and which pages of them are present. (How
- * pages come and go is in record_pages.c.)
+ * The tables of persistent records in the system window: where each record is, and which pages of them are present.
+ * (How pages come and go is in record_pages.c.)
  *
- * A page of records that is *present* is wired, so that a record in it can be touched anywhere without sleeping. Records of
- * one table come and go in units: one page with all the records it holds, or one record with all its pages. A unit that is
- * not present holds free records, which read as zeroes, and cannot be written. The region table and the terminals' are
- * present from their beginning up to some page, without holes. After a boot a unit is present if the image holds a page of
- * it.
+ * A page of records that is *present* is wired, so that a record in it can be touched anywhere without sleeping.
+ * Records of one table come and go in units: one page with all the records it holds, or one record with all its pages.
+ * A unit that is not present holds free records, which read as zeroes, and cannot be written. The region table and the
+ * terminals' are present from their beginning up to some page, without holes. After a boot a unit is present if the
+ * image holds a page of it.
  */
 #include "record.h"
 #include "atomic.h"
@@ -17,11 +17,12 @@
 #include "log.h"
 #include "record_internal.h"
 
-#define WINDOW_PAGES  ((SYSTEM_END - SYSTEM_START) >> PAGE_SHIFT)
+#define WINDOW_PAGES   ((SYSTEM_END - SYSTEM_START) >> PAGE_SHIFT)
 #define UNIT_BYTES_MAX sizeof(struct program_record)
 
 /* Index 0 of these means none. */
-static const uint32_t first_index[RECORD_TYPES] = {[RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_SPACE] = SPACES_FIRST};
+static const uint32_t first_index[RECORD_TYPES] = {
+    [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_SPACE] = SPACES_FIRST};
 
 static uint32_t ends[RECORD_TYPES]; /* of each table: the page behind the last one present. Volatile. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between record.c, which knows where records are, and record_pages.c, which has their pages brought in and taken out. Pages
- * are counted from the beginning of a table.
+ * Between record.c, which knows where records are, and record_pages.c, which has their pages brought in and taken out.
+ * Pages are counted from the beginning of a table.
  */
 #ifndef RECORD_INTERNAL_H
 #define RECORD_INTERNAL_H

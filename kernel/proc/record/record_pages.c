@@ -18,7 +18,8 @@
 #define BUDGET_PARTS 64u /* of which a table has some for certain */
 
 static const uint32_t guaranteed_parts[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = 8, [RECORD_TASK] = 2, [RECORD_FILE] = 2, [RECORD_REGION] = 14, [RECORD_SPACE] = 1, [RECORD_PIPE] = 2,
+    [RECORD_PROGRAM] = 8, [RECORD_TASK] = 2,  [RECORD_FILE] = 2,
+    [RECORD_REGION] = 14, [RECORD_SPACE] = 1, [RECORD_PIPE] = 2,
 };
 
 /* Volatile. */
@@ -144,8 +145,8 @@ static enum error commit_pages(enum record_type type, uint32_t pages)
     uint32_t page;
 
     while (find_absent(type, 0, pages, false, &page)) {
-        enum error error = record_page_is_moving(type, page) ? wait_queue_sleep(&moved, DEADLINE_NEVER, true)
-                                                                  : bring_in(type, page);
+        enum error error =
+            record_page_is_moving(type, page) ? wait_queue_sleep(&moved, DEADLINE_NEVER, true) : bring_in(type, page);
         if (error != OK && !task_wait_goes_on(error)) {
             return error;
         }
@@ -203,7 +204,10 @@ enum error record_reserve(enum record_type type, uint32_t count)
 
 /* Out -------------------------------------------------------------------------------------------------------------- */
 
-/* Nothing is in a unit, and nobody finds it from the first step on. What cannot be discarded holds free records, as it did. */
+/*
+ * Nothing is in a unit, and nobody finds it from the first step on. What cannot be discarded holds free records, as it
+ * did.
+ */
 static void take_out(enum record_type type, uint32_t page)
 {
     struct gpn first = record_page(&record_layouts[type], page);
@@ -288,7 +292,8 @@ static enum error resume_page(enum record_type type, uint32_t page)
     const struct record_layout *layout = &record_layouts[type];
 
     if (!record_has_holes(type)) {
-        return commit_pages(type, record_pages_for(layout, (uint32_t)(((uint64_t)page << PAGE_SHIFT) / layout->bytes) + 1));
+        return commit_pages(type,
+                            record_pages_for(layout, (uint32_t)(((uint64_t)page << PAGE_SHIFT) / layout->bytes) + 1));
     }
     page -= page % record_unit_pages(type);
     return record_page_is_present(type, page) ? OK : bring_in(type, page);
@@ -297,7 +302,8 @@ static enum error resume_page(enum record_type type, uint32_t page)
 static enum error resume_table(struct store *store, enum record_type type)
 {
     const struct record_layout *layout = &record_layouts[type];
-    struct gpn first = record_page(layout, 0), end = record_page(layout, record_pages_for(layout, layout->count)), page = first;
+    struct gpn first = record_page(layout, 0), end = record_page(layout, record_pages_for(layout, layout->count)),
+               page = first;
     struct store_entry entry;
     enum error error;
 

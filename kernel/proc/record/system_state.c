@@ -2,9 +2,9 @@
 /*
  * The system record: written by this kernel, and judged when it comes from another one.
  *
- * A kernel goes on with an image of another version as long as every record type has the version and size it knows. It also
- * needs a processor with at least the features that programs have seen: a C library picks its routines once and keeps the
- * choice in memory. They have seen what any processor had that the image was booted on.
+ * A kernel goes on with an image of another version as long as every record type has the version and size it knows. It
+ * also needs a processor with at least the features that programs have seen: a C library picks its routines once and
+ * keeps the choice in memory. They have seen what any processor had that the image was booted on.
  */
 #include "system_state.h"
 #include "atomic.h"
@@ -53,9 +53,9 @@ static enum error judge_records(const struct system_state *found, char *reason, 
     for (uint32_t type = 0; type < RECORD_TYPES; type++) {
         const struct record_layout *known = &record_layouts[type];
         if (found->records[type].version != known->version || found->records[type].bytes != known->bytes) {
-            kernel_snprintf(reason, reason_size, "its %s records are of version %u (%u bytes), this kernel reads %u (%u)",
-                            known->name, found->records[type].version, found->records[type].bytes, known->version,
-                            known->bytes);
+            kernel_snprintf(reason, reason_size,
+                            "its %s records are of version %u (%u bytes), this kernel reads %u (%u)", known->name,
+                            found->records[type].version, found->records[type].bytes, known->version, known->bytes);
             return ERROR_FORMAT_VERSION;
         }
     }

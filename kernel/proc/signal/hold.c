@@ -2,9 +2,9 @@
 /*
  * Holding programs, and letting them go. See program_hold.h.
  *
- * A task that is held sleeps in trap_return(), where the task's registers are those it will go on with: a capture there is
- * one of a task in user mode, or, after a boot, one that still has its call to issue again. The sleep takes part in no
- * time slice and writes nothing, so a held program costs a snapshot nothing.
+ * A task that is held sleeps in trap_return(), where the task's registers are those it will go on with: a capture there
+ * is one of a task in user mode, or, after a boot, one that still has its call to issue again. The sleep takes part in
+ * no time slice and writes nothing, so a held program costs a snapshot nothing.
  */
 #include "atomic.h"
 #include "linux/linux_abi.h"

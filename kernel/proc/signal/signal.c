@@ -2,8 +2,8 @@
 /*
  * Signals: sending, masks and actions. (What is pending: task/pending.c; what is done about it: program/deliver.c.)
  *
- * What siginfo says of a pending signal is in the program's record, once for all its tasks. There is no job control: the
- * signals that would stop a program are ignored.
+ * What siginfo says of a pending signal is in the program's record, once for all its tasks. There is no job control:
+ * the signals that would stop a program are ignored.
  */
 #include "signal.h"
 #include "atomic.h"

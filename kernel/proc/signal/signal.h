@@ -31,15 +31,17 @@ MUST_CHECK enum error signal_send_group(uint32_t process_group, uint32_t signal)
 void signal_send_task(struct task *task, uint32_t signal);
 
 /*
- * The same with what siginfo says; without, it says that the kernel sent the signal. A signal that is pending already keeps
- * what it had.
+ * The same with what siginfo says; without, it says that the kernel sent the signal. A signal that is pending already
+ * keeps what it had.
  */
 MUST_CHECK enum error signal_send_from(uint32_t program, uint32_t signal, const struct signal_origin *origin);
 MUST_CHECK enum error signal_send_group_from(uint32_t process_group, uint32_t signal,
                                              const struct signal_origin *origin);
 void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin);
 
-/* A mask without the signals that cannot be blocked. What is pending and ignored goes when it is not blocked any more. */
+/*
+ * A mask without the signals that cannot be blocked. What is pending and ignored goes when it is not blocked any more.
+ */
 void signal_set_mask(struct task *task, uint32_t low, uint32_t high);
 
 /* What a program does about a signal from now on. If that is nothing, those that are pending go. */

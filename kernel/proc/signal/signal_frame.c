@@ -23,7 +23,8 @@
 #define EFLAGS_TRAP      0x00000100u
 #define EFLAGS_DIRECTION 0x00000400u
 #define EFLAGS_RESUME    0x00010000u
-#define EFLAGS_RESTORED  0x00050DD5u /* what a return from a handler sets: arithmetic, direction, trap, resume, alignment */
+/* what a return from a handler sets: arithmetic, direction, trap, resume, alignment */
+#define EFLAGS_RESTORED 0x00050DD5u
 
 struct signal_context {
     uint32_t gs, fs, es, ds;

@@ -48,8 +48,8 @@ static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
 }
 
 /*
- * Records for one more region. A program that has many already leaves enough for others to be cloned, to be started and to have
- * a few: the height of its tree says how many it has at least.
+ * Records for one more region. A program that has many already leaves enough for others to be cloned, to be started and
+ * to have a few: the height of its tree says how many it has at least.
  */
 static enum error reserve_growth(struct address_space space)
 {
@@ -120,9 +120,9 @@ static enum error exchange_regions(struct address_space space, uint32_t first, u
 }
 
 /*
- * The first step of taking memory away: the range is a guard without content afterwards. Once it is a guard there is no way
- * back, and memory that the discarding lacks is waited for. ERROR_NO_MEMORY: nothing has changed, or the space has to do
- * without (vm_reclaim_wait()). ERROR_INTERRUPTED: go on later.
+ * The first step of taking memory away: the range is a guard without content afterwards. Once it is a guard there is no
+ * way back, and memory that the discarding lacks is waited for. ERROR_NO_MEMORY: nothing has changed, or the space has
+ * to do without (vm_reclaim_wait()). ERROR_INTERRUPTED: go on later.
  */
 static enum error empty_range(struct address_space space, uint32_t first, uint32_t count)
 {

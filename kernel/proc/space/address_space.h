@@ -56,7 +56,8 @@ MUST_CHECK enum error address_space_map_anywhere(struct address_space space, uin
 
 /*
  * Take a range away: content, then regions. Holes are fine. May sleep.
- * - ERROR_NO_MEMORY: nothing has changed, or the program is to end for want of memory. ERROR_INTERRUPTED: call it again.
+ * - ERROR_NO_MEMORY: nothing has changed, or the program is to end for want of memory. ERROR_INTERRUPTED: call it
+ *   again.
  */
 MUST_CHECK enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count);
 

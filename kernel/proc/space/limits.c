@@ -65,8 +65,8 @@ static bool fits(const struct program_record *program, const struct limit *limit
     if (limit->soft == RLIMIT_NONE_64) {
         return true;
     }
-    uint32_t mapped = count_mapped(program, 0, USER_END_PAGE, data_only) -
-                      count_mapped(program, first, first + replaced, data_only);
+    uint32_t mapped =
+        count_mapped(program, 0, USER_END_PAGE, data_only) - count_mapped(program, first, first + replaced, data_only);
     return (uint64_t)mapped + count <= limit->soft >> PAGE_SHIFT;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table that the regions of all programs and sources are in: its records, and giving back those that it does not need.
+ * The table that the regions of all programs and sources are in: its records, and giving back those that it does not
+ * need.
  *
- * Nobody but trees knows regions by their index, so they are moved together before the end of the table is given back. That
- * changes the roots of trees; whoever keeps one keeps it in the record of a program or a space.
+ * Nobody but trees knows regions by their index, so they are moved together before the end of the table is given back.
+ * That changes the roots of trees; whoever keeps one keeps it in the record of a program or a space.
  */
 #include "regions.h"
 #include "atomic.h"
@@ -11,7 +12,7 @@
 
 struct vm_region_table region_table;
 
-#define REGION_CLONE_MARGIN 192u /* that a clone leaves for programs that map, protect and unmap a little */
+#define REGION_CLONE_MARGIN 192u  /* that a clone leaves for programs that map, protect and unmap a little */
 #define REGIONS_SPARE       640u  /* that stay when regions are given back: more than anybody has to leave */
 #define REGIONS_TRIM_MIN    1024u /* free ones that are worth the trouble when somebody needs pages */
 #define REGIONS_TRIM_ENOUGH 2048u /* and when nobody does */
@@ -39,7 +40,10 @@ static void follow(uint32_t *root)
     }
 }
 
-/* One step for whoever looks. It costs what has been freed since the last time, as long as that is half of what there is. */
+/*
+ * One step for whoever looks. It costs what has been freed since the last time, as long as that is half of what there
+ * is.
+ */
 static void compact_regions(void)
 {
     vm_region_compact(&region_table);
@@ -56,7 +60,8 @@ static void trim(bool all)
 {
     uint32_t surplus = vm_region_surplus(&region_table);
 
-    if (surplus < REGIONS_TRIM_MIN || (!all && (surplus < region_table.committed / 2 || surplus < REGIONS_TRIM_ENOUGH))) {
+    if (surplus < REGIONS_TRIM_MIN ||
+        (!all && (surplus < region_table.committed / 2 || surplus < REGIONS_TRIM_ENOUGH))) {
         return;
     }
     compact_regions();

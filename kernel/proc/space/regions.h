@@ -11,8 +11,8 @@
 extern struct vm_region_table region_table;
 
 /*
- * Begin with an empty table, or with the one that the records hold; all trees in it are then to be adopted, and only when
- * that is said does the table give back what it does not need.
+ * Begin with an empty table, or with the one that the records hold; all trees in it are then to be adopted, and only
+ * when that is said does the table give back what it does not need.
  * - regions_start(): may sleep. ERROR_NO_MEMORY. regions_adopt(): ERROR_FORMAT_DAMAGED.
  */
 MUST_CHECK enum error regions_start(void);

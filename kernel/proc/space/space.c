@@ -38,8 +38,7 @@ uint32_t *space_regions(struct space_id space)
     return owner != 0 ? &program_at(owner)->region_root : &space_at(space)->region_root;
 }
 
-/* Creation ----------------------------------------------------------------------------------------------------------
- */
+/* Creation --------------------------------------------------------------------------------------------------------- */
 
 enum error space_reserve(uint32_t count)
 {
@@ -78,8 +77,7 @@ void space_set_source(struct space_id space, struct space_id source)
     vm_lineage_set_source(space, source);
 }
 
-/* Copies and images -------------------------------------------------------------------------------------------------
- */
+/* Copies and images ------------------------------------------------------------------------------------------------ */
 
 static void become_copy(struct vm_region_attributes *attributes, void *context)
 {
@@ -158,8 +156,7 @@ struct space_id space_image_named(const char *name)
     return SPACE_SHARED;
 }
 
-/* The end ------------------------------------------------------------------------------------------------------------
- */
+/* The end ---------------------------------------------------------------------------------------------------------- */
 
 struct space_id space_abandon(struct program_record *program)
 {
@@ -228,8 +225,7 @@ void space_collect(struct space_id space)
     }
 }
 
-/* After a boot -------------------------------------------------------------------------------------------------------
- */
+/* After a boot ----------------------------------------------------------------------------------------------------- */
 
 static bool is_sound(uint32_t index)
 {

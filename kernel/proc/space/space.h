@@ -5,14 +5,14 @@
  * A program owns one space. When it is cloned, its space becomes a source with the regions as they are; the program and
  * its clone get new spaces whose regions are copies of it (vm_lineage.h). So cloning costs what the regions cost,
  * whatever is in them. A source ends with its last child. A space that is the only child its source has left is
- * collapsed into it: it gives the source what it has written since, and the program lives in that space again, as if nothing had
- * been.
+ * collapsed into it: it gives the source what it has written since, and the program lives in that space again, as if
+ * nothing had been.
  *
  *     SPACE-1  A space has at most one source, and all its regions of VM_BACKING_COPY name it.
  *     SPACE-2  An owned space has no children. Its regions are in the program's record, those of a source in its own.
  *     SPACE-3  A source has children; one that has none is on its way out, and the next boot finishes that.
- * A program image is a source, too: the space that it was loaded into, pristine. Its programs are copies of it, so
- * they share what they do not write, and another one can be started from it (exec). It ends with the last of them, and is
+ * A program image is a source, too: the space that it was loaded into, pristine. Its programs are copies of it, so they
+ * share what they do not write, and another one can be started from it (exec). It ends with the last of them, and is
  * never collapsed with a program.
  *
  * A clone that holds its parent (vfork) needs no space: its task runs in the parent's, which is its lender, until it
@@ -84,7 +84,10 @@ MUST_CHECK enum error space_bound_sources(uint32_t program);
 struct elf_plan;
 MUST_CHECK enum error space_make_image(uint32_t program, const struct elf_plan *plan);
 
-/* Whether a space is that of an image; the image of a program, or of its lender; the one of a name; none: there is none. */
+/*
+ * Whether a space is that of an image; the image of a program, or of its lender; the one of a name; none: there is
+ * none.
+ */
 bool space_is_image(struct space_id space);
 struct space_id space_image_of(const struct program_record *program);
 struct space_id space_image_named(const char *name);

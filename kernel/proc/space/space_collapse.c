@@ -62,7 +62,10 @@ static enum error hand_over(struct program_record *program, struct space_id sour
     return OK;
 }
 
-/* The first page of the program at or above `page` that is in a region, and the end of that region; USER_END_PAGE: none. */
+/*
+ * The first page of the program at or above `page` that is in a region, and the end of that region; USER_END_PAGE:
+ * none.
+ */
 static const struct vm_region *next_part(const struct program_record *program, uint32_t page, uint32_t *first,
                                          uint32_t *end)
 {
@@ -104,7 +107,8 @@ static void restrict_to_regions(struct space_id space, uint32_t root)
 {
     const struct vm_region *region;
 
-    for (uint32_t page = 0; (region = vm_region_next(&region_table, root, page)) != NULL; page = vm_region_end(region)) {
+    for (uint32_t page = 0; (region = vm_region_next(&region_table, root, page)) != NULL;
+         page = vm_region_end(region)) {
         vm_restrict(page_in(space, region->first_page), region->page_count, region->protection != 0,
                     (region->protection & VM_WRITE) != 0);
     }
@@ -159,7 +163,8 @@ enum error space_collapse(uint32_t index)
             error = vm_give_to_source(space);
         }
         if (error == OK) {
-            error = vm_discard(page_in(space, USER_FIRST_PAGE), USER_END_PAGE - USER_FIRST_PAGE); /* what it had borrowed */
+            /* what it had borrowed */
+            error = vm_discard(page_in(space, USER_FIRST_PAGE), USER_END_PAGE - USER_FIRST_PAGE);
         }
         if (error == OK) {
             error = become_source(index, source);
@@ -168,8 +173,7 @@ enum error space_collapse(uint32_t index)
     return error;
 }
 
-/* Sources ------------------------------------------------------------------------------------------------------------
- */
+/* Sources ---------------------------------------------------------------------------------------------------------- */
 
 static bool has_source(struct space_id space)
 {

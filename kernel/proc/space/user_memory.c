@@ -167,7 +167,9 @@ enum error user_copy_out(struct vaddr destination, const void *source, uint32_t 
     return OK;
 }
 
-/* What was made ready first may have been closed to writing again, or be about to be: over all of them until none is. */
+/*
+ * What was made ready first may have been closed to writing again, or be about to be: over all of them until none is.
+ */
 static enum error open_all_of(const struct user_range *ranges, uint32_t count)
 {
     enum error error = OK;

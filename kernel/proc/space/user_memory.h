@@ -45,8 +45,8 @@ MUST_CHECK enum error user_copy_in(void *destination, struct vaddr source, uint3
 MUST_CHECK enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length);
 
 /*
- * The same to several places at one instant: either all are written or none. For what a call has also read there, and would
- * read again if it were issued again.
+ * The same to several places at one instant: either all are written or none. For what a call has also read there, and
+ * would read again if it were issued again.
  * - count: 1 .. USER_OUTPUTS_MAX. May sleep, before the first byte is copied. Errors as user_prepare().
  */
 #define USER_OUTPUTS_MAX 3u

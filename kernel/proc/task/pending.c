@@ -3,8 +3,8 @@
  * The signals that are pending in a task: which is next, and whether a wait goes on in spite of them. (Sending is in
  * signal/signal.c, delivery in program/deliver.c.)
  *
- * A signal that would be ignored is dropped when it is sent or, if it is blocked then, when it is not any more; so one that
- * is pending and not blocked always means something.
+ * A signal that would be ignored is dropped when it is sent or, if it is blocked then, when it is not any more; so one
+ * that is pending and not blocked always means something.
  */
 #include "pending.h"
 #include "linux/linux_abi.h"

@@ -29,15 +29,17 @@ bool task_ignores(const struct program_record *program, uint32_t signal);
 /* The lowest signal that is pending and not blocked; 0: none. */
 uint32_t task_next_signal(const struct task_record *record);
 
-/* The one to be delivered next: what ends the program comes first, as nothing is gained by handlers that will not run. */
+/*
+ * The one to be delivered next: what ends the program comes first, as nothing is gained by handlers that will not run.
+ */
 uint32_t task_next_to_deliver(const struct task *task);
 
 /* Whether the task has a signal that it does not block: a wait must then end with EINTR or be restarted. */
 bool task_has_signal(const struct task *task);
 
 /*
- * Whether a wait for memory that came to `error` is to be taken up again: it was interrupted, and the current task has no
- * signal that ends its program. Nothing less may call it off, since no handler expects that its own stack, or a call
+ * Whether a wait for memory that came to `error` is to be taken up again: it was interrupted, and the current task has
+ * no signal that ends its program. Nothing less may call it off, since no handler expects that its own stack, or a call
  * that does not wait for anybody, fails with EINTR.
  */
 bool task_wait_goes_on(enum error error);

@@ -2,14 +2,14 @@
 /*
  * The accounts of programs (vm_account.h) and how they outlive a reboot.
  *
- * Counting dirties nothing: it happens in volatile memory. What is counted becomes persistent where something is written
- * anyway. A program's counts go into the record of each task of it that is captured after a stop, and a task is captured
- * only if it ran; one that does not run has no faults. When a task ends, they go into its program's record, which changes
- * then. The system's counts are a part of the system record, which is no page and goes with every commit. So an idle
- * system writes nothing, and a program that only reads writes no page more than it would without accounts.
+ * Counting dirties nothing: it happens in volatile memory. What is counted becomes persistent where something is
+ * written anyway. A program's counts go into the record of each task of it that is captured after a stop, and a task is
+ * captured only if it ran; one that does not run has no faults. When a task ends, they go into its program's record,
+ * which changes then. The system's counts are a part of the system record, which is no page and goes with every commit.
+ * So an idle system writes nothing, and a program that only reads writes no page more than it would without accounts.
  *
- * After a cut, counts are those of the generation resumed, give or take what others did to a program while it slept (its
- * pages written or taken away): that becomes persistent when it runs again.
+ * After a cut, counts are those of the generation resumed, give or take what others did to a program while it slept
+ * (its pages written or taken away): that becomes persistent when it runs again.
  */
 #ifndef PROGRAM_ACCOUNT_H
 #define PROGRAM_ACCOUNT_H

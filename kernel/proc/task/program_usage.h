@@ -4,9 +4,10 @@
  * and that one's ended children have.
  *
  * The scheduler counts how long a thread has run. That time is divided where a task enters the kernel and where it
- * leaves; what interrupts take is counted where they came. Counting happens in volatile memory. It becomes persistent as
- * the counts of faults do (program_account.h): with the record of a task that is captured, which it is only if it ran; so
- * a clock of the processor never shows less after a boot than a program can remember, and an idle system writes nothing.
+ * leaves; what interrupts take is counted where they came. Counting happens in volatile memory. It becomes persistent
+ * as the counts of faults do (program_account.h): with the record of a task that is captured, which it is only if it
+ * ran; so a clock of the processor never shows less after a boot than a program can remember, and an idle system writes
+ * nothing.
  */
 #ifndef PROGRAM_USAGE_H
 #define PROGRAM_USAGE_H

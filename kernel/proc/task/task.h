@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside kernel/proc: tasks, the threads of programs: which there are, what of them a snapshot gets, and the system call that
- * one is in. (Their life is in program/task.c.)
+ * Inside kernel/proc: tasks, the threads of programs: which there are, what of them a snapshot gets, and the system
+ * call that one is in. (Their life is in program/task.c.)
  */
 #ifndef TASK_H
 #define TASK_H
@@ -13,20 +13,20 @@
 
 /* A task while it lives in this boot. Volatile. */
 struct task {
-    struct cpu_user_context context;  /* the live FPU, TLS and space */
+    struct cpu_user_context context; /* the live FPU, TLS and space */
     struct task_record *record;
     struct program_record *program;
     uint32_t program_index;
     struct thread *thread;
-    struct registers *registers;      /* of its last entry into the kernel, on its kernel stack; NULL before */
-    uint32_t call_number;             /* while in_call */
-    bool in_call;                     /* between the entry of a system call and its result */
-    bool committed;                   /* the call has changed something and has no result yet: CALL-2 */
-    uint64_t user_ns, system_ns;      /* on the processor, up to the mark (program_usage.h) */
-    uint64_t processor_mark_ns;       /* of the thread's time: its last entry into the kernel or leaving */
-    bool in_kernel;                   /* since the mark */
-    bool dying;                       /* leaves at the next trap_return */
-    bool listed[2];                   /* on the list of tasks to capture, of this half: see capture.c */
+    struct registers *registers; /* of its last entry into the kernel, on its kernel stack; NULL before */
+    uint32_t call_number;        /* while in_call */
+    bool in_call;                /* between the entry of a system call and its result */
+    bool committed;              /* the call has changed something and has no result yet: CALL-2 */
+    uint64_t user_ns, system_ns; /* on the processor, up to the mark (program_usage.h) */
+    uint64_t processor_mark_ns;  /* of the thread's time: its last entry into the kernel or leaving */
+    bool in_kernel;              /* since the mark */
+    bool dying;                  /* leaves at the next trap_return */
+    bool listed[2];              /* on the list of tasks to capture, of this half: see capture.c */
     struct task *next_listed[2];
 };
 
@@ -49,12 +49,15 @@ void task_end_others(const struct task *task);
 void task_move_program(uint32_t program, struct space_id space);
 
 /*
- * The current task is about to change what a capture would see: its registers, FPU state or segments. It is captured first
- * if the last stop has not got it yet. Call it after the last sleep before the change.
+ * The current task is about to change what a capture would see: its registers, FPU state or segments. It is captured
+ * first if the last stop has not got it yet. Call it after the last sleep before the change.
  */
 void task_touch(struct task *task);
 
-/* The same for one that is about to run on, whose call, if any, is over: captured if it is due, and due at the next stop. */
+/*
+ * The same for one that is about to run on, whose call, if any, is over: captured if it is due, and due at the next
+ * stop.
+ */
 void task_runs_on(struct task *task);
 
 /* It does not: everything that is due is captured, and this task will not be. */
@@ -72,9 +75,9 @@ void program_call_begin(struct registers *registers);
 void program_call_end(struct registers *registers, int32_t result);
 
 /*
- * What the current task's system call is for is about to be done: from now on nothing sleeps until the call has its result,
- * or until program_call_keep(). Whoever changes on behalf of a call what a snapshot would see says so; again is nothing
- * more, and so it is outside of calls.
+ * What the current task's system call is for is about to be done: from now on nothing sleeps until the call has its
+ * result, or until program_call_keep(). Whoever changes on behalf of a call what a snapshot would see says so; again is
+ * nothing more, and so it is outside of calls.
  */
 void program_call_commit(void);
 

@@ -37,9 +37,9 @@ extern struct wait_queue console_work;
 MUST_CHECK enum error terminal_sleep(uint64_t deadline_boot_ns);
 
 /*
- * The serial line's end (terminal_window.c). window_take(): whether a byte that came is one that was typed; the others tell
- * of another size. In interrupt context. window_wish(): such a size, once. window_apply(): make the object that large, and show
- * it again.
+ * The serial line's end (terminal_window.c). window_take(): whether a byte that came is one that was typed; the others
+ * tell of another size. In interrupt context. window_wish(): such a size, once. window_apply(): make the object that
+ * large, and show it again.
  */
 void window_start(struct terminal_window window);
 bool window_is_terminal(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a change of a terminal object asks for outside: bytes for the serial line, rows for the screen, readers to wake; and
- * messages of the kernel, which are such changes.
+ * What a change of a terminal object asks for outside: bytes for the serial line, rows for the screen, readers to wake;
+ * and messages of the kernel, which are such changes.
  */
 #include "atomic.h"
 #include "console_stream.h"

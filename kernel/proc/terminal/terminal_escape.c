@@ -3,8 +3,9 @@
  * Escape sequences: what programs write to a terminal beside text.
  *
  * Of ECMA-48 and the VT100 it knows: cursor movement, erasing, inserting and deleting characters and lines, a scroll
- * region, 16 colours (others become the nearest of them), saving the cursor, hiding it, the other screen, and the modes of enum terminal_mode. Any byte is good at any time: parameters are clipped to the screen,
- * unknown sequences are skipped.
+ * region, 16 colours (others become the nearest of them), saving the cursor, hiding it, the other screen, and the modes
+ * of enum terminal_mode. Any byte is good at any time: parameters are clipped to the screen, unknown sequences are
+ * skipped.
  */
 #include "terminal_object.h"
 #include "terminal_screen.h"
@@ -126,7 +127,8 @@ static uint32_t colour_of_table(uint32_t index)
 /* 38 ; 5 ; N or 38 ; 2 ; R ; G ; B. Returns how many parameters that were. */
 static uint32_t set_extended_colour(struct terminal *terminal, uint32_t index)
 {
-    uint32_t shift = parameter(terminal, index, 0) == CODE_EXTENDED_FOREGROUND ? CELL_FOREGROUND_SHIFT : CELL_BACKGROUND_SHIFT;
+    uint32_t shift =
+        parameter(terminal, index, 0) == CODE_EXTENDED_FOREGROUND ? CELL_FOREGROUND_SHIFT : CELL_BACKGROUND_SHIFT;
 
     if (parameter(terminal, index + 1, 0) == 5) {
         set_colour(&terminal->cursor, shift, colour_of_table(parameter(terminal, index + 2, 0)));
@@ -204,7 +206,7 @@ static void set_private_mode(struct terminal *terminal, struct terminal_effects 
     static const struct {
         uint32_t number;
         enum terminal_mode mode;
-    } kept[] = {{1, MODE_CURSOR_KEYS},   {1000, MODE_MOUSE},      {1002, MODE_MOUSE_DRAG},
+    } kept[] = {{1, MODE_CURSOR_KEYS},  {1000, MODE_MOUSE},      {1002, MODE_MOUSE_DRAG},
                 {1003, MODE_MOUSE_ALL}, {1006, MODE_MOUSE_LONG}, {2004, MODE_BRACKETED_PASTE}};
 
     if (number == 7 || number == 25) {

@@ -2,11 +2,11 @@
 /*
  * Who has the keyboard: the process group that what is typed goes to.
  *
- * A shell gives it to its jobs and takes it back, as everywhere. Beside that the kernel starts programs, one on another's
- * terminal: each is a session of its own, which its leader, a child of nobody, stands for. The newest has the keyboard,
- * and a line says so and how to change it: the suspend character in a group that nobody could take up again (the
- * leader's own) gives the keyboard to the next session in turn. When a group is gone, its session gets the keyboard back,
- * and when that is gone, the youngest of the others.
+ * A shell gives it to its jobs and takes it back, as everywhere. Beside that the kernel starts programs, one on
+ * another's terminal: each is a session of its own, which its leader, a child of nobody, stands for. The newest has the
+ * keyboard, and a line says so and how to change it: the suspend character in a group that nobody could take up again
+ * (the leader's own) gives the keyboard to the next session in turn. When a group is gone, its session gets the
+ * keyboard back, and when that is gone, the youngest of the others.
  *
  * Who has it persists. Which session that was is looked at while it is there.
  */
@@ -19,8 +19,8 @@ static uint32_t front_session[TERMINALS_MAX]; /* of the group that had the keybo
 /* One without a task is being made, or on its way out. */
 static bool is_running(uint32_t program)
 {
-    return program > 0 && program < record_committed(RECORD_PROGRAM) &&
-           program_at(program)->state == PROGRAM_RUNNING && program_at(program)->task_count > 0;
+    return program > 0 && program < record_committed(RECORD_PROGRAM) && program_at(program)->state == PROGRAM_RUNNING &&
+           program_at(program)->task_count > 0;
 }
 
 /* A running program of a group; 0: there is none. It is the one that the group is named after, nearly always. */

@@ -28,7 +28,8 @@
 #define TERMINAL_ROWS_MIN    2u
 #define TERMINAL_COLUMNS_MIN 8u
 #define TERMINAL_COLUMNS_MAX 512u
-#define TERMINAL_CELLS       32768u /* screen, the screen behind it, and scrollback; half of them at most are a screen */
+/* screen, the screen behind it, and scrollback; half of them at most are a screen */
+#define TERMINAL_CELLS      32768u
 #define TERMINAL_INPUT_MAX  4096u /* bytes typed and not yet read; a line has at most one less */
 #define TERMINAL_PARAMETERS 16u
 
@@ -128,8 +129,8 @@ struct terminal {
 /* What the functions below ask their caller to do. Volatile. */
 struct terminal_effects {
     uint32_t changed_from, changed_to; /* rows of the screen: [from, to) */
-    bool readable;         /* readers may look again */
-    uint32_t signal;       /* to the foreground; 0: none */
+    bool readable;                     /* readers may look again */
+    uint32_t signal;                   /* to the foreground; 0: none */
     uint32_t stream_length;
     uint8_t stream[TERMINAL_STREAM_BYTES];
     void (*send)(const uint8_t *bytes, uint32_t length); /* the stream, when it is full and at terminal_flush() */
@@ -184,14 +185,14 @@ const terminal_cell_t *terminal_main_row(const struct terminal *terminal, uint32
 void terminal_clip_size(uint32_t *rows, uint32_t *columns);
 
 /*
- * Another size (terminal_resize.c). Lines are cut or filled up, not wrapped anew; what is left of the cursor's line stays on
- * the screen. The size is one that terminal_clip_size() leaves alone. Returns whether it was another one.
+ * Another size (terminal_resize.c). Lines are cut or filled up, not wrapped anew; what is left of the cursor's line
+ * stays on the screen. The size is one that terminal_clip_size() leaves alone. Returns whether it was another one.
  */
 bool terminal_resize(struct terminal *terminal, struct terminal_effects *effects, uint32_t rows, uint32_t columns);
 
 /*
- * A line for people above the one that the cursor is in, which stays as it is, on the main screen (terminal_resize.c). False:
- * there is no place for it.
+ * A line for people above the one that the cursor is in, which stays as it is, on the main screen (terminal_resize.c).
+ * False: there is no place for it.
  */
 bool terminal_insert_line(struct terminal *terminal, struct terminal_effects *effects, const char *text);
 

@@ -62,12 +62,14 @@ static bool input_is_sound(const struct terminal *terminal)
 
 static bool outbox_is_sound(const struct terminal_outbox *outbox)
 {
-    return outbox->written <= UINT64_MAX / 2 && outbox->released <= outbox->written && outbox->written - outbox->released <= TERMINAL_OUTBOX_BYTES;
+    return outbox->written <= UINT64_MAX / 2 && outbox->released <= outbox->written &&
+           outbox->written - outbox->released <= TERMINAL_OUTBOX_BYTES;
 }
 
 enum error terminal_validate(const struct terminal *terminal)
 {
-    bool is_sound = input_is_sound(terminal) && terminal_screen_is_sound(terminal) && outbox_is_sound(&terminal->outbox);
+    bool is_sound =
+        input_is_sound(terminal) && terminal_screen_is_sound(terminal) && outbox_is_sound(&terminal->outbox);
 
     return is_sound ? OK : ERROR_FORMAT_DAMAGED;
 }

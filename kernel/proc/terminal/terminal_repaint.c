@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A terminal's record as bytes for another terminal that shows it: what was there goes up and out of the screen, then come
- * the cells of the main screen and of the other one, the modes, the region, both cursors, and the beginning of a sequence
- * or of a character that was not complete. Of colours the 16 are sent that cells keep (terminal_escape.c).
+ * A terminal's record as bytes for another terminal that shows it: what was there goes up and out of the screen, then
+ * come the cells of the main screen and of the other one, the modes, the region, both cursors, and the beginning of a
+ * sequence or of a character that was not complete. Of colours the 16 are sent that cells keep (terminal_escape.c).
  */
 #include "log.h"
 #include "terminal_line.h"
@@ -90,7 +90,8 @@ static void put_cell(struct painter *painter, terminal_cell_t cell, bool has_roo
 
 static bool is_right_half(const terminal_cell_t *cells, uint32_t column)
 {
-    return column > 0 && (cells[column] & CELL_CHARACTER_MASK) == 0 && terminal_width(printable(cells[column - 1])) == 2;
+    return column > 0 && (cells[column] & CELL_CHARACTER_MASK) == 0 &&
+           terminal_width(printable(cells[column - 1])) == 2;
 }
 
 static void put_row(struct painter *painter, const terminal_cell_t *cells, uint32_t row, uint32_t columns)
@@ -125,9 +126,15 @@ static void put_cursor(struct painter *painter, const struct terminal *terminal,
 static void put_modes(struct painter *painter, const struct terminal *terminal)
 {
     static const char *const sequences[TERMINAL_MODES] = {
-        [MODE_CURSOR_KEYS] = "\033[?1h",   [MODE_NO_WRAP] = "\033[?7l",    [MODE_CURSOR_HIDDEN] = "\033[?25l",
-        [MODE_MOUSE] = "\033[?1000h",      [MODE_MOUSE_DRAG] = "\033[?1002h", [MODE_MOUSE_ALL] = "\033[?1003h",
-        [MODE_MOUSE_LONG] = "\033[?1006h", [MODE_BRACKETED_PASTE] = "\033[?2004h", [MODE_KEYPAD] = "\033=",
+        [MODE_CURSOR_KEYS] = "\033[?1h",
+        [MODE_NO_WRAP] = "\033[?7l",
+        [MODE_CURSOR_HIDDEN] = "\033[?25l",
+        [MODE_MOUSE] = "\033[?1000h",
+        [MODE_MOUSE_DRAG] = "\033[?1002h",
+        [MODE_MOUSE_ALL] = "\033[?1003h",
+        [MODE_MOUSE_LONG] = "\033[?1006h",
+        [MODE_BRACKETED_PASTE] = "\033[?2004h",
+        [MODE_KEYPAD] = "\033=",
         [MODE_INSERT] = "\033[4h",
     };
 

@@ -2,9 +2,9 @@
 /*
  * What moves lines about: another size of the screen, and a line that comes in between.
  *
- * For another size the ring is turned so that its oldest line is the first of all; then lines are cut or filled up where
- * they lie, without memory beside. What a smaller screen cannot show goes into the scrollback if it is above the cursor's
- * line, and is cut below it. The other screen, if it is shown, stays below the main one.
+ * For another size the ring is turned so that its oldest line is the first of all; then lines are cut or filled up
+ * where they lie, without memory beside. What a smaller screen cannot show goes into the scrollback if it is above the
+ * cursor's line, and is cut below it. The other screen, if it is shown, stays below the main one.
  */
 #include "log.h"
 #include "terminal_object.h"
@@ -160,7 +160,7 @@ bool terminal_resize(struct terminal *terminal, struct terminal_effects *effects
     return true;
 }
 
-/* A line in between -------------------------------------------------------------------------------------------------- */
+/* A line in between ------------------------------------------------------------------------------------------------ */
 
 static terminal_cell_t *main_line(struct terminal *terminal, uint32_t row)
 {

@@ -3,8 +3,8 @@
  * The screen of a terminal: cells, cursor, scrollback, characters. (Escape sequences are in terminal_escape.c.)
  *
  * Lines lie in a ring; the screen is a window of it that moves down as lines scroll off its top, so scrolling the whole
- * screen moves nothing. Text is UTF-8. What is kept of a character is its code point, its colours out of 16, and whether it is
- * bold, inverse or underlined; accents that join the character before are not.
+ * screen moves nothing. Text is UTF-8. What is kept of a character is its code point, its colours out of 16, and
+ * whether it is bold, inverse or underlined; accents that join the character before are not.
  */
 #include "terminal_screen.h"
 #include "terminal_line.h"
@@ -187,7 +187,8 @@ void screen_scroll_up(struct terminal *terminal, struct terminal_effects *effect
 {
     count = count < bottom - top ? count : bottom - top;
     for (uint32_t row = top; row + count < bottom; row++) {
-        memcpy(screen_line(terminal, row), screen_line(terminal, row + count), terminal->columns * sizeof(terminal_cell_t));
+        memcpy(screen_line(terminal, row), screen_line(terminal, row + count),
+               terminal->columns * sizeof(terminal_cell_t));
     }
     screen_clear_rows(terminal, effects, bottom - count, bottom);
     touch_rows(effects, top, bottom);
@@ -198,7 +199,8 @@ void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effe
 {
     count = count < bottom - top ? count : bottom - top;
     for (uint32_t row = bottom; row-- > top + count;) {
-        memcpy(screen_line(terminal, row), screen_line(terminal, row - count), terminal->columns * sizeof(terminal_cell_t));
+        memcpy(screen_line(terminal, row), screen_line(terminal, row - count),
+               terminal->columns * sizeof(terminal_cell_t));
     }
     screen_clear_rows(terminal, effects, top, top + count);
     touch_rows(effects, top, bottom);
@@ -239,8 +241,8 @@ void screen_reverse_line_feed(struct terminal *terminal, struct terminal_effects
 /* The other screen ------------------------------------------------------------------------------------------------- */
 
 /*
- * It lies in the ring below the main one, which is part of the history meanwhile. It does not move, and nothing of it is
- * kept.
+ * It lies in the ring below the main one, which is part of the history meanwhile. It does not move, and nothing of it
+ * is kept.
  */
 void screen_enter_alternate(struct terminal *terminal, struct terminal_effects *effects)
 {
@@ -260,7 +262,8 @@ void screen_leave_alternate(struct terminal *terminal, struct terminal_effects *
     if (terminal->alternate != 0) {
         terminal->alternate = 0;
         terminal->cursor = terminal->main_cursor;
-        terminal->first_line = (terminal->first_line + screen_lines(terminal) - terminal->rows) % screen_lines(terminal);
+        terminal->first_line =
+            (terminal->first_line + screen_lines(terminal) - terminal->rows) % screen_lines(terminal);
         terminal->history -= terminal->rows;
         screen_touch_all(terminal, effects);
     }
@@ -316,7 +319,8 @@ void screen_put_character(struct terminal *terminal, struct terminal_effects *ef
 static void put_decoded(struct terminal *terminal, struct terminal_effects *effects)
 {
     uint32_t character = terminal->code_point;
-    bool is_unknown = character < 0x80 || character > CELL_CHARACTER_MASK || (character >= 0xD800 && character < 0xE000);
+    bool is_unknown =
+        character < 0x80 || character > CELL_CHARACTER_MASK || (character >= 0xD800 && character < 0xE000);
 
     if (character >= 0xA0 || is_unknown) {
         screen_put_character(terminal, effects, is_unknown ? CHARACTER_UNKNOWN : character);

@@ -15,7 +15,9 @@
 /* Give the terminal to a process group: what is typed from now on is for it. */
 void terminal_set_foreground(uint32_t terminal, uint32_t process_group);
 
-/* A program that the kernel has started has the terminal from now on; if it takes it from another one, a line says so. */
+/*
+ * A program that the kernel has started has the terminal from now on; if it takes it from another one, a line says so.
+ */
 void terminal_begin_session(uint32_t terminal, uint32_t program);
 
 /*

@@ -2,9 +2,9 @@
 /*
  * A terminal at the end of the serial line: how large it is, and what it shows after a boot.
  *
- * Who attaches it says its size on the kernel's command line (window=), and later ones on the line itself, as telnet has it:
- * IAC SB NAWS, columns and rows in 16 bits each, IAC SE (RFC 855, RFC 1073); a byte of 255 among those typed, or in a size, is
- * sent twice. Without window= every byte is one that was typed.
+ * Who attaches it says its size on the kernel's command line (window=), and later ones on the line itself, as telnet
+ * has it: IAC SB NAWS, columns and rows in 16 bits each, IAC SE (RFC 855, RFC 1073); a byte of 255 among those typed,
+ * or in a size, is sent twice. Without window= every byte is one that was typed.
  */
 #include "arch/interrupt.h"
 #include "console_stream.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a fault may do in the windows of programs, in the kernel's records and in pipes: the fault path (vm_fault.h) asks.
+ * What a fault may do in the windows of programs, in the kernel's records and in pipes: the fault path (vm_fault.h)
+ * asks.
  */
 #include "atomic.h"
 #include "file/pipe.h"
@@ -41,8 +42,7 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
     if (region == NULL) {
         enum error error = limits_allow_stack(program, number) ? OK : ERROR_DENIED;
         if (error == OK) {
-            error =
-                vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
+            error = vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
         }
         if (error != OK) {
             return ERROR_DENIED;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page faults: of programs, which the object space answers or which become signals; and of the kernel, which may only hit
- * a record in the system window that a snapshot protects.
+ * Page faults: of programs, which the object space answers or which become signals; and of the kernel, which may only
+ * hit a record in the system window that a snapshot protects.
  *
- * A fault whose wait for memory was interrupted is tried again by the program itself, once the signal has been dealt with.
+ * A fault whose wait for memory was interrupted is tried again by the program itself, once the signal has been dealt
+ * with.
  */
 #include "arch/cpu.h"
 #include "linux/linux_abi.h"
@@ -21,8 +22,8 @@ static struct gpn page_at(const struct task *task, struct vaddr address)
 }
 
 /*
- * The kernel touches programs' memory only after preparing it. All that can be amiss then is a translation from before, with
- * fewer rights, that the processor still held; the fault itself made it forget it.
+ * The kernel touches programs' memory only after preparing it. All that can be amiss then is a translation from before,
+ * with fewer rights, that the processor still held; the fault itself made it forget it.
  */
 static bool is_stale_translation(struct vaddr address, enum trap_fault_access access)
 {
@@ -60,7 +61,7 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
     return error;
 }
 
-/* What nothing could resolve becomes a signal -------------------------------------------------------------------------- */
+/* What nothing could resolve becomes a signal ---------------------------------------------------------------------- */
 
 #define SEGV_MAPERR       1
 #define SEGV_ACCERR       2
@@ -93,7 +94,7 @@ static const char *error_reason(enum error error)
 }
 
 static void signal_page_fault(struct registers *registers, struct vaddr address, enum trap_fault_access access,
-                       enum error error)
+                              enum error error)
 {
     struct task *task = task_current();
     const struct program_record *memory = program_at(program_memory(task->program_index));
