@@ -223,6 +223,61 @@ static void boot_without_a_generation_that_is_sound_is_refused_unchanged(void **
     fake_disk_stop(&disk);
 }
 
+/* The next read of the image that fails does so this many times, from the `first`-th on. */
+static void fail_reads(uint64_t first, uint64_t count)
+{
+    disk.fault = (struct fake_disk_fault){
+        .armed = true, .operation = BLOCK_READ, .first = first, .count = count, .error = ERROR_IO};
+}
+
+#define MOMENT 4u /* requests */
+
+/* What cannot be read now may be read the next moment: an earlier generation would replace it for good. */
+static void boot_with_reads_that_fail_for_a_moment_goes_on_with_the_newest(void **state)
+{
+    uint32_t read_again = 0;
+
+    (void)state;
+    for (uint32_t first = 0; first < 60; first++) {
+        image_start(0);
+        fail_reads(first, MOMENT);
+        struct host_end end = boot("interval=0");
+        disk.fault.armed = false;
+        assert_null(strstr(host_console(), "cannot be resumed"));
+        read_again += strstr(host_log(), "reading them again") != NULL;
+        if (end.kind == HOST_REFUSED) {
+            expect_end(boot("interval=0"));
+        }
+        assert_true(end.kind == HOST_ENDED || end.kind == HOST_REFUSED);
+        assert_true(first_word >= CUT_AFTER);
+        fake_disk_stop(&disk);
+    }
+    assert_true(read_again > 0);
+}
+
+/* A block that stays unreadable is as good as damaged. */
+static void boot_of_records_that_cannot_be_read_falls_back(void **state)
+{
+    struct gpn page = gpn_make(SPACE_SYSTEM, (struct vaddr){record_layouts[RECORD_PROGRAM].start + PAGE_SIZE});
+    struct store_open_options options = {.read_only = true};
+    struct store_report report;
+    struct store_entry entry;
+    struct store *store;
+
+    (void)state;
+    image_start(1);
+    fake_machine_start(1024);
+    assert_int_equal(store_open(&disk.device, &options, &store, &report), OK);
+    assert_int_equal(store_find(store, page, &entry), OK);
+    assert_int_equal(store_close(store), OK);
+    fake_machine_stop();
+    disk.bad[entry.block.number] = 1;
+    expect_end(boot("interval=0"));
+    assert_non_null(strstr(host_console(), "cannot be resumed"));
+    assert_int_equal(first_word, CUT_AFTER);
+    fake_disk_stop(&disk);
+}
+
 /*
  * The power goes at each event of the disk in turn, while the boot falls back and goes on; the next goes on to the end.
  */
@@ -255,6 +310,8 @@ int main(void)
         cmocka_unit_test(boot_falls_back_before_records_that_are_not_sound),
         cmocka_unit_test(boot_of_a_generation_that_was_asked_for_does_not_fall_back),
         cmocka_unit_test(boot_without_a_generation_that_is_sound_is_refused_unchanged),
+        cmocka_unit_test(boot_with_reads_that_fail_for_a_moment_goes_on_with_the_newest),
+        cmocka_unit_test(boot_of_records_that_cannot_be_read_falls_back),
         cmocka_unit_test(boot_that_falls_back_is_cut_at_every_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

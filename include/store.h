@@ -84,6 +84,7 @@ struct store_report {
     uint64_t newest_wall_time_ns; /* when `newest` was */
     bool clean;                   /* the last user closed the store properly */
     bool fell_back;               /* the newest root or record did not prove itself; `reason` says which and why */
+    bool read_failed;             /* a root or record could not be read (ERROR_IO): it may be the next moment */
     char reason[160];             /* for people; "" when there is nothing to say */
 };
 

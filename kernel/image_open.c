@@ -6,6 +6,9 @@
  * then, but nothing has been written, since the store waits. So nothing is undone: the kernel starts again from its
  * first instruction (boot_again()) and is told which generation to leave out. It goes back through the window of the
  * last generations only; a pinned one may be days old, and is for people to choose.
+ *
+ * What cannot be *read* may be readable the next moment, and an earlier generation would replace it for good: roots,
+ * the store's records and the kernel's are read again some times first, the latter by beginning again.
  */
 #include "image_open.h"
 #include "atomic.h"
@@ -16,14 +19,19 @@
 #include "refuse.h"
 #include "system_state.h"
 #include "terminal.h"
+#include "thread.h"
 #include "version.h"
 #include <string.h>
+
+#define READS_AGAIN  3u
+#define READ_WAIT_NS 100000000u
 
 /* What a boot tells the one that it becomes. */
 struct fall {
     uint64_t before; /* the newest generation older than this one is to go on; 0: the newest of all */
     uint64_t first;  /* the generation that was to be left out first */
     char reason[96]; /* why */
+    uint32_t reads;  /* how often the records of the generation that is tried could not be read */
 };
 _Static_assert(sizeof(struct fall) <= BOOT_CARRIED_MAX, "it is carried over");
 
@@ -93,8 +101,15 @@ static void fall_before(struct generation generation, const char *reason)
         kernel_snprintf(fall.reason, sizeof(fall.reason), "%s", reason);
     }
     fall.before = generation.number;
+    fall.reads = 0;
 }
 
+static void wait_a_moment(void)
+{
+    (void)(thread_sleep_until(clock_boot_ns() + READ_WAIT_NS) == OK);
+}
+
+/* A root or a record that cannot be read gets some more chances. */
 static enum error try_to_open(struct block_device *disk, const struct options *asked, struct store **out,
                               struct store_report *report)
 {
@@ -106,7 +121,17 @@ static enum error try_to_open(struct block_device *disk, const struct options *a
                                          .name = asked->generation_name[0] != 0 ? asked->generation_name : NULL};
 
     refused_because[0] = 0;
-    return store_open(disk, &options, out, report);
+    enum error error = store_open(disk, &options, out, report);
+    for (uint32_t tries = 0; report->read_failed && tries < READS_AGAIN; tries++) {
+        if (error == OK) {
+            error = store_close(*out);
+            ASSERT(error == OK);
+        }
+        wait_a_moment();
+        refused_because[0] = 0;
+        error = store_open(disk, &options, out, report);
+    }
+    return error;
 }
 
 static _Noreturn void refuse_image(const struct options *asked, struct store_report *report, enum error error)
@@ -194,6 +219,9 @@ struct store *image_open(struct block_device *disk, const struct options *asked,
         refuse("image", "the disk is read-only", remedy_for(ERROR_READ_ONLY));
     }
     bool begins_again = boot_carried(&fall, sizeof(fall)) != 0;
+    if (fall.reads > 0) {
+        log_line("eidolon: the records could not be read; reading them again");
+    }
     struct store *store = open_usable(disk, asked, report);
     panic_note_read(store);
     if (!begins_again) {
@@ -206,6 +234,14 @@ struct store *image_open(struct block_device *disk, const struct options *asked,
     return store;
 }
 
+/* Begin again with the same generation, after a moment. */
+static _Noreturn void read_again(void)
+{
+    fall.reads++;
+    wait_a_moment();
+    boot_again(&fall, sizeof(fall));
+}
+
 static _Noreturn void begin_again(void)
 {
     log_line("eidolon: beginning again, with a generation before %llu", (unsigned long long)fall.before);
@@ -216,6 +252,9 @@ _Noreturn void image_fall_back(const struct options *asked, const struct store_r
 {
     char reason[sizeof(fall.reason)];
 
+    if (error == ERROR_IO && fall.reads < READS_AGAIN) {
+        read_again();
+    }
     if (!is_damage(error) || is_generation_asked(asked)) {
         refuse("image: the records cannot be resumed", error_text(error), remedy_for(error));
     }

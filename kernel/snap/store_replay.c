@@ -212,6 +212,7 @@ static enum error replay_newest(struct store *store, struct store_report *report
         }
         store_report_say(report, "generation %llu: %s", (unsigned long long)root->window[i].generation,
                          error_text(error));
+        report->read_failed = report->read_failed || error == ERROR_IO;
     }
     return ERROR_FORMAT_DAMAGED;
 }

@@ -191,6 +191,7 @@ enum error store_root_read(struct store *store, struct store_report *report)
         errors[i] = root_load(store, DISK_ROOT_BLOCK + i, pages[i]);
         if (errors[i] != OK) {
             store_report_say(report, "root in block %u: %s", DISK_ROOT_BLOCK + i, error_text(errors[i]));
+            report->read_failed = report->read_failed || errors[i] == ERROR_IO;
         }
     }
     const struct disk_root *first = pages[0], *second = pages[1];
