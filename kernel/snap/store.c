@@ -359,14 +359,6 @@ void store_release(struct store *store, struct extent extent)
     store_space_release(&store->space, extent);
 }
 
-static void block_release(void *context, const struct disk_map_entry *entry)
-{
-    struct store *store = context;
-    if (entry->block != 0) {
-        store_space_release(&store->space, (struct extent){{entry->block}, 1});
-    }
-}
-
 static enum error put(struct store *store, struct layer *layer, struct gpn page, const struct store_entry *entry)
 {
     if (!block_is_none(entry->block) && !store_space_is_held(&store->space, entry->block)) { /* STORE-2 */
@@ -380,7 +372,7 @@ static enum error put(struct store *store, struct layer *layer, struct gpn page,
                                                                 .when = entry->generation.number},
                                        &replaced);
     if (error == OK && !store_entry_is_empty(&replaced) && replaced.block != entry->block.number) {
-        block_release(store, &replaced);
+        store_space_release_entry(&store->space, &replaced);
     }
     return error;
 }
@@ -418,5 +410,6 @@ enum error store_delete(struct store *store, struct gpn first, uint32_t count)
     if (count - 1 > UINT32_MAX - first.number) {
         return ERROR_RANGE;
     }
-    return store_layer_delete(&store->open, first.number, first.number + (count - 1), block_release, store);
+    return store_layer_delete(&store->open, first.number, first.number + (count - 1), store_space_release_entry,
+                              &store->space);
 }

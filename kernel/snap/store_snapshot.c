@@ -9,19 +9,11 @@
 #include "store_commit.h"
 #include "store_suspect.h"
 
-static void block_release(void *context, const struct disk_map_entry *entry)
-{
-    struct store *store = context;
-    if (entry->block != 0) {
-        store_space_release(&store->space, (struct extent){{entry->block}, 1});
-    }
-}
-
 /* Fold a snapshot that was given up into the open layer, if there is memory for it. */
 static void unstick(struct store *store)
 {
     if (store_layer_reserve(&store->open, &store->sealed) == OK) {
-        store_layer_merge_under(&store->open, &store->sealed, block_release, store);
+        store_layer_merge_under(&store->open, &store->sealed, store_space_release_entry, &store->space);
         store_layer_clear(&store->sealed);
         store->is_stuck = false;
     }

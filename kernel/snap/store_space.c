@@ -240,6 +240,13 @@ void store_space_release(struct space *space, struct extent extent)
     space->held -= extent.count;
 }
 
+void store_space_release_entry(void *space, const struct disk_map_entry *entry)
+{
+    if (entry->block != 0) {
+        store_space_release(space, (struct extent){{entry->block}, 1});
+    }
+}
+
 /* BLOCK-1 */
 void store_space_take(struct space *space, struct extent extent)
 {

@@ -58,6 +58,9 @@ MUST_CHECK enum error store_space_allocate(struct space *space, uint32_t wanted,
 MUST_CHECK enum error store_space_prepare(struct space *space, struct extent extent);
 
 void store_space_release(struct space *space, struct extent extent);
+
+/* The same for the block of an entry, if it has one; as a store_layer_visit, whose context is the space. */
+void store_space_release_entry(void *space, const struct disk_map_entry *entry);
 void store_space_take(struct space *space, struct extent extent);
 void store_space_drop(struct space *space, struct extent extent);
 
