@@ -82,14 +82,13 @@ static void end_crowd(const int32_t *children, uint32_t count)
     }
 }
 
-/* design.md: of 64 parts of half of the reserve, programs have 8 and others 21; a terminal has what it needs. */
+/* design.md: of 64 parts of half of the reserve, programs have 8 and others 21; a terminal is beside that. */
 static void crowds(void)
 {
     static int32_t children[PROGRAMS_MAX];
     uint32_t budget = vm_frame_reserve() / 2, share = budget * 8 / 64;
     uint32_t small = budget * 2 / 64; /* tasks, files, pipes */
-    uint32_t terminal = (record_layouts[RECORD_TERMINAL].bytes + PAGE_SIZE - 1) / PAGE_SIZE;
-    uint32_t shared = budget - share - 3 * small - budget / 64 - budget * 14 / 64 - terminal;
+    uint32_t shared = budget - share - 3 * small - budget / 64 - budget * 14 / 64;
 
     turn = arrived = regions = 0;
     int32_t hoarder = case_fork(1);

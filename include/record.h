@@ -78,6 +78,11 @@ bool record_find_free(enum record_type type, uint32_t *out_index);
 uint32_t record_changes(void);
 
 /*
+ * Whoever reserves several kinds of records begins again so often when one was taken meanwhile; then there is no room.
+ */
+#define RECORD_ROUNDS_MAX 16u
+
+/*
  * Give back pages that hold free records only. May sleep.
  * - all: every one of them, because somebody needs pages; else such that the next records need not be waited for.
  */

@@ -46,7 +46,7 @@ def test_kernel_passes_its_own_tests(tmp_path, own_tests, disk, memory):
     ("panic_page_fault", "the kernel wrote to", "panic_page_fault"),
     ("panic_division", "divi", "panic_division"),
     ("panic_assertion", "expected", "panic_assertion"),
-    ("panic_sleep_in_atomic", "expected", "panic_sleep_in_atomic"),
+    ("panic_sleep_in_atomic", "a function that may sleep was called in what is atomic", "panic_sleep_in_atomic"),
 ])
 def test_panic_says_what_and_where(tmp_path, name, what, where):
     status, log, serial = run_kernel(str(tmp_path), f"selftest={name}")

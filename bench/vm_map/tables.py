@@ -15,7 +15,7 @@ LIBRARIES = {"judy": ["-lJudy"], "lfht": ["-lurcu-cds", "-lurcu-memb"], "ck": ["
 LOSES = ("old",)          # every other table must keep every page
 DENSE_ONLY = ("flat",)    # has no place for other keys
 MAP_SOURCES = ("vm_map/table", "vm_map/cursor", "vm_map/policy", "vm_map/policy_clock", "vm_map/policy_lru",
-               "vm_map/policy_sieve", "lib/pool")
+               "vm_map/policy_sieve", "lib/pool", "thread/atomic")
 SEED = "7"
 
 

@@ -63,14 +63,14 @@ void program_create_undo(uint32_t index)
 static enum error reserve_with_space(void)
 {
     enum error error;
-    uint32_t before;
+    uint32_t before, rounds = 0;
 
     do {
         before = record_changes();
         error = program_reserve();
         error = error == OK ? space_reserve(1) : error;
-    } while (error == OK && record_changes() != before);
-    return error;
+    } while (error == OK && record_changes() != before && ++rounds < RECORD_ROUNDS_MAX);
+    return error == OK && record_changes() != before ? ERROR_NO_MEMORY : error;
 }
 
 enum error program_create(const char *name, uint32_t parent, uint32_t *out_index)

@@ -58,7 +58,8 @@ static bool may_grow(enum record_type type, uint32_t more)
         return true;
     }
     for (enum record_type other = 0; other < RECORD_TYPES; other++) {
-        shared -= guaranteed(other);
+        /* The terminal's record is there from the beginning, beside the budget of what grows. */
+        shared -= other != RECORD_TERMINAL ? guaranteed(other) : 0;
         used += other != type ? beyond(pages_of[other], other) : 0;
     }
     return used <= shared;

@@ -20,6 +20,7 @@ static uint32_t top_row;       /* of the object: the first that the screen shows
 static void paint_row(uint32_t row, const terminal_cell_t *cells, uint32_t columns)
 {
     for (uint32_t column = 0; column < VGA_COLUMNS; column++) {
+        /* cppcheck-suppress nullPointer */
         terminal_cell_t cell = column < columns ? cells[column] : CELL_PLAIN | ' ';
         vga_put(VGA_TERMINAL, row, column, terminal_symbol(cell & CELL_CHARACTER_MASK), terminal_attribute(cell));
     }
