@@ -57,7 +57,7 @@ def test_function_killed_again_and_again_comes_to_its_end(tmp_path, chance):
     status = None
     while status != 0:
         assert len(generations) < LIVES_MAX, "it makes no progress"
-        lines, errors, status = run(path, chance.randint(*LINES_A_LIFE))
+        lines, errors, status = run(path, chance.randint(*LINES_A_LIFE) + len(generations))  # a life may end before its first commit
         generations.append(resumed(errors))
         said.update(lines)
         assert "panic" not in errors and "snapshots:" not in errors, errors
