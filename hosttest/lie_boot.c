@@ -199,8 +199,11 @@ static const char *boot(struct lie_image *image, bool is_quiet, struct host_end 
         snprintf(said, sizeof(said), "the kernel panics: %s", end->text);
         return said;
     }
-    return end->kind == HOST_REFUSED && image->writes != writes ? "the image was refused, and has been written to"
-                                                                : NULL;
+    bool has_ended =
+        strstr(host_console(), "has no program alive") != NULL; /* all have, in an earlier boot: no refusal */
+    return end->kind == HOST_REFUSED && !has_ended && image->writes != writes
+               ? "the image was refused, and has been written to"
+               : NULL;
 }
 
 const char *lie_try(struct lie_image *image, uint64_t seed)

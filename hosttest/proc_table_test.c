@@ -120,6 +120,32 @@ static void crowd_leaves_others_their_share_and_then_all(void **state)
         .main = crowds, .functions = {stay, hoard_regions}, .frames = MACHINE_FRAMES, .options = "interval=0"});
 }
 
+/* The end of the budget comes between two kinds of records that a clone needs: it is refused, and does not go on for ever. */
+#define FRAMES_LEAST 8300u
+#define FRAMES_STEP  37u
+#define FRAMES_TRIED 16u
+
+static void fork_until_refused(void)
+{
+    static int32_t children[PROGRAMS_MAX];
+
+    turn = 0;
+    uint32_t count = fork_crowd(children, PROGRAMS_MAX);
+    EXPECT_IS(-ENOMEM, children[count]);
+    end_crowd(children, count);
+}
+
+static void clone_at_the_end_of_the_budget_is_refused(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < FRAMES_TRIED; i++) {
+        case_run(&(struct proc_case){.main = fork_until_refused,
+                                     .functions = {stay},
+                                     .frames = FRAMES_LEAST + i * FRAMES_STEP,
+                                     .options = "interval=0"});
+    }
+}
+
 /* Regions are moved together when many have gone: whoever has some finds them. ------------------------------------- */
 
 static void nothing(void)
@@ -171,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crowd_leaves_others_their_share_and_then_all),
+        cmocka_unit_test(clone_at_the_end_of_the_budget_is_refused),
         cmocka_unit_test(regions_that_are_moved_together_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

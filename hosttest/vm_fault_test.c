@@ -576,7 +576,10 @@ static void discard_and_restrict_outside_of_one_window_are_refused_before_anythi
     assert_int_equal(vm_fault(page_at(GROUP), PMAP_READ), OK);
     uint32_t pages = vm_map_count(vm_object_space());
     for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        model.discarded_count = 0;
         assert_true(fake_panics(assert_int_equal(vm_discard(wrong[i].first, wrong[i].count), OK)));
+        assert_true(fake_panics(assert_int_equal(vm_discard_in_use(wrong[i].first, wrong[i].count), OK)));
+        assert_int_equal(model.discarded_count, 0);
         assert_true(fake_panics(vm_restrict(wrong[i].first, wrong[i].count, false, false)));
     }
     assert_int_equal(vm_map_count(vm_object_space()), pages);

@@ -78,9 +78,22 @@ bool record_find_free(enum record_type type, uint32_t *out_index);
 uint32_t record_changes(void);
 
 /*
- * Whoever reserves several kinds of records begins again so often when one was taken meanwhile; then there is no room.
+ * Reserving several kinds of records: to reserve one may sleep, and others take what was reserved before; where the
+ * budget ends it is even given back to make room. So all of it is done again until nothing has changed in a round:
+ *
+ *     struct record_rounds rounds = {0};
+ *     do {
+ *         record_round_begin(&rounds);
+ *         error = ...;
+ *     } while (record_round_again(&rounds, &error));
+ *
+ * After some rounds there is no room: ERROR_NO_MEMORY.
  */
-#define RECORD_ROUNDS_MAX 16u
+struct record_rounds {
+    uint32_t before, count;
+};
+void record_round_begin(struct record_rounds *rounds);
+MUST_CHECK bool record_round_again(struct record_rounds *rounds, enum error *error);
 
 /*
  * Give back pages that hold free records only. May sleep.

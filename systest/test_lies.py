@@ -58,18 +58,11 @@ def kept(household):
     return path
 
 
-# Not mended yet: a root that has lost its window, or a put that names another page's block, may be found out only after the
-# boot has begun to write. One lie in some hundred is of this kind; it is refused, and not silently.
-KNOWN_LATE = "the image was refused, and has been written to"
-
-
-def tell_all(tool, household, chance, count, known=None):
+def tell_all(tool, household, chance, count):
     seed = chance.randrange(1 << 40)
     result = subprocess.run([tool, household, "--seed", str(seed), "--count", str(count), "--jobs", str(os.cpu_count() or 1)],
                             text=True, capture_output=True, check=False)
-    wrong = [line for line in f"{result.stdout}{result.stderr}".splitlines() if line.startswith("lie ")]
-    unknown = [line for line in wrong if known is None or not line.endswith(known)]
-    if result.returncode != 0 and (unknown or not wrong or len(wrong) > count // 50):
+    if result.returncode != 0:
         pytest.fail(f"{result.stdout}{result.stderr}\none of them again: {tool} {kept(household)} --only SEED")
 
 
@@ -78,7 +71,7 @@ def test_lies_are_refused_or_harmless_to_the_tools_and_the_store(household, chan
 
 
 def test_lies_are_refused_or_harmless_to_boots_on_the_host(household, chance, soak):
-    tell_all(BOOT_TOOL, household, chance, HOST_BOOTED_SOAK if soak else HOST_BOOTED, known=KNOWN_LATE)
+    tell_all(BOOT_TOOL, household, chance, HOST_BOOTED_SOAK if soak else HOST_BOOTED)
 
 
 def tell(household, image, seed):

@@ -104,6 +104,8 @@ enum error vm_discard(struct gpn first, uint32_t count)
 
 enum error vm_discard_in_use(struct gpn first, uint32_t count)
 {
+    thread_may_sleep();
+    ASSERT(vm_map_range_in_window(first, count));
     enum error error = vm_objects.pager->discard(first, count);
 
     return error == OK ? vm_discard(first, count) : error;

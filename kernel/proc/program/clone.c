@@ -36,23 +36,19 @@ struct clone {
 
 /* Reserving -------------------------------------------------------------------------------------------------------- */
 
-/*
- * Others may take records while this sleeps; it has not slept if it did not have to commit any. Where the budget ends,
- * room for one kind is made by giving back the free record of another that was reserved just before: that is no memory.
- */
 static enum error reserve(const struct program_record *memory, bool shares)
 {
     enum error error;
-    uint32_t before, rounds = 0;
+    struct record_rounds rounds = {0};
 
     do {
-        before = record_changes();
+        record_round_begin(&rounds);
         error = program_reserve();
         error = error == OK ? task_reserve() : error;
         error = error == OK && !shares ? space_reserve(2) : error;
         error = error == OK && !shares ? vm_region_reserve_clone(&region_table, &memory->region_root, 2) : error;
-    } while (error == OK && record_changes() != before && ++rounds < RECORD_ROUNDS_MAX);
-    return error == OK && record_changes() != before ? ERROR_NO_MEMORY : error;
+    } while (record_round_again(&rounds, &error));
+    return error;
 }
 
 /* Putting together: nothing sleeps from here on -------------------------------------------------------------------- */

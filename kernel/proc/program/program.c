@@ -59,18 +59,17 @@ void program_create_undo(uint32_t index)
     programs_alive--;
 }
 
-/* Others may take records while this sleeps; it has not slept if it did not have to commit any. */
 static enum error reserve_with_space(void)
 {
     enum error error;
-    uint32_t before, rounds = 0;
+    struct record_rounds rounds = {0};
 
     do {
-        before = record_changes();
+        record_round_begin(&rounds);
         error = program_reserve();
         error = error == OK ? space_reserve(1) : error;
-    } while (error == OK && record_changes() != before && ++rounds < RECORD_ROUNDS_MAX);
-    return error == OK && record_changes() != before ? ERROR_NO_MEMORY : error;
+    } while (record_round_again(&rounds, &error));
+    return error;
 }
 
 enum error program_create(const char *name, uint32_t parent, uint32_t *out_index)

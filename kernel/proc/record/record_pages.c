@@ -3,8 +3,9 @@
  * The pages of the tables of records: making them usable, and giving back those that hold nothing.
  *
  * A page of records that a snapshot owes is copied to a frame of the kernel's reserve when it is written to, and that
- * cannot wait. So there are never more pages than half of the reserve: every one of them could be copied at once. Each
- * table has a guaranteed share of that budget, and what is left over is for whoever comes first.
+ * cannot wait. So tables that grow never have more pages than half of the reserve, and the terminal's record, which is
+ * there from the beginning, comes out of the other half: every one of them could be copied at once. Each table that
+ * grows has a guaranteed share of that budget, and what is left over is for whoever comes first.
  */
 #include "atomic.h"
 #include "log.h"
@@ -58,8 +59,7 @@ static bool may_grow(enum record_type type, uint32_t more)
         return true;
     }
     for (enum record_type other = 0; other < RECORD_TYPES; other++) {
-        /* The terminal's record is there from the beginning, beside the budget of what grows. */
-        shared -= other != RECORD_TERMINAL ? guaranteed(other) : 0;
+        shared -= other != RECORD_TERMINAL ? guaranteed(other) : 0; /* that one is beside the budget */
         used += other != type ? beyond(pages_of[other], other) : 0;
     }
     return used <= shared;
@@ -201,6 +201,24 @@ enum error record_reserve(enum record_type type, uint32_t count)
         }
     }
     return error;
+}
+
+#define ROUNDS_MAX 16u
+
+void record_round_begin(struct record_rounds *rounds)
+{
+    rounds->before = record_changes();
+}
+
+bool record_round_again(struct record_rounds *rounds, enum error *error)
+{
+    if (*error != OK || record_changes() == rounds->before) {
+        return false;
+    }
+    if (++rounds->count == ROUNDS_MAX) {
+        *error = ERROR_NO_MEMORY;
+    }
+    return *error == OK;
 }
 
 /* Out -------------------------------------------------------------------------------------------------------------- */
