@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store_check.h"
+#include "store_checksum.h"
 #include "store_fixture.h"
 #include "store_record.h"
 
@@ -246,6 +247,41 @@ static void store_that_waits_writes_nothing_before_it_is_used(void **state)
     stop();
 }
 
+/* The newest root says that it keeps fewer generations, or pins, than it has; its checksum is right. */
+static void shrink_newest_root(uint32_t windows, uint32_t pins)
+{
+    struct disk_root roots[DISK_ROOTS];
+    for (uint32_t i = 0; i < DISK_ROOTS; i++) {
+        assert_int_equal(block_read(&disk.device, (struct block){DISK_ROOT_BLOCK + i}, &roots[i]), OK);
+    }
+    uint32_t newest = roots[1].sequence > roots[0].sequence ? 1 : 0;
+    roots[newest].window_count -= windows;
+    roots[newest].pin_count -= pins;
+    roots[newest].checksum = store_checksum_self(DISK_ROOT_BLOCK + newest, &roots[newest]);
+    assert_int_equal(block_write(&disk.device, (struct block){DISK_ROOT_BLOCK + newest}, &roots[newest]), OK);
+}
+
+static void store_root_that_hides_what_it_keeps_is_not_believed(void **state)
+{
+    (void)state;
+    for (uint32_t windows = 0; windows <= 3; windows++) {
+        struct store_open_options options = {.read_only = true};
+        struct store_report report;
+        struct store *store;
+        start();
+        snapshots(5);
+        assert_int_equal(store_pin(world.store, store_committed(world.store), "name"), OK);
+        world_close(&world);
+        shrink_newest_root(windows, windows == 0 ? 1 : 0);
+        assert_int_equal(store_open(&disk.device, &options, &store, &report), OK);
+        assert_true(report.fell_back);
+        assert_true(report.generation.number >= 4);
+        assert_int_equal(store_close(store), OK);
+        world_open(&world);
+        stop();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +292,7 @@ int main(void)
         cmocka_unit_test(store_list_that_names_a_record_in_use_frees_it_not),
         cmocka_unit_test(store_list_that_names_a_copy_that_is_none_frees_it_not),
         cmocka_unit_test(store_list_that_leaves_something_out_is_completed_by_the_next_boot),
+        cmocka_unit_test(store_root_that_hides_what_it_keeps_is_not_believed),
         cmocka_unit_test(store_that_waits_writes_nothing_before_it_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

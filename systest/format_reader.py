@@ -343,7 +343,8 @@ class Image:
             (magic, version, flags, sequence, space_id, user, window, pins,
              kernel) = ROOT_FIELDS.unpack_from(self.raw(block))
             if magic == ROOT_MAGIC and self.is_sealed(block) and version == 1 and space_id == self.space_id \
-                    and block == 1 + sequence % 2 and sequence < 1 << 63 and window <= WINDOW_MOST and pins <= PINS_MOST:
+                    and block == 1 + sequence % 2 and sequence < 1 << 63 and window <= WINDOW_MOST and pins <= PINS_MOST \
+                    and not any(self.raw(block)[120 + 32 * window:696]) and not any(self.raw(block)[696 + 64 * pins:2744]):
                 roots.append((sequence, flags, user, window, pins, text(kernel), self.raw(block)))
             else:
                 self.problem(block, "root")

@@ -148,6 +148,24 @@ static bool ref_is_sound(const struct store *store, const struct disk_record_ref
            ref->generation <= DISK_GENERATION_MAX;
 }
 
+static bool is_zero(const void *bytes, size_t length)
+{
+    const uint8_t *at = bytes;
+    while (length > 0 && *at == 0) {
+        at++;
+        length--;
+    }
+    return length == 0;
+}
+
+/* A count that is too small hides what is kept. */
+static bool unused_are_zero(const struct disk_root *root)
+{
+    size_t windows = DISK_WINDOW_MAX - root->window_count, pins = DISK_PINS_MAX - root->pin_count;
+    return is_zero(&root->window[root->window_count], windows * sizeof(root->window[0])) &&
+           is_zero(&root->pins[root->pin_count], pins * sizeof(root->pins[0]));
+}
+
 static enum error root_judge(const struct store *store, const struct disk_root *root, uint32_t block)
 {
     if (root->magic != DISK_ROOT_MAGIC) {
@@ -161,7 +179,7 @@ static enum error root_judge(const struct store *store, const struct disk_root *
     }
     bool sound = memcmp(root->space_id, store->space_id, sizeof(root->space_id)) == 0 &&
                  root_slot(root->sequence) == block && root->sequence <= DISK_SEQUENCE_MAX &&
-                 root->window_count <= DISK_WINDOW_MAX && root->pin_count <= DISK_PINS_MAX;
+                 root->window_count <= DISK_WINDOW_MAX && root->pin_count <= DISK_PINS_MAX && unused_are_zero(root);
     for (uint32_t i = 0; sound && i < root->window_count; i++) {
         sound = ref_is_sound(store, &root->window[i]) &&
                 (i == 0 || root->window[i].generation < root->window[i - 1].generation);
