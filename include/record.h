@@ -78,8 +78,8 @@ bool record_find_free(enum record_type type, uint32_t *out_index);
 uint32_t record_changes(void);
 
 /*
- * Reserving several kinds of records: to reserve one may sleep, and others take what was reserved before; where the
- * budget ends it is even given back to make room. So all of it is done again until nothing has changed in a round:
+ * Reserving several kinds of records: while one is reserved, others take what was reserved before; where the budget
+ * ends it is even given back to make room. So all of it is done again until nothing has changed in a round:
  *
  *     struct record_rounds rounds = {0};
  *     do {

@@ -12,18 +12,6 @@
 #define ATTEMPTS       4u /* at finding good blocks for a placement */
 #define BAD_BLOCKS_MAX 8u /* in one attempt */
 
-bool snap_is_zero(const void *content)
-{
-    const uint32_t *words = content;
-
-    for (uint32_t i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
-        if (words[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A block for each page that has none. */
 static enum error allocate(struct store *store, struct placement *placement)
 {

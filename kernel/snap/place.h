@@ -24,9 +24,6 @@ struct placement {
     struct block_request requests[PLACE_PAGES_MAX];
 };
 
-/* Whether a page is all zeroes, and so needs no block. */
-bool snap_is_zero(const void *content);
-
 /*
  * Find fresh blocks for pages and begin to write them; other placements may be on their way. May sleep.
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IO (of the free-space map): nothing is on its way, and no block is taken.

@@ -17,6 +17,7 @@
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
+#include "zero.h"
 
 #define NOTES_PER_FRAME 2u /* of memory; beyond that a commit is due, which takes the notes off memory */
 #define NO_CONTENT      UINT32_MAX
@@ -36,7 +37,7 @@ static void describe(struct store *store, struct vm_page *const pages[], uint32_
         entries[i].checksum = store_checksum(store, pages[i]->gpn, entries[i].generation, content);
         entries[i].block = BLOCK_NONE;
         places[i] = NO_CONTENT;
-        if (!snap_is_zero(content)) {
+        if (!memory_is_zero(content, PAGE_SIZE)) {
             places[i] = placement.count;
             placement.contents[placement.count++] = content;
         }

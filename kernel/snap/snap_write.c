@@ -20,6 +20,7 @@
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_snapshot.h"
+#include "zero.h"
 #include <string.h>
 
 #define BATCH_PAGES PLACE_PAGES_MAX
@@ -46,7 +47,7 @@ static void add_page(struct store *store, struct batch *batch, struct vm_page *p
     entry->block = BLOCK_NONE;
     batch->pages[batch->count] = page;
     batch->places[batch->count] = NO_CONTENT;
-    if (!snap_is_zero(content)) {
+    if (!memory_is_zero(content, PAGE_SIZE)) {
         batch->places[batch->count] = batch->placement.count;
         batch->placement.contents[batch->placement.count++] = content;
     }

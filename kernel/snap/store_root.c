@@ -10,6 +10,7 @@
 #include "store_checksum.h"
 #include "store_internal.h"
 #include "store_suspect.h"
+#include "zero.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -148,22 +149,12 @@ static bool ref_is_sound(const struct store *store, const struct disk_record_ref
            ref->generation <= DISK_GENERATION_MAX;
 }
 
-static bool is_zero(const void *bytes, size_t length)
-{
-    const uint8_t *at = bytes;
-    while (length > 0 && *at == 0) {
-        at++;
-        length--;
-    }
-    return length == 0;
-}
-
 /* A count that is too small hides what is kept. */
 static bool unused_are_zero(const struct disk_root *root)
 {
-    size_t windows = DISK_WINDOW_MAX - root->window_count, pins = DISK_PINS_MAX - root->pin_count;
-    return is_zero(&root->window[root->window_count], windows * sizeof(root->window[0])) &&
-           is_zero(&root->pins[root->pin_count], pins * sizeof(root->pins[0]));
+    uint32_t windows = DISK_WINDOW_MAX - root->window_count, pins = DISK_PINS_MAX - root->pin_count;
+    return memory_is_zero(&root->window[root->window_count], windows * (uint32_t)sizeof(root->window[0])) &&
+           memory_is_zero(&root->pins[root->pin_count], pins * (uint32_t)sizeof(root->pins[0]));
 }
 
 static enum error root_judge(const struct store *store, const struct disk_root *root, uint32_t block)

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "space/address_space.h"
 #include "space/limits.h"
+#include "zero.h"
 #include <string.h>
 
 #define TARGET     0
@@ -28,16 +29,6 @@ struct remap {
     struct vm_region_attributes attributes;
 };
 
-static bool is_zero_page(const uint32_t *words)
-{
-    for (uint32_t i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
-        if (words[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The source is only read, so a stop while the target is made ready takes nothing from it. */
 static enum error copy_page(uint32_t from, uint32_t to)
 {
@@ -47,7 +38,7 @@ static enum error copy_page(uint32_t from, uint32_t to)
     if (error != OK) {
         return error;
     }
-    if (!is_zero_page(source.address)) {
+    if (!memory_is_zero(source.address, PAGE_SIZE)) {
         error = user_prepare(&target, (struct vaddr){to << PAGE_SHIFT}, PAGE_SIZE, PMAP_WRITE);
         if (error == OK) {
             memcpy(target.address, source.address, PAGE_SIZE);
