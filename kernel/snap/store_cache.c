@@ -157,7 +157,7 @@ static bool node_is_sound(const struct disk_node *node, const struct disk_tree_r
 
 static enum error node_read(struct store *store, const struct disk_tree_ref *ref, uint32_t level, void *page)
 {
-    struct place place = {
+    struct store_place place = {
         .block = ref->block,
         .copy = store_link_copy(ref->block, ref->when),
         .generation = store_link_generation(ref->when),

@@ -95,7 +95,7 @@ static enum error apply_item(void *context, const struct disk_head *head, enum d
     return error;
 }
 
-static enum error apply_block(void *context, const struct place *place)
+static enum error apply_block(void *context, const struct store_place *place)
 {
     const struct applying *applying = context;
     const struct record_visitor *visitor = applying->visitor;

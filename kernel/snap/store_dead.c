@@ -175,8 +175,8 @@ static enum error new_chunk(void *context, const struct disk_map_entry *entry)
 static enum error old_node(void *context, const struct disk_tree_ref *ref, uint32_t level, bool *enter)
 {
     struct difference *difference = context;
-    struct place place = {ref->block, store_link_copy(ref->block, ref->when), store_link_generation(ref->when),
-                          ref->checksum};
+    struct store_place place = {ref->block, store_link_copy(ref->block, ref->when), store_link_generation(ref->when),
+                                ref->checksum};
     *enter = false;
     if (is_shared(difference, ref->block)) {
         return OK;

@@ -91,14 +91,14 @@ static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
 }
 
 /* Of what was found on the disk, a copy is what proves itself to be one. */
-static bool is_copy(struct drop *drop, const struct place *place)
+static bool is_copy(struct drop *drop, const struct store_place *place)
 {
     struct store *store = drop->commit->store;
     return place->copy != 0 &&
            (place->generation > store->inherited || store_copy_proves_itself(store, place, drop->page));
 }
 
-static enum error free_place(void *context, const struct place *place)
+static enum error free_place(void *context, const struct store_place *place)
 {
     struct drop *drop = context;
     bool has_copy = is_copy(drop, place);

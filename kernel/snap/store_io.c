@@ -100,8 +100,8 @@ static enum error block_fetch(struct store *store, struct read_window *window, u
 }
 
 /* Read one of the two; the checksum is bound to the first in either case. */
-static enum error one_read(struct store *store, struct read_window *window, const struct place *place, uint32_t block,
-                           void *page)
+static enum error one_read(struct store *store, struct read_window *window, const struct store_place *place,
+                           uint32_t block, void *page)
 {
     if (block < DISK_RESERVED || block >= store->block_count) {
         return ERROR_FORMAT_DAMAGED;
@@ -114,7 +114,8 @@ static enum error one_read(struct store *store, struct read_window *window, cons
     return checksum == place->checksum ? OK : ERROR_CHECKSUM;
 }
 
-enum error store_place_read(struct store *store, struct read_window *window, const struct place *place, void *page)
+enum error store_place_read(struct store *store, struct read_window *window, const struct store_place *place,
+                            void *page)
 {
     thread_may_sleep();
     enum error error = one_read(store, window, place, place->block, page);
@@ -125,7 +126,7 @@ enum error store_place_read(struct store *store, struct read_window *window, con
     return error;
 }
 
-bool store_copy_proves_itself(struct store *store, const struct place *place, void *page)
+bool store_copy_proves_itself(struct store *store, const struct store_place *place, void *page)
 {
     thread_may_sleep();
     return one_read(store, NULL, place, place->copy, page) == OK;

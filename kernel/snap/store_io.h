@@ -23,7 +23,7 @@ struct write_queue {
 };
 
 /* A block of metadata, as what leads to it names it. */
-struct place {
+struct store_place {
     uint32_t block;
     uint32_t copy; /* 0: none */
     uint64_t generation;
@@ -42,11 +42,11 @@ void store_read_window_close(struct read_window *window);
  * Read a block and prove it, or else its copy; through a window, or NULL. May sleep.
  * - ERROR_FORMAT_DAMAGED: out of range; ERROR_IO, ERROR_CHECKSUM: the first one's, if both fail.
  */
-MUST_CHECK enum error store_place_read(struct store *store, struct read_window *window, const struct place *place,
+MUST_CHECK enum error store_place_read(struct store *store, struct read_window *window, const struct store_place *place,
                                        void *page);
 
 /* Whether the copy of a block has its bytes. `page`: one page of memory. May sleep. */
-bool store_copy_proves_itself(struct store *store, const struct place *place, void *page);
+bool store_copy_proves_itself(struct store *store, const struct store_place *place, void *page);
 
 /* Two held blocks of which either may be written first; `copy` is 0 where the disk has only one left. */
 MUST_CHECK enum error store_place_allocate(struct store *store, uint32_t *block, uint32_t *copy);

@@ -111,7 +111,7 @@ static enum error each_kept(struct reaching *reaching,
 }
 
 /* A block of metadata and its copy. */
-static enum error see_place(struct reaching *reaching, enum reach_kind kind, const struct place *place)
+static enum error see_place(struct reaching *reaching, enum reach_kind kind, const struct store_place *place)
 {
     struct reach_item item = {.kind = kind,
                               .block = place->block,
@@ -126,7 +126,7 @@ static enum error see_place(struct reaching *reaching, enum reach_kind kind, con
     return error;
 }
 
-static enum error see_record_block(void *context, const struct place *place)
+static enum error see_record_block(void *context, const struct store_place *place)
 {
     return see_place(context, REACH_RECORD, place);
 }
@@ -155,10 +155,10 @@ static enum error see_node(void *context, const struct disk_tree_ref *ref, uint3
     (void)level;
     struct reaching *reaching = context;
     *enter = !was_seen(reaching, ref->block);
-    struct place place = {.block = ref->block,
-                          .copy = store_link_copy(ref->block, ref->when),
-                          .generation = store_link_generation(ref->when),
-                          .checksum = ref->checksum};
+    struct store_place place = {.block = ref->block,
+                                .copy = store_link_copy(ref->block, ref->when),
+                                .generation = store_link_generation(ref->when),
+                                .checksum = ref->checksum};
     return see_place(reaching, REACH_NODE, &place);
 }
 

@@ -47,9 +47,9 @@ enum error store_record_begin(struct record_writer *writer, struct store *store,
 }
 
 /* Blocks for a part of the record. */
-static enum error place_take(struct record_writer *writer, struct place *out)
+static enum error place_take(struct record_writer *writer, struct store_place *out)
 {
-    struct place place = {.generation = writer->head->generation};
+    struct store_place place = {.generation = writer->head->generation};
     enum error error = store_run_list_reserve(writer->blocks, 2);
     if (error == OK) {
         error = store_place_allocate(writer->store, &place.block, &place.copy);
@@ -66,7 +66,7 @@ static enum error place_take(struct record_writer *writer, struct place *out)
 }
 
 /* Queue a finished part of the record. The page is the queue's from then on. */
-static void place_put(struct record_writer *writer, struct place *place, void *content)
+static void place_put(struct record_writer *writer, struct store_place *place, void *content)
 {
     place->checksum = store_checksum_block(writer->store->space_id, place->block, place->generation, content);
     store_write_queue_add(writer->queue, place->block, content, place->copy == 0);
@@ -80,7 +80,7 @@ static enum error body_put(struct record_writer *writer)
     writer->body->next_block = writer->next.block;
     writer->body->next_copy = writer->next.copy;
     writer->body->next_checksum = writer->next.checksum;
-    struct place place;
+    struct store_place place;
     enum error error = place_take(writer, &place);
     if (error == OK) {
         place_put(writer, &place, writer->body);
@@ -192,9 +192,9 @@ const uint8_t *store_record_system(const struct disk_head *head)
     return head->bytes;
 }
 
-static struct place head_place(const struct disk_record_ref *ref)
+static struct store_place head_place(const struct disk_record_ref *ref)
 {
-    return (struct place){ref->block, ref->copy, ref->generation, ref->checksum};
+    return (struct store_place){ref->block, ref->copy, ref->generation, ref->checksum};
 }
 
 static bool head_is_sound(const struct disk_head *head, const struct disk_record_ref *ref)
@@ -212,7 +212,7 @@ enum error store_record_read_head(struct store *store, struct read_window *windo
                                   struct disk_head *head)
 {
     thread_may_sleep();
-    struct place place = head_place(ref);
+    struct store_place place = head_place(ref);
     enum error error = store_place_read(store, window, &place, head);
     if (error != OK) {
         return error;
@@ -256,7 +256,7 @@ static enum error items_visit(const struct disk_head *head, const uint8_t *bytes
 
 struct body_group {
     uint32_t room, count;
-    struct place places[BODIES_MAX];
+    struct store_place places[BODIES_MAX];
     struct disk_body *bodies[BODIES_MAX];
 };
 
@@ -291,8 +291,8 @@ static enum error group_new(uint32_t wanted, struct body_group **out)
 }
 
 /* Read as many of the `left` bodies from `place` on as there is room for; `place` moves on. */
-static enum error group_read(struct store *store, const struct disk_head *head, uint32_t left, struct place *place,
-                             struct body_group *group)
+static enum error group_read(struct store *store, const struct disk_head *head, uint32_t left,
+                             struct store_place *place, struct body_group *group)
 {
     group->count = 0;
     while (group->count < group->room && group->count < left) {
@@ -306,7 +306,7 @@ static enum error group_read(struct store *store, const struct disk_head *head, 
             return ERROR_FORMAT_DAMAGED;
         }
         group->places[group->count++] = *place;
-        *place = (struct place){body->next_block, body->next_copy, head->generation, body->next_checksum};
+        *place = (struct store_place){body->next_block, body->next_copy, head->generation, body->next_checksum};
     }
     return OK;
 }
@@ -327,7 +327,7 @@ static enum error group_visit(const struct disk_head *head, const struct body_gr
 
 static enum error bodies_visit(struct store *store, const struct disk_head *head, const struct record_visitor *visitor)
 {
-    struct place place = {head->next_block, head->next_copy, head->generation, head->next_checksum};
+    struct store_place place = {head->next_block, head->next_copy, head->generation, head->next_checksum};
     struct body_group *group = NULL;
     struct read_window *window = NULL;
     uint32_t left = head->chain_blocks - 1;
@@ -354,7 +354,7 @@ enum error store_record_read(struct store *store, const struct disk_record_ref *
                              const struct record_visitor *visitor)
 {
     void *head = NULL;
-    struct place place = head_place(ref);
+    struct store_place place = head_place(ref);
     enum error error = store_page_new(&head);
     if (error == OK) {
         error = store_record_read_head(store, store->window, ref, head);

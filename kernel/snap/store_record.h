@@ -17,8 +17,8 @@ struct record_writer {
     struct disk_head *head;
     struct disk_body *body;  /* being filled; NULL while items go to the head */
     struct disk_run *run;    /* being filled */
-    struct place next;       /* the body before */
-    struct place own;        /* the head's */
+    struct store_place next; /* the body before */
+    struct store_place own;  /* the head's */
     struct run_list *blocks; /* of the record, copies included, held, are appended here */
 };
 
@@ -45,7 +45,7 @@ void store_record_end(struct record_writer *writer);
 /* Called for each block of a record, and for each item. An error ends the reading. Either may be NULL. */
 struct record_visitor {
     void *context;
-    enum error (*block)(void *context, const struct place *place);
+    enum error (*block)(void *context, const struct store_place *place);
     enum error (*item)(void *context, const struct disk_head *head, enum disk_item_type type, const void *item);
 };
 

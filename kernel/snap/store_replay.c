@@ -82,7 +82,7 @@ static enum error replay_item(void *context, const struct disk_head *head, enum 
     return space_item(replaying, type, item);
 }
 
-static enum error replay_block(void *context, const struct place *place)
+static enum error replay_block(void *context, const struct store_place *place)
 {
     struct replaying *replaying = context;
     if (!replaying->with_space) {

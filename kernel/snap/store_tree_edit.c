@@ -82,8 +82,8 @@ static enum error blocks_append(struct run_list *list, uint32_t block, uint64_t 
 uint64_t store_tree_link_proved(struct store *store, const struct disk_tree_ref *ref)
 {
     thread_may_sleep();
-    struct place place = {ref->block, store_link_copy(ref->block, ref->when), store_link_generation(ref->when),
-                          ref->checksum};
+    struct store_place place = {ref->block, store_link_copy(ref->block, ref->when), store_link_generation(ref->when),
+                                ref->checksum};
     void *page;
     if (place.copy == 0 || place.generation > store->inherited) {
         return ref->when;
