@@ -497,7 +497,7 @@ static void wire_borrowed(void)
     EXPECT_IS(OK, vm_wire(page, PMAP_READ));
     turn = 2;
     await(3);
-    EXPECT_IS(true, pmap_query(page, NULL));
+    EXPECT_IS(true, pmap_query(gpn_place(page), NULL));
     vm_unwire(page);
     compare(&clones[0]);
 }

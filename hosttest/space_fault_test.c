@@ -75,7 +75,7 @@ static void discard_between_stop_and_gathering(uint32_t page)
                     space_store(SPACE_CASE_PROGRAM, page, 0, (uint32_t)space_world.model.stop_count));
         (void)snap_request();
         space_wait_until(is_stopped);
-    } while (!pmap_is_closed(space_world.model.gpn[page]));
+    } while (!pmap_is_closed(gpn_place(space_world.model.gpn[page])));
     SPACE_CHECK(space_record_of(page)->state == VM_PAGE_CLEAN);
     space_discard(page, 1);
 }

@@ -147,12 +147,12 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
 }
 
 /* A record that is completed after the stop, but as of it; behind the protection of its chunk. */
-static void complete_record(struct gpn chunk)
+static void complete_record(struct place chunk)
 {
     struct space_world *world = &space_world;
     uint32_t record = world->model.record_first;
 
-    if (world->is_record_due && gpn_space(chunk).number == SPACE_SYSTEM.number) {
+    if (world->is_record_due && place_space(chunk).number == SPACE_SYSTEM.number) {
         uint8_t *content = vm_content_at_stop(world->model.gpn[record]);
         memcpy(content + space_word_offset(0), &world->model.pages[record].words[0], sizeof(uint32_t));
         world->is_record_due = false;
@@ -419,8 +419,8 @@ static bool all_is_clean(void)
 
     while (!cursor.done) {
         const struct vm_page *page = vm_map_next(vm_object_space(), &cursor);
-        if (page != NULL &&
-            (page->state == VM_PAGE_DIRTY || (pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn)))) {
+        if (page != NULL && (page->state == VM_PAGE_DIRTY ||
+                             (pmap_query(gpn_place(page->gpn), NULL) && pmap_is_dirty(gpn_place(page->gpn))))) {
             return false;
         }
     }
@@ -504,15 +504,15 @@ static void check_mapping(struct gpn gpn, uint32_t index)
     const struct vm_page *page = vm_map_find(map, gpn);
     enum pmap_access access;
 
-    if (!pmap_query(gpn, &access)) {
+    if (!pmap_query(gpn_place(gpn), &access)) {
         return;
     }
     SPACE_CHECK(page != NULL && !frame_is_none(page->frame));
-    if (pmap_is_closed(gpn) || access == PMAP_READ) {
+    if (pmap_is_closed(gpn_place(gpn)) || access == PMAP_READ) {
         return;
     }
     SPACE_CHECK(!vm_snapshot_must_copy(map, page));
-    SPACE_CHECK(page->state != VM_PAGE_DIRTY || pmap_is_dirty(gpn));
+    SPACE_CHECK(page->state != VM_PAGE_DIRTY || pmap_is_dirty(gpn_place(gpn)));
     SPACE_CHECK(space_world.model.pages[index].access == SPACE_WRITE || space_world.model.pages[index].leaving);
 }
 

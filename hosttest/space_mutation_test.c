@@ -56,7 +56,7 @@ void __wrap_pmap_mark_dirty(struct gpn page)
 
 bool __wrap_pmap_clear_dirty(struct gpn page)
 {
-    return no_clearing ? pmap_is_dirty(page) : __real_pmap_clear_dirty(page);
+    return no_clearing ? pmap_is_dirty(gpn_place(page)) : __real_pmap_clear_dirty(page);
 }
 
 enum error __wrap_block_flush(struct block_device *device)

@@ -206,7 +206,7 @@ void space_discard(uint32_t first, uint32_t count)
     }
     for (uint32_t i = first; i < first + count; i++) {
         memset(model->pages[i].words, 0, sizeof(model->pages[i].words));
-        SPACE_CHECK(!pmap_query(model->gpn[i], NULL));
+        SPACE_CHECK(!pmap_query(gpn_place(model->gpn[i]), NULL));
     }
     set_leaving(first, count, false);
     set_access(first, count, SPACE_WRITE);

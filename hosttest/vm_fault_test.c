@@ -224,7 +224,7 @@ static void fault_brings_the_aligned_group_with_one_request(void **unused)
     assert_int_equal(model.last_count, VM_CLUSTER_PAGES);
     assert_only_resident(GROUP, GROUP + VM_CLUSTER_PAGES - 1);
     /* They are there and not mapped: no further request. */
-    assert_false(pmap_query(page_at(GROUP + 6), NULL));
+    assert_false(pmap_query(gpn_place(page_at(GROUP + 6)), NULL));
     access_page(GROUP + 6, PMAP_READ);
     assert_int_equal(model.reads, 1);
 }
@@ -505,7 +505,7 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
     assert_int_equal(vm_reclaim_dropped() - dropped, 2 * VM_CLUSTER_PAGES - 1);
     assert_true(is_resident(GROUP + 3)); /* wired */
     assert_null(find(GROUP));            /* used, but no more in a second turn */
-    assert_false(pmap_query(page_at(GROUP), NULL));
+    assert_false(pmap_query(gpn_place(page_at(GROUP)), NULL));
     give_frames_back();
     vm_unwire(page_at(GROUP + 3));
     check_map();
@@ -526,7 +526,7 @@ static void reclaim_ends_at_a_victim_that_is_dirty(void **unused)
     }
     assert_in_range(vm_reclaim_dropped() - dropped, 1, VM_CLUSTER_PAGES - 1);
     assert_non_null(find(GROUP + 4)); /* its D bit is set */
-    assert_true(pmap_query(page_at(GROUP + 4), NULL));
+    assert_true(pmap_query(gpn_place(page_at(GROUP + 4)), NULL));
     give_frames_back();
     check_map();
 }
@@ -583,7 +583,7 @@ static void discard_and_restrict_outside_of_one_window_are_refused_before_anythi
         assert_true(fake_panics(vm_restrict(wrong[i].first, wrong[i].count, false, false)));
     }
     assert_int_equal(vm_map_count(vm_object_space()), pages);
-    assert_true(pmap_query(page_at(GROUP), NULL));
+    assert_true(pmap_query(gpn_place(page_at(GROUP)), NULL));
 }
 
 static void discard_that_the_store_refuses_says_so(void **unused)
@@ -602,7 +602,7 @@ static void discard_in_use_that_the_store_refuses_changes_nothing(void **unused)
     model.discard_error = ERROR_NO_MEMORY;
     assert_int_equal(vm_discard_in_use(page_at(GROUP), 1), ERROR_NO_MEMORY);
     assert_non_null(find(GROUP));
-    assert_int_equal(find(GROUP)->state == VM_PAGE_DIRTY || pmap_is_dirty(page_at(GROUP)), true);
+    assert_int_equal(find(GROUP)->state == VM_PAGE_DIRTY || pmap_is_dirty(gpn_place(page_at(GROUP))), true);
     model.discard_error = OK;
     assert_int_equal(vm_discard_in_use(page_at(GROUP), 1), OK);
     assert_null(find(GROUP));
@@ -682,7 +682,7 @@ static void stop_while_the_last_snapshot_has_pages_is_refused(void **unused)
 
     access_page(GROUP, PMAP_WRITE);
     assert_int_equal(vm_stop(), OK);
-    vm_open_chunk(page_at(GROUP));
+    vm_open_chunk(gpn_place(page_at(GROUP)));
     assert_int_equal(vm_snapshot_count(vm_object_space()), 1);
     assert_int_equal(vm_stop(), ERROR_BUSY);
     assert_int_equal(vm_stops(), stops + 1);

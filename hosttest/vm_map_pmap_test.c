@@ -22,9 +22,9 @@
 
 static struct frame frames[4]; /* that hold content; they end with the machine */
 
-static struct gpn page_at(struct space_id space, uint32_t address)
+static struct place place_at(struct space_id space, uint32_t address)
 {
-    return gpn_make(space, (struct vaddr){address});
+    return place_make(space, (struct vaddr){address});
 }
 
 /* A machine with two spaces, the first of them active, each with a writable page at ADDRESS. */
@@ -36,8 +36,8 @@ static void begin(void)
     }
     assert_int_equal(pmap_create(SPACE_ONE), OK);
     assert_int_equal(pmap_create(SPACE_TWO), OK);
-    assert_int_equal(pmap_enter(page_at(SPACE_ONE, ADDRESS), frames[0], PMAP_WRITE), OK);
-    assert_int_equal(pmap_enter(page_at(SPACE_TWO, ADDRESS), frames[1], PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(place_at(SPACE_ONE, ADDRESS), frames[0], PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(place_at(SPACE_TWO, ADDRESS), frames[1], PMAP_WRITE), OK);
     *(uint32_t *)frame_address(frames[0]) = CONTENT_ONE;
     *(uint32_t *)frame_address(frames[1]) = CONTENT_TWO;
     pmap_activate(SPACE_ONE);
@@ -66,9 +66,9 @@ static bool stores_by_now(uint32_t address)
     return stores(address) || stores(address);
 }
 
-static void count_visit(struct gpn page, void *context)
+static void count_visit(struct place place, void *context)
 {
-    assert_int_equal(page.number, page_at(SPACE_ONE, ADDRESS).number);
+    assert_int_equal(place.number, place_at(SPACE_ONE, ADDRESS).number);
     ++*(uint32_t *)context;
 }
 
@@ -86,10 +86,10 @@ static bool activated_space_is_the_one_seen(void)
 
 static bool removed_page_is_gone(void)
 {
-    bool kept = loads(ADDRESS, CONTENT_ONE) && !pmap_remove(page_at(SPACE_ONE, ADDRESS));
+    bool kept = loads(ADDRESS, CONTENT_ONE) && !pmap_remove(place_at(SPACE_ONE, ADDRESS));
 
     kept &= !loads(ADDRESS, CONTENT_ONE) && !stores(ADDRESS);
-    assert_int_equal(pmap_enter(page_at(SPACE_ONE, ADDRESS), frames[1], PMAP_READ), OK);
+    assert_int_equal(pmap_enter(place_at(SPACE_ONE, ADDRESS), frames[1], PMAP_READ), OK);
     return kept && loads(ADDRESS, CONTENT_TWO);
 }
 
@@ -97,67 +97,67 @@ static bool protected_page_is_not_written(void)
 {
     bool kept = stores(ADDRESS);
 
-    pmap_protect(page_at(SPACE_ONE, ADDRESS), PMAP_READ);
+    pmap_protect(place_at(SPACE_ONE, ADDRESS), PMAP_READ);
     kept &= !stores(ADDRESS) && loads(ADDRESS, 0x77777777u);
-    pmap_protect(page_at(SPACE_ONE, ADDRESS), PMAP_WRITE);
+    pmap_protect(place_at(SPACE_ONE, ADDRESS), PMAP_WRITE);
     return kept && stores_by_now(ADDRESS);
 }
 
 static bool access_after_clearing_is_noted_again(void)
 {
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
-    bool kept = loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(page) && !pmap_clear_accessed(page);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
+    bool kept = loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(place) && !pmap_clear_accessed(place);
 
-    return kept && loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(page);
+    return kept && loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(place);
 }
 
 /* PMAP-2 */
 static bool write_after_clearing_is_noted_again(void)
 {
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
-    bool kept = loads(ADDRESS, CONTENT_ONE) && !pmap_is_dirty(page);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
+    bool kept = loads(ADDRESS, CONTENT_ONE) && !pmap_is_dirty(place);
 
-    kept &= stores(ADDRESS) && pmap_is_dirty(page);
-    kept &= pmap_clear_dirty(page) && !pmap_is_dirty(page) && !pmap_clear_dirty(page);
-    return kept && stores(ADDRESS) && pmap_is_dirty(page);
+    kept &= stores(ADDRESS) && pmap_is_dirty(place);
+    kept &= pmap_clear_dirty(place) && !pmap_is_dirty(place) && !pmap_clear_dirty(place);
+    return kept && stores(ADDRESS) && pmap_is_dirty(place);
 }
 
 static bool write_after_gathering_is_found_by_the_next(void)
 {
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
     uint32_t visits = 0;
-    bool kept = stores(ADDRESS) && pmap_gather_chunk(page, count_visit, &visits) == PMAP_CHUNK_PAGES && visits == 1;
+    bool kept = stores(ADDRESS) && pmap_gather_chunk(place, count_visit, &visits) == PMAP_CHUNK_PAGES && visits == 1;
 
-    kept &= pmap_gather_chunk(page, count_visit, &visits) == 0 && visits == 1;
+    kept &= pmap_gather_chunk(place, count_visit, &visits) == 0 && visits == 1;
     kept &= stores(ADDRESS);
-    return kept && pmap_gather_chunk(page, count_visit, &visits) == PMAP_CHUNK_PAGES && visits == 2;
+    return kept && pmap_gather_chunk(place, count_visit, &visits) == PMAP_CHUNK_PAGES && visits == 2;
 }
 
 static bool use_after_sampling_is_found_by_the_next(void)
 {
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
     struct pmap_sample sample;
     bool kept = loads(ADDRESS, CONTENT_ONE);
 
-    pmap_sample_chunk(page, &sample);
+    pmap_sample_chunk(place, &sample);
     kept &= sample.mapped == 1 && sample.accessed == 1;
-    pmap_sample_chunk(page, &sample);
+    pmap_sample_chunk(place, &sample);
     kept &= sample.mapped == 1 && sample.accessed == 0;
     kept &= loads(ADDRESS, CONTENT_ONE);
-    pmap_sample_chunk(page, &sample);
+    pmap_sample_chunk(place, &sample);
     return kept && sample.accessed == 1;
 }
 
 /* PMAP-4 */
 static bool stop_closes_what_is_seen(void)
 {
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
-    bool kept = stores(ADDRESS) && !pmap_is_closed(page);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
+    bool kept = stores(ADDRESS) && !pmap_is_closed(place);
 
     pmap_stop();
-    kept &= pmap_is_closed(page) && !stores(ADDRESS) && loads(ADDRESS, 0x77777777u);
-    pmap_open(page);
-    return kept && !pmap_is_closed(page) && stores_by_now(ADDRESS);
+    kept &= pmap_is_closed(place) && !stores(ADDRESS) && loads(ADDRESS, 0x77777777u);
+    pmap_open(place);
+    return kept && !pmap_is_closed(place) && stores_by_now(ADDRESS);
 }
 
 static const struct promise {
@@ -209,19 +209,19 @@ static void pmap_that_forgets_an_invalidation_breaks_the_promise_that_needs_it(v
 static void pmap_write_needs_the_right_at_both_levels(void **unused)
 {
     (void)unused;
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
 
     begin();
-    pmap_protect(page, PMAP_READ);
+    pmap_protect(place, PMAP_READ);
     assert_false(stores(ADDRESS)); /* directory yes, table no */
     pmap_stop();
     assert_false(stores(ADDRESS)); /* neither */
-    pmap_protect(page, PMAP_WRITE);
+    pmap_protect(place, PMAP_WRITE);
     assert_false(stores(ADDRESS)); /* directory no, table yes */
-    assert_false(pmap_is_dirty(page));
-    pmap_open(page);
+    assert_false(pmap_is_dirty(place));
+    pmap_open(place);
     assert_true(stores(ADDRESS)); /* both */
-    assert_true(pmap_is_dirty(page));
+    assert_true(pmap_is_dirty(place));
     end();
 }
 
@@ -229,16 +229,16 @@ static void pmap_stop_reaches_the_other_spaces_when_they_are_activated_or_opened
 {
     (void)unused;
     begin();
-    assert_int_equal(pmap_enter(page_at(SPACE_TWO, OTHER_CHUNK), frames[2], PMAP_WRITE), OK);
-    assert_int_equal(pmap_enter(page_at(SPACE_SHARED, SHARED), frames[3], PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(place_at(SPACE_TWO, OTHER_CHUNK), frames[2], PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(place_at(SPACE_SHARED, SHARED), frames[3], PMAP_WRITE), OK);
     pmap_stop();
-    assert_true(pmap_is_closed(page_at(SPACE_TWO, ADDRESS)) && pmap_is_closed(page_at(SPACE_SHARED, SHARED)));
+    assert_true(pmap_is_closed(place_at(SPACE_TWO, ADDRESS)) && pmap_is_closed(place_at(SPACE_SHARED, SHARED)));
     assert_false(stores(SHARED));
-    pmap_open(page_at(SPACE_TWO, ADDRESS));
+    pmap_open(place_at(SPACE_TWO, ADDRESS));
     pmap_activate(SPACE_TWO);
     assert_true(stores(ADDRESS));
     assert_false(stores(OTHER_CHUNK));
-    pmap_open(page_at(SPACE_SHARED, SHARED));
+    pmap_open(place_at(SPACE_SHARED, SHARED));
     assert_true(stores(SHARED));
     end();
 }
@@ -247,13 +247,13 @@ static void pmap_stop_reaches_the_other_spaces_when_they_are_activated_or_opened
 static void pmap_entering_what_is_mapped_or_without_memory_changes_nothing(void **unused)
 {
     (void)unused;
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
-    struct gpn other = page_at(SPACE_ONE, OTHER_CHUNK);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
+    struct place other = place_at(SPACE_ONE, OTHER_CHUNK);
     enum pmap_access access;
 
     begin();
-    assert_int_equal(pmap_enter(page, frames[2], PMAP_READ), ERROR_EXISTS);
-    assert_true(pmap_query(page, &access) && access == PMAP_WRITE && loads(ADDRESS, CONTENT_ONE));
+    assert_int_equal(pmap_enter(place, frames[2], PMAP_READ), ERROR_EXISTS);
+    assert_true(pmap_query(place, &access) && access == PMAP_WRITE && loads(ADDRESS, CONTENT_ONE));
     assert_int_equal(pmap_create(SPACE_ONE), ERROR_EXISTS);
     fake_fail_allocations(0, 2);
     assert_int_equal(pmap_enter(other, frames[2], PMAP_READ), ERROR_NO_MEMORY);
@@ -267,40 +267,40 @@ static void pmap_entering_what_is_mapped_or_without_memory_changes_nothing(void 
 static void pmap_notes_use_and_finds_chunks(void **unused)
 {
     (void)unused;
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
-    struct gpn chunk;
+    struct place place = place_at(SPACE_ONE, ADDRESS);
+    struct place chunk;
     uint32_t visits = 0;
 
     begin();
-    assert_false(pmap_clear_accessed(page));
-    assert_true(loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(page));
-    assert_int_equal(pmap_gather_chunk(page, count_visit, &visits), PMAP_CHUNK_PAGES);
+    assert_false(pmap_clear_accessed(place));
+    assert_true(loads(ADDRESS, CONTENT_ONE) && pmap_clear_accessed(place));
+    assert_int_equal(pmap_gather_chunk(place, count_visit, &visits), PMAP_CHUNK_PAGES);
     assert_int_equal(visits, 0);
-    pmap_mark_dirty(page);
-    assert_int_equal(pmap_gather_chunk(page, count_visit, &visits), PMAP_CHUNK_PAGES);
+    pmap_mark_dirty(place);
+    assert_int_equal(pmap_gather_chunk(place, count_visit, &visits), PMAP_CHUNK_PAGES);
     assert_int_equal(visits, 1);
-    assert_true(pmap_next_chunk(page_at(SPACE_ONE, 0), &chunk));
-    assert_int_equal(chunk.number, page.number);
-    assert_false(pmap_next_chunk(page_at(SPACE_ONE, OTHER_CHUNK), &chunk));
-    assert_int_equal(pmap_gather_chunk(page_at(SPACE_ONE, OTHER_CHUNK), count_visit, &visits), 0);
-    assert_true(pmap_remove(page)); /* D was set */
-    assert_false(pmap_remove(page));
+    assert_true(pmap_next_chunk(place_at(SPACE_ONE, 0), &chunk));
+    assert_int_equal(chunk.number, place.number);
+    assert_false(pmap_next_chunk(place_at(SPACE_ONE, OTHER_CHUNK), &chunk));
+    assert_int_equal(pmap_gather_chunk(place_at(SPACE_ONE, OTHER_CHUNK), count_visit, &visits), 0);
+    assert_true(pmap_remove(place)); /* D was set */
+    assert_false(pmap_remove(place));
     end();
 }
 
 static void pmap_sampling_is_not_noticed_by_who_clears_the_accessed_bit(void **unused)
 {
     (void)unused;
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
     struct pmap_sample sample;
 
     begin();
     assert_true(loads(ADDRESS, CONTENT_ONE));
-    pmap_sample_chunk(page, &sample);
-    pmap_sample_chunk(page, &sample);
-    assert_true(pmap_clear_accessed(page));
-    assert_false(pmap_clear_accessed(page));
-    pmap_sample_chunk(page_at(SPACE_ONE, OTHER_CHUNK), &sample);
+    pmap_sample_chunk(place, &sample);
+    pmap_sample_chunk(place, &sample);
+    assert_true(pmap_clear_accessed(place));
+    assert_false(pmap_clear_accessed(place));
+    pmap_sample_chunk(place_at(SPACE_ONE, OTHER_CHUNK), &sample);
     assert_int_equal(sample.mapped, 0);
     end();
 }
@@ -308,17 +308,17 @@ static void pmap_sampling_is_not_noticed_by_who_clears_the_accessed_bit(void **u
 static void pmap_clearing_the_accessed_bit_is_not_noticed_by_who_samples(void **unused)
 {
     (void)unused;
-    struct gpn page = page_at(SPACE_ONE, ADDRESS);
+    struct place place = place_at(SPACE_ONE, ADDRESS);
     struct pmap_sample sample;
 
     begin();
     assert_true(loads(ADDRESS, CONTENT_ONE));
-    assert_true(pmap_clear_accessed(page));
-    assert_false(pmap_clear_accessed(page));
-    pmap_sample_chunk(page, &sample);
+    assert_true(pmap_clear_accessed(place));
+    assert_false(pmap_clear_accessed(place));
+    pmap_sample_chunk(place, &sample);
     assert_int_equal(sample.accessed, 1);
-    assert_false(pmap_clear_accessed(page)); /* nor does the sample bring it back */
-    pmap_sample_chunk(page, &sample);
+    assert_false(pmap_clear_accessed(place)); /* nor does the sample bring it back */
+    pmap_sample_chunk(place, &sample);
     assert_int_equal(sample.accessed, 0);
     end();
 }

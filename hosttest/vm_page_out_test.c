@@ -103,7 +103,7 @@ static enum error page_out(struct vm_page *const pages[], uint32_t count)
         assert_int_equal(pages[i]->state, VM_PAGE_DIRTY);
         assert_true(vm_page_is_mine(pages[i]));
         assert_int_equal(pages[i]->wire_count, 0);
-        assert_false(pmap_query(pages[i]->gpn, NULL));
+        assert_false(pmap_query(gpn_place(pages[i]->gpn), NULL));
         assert_false(vm_snapshot_has(vm_object_space(), pages[i]));
         assert_true(i == 0 || pages[i - 1]->gpn.number < pages[i]->gpn.number);
     }
@@ -128,8 +128,8 @@ static enum error clean(void)
     model.cleans++;
     while (model.cleans_all && !cursor.done) {
         struct vm_page *page = vm_map_next(vm_object_space(), &cursor);
-        bool is_mapped = page != NULL && pmap_query(page->gpn, NULL);
-        if (page == NULL || (page->state != VM_PAGE_DIRTY && !(is_mapped && pmap_is_dirty(page->gpn)))) {
+        bool is_mapped = page != NULL && pmap_query(gpn_place(page->gpn), NULL);
+        if (page == NULL || (page->state != VM_PAGE_DIRTY && !(is_mapped && pmap_is_dirty(gpn_place(page->gpn))))) {
             continue;
         }
         vm_page_lock(page);
@@ -138,7 +138,7 @@ static enum error clean(void)
         keep(page);
         vm_page_end_write(vm_object_space(), page);
         if (is_mapped) {
-            (void)pmap_clear_dirty(page->gpn);
+            (void)pmap_clear_dirty(gpn_place(page->gpn));
         }
         vm_page_unlock(page);
     }

@@ -50,7 +50,7 @@ static bool none_may_go(const struct vm_page *page)
 
 static bool take_accessed(const struct vm_page *page)
 {
-    return pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
+    return pmap_query(gpn_place(page->gpn), NULL) && pmap_clear_accessed(gpn_place(page->gpn));
 }
 
 static void begin(const struct vm_policy *policy, uint32_t seed)
@@ -84,7 +84,7 @@ static void bring(uint32_t number)
     vm_page_lock(pages[number]);
     vm_page_make_resident(&map, pages[number], frame);
     vm_page_unlock(pages[number]);
-    assert_int_equal(pmap_enter(pages[number]->gpn, frame, PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(gpn_place(pages[number]->gpn), frame, PMAP_WRITE), OK);
     vm_replacement_mapped(&map.replacement, pages[number]);
     load(number);
 }
@@ -94,7 +94,7 @@ static void take_away(uint32_t number)
     struct vm_page *page = pages[number];
     struct frame frame;
 
-    (void)pmap_remove(page->gpn);
+    (void)pmap_remove(gpn_place(page->gpn));
     vm_page_lock(page);
     assert_int_equal(vm_page_drop(&map, page, &frame), OK);
     vm_page_unlock(page);
@@ -389,10 +389,10 @@ static void first_mapping_of_a_page_read_ahead_is_no_visit_to_sieve(void **unuse
         bring(i);
     }
     for (uint32_t i = 0; i < 8; i++) { /* as if they had come together and were mapped one by one */
-        (void)pmap_remove(pages[i]->gpn);
+        (void)pmap_remove(gpn_place(pages[i]->gpn));
     }
     for (uint32_t i = 0; i < 8; i++) {
-        assert_int_equal(pmap_enter(pages[i]->gpn, pages[i]->frame, PMAP_WRITE), OK);
+        assert_int_equal(pmap_enter(gpn_place(pages[i]->gpn), pages[i]->frame, PMAP_WRITE), OK);
         vm_replacement_mapped(&map.replacement, pages[i]);
         load(i);
     }

@@ -30,6 +30,11 @@ struct space_id {
     uint32_t number;
 };
 
+/* Where a page is seen: 12 bits of space id above 20 bits of page number in that space's window. */
+struct place {
+    uint32_t number;
+};
+
 /* A frame of physical memory; its physical address is number * PAGE_SIZE. 0 is "no frame". */
 struct frame {
     uint32_t number;
@@ -73,6 +78,33 @@ static inline struct space_id gpn_space(struct gpn page)
 static inline struct vaddr gpn_address(struct gpn page)
 {
     return (struct vaddr){page.number << PAGE_SHIFT};
+}
+
+static inline struct place place_make(struct space_id space, struct vaddr address)
+{
+    return (struct place){space.number << 20 | address.value >> PAGE_SHIFT};
+}
+
+static inline struct space_id place_space(struct place place)
+{
+    return (struct space_id){place.number >> 20};
+}
+
+/* The first address of the place in its space's window. */
+static inline struct vaddr place_address(struct place place)
+{
+    return (struct vaddr){place.number << PAGE_SHIFT};
+}
+
+/* A page of a space's own memory, and the place at which that space sees it. */
+static inline struct place gpn_place(struct gpn page)
+{
+    return (struct place){page.number};
+}
+
+static inline struct gpn place_gpn(struct place place)
+{
+    return (struct gpn){place.number};
 }
 
 static inline bool frame_is_none(struct frame frame)

@@ -35,7 +35,7 @@ struct vm_fault_policy {
      * A chunk that is closed since the stop is about to be opened: the last chance to complete pages of it as they were
      * at the stop. May be NULL. Does not sleep.
      */
-    void (*opening)(struct gpn chunk);
+    void (*opening)(struct place chunk);
     /*
      * The space whose page at the same address an untouched page is a copy of; space 0: none, it is zeroes. What the
      * answer is for pages of a space without regions does not matter. May be NULL: there are no copies. Does not sleep.

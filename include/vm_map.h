@@ -307,14 +307,14 @@ struct vm_page *vm_dirty_first(const struct vm_map *map);
 
 /*
  * Turn the dirty bits of one chunk into list entries, if its directory entry was accessed since the last time.
- * - first: any page of the chunk.
+ * - first: any place of the chunk.
  * - closed chunk (pmap_stop): its dirty pages belong to the running snapshot: they go on its list, lose write access
  *   one by one, and the chunk is opened.
  * - open chunk: they go on the open list and keep their access.
  * - D bits stay; they are cleared when the page is written.
  * - returns the number of entries scanned.
  */
-uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first);
+uint32_t vm_gather_chunk(struct vm_map *map, struct place first);
 
 /*
  * Snapshot: hand over the open list, in constant time, and start a new one. Call it in the stop.

@@ -19,7 +19,7 @@ void vm_stop_clear(void);
 MUST_CHECK enum error vm_stop(void);
 
 /* Hand the dirty pages of a chunk that is closed since the stop to the snapshot, and open it. Does not sleep. */
-void vm_open_chunk(struct gpn page);
+void vm_open_chunk(struct place place);
 
 /*
  * Pages have left the snapshot's list, written or given back: whoever waits for one of them looks again. Copies may

@@ -99,7 +99,7 @@ static bool every_page_may_go(const struct vm_page *page)
 /* The D bit alone decides whether it is written. */
 static void write_if_dirty(struct vm_map *map, struct vm_page *page)
 {
-    if (pmap_remove(page->gpn)) {
+    if (pmap_remove(gpn_place(page->gpn))) {
         vm_page_mark_dirty(map, page);
         vm_page_begin_write(page);
         run.machine->write(number_of(page->gpn), frame_address(page->frame));

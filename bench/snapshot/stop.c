@@ -39,19 +39,19 @@ static void say_clock(void)
 
 /* The other stops -------------------------------------------------------------------------------------------------- */
 
-static void protect(struct gpn page, void *context)
+static void protect(struct place place, void *context)
 {
     (void)context;
-    pmap_protect(page, PMAP_READ);
+    pmap_protect(place, PMAP_READ);
 }
 
 static uint64_t classic_stop(void)
 {
-    struct gpn chunk = {SPACE << 20};
+    struct place chunk = {SPACE << 20};
     bool enabled = interrupt_disable();
     uint64_t begun = rig_cycles();
 
-    while (pmap_next_chunk(chunk, &chunk) && gpn_space(chunk).number == SPACE) {
+    while (pmap_next_chunk(chunk, &chunk) && place_space(chunk).number == SPACE) {
         (void)pmap_gather_chunk(chunk, protect, NULL);
         chunk.number += PMAP_CHUNK_PAGES;
     }
@@ -69,8 +69,8 @@ static uint64_t phantom_stop(void)
 
     while (!cursor.done) {
         struct vm_page *page = vm_map_next(map, &cursor);
-        if (page != NULL && pmap_query(page->gpn, NULL)) {
-            pmap_protect(page->gpn, PMAP_READ);
+        if (page != NULL && pmap_query(gpn_place(page->gpn), NULL)) {
+            pmap_protect(gpn_place(page->gpn), PMAP_READ);
         }
     }
     uint64_t cycles = rig_cycles() - begun;
@@ -86,10 +86,10 @@ static void take_back(void)
 
     while (!cursor.done) {
         struct vm_page *page = vm_map_next(map, &cursor);
-        if (page != NULL && pmap_query(page->gpn, NULL)) {
-            pmap_protect(page->gpn, PMAP_WRITE);
-            if (pmap_is_dirty(page->gpn)) {
-                pmap_mark_dirty(page->gpn);
+        if (page != NULL && pmap_query(gpn_place(page->gpn), NULL)) {
+            pmap_protect(gpn_place(page->gpn), PMAP_WRITE);
+            if (pmap_is_dirty(gpn_place(page->gpn))) {
+                pmap_mark_dirty(gpn_place(page->gpn));
             }
         }
     }

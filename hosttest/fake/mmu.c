@@ -26,35 +26,35 @@ void mmu_forget(enum mmu_reason reason)
     forgotten = reason;
 }
 
-static uint32_t address_page(struct gpn page)
+static uint32_t address_page(struct place place)
 {
-    return gpn_address(page).value >> PAGE_SHIFT;
+    return place_address(place).value >> PAGE_SHIFT;
 }
 
-static struct translation *slot_of(struct gpn page)
+static struct translation *slot_of(struct place place)
 {
-    uint32_t number = address_page(page);
+    uint32_t number = address_page(place);
 
     return &cache[(number ^ number >> 10) % CACHE_ENTRIES];
 }
 
-void mmu_invalidate(struct gpn page, enum mmu_reason reason)
+void mmu_invalidate(struct place place, enum mmu_reason reason)
 {
-    struct translation *slot = slot_of(page);
+    struct translation *slot = slot_of(place);
 
     if (reason == forgotten) {
         return;
     }
-    if (slot->address_page == address_page(page)) {
+    if (slot->address_page == address_page(place)) {
         slot->present = false;
     }
-    fake_window_forget(address_page(page));
+    fake_window_forget(address_page(place));
 }
 
-void mmu_invalidate_chunk(struct gpn first, enum mmu_reason reason)
+void mmu_invalidate_chunk(struct place first, enum mmu_reason reason)
 {
     for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++) {
-        mmu_invalidate((struct gpn){first.number + i}, reason);
+        mmu_invalidate((struct place){first.number + i}, reason);
     }
 }
 
@@ -73,26 +73,26 @@ void mmu_invalidate_all(enum mmu_reason reason)
     }
 }
 
-/* The page at an address: windows of the active space, the shared and the system one. False: nothing is ever there. */
-static bool page_at(struct vaddr address, struct gpn *out)
+/* The place of an address: in the windows of the active space, the shared and the system one. False: nothing is ever there. */
+static bool place_at(struct vaddr address, struct place *out)
 {
     if (address.value >= USER_START && address.value < USER_END) {
-        *out = gpn_make(fake_pmap.active, address);
+        *out = place_make(fake_pmap.active, address);
         return fake_pmap.active.number != SPACE_SYSTEM.number;
     }
     if (address.value >= SHARED_START && address.value < SHARED_END) {
-        *out = gpn_make(SPACE_SHARED, address);
+        *out = place_make(SPACE_SHARED, address);
         return true;
     }
-    *out = gpn_make(SPACE_SYSTEM, address);
+    *out = place_make(SPACE_SYSTEM, address);
     return address.value >= SYSTEM_START && address.value < SYSTEM_END;
 }
 
 /* Look into the tables and cache what they say. False: they do not allow the access. */
-static bool walk(struct gpn page, bool write, struct translation *slot)
+static bool walk(struct place place, bool write, struct translation *slot)
 {
-    uint32_t *directory_entry = mmu_directory_entry(page);
-    uint32_t *table_entry = mmu_table_entry(page);
+    uint32_t *directory_entry = mmu_directory_entry(place);
+    uint32_t *table_entry = mmu_table_entry(place);
 
     if (table_entry == NULL || (*table_entry & MMU_PRESENT) == 0) {
         return false;
@@ -103,7 +103,7 @@ static bool walk(struct gpn page, bool write, struct translation *slot)
     }
     *directory_entry |= MMU_ACCESSED;
     *table_entry |= write ? MMU_ACCESSED | MMU_DIRTY : MMU_ACCESSED;
-    *slot = (struct translation){.address_page = address_page(page),
+    *slot = (struct translation){.address_page = address_page(place),
                                  .frame = {*table_entry >> PAGE_SHIFT},
                                  .present = true,
                                  .writable = writable,
@@ -113,20 +113,20 @@ static bool walk(struct gpn page, bool write, struct translation *slot)
 
 static uint32_t *access(struct vaddr address, bool write)
 {
-    struct gpn page;
+    struct place place;
 
-    if (!page_at(address, &page)) {
+    if (!place_at(address, &place)) {
         return NULL;
     }
-    struct translation *slot = slot_of(page);
-    bool hit = slot->present && slot->address_page == address_page(page);
+    struct translation *slot = slot_of(place);
+    bool hit = slot->present && slot->address_page == address_page(place);
 
     if (hit && write && !slot->writable) {
         /* The processor drops the translation with the fault: a right that was given meanwhile is found next time. */
         slot->present = false;
         return NULL;
     }
-    if ((!hit || (write && !slot->dirty)) && !walk(page, write, slot)) {
+    if ((!hit || (write && !slot->dirty)) && !walk(place, write, slot)) {
         return NULL;
     }
     return (uint32_t *)(void *)((char *)frame_address(slot->frame) + (address.value & PAGE_MASK));
@@ -134,16 +134,16 @@ static uint32_t *access(struct vaddr address, bool write)
 
 bool mmu_walk(struct vaddr address, bool write, struct mmu_translation *out)
 {
-    struct gpn page;
+    struct place place;
     struct translation found;
 
     *out = (struct mmu_translation){0};
-    if (!page_at(address, &page)) {
+    if (!place_at(address, &place)) {
         return false;
     }
-    const uint32_t *entry = mmu_table_entry(page);
+    const uint32_t *entry = mmu_table_entry(place);
     out->present = entry != NULL && (*entry & MMU_PRESENT) != 0;
-    if (!walk(page, write, &found)) {
+    if (!walk(place, write, &found)) {
         return false;
     }
     *out = (struct mmu_translation){

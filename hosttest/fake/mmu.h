@@ -55,12 +55,12 @@ void mmu_forget(enum mmu_reason reason);
 #define MMU_SEEN     0x200u /* of pmap.c: a sample has found A set and cleared it */
 #define MMU_TAKEN    0x400u /* of pmap.c: pmap_clear_accessed() has, and no sample has counted it yet */
 
-/* The word that maps a page: of the directory (a table's frame) or of the table, or NULL. */
-uint32_t *mmu_directory_entry(struct gpn page);
-uint32_t *mmu_table_entry(struct gpn page);
+/* The word of a place: of the directory (a table's frame) or of the table, or NULL. */
+uint32_t *mmu_directory_entry(struct place place);
+uint32_t *mmu_table_entry(struct place place);
 
-void mmu_invalidate(struct gpn page, enum mmu_reason reason);
-void mmu_invalidate_chunk(struct gpn first, enum mmu_reason reason);
+void mmu_invalidate(struct place place, enum mmu_reason reason);
+void mmu_invalidate_chunk(struct place first, enum mmu_reason reason);
 void mmu_invalidate_all(enum mmu_reason reason);
 
 #endif

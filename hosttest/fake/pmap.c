@@ -18,9 +18,9 @@
 
 struct fake_pmap fake_pmap;
 
-static struct fake_directory *directory_of(struct gpn page)
+static struct fake_directory *directory_of(struct place place)
 {
-    return &fake_pmap.directories[gpn_space(page).number];
+    return &fake_pmap.directories[place_space(place).number];
 }
 
 static uint32_t *words(struct frame frame)
@@ -28,26 +28,26 @@ static uint32_t *words(struct frame frame)
     return frame_address(frame);
 }
 
-uint32_t *mmu_directory_entry(struct gpn page)
+uint32_t *mmu_directory_entry(struct place place)
 {
-    struct fake_directory *directory = directory_of(page);
+    struct fake_directory *directory = directory_of(place);
 
-    return directory->exists ? &words(directory->frame)[page.number >> 10 & (ENTRIES - 1)] : NULL;
+    return directory->exists ? &words(directory->frame)[place.number >> 10 & (ENTRIES - 1)] : NULL;
 }
 
-uint32_t *mmu_table_entry(struct gpn page)
+uint32_t *mmu_table_entry(struct place place)
 {
-    uint32_t *entry = mmu_directory_entry(page);
+    uint32_t *entry = mmu_directory_entry(place);
 
     if (entry == NULL || (*entry & MMU_PRESENT) == 0) {
         return NULL;
     }
-    return &words((struct frame){*entry >> PAGE_SHIFT})[page.number & (ENTRIES - 1)];
+    return &words((struct frame){*entry >> PAGE_SHIFT})[place.number & (ENTRIES - 1)];
 }
 
-static uint32_t *mapped_entry(struct gpn page)
+static uint32_t *mapped_entry(struct place place)
 {
-    uint32_t *entry = mmu_table_entry(page);
+    uint32_t *entry = mmu_table_entry(place);
 
     return entry != NULL && (*entry & MMU_PRESENT) != 0 ? entry : NULL;
 }
@@ -146,12 +146,12 @@ void pmap_activate(struct space_id space)
 
 /* Mappings --------------------------------------------------------------------------------------------------------- */
 
-enum error pmap_enter(struct gpn page, struct frame frame, enum pmap_access access)
+enum error pmap_enter(struct place place, struct frame frame, enum pmap_access access)
 {
-    uint32_t *directory_entry = mmu_directory_entry(page);
+    uint32_t *directory_entry = mmu_directory_entry(place);
 
     ASSERT(directory_entry != NULL && !frame_is_none(frame));
-    if (mapped_entry(page) != NULL) {
+    if (mapped_entry(place) != NULL) {
         return ERROR_EXISTS;
     }
     if ((*directory_entry & MMU_PRESENT) == 0) {
@@ -161,42 +161,42 @@ enum error pmap_enter(struct gpn page, struct frame frame, enum pmap_access acce
             return error;
         }
         memset(words(table), 0, PAGE_SIZE);
-        catch_up(directory_of(page));
+        catch_up(directory_of(place));
         *directory_entry = table.number << PAGE_SHIFT | MMU_PRESENT | MMU_WRITABLE;
     }
-    *mmu_table_entry(page) = frame.number << PAGE_SHIFT | MMU_PRESENT | (access == PMAP_WRITE ? MMU_WRITABLE : 0);
+    *mmu_table_entry(place) = frame.number << PAGE_SHIFT | MMU_PRESENT | (access == PMAP_WRITE ? MMU_WRITABLE : 0);
     return OK;
 }
 
-bool pmap_remove(struct gpn page)
+bool pmap_remove(struct place place)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
 
     if (entry == NULL) {
         return false;
     }
     bool dirty = (*entry & MMU_DIRTY) != 0;
     *entry = 0;
-    mmu_invalidate(page, MMU_REMOVE);
+    mmu_invalidate(place, MMU_REMOVE);
     return dirty;
 }
 
-void pmap_protect(struct gpn page, enum pmap_access access)
+void pmap_protect(struct place place, enum pmap_access access)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
 
     ASSERT(entry != NULL);
     if (access == PMAP_WRITE) {
         *entry |= MMU_WRITABLE;
     } else {
         *entry &= ~MMU_WRITABLE;
-        mmu_invalidate(page, MMU_PROTECT);
+        mmu_invalidate(place, MMU_PROTECT);
     }
 }
 
-bool pmap_query(struct gpn page, enum pmap_access *out)
+bool pmap_query(struct place place, enum pmap_access *out)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
 
     if (entry != NULL && out != NULL) {
         *out = (*entry & MMU_WRITABLE) != 0 ? PMAP_WRITE : PMAP_READ;
@@ -206,44 +206,44 @@ bool pmap_query(struct gpn page, enum pmap_access *out)
 
 /* Use -------------------------------------------------------------------------------------------------------------- */
 
-struct frame pmap_frame(struct gpn page)
+struct frame pmap_frame(struct place place)
 {
-    const uint32_t *entry = mapped_entry(page);
+    const uint32_t *entry = mapped_entry(place);
 
     ASSERT(entry != NULL);
     return (struct frame){*entry >> PAGE_SHIFT};
 }
 
-bool pmap_is_dirty(struct gpn page)
+bool pmap_is_dirty(struct place place)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
 
     ASSERT(entry != NULL);
     return (*entry & MMU_DIRTY) != 0;
 }
 
-bool pmap_clear_dirty(struct gpn page)
+bool pmap_clear_dirty(struct place place)
 {
-    uint32_t *entry = mapped_entry(page);
-    bool dirty = pmap_is_dirty(page);
+    uint32_t *entry = mapped_entry(place);
+    bool dirty = pmap_is_dirty(place);
 
     *entry &= ~MMU_DIRTY;
-    mmu_invalidate(page, MMU_CLEAR_DIRTY);
+    mmu_invalidate(place, MMU_CLEAR_DIRTY);
     return dirty;
 }
 
-void pmap_mark_dirty(struct gpn page)
+void pmap_mark_dirty(struct place place)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
 
     ASSERT(entry != NULL);
     *entry |= MMU_DIRTY;
-    *mmu_directory_entry(page) |= MMU_ACCESSED;
+    *mmu_directory_entry(place) |= MMU_ACCESSED;
 }
 
-bool pmap_clear_accessed(struct gpn page)
+bool pmap_clear_accessed(struct place place)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
 
     ASSERT(entry != NULL);
     bool accessed = (*entry & (MMU_ACCESSED | MMU_SEEN)) != 0;
@@ -251,17 +251,17 @@ bool pmap_clear_accessed(struct gpn page)
         *entry |= MMU_TAKEN;
     }
     *entry &= ~(MMU_ACCESSED | MMU_SEEN);
-    mmu_invalidate(page, MMU_CLEAR_ACCESSED);
+    mmu_invalidate(place, MMU_CLEAR_ACCESSED);
     return accessed;
 }
 
-void pmap_sample_chunk(struct gpn first, struct pmap_sample *out)
+void pmap_sample_chunk(struct place first, struct pmap_sample *out)
 {
-    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
 
     *out = (struct pmap_sample){0};
     for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++) {
-        uint32_t *entry = mapped_entry((struct gpn){page.number + i});
+        uint32_t *entry = mapped_entry((struct place){place.number + i});
         if (entry == NULL) {
             continue;
         }
@@ -272,43 +272,43 @@ void pmap_sample_chunk(struct gpn first, struct pmap_sample *out)
         }
         *entry &= ~MMU_TAKEN;
     }
-    mmu_invalidate_chunk(page, MMU_SAMPLE);
+    mmu_invalidate_chunk(place, MMU_SAMPLE);
 }
 
-uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *context)
+uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *context)
 {
-    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
-    uint32_t *directory_entry = mmu_directory_entry(page);
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    uint32_t *directory_entry = mmu_directory_entry(place);
 
     if (directory_entry == NULL || (*directory_entry & MMU_PRESENT) == 0 || (*directory_entry & MMU_ACCESSED) == 0) {
         return 0;
     }
     /* First the note and the cached translations, so that a write from now on is noted anew; then the scan. */
     *directory_entry &= ~MMU_ACCESSED;
-    mmu_invalidate_chunk(page, MMU_GATHER);
-    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, page.number++) {
-        uint32_t *entry = mapped_entry(page);
+    mmu_invalidate_chunk(place, MMU_GATHER);
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
+        uint32_t *entry = mapped_entry(place);
         if (entry != NULL && (*entry & MMU_DIRTY) != 0) {
-            visit(page, context);
+            visit(place, context);
         }
     }
     return PMAP_CHUNK_PAGES;
 }
 
-bool pmap_next_chunk(struct gpn from, struct gpn *first)
+bool pmap_next_chunk(struct place from, struct place *first)
 {
-    uint32_t space = gpn_space(from).number;
-    struct gpn page = {from.number & ~(PMAP_CHUNK_PAGES - 1)};
+    uint32_t space = place_space(from).number;
+    struct place place = {from.number & ~(PMAP_CHUNK_PAGES - 1)};
 
-    while (directory_of(from)->exists && gpn_space(page).number == space) {
-        if ((*mmu_directory_entry(page) & MMU_PRESENT) != 0) {
-            *first = page;
+    while (directory_of(from)->exists && place_space(place).number == space) {
+        if ((*mmu_directory_entry(place) & MMU_PRESENT) != 0) {
+            *first = place;
             return true;
         }
-        if (page.number + PMAP_CHUNK_PAGES < page.number) {
+        if (place.number + PMAP_CHUNK_PAGES < place.number) {
             break;
         }
-        page.number += PMAP_CHUNK_PAGES;
+        place.number += PMAP_CHUNK_PAGES;
     }
     return false;
 }
@@ -324,22 +324,22 @@ void pmap_stop(void)
     mmu_invalidate_all(MMU_STOP);
 }
 
-bool pmap_is_closed(struct gpn page)
+bool pmap_is_closed(struct place place)
 {
-    uint32_t *entry = mmu_directory_entry(page);
+    uint32_t *entry = mmu_directory_entry(place);
 
     if (entry == NULL || (*entry & MMU_PRESENT) == 0) {
         return false;
     }
-    return directory_of(page)->stops_seen != fake_pmap.stops || (*entry & MMU_WRITABLE) == 0;
+    return directory_of(place)->stops_seen != fake_pmap.stops || (*entry & MMU_WRITABLE) == 0;
 }
 
-void pmap_open(struct gpn page)
+void pmap_open(struct place place)
 {
-    uint32_t *entry = mmu_directory_entry(page);
+    uint32_t *entry = mmu_directory_entry(place);
 
-    if (pmap_is_closed(page)) {
-        catch_up(directory_of(page));
+    if (pmap_is_closed(place)) {
+        catch_up(directory_of(place));
         *entry |= MMU_WRITABLE;
     }
 }

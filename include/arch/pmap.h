@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Machine contract: the mapping of resident pages, and what the hardware notes of their use.
+ * Machine contract: what is mapped where, and what the hardware notes of its use.
  *
- * A page of the object space is seen at one address (its number within its space), so it has exactly one table
- * entry: the tables of the shared and the system window are shared by all spaces, the private ones belong to one.
- * A gpn alone therefore names a mapping, and nothing like a reverse map is needed.
+ * A place (types.h) has one table entry: the tables of the shared and the system window are shared by all spaces, the
+ * private ones belong to one. Which page is seen at a place, and at which places a page is seen, is not known here.
  *
  * Mappings are volatile. They are rebuilt by faults after a boot.
  *
- *     PMAP-1  At most one entry maps a gpn.
+ *     PMAP-1  A place has at most one entry, which leads to one frame.
  *     PMAP-2  A write through a mapping sets D in its entry and A in its directory entry before the write is seen.
  *     PMAP-3  After a function that takes a right or a bit away has returned, no stale translation is in use.
  *     PMAP-4  Between pmap_stop() and the chunk's pmap_open(), no write goes through any entry of that chunk.
@@ -41,62 +40,61 @@ struct space_id pmap_space_end(void);
 void pmap_activate(struct space_id space);
 
 /*
- * Map a page that is not mapped; A and D start clear.
- * - ERROR_NO_MEMORY: no frame for a page table. ERROR_EXISTS: it is mapped.
+ * Map a frame at a place where nothing is mapped; A and D start clear.
+ * - ERROR_NO_MEMORY: no frame for a page table. ERROR_EXISTS: something is mapped there.
  */
-MUST_CHECK enum error pmap_enter(struct gpn page, struct frame frame, enum pmap_access access);
+MUST_CHECK enum error pmap_enter(struct place place, struct frame frame, enum pmap_access access);
 
-/* Unmap a page if it is mapped. Returns whether D was set. */
-bool pmap_remove(struct gpn page);
+/* Unmap what is mapped at a place, if anything. Returns whether D was set. */
+bool pmap_remove(struct place place);
 
-/* Change the access of a mapped page. D and A stay as they are. */
-void pmap_protect(struct gpn page, enum pmap_access access);
+/* Change the access of a mapping. D and A stay as they are. */
+void pmap_protect(struct place place, enum pmap_access access);
 
-/* Whether a page is mapped, and how. `out` may be NULL. */
-bool pmap_query(struct gpn page, enum pmap_access *out);
+/* Whether anything is mapped at a place, and how. `out` may be NULL. */
+bool pmap_query(struct place place, enum pmap_access *out);
 
-/* The frame that a mapped page leads to. */
-struct frame pmap_frame(struct gpn page);
+/* The frame that a mapping leads to. */
+struct frame pmap_frame(struct place place);
 
-/* The D bit of a mapped page. pmap_clear_dirty() returns what it was. */
-bool pmap_is_dirty(struct gpn page);
-bool pmap_clear_dirty(struct gpn page);
+/* The D bit of a mapping. pmap_clear_dirty() returns what it was. */
+bool pmap_is_dirty(struct place place);
+bool pmap_clear_dirty(struct place place);
 
-/* Set D in a mapped page's entry and A in its directory entry, as a write would: pmap_gather_chunk() will visit it. */
-void pmap_mark_dirty(struct gpn page);
+/* Set D in a mapping's entry and A in its directory entry, as a write would: pmap_gather_chunk() will visit it. */
+void pmap_mark_dirty(struct place place);
 
-/* Clear the A bit of a mapped page and return what it was. The next access sets it again. */
-bool pmap_clear_accessed(struct gpn page);
+/* Clear the A bit of a mapping and return what it was. The next access sets it again. */
+bool pmap_clear_accessed(struct place place);
 
-/* What is found in a chunk: pages that are mapped, and those of them that were accessed since the last sample. */
+/* What is found in a chunk: mappings, and those of them that were accessed since the last sample. */
 struct pmap_sample {
     uint32_t mapped, accessed;
 };
 
 /*
  * Count the mappings of a chunk and their use since this was last called for it.
- * - first: any page of the chunk; one without mappings has zeroes. Bounded by one table.
+ * - first: any place of the chunk; one without mappings has zeroes. Bounded by one table.
  * - this and pmap_clear_accessed() answer as if the other had not been called; no stale translation hides an access
- *   from
- *   the next sample.
+ *   from the next sample.
  */
-void pmap_sample_chunk(struct gpn first, struct pmap_sample *out);
+void pmap_sample_chunk(struct place first, struct pmap_sample *out);
 
-/* Called for each page whose D bit is set. It may call pmap_protect() and pmap_clear_dirty() on that page. */
-typedef void pmap_visit_dirty(struct gpn page, void *context);
+/* Called for each mapping whose D bit is set. It may call pmap_protect() and pmap_clear_dirty() on that one. */
+typedef void pmap_visit_dirty(struct place place, void *context);
 
 /*
- * Gather: visit the dirty pages of one chunk, if its directory entry was accessed since it was last gathered, and
+ * Gather: visit the dirty mappings of one chunk, if its directory entry was accessed since it was last gathered, and
  * clear that note.
- * - first: any page of the chunk. Returns the number of entries scanned (0: the chunk was skipped).
+ * - first: any place of the chunk. Returns the number of entries scanned (0: the chunk was skipped).
  */
-uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *context);
+uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *context);
 
 /*
- * The first page of the first chunk at or above `from` in its space that has a page table.
+ * The first place of the first chunk at or above `from` in its space that has a page table.
  * Returns false when the space has no such chunk.
  */
-bool pmap_next_chunk(struct gpn from, struct gpn *first);
+bool pmap_next_chunk(struct place from, struct place *first);
 
 /*
  * Stop: from now on no chunk of any space may be written until it is opened. Constant time: the active
@@ -108,7 +106,7 @@ void pmap_stop(void);
  * Whether the chunk is closed since the last pmap_stop(), and its opening. Opening what is open does nothing. A chunk
  * that maps nothing may count as open.
  */
-bool pmap_is_closed(struct gpn page);
-void pmap_open(struct gpn page);
+bool pmap_is_closed(struct place place);
+void pmap_open(struct place place);
 
 #endif

@@ -76,15 +76,15 @@ static enum error stop_world(uint8_t *record, uint32_t *record_bytes)
 
 static void gather_space(uint32_t space)
 {
-    struct gpn chunk = {space << 20};
+    struct place chunk = {space << 20};
 
-    while (pmap_next_chunk(chunk, &chunk) && gpn_space(chunk).number == space) {
+    while (pmap_next_chunk(chunk, &chunk) && place_space(chunk).number == space) {
         vm_open_chunk(chunk);
         if (thread_should_yield()) {
             thread_yield();
         }
         chunk.number += PMAP_CHUNK_PAGES;
-        if (gpn_space(chunk).number != space) {
+        if (place_space(chunk).number != space) {
             return;
         }
     }

@@ -50,7 +50,7 @@ bool vm_borrow_is_due(struct gpn gpn)
 
 bool vm_borrow_is_mapped(const struct vm_page *page)
 {
-    return frame_is_none(page->frame) && pmap_query(page->gpn, NULL);
+    return frame_is_none(page->frame) && pmap_query(gpn_place(page->gpn), NULL);
 }
 
 /* Whether a search for the content of `gpn` comes by `above`. */
@@ -124,8 +124,8 @@ void vm_borrow_end_copy(struct vm_page *page, const struct vm_page *lender, stru
     } else {
         memset(frame_address(frame), 0, PAGE_SIZE);
     }
-    if (pmap_query(page->gpn, NULL)) {
-        (void)pmap_remove(page->gpn);
+    if (pmap_query(gpn_place(page->gpn), NULL)) {
+        (void)pmap_remove(gpn_place(page->gpn));
     }
     vm_page_make_resident(&vm_objects.map, page, frame);
 }
@@ -138,7 +138,7 @@ void vm_borrow_fail_copy(struct vm_page *page, struct frame frame)
 
 static enum error share(const struct vm_page *page, const struct vm_page *lender)
 {
-    return pmap_query(page->gpn, NULL) ? OK : pmap_enter(page->gpn, lender->frame, PMAP_READ);
+    return pmap_query(gpn_place(page->gpn), NULL) ? OK : pmap_enter(gpn_place(page->gpn), lender->frame, PMAP_READ);
 }
 
 /* Zeroes, because no source has the page. If it is to be written, its frame is there already. */

@@ -30,7 +30,7 @@ static struct space_id next_borrower(struct gpn lender, struct space_id at)
         struct gpn gpn = in_space(lender, at);
         const struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
         descend = page == NULL || frame_is_none(page->frame);
-        if (descend && pmap_query(gpn, NULL)) {
+        if (descend && pmap_query(gpn_place(gpn), NULL)) {
             return at;
         }
     }
@@ -56,7 +56,7 @@ bool vm_borrowers_take_accessed(struct gpn gpn)
     bool accessed = false;
 
     while ((at = next_borrower(gpn, at)).number != 0) {
-        accessed |= pmap_clear_accessed(in_space(gpn, at));
+        accessed |= pmap_clear_accessed(gpn_place(in_space(gpn, at)));
     }
     return accessed;
 }
@@ -66,13 +66,13 @@ void vm_borrowers_unmap(struct gpn gpn)
     struct space_id at = gpn_space(gpn);
 
     while ((at = next_borrower(gpn, at)).number != 0) {
-        (void)pmap_remove(in_space(gpn, at));
+        (void)pmap_remove(gpn_place(in_space(gpn, at)));
     }
 }
 
 bool vm_page_take_accessed(const struct vm_page *page)
 {
-    bool accessed = pmap_query(page->gpn, NULL) && pmap_clear_accessed(page->gpn);
+    bool accessed = pmap_query(gpn_place(page->gpn), NULL) && pmap_clear_accessed(gpn_place(page->gpn));
 
     if (vm_lineage_children(gpn_space(page->gpn)) > 0) {
         accessed |= vm_borrowers_take_accessed(page->gpn);
@@ -86,14 +86,15 @@ bool vm_mappings_are_right(const struct vm_page *page)
     DOES_NOT_SLEEP();
     struct space_id at = gpn_space(page->gpn);
 
-    if (pmap_query(page->gpn, NULL) && pmap_frame(page->gpn).number != page->frame.number) {
+    if (pmap_query(gpn_place(page->gpn), NULL) && pmap_frame(gpn_place(page->gpn)).number != page->frame.number) {
         return false;
     }
     while ((at = next_borrower(page->gpn, at)).number != 0) {
         enum pmap_access access;
         struct gpn gpn = in_space(page->gpn, at);
-        (void)pmap_query(gpn, &access);
-        if (access != PMAP_READ || pmap_is_dirty(gpn) || pmap_frame(gpn).number != page->frame.number) {
+        (void)pmap_query(gpn_place(gpn), &access);
+        if (access != PMAP_READ || pmap_is_dirty(gpn_place(gpn)) ||
+            pmap_frame(gpn_place(gpn)).number != page->frame.number) {
             return false;
         }
     }

@@ -58,7 +58,7 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
 
     if (frame_is_none(target->frame)) {
         memcpy(frame_address(frame), bytes, PAGE_SIZE);
-        (void)pmap_remove(target->gpn); /* what it borrowed itself before it was a source */
+        (void)pmap_remove(gpn_place(target->gpn)); /* what it borrowed itself before it was a source */
         vm_page_make_resident(&vm_objects.map, target, frame);
         vm_page_mark_dirty(&vm_objects.map, target);
         return OK;
@@ -67,7 +67,7 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
     if (error == OK) {
         memcpy(frame_address(target->frame), bytes, PAGE_SIZE);
         vm_page_mark_dirty(&vm_objects.map, target);
-        pmap_mark_dirty(target->gpn);
+        pmap_mark_dirty(gpn_place(target->gpn));
     }
     return error;
 }
@@ -139,12 +139,12 @@ static enum error try_give_page(struct space_id unused, struct gpn gpn)
 /* A page of the space's own is no longer what its backing says, written or not. */
 static void mark_dirty(struct vm_page *page)
 {
-    vm_open_chunk(page->gpn);
+    vm_open_chunk(gpn_place(page->gpn));
     if (page->state == VM_PAGE_CLEAN) {
         vm_page_mark_dirty(&vm_objects.map, page);
     }
-    if (page->state == VM_PAGE_DIRTY && pmap_query(page->gpn, NULL)) {
-        pmap_mark_dirty(page->gpn);
+    if (page->state == VM_PAGE_DIRTY && pmap_query(gpn_place(page->gpn), NULL)) {
+        pmap_mark_dirty(gpn_place(page->gpn));
     }
 }
 

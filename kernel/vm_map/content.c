@@ -16,9 +16,9 @@ void vm_write(struct gpn gpn, uint32_t offset, const void *bytes, uint32_t lengt
     enum pmap_access allowed;
 
     ASSERT(page != NULL && page->wire_count > 0 && offset <= PAGE_SIZE && length <= PAGE_SIZE - offset);
-    ASSERT(pmap_query(gpn, &allowed) && allowed == PMAP_WRITE && !pmap_is_closed(gpn));
+    ASSERT(pmap_query(gpn_place(gpn), &allowed) && allowed == PMAP_WRITE && !pmap_is_closed(gpn_place(gpn)));
     memcpy((uint8_t *)frame_address(page->frame) + offset, bytes, length);
-    pmap_mark_dirty(gpn);
+    pmap_mark_dirty(gpn_place(gpn));
 }
 
 void *vm_content(struct gpn gpn, enum pmap_access access)
@@ -30,10 +30,10 @@ void *vm_content(struct gpn gpn, enum pmap_access access)
         return NULL;
     }
     if (access == PMAP_WRITE) {
-        if (!pmap_query(gpn, &allowed) || allowed != PMAP_WRITE || pmap_is_closed(gpn)) {
+        if (!pmap_query(gpn_place(gpn), &allowed) || allowed != PMAP_WRITE || pmap_is_closed(gpn_place(gpn))) {
             return NULL;
         }
-        pmap_mark_dirty(gpn);
+        pmap_mark_dirty(gpn_place(gpn));
     }
     return frame_address(page->frame);
 }

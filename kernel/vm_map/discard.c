@@ -11,34 +11,34 @@
 #include "vm_lineage.h"
 #include "vm_snapshot.h"
 
-static bool in_range(struct gpn page, struct gpn first, uint32_t count)
+static bool in_range(uint32_t number, uint32_t first, uint32_t count)
 {
-    return page.number - first.number < count;
+    return number - first < count;
 }
 
-/* Every page of the range that is mapped; the cost follows the chunks that have page tables. */
-static void visit_mapped(struct gpn first, uint32_t count, void (*visit)(struct gpn page))
+/* Every place of the range at which a page is mapped; the cost follows the chunks that have page tables. */
+static void visit_mapped(struct place first, uint32_t count, void (*visit)(struct place place))
 {
-    struct gpn chunk = first;
+    struct place chunk = first;
 
-    while (in_range(chunk, first, count) && pmap_next_chunk(chunk, &chunk)) {
-        struct gpn end = {(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
-        struct gpn page = chunk.number < first.number ? first : chunk;
-        for (; page.number != end.number && in_range(page, first, count); page.number++) {
-            if (pmap_query(page, NULL)) {
-                visit(page);
+    while (in_range(chunk.number, first.number, count) && pmap_next_chunk(chunk, &chunk)) {
+        struct place end = {(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
+        struct place place = chunk.number < first.number ? first : chunk;
+        for (; place.number != end.number && in_range(place.number, first.number, count); place.number++) {
+            if (pmap_query(place, NULL)) {
+                visit(place);
             }
         }
         chunk = end;
     }
 }
 
-static void unmap_borrowed(struct gpn gpn)
+static void unmap_borrowed(struct place place)
 {
-    const struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+    const struct vm_page *page = vm_map_find(&vm_objects.map, place_gpn(place));
 
     if (page == NULL || frame_is_none(page->frame)) {
-        (void)pmap_remove(gpn);
+        (void)pmap_remove(place);
     }
 }
 
@@ -50,9 +50,9 @@ void vm_discard_page(struct vm_page *page)
 {
     struct gpn gpn = page->gpn;
 
-    vm_open_chunk(gpn);
-    if (pmap_query(gpn, NULL)) {
-        (void)pmap_remove(gpn);
+    vm_open_chunk(gpn_place(gpn));
+    if (pmap_query(gpn_place(gpn), NULL)) {
+        (void)pmap_remove(gpn_place(gpn));
     }
     struct frame frame = vm_page_detach(&vm_objects.map, page);
     if (!frame_is_none(frame)) {
@@ -74,7 +74,7 @@ static void discard_page(struct vm_page *page)
 static void give_back_borrowed(struct gpn first, uint32_t count)
 {
     if (vm_lineage_source(gpn_space(first)).number != 0) {
-        visit_mapped(first, count, unmap_borrowed);
+        visit_mapped(gpn_place(first), count, unmap_borrowed);
     }
 }
 
@@ -87,7 +87,7 @@ enum error vm_discard(struct gpn first, uint32_t count)
         struct vm_map_cursor cursor = {0};
         while (!cursor.done) {
             struct vm_page *page = vm_map_next(&vm_objects.map, &cursor);
-            if (page != NULL && in_range(page->gpn, first, count)) {
+            if (page != NULL && in_range(page->gpn.number, first.number, count)) {
                 discard_page(page);
             }
         }
@@ -115,11 +115,11 @@ enum error vm_discard_in_use(struct gpn first, uint32_t count)
  * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on
  * its way to the disk has already. A borrowed page is never dirty.
  */
-static void unmap_keeping_dirtiness(struct gpn gpn)
+static void unmap_keeping_dirtiness(struct place place)
 {
-    struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+    struct vm_page *page = vm_map_find(&vm_objects.map, place_gpn(place));
 
-    if (pmap_remove(gpn)) {
+    if (pmap_remove(place)) {
         ASSERT(page != NULL);
         if (page->state == VM_PAGE_CLEAN) {
             vm_page_mark_dirty(&vm_objects.map, page);
@@ -127,24 +127,24 @@ static void unmap_keeping_dirtiness(struct gpn gpn)
     }
 }
 
-static void forbid_access(struct gpn gpn)
+static void forbid_access(struct place place)
 {
-    vm_open_chunk(gpn);
-    unmap_keeping_dirtiness(gpn);
+    vm_open_chunk(place);
+    unmap_keeping_dirtiness(place);
 }
 
 /* Whether or not the chunk is closed: what was written before the stop is found by its D bit, which stays. */
-static void forbid_writing(struct gpn gpn)
+static void forbid_writing(struct place place)
 {
-    pmap_protect(gpn, PMAP_READ);
+    pmap_protect(place, PMAP_READ);
 }
 
 void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable)
 {
     ASSERT(vm_map_range_in_window(first, count));
     if (!readable) {
-        visit_mapped(first, count, forbid_access);
+        visit_mapped(gpn_place(first), count, forbid_access);
     } else if (!writable) {
-        visit_mapped(first, count, forbid_writing);
+        visit_mapped(gpn_place(first), count, forbid_writing);
     }
 }

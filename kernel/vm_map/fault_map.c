@@ -23,8 +23,8 @@ enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_
     enum pmap_access present;
 
     *kind = NO_FAULT;
-    if (access == PMAP_WRITE && pmap_is_closed(page->gpn)) {
-        vm_open_chunk(page->gpn);
+    if (access == PMAP_WRITE && pmap_is_closed(gpn_place(page->gpn))) {
+        vm_open_chunk(gpn_place(page->gpn));
         *kind = EIDOLON_FAULT_PROTECTION;
     }
     bool must_copy = vm_snapshot_must_copy(&vm_objects.map, page);
@@ -33,8 +33,8 @@ enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_
         *kind = EIDOLON_FAULT_SNAPSHOT_COPY;
         return vm_copy_for_snapshot(page);
     }
-    if (!pmap_query(page->gpn, &present)) {
-        enum error error = pmap_enter(page->gpn, page->frame, wanted);
+    if (!pmap_query(gpn_place(page->gpn), &present)) {
+        enum error error = pmap_enter(gpn_place(page->gpn), page->frame, wanted);
         if (error != OK) {
             return error;
         }
@@ -43,13 +43,13 @@ enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_
             vm_replacement_mapped(&vm_objects.map.replacement, page);
         }
     } else if (present == PMAP_READ && wanted == PMAP_WRITE) {
-        pmap_protect(page->gpn, PMAP_WRITE);
+        pmap_protect(gpn_place(page->gpn), PMAP_WRITE);
         *kind = EIDOLON_FAULT_PROTECTION;
     } else {
         return OK;
     }
     if (wanted == PMAP_WRITE && page->state == VM_PAGE_DIRTY) {
-        pmap_mark_dirty(page->gpn);
+        pmap_mark_dirty(gpn_place(page->gpn));
     }
     return OK;
 }
@@ -59,6 +59,6 @@ void vm_allow_write(const struct vm_page *page)
     struct vm_allowance allowance;
 
     if (vm_objects.policy->check(page->gpn, PMAP_WRITE, &allowance) == OK) {
-        pmap_protect(page->gpn, PMAP_WRITE);
+        pmap_protect(gpn_place(page->gpn), PMAP_WRITE);
     }
 }

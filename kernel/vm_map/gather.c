@@ -17,7 +17,7 @@ struct gathering {
     struct vm_map *map;
     bool for_snapshot;
     bool found;
-    struct gpn page; /* one of those found */
+    struct place place; /* of one of those found */
 };
 
 static void list_page(const struct gathering *gathering, struct vm_page *page)
@@ -32,21 +32,21 @@ static void list_page(const struct gathering *gathering, struct vm_page *page)
     }
 }
 
-static void visit_dirty(struct gpn gpn, void *context)
+static void visit_dirty(struct place place, void *context)
 {
     struct gathering *gathering = context;
-    struct vm_page *page = vm_map_find(gathering->map, gpn);
+    struct vm_page *page = vm_map_find(gathering->map, place_gpn(place));
 
     ASSERT(page != NULL);
     list_page(gathering, page);
     if (vm_snapshot_must_copy(gathering->map, page)) {
-        pmap_protect(gpn, PMAP_READ);
+        pmap_protect(place, PMAP_READ);
     }
     gathering->found = true;
-    gathering->page = gpn;
+    gathering->place = place;
 }
 
-uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first)
+uint32_t vm_gather_chunk(struct vm_map *map, struct place first)
 {
     struct gathering gathering = {.map = map, .for_snapshot = pmap_is_closed(first)};
     uint32_t scanned = pmap_gather_chunk(first, visit_dirty, &gathering);
@@ -55,7 +55,7 @@ uint32_t vm_gather_chunk(struct vm_map *map, struct gpn first)
         pmap_open(first);
     } else if (gathering.found) {
         /* They stay writable: let the next stop look into this chunk again. */
-        pmap_mark_dirty(gathering.page);
+        pmap_mark_dirty(gathering.place);
     }
     return scanned;
 }

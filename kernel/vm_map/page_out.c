@@ -39,13 +39,13 @@ static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
     bool locked = vm_page_try_lock(page);
 
     ASSERT(locked);
-    vm_open_chunk(page->gpn);
+    vm_open_chunk(gpn_place(page->gpn));
     if (vm_snapshot_has(map, page)) {
         vm_page_unlock(page);
         return false;
     }
     vm_borrowers_unmap(page->gpn);
-    if (pmap_query(page->gpn, NULL) && pmap_remove(page->gpn)) {
+    if (pmap_query(gpn_place(page->gpn), NULL) && pmap_remove(gpn_place(page->gpn))) {
         vm_page_mark_dirty(map, page);
     }
     if (page->state == VM_PAGE_CLEAN) {

@@ -37,8 +37,8 @@ uint64_t vm_reclaim_dropped(void)
 
 static void drop(struct vm_map *map, struct vm_page *page)
 {
-    if (pmap_query(page->gpn, NULL)) {
-        (void)pmap_remove(page->gpn);
+    if (pmap_query(gpn_place(page->gpn), NULL)) {
+        (void)pmap_remove(gpn_place(page->gpn));
     }
     vm_borrowers_unmap(page->gpn);
     bool locked = vm_page_try_lock(page);

@@ -52,15 +52,15 @@ enum error vm_copy_for_snapshot(struct vm_page *page)
         return error;
     }
     memcpy(frame_address(fresh), frame_address(page->frame), PAGE_SIZE);
-    if (pmap_query(page->gpn, NULL)) {
-        (void)pmap_remove(page->gpn);
+    if (pmap_query(gpn_place(page->gpn), NULL)) {
+        (void)pmap_remove(gpn_place(page->gpn));
     }
     frame_set_owner(page->frame, FRAME_COPY);
     vm_snapshot_give_frame(&vm_objects.map, page, fresh);
     copies++;
-    error = pmap_enter(page->gpn, fresh, PMAP_WRITE);
+    error = pmap_enter(gpn_place(page->gpn), fresh, PMAP_WRITE);
     if (error == OK) {
-        pmap_mark_dirty(page->gpn);
+        pmap_mark_dirty(gpn_place(page->gpn));
     }
     return error;
 }

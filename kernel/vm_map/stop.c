@@ -36,16 +36,16 @@ enum error vm_stop(void)
     return error;
 }
 
-void vm_open_chunk(struct gpn page)
+void vm_open_chunk(struct place place)
 {
     DOES_NOT_SLEEP();
-    if (pmap_is_closed(page)) {
+    if (pmap_is_closed(place)) {
         atomic_begin();
         if (vm_objects.policy->opening != NULL) {
-            vm_objects.policy->opening(page);
+            vm_objects.policy->opening(place);
         }
-        (void)vm_gather_chunk(&vm_objects.map, page);
-        pmap_open(page);
+        (void)vm_gather_chunk(&vm_objects.map, place);
+        pmap_open(place);
         atomic_end();
     }
 }
@@ -54,7 +54,7 @@ void *vm_content_at_stop(struct gpn gpn)
 {
     struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
 
-    ASSERT(page != NULL && page->wire_count > 0 && pmap_is_closed(gpn));
-    pmap_mark_dirty(gpn);
+    ASSERT(page != NULL && page->wire_count > 0 && pmap_is_closed(gpn_place(gpn)));
+    pmap_mark_dirty(gpn_place(gpn));
     return frame_address(page->frame);
 }

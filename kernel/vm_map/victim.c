@@ -21,7 +21,8 @@ bool vm_victim_may_drop(const struct vm_page *page)
 {
     return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
            page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) &&
-           !(pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn)) && !vm_borrowers_hold(page->gpn);
+           !(pmap_query(gpn_place(page->gpn), NULL) && pmap_is_dirty(gpn_place(page->gpn))) &&
+           !vm_borrowers_hold(page->gpn);
 }
 
 void vm_victim_drop(struct vm_map *map, struct vm_page *page)

@@ -18,7 +18,7 @@ struct figures {
     uint64_t mapped, used; /* pages */
 };
 
-static struct gpn next_page; /* where the round stands; its space is being summed up */
+static struct place next_place; /* where the round stands; its space is being summed up */
 static struct figures of_space, of_system;
 
 static void publish(struct vm_account *account, struct figures figures)
@@ -45,20 +45,20 @@ static void finish_space(struct space_id space)
 /* Returns whether the round is over. The system's window is left out: programs do not use it. */
 static bool go_to_next_space(void)
 {
-    uint32_t next = gpn_space(next_page).number + 1;
+    uint32_t next = place_space(next_place).number + 1;
 
-    finish_space(gpn_space(next_page));
-    next_page = (struct gpn){next << 20};
+    finish_space(place_space(next_place));
+    next_place = (struct place){next << 20};
     if (next < pmap_space_end().number) {
         return false;
     }
     publish(vm_account_system(), of_system);
     of_system = (struct figures){0};
-    next_page = (struct gpn){0};
+    next_place = (struct place){0};
     return true;
 }
 
-static void sample(struct gpn chunk)
+static void sample(struct place chunk)
 {
     struct pmap_sample sample;
 
@@ -71,16 +71,16 @@ bool vm_working_set_step(uint32_t visits_max)
 {
     DOES_NOT_SLEEP();
     for (uint32_t visits = 0; visits < visits_max; visits++) {
-        uint32_t space = gpn_space(next_page).number;
-        struct gpn chunk;
-        bool found = pmap_next_chunk(next_page, &chunk) && gpn_space(chunk).number == space;
+        uint32_t space = place_space(next_place).number;
+        struct place chunk;
+        bool found = pmap_next_chunk(next_place, &chunk) && place_space(chunk).number == space;
         if (found) {
             sample(chunk);
-            next_page = (struct gpn){(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
+            next_place = (struct place){(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
         }
-        bool was_last = !found || gpn_space(next_page).number != space;
+        bool was_last = !found || place_space(next_place).number != space;
         if (was_last) {
-            next_page = (struct gpn){space << 20};
+            next_place = (struct place){space << 20};
             if (go_to_next_space()) {
                 return true;
             }

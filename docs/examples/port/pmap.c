@@ -27,22 +27,22 @@ static struct chunk {
     bool open, written; /* since the last stop; since it was last gathered */
 } chunks[CHUNKS];
 
-static struct gpn window_first(void)
+static struct place window_first(void)
 {
-    return (struct gpn){PROGRAM_SPACE.number << 20 | WINDOW_FIRST};
+    return (struct place){PROGRAM_SPACE.number << 20 | WINDOW_FIRST};
 }
 
 /* The entry of a mapped page, or NULL. */
-static struct entry *find(struct gpn page)
+static struct entry *find(struct place place)
 {
-    uint32_t index = page.number - window_first().number;
+    uint32_t index = place.number - window_first().number;
 
     return index < WINDOW_PAGES && !frame_is_none(entries[index].frame) ? &entries[index] : NULL;
 }
 
-static struct entry *mapped(struct gpn page)
+static struct entry *mapped(struct place place)
 {
-    struct entry *entry = find(page);
+    struct entry *entry = find(place);
 
     ASSERT(entry != NULL);
     return entry;
@@ -72,13 +72,13 @@ bool machine_page(const void *address, struct gpn *out)
 {
     uintptr_t offset = (uintptr_t)address - (uintptr_t)WINDOW_START;
 
-    *out = (struct gpn){window_first().number + (uint32_t)(offset / PAGE_SIZE)};
+    *out = place_gpn((struct place){window_first().number + (uint32_t)(offset / PAGE_SIZE)});
     return offset / PAGE_SIZE < WINDOW_PAGES;
 }
 
 bool machine_access(struct gpn page, bool is_write)
 {
-    struct entry *entry = find(page);
+    struct entry *entry = find(gpn_place(page));
 
     if (entry == NULL || (is_write && (!entry->writable || !chunk_of(entry)->open))) {
         return false;
@@ -91,47 +91,47 @@ bool machine_access(struct gpn page, bool is_write)
     return true;
 }
 
-enum error pmap_enter(struct gpn page, struct frame frame, enum pmap_access access)
+enum error pmap_enter(struct place place, struct frame frame, enum pmap_access access)
 {
-    uint32_t index = page.number - window_first().number;
+    uint32_t index = place.number - window_first().number;
 
     ASSERT(index < WINDOW_PAGES);
-    if (find(page) != NULL) {
+    if (find(place) != NULL) {
         return ERROR_EXISTS;
     }
     entries[index] = (struct entry){.frame = frame, .writable = access == PMAP_WRITE};
-    void *place = mmap(window_page(&entries[index]), PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED, machine_memory,
-                       (off_t)frame.number * PAGE_SIZE);
-    if (place == MAP_FAILED) {
+    void *seen = mmap(window_page(&entries[index]), PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED, machine_memory,
+                      (off_t)frame.number * PAGE_SIZE);
+    if (seen == MAP_FAILED) {
         entries[index] = (struct entry){0};
         return ERROR_NO_MEMORY;
     }
     return OK;
 }
 
-bool pmap_remove(struct gpn page)
+bool pmap_remove(struct place place)
 {
-    struct entry *entry = find(page);
+    struct entry *entry = find(place);
 
     if (entry == NULL) {
         return false;
     }
     bool dirty = entry->dirty;
-    void *place = mmap(window_page(entry), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    ASSERT(place != MAP_FAILED);
+    void *seen = mmap(window_page(entry), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    ASSERT(seen != MAP_FAILED);
     *entry = (struct entry){0};
     return dirty;
 }
 
-void pmap_protect(struct gpn page, enum pmap_access access)
+void pmap_protect(struct place place, enum pmap_access access)
 {
-    mapped(page)->writable = access == PMAP_WRITE;
-    refresh(mapped(page));
+    mapped(place)->writable = access == PMAP_WRITE;
+    refresh(mapped(place));
 }
 
-bool pmap_query(struct gpn page, enum pmap_access *out)
+bool pmap_query(struct place place, enum pmap_access *out)
 {
-    const struct entry *entry = find(page);
+    const struct entry *entry = find(place);
 
     if (entry != NULL && out != NULL) {
         *out = entry->writable ? PMAP_WRITE : PMAP_READ;
@@ -139,46 +139,46 @@ bool pmap_query(struct gpn page, enum pmap_access *out)
     return entry != NULL;
 }
 
-struct frame pmap_frame(struct gpn page)
+struct frame pmap_frame(struct place place)
 {
-    return mapped(page)->frame;
+    return mapped(place)->frame;
 }
 
-bool pmap_is_dirty(struct gpn page)
+bool pmap_is_dirty(struct place place)
 {
-    return mapped(page)->dirty;
+    return mapped(place)->dirty;
 }
 
-bool pmap_clear_dirty(struct gpn page)
+bool pmap_clear_dirty(struct place place)
 {
-    bool dirty = mapped(page)->dirty;
+    bool dirty = mapped(place)->dirty;
 
-    mapped(page)->dirty = false;
-    refresh(mapped(page));
+    mapped(place)->dirty = false;
+    refresh(mapped(place));
     return dirty;
 }
 
-void pmap_mark_dirty(struct gpn page)
+void pmap_mark_dirty(struct place place)
 {
-    mapped(page)->dirty = chunk_of(mapped(page))->written = true;
+    mapped(place)->dirty = chunk_of(mapped(place))->written = true;
 }
 
-bool pmap_clear_accessed(struct gpn page)
+bool pmap_clear_accessed(struct place place)
 {
-    bool used = mapped(page)->used;
+    bool used = mapped(place)->used;
 
-    mapped(page)->used = false;
-    refresh(mapped(page));
+    mapped(place)->used = false;
+    refresh(mapped(place));
     return used;
 }
 
-void pmap_sample_chunk(struct gpn first, struct pmap_sample *out)
+void pmap_sample_chunk(struct place first, struct pmap_sample *out)
 {
-    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
 
     *out = (struct pmap_sample){0};
-    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, page.number++) {
-        struct entry *entry = find(page);
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
+        struct entry *entry = find(place);
         if (entry != NULL) {
             out->mapped++;
             out->accessed += entry->sampled;
@@ -188,11 +188,11 @@ void pmap_sample_chunk(struct gpn first, struct pmap_sample *out)
     }
 }
 
-bool pmap_next_chunk(struct gpn from, struct gpn *first)
+bool pmap_next_chunk(struct place from, struct place *first)
 {
-    struct gpn start = window_first(), end = {start.number + WINDOW_PAGES};
+    struct place start = window_first(), end = {start.number + WINDOW_PAGES};
 
-    if (gpn_space(from).number != PROGRAM_SPACE.number || from.number >= end.number) {
+    if (place_space(from).number != PROGRAM_SPACE.number || from.number >= end.number) {
         return false;
     }
     first->number = from.number < start.number ? start.number : from.number & ~(PMAP_CHUNK_PAGES - 1);
@@ -204,10 +204,10 @@ struct space_id pmap_space_end(void)
     return (struct space_id){PROGRAM_SPACE.number + 1};
 }
 
-uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *context)
+uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *context)
 {
-    struct gpn page = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
-    uint32_t index = page.number - window_first().number;
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    uint32_t index = place.number - window_first().number;
 
     if (index >= WINDOW_PAGES || !chunks[index / PMAP_CHUNK_PAGES].written) {
         return 0;
@@ -215,9 +215,9 @@ uint32_t pmap_gather_chunk(struct gpn first, pmap_visit_dirty *visit, void *cont
     chunks[index / PMAP_CHUNK_PAGES].written = false;
     /* From now on the next write to any page of it is noted. */
     ASSERT(mprotect(WINDOW_START + (size_t)index * PAGE_SIZE, PMAP_CHUNK_PAGES * PAGE_SIZE, PROT_NONE) == 0);
-    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, page.number++) {
-        if (find(page) != NULL && find(page)->dirty) {
-            visit(page, context);
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
+        if (find(place) != NULL && find(place)->dirty) {
+            visit(place, context);
         }
     }
     return PMAP_CHUNK_PAGES;
@@ -231,16 +231,16 @@ void pmap_stop(void)
     ASSERT(mprotect(WINDOW_START, (size_t)WINDOW_PAGES * PAGE_SIZE, PROT_NONE) == 0);
 }
 
-bool pmap_is_closed(struct gpn page)
+bool pmap_is_closed(struct place place)
 {
-    uint32_t index = page.number - window_first().number;
+    uint32_t index = place.number - window_first().number;
 
     return index < WINDOW_PAGES && !chunks[index / PMAP_CHUNK_PAGES].open;
 }
 
-void pmap_open(struct gpn page)
+void pmap_open(struct place place)
 {
-    uint32_t index = page.number - window_first().number;
+    uint32_t index = place.number - window_first().number;
 
     if (index < WINDOW_PAGES) {
         chunks[index / PMAP_CHUNK_PAGES].open = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages of the object space: one table entry each.
+ * Places of the object space: one table entry each.
  *
  * Tables that have become empty are found and freed by gathering, which looks at every entry anyway; pmap_remove() sets
  * the accessed bit of the directory entry so that it does look.
@@ -17,31 +17,31 @@
 /* While gathering, translations are forgotten all at once at its end. */
 static bool gathering;
 
-/* The table entry of a page, or NULL when there is no table. */
-static uint32_t *page_entry(struct gpn page)
+/* The table entry of a place, or NULL when there is no table. */
+static uint32_t *place_entry(struct place place)
 {
-    const uint32_t *chunk = pmap_chunk_entry(page);
+    const uint32_t *chunk = pmap_chunk_entry(place);
     if (chunk == NULL || *chunk == 0) {
         return NULL;
     }
-    return &entry_table(*chunk)[page.number & (TABLE_ENTRIES - 1)];
+    return &entry_table(*chunk)[place.number & (TABLE_ENTRIES - 1)];
 }
 
-static uint32_t *mapped_entry(struct gpn page)
+static uint32_t *mapped_entry(struct place place)
 {
-    uint32_t *entry = page_entry(page);
+    uint32_t *entry = place_entry(place);
     ASSERT(entry != NULL && *entry != 0);
     return entry;
 }
 
-static void invalidate(struct gpn page)
+static void invalidate(struct place place)
 {
-    if (!gathering && pmap_is_visible(gpn_space(page))) {
-        processor_invalidate(gpn_address(page).value);
+    if (!gathering && pmap_is_visible(place_space(place))) {
+        processor_invalidate(place_address(place).value);
     }
 }
 
-static enum error make_table(struct gpn page, uint32_t *chunk)
+static enum error make_table(struct place place, uint32_t *chunk)
 {
     struct frame frame;
     enum error error = frame_allocate(FRAME_PAGE_TABLE, &frame);
@@ -49,10 +49,10 @@ static enum error make_table(struct gpn page, uint32_t *chunk)
         return error;
     }
     memset(frame_address(frame), 0, PAGE_SIZE);
-    uint32_t user = gpn_space(page).number == SPACE_SYSTEM.number ? 0 : ENTRY_USER;
+    uint32_t user = place_space(place).number == SPACE_SYSTEM.number ? 0 : ENTRY_USER;
     *chunk = (frame.number << PAGE_SHIFT) | ENTRY_PRESENT | ENTRY_WRITABLE | user;
-    if (!pmap_is_private(gpn_space(page))) {
-        pmap_list_window_chunk(pmap_chunk_of(page));
+    if (!pmap_is_private(place_space(place))) {
+        pmap_list_window_chunk(pmap_chunk_of(place));
     }
     return OK;
 }
@@ -63,52 +63,52 @@ void pmap_free_table(uint32_t *chunk)
     *chunk = 0;
 }
 
-enum error pmap_enter(struct gpn page, struct frame frame, enum pmap_access access)
+enum error pmap_enter(struct place place, struct frame frame, enum pmap_access access)
 {
-    uint32_t *chunk = pmap_chunk_entry(page);
+    uint32_t *chunk = pmap_chunk_entry(place);
     ASSERT(chunk != NULL && !frame_is_none(frame));
     if (*chunk == 0) {
-        enum error error = make_table(page, chunk);
+        enum error error = make_table(place, chunk);
         if (error != OK) {
             return error;
         }
     }
-    uint32_t *entry = page_entry(page);
+    uint32_t *entry = place_entry(place);
     if (*entry != 0) {
         return ERROR_EXISTS;
     }
-    uint32_t user = gpn_space(page).number == SPACE_SYSTEM.number ? 0 : ENTRY_USER;
+    uint32_t user = place_space(place).number == SPACE_SYSTEM.number ? 0 : ENTRY_USER;
     *entry = (frame.number << PAGE_SHIFT) | ENTRY_PRESENT | user | (access == PMAP_WRITE ? ENTRY_WRITABLE : 0);
     return OK;
 }
 
-bool pmap_remove(struct gpn page)
+bool pmap_remove(struct place place)
 {
-    uint32_t *entry = page_entry(page);
+    uint32_t *entry = place_entry(place);
     if (entry == NULL || *entry == 0) {
         return false;
     }
     bool dirty = (*entry & ENTRY_DIRTY) != 0;
     *entry = 0;
-    invalidate(page);
-    *pmap_chunk_entry(page) |= ENTRY_ACCESSED;
+    invalidate(place);
+    *pmap_chunk_entry(place) |= ENTRY_ACCESSED;
     return dirty;
 }
 
-void pmap_protect(struct gpn page, enum pmap_access access)
+void pmap_protect(struct place place, enum pmap_access access)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
     if (access == PMAP_WRITE) {
         *entry |= ENTRY_WRITABLE; /* a stale translation faults once and is gone */
         return;
     }
     *entry &= ~ENTRY_WRITABLE;
-    invalidate(page);
+    invalidate(place);
 }
 
-bool pmap_query(struct gpn page, enum pmap_access *out)
+bool pmap_query(struct place place, enum pmap_access *out)
 {
-    const uint32_t *entry = page_entry(page);
+    const uint32_t *entry = place_entry(place);
     if (entry == NULL || *entry == 0) {
         return false;
     }
@@ -118,48 +118,48 @@ bool pmap_query(struct gpn page, enum pmap_access *out)
     return true;
 }
 
-struct frame pmap_frame(struct gpn page)
+struct frame pmap_frame(struct place place)
 {
-    return (struct frame){*mapped_entry(page) >> PAGE_SHIFT};
+    return (struct frame){*mapped_entry(place) >> PAGE_SHIFT};
 }
 
-bool pmap_is_dirty(struct gpn page)
+bool pmap_is_dirty(struct place place)
 {
-    return (*mapped_entry(page) & ENTRY_DIRTY) != 0;
+    return (*mapped_entry(place) & ENTRY_DIRTY) != 0;
 }
 
-bool pmap_clear_dirty(struct gpn page)
+bool pmap_clear_dirty(struct place place)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
     if ((*entry & ENTRY_DIRTY) == 0) {
         return false;
     }
     *entry &= ~ENTRY_DIRTY;
-    invalidate(page); /* or the processor would not set the bit again */
+    invalidate(place); /* or the processor would not set the bit again */
     return true;
 }
 
-void pmap_mark_dirty(struct gpn page)
+void pmap_mark_dirty(struct place place)
 {
-    *mapped_entry(page) |= ENTRY_DIRTY;
-    *pmap_chunk_entry(page) |= ENTRY_ACCESSED;
+    *mapped_entry(place) |= ENTRY_DIRTY;
+    *pmap_chunk_entry(place) |= ENTRY_ACCESSED;
 }
 
-bool pmap_clear_accessed(struct gpn page)
+bool pmap_clear_accessed(struct place place)
 {
-    uint32_t *entry = mapped_entry(page);
+    uint32_t *entry = mapped_entry(place);
     bool accessed = (*entry & (ENTRY_ACCESSED | ENTRY_SEEN)) != 0;
     if ((*entry & ENTRY_ACCESSED) != 0) {
         *entry = (*entry & ~ENTRY_ACCESSED) | ENTRY_TAKEN;
-        invalidate(page); /* or the processor would not set A again */
+        invalidate(place); /* or the processor would not set A again */
     }
     *entry &= ~ENTRY_SEEN;
     return accessed;
 }
 
-void pmap_sample_chunk(struct gpn page, struct pmap_sample *out)
+void pmap_sample_chunk(struct place place, struct pmap_sample *out)
 {
-    const uint32_t *chunk = pmap_chunk_entry(page);
+    const uint32_t *chunk = pmap_chunk_entry(place);
 
     *out = (struct pmap_sample){0};
     if (chunk == NULL || *chunk == 0) {
@@ -174,7 +174,7 @@ void pmap_sample_chunk(struct gpn page, struct pmap_sample *out)
         }
         table[i] &= ~ENTRY_TAKEN;
     }
-    if (out->accessed > 0 && pmap_is_visible(gpn_space(page))) {
+    if (out->accessed > 0 && pmap_is_visible(place_space(place))) {
         processor_write_cr3(processor_read_cr3());
     }
 }
@@ -187,7 +187,7 @@ static uint32_t group_union(const uint32_t *entries)
 }
 
 /* Visit the dirty entries of a table, which are looked for in groups. Returns whether it maps anything. */
-static bool visit_table(const uint32_t *table, struct gpn first, pmap_visit_dirty *visit, void *context)
+static bool visit_table(const uint32_t *table, struct place first, pmap_visit_dirty *visit, void *context)
 {
     uint32_t any = 0;
     for (uint32_t group = 0; group < TABLE_ENTRIES; group += SCAN_GROUP) {
@@ -198,29 +198,29 @@ static bool visit_table(const uint32_t *table, struct gpn first, pmap_visit_dirt
         }
         for (uint32_t i = group; i < group + SCAN_GROUP; i++) {
             if ((table[i] & ENTRY_DIRTY) != 0) {
-                visit((struct gpn){first.number + i}, context);
+                visit((struct place){first.number + i}, context);
             }
         }
     }
     return any != 0;
 }
 
-uint32_t pmap_gather_chunk(struct gpn page, pmap_visit_dirty *visit, void *context)
+uint32_t pmap_gather_chunk(struct place place, pmap_visit_dirty *visit, void *context)
 {
     ASSERT(!gathering);
-    uint32_t *chunk = pmap_chunk_entry(page);
+    uint32_t *chunk = pmap_chunk_entry(place);
     if (chunk == NULL || (*chunk & ENTRY_ACCESSED) == 0) {
         return 0;
     }
     *chunk &= ~ENTRY_ACCESSED;
     gathering = true;
-    struct gpn first = {page.number & ~(TABLE_ENTRIES - 1)};
+    struct place first = {place.number & ~(TABLE_ENTRIES - 1)};
     bool used = visit_table(entry_table(*chunk), first, visit, context);
     gathering = false;
     if (!used) {
         pmap_free_table(chunk);
     }
-    if (pmap_is_visible(gpn_space(page))) {
+    if (pmap_is_visible(place_space(place))) {
         processor_write_cr3(processor_read_cr3());
     }
     return TABLE_ENTRIES;

@@ -46,10 +46,10 @@ static uint32_t *active = boot_directory;
 static uint16_t window_chunks[SHARED_CHUNKS + SYSTEM_CHUNKS];
 static uint32_t window_chunk_count;
 
-static bool is_in_window(struct gpn page)
+static bool is_in_window(struct place place)
 {
-    uint32_t address = gpn_address(page).value;
-    uint32_t space = gpn_space(page).number;
+    uint32_t address = place_address(place).value;
+    uint32_t space = place_space(place).number;
     if (space == SPACE_SHARED.number) {
         return address >= SHARED_START && address < SHARED_END;
     }
@@ -82,19 +82,19 @@ static void catch_up(struct space *space)
     }
 }
 
-uint32_t *pmap_chunk_entry(struct gpn page)
+uint32_t *pmap_chunk_entry(struct place place)
 {
-    ASSERT(is_in_window(page));
-    struct space_id id = gpn_space(page);
+    ASSERT(is_in_window(place));
+    struct space_id id = place_space(place);
     if (!pmap_is_private(id)) {
-        return &active[pmap_chunk_of(page)];
+        return &active[pmap_chunk_of(place)];
     }
     struct space *space = &spaces[id.number];
     if (space->directory == NULL) {
         return NULL;
     }
     catch_up(space);
-    return &space->directory[pmap_chunk_of(page)];
+    return &space->directory[pmap_chunk_of(place)];
 }
 
 bool pmap_is_visible(struct space_id space)
@@ -188,9 +188,9 @@ void pmap_list_window_chunk(uint32_t chunk)
     window_chunks[window_chunk_count++] = (uint16_t)chunk;
 }
 
-bool pmap_next_chunk(struct gpn from, struct gpn *first)
+bool pmap_next_chunk(struct place from, struct place *first)
 {
-    struct space_id id = gpn_space(from);
+    struct space_id id = place_space(from);
     uint32_t end = PRIVATE_CHUNKS;
     uint32_t chunk = pmap_chunk_of(from);
     const uint32_t *directory = active;
@@ -205,7 +205,7 @@ bool pmap_next_chunk(struct gpn from, struct gpn *first)
     }
     for (; chunk < end; chunk++) {
         if (directory[chunk] != 0) {
-            *first = gpn_make(id, (struct vaddr){chunk << CHUNK_SHIFT});
+            *first = place_make(id, (struct vaddr){chunk << CHUNK_SHIFT});
             return true;
         }
     }
@@ -224,15 +224,15 @@ void pmap_stop(void)
     processor_write_cr3(processor_read_cr3());
 }
 
-bool pmap_is_closed(struct gpn page)
+bool pmap_is_closed(struct place place)
 {
-    const uint32_t *chunk = pmap_chunk_entry(page);
+    const uint32_t *chunk = pmap_chunk_entry(place);
     return chunk != NULL && *chunk != 0 && (*chunk & ENTRY_WRITABLE) == 0;
 }
 
-void pmap_open(struct gpn page)
+void pmap_open(struct place place)
 {
-    uint32_t *chunk = pmap_chunk_entry(page);
+    uint32_t *chunk = pmap_chunk_entry(place);
     if (chunk != NULL && *chunk != 0) {
         *chunk |= ENTRY_WRITABLE;
     }

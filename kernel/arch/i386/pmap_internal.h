@@ -13,14 +13,14 @@ static inline bool pmap_is_private(struct space_id space)
     return space.number != SPACE_SHARED.number && space.number != SPACE_SYSTEM.number;
 }
 
-static inline uint32_t pmap_chunk_of(struct gpn page)
+static inline uint32_t pmap_chunk_of(struct place place)
 {
-    return gpn_address(page).value >> CHUNK_SHIFT;
+    return place_address(place).value >> CHUNK_SHIFT;
 }
 
-/* The directory entry of a page's chunk, closed if a stop has not reached it yet; NULL when the space does not exist.
+/* The directory entry of a place's chunk, closed if a stop has not reached it yet; NULL when the space does not exist.
  */
-uint32_t *pmap_chunk_entry(struct gpn page);
+uint32_t *pmap_chunk_entry(struct place place);
 
 /* Whether the processor may hold translations of the space's pages. */
 bool pmap_is_visible(struct space_id space);

@@ -21,14 +21,14 @@
 #define SECOND_SPACE ((struct space_id){4001})
 #define VISITS_MAX   8u
 
-static struct gpn page_at(struct space_id space, uint32_t address)
+static struct place place_at(struct space_id space, uint32_t address)
 {
-    return gpn_make(space, (struct vaddr){address});
+    return place_make(space, (struct vaddr){address});
 }
 
-static struct gpn first_page(uint32_t address)
+static struct place first_place(uint32_t address)
 {
-    return page_at(FIRST_SPACE, address);
+    return place_at(FIRST_SPACE, address);
 }
 
 static bool can_read(uint32_t address, uint32_t *value)
@@ -41,18 +41,18 @@ static bool can_write(uint32_t address, uint32_t value)
     return cpu_copy_guarded((void *)address, &value, sizeof(value));
 }
 
-static struct frame enter(struct gpn page, enum pmap_access access)
+static struct frame enter(struct place place, enum pmap_access access)
 {
     struct frame frame = FRAME_NONE;
     SELFTEST_EXPECT(frame_allocate(FRAME_PAGE, &frame) == OK);
     memset(frame_address(frame), 0, PAGE_SIZE);
-    SELFTEST_EXPECT(pmap_enter(page, frame, access) == OK);
+    SELFTEST_EXPECT(pmap_enter(place, frame, access) == OK);
     return frame;
 }
 
-static bool leave(struct gpn page, struct frame frame)
+static bool leave(struct place place, struct frame frame)
 {
-    bool dirty = pmap_remove(page);
+    bool dirty = pmap_remove(place);
     frame_free(frame);
     return dirty;
 }
@@ -71,19 +71,19 @@ static void end_space(struct space_id space)
 
 struct visits {
     uint32_t count;
-    struct gpn pages[VISITS_MAX];
+    struct place places[VISITS_MAX];
     bool clear;
 };
 
-static void visit(struct gpn page, void *context)
+static void visit(struct place place, void *context)
 {
     struct visits *visits = context;
     if (visits->count < VISITS_MAX) {
-        visits->pages[visits->count] = page;
+        visits->places[visits->count] = place;
     }
     visits->count++;
     if (visits->clear) {
-        SELFTEST_EXPECT(pmap_clear_dirty(page));
+        SELFTEST_EXPECT(pmap_clear_dirty(place));
     }
 }
 
@@ -92,15 +92,15 @@ SELFTEST(pmap_read_only_page_refuses_writes)
     uint32_t value = 1;
     begin_space(FIRST_SPACE);
     SELFTEST_EXPECT(!can_read(ADDRESS, &value));
-    struct frame frame = enter(first_page(ADDRESS), PMAP_READ);
+    struct frame frame = enter(first_place(ADDRESS), PMAP_READ);
     SELFTEST_EXPECT(can_read(ADDRESS, &value) && value == 0);
     SELFTEST_EXPECT(!can_write(ADDRESS, 7));
-    pmap_protect(first_page(ADDRESS), PMAP_WRITE);
+    pmap_protect(first_place(ADDRESS), PMAP_WRITE);
     SELFTEST_EXPECT(can_write(ADDRESS, 7) && *(uint32_t *)frame_address(frame) == 7);
-    pmap_protect(first_page(ADDRESS), PMAP_READ);
+    pmap_protect(first_place(ADDRESS), PMAP_READ);
     SELFTEST_EXPECT(!can_write(ADDRESS, 8) && *(uint32_t *)frame_address(frame) == 7);
     SELFTEST_EXPECT(can_read(ADDRESS, &value) && value == 7); /* the processor knows the page when it goes */
-    SELFTEST_EXPECT(leave(first_page(ADDRESS), frame));
+    SELFTEST_EXPECT(leave(first_place(ADDRESS), frame));
     SELFTEST_EXPECT(!can_read(ADDRESS, &value));
     end_space(FIRST_SPACE);
 }
@@ -109,12 +109,12 @@ SELFTEST(pmap_entering_twice_is_refused)
 {
     begin_space(FIRST_SPACE);
     SELFTEST_EXPECT(pmap_create(FIRST_SPACE) == ERROR_EXISTS);
-    struct frame frame = enter(first_page(ADDRESS), PMAP_READ);
-    SELFTEST_EXPECT(pmap_enter(first_page(ADDRESS), frame, PMAP_WRITE) == ERROR_EXISTS);
+    struct frame frame = enter(first_place(ADDRESS), PMAP_READ);
+    SELFTEST_EXPECT(pmap_enter(first_place(ADDRESS), frame, PMAP_WRITE) == ERROR_EXISTS);
     enum pmap_access access = PMAP_WRITE;
-    SELFTEST_EXPECT(pmap_query(first_page(ADDRESS), &access) && access == PMAP_READ);
-    SELFTEST_EXPECT(!pmap_query(first_page(ADDRESS + PAGE_SIZE), NULL));
-    SELFTEST_EXPECT(!leave(first_page(ADDRESS), frame));
+    SELFTEST_EXPECT(pmap_query(first_place(ADDRESS), &access) && access == PMAP_READ);
+    SELFTEST_EXPECT(!pmap_query(first_place(ADDRESS + PAGE_SIZE), NULL));
+    SELFTEST_EXPECT(!leave(first_place(ADDRESS), frame));
     end_space(FIRST_SPACE);
 }
 
@@ -122,15 +122,15 @@ SELFTEST(pmap_dirty_bit_is_set_again_after_it_was_cleared)
 {
     uint32_t value;
     begin_space(FIRST_SPACE);
-    struct gpn page = first_page(ADDRESS);
-    struct frame frame = enter(page, PMAP_WRITE);
-    SELFTEST_EXPECT(can_read(ADDRESS, &value) && !pmap_is_dirty(page));
-    SELFTEST_EXPECT(can_write(ADDRESS, 1) && pmap_is_dirty(page));
-    SELFTEST_EXPECT(pmap_clear_dirty(page) && !pmap_is_dirty(page) && !pmap_clear_dirty(page));
-    SELFTEST_EXPECT(can_write(ADDRESS, 2) && pmap_is_dirty(page));
-    SELFTEST_EXPECT(pmap_clear_accessed(page) && !pmap_clear_accessed(page));
-    SELFTEST_EXPECT(can_read(ADDRESS, &value) && pmap_clear_accessed(page));
-    SELFTEST_EXPECT(leave(page, frame));
+    struct place place = first_place(ADDRESS);
+    struct frame frame = enter(place, PMAP_WRITE);
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && !pmap_is_dirty(place));
+    SELFTEST_EXPECT(can_write(ADDRESS, 1) && pmap_is_dirty(place));
+    SELFTEST_EXPECT(pmap_clear_dirty(place) && !pmap_is_dirty(place) && !pmap_clear_dirty(place));
+    SELFTEST_EXPECT(can_write(ADDRESS, 2) && pmap_is_dirty(place));
+    SELFTEST_EXPECT(pmap_clear_accessed(place) && !pmap_clear_accessed(place));
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && pmap_clear_accessed(place));
+    SELFTEST_EXPECT(leave(place, frame));
     end_space(FIRST_SPACE);
 }
 
@@ -139,28 +139,28 @@ SELFTEST(pmap_sampling_finds_what_was_used_since_the_last_sample)
     uint32_t value;
     struct pmap_sample sample;
     begin_space(FIRST_SPACE);
-    struct gpn page = first_page(ADDRESS);
-    struct frame used = enter(page, PMAP_READ);
-    struct frame unused = enter(first_page(ADDRESS + PAGE_SIZE), PMAP_WRITE);
-    pmap_sample_chunk(page, &sample);
+    struct place place = first_place(ADDRESS);
+    struct frame used = enter(place, PMAP_READ);
+    struct frame unused = enter(first_place(ADDRESS + PAGE_SIZE), PMAP_WRITE);
+    pmap_sample_chunk(place, &sample);
     SELFTEST_EXPECT(sample.mapped == 2 && sample.accessed == 0);
     for (uint32_t i = 0; i < 3; i++) {
         SELFTEST_EXPECT(can_read(ADDRESS, &value));
-        pmap_sample_chunk(page, &sample);
+        pmap_sample_chunk(place, &sample);
         SELFTEST_EXPECT(sample.mapped == 2 && sample.accessed == 1);
-        pmap_sample_chunk(page, &sample);
+        pmap_sample_chunk(place, &sample);
         SELFTEST_EXPECT(sample.mapped == 2 && sample.accessed == 0);
     }
-    SELFTEST_EXPECT(pmap_clear_accessed(page) && !pmap_clear_accessed(page));
-    SELFTEST_EXPECT(can_read(ADDRESS, &value) && pmap_clear_accessed(page)); /* which a sample does not notice */
-    pmap_sample_chunk(page, &sample);
-    SELFTEST_EXPECT(sample.accessed == 1 && !pmap_clear_accessed(page));
-    pmap_sample_chunk(page, &sample);
+    SELFTEST_EXPECT(pmap_clear_accessed(place) && !pmap_clear_accessed(place));
+    SELFTEST_EXPECT(can_read(ADDRESS, &value) && pmap_clear_accessed(place)); /* which a sample does not notice */
+    pmap_sample_chunk(place, &sample);
+    SELFTEST_EXPECT(sample.accessed == 1 && !pmap_clear_accessed(place));
+    pmap_sample_chunk(place, &sample);
     SELFTEST_EXPECT(sample.accessed == 0);
-    pmap_sample_chunk(first_page(OTHER_CHUNK), &sample);
+    pmap_sample_chunk(first_place(OTHER_CHUNK), &sample);
     SELFTEST_EXPECT(sample.mapped == 0);
-    leave(page, used);
-    leave(first_page(ADDRESS + PAGE_SIZE), unused);
+    leave(place, used);
+    leave(first_place(ADDRESS + PAGE_SIZE), unused);
     end_space(FIRST_SPACE);
 }
 
@@ -169,38 +169,38 @@ SELFTEST(pmap_gathering_visits_what_was_written)
     uint32_t value;
     struct visits visits = {.clear = true};
     begin_space(FIRST_SPACE);
-    struct frame read = enter(first_page(ADDRESS), PMAP_WRITE);
-    struct frame written = enter(first_page(ADDRESS + 5 * PAGE_SIZE), PMAP_WRITE);
-    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == 0);
+    struct frame read = enter(first_place(ADDRESS), PMAP_WRITE);
+    struct frame written = enter(first_place(ADDRESS + 5 * PAGE_SIZE), PMAP_WRITE);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_place(ADDRESS), visit, &visits) == 0);
     SELFTEST_EXPECT(can_read(ADDRESS, &value) && can_write(ADDRESS + 5 * PAGE_SIZE, 3));
-    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES);
-    SELFTEST_EXPECT(visits.count == 1 && visits.pages[0].number == first_page(ADDRESS + 5 * PAGE_SIZE).number);
-    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == 0);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_place(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES);
+    SELFTEST_EXPECT(visits.count == 1 && visits.places[0].number == first_place(ADDRESS + 5 * PAGE_SIZE).number);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_place(ADDRESS), visit, &visits) == 0);
 
     visits.count = 0;
     SELFTEST_EXPECT(can_write(ADDRESS + 5 * PAGE_SIZE, 4));
-    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_place(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
     visits.count = 0;
-    pmap_mark_dirty(first_page(ADDRESS));
-    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
-    SELFTEST_EXPECT(!leave(first_page(ADDRESS), read) && !leave(first_page(ADDRESS + 5 * PAGE_SIZE), written));
+    pmap_mark_dirty(first_place(ADDRESS));
+    SELFTEST_EXPECT(pmap_gather_chunk(first_place(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
+    SELFTEST_EXPECT(!leave(first_place(ADDRESS), read) && !leave(first_place(ADDRESS + 5 * PAGE_SIZE), written));
     end_space(FIRST_SPACE);
 }
 
 SELFTEST(pmap_gathering_frees_an_empty_table)
 {
     struct visits visits = {0};
-    struct gpn chunk;
+    struct place chunk;
     begin_space(FIRST_SPACE);
     uint32_t tables = frame_count(FRAME_PAGE_TABLE);
-    struct frame frame = enter(first_page(ADDRESS), PMAP_WRITE);
+    struct frame frame = enter(first_place(ADDRESS), PMAP_WRITE);
     SELFTEST_EXPECT(frame_count(FRAME_PAGE_TABLE) == tables + 1);
-    SELFTEST_EXPECT(pmap_next_chunk(first_page(0), &chunk) && chunk.number == first_page(ADDRESS).number);
-    SELFTEST_EXPECT(!pmap_next_chunk(first_page(OTHER_CHUNK), &chunk));
-    leave(first_page(ADDRESS), frame);
-    SELFTEST_EXPECT(pmap_gather_chunk(first_page(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 0);
+    SELFTEST_EXPECT(pmap_next_chunk(first_place(0), &chunk) && chunk.number == first_place(ADDRESS).number);
+    SELFTEST_EXPECT(!pmap_next_chunk(first_place(OTHER_CHUNK), &chunk));
+    leave(first_place(ADDRESS), frame);
+    SELFTEST_EXPECT(pmap_gather_chunk(first_place(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 0);
     SELFTEST_EXPECT(frame_count(FRAME_PAGE_TABLE) == tables);
-    SELFTEST_EXPECT(!pmap_next_chunk(first_page(0), &chunk));
+    SELFTEST_EXPECT(!pmap_next_chunk(first_place(0), &chunk));
     end_space(FIRST_SPACE);
 }
 
@@ -208,43 +208,43 @@ SELFTEST(pmap_stop_closes_every_chunk_until_it_is_opened)
 {
     uint32_t value;
     begin_space(FIRST_SPACE);
-    struct frame frame = enter(first_page(ADDRESS), PMAP_WRITE);
-    struct frame other = enter(first_page(OTHER_CHUNK), PMAP_WRITE);
+    struct frame frame = enter(first_place(ADDRESS), PMAP_WRITE);
+    struct frame other = enter(first_place(OTHER_CHUNK), PMAP_WRITE);
     SELFTEST_EXPECT(can_write(ADDRESS, 1) && can_write(OTHER_CHUNK, 1));
     pmap_stop();
-    SELFTEST_EXPECT(pmap_is_closed(first_page(ADDRESS)) && pmap_is_closed(first_page(OTHER_CHUNK)));
+    SELFTEST_EXPECT(pmap_is_closed(first_place(ADDRESS)) && pmap_is_closed(first_place(OTHER_CHUNK)));
     SELFTEST_EXPECT(!can_write(ADDRESS, 2) && can_read(ADDRESS, &value) && value == 1);
-    pmap_open(first_page(ADDRESS));
-    SELFTEST_EXPECT(!pmap_is_closed(first_page(ADDRESS)) && can_write(ADDRESS, 3));
-    SELFTEST_EXPECT(pmap_is_closed(first_page(OTHER_CHUNK)) && !can_write(OTHER_CHUNK, 2));
-    pmap_open(first_page(OTHER_CHUNK));
+    pmap_open(first_place(ADDRESS));
+    SELFTEST_EXPECT(!pmap_is_closed(first_place(ADDRESS)) && can_write(ADDRESS, 3));
+    SELFTEST_EXPECT(pmap_is_closed(first_place(OTHER_CHUNK)) && !can_write(OTHER_CHUNK, 2));
+    pmap_open(first_place(OTHER_CHUNK));
     SELFTEST_EXPECT(can_write(OTHER_CHUNK, 4));
-    leave(first_page(ADDRESS), frame);
-    leave(first_page(OTHER_CHUNK), other);
+    leave(first_place(ADDRESS), frame);
+    leave(first_place(OTHER_CHUNK), other);
     end_space(FIRST_SPACE);
 }
 
 SELFTEST(pmap_stop_reaches_spaces_that_are_not_active)
 {
     begin_space(SECOND_SPACE);
-    struct frame second = enter(page_at(SECOND_SPACE, ADDRESS), PMAP_WRITE);
+    struct frame second = enter(place_at(SECOND_SPACE, ADDRESS), PMAP_WRITE);
     SELFTEST_EXPECT(can_write(ADDRESS, 1));
     begin_space(FIRST_SPACE);
-    struct frame first = enter(first_page(ADDRESS), PMAP_WRITE);
+    struct frame first = enter(first_place(ADDRESS), PMAP_WRITE);
     pmap_stop();
-    SELFTEST_EXPECT(pmap_is_closed(page_at(SECOND_SPACE, ADDRESS)));
-    pmap_open(page_at(SECOND_SPACE, ADDRESS));
+    SELFTEST_EXPECT(pmap_is_closed(place_at(SECOND_SPACE, ADDRESS)));
+    pmap_open(place_at(SECOND_SPACE, ADDRESS));
     pmap_stop();
     pmap_activate(SECOND_SPACE); /* nobody has asked for the chunk since */
     SELFTEST_EXPECT(!can_write(ADDRESS, 2));
-    pmap_open(first_page(ADDRESS));
+    pmap_open(first_place(ADDRESS));
     SELFTEST_EXPECT(!can_write(ADDRESS, 2));
-    pmap_open(page_at(SECOND_SPACE, ADDRESS));
+    pmap_open(place_at(SECOND_SPACE, ADDRESS));
     SELFTEST_EXPECT(can_write(ADDRESS, 2) && *(uint32_t *)frame_address(second) == 2);
     pmap_activate(FIRST_SPACE);
     SELFTEST_EXPECT(can_write(ADDRESS, 9) && *(uint32_t *)frame_address(first) == 9);
-    leave(first_page(ADDRESS), first);
-    leave(page_at(SECOND_SPACE, ADDRESS), second);
+    leave(first_place(ADDRESS), first);
+    leave(place_at(SECOND_SPACE, ADDRESS), second);
     end_space(FIRST_SPACE);
     end_space(SECOND_SPACE);
 }
@@ -253,27 +253,27 @@ SELFTEST(pmap_shared_window_is_one_for_all_spaces)
 {
     uint32_t value = 0;
     struct visits visits = {.clear = true};
-    struct gpn page = page_at(SPACE_SHARED, SHARED);
+    struct place place = place_at(SPACE_SHARED, SHARED);
     begin_space(SECOND_SPACE);
     begin_space(FIRST_SPACE);
-    struct frame frame = enter(page, PMAP_WRITE);
+    struct frame frame = enter(place, PMAP_WRITE);
     SELFTEST_EXPECT(can_write(SHARED, 5));
     pmap_activate(SECOND_SPACE);
     SELFTEST_EXPECT(can_read(SHARED, &value) && value == 5);
-    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
+    SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
     pmap_activate(FIRST_SPACE);
-    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == 0);
+    SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == 0);
 
     SELFTEST_EXPECT(can_write(SHARED, 6));
     pmap_stop();
     pmap_activate(SECOND_SPACE);
-    SELFTEST_EXPECT(pmap_is_closed(page) && !can_write(SHARED, 7));
-    pmap_open(page);
+    SELFTEST_EXPECT(pmap_is_closed(place) && !can_write(SHARED, 7));
+    pmap_open(place);
     pmap_activate(FIRST_SPACE);
-    SELFTEST_EXPECT(!pmap_is_closed(page) && can_write(SHARED, 8));
+    SELFTEST_EXPECT(!pmap_is_closed(place) && can_write(SHARED, 8));
     end_space(SECOND_SPACE);
-    leave(page, frame);
-    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
+    leave(place, frame);
+    SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
     end_space(FIRST_SPACE);
     SELFTEST_EXPECT(!can_read(SHARED, &value));
 }
@@ -282,21 +282,21 @@ SELFTEST(pmap_shared_window_is_one_for_all_spaces)
 SELFTEST(pmap_records_are_closed_by_a_stop_and_open_to_no_program)
 {
     struct visits visits = {.clear = true};
-    struct gpn page = page_at(SPACE_SYSTEM, RECORDS);
+    struct place place = place_at(SPACE_SYSTEM, RECORDS);
     begin_space(FIRST_SPACE);
-    struct frame frame = enter(page, PMAP_WRITE);
-    const uint32_t *chunk = pmap_chunk_entry(page);
+    struct frame frame = enter(place, PMAP_WRITE);
+    const uint32_t *chunk = pmap_chunk_entry(place);
     SELFTEST_EXPECT((*chunk & ENTRY_USER) == 0);
-    SELFTEST_EXPECT((entry_table(*chunk)[page.number & (TABLE_ENTRIES - 1)] & ENTRY_USER) == 0);
-    SELFTEST_EXPECT(!pmap_is_closed(page));
+    SELFTEST_EXPECT((entry_table(*chunk)[place.number & (TABLE_ENTRIES - 1)] & ENTRY_USER) == 0);
+    SELFTEST_EXPECT(!pmap_is_closed(place));
     pmap_stop();
-    SELFTEST_EXPECT(pmap_is_closed(page));
+    SELFTEST_EXPECT(pmap_is_closed(place));
     pmap_activate(SPACE_SYSTEM);
-    SELFTEST_EXPECT(pmap_is_closed(page));
-    pmap_open(page);
+    SELFTEST_EXPECT(pmap_is_closed(place));
+    pmap_open(place);
     pmap_activate(FIRST_SPACE);
-    SELFTEST_EXPECT(!pmap_is_closed(page));
-    leave(page, frame);
-    SELFTEST_EXPECT(pmap_gather_chunk(page, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
+    SELFTEST_EXPECT(!pmap_is_closed(place));
+    leave(place, frame);
+    SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
     end_space(FIRST_SPACE);
 }

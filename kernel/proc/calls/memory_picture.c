@@ -33,7 +33,7 @@ static bool is_program(uint32_t index)
 static bool is_newer(const struct vm_page *page)
 {
     return page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING ||
-           (pmap_query(page->gpn, NULL) && pmap_is_dirty(page->gpn));
+           (pmap_query(gpn_place(page->gpn), NULL) && pmap_is_dirty(gpn_place(page->gpn)));
 }
 
 /* Frames ----------------------------------------------------------------------------------------------------------- */
@@ -236,7 +236,8 @@ static void ask_memory(struct piece *piece)
         const struct vm_page *page = vm_map_find(vm_object_space(), page_of(piece, i));
         if (page != NULL && !frame_is_none(page->frame)) {
             piece->states[i] = state_in_memory(page);
-        } else if (piece->states[i] == 0 && piece->first + i < USER_END_PAGE && pmap_query(page_of(piece, i), NULL)) {
+        } else if (piece->states[i] == 0 && piece->first + i < USER_END_PAGE &&
+                   pmap_query(gpn_place(page_of(piece, i)), NULL)) {
             piece->states[i] = EIDOLON_PAGE_SHARED;
         }
         if (page != NULL && is_owed(page)) {

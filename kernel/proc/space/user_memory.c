@@ -78,7 +78,8 @@ static bool is_mapped(struct gpn page, enum pmap_access access)
 {
     enum pmap_access allowed;
 
-    return pmap_query(page, &allowed) && (access == PMAP_READ || (allowed == PMAP_WRITE && !pmap_is_closed(page)));
+    return pmap_query(gpn_place(page), &allowed) &&
+           (access == PMAP_READ || (allowed == PMAP_WRITE && !pmap_is_closed(gpn_place(page))));
 }
 
 bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access)

@@ -74,10 +74,10 @@ static struct space_id source_of(struct gpn page)
     return is_copy ? (struct space_id){region->backing.object} : SPACE_SHARED;
 }
 
-static void opening(struct gpn chunk)
+static void opening(struct place chunk)
 {
     DOES_NOT_SLEEP();
-    if (gpn_space(chunk).number == SPACE_SYSTEM.number) {
+    if (place_space(chunk).number == SPACE_SYSTEM.number) {
         task_capture_due();
     }
 }

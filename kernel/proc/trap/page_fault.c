@@ -34,7 +34,8 @@ static bool is_stale_translation(struct vaddr address, enum trap_fault_access ac
         return false;
     }
     struct gpn page = page_at(task, address);
-    return pmap_query(page, &allowed) && (access != TRAP_WRITE || (allowed == PMAP_WRITE && !pmap_is_closed(page)));
+    return pmap_query(gpn_place(page), &allowed) &&
+           (access != TRAP_WRITE || (allowed == PMAP_WRITE && !pmap_is_closed(gpn_place(page))));
 }
 
 static bool fault_of_kernel(struct vaddr address, enum trap_fault_access access, bool present)
