@@ -32,7 +32,7 @@ static struct registers *of_task[TASKS_MAX]; /* registers by process id */
 
 struct registers *case_registers(void)
 {
-    return of_task[task_current()->program_index];
+    return of_task[task_current()->program_id.number];
 }
 
 int32_t case_call(uint32_t number, const uint32_t *arguments, uint32_t count)
@@ -96,7 +96,7 @@ uint32_t case_word(uint32_t address)
 
 static void enter(struct registers *registers)
 {
-    of_task[task_current()->program_index] = registers;
+    of_task[task_current()->program_id.number] = registers;
 }
 
 static _Noreturn void leave(void)

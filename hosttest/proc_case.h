@@ -13,6 +13,7 @@
 #include "host_calls.h"
 #include "host_program.h"
 #include "linux/linux_errno.h"
+#include "record.h"
 
 #define CASE_FUNCTIONS 8u
 
@@ -54,6 +55,12 @@ uint32_t case_word(uint32_t address);
 
 /* A clone that runs a function of the case and ends with 0 when it comes back. Returns its process id. */
 int32_t case_fork(uint32_t function);
+
+/* The record of a program by its process id. */
+static inline struct program_record *case_program(uint32_t pid)
+{
+    return program_at((struct program_id){pid});
+}
 
 /* Where a function of the case lies; as a handler it returns by itself. */
 uint32_t case_code(uint32_t function);

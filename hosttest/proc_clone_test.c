@@ -246,7 +246,7 @@ static uint32_t sources_above(struct space_id space)
 
 static struct space_id own_space(void)
 {
-    return (struct space_id){task_current()->program->space};
+    return task_current()->program->space;
 }
 
 static void keep_clones(void)
@@ -294,8 +294,8 @@ static uint32_t programs_in_use(void)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        count += program_at(i)->state != PROGRAM_FREE;
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        count += program_at(id)->state != PROGRAM_FREE;
     }
     return count;
 }

@@ -36,8 +36,8 @@ static uint32_t programs_in_use(void)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        count += program_at(i)->state != PROGRAM_FREE;
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        count += program_at(id)->state != PROGRAM_FREE;
     }
     return count;
 }
@@ -78,7 +78,7 @@ static void leave_ended_child(void)
 {
     int32_t child = case_fork(2);
 
-    while (program_at((uint32_t)child)->state != PROGRAM_ZOMBIE) {
+    while (case_program((uint32_t)child)->state != PROGRAM_ZOMBIE) {
         EXPECT(0, CALL_SCHED_YIELD);
     }
 }
@@ -140,7 +140,7 @@ static void main_of_groups(void)
     int32_t job = case_fork(1), other = case_fork(0);
 
     EXPECT(0, SETPGID, (uint32_t)job, (uint32_t)job);
-    while (program_at((uint32_t)other)->state != PROGRAM_ZOMBIE) {
+    while (case_program((uint32_t)other)->state != PROGRAM_ZOMBIE) {
         EXPECT(0, CALL_SCHED_YIELD);
     }
     EXPECT(0, CALL_WAIT4, 0u - (uint32_t)job, 0, 1, 0); /* it runs */
@@ -169,10 +169,11 @@ static uint32_t start_session(void)
 {
     uint32_t program = (uint32_t)case_fork(0);
 
-    program_at(program)->parent = 0;
-    program_at(program)->session = program_at(program)->process_group = program;
-    terminal_begin_session(CONSOLE, program);
-    EXPECT_IS(program, terminal_foreground(CONSOLE));
+    case_program(program)->parent = PROGRAM_NONE;
+    case_program(program)->session = (struct session_id){program};
+    case_program(program)->process_group = (struct group_id){program};
+    terminal_begin_session(CONSOLE, (struct program_id){program});
+    EXPECT_IS(program, terminal_foreground(CONSOLE).number);
     return program;
 }
 
@@ -181,18 +182,18 @@ static uint32_t start_job(uint32_t session)
 {
     uint32_t program = (uint32_t)case_fork(0);
 
-    program_at(program)->parent = 0;
-    program_at(program)->session = session;
-    program_at(program)->process_group = program;
-    terminal_set_foreground(CONSOLE, program);
-    EXPECT_IS(program, terminal_foreground(CONSOLE));
+    case_program(program)->parent = PROGRAM_NONE;
+    case_program(program)->session = (struct session_id){session};
+    case_program(program)->process_group = (struct group_id){program};
+    terminal_set_foreground(CONSOLE, (struct group_id){program});
+    EXPECT_IS(program, terminal_foreground(CONSOLE).number);
     return program;
 }
 
 static void end(uint32_t program)
 {
     EXPECT(0, CALL_KILL, program, 9);
-    while (program_at(program)->state != PROGRAM_FREE) {
+    while (case_program(program)->state != PROGRAM_FREE) {
         EXPECT(0, CALL_SCHED_YIELD);
     }
 }
@@ -205,24 +206,24 @@ static void sleep_long(void)
 
 static void main_of_keyboard(void)
 {
-    EXPECT_IS(1, terminal_foreground(CONSOLE));
+    EXPECT_IS(1, terminal_foreground(CONSOLE).number);
     EXPECT_IS(false, terminal_switch(CONSOLE)); /* to nobody */
     uint32_t first = start_session(), second = start_session();
     uint32_t job = start_job(first);
     EXPECT_IS(false, terminal_switch(CONSOLE)); /* a shell's business */
-    EXPECT_IS(job, terminal_foreground(CONSOLE));
+    EXPECT_IS(job, terminal_foreground(CONSOLE).number);
     end(job);
-    EXPECT_IS(first, terminal_foreground(CONSOLE));
+    EXPECT_IS(first, terminal_foreground(CONSOLE).number);
     EXPECT_IS(true, terminal_switch(CONSOLE));
-    uint32_t now = terminal_foreground(CONSOLE);
+    uint32_t now = terminal_foreground(CONSOLE).number;
     EXPECT_IS(true, now == second || now == 1);
-    while (terminal_foreground(CONSOLE) != first) {
+    while (terminal_foreground(CONSOLE).number != first) {
         EXPECT_IS(true, terminal_switch(CONSOLE));
     }
     end(first);
-    EXPECT_IS(second, terminal_foreground(CONSOLE));
+    EXPECT_IS(second, terminal_foreground(CONSOLE).number);
     end(second);
-    EXPECT_IS(1, terminal_foreground(CONSOLE));
+    EXPECT_IS(1, terminal_foreground(CONSOLE).number);
 }
 
 static void keyboard_goes_to_who_is_there(void **state)

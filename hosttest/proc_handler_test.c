@@ -415,7 +415,7 @@ static void hold(void)
     uint32_t child = (uint32_t)case_fork(0);
 
     sleep_ms(1);
-    program_at(child)->held = PROGRAM_HELD_AT_BOOT;
+    case_program(child)->held = PROGRAM_HELD_AT_BOOT;
     sleep_ms(1);
     uint32_t before = turns;
     EXPECT_IS(true, before > 0);

@@ -87,7 +87,7 @@ void mayhem_hear(uint32_t group)
 
 static uint32_t self(void)
 {
-    return task_current()->program_index;
+    return task_current()->program_id.number;
 }
 
 /* Memory and calls ------------------------------------------------------------------------------------------------- */
@@ -152,7 +152,7 @@ static uint32_t put_text(const char *text)
 static void note_call(void)
 {
     calls++;
-    mayhem_hear(program_at(self())->process_group);
+    mayhem_hear(task_current()->program->process_group.number);
 }
 #define DO(...) (note_call(), CALL(__VA_ARGS__))
 

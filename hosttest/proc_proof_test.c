@@ -31,7 +31,7 @@ static struct task_record *task_of(uint32_t program)
 {
     for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
         struct task_record *record = record_at(RECORD_TASK, i);
-        if (record->state == TASK_ALIVE && record->program == program) {
+        if (record->state == TASK_ALIVE && record->program.number == program) {
             return record;
         }
     }
@@ -40,47 +40,47 @@ static struct task_record *task_of(uint32_t program)
 
 static void circle_of_parents(void)
 {
-    program_at(1)->parent = child;
+    case_program(1)->parent = (struct program_id){child};
 }
 
 static void parent_that_is_nobody(void)
 {
-    program_at(child)->parent = child + 5;
+    case_program(child)->parent = (struct program_id){child + 5};
 }
 
 static void space_of_another(void)
 {
-    program_at(child)->space = program_at(1)->space;
+    case_program(child)->space = case_program(1)->space;
 }
 
 static void break_before_its_start(void)
 {
-    program_at(1)->break_start = program_at(1)->break_end + 1;
+    case_program(1)->break_start = case_program(1)->break_end + 1;
 }
 
 static void umask_of_nobody(void)
 {
-    program_at(1)->umask = 01000;
+    case_program(1)->umask = 01000;
 }
 
 static void group_of_nobody(void)
 {
-    program_at(1)->process_group = PROGRAMS_MAX + 1;
+    case_program(1)->process_group = (struct group_id){PROGRAMS_MAX + 1};
 }
 
 static void other_terminal(void)
 {
-    program_at(1)->terminal = 1;
+    case_program(1)->terminal = 1;
 }
 
 static void descriptor_flag(void)
 {
-    program_at(1)->file_flags[1] = 2;
+    case_program(1)->file_flags[1] = 2;
 }
 
 static void name_without_end(void)
 {
-    program_at(1)->name[0] = '\n';
+    case_program(1)->name[0] = '\n';
 }
 
 static void blocked_kill(void)
@@ -90,12 +90,12 @@ static void blocked_kill(void)
 
 static void second_task(void)
 {
-    task_of(child)->program = 1;
+    task_of(child)->program = PROGRAM_FIRST;
 }
 
 static void file_of_another_terminal(void)
 {
-    ((struct file_record *)record_at(RECORD_FILE, program_at(1)->files[0]))->object = 2;
+    ((struct file_record *)record_at(RECORD_FILE, case_program(1)->files[0]))->object = 2;
 }
 
 static const struct {
@@ -152,9 +152,9 @@ static void record_that_lies_is_refused_by_name(void **state)
 /* What exec leaves while the space before is given up: a program without a task, and without a space by then. */
 static void commit_what_exec_leaves(void)
 {
-    uint32_t left;
+    struct program_id left;
 
-    EXPECT_IS(OK, program_create("exec", 0, &left));
+    EXPECT_IS(OK, program_create("exec", PROGRAM_NONE, &left));
     space_collect(space_abandon(program_at(left)));
     case_registers()->ebp = 0; /* goes on with function 0 */
     EXPECT(0, EIDOLON_CALL_SYNC, AT);

@@ -22,8 +22,8 @@ enum error __real_store_open(struct block_device *device, const struct store_ope
                              struct store_report *report);
 enum error __wrap_store_open(struct block_device *device, const struct store_open_options *options, struct store **out,
                              struct store_report *report);
-enum error __real_program_clone(const struct program_clone_options *options, uint32_t *out_index);
-enum error __wrap_program_clone(const struct program_clone_options *options, uint32_t *out_index);
+enum error __real_program_clone(const struct program_clone_options *options, struct program_id *out_program);
+enum error __wrap_program_clone(const struct program_clone_options *options, struct program_id *out_program);
 
 _Noreturn void __real_program_exit(uint32_t status);
 _Noreturn void __wrap_program_exit(uint32_t status);
@@ -38,7 +38,7 @@ static bool is_about_to_end(const struct task *task)
 
 static void take_note(struct note *note, const struct task *task)
 {
-    *note = (struct note){.pid = task->program_index,
+    *note = (struct note){.pid = task->program_id.number,
                           .may_be_gone = is_about_to_end(task),
                           .registers = task->registers != NULL ? *task->registers : task->record->registers};
     if (task->registers != NULL && task->in_call) {
@@ -163,16 +163,16 @@ enum error __wrap_store_open(struct block_device *device, const struct store_ope
     return error;
 }
 
-enum error __wrap_program_clone(const struct program_clone_options *options, uint32_t *out_index)
+enum error __wrap_program_clone(const struct program_clone_options *options, struct program_id *out_program)
 {
-    enum error error = __real_program_clone(options, out_index);
+    enum error error = __real_program_clone(options, out_program);
 
     if (error == OK) {
-        if (*out_index >= FAMILY_PIDS) {
-            world_fail("process id %u", *out_index);
+        if (out_program->number >= FAMILY_PIDS) {
+            world_fail("process id %u", out_program->number);
         }
-        family_cloned(task_current()->program_index, *out_index);
-        world.seen[*out_index] = true;
+        family_cloned(task_current()->program_id.number, out_program->number);
+        world.seen[out_program->number] = true;
     }
     return error;
 }
@@ -183,9 +183,9 @@ enum error __wrap_store_close(struct store *store);
 /* Nobody is alive any more: no record may be in use, but for the terminal. */
 static void check_records(void)
 {
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        if (program_at(i)->state != PROGRAM_FREE) {
-            world_fail("program record %u is in state %u at the end", i, program_at(i)->state);
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        if (program_at(id)->state != PROGRAM_FREE) {
+            world_fail("program record %u is in state %u at the end", id.number, program_at(id)->state);
         }
     }
     for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
@@ -235,7 +235,7 @@ static bool may_end_unseen(const struct note *note, uint32_t status)
 
 _Noreturn void __wrap_program_exit(uint32_t status)
 {
-    uint32_t pid = task_current()->program_index;
+    uint32_t pid = task_current()->program_id.number;
     const struct note *note = world.seen[pid] || world.resumed == 0 ? NULL : world_note_of(world.resumed, pid);
 
     if (note != NULL) {
@@ -286,7 +286,7 @@ static void check_registers(const struct registers *now, const struct note *note
 /* A program runs for the first time in this boot. False: not all of it has been seen yet. */
 bool world_look_at(struct registers *registers)
 {
-    uint32_t pid = task_current()->program_index;
+    uint32_t pid = task_current()->program_id.number;
 
     if (world.seen[pid]) {
         return true;

@@ -50,6 +50,6 @@ struct program_image {
     const char *const *environment;
     uint32_t environment_count;
 };
-MUST_CHECK enum error program_start(const struct program_image *image, uint32_t *out_index);
+MUST_CHECK enum error program_start(const struct program_image *image, struct program_id *out_program);
 
 #endif

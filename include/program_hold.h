@@ -19,10 +19,10 @@ enum program_hold {
 #define PROGRAM_HOLDS_KNOWN PROGRAM_HELD_AT_BOOT
 
 /* Hold a program for one more reason. Does not sleep. */
-void program_hold(uint32_t program, enum program_hold why);
+void program_hold(struct program_id program, enum program_hold why);
 
 /* One reason less. With none left its tasks go on. Does not sleep. */
-void program_let_go(uint32_t program, enum program_hold why);
+void program_let_go(struct program_id program, enum program_hold why);
 
 /* Programs that are alive, and not held. */
 uint32_t program_count_not_held(void);
@@ -31,7 +31,7 @@ uint32_t program_count_not_held(void);
  * After program_adopt_all() and before program_resume_all(): a program ends with this boot without another instruction
  * of its own.
  */
-void program_end_at_boot(uint32_t program);
+void program_end_at_boot(struct program_id program);
 
 /*
  * On the current task's way to user mode: sleep while its program is held. False: SIGKILL has come, the program ends
@@ -43,6 +43,6 @@ MUST_CHECK bool program_hold_wait(void);
  * Whose task is on the processor, for a panic: what is found on the way is not trusted. False: no program's.
  * - name: of PROGRAM_NAME_MAX bytes. Never sleeps.
  */
-bool program_on_processor(uint32_t *program, uint32_t *parent, char *name);
+bool program_on_processor(struct program_id *program, struct program_id *parent, char *name);
 
 #endif

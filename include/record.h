@@ -147,9 +147,9 @@ struct signal_action {
 
 /* What siginfo says of a pending signal that was sent. */
 struct signal_origin {
-    int32_t code;     /* SI_USER and the like */
-    uint32_t program; /* that sent it, or that it is about; 0: the kernel */
-    uint32_t value;   /* of SIGCHLD: an exit status or a signal */
+    int32_t code;              /* SI_USER and the like */
+    struct program_id program; /* that sent it, or that it is about; 0: the kernel */
+    uint32_t value;            /* of SIGCHLD: an exit status or a signal */
 };
 
 /* Time on the processor, and faults that were answered without the disk and by it. */
@@ -170,27 +170,28 @@ struct program_record {
     struct usage used;             /* by tasks of it that have ended (program_usage.h) */
     struct usage used_by_children; /* and theirs, as far as it has heard of their end */
     struct limit limits[LIMITS_MAX];
-    uint32_t state;       /* enum program_state */
-    uint32_t parent;      /* program index; 0: the kernel */
-    uint32_t region_root; /* its tree of regions */
-    uint32_t break_start; /* address of the first byte after the program image */
-    uint32_t break_end;   /* the current program break */
+    uint32_t state;           /* enum program_state */
+    struct program_id parent; /* program index; 0: the kernel */
+    uint32_t region_root;     /* its tree of regions */
+    uint32_t break_start;     /* address of the first byte after the program image */
+    uint32_t break_end;       /* the current program break */
     uint32_t task_count;
     uint32_t exit_status; /* as wait() reports it, from when it exits on */
     uint32_t umask;
-    uint32_t process_group, session;
+    struct group_id process_group;
+    struct session_id session;
     uint32_t terminal;     /* index of the controlling terminal */
     uint32_t image_end;    /* first address above the image: where the heap region begins */
     uint32_t parent_waits; /* its parent is held (vfork) until it is another program or ends */
     /* it owns; changes when it is cloned; 0: an ended one has none any more, one with a lender none yet */
-    uint32_t space;
+    struct space_id space;
     char name[PROGRAM_NAME_MAX];
     uint32_t files[PROGRAM_FILES_MAX];     /* file record indices; 0: closed */
     uint8_t file_flags[PROGRAM_FILES_MAX]; /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
-    uint32_t held;   /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
-    uint32_t lender; /* the program in whose space it runs until it is another one or ends (vfork); 0: its own */
+    uint32_t held;            /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
+    struct program_id lender; /* in whose space it runs until it is another one or ends (vfork); 0: its own */
     uint8_t reserved[4096 - 64 - 2 * 32 - 16 * LIMITS_MAX - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX -
                      (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
@@ -212,7 +213,7 @@ struct call_progress {
  */
 struct task_record {
     uint32_t state; /* enum task_state */
-    uint32_t program;
+    struct program_id program;
     uint32_t tid;
     uint32_t clear_child_tid; /* user address or 0 */
     struct registers registers;
@@ -240,10 +241,10 @@ enum space_state {
 
 /* A private window. Its index is the space id. */
 struct space_record {
-    uint32_t state;       /* enum space_state */
-    uint32_t source;      /* whose pages its regions of VM_BACKING_COPY show; 0: none */
-    uint32_t region_root; /* of a source */
-    struct {              /* of a source that is a program image, as it was loaded; else 0 */
+    uint32_t state;         /* enum space_state */
+    struct space_id source; /* whose pages its regions of VM_BACKING_COPY show; 0: none */
+    uint32_t region_root;   /* of a source */
+    struct {                /* of a source that is a program image, as it was loaded; else 0 */
         uint32_t entry, headers_address, header_count, end;
         char name[PROGRAM_NAME_MAX];
     } image;
@@ -275,17 +276,23 @@ struct pipe_record {
 };
 _Static_assert(sizeof(struct pipe_record) == 64, "pipe records are 64 bytes");
 
-static inline struct program_record *program_at(uint32_t index)
+static inline struct program_record *program_at(struct program_id id)
 {
-    return record_at(RECORD_PROGRAM, index);
+    return record_at(RECORD_PROGRAM, id.number);
+}
+
+/* False: there is no program of that number, nor of a higher one. */
+static inline bool program_is_in_table(struct program_id id)
+{
+    return id.number < record_committed(RECORD_PROGRAM);
 }
 
 /* The program whose space and regions a program runs in: its own, or its lender's. */
-static inline uint32_t program_memory(uint32_t index)
+static inline struct program_id program_memory(struct program_id id)
 {
-    uint32_t lender = program_at(index)->lender;
+    struct program_id lender = program_at(id)->lender;
 
-    return lender != 0 ? lender : index;
+    return lender.number != 0 ? lender : id;
 }
 
 #endif

@@ -55,11 +55,29 @@ struct vaddr {
     uint32_t value;
 };
 
+/* A program; the number is its process id. 0 is the kernel, or none. */
+struct program_id {
+    uint32_t number;
+};
+
+/* A process group and a session: the number is that of the program that began it, which may have ended. 0 is none. */
+struct group_id {
+    uint32_t number;
+};
+
+struct session_id {
+    uint32_t number;
+};
+
 #define SPACE_SHARED ((struct space_id){0})
 #define SPACE_SYSTEM ((struct space_id){4095})
 #define SPACE_PIPES  ((struct space_id){1}) /* what is under way in pipes; no program runs in it */
 #define SPACES_FIRST 2u                     /* of programs */
 #define SPACES_MAX   4096u
+
+#define SPACE_NONE    ((struct space_id){0}) /* of a source, or of a program without a space */
+#define PROGRAM_NONE  ((struct program_id){0})
+#define PROGRAM_FIRST ((struct program_id){1})
 
 #define FRAME_NONE ((struct frame){0})
 #define BLOCK_NONE ((struct block){0})

@@ -11,50 +11,50 @@
 #include "terminal.h"
 #include <string.h>
 
-static bool is_alive(uint32_t index)
+static bool is_alive(struct program_id id)
 {
-    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state == PROGRAM_RUNNING;
+    return id.number > 0 && program_is_in_table(id) && program_at(id)->state == PROGRAM_RUNNING;
 }
 
-static bool is_named(uint32_t index, const char *word)
+static bool is_named(struct program_id id, const char *word)
 {
     char number[16];
 
-    kernel_snprintf(number, sizeof(number), "%u", index);
-    return strcmp(word, number) == 0 || strcmp(word, program_at(index)->name) == 0;
+    kernel_snprintf(number, sizeof(number), "%u", id.number);
+    return strcmp(word, number) == 0 || strcmp(word, program_at(id)->name) == 0;
 }
 
 /* A number that is a program's is that program, whatever others are called. */
-static uint32_t each_named(const char *word, void (*act)(uint32_t index))
+static uint32_t each_named(const char *word, void (*act)(struct program_id id))
 {
     uint32_t count = 0;
 
-    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
-        if (is_alive(index) && is_named(index, word)) {
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        if (is_alive(id) && is_named(id, word)) {
             count++;
             if (act != NULL) {
-                act(index);
+                act(id);
             }
         }
     }
     return count;
 }
 
-static void hold(uint32_t index)
+static void hold(struct program_id id)
 {
-    program_hold(index, PROGRAM_HELD_AT_BOOT);
+    program_hold(id, PROGRAM_HELD_AT_BOOT);
 }
 
-static void let_go(uint32_t index)
+static void let_go(struct program_id id)
 {
-    program_let_go(index, PROGRAM_HELD_AT_BOOT);
-    console_say("eidolon: program %u (%s) is let go", index, program_at(index)->name);
+    program_let_go(id, PROGRAM_HELD_AT_BOOT);
+    console_say("eidolon: program %u (%s) is let go", id.number, program_at(id)->name);
 }
 
-static void end(uint32_t index)
+static void end(struct program_id id)
 {
-    program_end_at_boot(index);
-    console_say("eidolon: program %u (%s) is ended", index, program_at(index)->name);
+    program_end_at_boot(id);
+    console_say("eidolon: program %u (%s) is ended", id.number, program_at(id)->name);
 }
 
 static void judge(const struct program_words *words)
@@ -69,7 +69,7 @@ static void judge(const struct program_words *words)
     }
 }
 
-static void carry_out(const struct program_words *words, void (*act)(uint32_t index))
+static void carry_out(const struct program_words *words, void (*act)(struct program_id id))
 {
     for (uint32_t i = 0; i < words->count; i++) {
         (void)each_named(words->words[i], act);
@@ -88,7 +88,7 @@ void choices_apply(const struct options *asked)
 
 bool choices_hold_culprit(const struct store_note *note)
 {
-    const uint32_t candidates[] = {note->program, note->parent};
+    const struct program_id candidates[] = {{note->program}, {note->parent}};
 
     for (uint32_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
         if (is_alive(candidates[i]) && program_at(candidates[i])->held == 0) {
@@ -101,10 +101,10 @@ bool choices_hold_culprit(const struct store_note *note)
 
 void choices_say_held(void)
 {
-    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
-        if (is_alive(index) && program_at(index)->held != 0) {
-            console_say("eidolon: program %u (%s) is held; --release %u at a boot, or SIGCONT, lets it go", index,
-                        program_at(index)->name, index);
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        if (is_alive(id) && program_at(id)->held != 0) {
+            console_say("eidolon: program %u (%s) is held; --release %u at a boot, or SIGCONT, lets it go", id.number,
+                        program_at(id)->name, id.number);
         }
     }
 }

@@ -103,7 +103,10 @@ static const char *leave_note(const char *text)
         .boot_ns = clock_boot_ns(),
     };
     kernel_snprintf(note.text, sizeof(note.text), "%s", text);
-    (void)!program_on_processor(&note.program, &note.parent, note.name);
+    struct program_id program = PROGRAM_NONE, parent = PROGRAM_NONE;
+    (void)!program_on_processor(&program, &parent, note.name);
+    note.program = program.number;
+    note.parent = parent.number;
     enum error error = store_note_fill(armed.block, &note);
     if (error == OK) {
         error = block_last_write(armed.disk, store_note_place(), armed.block);

@@ -90,9 +90,9 @@ static void add_program(struct core *core)
         .letter = program->state == PROGRAM_RUNNING ? 'R' : 'Z',
         .is_zombie = program->state != PROGRAM_RUNNING,
         .pid = core->index,
-        .parent = program->parent,
-        .group = program->process_group,
-        .session = program->session,
+        .parent = program->parent.number,
+        .group = program->process_group.number,
+        .session = program->session.number,
     };
     memcpy(info.name, program->name, sizeof(info.name) - 1);
     memcpy(info.arguments, program->name, PROGRAM_NAME_MAX - 1);
@@ -106,9 +106,9 @@ static void add_task(struct core *core, const struct task_record *task)
         .pending = task->signal_pending[0],
         .held = task->signal_mask[0],
         .pid = task->tid,
-        .parent = core->program.parent,
-        .group = core->program.process_group,
-        .session = core->program.session,
+        .parent = core->program.parent.number,
+        .group = core->program.process_group.number,
+        .session = core->program.session.number,
         .ebx = from->ebx,
         .ecx = from->ecx,
         .edx = from->edx,
@@ -140,7 +140,7 @@ static enum error add_tasks(struct core *core)
         if (error != OK) {
             return error;
         }
-        if (task.state == TASK_ALIVE && task.program == core->index) {
+        if (task.state == TASK_ALIVE && task.program.number == core->index) {
             add_task(core, &task);
         }
     }
@@ -220,7 +220,7 @@ static bool put_heads(struct core *core)
 /* A page of a segment, if it has content; the file has a hole for it otherwise. */
 static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index)
 {
-    struct space_id space = segment->p_vaddr >= SHARED_START ? SPACE_SHARED : (struct space_id){core->program.space};
+    struct space_id space = segment->p_vaddr >= SHARED_START ? SPACE_SHARED : core->program.space;
     struct vaddr address = {segment->p_vaddr + (index << PAGE_SHIFT)};
     struct gpn page = gpn_make(space, address);
     struct store_entry entry;

@@ -49,11 +49,12 @@ static enum error list_programs(struct picture *picture)
         if (error != OK) {
             return error;
         }
-        if (record.state == PROGRAM_FREE || record.space == 0 || record.space >= SPACE_SYSTEM.number) {
+        if (record.state == PROGRAM_FREE || record.space.number == 0 || record.space.number >= SPACE_SYSTEM.number) {
             continue;
         }
         bool is_drawn = picture->program_count < PICTURE_PROGRAMS_MAX;
-        owners[record.space] = is_drawn ? PICTURE_BLOCK(PICTURE_CONTENT, index) : PICTURE_BLOCK(PICTURE_OTHERS, 0);
+        owners[record.space.number] =
+            is_drawn ? PICTURE_BLOCK(PICTURE_CONTENT, index) : PICTURE_BLOCK(PICTURE_OTHERS, 0);
         if (is_drawn) {
             picture->programs[picture->program_count++] = (struct picture_program){.index = index, .record = record};
         } else {

@@ -21,13 +21,14 @@ static enum error add_region(const struct vm_region *region, void *context)
 }
 
 /* Pages of a space that have content in the image; 0 is none. */
-static enum error count_content(const struct image *image, uint32_t space, uint64_t *out)
+static enum error count_content(const struct image *image, struct space_id space, uint64_t *out)
 {
-    struct gpn from = {space << 20}, page;
+    struct gpn from = gpn_make(space, (struct vaddr){0}), page;
     struct store_entry entry;
     enum error error = OK;
     *out = 0;
-    while (space != 0 && (error = store_next(image->store, from, &page, &entry)) == OK && page.number >> 20 == space) {
+    while (space.number != 0 && (error = store_next(image->store, from, &page, &entry)) == OK &&
+           gpn_space(page).number == space.number) {
         (*out)++;
         if (page.number == UINT32_MAX) {
             break;
@@ -47,10 +48,10 @@ static enum error print_program(const struct image *image, uint32_t index, const
     struct extent_of_program sum = {0};
     uint64_t content = 0;
     enum error error = regions_walk(image, program, add_region, &sum);
-    error = error == OK && program->space != 0 ? count_content(image, program->space, &content) : error;
+    error = error == OK ? count_content(image, program->space, &content) : error;
     if (error == OK) {
-        printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent, state_text(program), program->task_count,
-               sum.regions, bytes_text(sum.pages * PAGE_SIZE));
+        printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent.number, state_text(program),
+               program->task_count, sum.regions, bytes_text(sum.pages * PAGE_SIZE));
         printf("  %10s  %.*s\n", bytes_text(content * PAGE_SIZE), (int)PROGRAM_NAME_MAX, program->name);
     }
     return error;

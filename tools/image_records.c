@@ -118,7 +118,7 @@ static enum error page_read(const struct image *image, const struct program_reco
 static enum error space_read(const struct image *image, const struct program_record *program, uint32_t address,
                              uint32_t length, void *out)
 {
-    struct space_id space = program != NULL ? (struct space_id){program->space} : SPACE_SYSTEM;
+    struct space_id space = program != NULL ? program->space : SPACE_SYSTEM;
 
     if ((uint64_t)address + length > (uint64_t)1 << 32) {
         return ERROR_RANGE;
@@ -207,13 +207,13 @@ static enum error take_lenders_memory(const struct image *image, struct program_
 {
     struct program_record lender;
 
-    if (program->lender == 0) {
+    if (program->lender.number == 0) {
         return OK;
     }
-    if (program->lender > PROGRAMS_MAX) {
+    if (program->lender.number > PROGRAMS_MAX) {
         return ERROR_FORMAT_DAMAGED;
     }
-    enum error error = image_record_read(image, RECORD_PROGRAM, program->lender, &lender);
+    enum error error = image_record_read(image, RECORD_PROGRAM, program->lender.number, &lender);
     if (error == OK) {
         program->space = lender.space;
         program->region_root = lender.region_root;

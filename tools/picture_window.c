@@ -59,7 +59,7 @@ static enum error count_shared(const struct drawing *drawing, struct gpn page, s
 static enum error count_gap(const struct drawing *drawing, const struct vm_region *region, struct gpn from,
                             struct gpn to, uint32_t pages_per_cell, struct cell_counts cells[CELLS])
 {
-    uint32_t first = drawing->program->record.space << 20 | region->first_page;
+    uint32_t first = drawing->program->record.space.number << 20 | region->first_page;
     enum error error = OK;
 
     if (region->backing.kind != VM_BACKING_COPY) {
@@ -74,7 +74,7 @@ static enum error count_gap(const struct drawing *drawing, const struct vm_regio
 static enum error count_cells(const struct drawing *drawing, const struct vm_region *region, uint32_t pages_per_cell,
                               struct cell_counts cells[CELLS])
 {
-    struct gpn first = {drawing->program->record.space << 20 | region->first_page};
+    struct gpn first = {drawing->program->record.space.number << 20 | region->first_page};
     struct gpn end = {first.number + region->page_count}, at = first, found;
     enum error error = OK;
 

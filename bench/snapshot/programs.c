@@ -26,9 +26,9 @@ static void start_one(void)
         .argument_count = sizeof(words) / sizeof(words[0]),
         .environment = words,
     };
-    uint32_t index;
+    struct program_id id;
 
-    RIG_OK(program_start(&image, &index));
+    RIG_OK(program_start(&image, &id));
 }
 
 static void measure(uint32_t programs)

@@ -25,7 +25,7 @@ uint32_t family_mix(uint32_t a, uint32_t b)
 
 uint32_t family_pid(void)
 {
-    return task_current()->program_index;
+    return task_current()->program_id.number;
 }
 
 struct family_book *family_book(void)

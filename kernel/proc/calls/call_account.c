@@ -8,26 +8,26 @@
 #include "vm_account.h"
 #include <string.h>
 
-static void describe_program(uint32_t index, struct eidolon_account *out)
+static void describe_program(struct program_id id, struct eidolon_account *out)
 {
-    const struct program_record *program = program_at(index);
+    const struct program_record *program = program_at(id);
 
-    out->parent = program->parent;
+    out->parent = program->parent.number;
     memcpy(out->name, program->name, sizeof(program->name));
-    program_account_save(index, out->counts);
+    program_account_save(id, out->counts);
 }
 
 int32_t call_eidolon_account(const struct system_call *call)
 {
-    uint32_t index = call->arguments[0];
-    struct eidolon_account account = {.program = index, .name = "system"};
+    struct program_id id = {call->arguments[0]};
+    struct eidolon_account account = {.program = id.number, .name = "system"};
 
-    if (index > PROGRAMS_MAX || (index > 0 && !program_account_is_open(index))) {
+    if (id.number > PROGRAMS_MAX || (id.number > 0 && !program_account_is_open(id))) {
         return -ESRCH;
     }
-    account.next = program_account_next(index);
-    if (index > 0) {
-        describe_program(index, &account);
+    account.next = program_account_next(id).number;
+    if (id.number > 0) {
+        describe_program(id, &account);
     } else {
         memcpy(account.counts, vm_account_system()->counts, sizeof(account.counts));
     }

@@ -21,12 +21,12 @@ int32_t call_zero(const struct system_call *call)
 
 int32_t call_getpid(const struct system_call *call)
 {
-    return (int32_t)call->task->program_index;
+    return (int32_t)call->task->program_id.number;
 }
 
 int32_t call_getppid(const struct system_call *call)
 {
-    return (int32_t)call->program->parent;
+    return (int32_t)call->program->parent.number;
 }
 
 int32_t call_gettid(const struct system_call *call)
@@ -37,12 +37,12 @@ int32_t call_gettid(const struct system_call *call)
 /* Groups and sessions ---------------------------------------------------------------------------------------------- */
 
 /* The program a call names by process id, 0 being the caller; NULL: none is alive. */
-static const struct program_record *program_named(const struct system_call *call, uint32_t id)
+static const struct program_record *program_named(const struct system_call *call, struct program_id id)
 {
-    if (id == 0) {
+    if (id.number == 0) {
         return call->program;
     }
-    if (id >= record_committed(RECORD_PROGRAM) || program_at(id)->state != PROGRAM_RUNNING) {
+    if (!program_is_in_table(id) || program_at(id)->state != PROGRAM_RUNNING) {
         return NULL;
     }
     return program_at(id);
@@ -50,36 +50,36 @@ static const struct program_record *program_named(const struct system_call *call
 
 int32_t call_getpgrp(const struct system_call *call)
 {
-    return (int32_t)call->program->process_group;
+    return (int32_t)call->program->process_group.number;
 }
 
 int32_t call_getpgid(const struct system_call *call)
 {
-    const struct program_record *program = program_named(call, call->arguments[0]);
+    const struct program_record *program = program_named(call, (struct program_id){call->arguments[0]});
 
-    return program != NULL ? (int32_t)program->process_group : -ESRCH;
+    return program != NULL ? (int32_t)program->process_group.number : -ESRCH;
 }
 
 int32_t call_getsid(const struct system_call *call)
 {
-    const struct program_record *program = program_named(call, call->arguments[0]);
+    const struct program_record *program = program_named(call, (struct program_id){call->arguments[0]});
 
-    return program != NULL ? (int32_t)program->session : -ESRCH;
+    return program != NULL ? (int32_t)program->session.number : -ESRCH;
 }
 
 int32_t call_setpgid(const struct system_call *call)
 {
-    const struct program_record *program = program_named(call, call->arguments[0]);
-    uint32_t id = call->arguments[0] != 0 ? call->arguments[0] : call->task->program_index;
-    uint32_t group = call->arguments[1] != 0 ? call->arguments[1] : id;
+    const struct program_record *program = program_named(call, (struct program_id){call->arguments[0]});
+    struct program_id id = {call->arguments[0] != 0 ? call->arguments[0] : call->task->program_id.number};
+    struct group_id group = {call->arguments[1] != 0 ? call->arguments[1] : id.number};
 
     if (program == NULL) {
         return -ESRCH;
     }
-    if (group > PROGRAMS_MAX) {
+    if (group.number > PROGRAMS_MAX) {
         return -EINVAL;
     }
-    if (program->session != call->program->session) {
+    if (program->session.number != call->program->session.number) {
         return -EPERM;
     }
     program_call_commit();
@@ -89,14 +89,14 @@ int32_t call_setpgid(const struct system_call *call)
 
 int32_t call_setsid(const struct system_call *call)
 {
-    uint32_t id = call->task->program_index;
+    uint32_t id = call->task->program_id.number;
 
-    if (call->program->process_group == id) {
+    if (call->program->process_group.number == id) {
         return -EPERM;
     }
     struct program_record *program = call_change_program(call);
-    program->process_group = id;
-    program->session = id;
+    program->process_group = (struct group_id){id};
+    program->session = (struct session_id){id};
     return (int32_t)id;
 }
 

@@ -61,12 +61,12 @@ int32_t call_setrlimit(const struct system_call *call)
 }
 
 /* The limits of a program by its number, 0 being the caller's; NULL: none is alive. */
-static const struct limit *limits_of(const struct system_call *call, uint32_t id)
+static const struct limit *limits_of(const struct system_call *call, struct program_id id)
 {
-    if (id == 0) {
+    if (id.number == 0) {
         return call->program->limits;
     }
-    if (id >= record_committed(RECORD_PROGRAM) || program_at(id)->state != PROGRAM_RUNNING) {
+    if (!program_is_in_table(id) || program_at(id)->state != PROGRAM_RUNNING) {
         return NULL;
     }
     return program_at(id)->limits;
@@ -76,14 +76,14 @@ static const struct limit *limits_of(const struct system_call *call, uint32_t id
 int32_t call_prlimit64(const struct system_call *call)
 {
     uint32_t resource = call->arguments[1];
-    uint32_t id = call->arguments[0] != 0 ? call->arguments[0] : call->task->program_index;
+    struct program_id id = call->arguments[0] != 0 ? (struct program_id){call->arguments[0]} : call->task->program_id;
     struct limit new, before;
     int32_t result = call->arguments[2] != 0 ? copy_in(&new, call->arguments[2], sizeof(new)) : 0;
 
     if (result != 0) {
         return result;
     }
-    const struct limit *limits = limits_of(call, call->arguments[0]);
+    const struct limit *limits = limits_of(call, id);
     if (limits == NULL) {
         return -ESRCH;
     }
@@ -98,7 +98,7 @@ int32_t call_prlimit64(const struct system_call *call)
     if (result != 0 || call->arguments[2] == 0) {
         return result;
     }
-    limits = limits_of(call, call->arguments[0]); /* that may have slept */
+    limits = limits_of(call, id); /* that may have slept */
     if (limits == NULL) {
         return -ESRCH;
     }

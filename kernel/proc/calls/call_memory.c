@@ -51,7 +51,7 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
 static bool may_promise(const struct system_call *call, uint32_t count)
 {
     thread_may_sleep();
-    return vm_may_promise(address_space_of(call->task->program_index).id, count) != ERROR_NO_MEMORY;
+    return vm_may_promise(address_space_of(call->task->program_id).id, count) != ERROR_NO_MEMORY;
 }
 
 static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t count, uint32_t flags,
@@ -78,7 +78,7 @@ static bool may_map(const struct program_record *program, uint32_t first, uint32
 
 static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)
 {
-    struct address_space space = address_space_of(call->task->program_index);
+    struct address_space space = address_space_of(call->task->program_id);
     struct vm_region_attributes attributes =
         address_space_zeroes(protection_of(prot), (flags & MAP_GROWSDOWN) != 0 ? VM_REGION_GROWS_DOWN : 0);
     uint32_t count = pages_up(length);
@@ -142,7 +142,7 @@ static int32_t decode_range(const struct system_call *call, uint32_t *first, uin
 
 int32_t call_munmap(const struct system_call *call)
 {
-    struct address_space space = address_space_of(call->task->program_index);
+    struct address_space space = address_space_of(call->task->program_id);
     uint32_t first, count;
 
     if (decode_range(call, &first, &count) != 0 || count == 0 || first >= USER_END_PAGE ||
@@ -162,7 +162,7 @@ int32_t call_munmap(const struct system_call *call)
 
 int32_t call_mprotect(const struct system_call *call)
 {
-    struct address_space space = address_space_of(call->task->program_index);
+    struct address_space space = address_space_of(call->task->program_id);
     uint32_t prot = call->arguments[2];
     uint32_t first, count;
 
@@ -189,7 +189,7 @@ int32_t call_mprotect(const struct system_call *call)
 
 int32_t mapped_range_check(const struct system_call *call)
 {
-    struct address_space space = address_space_of(call->task->program_index);
+    struct address_space space = address_space_of(call->task->program_id);
     uint32_t first, count;
 
     if (decode_range(call, &first, &count) != 0) {
@@ -203,7 +203,7 @@ int32_t mapped_range_check(const struct system_call *call)
 /* Advice may be ignored, except that memory which is not needed reads as zeroes afterwards. */
 int32_t call_madvise(const struct system_call *call)
 {
-    struct address_space space = address_space_of(call->task->program_index);
+    struct address_space space = address_space_of(call->task->program_id);
     uint32_t first, count;
     int32_t result = mapped_range_check(call);
 
@@ -225,7 +225,7 @@ int32_t call_mlock(const struct system_call *call)
 
 static enum error move_break(const struct system_call *call, uint32_t to)
 {
-    struct address_space space = address_space_of(call->task->program_index);
+    struct address_space space = address_space_of(call->task->program_id);
     uint32_t old_end = pages_up(space.record->break_end);
     uint32_t new_end = pages_up(to);
 
@@ -243,7 +243,7 @@ static enum error move_break(const struct system_call *call, uint32_t to)
 /* As Linux does, answers with the break as it is, whether or not the wish was granted. */
 int32_t call_brk(const struct system_call *call)
 {
-    struct address_space space = address_space_of(call->task->program_index);
+    struct address_space space = address_space_of(call->task->program_id);
     uint32_t wish = call->arguments[0];
 
     if (wish >= space.record->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT && move_break(call, wish) == OK) {

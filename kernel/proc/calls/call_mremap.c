@@ -148,7 +148,7 @@ static int32_t decode(const struct system_call *call, struct remap *remap)
 {
     const uint32_t *arguments = call->arguments;
 
-    remap->space = address_space_of(call->task->program_index);
+    remap->space = address_space_of(call->task->program_id);
     remap->old_first = arguments[0] >> PAGE_SHIFT;
     remap->old_count = pages_up(arguments[1]);
     remap->new_count = pages_up(arguments[2]);

@@ -24,11 +24,11 @@
  * Wait until the child has memory of its own, as vfork() promises. No signal ends that, not even one that ends the
  * caller: the child may be in a call that changes the caller's memory.
  */
-static void wait_until_released(const struct system_call *call, uint32_t child)
+static void wait_until_released(const struct system_call *call, struct program_id child)
 {
     const struct program_record *program = program_at(child);
 
-    while (program->parent == call->task->program_index && program->parent_waits != 0) {
+    while (program->parent.number == call->task->program_id.number && program->parent_waits != 0) {
         if (program_wait_for_change() != OK) {
             continue; /* a signal: it is looked at when the call is over */
         }
@@ -40,7 +40,7 @@ static int32_t make(const struct system_call *call, const struct program_clone_o
     const uint32_t *child = &call->record->call.words[CHILD];
 
     if (*child == 0) {
-        uint32_t made;
+        struct program_id made;
         enum error error;
         do {
             error = program_clone(options, &made);
@@ -48,10 +48,10 @@ static int32_t make(const struct system_call *call, const struct program_clone_o
         if (error != OK) {
             return system_call_errno(error);
         }
-        call_progress(call)->words[CHILD] = made;
+        call_progress(call)->words[CHILD] = made.number;
     }
-    if (options->holds_parent && *child < record_committed(RECORD_PROGRAM)) {
-        wait_until_released(call, *child);
+    if (options->holds_parent && program_is_in_table((struct program_id){*child})) {
+        wait_until_released(call, (struct program_id){*child});
     }
     return (int32_t)*child;
 }
@@ -126,45 +126,45 @@ int32_t call_clone(const struct system_call *call)
 /* The end of children ---------------------------------------------------------------------------------------------- */
 
 /* Whether wait4(`wish`) of the caller is about this program. */
-static bool is_meant(const struct system_call *call, uint32_t index, int32_t wish)
+static bool is_meant(const struct system_call *call, struct program_id id, int32_t wish)
 {
-    const struct program_record *program = program_at(index);
+    const struct program_record *program = program_at(id);
 
-    if (program->state == PROGRAM_FREE || program->parent != call->task->program_index) {
+    if (program->state == PROGRAM_FREE || program->parent.number != call->task->program_id.number) {
         return false;
     }
     if (wish > 0) {
-        return index == (uint32_t)wish;
+        return id.number == (uint32_t)wish;
     }
-    uint32_t group = wish == 0 ? call->program->process_group : 0u - (uint32_t)wish;
-    return wish == -1 || program->process_group == group;
+    uint32_t group = wish == 0 ? call->program->process_group.number : 0u - (uint32_t)wish;
+    return wish == -1 || program->process_group.number == group;
 }
 
 /* One that has ended; else 0, and `any` says whether there are others to wait for. */
-static uint32_t find_ended(const struct system_call *call, int32_t wish, bool *any)
+static struct program_id find_ended(const struct system_call *call, int32_t wish, bool *any)
 {
     *any = false;
-    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
-        if (!is_meant(call, index, wish)) {
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        if (!is_meant(call, id, wish)) {
             continue;
         }
         *any = true;
-        if (program_at(index)->state == PROGRAM_ZOMBIE) {
-            return index;
+        if (program_at(id)->state == PROGRAM_ZOMBIE) {
+            return id;
         }
     }
-    return 0;
+    return PROGRAM_NONE;
 }
 
 /* Take note of an end: the status goes out and the program's record is free, in one step. */
-static int32_t take_status(const struct system_call *call, uint32_t index, uint32_t usage_address)
+static int32_t take_status(const struct system_call *call, struct program_id id, uint32_t usage_address)
 {
     struct user_range range = {0};
     uint32_t status_address = call->arguments[1];
 
     if (usage_address != 0) {
         struct usage used;
-        usage_of_ended(program_at(index), &used);
+        usage_of_ended(program_at(id), &used);
         int32_t result = call_usage_out(usage_address, &used);
         if (result != 0) {
             return result;
@@ -172,17 +172,17 @@ static int32_t take_status(const struct system_call *call, uint32_t index, uint3
     }
     if (status_address != 0) {
         enum error error =
-            user_prepare(&range, (struct vaddr){status_address}, sizeof(program_at(index)->exit_status), PMAP_WRITE);
+            user_prepare(&range, (struct vaddr){status_address}, sizeof(program_at(id)->exit_status), PMAP_WRITE);
         if (error != OK) {
             return system_call_errno(error);
         }
         program_call_commit();
-        memcpy(range.address, &program_at(index)->exit_status, sizeof(program_at(index)->exit_status));
+        memcpy(range.address, &program_at(id)->exit_status, sizeof(program_at(id)->exit_status));
         user_release(&range);
     }
-    usage_inherit(call_change_program(call), program_at(index));
-    program_forget(index);
-    return (int32_t)index;
+    usage_inherit(call_change_program(call), program_at(id));
+    program_forget(id);
+    return (int32_t)id.number;
 }
 
 static int32_t wait_for_end(const struct system_call *call, uint32_t usage_address)
@@ -195,11 +195,11 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
         return wish == INT32_MIN ? -ESRCH : -EINVAL;
     }
     for (;;) {
-        uint32_t ended = find_ended(call, wish, &any);
-        if (ended != 0) {
+        struct program_id ended = find_ended(call, wish, &any);
+        if (ended.number != 0) {
             /* What it alone shared with the caller can be the caller's own again. If not now, before the next clone. */
-            if (call->program->lender == 0) {
-                (void)!space_collapse(call->task->program_index);
+            if (call->program->lender.number == 0) {
+                (void)!space_collapse(call->task->program_id);
             }
             return take_status(call, ended, usage_address);
         }

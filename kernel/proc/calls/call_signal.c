@@ -150,7 +150,7 @@ static int32_t sent(enum error error)
 
 static struct signal_origin from_caller(const struct system_call *call, int32_t code)
 {
-    return (struct signal_origin){.code = code, .program = call->task->program_index};
+    return (struct signal_origin){.code = code, .program = call->task->program_id};
 }
 
 /* To every program but the first one and the caller. */
@@ -158,9 +158,9 @@ static enum error send_to_others(const struct system_call *call, uint32_t signal
 {
     enum error result = ERROR_NOT_FOUND;
 
-    for (uint32_t i = 2; i < record_committed(RECORD_PROGRAM); i++) {
-        if (i != call->task->program_index && program_at(i)->state == PROGRAM_RUNNING &&
-            signal_send_from(i, signal, origin) == OK) {
+    for (struct program_id id = {2}; program_is_in_table(id); id.number++) {
+        if (id.number != call->task->program_id.number && program_at(id)->state == PROGRAM_RUNNING &&
+            signal_send_from(id, signal, origin) == OK) {
             result = OK;
         }
     }
@@ -178,16 +178,16 @@ int32_t call_kill(const struct system_call *call)
     }
     program_call_commit();
     if (target > 0) {
-        return sent(signal_send_from((uint32_t)target, signal, &origin));
+        return sent(signal_send_from((struct program_id){(uint32_t)target}, signal, &origin));
     }
     if (target == -1) {
         return sent(send_to_others(call, signal, &origin));
     }
-    uint32_t group = target == 0 ? call->program->process_group : 0u - (uint32_t)target;
+    struct group_id group = target == 0 ? call->program->process_group : (struct group_id){0u - (uint32_t)target};
     return sent(signal_send_group_from(group, signal, &origin));
 }
 
-static int32_t send_to_task(const struct system_call *call, uint32_t program, uint32_t tid, uint32_t signal)
+static int32_t send_to_task(const struct system_call *call, struct program_id program, uint32_t tid, uint32_t signal)
 {
     struct signal_origin origin = from_caller(call, SI_TKILL);
 
@@ -196,7 +196,8 @@ static int32_t send_to_task(const struct system_call *call, uint32_t program, ui
     }
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
         struct task *task = task_at(i);
-        if (task != NULL && task->record->tid == tid && (program == 0 || task->program_index == program)) {
+        if (task != NULL && task->record->tid == tid &&
+            (program.number == 0 || task->program_id.number == program.number)) {
             if (signal != 0) {
                 program_call_commit();
                 signal_send_task_from(task, signal, &origin);
@@ -209,7 +210,7 @@ static int32_t send_to_task(const struct system_call *call, uint32_t program, ui
 
 int32_t call_tkill(const struct system_call *call)
 {
-    return send_to_task(call, 0, call->arguments[0], call->arguments[1]);
+    return send_to_task(call, PROGRAM_NONE, call->arguments[0], call->arguments[1]);
 }
 
 int32_t call_tgkill(const struct system_call *call)
@@ -217,7 +218,7 @@ int32_t call_tgkill(const struct system_call *call)
     if ((int32_t)call->arguments[0] <= 0) {
         return -EINVAL;
     }
-    return send_to_task(call, call->arguments[0], call->arguments[1], call->arguments[2]);
+    return send_to_task(call, (struct program_id){call->arguments[0]}, call->arguments[1], call->arguments[2]);
 }
 
 /* Returning from a handler: the result is whatever EAX was when the signal came. ----------------------------------- */

@@ -28,7 +28,7 @@ static int32_t usage_of_tid(const struct system_call *call, uint32_t tid, struct
 {
     const struct task *task = tid == 0 ? call->task : task_find(tid);
 
-    if (task == NULL || task->program_index != call->task->program_index) {
+    if (task == NULL || task->program_id.number != call->task->program_id.number) {
         return -EINVAL;
     }
     usage_of_task(task, out);
@@ -37,12 +37,12 @@ static int32_t usage_of_tid(const struct system_call *call, uint32_t tid, struct
 
 static int32_t usage_of_pid(const struct system_call *call, uint32_t pid, struct usage *out)
 {
-    uint32_t index = pid == 0 ? call->task->program_index : pid;
+    struct program_id id = pid == 0 ? call->task->program_id : (struct program_id){pid};
 
-    if (index >= record_committed(RECORD_PROGRAM) || program_at(index)->state != PROGRAM_RUNNING) {
+    if (!program_is_in_table(id) || program_at(id)->state != PROGRAM_RUNNING) {
         return -EINVAL;
     }
-    usage_of_program(index, program_at(index), out);
+    usage_of_program(id, program_at(id), out);
     return 0;
 }
 
@@ -89,7 +89,7 @@ int32_t call_getrusage(const struct system_call *call)
 
     switch ((int32_t)call->arguments[0]) {
     case RUSAGE_SELF:
-        usage_of_program(call->task->program_index, program_at(call->task->program_index), &used);
+        usage_of_program(call->task->program_id, program_at(call->task->program_id), &used);
         break;
     case RUSAGE_THREAD:
         usage_of_task(call->task, &used);
@@ -113,7 +113,7 @@ int32_t call_times(const struct system_call *call)
     const struct usage *children = &call->program->used_by_children;
     struct usage used;
 
-    usage_of_program(call->task->program_index, program_at(call->task->program_index), &used);
+    usage_of_program(call->task->program_id, program_at(call->task->program_id), &used);
     struct linux_times times = {.user = ticks_of(used.user_ns),
                                 .system = ticks_of(used.system_ns),
                                 .children_user = ticks_of(children->user_ns),

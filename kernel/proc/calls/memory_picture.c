@@ -24,9 +24,9 @@
 /* Where a program wants it: anywhere. */
 typedef uint16_t unaligned_uint16 __attribute__((aligned(1), may_alias));
 
-static bool is_program(uint32_t index)
+static bool is_program(struct program_id id)
 {
-    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->space != 0;
+    return id.number > 0 && program_is_in_table(id) && program_at(id)->space.number != 0;
 }
 
 /* Whether memory holds something newer than the store. The processor may be the only one who knows yet. */
@@ -56,10 +56,10 @@ struct frame_picture {
 /* The program whose page it is; 0: clones share it, or all do. */
 static uint32_t program_of(struct gpn page)
 {
-    uint32_t space = gpn_space(page).number;
+    struct space_id space = gpn_space(page);
 
-    return space == SPACE_SYSTEM.number || space == SPACE_PIPES.number ? EIDOLON_PROGRAM_KERNEL
-                                                                       : space_owner((struct space_id){space});
+    return space.number == SPACE_SYSTEM.number || space.number == SPACE_PIPES.number ? EIDOLON_PROGRAM_KERNEL
+                                                                                     : space_owner(space).number;
 }
 
 static void set_frame(const struct frame_picture *picture, struct frame frame, enum eidolon_frame_kind kind,
@@ -167,7 +167,8 @@ static struct eidolon_region describe_region(const struct vm_region *region)
 int32_t call_eidolon_regions(const struct system_call *call)
 {
     struct eidolon_region found[EIDOLON_REGIONS_MAX];
-    uint32_t program = call->arguments[0], page = call->arguments[1], wanted = call->arguments[3];
+    struct program_id program = {call->arguments[0]};
+    uint32_t page = call->arguments[1], wanted = call->arguments[3];
     uint32_t count = 0;
 
     if (wanted > EIDOLON_REGIONS_MAX) {
@@ -192,15 +193,14 @@ int32_t call_eidolon_regions(const struct system_call *call)
 
 /* Pages of a window that are looked at together. */
 struct piece {
-    uint32_t program;
+    struct program_id program;
     uint32_t first, count;
     uint8_t states[PIECE_PAGES];
 };
 
 static struct gpn page_of(const struct piece *piece, uint32_t i)
 {
-    return gpn_make((struct space_id){program_at(piece->program)->space},
-                    (struct vaddr){(piece->first + i) << PAGE_SHIFT});
+    return gpn_make(program_at(piece->program)->space, (struct vaddr){(piece->first + i) << PAGE_SHIFT});
 }
 
 /* What the store has, as EIDOLON_PAGE_OUT; the rest becomes 0. Sleeps. */
@@ -287,7 +287,7 @@ static int32_t describe_piece(struct piece *piece, uint32_t out)
 int32_t call_eidolon_pages(const struct system_call *call)
 {
     uint32_t first = call->arguments[1], count = call->arguments[2];
-    struct piece piece = {.program = call->arguments[0]};
+    struct piece piece = {.program = {call->arguments[0]}};
     int32_t result = 0;
 
     if (count > EIDOLON_PAGES_MAX || first > VM_REGION_PAGES || count > VM_REGION_PAGES - first) {

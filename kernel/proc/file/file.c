@@ -148,7 +148,7 @@ static bool is_sound(uint32_t file)
     return operations->is_sound == NULL || operations->is_sound(found);
 }
 
-static enum error count_descriptors(const struct program_record *program, uint32_t index)
+static enum error count_descriptors(const struct program_record *program, struct program_id id)
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
         uint32_t file = program->files[descriptor];
@@ -156,7 +156,8 @@ static enum error count_descriptors(const struct program_record *program, uint32
             continue;
         }
         if (!is_sound(file)) {
-            log_line("file: descriptor %u of program %u names record %u, which is not sound", descriptor, index, file);
+            log_line("file: descriptor %u of program %u names record %u, which is not sound", descriptor, id.number,
+                     file);
             return ERROR_FORMAT_DAMAGED;
         }
         record(file)->references++;
@@ -171,9 +172,9 @@ enum error file_resume(void)
             record(file)->references = 0;
         }
     }
-    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
-        const struct program_record *program = program_at(index);
-        enum error error = program->state != PROGRAM_FREE ? count_descriptors(program, index) : OK;
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        const struct program_record *program = program_at(id);
+        enum error error = program->state != PROGRAM_FREE ? count_descriptors(program, id) : OK;
         if (error != OK) {
             return error;
         }

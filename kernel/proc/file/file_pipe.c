@@ -179,7 +179,7 @@ static int32_t write_pipe(const struct system_call *call, const struct file_reco
         struct piece piece = {pipe, base + at, writable_length(pipe, length - at, at > 0), call};
         if (!pipe_has(pipe, PIPE_READER)) {
             signal_send_task_from(call_change_task(call), SIGPIPE,
-                                  &(struct signal_origin){.code = SI_USER, .program = call->task->program_index});
+                                  &(struct signal_origin){.code = SI_USER, .program = call->task->program_id});
             return -EPIPE;
         }
         if (piece.length > 0) {

@@ -79,7 +79,7 @@ static int32_t wait_readable(const struct system_call *call, const struct file_r
         }
         deadline = time_boot_deadline_ns(call->record->call.deadline_ns);
     }
-    return wait_for(call, terminal_wait_readable(file->object, call->task->program_index, deadline));
+    return wait_for(call, terminal_wait_readable(file->object, call->task->program_id, deadline));
 }
 
 static int32_t read_terminal(const struct system_call *call, const struct file_record *file, uint32_t base,
@@ -96,7 +96,7 @@ static int32_t read_terminal(const struct system_call *call, const struct file_r
         if (error != OK) {
             return system_call_errno(error);
         }
-        error = terminal_read(file->object, call->task->program_index, range.address, piece, &taken);
+        error = terminal_read(file->object, call->task->program_id, range.address, piece, &taken);
         user_release(&range);
         if (error != ERROR_BUSY) {
             return error == OK ? (int32_t)taken : system_call_errno(error);
@@ -116,7 +116,7 @@ static int32_t read_terminal(const struct system_call *call, const struct file_r
 
 static uint32_t terminal_events(const struct system_call *call, const struct file_record *file)
 {
-    return (terminal_is_readable(file->object, call->task->program_index) ? FILE_READABLE : 0u) |
+    return (terminal_is_readable(file->object, call->task->program_id) ? FILE_READABLE : 0u) |
            (terminal_is_writable(file->object) ? FILE_WRITABLE : 0u);
 }
 

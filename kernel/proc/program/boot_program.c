@@ -104,8 +104,8 @@ enum error boot_program_start(void)
         .environment = &words[arguments + 1],
         .environment_count = arguments < count ? count - arguments - 1 : 0,
     };
-    uint32_t index;
-    enum error error = program_start(&image, &index);
+    struct program_id id;
+    enum error error = program_start(&image, &id);
     boot_module_release(0);
     return error;
 }

@@ -25,13 +25,13 @@
 struct clone {
     const struct program_clone_options *options;
     struct program_record *parent;
-    uint32_t parent_index;
+    struct program_id parent_id;
     struct program_record *memory; /* whose space the parent runs in: its own, or its lender's */
-    uint32_t memory_index;
+    struct program_id memory_id;
     struct space_id source;                    /* that space as it was */
     struct space_id memory_space, child_space; /* as they will be; none if it is shared */
     uint32_t memory_regions, child_regions;
-    uint32_t child;
+    struct program_id child;
 };
 
 /* Reserving -------------------------------------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ static enum error make_task(const struct clone *clone)
 
 static enum error make_program(struct clone *clone)
 {
-    enum error error = program_create_in(clone->parent->name, clone->parent_index, clone->child_space, &clone->child);
+    enum error error = program_create_in(clone->parent->name, clone->parent_id, clone->child_space, &clone->child);
 
     if (error != OK) {
         return error;
@@ -128,7 +128,7 @@ static enum error make_program(struct clone *clone)
     struct program_record *child = program_at(clone->child);
     child->region_root = clone->child_regions;
     child->parent_waits = clone->options->holds_parent;
-    child->lender = clone->options->shares_memory ? clone->memory_index : 0;
+    child->lender = clone->options->shares_memory ? clone->memory_id : PROGRAM_NONE;
     inherit(child, clone->parent, clone->memory);
     error = make_task(clone);
     if (error != OK) {
@@ -142,19 +142,19 @@ static void divide(struct clone *clone)
 {
     struct space_record *source = space_at(clone->source);
 
-    space_set_owner(clone->source, 0);
+    space_set_owner(clone->source, PROGRAM_NONE);
     source->region_root = clone->memory->region_root;
     source->state = SPACE_SOURCE;
     clone->memory->region_root = clone->memory_regions;
-    clone->memory->space = clone->memory_space.number;
-    space_set_owner(clone->memory_space, clone->memory_index);
+    clone->memory->space = clone->memory_space;
+    space_set_owner(clone->memory_space, clone->memory_id);
     space_set_source(clone->memory_space, clone->source);
     space_set_source(clone->child_space, clone->source);
-    task_move_program(clone->memory_index, clone->memory_space);
+    task_move_program(clone->memory_id, clone->memory_space);
 }
 
 /* What has to be done to the memory before it can be divided. May sleep. */
-static enum error prepare_memory(uint32_t memory)
+static enum error prepare_memory(struct program_id memory)
 {
     thread_may_sleep();
     enum error error = space_collapse(memory);
@@ -185,11 +185,11 @@ static enum error make_clone(struct clone *clone)
     return error;
 }
 
-enum error program_clone(const struct program_clone_options *options, uint32_t *out_index)
+enum error program_clone(const struct program_clone_options *options, struct program_id *out_program)
 {
     thread_may_sleep();
     struct task *task = task_current();
-    uint32_t memory = program_memory(task->program_index);
+    struct program_id memory = program_memory(task->program_id);
     enum error error = options->shares_memory ? OK : prepare_memory(memory);
 
     if (error == OK) {
@@ -200,10 +200,10 @@ enum error program_clone(const struct program_clone_options *options, uint32_t *
     }
     struct clone clone = {.options = options,
                           .parent = task->program,
-                          .parent_index = task->program_index,
+                          .parent_id = task->program_id,
                           .memory = program_at(memory),
-                          .memory_index = memory,
-                          .source = {program_at(memory)->space}};
+                          .memory_id = memory,
+                          .source = program_at(memory)->space};
     atomic_begin();
     error = make_clone(&clone);
     if (error == OK) {
@@ -211,7 +211,7 @@ enum error program_clone(const struct program_clone_options *options, uint32_t *
     }
     atomic_end();
     if (error == OK) {
-        *out_index = clone.child;
+        *out_program = clone.child;
     }
     return error;
 }

@@ -34,7 +34,7 @@ static _Noreturn void end_program(const struct signal_fault *fault)
     const struct program_record *program = task_current()->program;
     const char *text = fault->detail[0] != 0 ? fault->detail : signal_text(fault->signal);
 
-    if (program->parent == 0 || fault->detail[0] != 0) {
+    if (program->parent.number == 0 || fault->detail[0] != 0) {
         terminal_say(program->terminal, "eidolon: %s: %s", program->name, text);
     }
     program_exit(fault->signal);

@@ -37,29 +37,29 @@ static enum error copy_image(struct program_record *program, struct space_id ima
     if (image.number == 0) {
         return ERROR_NOT_FOUND;
     }
-    space_set_source((struct space_id){program->space}, image);
+    space_set_source(program->space, image);
     enum error error = vm_region_reserve_clone(&region_table, space_regions(image), 1);
     return error == OK ? space_copy_regions(image, &program->region_root) : error;
 }
 
 /* A program over an image, with its stack and without a task. Nothing is left of it after an error. May sleep. */
-static enum error build(const char *name, const struct program_image *words, uint32_t *out_index,
+static enum error build(const char *name, const struct program_image *words, struct program_id *out_program,
                         uint32_t *stack_pointer)
 {
     thread_may_sleep();
-    enum error error = program_create("exec", 0, out_index);
+    enum error error = program_create("exec", PROGRAM_NONE, out_program);
 
     if (error != OK) {
         return error;
     }
     struct space_id image = find(name);
-    error = copy_image(program_at(*out_index), image);
+    error = copy_image(program_at(*out_program), image);
     if (error == OK) {
         struct elf_plan plan = plan_of(space_at(image));
-        error = start_fill_stack(*out_index, words, &plan, stack_pointer);
+        error = start_fill_stack(*out_program, words, &plan, stack_pointer);
     }
     if (error != OK) {
-        program_destroy(*out_index);
+        program_destroy(*out_program);
     }
     return error;
 }
@@ -82,18 +82,20 @@ static void forget_past(struct program_record *program, const struct space_recor
     program->break_end = program->break_start;
 }
 
-static void exchange_spaces(struct program_record *a, uint32_t a_index, struct program_record *b, uint32_t b_index)
+static void exchange_spaces(struct program_record *a, struct program_id a_id, struct program_record *b,
+                            struct program_id b_id)
 {
-    uint32_t space = a->space, regions = a->region_root;
+    struct space_id space = a->space;
+    uint32_t regions = a->region_root;
 
     a->space = b->space;
     a->region_root = b->region_root;
     b->space = space;
     b->region_root = regions;
-    a->lender = 0;
-    space_set_owner((struct space_id){a->space}, a_index);
-    space_set_owner((struct space_id){b->space}, b_index);
-    task_move_program(a_index, (struct space_id){a->space});
+    a->lender = PROGRAM_NONE;
+    space_set_owner(a->space, a_id);
+    space_set_owner(b->space, b_id);
+    task_move_program(a_id, a->space);
 }
 
 /* The task starts anew. The call it is in is over: it is not issued again after a boot. */
@@ -117,14 +119,15 @@ enum error program_become(const char *name, const struct program_image *words)
 {
     thread_may_sleep();
     struct task *task = task_current();
-    uint32_t other, stack_pointer;
+    struct program_id other;
+    uint32_t stack_pointer;
 
     enum error error = build(name, words, &other, &stack_pointer);
     if (error != OK) {
         return error;
     }
     atomic_begin();
-    exchange_spaces(task->program, task->program_index, program_at(other), other);
+    exchange_spaces(task->program, task->program_id, program_at(other), other);
     const struct space_record *image = space_at(space_image_of(task->program));
     forget_past(task->program, image);
     restart(task, image->image.entry, stack_pointer);

@@ -3,7 +3,7 @@
  * Programs: address space, regions and files that tasks share; their creation, and how many are alive. (Their end is in
  * program_end.c, their return after a boot in program_resume.c.)
  *
- * A program's index is its process id. The record persists; the page tables of its space are volatile and fill by
+ * A program's id is its process id. The record persists; the page tables of its space are volatile and fill by
  * faults.
  */
 #include "atomic.h"
@@ -23,39 +23,40 @@ enum error program_reserve(void)
     return record_reserve(RECORD_PROGRAM, 1);
 }
 
-enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index)
+enum error program_create_in(const char *name, struct program_id parent, struct space_id space,
+                             struct program_id *out_program)
 {
     DOES_NOT_SLEEP();
-    uint32_t index;
+    struct program_id id;
 
-    if (!record_find_free(RECORD_PROGRAM, &index)) {
+    if (!record_find_free(RECORD_PROGRAM, &id.number)) {
         return ERROR_NO_MEMORY;
     }
-    enum error error = program_account_open(index);
+    enum error error = program_account_open(id);
     if (error != OK) {
         return error;
     }
-    struct program_record *program = program_at(index);
+    struct program_record *program = program_at(id);
     memset(program, 0, sizeof(*program));
     program->state = PROGRAM_RUNNING;
     program->parent = parent;
-    program->space = space.number;
+    program->space = space;
     program->umask = 022;
     limits_set_defaults(program);
-    program->process_group = index;
-    program->session = index;
+    program->process_group = (struct group_id){id.number};
+    program->session = (struct session_id){id.number};
     kernel_snprintf(program->name, sizeof(program->name), "%s", name);
-    space_set_owner(space, index);
+    space_set_owner(space, id);
     programs_alive++;
-    *out_index = index;
+    *out_program = id;
     return OK;
 }
 
-void program_create_undo(uint32_t index)
+void program_create_undo(struct program_id id)
 {
-    space_set_owner((struct space_id){program_at(index)->space}, 0);
-    program_account_close(index);
-    program_forget(index);
+    space_set_owner(program_at(id)->space, PROGRAM_NONE);
+    program_account_close(id);
+    program_forget(id);
     programs_alive--;
 }
 
@@ -72,7 +73,7 @@ static enum error reserve_with_space(void)
     return error;
 }
 
-enum error program_create(const char *name, uint32_t parent, uint32_t *out_index)
+enum error program_create(const char *name, struct program_id parent, struct program_id *out_program)
 {
     thread_may_sleep();
     struct space_id space;
@@ -84,31 +85,31 @@ enum error program_create(const char *name, uint32_t parent, uint32_t *out_index
     if (error != OK) {
         return error;
     }
-    error = program_create_in(name, parent, space, out_index);
+    error = program_create_in(name, parent, space, out_program);
     if (error != OK) {
         space_forget(space);
     }
     return error;
 }
 
-enum error program_revive(uint32_t index)
+enum error program_revive(struct program_id id)
 {
-    struct program_record *program = program_at(index);
-    enum error error = program_account_open(index);
+    struct program_record *program = program_at(id);
+    enum error error = program_account_open(id);
 
     if (error == OK) {
-        program_account_restore(index, program->counters);
-        if (program->space != 0) {
-            space_set_owner((struct space_id){program->space}, index);
+        program_account_restore(id, program->counters);
+        if (program->space.number != 0) {
+            space_set_owner(program->space, id);
         }
         programs_alive++;
     }
     return error;
 }
 
-void program_forget(uint32_t index)
+void program_forget(struct program_id id)
 {
-    memset(program_at(index), 0, sizeof(struct program_record));
+    memset(program_at(id), 0, sizeof(struct program_record));
 }
 
 uint32_t program_count(void)

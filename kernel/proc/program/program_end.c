@@ -20,9 +20,9 @@
 static uint32_t last_exit_status;
 static struct wait_queue all_ended;
 
-static bool program_exists(uint32_t index)
+static bool program_exists(struct program_id id)
 {
-    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state != PROGRAM_FREE;
+    return id.number > 0 && program_is_in_table(id) && program_at(id)->state != PROGRAM_FREE;
 }
 
 /* Whoever waits for something about the programs it made. */
@@ -49,22 +49,22 @@ static bool has_interested_parent(const struct program_record *program)
     return action->handler != SIG_IGN && (action->flags & SA_NOCLDWAIT) == 0;
 }
 
-static void disown_children(uint32_t parent)
+static void disown_children(struct program_id parent)
 {
-    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
-        struct program_record *child = program_at(index);
-        if (child->state == PROGRAM_FREE || child->parent != parent) {
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        struct program_record *child = program_at(id);
+        if (child->state == PROGRAM_FREE || child->parent.number != parent.number) {
             continue;
         }
-        child->parent = 0;
+        child->parent = PROGRAM_NONE;
         if (child->state == PROGRAM_ZOMBIE) {
-            program_forget(index);
+            program_forget(id);
         }
     }
 }
 
 /* A parent that asked not to hear of ends does not. */
-static void tell_parent(uint32_t parent, const struct signal_origin *origin)
+static void tell_parent(struct program_id parent, const struct signal_origin *origin)
 {
     if (program_exists(parent) && program_at(parent)->actions[SIGCHLD].handler != SIG_IGN) {
         enum error error = signal_send_from(parent, SIGCHLD, origin);
@@ -74,32 +74,32 @@ static void tell_parent(uint32_t parent, const struct signal_origin *origin)
 
 #define STATUS_SIGNAL 0x7Fu
 
-static struct signal_origin origin_of_end(uint32_t index, uint32_t status)
+static struct signal_origin origin_of_end(struct program_id id, uint32_t status)
 {
     uint32_t signal = status & STATUS_SIGNAL;
 
     return (struct signal_origin){
-        .code = signal != 0 ? CLD_KILLED : CLD_EXITED, .program = index, .value = signal != 0 ? signal : status >> 8};
+        .code = signal != 0 ? CLD_KILLED : CLD_EXITED, .program = id, .value = signal != 0 ? signal : status >> 8};
 }
 
 /* The last step: nothing sleeps. */
-static void end(uint32_t index)
+static void end(struct program_id id)
 {
     DOES_NOT_SLEEP();
-    struct program_record *program = program_at(index);
-    uint32_t parent = program->parent;
-    struct signal_origin origin = origin_of_end(index, program->exit_status);
+    struct program_record *program = program_at(id);
+    struct program_id parent = program->parent;
+    struct signal_origin origin = origin_of_end(id, program->exit_status);
 
     /* One that was never more than prepared has not ended; nobody is told a status of it. */
     if (program->state == PROGRAM_EXITING) {
         last_exit_status = program->exit_status;
         system_state_note_end(program->name, program->exit_status);
     }
-    disown_children(index);
+    disown_children(id);
     if (has_interested_parent(program)) {
         program->state = PROGRAM_ZOMBIE;
     } else {
-        program_forget(index);
+        program_forget(id);
     }
     tell_parent(parent, &origin);
     wait_queue_wake(&parents, UINT32_MAX);
@@ -113,43 +113,44 @@ static void end(uint32_t index)
  * The space of a program that ends goes to one that runs in it, if there is any; if more do, it lends to the others.
  * While programs run no lender ends. A boot may find one without a task in an image that is not as a kernel left it.
  */
-static void leave_space_to_borrower(struct program_record *program, uint32_t index)
+static void leave_space_to_borrower(struct program_record *program, struct program_id owner)
 {
-    uint32_t heir = 0;
+    struct program_id heir = PROGRAM_NONE;
 
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        struct program_record *borrower = program_at(i);
-        if (borrower->state == PROGRAM_FREE || borrower->lender != index) {
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        struct program_record *borrower = program_at(id);
+        if (borrower->state == PROGRAM_FREE || borrower->lender.number != owner.number) {
             continue;
         }
         borrower->lender = heir;
-        if (heir != 0) {
+        if (heir.number != 0) {
             continue;
         }
-        heir = i;
+        heir = id;
         borrower->space = program->space;
         borrower->region_root = program->region_root;
         borrower->break_start = program->break_start;
         borrower->break_end = program->break_end;
         borrower->image_end = program->image_end;
-        space_set_owner((struct space_id){program->space}, heir);
-        program->space = program->region_root = 0;
+        space_set_owner(program->space, heir);
+        program->space = SPACE_NONE;
+        program->region_root = 0;
     }
 }
 
-void program_destroy(uint32_t index)
+void program_destroy(struct program_id id)
 {
     thread_may_sleep();
-    struct program_record *program = program_at(index);
+    struct program_record *program = program_at(id);
 
     file_close_all(program);
     terminal_wake_readers();
-    leave_space_to_borrower(program, index);
-    program->lender = 0;
+    leave_space_to_borrower(program, id);
+    program->lender = PROGRAM_NONE;
     program_release_parent(program);
     space_collect(space_abandon(program));
-    program_account_close(index);
-    end(index);
+    program_account_close(id);
+    end(id);
     record_trim(false);
 }
 
@@ -164,7 +165,7 @@ uint32_t program_wait_all(void)
 
 _Noreturn void program_exit_task(void)
 {
-    uint32_t program = task_current()->program_index;
+    struct program_id program = task_current()->program_id;
 
     task_leave();
     if (program_at(program)->task_count == 0) {

@@ -22,20 +22,20 @@ enum error program_start_empty(void)
 /* What a program without a space of its own runs in, if it runs (SPACE-5). */
 static bool lender_is_sound(const struct program_record *program)
 {
-    if (program->lender == 0) {
+    if (program->lender.number == 0) {
         return true; /* in its own space, if it has a task */
     }
-    if (program->space != 0 || program->lender >= record_committed(RECORD_PROGRAM)) {
+    if (program->space.number != 0 || !program_is_in_table(program->lender)) {
         return false;
     }
     const struct program_record *lender = program_at(program->lender);
-    return lender->state == PROGRAM_RUNNING && lender->space != 0 && lender->lender == 0;
+    return lender->state == PROGRAM_RUNNING && lender->space.number != 0 && lender->lender.number == 0;
 }
 
 /* A record that a program could not have made is not trusted to be one. */
-static enum error program_adopt(uint32_t index)
+static enum error program_adopt(struct program_id id)
 {
-    const struct program_record *program = program_at(index);
+    const struct program_record *program = program_at(id);
     enum error error = vm_region_adopt(&region_table, program->region_root);
 
     if (program->state > PROGRAM_ZOMBIE || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
@@ -48,15 +48,15 @@ static enum error program_adopt(uint32_t index)
             error = ERROR_FORMAT_DAMAGED;
         }
     }
-    if (program->space >= record_committed(RECORD_SPACE) || program->parent >= record_committed(RECORD_PROGRAM) ||
-        !limits_are_sound(program) || !lender_is_sound(program) ||
-        (program->space == 0 ? program->region_root != 0
-                             : space_at((struct space_id){program->space})->state != SPACE_OWNED ||
-                                   space_owner((struct space_id){program->space}) != 0)) {
+    if (!space_is_in_table(program->space) || !program_is_in_table(program->parent) || !limits_are_sound(program) ||
+        !lender_is_sound(program) ||
+        (program->space.number == 0
+             ? program->region_root != 0
+             : space_at(program->space)->state != SPACE_OWNED || space_owner(program->space).number != 0)) {
         error = ERROR_FORMAT_DAMAGED;
     }
     if (error != OK) {
-        log_line("program: record %u is not sound: %s", index, error_text(error));
+        log_line("program: record %u is not sound: %s", id.number, error_text(error));
         return error;
     }
     return OK;
@@ -69,13 +69,13 @@ enum error program_adopt_all(void)
     if (error == OK) {
         error = pipe_start();
     }
-    for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
-        if (program_at(index)->state == PROGRAM_FREE) {
+    for (struct program_id id = PROGRAM_FIRST; error == OK && program_is_in_table(id); id.number++) {
+        if (program_at(id)->state == PROGRAM_FREE) {
             continue;
         }
-        error = program_adopt(index);
-        if (error == OK && program_at(index)->state != PROGRAM_ZOMBIE) {
-            error = program_revive(index);
+        error = program_adopt(id);
+        if (error == OK && program_at(id)->state != PROGRAM_ZOMBIE) {
+            error = program_revive(id);
         }
     }
     if (error == OK) {
@@ -96,10 +96,10 @@ enum error program_resume_all(void)
     thread_may_sleep();
     enum error error = task_resume_all();
 
-    for (uint32_t index = 1; error == OK && index < record_committed(RECORD_PROGRAM); index++) {
-        if (program_at(index)->state != PROGRAM_FREE && program_at(index)->state != PROGRAM_ZOMBIE &&
-            program_at(index)->task_count == 0) {
-            program_destroy(index);
+    for (struct program_id id = PROGRAM_FIRST; error == OK && program_is_in_table(id); id.number++) {
+        if (program_at(id)->state != PROGRAM_FREE && program_at(id)->state != PROGRAM_ZOMBIE &&
+            program_at(id)->task_count == 0) {
+            program_destroy(id);
         }
     }
     if (error == OK) {

@@ -12,9 +12,9 @@
 
 /*
  * Create a program with an empty space and no task.
- * - out_index: 1 .. PROGRAMS_MAX. ERROR_NO_MEMORY. May sleep.
+ * - out_program: 1 .. PROGRAMS_MAX. ERROR_NO_MEMORY. May sleep.
  */
-MUST_CHECK enum error program_create(const char *name, uint32_t parent, uint32_t *out_index);
+MUST_CHECK enum error program_create(const char *name, struct program_id parent, struct program_id *out_program);
 
 /*
  * The same in two steps, for who has more to prepare. The program owns the space, if one is given.
@@ -22,13 +22,14 @@ MUST_CHECK enum error program_create(const char *name, uint32_t parent, uint32_t
  * - program_create_in(): does not sleep. ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error program_reserve(void);
-MUST_CHECK enum error program_create_in(const char *name, uint32_t parent, struct space_id space, uint32_t *out_index);
+MUST_CHECK enum error program_create_in(const char *name, struct program_id parent, struct space_id space,
+                                        struct program_id *out_program);
 
 /* Undo program_create_in(). The space is the caller's again. */
-void program_create_undo(uint32_t index);
+void program_create_undo(struct program_id id);
 
 /* Forget a program that has ended: somebody has got its status, or nobody will. */
-void program_forget(uint32_t index);
+void program_forget(struct program_id id);
 
 /* A parent that was held until the program is another one or has ended goes on. */
 void program_release_parent(struct program_record *program);
@@ -52,10 +53,10 @@ struct program_clone_options {
     bool holds_parent;
     bool shares_memory;
 };
-MUST_CHECK enum error program_clone(const struct program_clone_options *options, uint32_t *out_index);
+MUST_CHECK enum error program_clone(const struct program_clone_options *options, struct program_id *out_program);
 
 /* Alive again after a boot: the volatile side of a program that the records hold. ERROR_NO_MEMORY. */
-MUST_CHECK enum error program_revive(uint32_t index);
+MUST_CHECK enum error program_revive(struct program_id id);
 
 /* One program less is alive. */
 void program_uncount(void);
@@ -65,8 +66,8 @@ void program_uncount(void);
  * - ERROR_NO_MEMORY. May sleep.
  */
 MUST_CHECK enum error task_reserve(void); /* what task_create() may have to sleep for, otherwise */
-MUST_CHECK enum error task_create(uint32_t program, const struct registers *registers, const struct cpu_fpu *fpu,
-                                  const struct cpu_tls *tls, uint32_t *out_tid);
+MUST_CHECK enum error task_create(struct program_id program, const struct registers *registers,
+                                  const struct cpu_fpu *fpu, const struct cpu_tls *tls, uint32_t *out_tid);
 
 /* The current task's volatile side and its record are given back. Its thread has only to end. */
 void task_leave(void);
@@ -90,7 +91,7 @@ _Noreturn void program_exit_task(void);
 _Noreturn void program_exit(uint32_t status);
 
 /* A program without tasks gives back all it has. May sleep. */
-void program_destroy(uint32_t index);
+void program_destroy(struct program_id id);
 
 /*
  * A signal that cannot wait: the program's handler runs next, or the program ends with fault->detail on the console.

@@ -57,17 +57,17 @@ static bool name_is_sound(const char name[PROGRAM_NAME_MAX])
 
 /* Programs --------------------------------------------------------------------------------------------------------- */
 
-static bool program_is_there(uint32_t index)
+static bool program_is_there(struct program_id id)
 {
-    return index > 0 && index < record_committed(RECORD_PROGRAM) && program_at(index)->state != PROGRAM_FREE;
+    return id.number > 0 && program_is_in_table(id) && program_at(id)->state != PROGRAM_FREE;
 }
 
 /* 0, or a program that can still hear of its children; and above it there are ends. */
-static bool parent_is_sound(uint32_t index)
+static bool parent_is_sound(struct program_id id)
 {
-    uint32_t above = program_at(index)->parent;
+    struct program_id above = program_at(id)->parent;
 
-    for (uint32_t steps = 0; above != 0; steps++) {
+    for (uint32_t steps = 0; above.number != 0; steps++) {
         if (steps > PROGRAMS_MAX || !program_is_there(above) || program_at(above)->state == PROGRAM_ZOMBIE) {
             return false;
         }
@@ -82,13 +82,13 @@ static bool parent_is_sound(uint32_t index)
  */
 static bool space_is_sound(const struct program_record *program)
 {
-    struct space_id space = {program->space};
+    struct space_id space = program->space;
 
     if (space.number == 0) {
         return program->region_root == 0;
     }
-    return program->state != PROGRAM_ZOMBIE && space.number < record_committed(RECORD_SPACE) &&
-           space_at(space)->state == SPACE_OWNED && bit_is_new(space_owned, space.number);
+    return program->state != PROGRAM_ZOMBIE && space_is_in_table(space) && space_at(space)->state == SPACE_OWNED &&
+           bit_is_new(space_owned, space.number);
 }
 
 static bool memory_is_sound(const struct program_record *program)
@@ -111,18 +111,19 @@ static bool descriptors_are_sound(const struct program_record *program)
 
 static bool program_is_sound(uint32_t index)
 {
-    const struct program_record *program = program_at(index);
+    struct program_id id = {index};
+    const struct program_record *program = program_at(id);
     enum record_type type = RECORD_PROGRAM;
 
     return expect(program->state <= PROGRAM_ZOMBIE, type, index, "its state") &&
            expect(name_is_sound(program->name), type, index, "its name") &&
-           expect(parent_is_sound(index), type, index, "its parent") &&
+           expect(parent_is_sound(id), type, index, "its parent") &&
            expect(space_is_sound(program), type, index, "its space") &&
            expect(memory_is_sound(program), type, index, "its break") &&
            expect(program->terminal == CONSOLE, type, index, "its terminal") &&
            expect(program->parent_waits <= 1, type, index, "what its parent waits for") &&
            expect(program->umask <= UMASK_MAX, type, index, "its umask") &&
-           expect(program->process_group <= PROGRAMS_MAX && program->session <= PROGRAMS_MAX, type, index,
+           expect(program->process_group.number <= PROGRAMS_MAX && program->session.number <= PROGRAMS_MAX, type, index,
                   "its group") &&
            expect(descriptors_are_sound(program), type, index, "its descriptors");
 }
@@ -132,11 +133,11 @@ static bool program_is_sound(uint32_t index)
 /* A program has one task, of its own number (there are no threads). */
 static bool owner_is_sound(const struct task_record *record)
 {
-    uint32_t program = record->program;
+    struct program_id program = record->program;
 
     return program_is_there(program) && program_at(program)->state <= PROGRAM_EXITING &&
-           (program_at(program)->space != 0 || program_at(program)->lender != 0) && record->tid == program &&
-           bit_is_new(program_has_task, program);
+           (program_at(program)->space.number != 0 || program_at(program)->lender.number != 0) &&
+           record->tid == program.number && bit_is_new(program_has_task, program.number);
 }
 
 static bool segments_are_sound(const struct task_record *record)
@@ -178,7 +179,7 @@ static bool space_record_is_sound(uint32_t index)
     enum record_type type = RECORD_SPACE;
 
     return expect(record->state <= SPACE_SOURCE, type, index, "its state") &&
-           expect(record->source < record_committed(RECORD_SPACE), type, index, "its source") &&
+           expect(space_is_in_table(record->source), type, index, "its source") &&
            expect(image_is_sound(record), type, index, "its image");
 }
 
@@ -211,7 +212,7 @@ static bool file_is_sound(uint32_t index)
 
 static bool program_in_use(uint32_t index)
 {
-    return program_is_there(index);
+    return program_is_there((struct program_id){index});
 }
 
 static bool task_in_use(uint32_t index)

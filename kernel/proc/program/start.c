@@ -132,7 +132,7 @@ struct registers start_registers(uint32_t entry, uint32_t stack_pointer)
     };
 }
 
-static enum error create_first_task(uint32_t program, uint32_t entry, uint32_t stack_pointer)
+static enum error create_first_task(struct program_id program, uint32_t entry, uint32_t stack_pointer)
 {
     static const struct cpu_tls no_tls[CPU_TLS_ENTRIES];
     struct registers registers = start_registers(entry, stack_pointer);
@@ -144,14 +144,14 @@ static enum error create_first_task(uint32_t program, uint32_t entry, uint32_t s
 }
 
 /* Load the image into the program's space, which becomes the image's; the program gets a copy of it. */
-static enum error load_space(uint32_t program, const struct program_image *image, const struct elf_plan *plan)
+static enum error load_space(struct program_id program, const struct program_image *image, const struct elf_plan *plan)
 {
     enum error error = load_image(address_space_of(program), image, plan);
 
     return error == OK ? space_make_image(program, plan) : error;
 }
 
-enum error start_fill_stack(uint32_t program, const struct program_image *image, const struct elf_plan *plan,
+enum error start_fill_stack(struct program_id program, const struct program_image *image, const struct elf_plan *plan,
                             uint32_t *stack_pointer)
 {
     struct address_space space = address_space_of(program);
@@ -173,7 +173,8 @@ static enum error judge_arguments(const struct program_image *image, const char 
 }
 
 /* Give a new program all it needs to run: memory, descriptors, a task. */
-static enum error fill_program(uint32_t program, const struct program_image *image, const struct elf_plan *plan)
+static enum error fill_program(struct program_id program, const struct program_image *image,
+                               const struct elf_plan *plan)
 {
     uint32_t stack_pointer = 0;
     enum error error = load_space(program, image, plan);
@@ -187,12 +188,12 @@ static enum error fill_program(uint32_t program, const struct program_image *ima
     return error == OK ? create_first_task(program, plan->entry, stack_pointer) : error;
 }
 
-enum error program_start(const struct program_image *image, uint32_t *out_index)
+enum error program_start(const struct program_image *image, struct program_id *out_program)
 {
     char name[PROGRAM_NAME_MAX];
     const char *complaint = NULL;
     struct elf_plan plan;
-    uint32_t program;
+    struct program_id program;
 
     name_program(name, image);
     enum error error = elf_examine(image->bytes, image->size, &plan, &complaint);
@@ -203,7 +204,7 @@ enum error program_start(const struct program_image *image, uint32_t *out_index)
         console_say("eidolon: %s: %s", name, complaint);
         return error;
     }
-    error = program_create(name, 0, &program);
+    error = program_create(name, PROGRAM_NONE, &program);
     if (error != OK) {
         console_say("eidolon: %s: cannot be started: %s", name, error_text(error));
         return error;
@@ -216,6 +217,6 @@ enum error program_start(const struct program_image *image, uint32_t *out_index)
         return error;
     }
     terminal_begin_session(CONSOLE, program);
-    *out_index = program;
+    *out_program = program;
     return OK;
 }

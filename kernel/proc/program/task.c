@@ -45,9 +45,9 @@ static enum error task_revive(uint32_t index)
     }
     struct task *task = memory;
     task->record = record;
-    task->program_index = record->program;
+    task->program_id = record->program;
     task->program = program_at(record->program);
-    task->context.space = (struct space_id){program_at(program_memory(record->program))->space};
+    task->context.space = program_at(program_memory(record->program))->space;
     task->context.fpu = record->fpu;
     memcpy(task->context.tls, record->tls, sizeof(record->tls));
     error = thread_create(task->program->name, task_main, task, &task->thread);
@@ -65,7 +65,7 @@ enum error task_reserve(void)
     return record_reserve(RECORD_TASK, 1);
 }
 
-enum error task_create(uint32_t program, const struct registers *registers, const struct cpu_fpu *fpu,
+enum error task_create(struct program_id program, const struct registers *registers, const struct cpu_fpu *fpu,
                        const struct cpu_tls *tls, uint32_t *out_tid)
 {
     uint32_t index;
@@ -78,7 +78,7 @@ enum error task_create(uint32_t program, const struct registers *registers, cons
     memset(record, 0, sizeof(*record));
     record->state = TASK_ALIVE;
     record->program = program;
-    record->tid = program_at(program)->task_count == 0 ? program : FIRST_THREAD_ID + index;
+    record->tid = program_at(program)->task_count == 0 ? program.number : FIRST_THREAD_ID + index;
     record->registers = *registers;
     record->fpu = *fpu;
     memcpy(record->tls, tls, sizeof(record->tls));
@@ -105,7 +105,7 @@ void task_leave(void)
     task_set_at(index_of(task), NULL);
     task->record->state = TASK_FREE;
     task->program->task_count--;
-    program_account_save(task->program_index, task->program->counters);
+    program_account_save(task->program_id, task->program->counters);
     usage_keep(task);
     thread_set_user_context(thread_current(), NULL);
     pmap_activate(SPACE_SYSTEM);
@@ -116,8 +116,9 @@ static enum error task_validate(uint32_t index)
 {
     const struct task_record *record = task_record_at(index);
 
-    if (record->state > TASK_ALIVE || record->program == 0 || record->program >= record_committed(RECORD_PROGRAM) ||
-        program_at(record->program)->state == PROGRAM_FREE || program_at(program_memory(record->program))->space == 0) {
+    if (record->state > TASK_ALIVE || record->program.number == 0 || !program_is_in_table(record->program) ||
+        program_at(record->program)->state == PROGRAM_FREE ||
+        program_at(program_memory(record->program))->space.number == 0) {
         log_line("task: record %u is not sound", index);
         return ERROR_FORMAT_DAMAGED;
     }
@@ -137,9 +138,9 @@ enum error task_adopt_all(void)
 
 enum error task_resume_all(void)
 {
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        if (program_at(i)->state != PROGRAM_FREE) {
-            program_at(i)->task_count = 0;
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        if (program_at(id)->state != PROGRAM_FREE) {
+            program_at(id)->task_count = 0;
         }
     }
     for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
@@ -152,7 +153,7 @@ enum error task_resume_all(void)
         }
         task_at(i)->dying = task_at(i)->program->state == PROGRAM_EXITING;
         task_at(i)->program->task_count++;
-        program_account_restore(task_at(i)->program_index, task_at(i)->record->counters);
+        program_account_restore(task_at(i)->program_id, task_at(i)->record->counters);
     }
     return OK;
 }

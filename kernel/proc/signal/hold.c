@@ -15,13 +15,13 @@
 
 static struct wait_queue held_tasks;
 
-void program_hold(uint32_t program, enum program_hold why)
+void program_hold(struct program_id program, enum program_hold why)
 {
     DOES_NOT_SLEEP();
     program_at(program)->held |= why;
 }
 
-void program_let_go(uint32_t program, enum program_hold why)
+void program_let_go(struct program_id program, enum program_hold why)
 {
     DOES_NOT_SLEEP();
     struct program_record *record = program_at(program);
@@ -36,19 +36,19 @@ uint32_t program_count_not_held(void)
 {
     uint32_t count = 0;
 
-    for (uint32_t index = 1; index < record_committed(RECORD_PROGRAM); index++) {
-        const struct program_record *program = program_at(index);
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        const struct program_record *program = program_at(id);
         bool is_alive = program->state == PROGRAM_RUNNING || program->state == PROGRAM_EXITING;
         count += is_alive && program->held == 0;
     }
     return count;
 }
 
-void program_end_at_boot(uint32_t program)
+void program_end_at_boot(struct program_id program)
 {
     for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
         struct task_record *task = record_at(RECORD_TASK, i);
-        if (task->state == TASK_ALIVE && task->program == program) {
+        if (task->state == TASK_ALIVE && task->program.number == program.number) {
             task->signal_pending[0] |= 1u << (SIGKILL - 1);
         }
     }
@@ -80,16 +80,15 @@ static bool is_task(const struct task *task)
     return false;
 }
 
-bool program_on_processor(uint32_t *program, uint32_t *parent, char *name)
+bool program_on_processor(struct program_id *program, struct program_id *parent, char *name)
 {
     DOES_NOT_SLEEP();
     const struct task *task = thread_current() != NULL ? task_current() : NULL;
 
-    if (task == NULL || !is_task(task) || task->program_index == 0 ||
-        task->program_index >= record_committed(RECORD_PROGRAM)) {
+    if (task == NULL || !is_task(task) || task->program_id.number == 0 || !program_is_in_table(task->program_id)) {
         return false;
     }
-    *program = task->program_index;
+    *program = task->program_id;
     *parent = program_at(*program)->parent;
     memcpy(name, program_at(*program)->name, PROGRAM_NAME_MAX);
     name[PROGRAM_NAME_MAX - 1] = 0;

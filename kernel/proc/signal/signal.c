@@ -67,7 +67,7 @@ void signal_send_task_from(struct task *task, uint32_t signal, const struct sign
     bool is_blocked = signal_in(record->signal_mask, signal);
 
     if (signal == SIGCONT) {
-        program_let_go(task->program_index, PROGRAM_HELD_AT_BOOT);
+        program_let_go(task->program_id, PROGRAM_HELD_AT_BOOT);
     }
     if (task_ignores(task->program, signal) && !is_blocked) {
         return;
@@ -82,13 +82,13 @@ void signal_send_task_from(struct task *task, uint32_t signal, const struct sign
 }
 
 /* The task of a program that gets a signal: one that does not block it, if there is any. */
-static struct task *receiver_of(uint32_t program, uint32_t signal)
+static struct task *receiver_of(struct program_id program, uint32_t signal)
 {
     struct task *receiver = NULL;
 
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
         struct task *task = task_at(i);
-        if (task == NULL || task->program_index != program) {
+        if (task == NULL || task->program_id.number != program.number) {
             continue;
         }
         if (receiver == NULL || (signal != 0 && signal_in(receiver->record->signal_mask, signal))) {
@@ -98,12 +98,12 @@ static struct task *receiver_of(uint32_t program, uint32_t signal)
     return receiver;
 }
 
-static bool has_ended(uint32_t program)
+static bool has_ended(struct program_id program)
 {
-    return program > 0 && program < record_committed(RECORD_PROGRAM) && program_at(program)->state >= PROGRAM_EXITING;
+    return program.number > 0 && program_is_in_table(program) && program_at(program)->state >= PROGRAM_EXITING;
 }
 
-enum error signal_send_from(uint32_t program, uint32_t signal, const struct signal_origin *origin)
+enum error signal_send_from(struct program_id program, uint32_t signal, const struct signal_origin *origin)
 {
     if (signal > SIGNAL_MAX) {
         return ERROR_INVALID;
@@ -118,14 +118,14 @@ enum error signal_send_from(uint32_t program, uint32_t signal, const struct sign
     return OK;
 }
 
-enum error signal_send_group_from(uint32_t process_group, uint32_t signal, const struct signal_origin *origin)
+enum error signal_send_group_from(struct group_id process_group, uint32_t signal, const struct signal_origin *origin)
 {
     enum error result = ERROR_NOT_FOUND;
 
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        const struct program_record *program = program_at(i);
-        if (program->state == PROGRAM_RUNNING && program->process_group == process_group) {
-            enum error error = signal_send_from(i, signal, origin);
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        const struct program_record *program = program_at(id);
+        if (program->state == PROGRAM_RUNNING && program->process_group.number == process_group.number) {
+            enum error error = signal_send_from(id, signal, origin);
             result = result == ERROR_NOT_FOUND ? error : result;
         }
     }
@@ -140,13 +140,13 @@ void signal_send_task(struct task *task, uint32_t signal)
     signal_send_task_from(task, signal, &from_kernel);
 }
 
-enum error signal_send(uint32_t program, uint32_t signal)
+enum error signal_send(struct program_id program, uint32_t signal)
 {
     DOES_NOT_SLEEP();
     return signal_send_from(program, signal, &from_kernel);
 }
 
-enum error signal_send_group(uint32_t process_group, uint32_t signal)
+enum error signal_send_group(struct group_id process_group, uint32_t signal)
 {
     return signal_send_group_from(process_group, signal, &from_kernel);
 }

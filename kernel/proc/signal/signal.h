@@ -22,10 +22,10 @@ struct task;
  * interruptible sleep. Signal 0 only asks whether the program is there. One that has ended takes any, to no effect.
  * - ERROR_NOT_FOUND: no such program; ERROR_INVALID: no such signal. Does not sleep.
  */
-MUST_CHECK enum error signal_send(uint32_t program, uint32_t signal);
+MUST_CHECK enum error signal_send(struct program_id program, uint32_t signal);
 
 /* As signal_send, to every program of a process group. ERROR_NOT_FOUND: there is none. */
-MUST_CHECK enum error signal_send_group(uint32_t process_group, uint32_t signal);
+MUST_CHECK enum error signal_send_group(struct group_id process_group, uint32_t signal);
 
 /* To one task. Does not sleep. */
 void signal_send_task(struct task *task, uint32_t signal);
@@ -34,8 +34,8 @@ void signal_send_task(struct task *task, uint32_t signal);
  * The same with what siginfo says; without, it says that the kernel sent the signal. A signal that is pending already
  * keeps what it had.
  */
-MUST_CHECK enum error signal_send_from(uint32_t program, uint32_t signal, const struct signal_origin *origin);
-MUST_CHECK enum error signal_send_group_from(uint32_t process_group, uint32_t signal,
+MUST_CHECK enum error signal_send_from(struct program_id program, uint32_t signal, const struct signal_origin *origin);
+MUST_CHECK enum error signal_send_group_from(struct group_id process_group, uint32_t signal,
                                              const struct signal_origin *origin);
 void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin);
 

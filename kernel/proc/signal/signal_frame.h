@@ -13,8 +13,9 @@
 struct signal_fault {
     uint32_t signal;
     int32_t code;
-    uint32_t address;       /* of a fault */
-    uint32_t sender, value; /* of one that was sent: see struct signal_origin */
+    uint32_t address;         /* of a fault */
+    struct program_id sender; /* of one that was sent: see struct signal_origin */
+    uint32_t value;
     uint32_t vector, error_code;
     char detail[96]; /* for people */
 };

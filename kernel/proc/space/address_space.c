@@ -17,11 +17,11 @@
 #define REGION_LEVEL_FEW 8u   /* a tree of that height has 54 to 255 regions */
 #define REGIONS_LEFT     512u /* by a program with more than that */
 
-struct address_space address_space_of(uint32_t program)
+struct address_space address_space_of(struct program_id program)
 {
     struct program_record *record = program_at(program_memory(program));
 
-    return (struct address_space){.id = {record->space}, .record = record};
+    return (struct address_space){.id = record->space, .record = record};
 }
 
 bool address_space_contains(uint32_t first, uint32_t count)
@@ -67,7 +67,7 @@ static void commit(struct address_space space)
 {
     const struct task *task = task_current();
 
-    if (task != NULL && space.record == program_at(program_memory(task->program_index))) {
+    if (task != NULL && space.record == program_at(program_memory(task->program_id))) {
         program_call_commit();
     }
 }

@@ -32,7 +32,7 @@ struct address_space {
     struct program_record *record;
 };
 
-struct address_space address_space_of(uint32_t program);
+struct address_space address_space_of(struct program_id program);
 
 /* Whether [first, first + count) lies in the private window and is not empty. */
 bool address_space_contains(uint32_t first, uint32_t count);

@@ -47,11 +47,11 @@ static void follow(uint32_t *root)
 static void compact_regions(void)
 {
     vm_region_compact(&region_table);
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        follow(&program_at(i)->region_root);
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        follow(&program_at(id)->region_root);
     }
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
-        follow(&space_at((struct space_id){i})->region_root);
+    for (struct space_id space = {SPACES_FIRST}; space_is_in_table(space); space.number++) {
+        follow(&space_at(space)->region_root);
     }
 }
 

@@ -18,24 +18,24 @@
 
 static uint16_t owners[SPACES_MAX]; /* programs, by space */
 
-uint32_t space_owner(struct space_id space)
+struct program_id space_owner(struct space_id space)
 {
-    return owners[space.number];
+    return (struct program_id){owners[space.number]};
 }
 
-void space_set_owner(struct space_id space, uint32_t program)
+void space_set_owner(struct space_id space, struct program_id program)
 {
     if (space.number != 0) {
-        owners[space.number] = (uint16_t)program;
+        owners[space.number] = (uint16_t)program.number;
         program_account_enter(program, space);
     }
 }
 
 uint32_t *space_regions(struct space_id space)
 {
-    uint32_t owner = space_owner(space);
+    struct program_id owner = space_owner(space);
 
-    return owner != 0 ? &program_at(owner)->region_root : &space_at(space)->region_root;
+    return owner.number != 0 ? &program_at(owner)->region_root : &space_at(space)->region_root;
 }
 
 /* Creation --------------------------------------------------------------------------------------------------------- */
@@ -64,16 +64,16 @@ enum error space_create(struct space_id *out)
 void space_forget(struct space_id space)
 {
     DOES_NOT_SLEEP();
-    vm_lineage_set_source(space, SPACE_SHARED);
+    vm_lineage_set_source(space, SPACE_NONE);
     pmap_delete(space);
     memset(space_at(space), 0, sizeof(struct space_record));
-    space_set_owner(space, 0);
+    space_set_owner(space, PROGRAM_NONE);
 }
 
 void space_set_source(struct space_id space, struct space_id source)
 {
     DOES_NOT_SLEEP();
-    space_at(space)->source = source.number;
+    space_at(space)->source = source;
     vm_lineage_set_source(space, source);
 }
 
@@ -94,11 +94,11 @@ enum error space_copy_regions(struct space_id source, uint32_t *out_root)
     return vm_region_clone(&region_table, *space_regions(source), out_root, become_copy, &source);
 }
 
-enum error space_make_image(uint32_t index, const struct elf_plan *plan)
+enum error space_make_image(struct program_id id, const struct elf_plan *plan)
 {
     thread_may_sleep();
-    struct program_record *program = program_at(index);
-    struct space_id image = {program->space}, space;
+    struct program_record *program = program_at(id);
+    struct space_id image = program->space, space;
     uint32_t regions;
     enum error error = space_reserve(1);
 
@@ -122,9 +122,9 @@ enum error space_make_image(uint32_t index, const struct elf_plan *plan)
     record->image.header_count = plan->header_count;
     record->image.end = plan->image_end;
     memcpy(record->image.name, program->name, sizeof(record->image.name));
-    program->space = space.number;
+    program->space = space;
     program->region_root = regions;
-    space_set_owner(space, index);
+    space_set_owner(space, id);
     space_set_source(space, image);
     return OK;
 }
@@ -136,7 +136,7 @@ bool space_is_image(struct space_id space)
 
 struct space_id space_image_of(const struct program_record *program)
 {
-    struct space_id space = {program->lender != 0 ? program_at(program->lender)->space : program->space};
+    struct space_id space = program->lender.number != 0 ? program_at(program->lender)->space : program->space;
 
     while (space.number != 0 && !space_is_image(space)) {
         space = vm_lineage_source(space);
@@ -146,14 +146,13 @@ struct space_id space_image_of(const struct program_record *program)
 
 struct space_id space_image_named(const char *name)
 {
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
-        struct space_id space = {i};
+    for (struct space_id space = {SPACES_FIRST}; space_is_in_table(space); space.number++) {
         if (space_at(space)->state == SPACE_SOURCE && space_is_image(space) &&
             strcmp(space_at(space)->image.name, name) == 0) {
             return space;
         }
     }
-    return SPACE_SHARED;
+    return SPACE_NONE;
 }
 
 /* The end ---------------------------------------------------------------------------------------------------------- */
@@ -161,14 +160,14 @@ struct space_id space_image_named(const char *name)
 struct space_id space_abandon(struct program_record *program)
 {
     DOES_NOT_SLEEP();
-    struct space_id space = {program->space};
+    struct space_id space = program->space;
 
     if (space.number != 0) {
-        space_set_owner(space, 0);
+        space_set_owner(space, PROGRAM_NONE);
         space_at(space)->region_root = program->region_root;
         space_at(space)->state = SPACE_SOURCE;
         program->region_root = 0;
-        program->space = 0;
+        program->space = SPACE_NONE;
     }
     return space;
 }
@@ -227,75 +226,74 @@ void space_collect(struct space_id space)
 
 /* After a boot ----------------------------------------------------------------------------------------------------- */
 
-static bool is_sound(uint32_t index)
+static bool is_sound(struct space_id space)
 {
-    const struct space_record *record = space_at((struct space_id){index});
+    const struct space_record *record = space_at(space);
 
-    if (index < SPACES_FIRST || record->image.name[PROGRAM_NAME_MAX - 1] != 0 || record->state > SPACE_SOURCE ||
-        record->source >= record_committed(RECORD_SPACE)) {
+    if (space.number < SPACES_FIRST || record->image.name[PROGRAM_NAME_MAX - 1] != 0 || record->state > SPACE_SOURCE ||
+        !space_is_in_table(record->source)) {
         return false;
     }
-    return record->source == 0 || space_at((struct space_id){record->source})->state == SPACE_SOURCE;
+    return record->source.number == 0 || space_at(record->source)->state == SPACE_SOURCE;
 }
 
 /* Whether the sources above a space end. */
-static bool ends(uint32_t index)
+static bool ends(struct space_id space)
 {
     uint32_t steps = 0;
 
-    while (index != 0 && ++steps < SPACES_MAX) {
-        index = space_at((struct space_id){index})->source;
+    while (space.number != 0 && ++steps < SPACES_MAX) {
+        space = space_at(space)->source;
     }
-    return index == 0;
+    return space.number == 0;
 }
 
 /* Regions are the program's to have, and each copy is one of the space's source (SPACE-1). */
-static bool regions_are_sound(uint32_t index)
+static bool regions_are_sound(struct space_id space)
 {
-    struct space_id space = {index};
     const struct vm_region *region;
 
     for (uint32_t page = 0; (region = vm_region_next(&region_table, *space_regions(space), page)) != NULL;
          page = vm_region_end(region)) {
         if (region->first_page < USER_START >> PAGE_SHIFT || vm_region_end(region) > USER_END >> PAGE_SHIFT ||
-            (region->backing.kind == VM_BACKING_COPY && region->backing.object != space_at(space)->source)) {
+            (region->backing.kind == VM_BACKING_COPY && region->backing.object != space_at(space)->source.number)) {
             return false;
         }
     }
     return true;
 }
 
-static enum error adopt(uint32_t index)
+static enum error adopt(struct space_id space)
 {
-    struct space_record *record = space_at((struct space_id){index});
-    enum error error = is_sound(index) && ends(index) ? OK : ERROR_FORMAT_DAMAGED;
+    struct space_record *record = space_at(space);
+    enum error error = is_sound(space) && ends(space) ? OK : ERROR_FORMAT_DAMAGED;
 
     if (error == OK && record->state == SPACE_SOURCE) {
         error = vm_region_adopt(&region_table, record->region_root);
-    } else if (error == OK && (space_owner((struct space_id){index}) == 0 || record->region_root != 0)) {
+    } else if (error == OK && (space_owner(space).number == 0 || record->region_root != 0)) {
         error = ERROR_FORMAT_DAMAGED; /* owned by nobody, or with regions of its own: SPACE-2 */
     }
-    if (error == OK && !regions_are_sound(index)) {
+    if (error == OK && !regions_are_sound(space)) {
         error = ERROR_FORMAT_DAMAGED;
     }
-    return error == OK ? pmap_create((struct space_id){index}) : error;
+    return error == OK ? pmap_create(space) : error;
 }
 
 enum error space_resume(void)
 {
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
-        if (space_at((struct space_id){i})->state == SPACE_FREE) {
+    for (struct space_id space = {1}; space_is_in_table(space); space.number++) {
+        if (space_at(space)->state == SPACE_FREE) {
             continue;
         }
-        enum error error = adopt(i);
+        enum error error = adopt(space);
         if (error != OK) {
-            log_line("space: record %u is not sound: %s", i, error_text(error));
+            log_line("space: record %u is not sound: %s", space.number, error_text(error));
             return error;
         }
     }
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
-        if (space_at((struct space_id){i})->state != SPACE_FREE) {
-            vm_lineage_set_source((struct space_id){i}, (struct space_id){space_at((struct space_id){i})->source});
+    for (struct space_id space = {SPACES_FIRST}; space_is_in_table(space); space.number++) {
+        if (space_at(space)->state != SPACE_FREE) {
+            vm_lineage_set_source(space, space_at(space)->source);
         }
     }
     return OK;
@@ -304,9 +302,9 @@ enum error space_resume(void)
 void space_collect_all(void)
 {
     thread_may_sleep();
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
-        if (is_leaving((struct space_id){i})) {
-            space_collect((struct space_id){i});
+    for (struct space_id space = {SPACES_FIRST}; space_is_in_table(space); space.number++) {
+        if (is_leaving(space)) {
+            space_collect(space);
         }
     }
 }

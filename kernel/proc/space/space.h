@@ -36,9 +36,15 @@ static inline struct space_record *space_at(struct space_id space)
     return record_at(RECORD_SPACE, space.number);
 }
 
-/* The program that owns a space; 0: none. To set that of no space does nothing. */
-uint32_t space_owner(struct space_id space);
-void space_set_owner(struct space_id space, uint32_t program);
+/* False: there is no space of that number, nor of a higher one. */
+static inline bool space_is_in_table(struct space_id space)
+{
+    return space.number < record_committed(RECORD_SPACE);
+}
+
+/* The program that owns a space, or PROGRAM_NONE. To set that of no space does nothing. */
+struct program_id space_owner(struct space_id space);
+void space_set_owner(struct space_id space, struct program_id program);
 
 /* The regions of any space that is in use. */
 uint32_t *space_regions(struct space_id space);
@@ -73,8 +79,8 @@ void space_collect(struct space_id space);
  * - the current task is the program's only one. May sleep; can be called again after a failure or a boot.
  * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED: the program goes on as it was.
  */
-MUST_CHECK enum error space_collapse(uint32_t program);
-MUST_CHECK enum error space_bound_sources(uint32_t program);
+MUST_CHECK enum error space_collapse(struct program_id program);
+MUST_CHECK enum error space_bound_sources(struct program_id program);
 
 /*
  * The space of a program without tasks, into which its image has been loaded, becomes the image's; the program gets
@@ -82,7 +88,7 @@ MUST_CHECK enum error space_bound_sources(uint32_t program);
  * - may sleep first. ERROR_NO_MEMORY: nothing has changed.
  */
 struct elf_plan;
-MUST_CHECK enum error space_make_image(uint32_t program, const struct elf_plan *plan);
+MUST_CHECK enum error space_make_image(struct program_id program, const struct elf_plan *plan);
 
 /*
  * Whether a space is that of an image; the image of a program, or of its lender; the one of a name; none: there is

@@ -115,10 +115,10 @@ static void restrict_to_regions(struct space_id space, uint32_t root)
 }
 
 /* Nothing sleeps in here but the reserving: one instant for everybody. */
-static enum error become_source(uint32_t index, struct space_id source)
+static enum error become_source(struct program_id id, struct space_id source)
 {
-    struct program_record *program = program_at(index);
-    struct space_id space = {program->space};
+    struct program_record *program = program_at(id);
+    struct space_id space = program->space;
     uint32_t root;
     enum error error = vm_region_reserve_compose(&region_table, &program->region_root, space_regions(source));
 
@@ -133,10 +133,10 @@ static enum error become_source(uint32_t index, struct space_id source)
     vm_region_clear(&region_table, space_regions(source));
     restrict_to_regions(source, root);
     space_at(source)->state = SPACE_OWNED;
-    space_set_owner(source, index);
+    space_set_owner(source, id);
     program->region_root = root;
-    program->space = source.number;
-    task_move_program(index, source);
+    program->space = source;
+    task_move_program(id, source);
     space_forget(space);
     atomic_end();
     return OK;
@@ -149,14 +149,14 @@ static bool is_only_child(struct space_id space)
     return source.number != 0 && vm_lineage_children(source) == 1 && !space_is_image(source);
 }
 
-enum error space_collapse(uint32_t index)
+enum error space_collapse(struct program_id id)
 {
     thread_may_sleep();
-    struct program_record *program = program_at(index);
+    struct program_record *program = program_at(id);
     enum error error = OK;
 
-    while (error == OK && is_only_child((struct space_id){program->space})) {
-        struct space_id space = {program->space};
+    while (error == OK && is_only_child(program->space)) {
+        struct space_id space = program->space;
         struct space_id source = vm_lineage_source(space);
         error = collapse_regions(program, source);
         if (error == OK) {
@@ -167,7 +167,7 @@ enum error space_collapse(uint32_t index)
             error = vm_discard(page_in(space, USER_FIRST_PAGE), USER_END_PAGE - USER_FIRST_PAGE);
         }
         if (error == OK) {
-            error = become_source(index, source);
+            error = become_source(id, source);
         }
     }
     return error;
@@ -196,7 +196,7 @@ static uint32_t count_sources(struct space_id space)
 /* The program does without its nearest source, all of whose pages it has copied. */
 static enum error leave_source(struct program_record *program)
 {
-    struct space_id space = {program->space};
+    struct space_id space = program->space;
     struct space_id source = vm_lineage_source(space);
     uint32_t root;
     enum error error = vm_region_reserve_compose(&region_table, &program->region_root, space_regions(source));
@@ -213,10 +213,10 @@ static enum error leave_source(struct program_record *program)
     return error;
 }
 
-enum error space_bound_sources(uint32_t index)
+enum error space_bound_sources(struct program_id id)
 {
-    struct program_record *program = program_at(index);
-    struct space_id space = {program->space};
+    struct program_record *program = program_at(id);
+    struct space_id space = program->space;
     enum error error = OK;
 
     if (count_sources(space) < SOURCES_MAX) {

@@ -35,7 +35,7 @@ static void capture(const struct task *task)
 
     record->fpu = task->context.fpu;
     memcpy(record->tls, task->context.tls, sizeof(record->tls));
-    program_account_save(task->program_index, record->counters);
+    program_account_save(task->program_id, record->counters);
     usage_capture(task, record);
     if (task->registers == NULL) {
         return;

@@ -16,7 +16,7 @@ _Static_assert(sizeof(((struct program_record *)0)->counters) >= sizeof(struct v
 static struct pool accounts = {.object_bytes = 0};
 static struct vm_account *of_program[PROGRAMS_MAX + 1];
 
-enum error program_account_open(uint32_t program)
+enum error program_account_open(struct program_id program)
 {
     DOES_NOT_SLEEP();
     void *account;
@@ -26,43 +26,43 @@ enum error program_account_open(uint32_t program)
     }
     enum error error = pool_allocate(&accounts, &account);
     if (error == OK) {
-        of_program[program] = account;
+        of_program[program.number] = account;
     }
     return error;
 }
 
-void program_account_enter(uint32_t program, struct space_id space)
+void program_account_enter(struct program_id program, struct space_id space)
 {
     DOES_NOT_SLEEP();
     vm_account_attach(space, NULL);
-    vm_account_attach(space, of_program[program]);
+    vm_account_attach(space, of_program[program.number]);
 }
 
-void program_account_close(uint32_t program)
+void program_account_close(struct program_id program)
 {
-    if (of_program[program] != NULL) {
-        pool_free(&accounts, of_program[program]);
-        of_program[program] = NULL;
+    if (of_program[program.number] != NULL) {
+        pool_free(&accounts, of_program[program.number]);
+        of_program[program.number] = NULL;
     }
 }
 
-void program_account_save(uint32_t program, uint64_t counters[EIDOLON_COUNTS])
+void program_account_save(struct program_id program, uint64_t counters[EIDOLON_COUNTS])
 {
-    const struct vm_account *account = of_program[program];
+    const struct vm_account *account = of_program[program.number];
 
     if (account != NULL) {
         memcpy(counters, account->counts, sizeof(account->counts));
     }
 }
 
-void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_COUNTS])
+void program_account_restore(struct program_id program, const uint64_t counters[EIDOLON_COUNTS])
 {
-    vm_account_restore(of_program[program], counters);
+    vm_account_restore(of_program[program.number], counters);
 }
 
-void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major)
+void program_account_faults(struct program_id program, uint32_t *minor, uint32_t *major)
 {
-    const struct vm_account *account = of_program[program];
+    const struct vm_account *account = of_program[program.number];
 
     *major = (uint32_t)account->counts[EIDOLON_FAULT_PAGE_IN];
     *minor = 0;
@@ -71,17 +71,17 @@ void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major)
     }
 }
 
-uint32_t program_account_next(uint32_t program)
+struct program_id program_account_next(struct program_id program)
 {
-    while (++program <= PROGRAMS_MAX) {
-        if (of_program[program] != NULL) {
+    while (++program.number <= PROGRAMS_MAX) {
+        if (of_program[program.number] != NULL) {
             return program;
         }
     }
-    return 0;
+    return PROGRAM_NONE;
 }
 
-bool program_account_is_open(uint32_t program)
+bool program_account_is_open(struct program_id program)
 {
-    return of_program[program] != NULL;
+    return of_program[program.number] != NULL;
 }

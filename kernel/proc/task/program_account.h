@@ -19,23 +19,23 @@
 #include "types.h"
 
 /* Begin the account of a program, with nothing in it. ERROR_NO_MEMORY. Does not sleep. */
-MUST_CHECK enum error program_account_open(uint32_t program);
+MUST_CHECK enum error program_account_open(struct program_id program);
 
-/* The program lives in this space from now on; program 0, which has no account: nobody does. Does not sleep. */
-void program_account_enter(uint32_t program, struct space_id space);
+/* The program lives in this space from now on; PROGRAM_NONE, which has no account: nobody does. Does not sleep. */
+void program_account_enter(struct program_id program, struct space_id space);
 
 /* The program has no pages and no space any more. Closing what is not open does nothing. */
-void program_account_close(uint32_t program);
+void program_account_close(struct program_id program);
 
 /* Put the counts of a program into a record, or take them from one that was kept. Neither sleeps. */
-void program_account_save(uint32_t program, uint64_t counters[EIDOLON_COUNTS]);
-void program_account_restore(uint32_t program, const uint64_t counters[EIDOLON_COUNTS]);
+void program_account_save(struct program_id program, uint64_t counters[EIDOLON_COUNTS]);
+void program_account_restore(struct program_id program, const uint64_t counters[EIDOLON_COUNTS]);
 
-/* Whether a program, 0 .. PROGRAMS_MAX, has one; and the next higher one that has, or 0. */
-bool program_account_is_open(uint32_t program);
-uint32_t program_account_next(uint32_t program);
+/* Whether a program, 0 .. PROGRAMS_MAX, has one; and the next higher one that has, or PROGRAM_NONE. */
+bool program_account_is_open(struct program_id program);
+struct program_id program_account_next(struct program_id program);
 
 /* As getrusage() tells them: faults of a program that were answered, without the disk and by it. Modulo 2^32. */
-void program_account_faults(uint32_t program, uint32_t *minor, uint32_t *major);
+void program_account_faults(struct program_id program, uint32_t *minor, uint32_t *major);
 
 #endif

@@ -25,7 +25,7 @@ void usage_leave(struct task *task);
 void usage_of_task(const struct task *task, struct usage *out);
 
 /* What a program has used: its tasks, those of them that have ended among them. */
-void usage_of_program(uint32_t index, const struct program_record *program, struct usage *out);
+void usage_of_program(struct program_id id, const struct program_record *program, struct usage *out);
 
 /* Put a task's times into its record, or take them from it for a task that begins to live. */
 void usage_capture(const struct task *task, struct task_record *record);

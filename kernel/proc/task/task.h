@@ -16,7 +16,7 @@ struct task {
     struct cpu_user_context context; /* the live FPU, TLS and space */
     struct task_record *record;
     struct program_record *program;
-    uint32_t program_index;
+    struct program_id program_id;
     struct thread *thread;
     struct registers *registers; /* of its last entry into the kernel, on its kernel stack; NULL before */
     uint32_t call_number;        /* while in_call */
@@ -46,7 +46,7 @@ void task_set_at(uint32_t index, struct task *task);
 void task_end_others(const struct task *task);
 
 /* The tasks of a program, and of those that it lends its space to, run in another space from now on. Does not sleep. */
-void task_move_program(uint32_t program, struct space_id space);
+void task_move_program(struct program_id program, struct space_id space);
 
 /*
  * The current task is about to change what a capture would see: its registers, FPU state or segments. It is captured

@@ -36,7 +36,7 @@ void task_set_at(uint32_t index, struct task *task)
 void task_end_others(const struct task *task)
 {
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        if (tasks[i] != NULL && tasks[i] != task && tasks[i]->program_index == task->program_index) {
+        if (tasks[i] != NULL && tasks[i] != task && tasks[i]->program_id.number == task->program_id.number) {
             tasks[i]->dying = true;
             thread_interrupt(tasks[i]->thread);
         }
@@ -44,20 +44,20 @@ void task_end_others(const struct task *task)
 }
 
 /* The program whose space a task runs in. */
-static uint32_t memory_of(const struct task *task)
+static struct program_id memory_of(const struct task *task)
 {
-    return task->program->lender != 0 ? task->program->lender : task->program_index;
+    return task->program->lender.number != 0 ? task->program->lender : task->program_id;
 }
 
-void task_move_program(uint32_t program, struct space_id space)
+void task_move_program(struct program_id program, struct space_id space)
 {
     DOES_NOT_SLEEP();
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        if (tasks[i] != NULL && memory_of(tasks[i]) == program) {
+        if (tasks[i] != NULL && memory_of(tasks[i]).number == program.number) {
             tasks[i]->context.space = space;
         }
     }
-    if (task_current() != NULL && memory_of(task_current()) == program) {
+    if (task_current() != NULL && memory_of(task_current()).number == program.number) {
         pmap_activate(space);
     }
 }

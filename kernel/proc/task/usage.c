@@ -47,7 +47,7 @@ static void times_of(const struct task *task, uint64_t *user_ns, uint64_t *syste
     *system_ns = task->system_ns + (task->in_kernel ? ns : 0);
 }
 
-static void faults_of(uint32_t program, struct usage *out)
+static void faults_of(struct program_id program, struct usage *out)
 {
     uint32_t minor, major;
 
@@ -59,29 +59,29 @@ static void faults_of(uint32_t program, struct usage *out)
 void usage_of_task(const struct task *task, struct usage *out)
 {
     times_of(task, &out->user_ns, &out->system_ns);
-    faults_of(task->program_index, out);
+    faults_of(task->program_id, out);
 }
 
 /* The one task that most programs have is the current one when they ask. */
-static bool is_alone(const struct task *task, uint32_t program)
+static bool is_alone(const struct task *task, struct program_id program)
 {
-    return task != NULL && task->program_index == program && task->program->task_count == 1;
+    return task != NULL && task->program_id.number == program.number && task->program->task_count == 1;
 }
 
-void usage_of_program(uint32_t index, const struct program_record *program, struct usage *out)
+void usage_of_program(struct program_id id, const struct program_record *program, struct usage *out)
 {
-    bool alone = is_alone(task_current(), index);
+    bool alone = is_alone(task_current(), id);
 
     *out = program->used;
     for (uint32_t i = 0; i < (alone ? 1 : TASKS_MAX); i++) {
         const struct task *task = alone ? task_current() : task_at(i);
-        if (task != NULL && task->program_index == index) {
+        if (task != NULL && task->program_id.number == id.number) {
             struct usage of_task = {0};
             times_of(task, &of_task.user_ns, &of_task.system_ns);
             add(out, &of_task);
         }
     }
-    faults_of(index, out);
+    faults_of(id, out);
 }
 
 void usage_capture(const struct task *task, struct task_record *record)
@@ -102,7 +102,7 @@ void usage_keep(const struct task *task)
 
     times_of(task, &used.user_ns, &used.system_ns);
     add(&task->program->used, &used);
-    faults_of(task->program_index, &task->program->used);
+    faults_of(task->program_id, &task->program->used);
 }
 
 void usage_of_ended(const struct program_record *child, struct usage *out)

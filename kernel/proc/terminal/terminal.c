@@ -59,12 +59,13 @@ enum error terminal_wait_writable(uint32_t terminal)
 
 /* Input ------------------------------------------------------------------------------------------------------------ */
 
-static bool is_foreground(uint32_t terminal, uint32_t program)
+static bool is_foreground(uint32_t terminal, struct program_id program)
 {
-    return terminal_foreground(terminal) == program_at(program)->process_group;
+    return terminal_foreground(terminal).number == program_at(program)->process_group.number;
 }
 
-enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, uint32_t capacity, uint32_t *length)
+enum error terminal_read(uint32_t terminal, struct program_id program, uint8_t *bytes, uint32_t capacity,
+                         uint32_t *length)
 {
     DOES_NOT_SLEEP();
     if (!is_foreground(terminal, program)) {
@@ -78,12 +79,12 @@ enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, ui
     return error;
 }
 
-bool terminal_is_readable(uint32_t terminal, uint32_t program)
+bool terminal_is_readable(uint32_t terminal, struct program_id program)
 {
     return is_foreground(terminal, program) && terminal_has_input(terminal_object(terminal));
 }
 
-enum error terminal_wait_readable(uint32_t terminal, uint32_t program, uint64_t deadline_boot_ns)
+enum error terminal_wait_readable(uint32_t terminal, struct program_id program, uint64_t deadline_boot_ns)
 {
     enum error error = OK;
 

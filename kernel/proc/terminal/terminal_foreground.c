@@ -14,127 +14,132 @@
 #include "terminal_console.h"
 #include "terminal_use.h"
 
-static uint32_t front_session[TERMINALS_MAX]; /* of the group that had the keyboard when it was last looked at */
+static struct session_id
+    front_session[TERMINALS_MAX]; /* of the group that had the keyboard when it was last looked at */
 
 /* One without a task is being made, or on its way out. */
-static bool is_running(uint32_t program)
+static bool is_running(struct program_id program)
 {
-    return program > 0 && program < record_committed(RECORD_PROGRAM) && program_at(program)->state == PROGRAM_RUNNING &&
+    return program.number > 0 && program_is_in_table(program) && program_at(program)->state == PROGRAM_RUNNING &&
            program_at(program)->task_count > 0;
 }
 
-/* A running program of a group; 0: there is none. It is the one that the group is named after, nearly always. */
-static uint32_t member_of(uint32_t process_group)
+/* A running program of a group; none: there is none. It is the one that the group is named after, nearly always. */
+static struct program_id member_of(struct group_id group)
 {
-    if (is_running(process_group) && program_at(process_group)->process_group == process_group) {
-        return process_group;
+    struct program_id first = {group.number};
+
+    if (is_running(first) && program_at(first)->process_group.number == group.number) {
+        return first;
     }
-    for (uint32_t i = 1; i < record_committed(RECORD_PROGRAM); i++) {
-        if (is_running(i) && program_at(i)->process_group == process_group) {
-            return i;
+    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+        if (is_running(id) && program_at(id)->process_group.number == group.number) {
+            return id;
         }
     }
-    return 0;
+    return PROGRAM_NONE;
 }
 
 /* Whether a program stands for a session that the kernel began on a terminal. */
-static bool leads_session(uint32_t program, uint32_t terminal)
+static bool leads_session(struct program_id program, uint32_t terminal)
 {
-    return is_running(program) && program_at(program)->session == program && program_at(program)->parent == 0 &&
-           program_at(program)->terminal == terminal;
+    return is_running(program) && program_at(program)->session.number == program.number &&
+           program_at(program)->parent.number == 0 && program_at(program)->terminal == terminal;
 }
 
-/* The next such program after one, in turn; itself if it is the only one, 0 if there is none. */
-static uint32_t next_leader(uint32_t program, uint32_t terminal)
+/* The next such program after one, in turn; itself if it is the only one, none if there is none. */
+static struct program_id next_leader(struct program_id program, uint32_t terminal)
 {
     uint32_t count = record_committed(RECORD_PROGRAM);
 
     for (uint32_t step = 1; step <= count; step++) {
-        uint32_t next = (program + count - step) % count;
+        struct program_id next = {(program.number + count - step) % count};
         if (leads_session(next, terminal)) {
             return next;
         }
     }
-    return 0;
+    return PROGRAM_NONE;
 }
 
-static uint32_t youngest(void)
+static struct program_id youngest(void)
 {
     for (uint32_t i = record_committed(RECORD_PROGRAM); i > 1; i--) {
-        if (is_running(i - 1)) {
-            return i - 1;
+        struct program_id id = {i - 1};
+        if (is_running(id)) {
+            return id;
         }
     }
-    return 0;
+    return PROGRAM_NONE;
 }
 
 /* Who gets the keyboard when its group is gone: its session, else another one, else whoever is there. */
-static uint32_t heir(uint32_t terminal)
+static struct program_id heir(uint32_t terminal)
 {
-    uint32_t session = front_session[terminal];
+    struct program_id first = {front_session[terminal].number};
 
-    if (is_running(session)) {
-        return session;
+    if (is_running(first)) {
+        return first;
     }
-    uint32_t leader = next_leader(record_committed(RECORD_PROGRAM), terminal);
-    return leader != 0 ? leader : youngest();
+    struct program_id leader = next_leader((struct program_id){record_committed(RECORD_PROGRAM)}, terminal);
+    return leader.number != 0 ? leader : youngest();
 }
 
-static void give(uint32_t terminal, uint32_t program)
+static void give(uint32_t terminal, struct program_id program)
 {
-    terminal_object(terminal)->foreground = program != 0 ? program_at(program)->process_group : 0;
-    front_session[terminal] = program != 0 ? program_at(program)->session : 0;
+    terminal_object(terminal)->foreground =
+        program.number != 0 ? program_at(program)->process_group : (struct group_id){0};
+    front_session[terminal] = program.number != 0 ? program_at(program)->session : (struct session_id){0};
 }
 
-uint32_t terminal_foreground(uint32_t terminal)
+struct group_id terminal_foreground(uint32_t terminal)
 {
-    uint32_t member = member_of(terminal_object(terminal)->foreground);
+    struct program_id member = member_of(terminal_object(terminal)->foreground);
 
-    if (member != 0) {
+    if (member.number != 0) {
         front_session[terminal] = program_at(member)->session;
         return terminal_object(terminal)->foreground;
     }
-    uint32_t lost = front_session[terminal];
-    uint32_t program = heir(terminal);
+    struct session_id lost = front_session[terminal];
+    struct program_id program = heir(terminal);
     give(terminal, program);
-    if (program != 0 && lost != 0 && program_at(program)->session != lost) {
-        terminal_say(terminal, "eidolon: %s (%u) has the keyboard", program_at(program)->name, program);
+    if (program.number != 0 && lost.number != 0 && program_at(program)->session.number != lost.number) {
+        terminal_say(terminal, "eidolon: %s (%u) has the keyboard", program_at(program)->name, program.number);
     }
     return terminal_object(terminal)->foreground;
 }
 
-void terminal_set_foreground(uint32_t terminal, uint32_t process_group)
+void terminal_set_foreground(uint32_t terminal, struct group_id process_group)
 {
     terminal_object(terminal)->foreground = process_group;
     terminal_wake_readers();
 }
 
-static void say_switched(uint32_t terminal, uint32_t to, uint32_t from)
+static void say_switched(uint32_t terminal, struct program_id to, struct program_id from)
 {
-    terminal_say(terminal, "eidolon: %s (%u) has the keyboard; ^Z gives it to %s (%u)", program_at(to)->name, to,
-                 program_at(from)->name, from);
+    terminal_say(terminal, "eidolon: %s (%u) has the keyboard; ^Z gives it to %s (%u)", program_at(to)->name, to.number,
+                 program_at(from)->name, from.number);
 }
 
-void terminal_begin_session(uint32_t terminal, uint32_t program)
+void terminal_begin_session(uint32_t terminal, struct program_id program)
 {
-    uint32_t before = member_of(terminal_object(terminal)->foreground);
+    struct program_id before = member_of(terminal_object(terminal)->foreground);
 
     give(terminal, program);
     terminal_wake_readers();
-    if (before != 0 && before != program) {
+    if (before.number != 0 && before.number != program.number) {
         say_switched(terminal, program, before);
     }
 }
 
 bool terminal_switch(uint32_t terminal)
 {
-    uint32_t front = terminal_foreground(terminal);
+    struct program_id front = {terminal_foreground(terminal).number};
 
-    if (!leads_session(front, terminal) || program_at(front)->process_group != front) {
+    if (!leads_session(front, terminal) || program_at(front)->process_group.number != front.number) {
         return false;
     }
-    uint32_t next = next_leader(front, terminal);
-    if (next == front) {
+    struct program_id next = next_leader(front, terminal);
+    if (next.number == front.number) {
         return false;
     }
     give(terminal, next);

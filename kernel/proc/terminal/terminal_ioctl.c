@@ -26,10 +26,10 @@ static int32_t set_settings(struct terminal *object, uint32_t request, uint32_t 
 
 static int32_t set_foreground(uint32_t terminal, uint32_t argument)
 {
-    uint32_t group;
-    int32_t result = copy_in(&group, argument, sizeof(group));
+    struct group_id group;
+    int32_t result = copy_in(&group.number, argument, sizeof(group.number));
 
-    if (result == 0 && (group == 0 || group > PROGRAMS_MAX)) {
+    if (result == 0 && (group.number == 0 || group.number > PROGRAMS_MAX)) {
         result = -EINVAL;
     }
     if (result == 0) {
@@ -94,11 +94,11 @@ int32_t terminal_ioctl(uint32_t terminal, uint32_t request, uint32_t argument)
     case TIOCOUTQ:
         return number_out(argument, 0);
     case TIOCGPGRP:
-        return number_out(argument, terminal_foreground(terminal));
+        return number_out(argument, terminal_foreground(terminal).number);
     case TIOCSPGRP:
         return set_foreground(terminal, argument);
     case TIOCGSID:
-        return number_out(argument, task_current()->program->session);
+        return number_out(argument, task_current()->program->session.number);
     case TCFLSH:
         return flush(object, argument);
     case TCSBRK:

@@ -99,7 +99,7 @@ struct terminal_outbox {
 struct terminal {
     /* the line discipline */
     struct linux_termios settings;
-    uint32_t foreground; /* process group that gets the input */
+    struct group_id foreground; /* gets the input */
     uint32_t input_start, input_length, line_length, line_ends;
     uint32_t line_column;  /* output column at which the line being typed began */
     uint32_t literal_next; /* the next byte typed has no special meaning */

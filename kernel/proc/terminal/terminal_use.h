@@ -13,12 +13,12 @@
 #include "watch.h"
 
 /* Give the terminal to a process group: what is typed from now on is for it. */
-void terminal_set_foreground(uint32_t terminal, uint32_t process_group);
+void terminal_set_foreground(uint32_t terminal, struct group_id process_group);
 
 /*
  * A program that the kernel has started has the terminal from now on; if it takes it from another one, a line says so.
  */
-void terminal_begin_session(uint32_t terminal, uint32_t program);
+void terminal_begin_session(uint32_t terminal, struct program_id program);
 
 /*
  * The suspend character was typed. If the program in front was started by the kernel, so that nobody could take it up
@@ -27,7 +27,7 @@ void terminal_begin_session(uint32_t terminal, uint32_t program);
 bool terminal_switch(uint32_t terminal);
 
 /* The process group that gets the input: the one it was given to, or its heir's once that is gone; 0: none. */
-uint32_t terminal_foreground(uint32_t terminal);
+struct group_id terminal_foreground(uint32_t terminal);
 
 /* Let all who wait for input look again: the settings changed, a program ended. Does not sleep. */
 void terminal_wake_readers(void);
@@ -48,12 +48,12 @@ MUST_CHECK enum error terminal_wait_writable(uint32_t terminal);
  *   taken, 0 at end of file.
  * - does not sleep.
  */
-MUST_CHECK enum error terminal_read(uint32_t terminal, uint32_t program, uint8_t *bytes, uint32_t capacity,
+MUST_CHECK enum error terminal_read(uint32_t terminal, struct program_id program, uint8_t *bytes, uint32_t capacity,
                                     uint32_t *length);
-bool terminal_is_readable(uint32_t terminal, uint32_t program);
+bool terminal_is_readable(uint32_t terminal, struct program_id program);
 
 /* Sleep until terminal_read() would not answer ERROR_BUSY, or deadline. Interruptible. */
-MUST_CHECK enum error terminal_wait_readable(uint32_t terminal, uint32_t program, uint64_t deadline_boot_ns);
+MUST_CHECK enum error terminal_wait_readable(uint32_t terminal, struct program_id program, uint64_t deadline_boot_ns);
 
 /* Watch for what terminal_wait_readable() waits for (watch.h). The caller ends it. */
 void terminal_watch(uint32_t terminal, struct watch *watch, struct watcher *watcher);

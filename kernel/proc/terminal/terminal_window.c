@@ -133,9 +133,9 @@ static bool resize(struct terminal_window window)
 
 static void tell_programs(void)
 {
-    uint32_t group = terminal_foreground(CONSOLE);
+    struct group_id group = terminal_foreground(CONSOLE);
 
-    if (group != 0 && signal_send_group(group, SIGWINCH) != OK) {
+    if (group.number != 0 && signal_send_group(group, SIGWINCH) != OK) {
         log_line("terminal: nobody is there to be told of its size");
     }
 }

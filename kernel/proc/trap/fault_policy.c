@@ -23,7 +23,7 @@ static uint8_t protection_for(enum pmap_access access)
 static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
 {
     DOES_NOT_SLEEP();
-    uint32_t index = space_owner(gpn_space(page));
+    struct program_id id = space_owner(gpn_space(page));
     uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
 
     if (gpn_space(page).number == SPACE_SYSTEM.number) {
@@ -34,10 +34,10 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
         pipe_content_allow(page, out);
         return OK;
     }
-    if (index == 0) {
+    if (id.number == 0) {
         return ERROR_DENIED;
     }
-    struct program_record *program = program_at(index);
+    struct program_record *program = program_at(id);
     const struct vm_region *region = vm_region_find(&region_table, program->region_root, number);
     if (region == NULL) {
         enum error error = limits_allow_stack(program, number) ? OK : ERROR_DENIED;
@@ -86,14 +86,14 @@ static void opening(struct place chunk)
 static bool stop(struct space_id space)
 {
     DOES_NOT_SLEEP();
-    uint32_t index = space_owner(space);
+    struct program_id id = space_owner(space);
 
-    if (index == 0 || program_at(index)->state != PROGRAM_RUNNING) {
+    if (id.number == 0 || program_at(id)->state != PROGRAM_RUNNING) {
         return false;
     }
-    terminal_say(program_at(index)->terminal, "eidolon: %s: stopped: memory and disk are full, and it has taken most",
-                 program_at(index)->name);
-    return signal_send(index, SIGKILL) == OK;
+    terminal_say(program_at(id)->terminal, "eidolon: %s: stopped: memory and disk are full, and it has taken most",
+                 program_at(id)->name);
+    return signal_send(id, SIGKILL) == OK;
 }
 
 const struct vm_fault_policy program_fault_policy = {

@@ -98,7 +98,7 @@ static void signal_page_fault(struct registers *registers, struct vaddr address,
                               enum error error)
 {
     struct task *task = task_current();
-    const struct program_record *memory = program_at(program_memory(task->program_index));
+    const struct program_record *memory = program_at(program_memory(task->program_id));
     uint32_t page = address.value >> PAGE_SHIFT;
     struct signal_fault fault = {
         .signal = SIGSEGV, .address = address.value, .vector = VECTOR_PAGE_FAULT, .error_code = registers->error_code};

@@ -28,7 +28,7 @@ static void check_processor_limit(struct task *task)
     if (limit->soft == RLIMIT_NONE_64) {
         return;
     }
-    usage_of_program(task->program_index, task->program, &used);
+    usage_of_program(task->program_id, task->program, &used);
     uint64_t used_ns = used.user_ns + used.system_ns;
     if (limit->hard != RLIMIT_NONE_64 && used_ns >= seconds_ns(limit->hard)) {
         signal_send_task(task, SIGKILL);
