@@ -35,8 +35,10 @@ enum error program_wait_for_change(void)
 
 void program_release_parent(struct program_record *program)
 {
-    program->parent_waits = 0;
-    wait_queue_wake(&parents, UINT32_MAX);
+    if (program->parent_waits != 0) {
+        program->parent_waits = 0;
+        wait_queue_wake(&parents, UINT32_MAX);
+    }
 }
 
 /* Whether anybody will ask for the status of a program. */
