@@ -25,7 +25,7 @@ foreach(test boot pipe exec)
 endforeach()
 
 set(world_sources proc_world.c proc_world_stop.c space_disk.c)
-foreach(part books calls children family files image memory pipe remap signals)
+foreach(part books calls children family files image memory pipe remap signals story)
     list(APPEND world_sources family/${part}.c)
 endforeach()
 function(eidolon_world_test name)

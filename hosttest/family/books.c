@@ -65,6 +65,14 @@ uint32_t family_step_of(const struct family_book *book)
 
 /* The step under way ----------------------------------------------------------------------------------------------- */
 
+/* Fresh pages come in larger pieces than those in which they are changed. */
+static uint32_t fresh_count(const struct family_step *step)
+{
+    uint32_t wish = 2 + family_mix(step->dice, 32) % 7, room = ARENA_SLOTS - step->first;
+
+    return step->count == 1 ? 1 : wish < room ? wish : room;
+}
+
 bool family_step(struct registers *registers, struct family_step *step)
 {
     TRY_BOOL(family_recall(registers, SEED, &step->seed));
@@ -80,7 +88,9 @@ bool family_step(struct registers *registers, struct family_step *step)
         step->count = ARENA_SLOTS - step->first;
     }
     step->target = (more >> 16) % (ARENA_SLOTS - step->count + 1);
+    step->fresh = fresh_count(step);
     step->slot = family_mix(step->dice, 2) % SLOTS;
+    (void)family_story(step);
     return true;
 }
 

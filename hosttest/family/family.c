@@ -32,7 +32,10 @@ static uint32_t choose(uint32_t dice)
 
 static uint32_t instruction_of(const struct family_step *step, uint32_t limit)
 {
-    return step->number < limit ? choose(step->dice) : LEAVE_WAIT;
+    struct family_step copy = *step;
+    uint32_t told = family_story(&copy);
+
+    return step->number >= limit ? LEAVE_WAIT : told != INSTRUCTIONS ? told : choose(step->dice);
 }
 
 static void run_begin(struct registers *registers)

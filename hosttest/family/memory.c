@@ -104,21 +104,12 @@ bool family_same_rights(struct registers *registers, uint32_t first, uint32_t co
     return true;
 }
 
-/* Fresh pages come in larger pieces than those in which they are changed. */
-static uint32_t fresh_count(const struct family_step *step)
-{
-    uint32_t wish = 2 + family_mix(step->dice, 32) % 7, room = ARENA_SLOTS - step->first;
-
-    return step->count == 1 ? 1 : wish < room ? wish : room;
-}
-
 static void run_map(struct registers *registers)
 {
     struct family_step step;
 
     TRY(family_step(registers, &step));
-    HOST_CALL(registers, CALL_MMAP2, ARENA + step.first * PAGE_SIZE, fresh_count(&step) * PAGE_SIZE, 3, 0x32,
-              UINT32_MAX, 0);
+    HOST_CALL(registers, CALL_MMAP2, ARENA + step.first * PAGE_SIZE, step.fresh * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
 }
 
 static void after_map(struct registers *registers)
@@ -130,7 +121,7 @@ static void after_map(struct registers *registers)
         return;
     }
     family_expect(registers, "mmap", (int32_t)(ARENA + step.first * PAGE_SIZE));
-    TRY(family_note_range(registers, step.first, fresh_count(&step), ALL));
+    TRY(family_note_range(registers, step.first, step.fresh, ALL));
     family_counters.maps++;
     family_finish(registers, &step);
 }
@@ -299,7 +290,7 @@ bool family_touches(const struct family_step *step, uint32_t instruction, uint32
     case WRITE:
         return slot == step->slot;
     case MAP:
-        return slot >= step->first && slot < step->first + fresh_count(step);
+        return slot >= step->first && slot < step->first + step->fresh;
     case UNMAP:
     case PROTECT:
     case FORGET:

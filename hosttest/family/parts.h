@@ -143,6 +143,7 @@ struct family_step {
     uint32_t seed, number, dice, depth;
     uint32_t heap_pages, heap_start;
     uint32_t first, count, target; /* slots of the arena, for those that take a range */
+    uint32_t fresh;                /* slots that are mapped anew from `first` on */
     uint32_t slot;
 };
 
@@ -165,6 +166,12 @@ MUST_CHECK bool family_recall(struct registers *registers, uint32_t word, uint32
 MUST_CHECK bool family_note_range(struct registers *registers, uint32_t first, uint32_t count, uint32_t entry);
 
 MUST_CHECK bool family_step(struct registers *registers, struct family_step *step);
+
+/*
+ * Stories (story.c): some steps follow each other as chance would seldom have it. Returns the instruction of a step that
+ * is part of one, and sets its range; INSTRUCTIONS: it is part of none.
+ */
+uint32_t family_story(struct family_step *step);
 
 /* The step is done. The books are changed together with this. */
 void family_finish(struct registers *registers, const struct family_step *step);
