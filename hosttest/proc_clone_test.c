@@ -18,6 +18,7 @@
 #include "space/regions.h"
 #include "store.h"
 #include "task/task.h"
+#include "thread.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 #include "vm_map.h"
@@ -362,6 +363,51 @@ static void clones_that_end_while_their_sources_are_left_leave_none(void **state
     case_run(&(struct proc_case){.main = keep_clones_that_end, .functions = {stay, nothing}, .frames = 760});
 }
 
+static bool ends_beside;
+
+/* While a program copies what it is to do without, all of its clones end. */
+enum error __real_vm_take_from_source(struct space_id space);
+enum error __wrap_vm_take_from_source(struct space_id space);
+
+enum error __wrap_vm_take_from_source(struct space_id space)
+{
+    if (ends_beside) {
+        ends_beside = false;
+        turn = 1;
+        for (uint32_t i = 0; i < 1000 && program_count() > 1; i++) {
+            thread_yield();
+        }
+    }
+    return __real_vm_take_from_source(space);
+}
+
+static void leave_sources_of_nobody(void)
+{
+    begin();
+    case_reap(case_fork(1), 0);
+    uint32_t spaces = spaces_in_use();
+    int32_t children[SOURCES_MAX + 1];
+    for (uint32_t i = 0; i <= SOURCES_MAX; i++) {
+        ends_beside = i == SOURCES_MAX;
+        children[i] = case_fork(0);
+        write_page(&parent, i % PAGES, i);
+    }
+    EXPECT_IS(false, ends_beside);
+    compare(&parent);
+    case_reap(children[SOURCES_MAX], 0);
+    EXPECT_IS(spaces, spaces_in_use());
+    for (uint32_t i = 0; i < SOURCES_MAX; i++) {
+        case_reap(children[i], 0);
+    }
+    compare(&parent);
+}
+
+static void source_whose_last_children_end_while_it_is_left_goes(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = leave_sources_of_nobody, .functions = {stay, nothing}, .options = ON_REQUEST});
+}
+
 /* Collapse --------------------------------------------------------------------------------------------------------- */
 
 static void compare_when_told(void)
@@ -533,6 +579,7 @@ int main(void)
         cmocka_unit_test(clone_of_clones_leaves_no_sources),
         cmocka_unit_test(clone_beyond_the_bound_of_sources_does_without_them),
         cmocka_unit_test(clones_that_end_while_their_sources_are_left_leave_none),
+        cmocka_unit_test(source_whose_last_children_end_while_it_is_left_goes),
         cmocka_unit_test(records_do_not_come_back_when_their_pages_cannot_be_discarded),
         cmocka_unit_test(collapsed_page_that_its_source_had_borrowed_is_the_last_one_written),
         cmocka_unit_test(collapse_without_memory_loses_nothing),

@@ -83,13 +83,16 @@ static void change_beside_clone(void)
     WORDS(ARENA, 1);
     WORDS(ARENA + 2 * PAGE_SIZE, 3);
     WORDS(ARENA + 4 * PAGE_SIZE, 5);
+    WORDS(ARENA + 6 * PAGE_SIZE, 7);
     int32_t child = case_fork(0);
     WORDS(ARENA, 2);
     EXPECT(0, CALL_MUNMAP, ARENA + 2 * PAGE_SIZE, PAGE_SIZE);
     EXPECT(0, CALL_MPROTECT, ARENA + 4 * PAGE_SIZE, PAGE_SIZE, 1);
     map(MOVED, 1);
     WORDS(MOVED, 9);
+    map(ARENA + 6 * PAGE_SIZE, 1); /* and not touched */
     case_reap(child, 0);
+    EXPECT_IS(0, case_word(ARENA + 6 * PAGE_SIZE));
     EXPECT_IS(2, case_word(ARENA));
     EXPECT_IS(9, case_word(MOVED));
     EXPECT_IS(5, case_word(ARENA + 4 * PAGE_SIZE));

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "arch/frame.h"
+#include "file/pipe.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "record.h"
@@ -184,6 +185,8 @@ static void capacities(void)
     put(3000);
     take(7000);
     EXPECT(4096, CALL_FCNTL64, READER, SETSIZE, 4096);
+    /* what comes next lay beyond it: no boot would take the record otherwise */
+    EXPECT_IS(true, pipe_record(0)->start < pipe_record(0)->capacity);
     take(1000);
     put(1500);
     EXPECT(65536 * 2, CALL_FCNTL64, READER, SETSIZE, 65536 * 2);

@@ -277,6 +277,7 @@ static void settle_by_account(void)
     take(small, 40);
     SPACE_CHECK(vm_growth_decide(first) == ERROR_NO_MEMORY); /* 40 are not many: 500 are more than 60 */
     take(small, 40);
+    vm_growth_note_snapshot(ERROR_IO);
     SPACE_CHECK(vm_growth_decide(small) == ERROR_NO_MEMORY); /* 80 are, and nobody else has any of late */
     vm_growth_inherit(copy, small);
     take(copy, 1);

@@ -66,7 +66,7 @@ static bool is_stopped(void)
     return is_new;
 }
 
-static void discard_between_stop_and_gathering(uint32_t page)
+static void stop_before_gathering(uint32_t page)
 {
     fake_schedule(1);
     do {
@@ -76,6 +76,11 @@ static void discard_between_stop_and_gathering(uint32_t page)
         (void)snap_request();
         space_wait_until(is_stopped);
     } while (!pmap_is_closed(gpn_place(space_world.model.gpn[page])));
+}
+
+static void discard_between_stop_and_gathering(uint32_t page)
+{
+    stop_before_gathering(page);
     SPACE_CHECK(space_record_of(page)->state == VM_PAGE_CLEAN);
     space_discard(page, 1);
 }
@@ -87,6 +92,20 @@ static void discard_before_gathering(void)
 }
 
 SPACE_CASE(space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owes, discard_before_gathering)
+
+/* What the kernel writes through the frame would be in a snapshot whose stop came before. */
+static void write_through_frame_after_stop(void)
+{
+    uint32_t page = space_first_page();
+    struct gpn gpn = space_world.model.gpn[page];
+
+    stop_before_gathering(page);
+    SPACE_CHECK(vm_content(gpn, PMAP_READ) != NULL && vm_content(gpn, PMAP_WRITE) == NULL);
+    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page, 1, 5) && vm_content(gpn, PMAP_WRITE) != NULL);
+    SPACE_CHECK(space_sync());
+}
+
+SPACE_CASE(space_content_of_a_stopped_page_is_not_for_writing, write_through_frame_after_stop)
 
 /* Threads that find the same page being read, as programs do in the shared window. */
 static void load_first(void *unused)
@@ -283,6 +302,7 @@ int main(void)
         cmocka_unit_test(space_protect_page_being_written_keeps_it),
         cmocka_unit_test(space_page_discarded_and_used_again_beside_snapshot_is_kept),
         cmocka_unit_test(space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owes),
+        cmocka_unit_test(space_content_of_a_stopped_page_is_not_for_writing),
         cmocka_unit_test(space_faults_that_wait_for_one_read_all_go_on),
         cmocka_unit_test(space_protect_page_being_read_refuses_those_who_wait),
         cmocka_unit_test(space_failed_read_of_page_refused_meanwhile_leaves_no_record),
