@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The check of the invariants: each of VM-1 to VM-8 broken in every way a record or the table can break it, and each
+ * The check of the invariants: each of VM-1 to VM-8, VM-10 and VM-11 broken in every way a record or the table can break it, and each
  * time the check names it, and the page where it shows. (VM-9 is about mappings: space_mutation_test breaks that.)
  *
  * The world: a page of each kind, see enum. What a case breaks is put back from a byte-wise copy of everything.
@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define FRAMES 256u
+
 enum { NEW, CLEAN, OPEN_A, OPEN_B, OPEN_C, OWED, COPIED, DISCARDED, SENT, PAGES };
 
 static struct vm_map map;
@@ -20,6 +22,7 @@ struct copy {
     struct vm_map map;
     struct vm_page pages[PAGES];
     vm_map_head heads[PAGE_SIZE / sizeof(vm_map_head)];
+    struct vm_frame_use uses[FRAMES + 1];
 };
 static struct copy before;
 
@@ -62,7 +65,7 @@ static void make_pages(void)
 static int start(void **unused)
 {
     (void)unused;
-    map_start(&map, 256, 1);
+    map_start(&map, FRAMES, 1);
     make_pages();
     map_check(&map);
     before.map = map;
@@ -70,6 +73,8 @@ static int start(void **unused)
         before.pages[i] = *pages[i];
     }
     memcpy(before.heads, map.heads, sizeof(before.heads));
+    assert_true(map.frame_end <= FRAMES + 1);
+    memcpy(before.uses, map.frame_uses, map.frame_end * sizeof(before.uses[0]));
     return 0;
 }
 
@@ -80,6 +85,7 @@ static void put_back(void)
         *pages[i] = before.pages[i];
     }
     memcpy(map.heads, before.heads, sizeof(before.heads));
+    memcpy(map.frame_uses, before.uses, map.frame_end * sizeof(before.uses[0]));
 }
 
 static int stop(void **unused)
@@ -373,6 +379,31 @@ static void split_ring(void)
     last->replacement_link = (struct vm_page_link){last, last};
 }
 
+static void forget_the_page_of_a_frame(void)
+{
+    map.frame_uses[pages[CLEAN]->frame.number].page = NULL;
+}
+
+static void take_a_frame_for_that_of_another_page(void)
+{
+    map.frame_uses[pages[CLEAN]->frame.number].page = pages[OPEN_A];
+}
+
+static void take_a_copy_for_the_frame_of_its_page(void)
+{
+    map.frame_uses[pages[COPIED]->copy_frame.number].page = pages[COPIED];
+}
+
+static void name_a_frame_beyond_all(void)
+{
+    pages[CLEAN]->frame.number = map.frame_end;
+}
+
+static void take_a_free_frame_for_that_of_a_page(void)
+{
+    map.frame_uses[map.frame_end - 1].page = pages[CLEAN];
+}
+
 #define ANYWHERE (-1)
 
 static const struct breakage {
@@ -426,6 +457,11 @@ static const struct breakage {
     {"count_ring_wrong", count_ring_wrong, "VM-10", ANYWHERE, true},
     {"forget_ring", forget_ring, "VM-10", ANYWHERE, true},
     {"split_ring", split_ring, "VM-10", ANYWHERE, true},
+    {"forget_the_page_of_a_frame", forget_the_page_of_a_frame, "VM-11", CLEAN, false},
+    {"take_a_frame_for_that_of_another_page", take_a_frame_for_that_of_another_page, "VM-11", CLEAN, false},
+    {"take_a_copy_for_the_frame_of_its_page", take_a_copy_for_the_frame_of_its_page, "VM-11", COPIED, false},
+    {"name_a_frame_beyond_all", name_a_frame_beyond_all, "VM-11", CLEAN, false},
+    {"take_a_free_frame_for_that_of_a_page", take_a_free_frame_for_that_of_a_page, "VM-11", ANYWHERE, true},
 };
 
 static enum error check_in_steps(struct vm_map_violation *violation)

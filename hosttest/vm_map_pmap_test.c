@@ -66,8 +66,9 @@ static bool stores_by_now(uint32_t address)
     return stores(address) || stores(address);
 }
 
-static void count_visit(struct place place, void *context)
+static void count_visit(struct place place, struct frame frame, void *context)
 {
+    assert_int_equal(frame.number, frames[0].number);
     assert_int_equal(place.number, place_at(SPACE_ONE, ADDRESS).number);
     ++*(uint32_t *)context;
 }

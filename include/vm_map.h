@@ -16,7 +16,7 @@
  *     [c]  constant from create to delete
  *     [r]  the policy's, and [t]: see vm_policy.h
  *
- * Invariants, all verified by vm_map_check(), VM-10 by its counts only in the whole check:
+ * Invariants, all verified by vm_map_check(), VM-10 and VM-11 by their counts only in the whole check:
  *     VM-1  Every page is on the chain of the bucket its gpn hashes to, and on no other, and in that head's filter.
  *     VM-2  No two pages have the same gpn.
  *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
@@ -29,6 +29,8 @@
  *     VM-8  A page on a list is linked there once, and `list` names it; the lists' counts are right.
  *     VM-10 The ring of replacement holds every page that has a frame, once, and no other, but for those of the system
  *           window, which are the kernel's own and stay. Its count is right.
+ *     VM-11 A page's frame is known to be its own, and no frame is known to be that of another page than has it; a copy
+ *           frame is nobody's.
  *
  * One rule binds the fault path and cannot be seen from here:
  *     VM-9  A DIRTY page that is mapped writable has its D bit set and its chunk noted as accessed, by the program's
@@ -136,6 +138,11 @@ struct vm_list {
     uint32_t count;
 };
 
+/* What a frame is used for. */
+struct vm_frame_use {
+    struct vm_page *page; /* [p] whose `frame` it is; NULL: no page's, or the copy that a snapshot writes */
+};
+
 /* Work done beyond the chain that an operation looks at, in total; tests bound its growth for each call. */
 struct vm_map_work {
     uint64_t splits;        /* buckets split while growing */
@@ -154,6 +161,9 @@ struct vm_map {
     uint32_t buckets_max;
     struct arena arena; /* behind heads */
     struct pool records;
+    struct vm_frame_use *frame_uses; /* by number, below frame_end */
+    uint32_t frame_end;
+    struct arena frame_arena; /* behind frame_uses */
     bool (*gpn_valid)(struct gpn page);
     uint32_t open_half; /* which of the halves is open: 0 or 1 */
     struct vm_list lists[VM_LISTS];

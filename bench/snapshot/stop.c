@@ -39,8 +39,9 @@ static void say_clock(void)
 
 /* The other stops -------------------------------------------------------------------------------------------------- */
 
-static void protect(struct place place, void *context)
+static void protect(struct place place, struct frame frame, void *context)
 {
+    (void)frame;
     (void)context;
     pmap_protect(place, PMAP_READ);
 }

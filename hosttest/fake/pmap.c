@@ -289,7 +289,7 @@ uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *co
     for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
         uint32_t *entry = mapped_entry(place);
         if (entry != NULL && (*entry & MMU_DIRTY) != 0) {
-            visit(place, context);
+            visit(place, (struct frame){*entry >> PAGE_SHIFT}, context);
         }
     }
     return PMAP_CHUNK_PAGES;

@@ -80,8 +80,8 @@ struct pmap_sample {
  */
 void pmap_sample_chunk(struct place first, struct pmap_sample *out);
 
-/* Called for each mapping whose D bit is set. It may call pmap_protect() and pmap_clear_dirty() on that one. */
-typedef void pmap_visit_dirty(struct place place, void *context);
+/* Called for each mapping whose D bit is set, with the frame it leads to. It may call pmap_protect() and pmap_clear_dirty() on that one. */
+typedef void pmap_visit_dirty(struct place place, struct frame frame, void *context);
 
 /*
  * Gather: visit the dirty mappings of one chunk, if its directory entry was accessed since it was last gathered, and

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Verification of the invariants VM-1 to VM-8 and VM-10.
+ * Verification of the invariants VM-1 to VM-8, VM-10 and VM-11.
  *
  * The step looks at chains and each page on them, list neighbours included, and costs what it visits: the kernel runs
  * it before a commit. The whole check also walks the lists and the ring of replacement from end to end, and compares
  * all counts. Both stop at the first violation. They trust pointers to lead to records, and nothing else.
  */
+#include "frame_use.h"
 #include "internal.h"
 
 static bool is_listed(const struct vm_map *map, const struct vm_page *page)
@@ -33,7 +34,17 @@ static bool is_in_ring_if_it_should(const struct vm_page *page)
            link->previous->replacement_link.next == page;
 }
 
-/* VM-5 .. VM-8 and VM-10 as far as this page goes. Returns the invariant that is broken or NULL. */
+/* VM-11 as far as this page goes. */
+static bool is_known_by_its_frames(const struct vm_map *map, const struct vm_page *page)
+{
+    if (page->frame.number >= map->frame_end || page->copy_frame.number >= map->frame_end) {
+        return false;
+    }
+    return (frame_is_none(page->frame) || vm_frame_page(map, page->frame) == page) &&
+           vm_frame_page(map, page->copy_frame) == NULL;
+}
+
+/* VM-5 .. VM-8, VM-10 and VM-11 as far as this page goes. Returns the invariant that is broken or NULL. */
 static const char *check_page(const struct vm_map *map, const struct vm_page *page)
 {
     bool has_frame = !frame_is_none(page->frame);
@@ -54,6 +65,9 @@ static const char *check_page(const struct vm_map *map, const struct vm_page *pa
     }
     if (page->list == VM_LIST_WRITING && !has_copy && page->state != VM_PAGE_WRITING) {
         return "VM-7";
+    }
+    if (!is_known_by_its_frames(map, page)) {
+        return "VM-11";
     }
     return is_in_ring_if_it_should(page) ? NULL : "VM-10";
 }
@@ -150,22 +164,33 @@ static enum error check_list(const struct vm_map *map, enum vm_list_id id, struc
 }
 
 /* Each page of the ring has a frame and is in it once: so a ring of as many pages as have frames is whole. */
-static enum error check_ring(const struct vm_map *map, uint32_t resident, struct vm_map_violation *out)
+static enum error check_ring(const struct vm_map *map, uint32_t replaceable, struct vm_map_violation *out)
 {
     const struct vm_page *page = map->replacement.first;
     uint32_t count = 0;
 
-    while (page != NULL && count < resident) {
+    while (page != NULL && count < replaceable) {
         count++;
         page = page->replacement_link.next == map->replacement.first ? NULL : page->replacement_link.next;
     }
-    return page == NULL && count == resident && count == map->replacement.count ? OK : broken("VM-10", NULL, out);
+    return page == NULL && count == replaceable && count == map->replacement.count ? OK : broken("VM-10", NULL, out);
+}
+
+/* Each page that has a frame is known by it: so as many frames as there are such pages are all that know one. */
+static enum error check_frames(const struct vm_map *map, uint32_t frames, struct vm_map_violation *out)
+{
+    uint32_t known = 0;
+
+    for (uint32_t i = 0; i < map->frame_end; i++) {
+        known += map->frame_uses[i].page != NULL;
+    }
+    return known == frames ? OK : broken("VM-11", NULL, out);
 }
 
 enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
 {
     uint32_t listed[VM_LISTS] = {0};
-    uint32_t resident = 0;
+    uint32_t resident = 0, replaceable = 0;
     uint32_t seen = 0;
     enum error error = check_shape(map, out);
 
@@ -174,7 +199,8 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
         for (const struct vm_page *page = vm_map_head_first(map->heads[i]); error == OK && page != NULL;
              page = page->hash_next) {
             listed[page->list]++;
-            resident += !frame_is_none(page->frame) && vm_is_replaceable(page);
+            resident += vm_page_is_resident(page);
+            replaceable += vm_page_is_resident(page) && vm_is_replaceable(page);
         }
     }
     if (error == OK && seen != map->count) {
@@ -187,7 +213,10 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
         }
     }
     if (error == OK) {
-        error = check_ring(map, resident, out);
+        error = check_ring(map, replaceable, out);
+    }
+    if (error == OK) {
+        error = check_frames(map, resident, out);
     }
     return error;
 }

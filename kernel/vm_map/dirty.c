@@ -2,6 +2,7 @@
 /*
  * The open list: dirty pages, whose content the store does not know yet, and how they come on it and leave it.
  */
+#include "frame_use.h"
 #include "internal.h"
 
 uint32_t vm_dirty_open(const struct vm_map *map)
@@ -36,21 +37,21 @@ void vm_page_end_write(struct vm_map *map, struct vm_page *page)
 
 struct frame vm_page_detach(struct vm_map *map, struct vm_page *page)
 {
-    struct frame frame = page->frame;
-
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state != VM_PAGE_READING);
-    if (vm_snapshot_must_copy(map, page)) {
-        page->copy_frame = frame;
-        frame = FRAME_NONE;
-    } else if (!vm_snapshot_has(map, page)) {
+    bool is_owed = vm_snapshot_must_copy(map, page);
+    if (!vm_snapshot_has(map, page)) {
         ASSERT(page->state != VM_PAGE_WRITING);
         vm_list_remove(map, page);
     }
-    if (!frame_is_none(page->frame) && vm_is_replaceable(page)) {
+    if (vm_page_is_resident(page) && vm_is_replaceable(page)) {
         vm_replacement_remove(&map->replacement, page);
     }
-    page->frame = FRAME_NONE;
+    struct frame frame = vm_frame_take_back(map, page);
+    if (is_owed) {
+        page->copy_frame = frame;
+        frame = FRAME_NONE;
+    }
     page->state = VM_PAGE_NEW;
     return frame;
 }

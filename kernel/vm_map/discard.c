@@ -5,6 +5,7 @@
 #include "discard.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
+#include "frame_use.h"
 #include "internal.h"
 #include "object_space.h"
 #include "thread.h"
@@ -35,9 +36,9 @@ static void visit_mapped(struct place first, uint32_t count, void (*visit)(struc
 
 static void unmap_borrowed(struct place place)
 {
-    const struct vm_page *page = vm_map_find(&vm_objects.map, place_gpn(place));
+    const struct vm_page *page = vm_frame_page(&vm_objects.map, pmap_frame(place));
 
-    if (page == NULL || frame_is_none(page->frame)) {
+    if (page->gpn.number != place_gpn(place).number) {
         (void)pmap_remove(place);
     }
 }
@@ -117,10 +118,9 @@ enum error vm_discard_in_use(struct gpn first, uint32_t count)
  */
 static void unmap_keeping_dirtiness(struct place place)
 {
-    struct vm_page *page = vm_map_find(&vm_objects.map, place_gpn(place));
+    struct vm_page *page = vm_frame_page(&vm_objects.map, pmap_frame(place));
 
     if (pmap_remove(place)) {
-        ASSERT(page != NULL);
         if (page->state == VM_PAGE_CLEAN) {
             vm_page_mark_dirty(&vm_objects.map, page);
         }

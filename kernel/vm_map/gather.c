@@ -10,6 +10,7 @@
  * the page is written to the store: the next stop finds a page that is known dirty by it, whatever list the page is on
  * (VM-9).
  */
+#include "frame_use.h"
 #include "internal.h"
 #include "arch/pmap.h"
 
@@ -32,10 +33,10 @@ static void list_page(const struct gathering *gathering, struct vm_page *page)
     }
 }
 
-static void visit_dirty(struct place place, void *context)
+static void visit_dirty(struct place place, struct frame frame, void *context)
 {
     struct gathering *gathering = context;
-    struct vm_page *page = vm_map_find(gathering->map, place_gpn(place));
+    struct vm_page *page = vm_frame_page(gathering->map, frame);
 
     ASSERT(page != NULL);
     list_page(gathering, page);

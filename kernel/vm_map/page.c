@@ -3,6 +3,7 @@
  * One page: its mutex, references, wiring, and the transitions that do not involve a running snapshot
  * (snapshot.c has those). The table of states is in vm_map.h.
  */
+#include "frame_use.h"
 #include "internal.h"
 
 void vm_page_lock(struct vm_page *page)
@@ -95,7 +96,7 @@ void vm_page_make_resident(struct vm_map *map, struct vm_page *page, struct fram
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->state == VM_PAGE_NEW || page->state == VM_PAGE_READING);
     ASSERT(!frame_is_none(frame));
-    page->frame = frame;
+    vm_frame_give(map, frame, page);
     page->state = VM_PAGE_CLEAN;
     if (vm_is_replaceable(page)) {
         vm_replacement_insert(&map->replacement, page);
@@ -126,8 +127,7 @@ enum error vm_page_drop(struct vm_map *map, struct vm_page *page, struct frame *
     if (vm_is_replaceable(page)) {
         vm_replacement_remove(&map->replacement, page);
     }
-    *out = page->frame;
-    page->frame = FRAME_NONE;
+    *out = vm_frame_take_back(map, page);
     page->state = VM_PAGE_NEW;
     return OK;
 }

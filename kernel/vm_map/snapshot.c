@@ -7,6 +7,7 @@
  * first, after which page and debt are independent. The debt keeps the page on the list; the page's state says what has
  * become of the page itself.
  */
+#include "frame_use.h"
 #include "internal.h"
 
 enum error vm_snapshot_splice(struct vm_map *map)
@@ -64,8 +65,8 @@ void vm_snapshot_give_frame(struct vm_map *map, struct vm_page *page, struct fra
     ASSERT(vm_page_is_mine(page));
     ASSERT(vm_snapshot_must_copy(map, page));
     ASSERT(!frame_is_none(frame));
-    page->copy_frame = page->frame;
-    page->frame = frame;
+    page->copy_frame = vm_frame_take_back(map, page);
+    vm_frame_give(map, frame, page);
     page->state = VM_PAGE_DIRTY;
 }
 

@@ -23,6 +23,7 @@
  *
  * Source of the idea: W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980.
  */
+#include "frame_use.h"
 #include "internal.h"
 
 #include <string.h>
@@ -68,6 +69,9 @@ enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options)
         return error;
     }
     error = arena_grow(&new.arena);
+    if (error == OK) {
+        error = vm_frame_uses_init(&new);
+    }
     if (error != OK) {
         arena_release(&new.arena);
         return error;
@@ -88,6 +92,7 @@ enum error vm_map_destroy(struct vm_map *map)
     if (map->count != 0) {
         return ERROR_BUSY;
     }
+    vm_frame_uses_release(map);
     arena_release(&map->arena);
     memset(map, 0, sizeof(*map));
     return OK;

@@ -217,7 +217,7 @@ uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *co
     ASSERT(mprotect(WINDOW_START + (size_t)index * PAGE_SIZE, PMAP_CHUNK_PAGES * PAGE_SIZE, PROT_NONE) == 0);
     for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
         if (find(place) != NULL && find(place)->dirty) {
-            visit(place, context);
+            visit(place, find(place)->frame, context);
         }
     }
     return PMAP_CHUNK_PAGES;

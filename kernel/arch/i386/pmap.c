@@ -198,7 +198,7 @@ static bool visit_table(const uint32_t *table, struct place first, pmap_visit_di
         }
         for (uint32_t i = group; i < group + SCAN_GROUP; i++) {
             if ((table[i] & ENTRY_DIRTY) != 0) {
-                visit((struct place){first.number + i}, context);
+                visit((struct place){first.number + i}, (struct frame){table[i] >> PAGE_SHIFT}, context);
             }
         }
     }

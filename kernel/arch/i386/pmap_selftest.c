@@ -75,8 +75,9 @@ struct visits {
     bool clear;
 };
 
-static void visit(struct place place, void *context)
+static void visit(struct place place, struct frame frame, void *context)
 {
+    SELFTEST_EXPECT(frame.number == pmap_frame(place).number);
     struct visits *visits = context;
     if (visits->count < VISITS_MAX) {
         visits->places[visits->count] = place;
