@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Power cuts that lose what was not flushed: the writes of a real run, replayed to each moment and cut there.
 
-A program runs on the real kernel, on a disk that logs every write and flush (crash_log.py). From the log follow all
+A program runs on the real kernel, on a disk that logs every write and flush (tools/launcher/write_log.py). From the log follow all
 the disks that a cut could have left; some thousands of them are made, and for each the host's image tool must find that
 
     - it is sound: roots, records, map and the checksum of every page
@@ -15,13 +15,16 @@ The same states from a log in which flushes are missing must not pass: the test 
 
 import collections
 import os
+import sys
 
 import pytest
 
-from crash_log import BLOCK, Disk, cuts_of, read_log, without_flushes
 from crash_machine import BareBoot, copy_sparse, create_image, logged_disk, look, plain_disk
 from crash_witness import History, Witness
-from machine import RESUMED, WAIT_S
+from machine import RESUMED, ROOT, WAIT_S
+
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from launcher.write_log import BLOCK, Disk, cuts_of, read_log, without_flushes  # noqa: E402
 
 STATES = 600
 STATES_SOAK = 25000
@@ -137,7 +140,7 @@ class Replay:
 
     def name(self, cut, variant):
         """How to get the present state again."""
-        return (f"systest/crash_log.py state {self.recording.log} {self.recording.base} {cut} {variant} OUT "
+        return (f"tools/launcher/write_log.py state {self.recording.log} {self.recording.base} {cut} {variant} OUT "
                 f"--seed {self.seed}")
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Disks as a power cut would have left them, from the log of a real run.
 
-    crash_log.py list LOG                                       what the log holds
-    crash_log.py state LOG BASE CUT VARIANT OUT [--seed N]      one state, as a test named it
+    write_log.py list LOG                                       what the log holds
+    write_log.py state LOG BASE CUT VARIANT OUT [--seed N]      one state, as a test named it
 
 QEMU's blklogwrites driver appends every write and flush to a log in the format of dm-log-writes: a block that says what
 the file is, then entries, each a block that describes it and the data. The format's numbers are little-endian, its
