@@ -215,7 +215,7 @@ def test_wrong_word_of_another_command_is_named(arguments, words):
     assert words in refused(*arguments, status=2)
 
 
-@pytest.mark.parametrize("command", ["run", "image", "image pin", "test", "bench", "bench paging", "bench snapshot",
+@pytest.mark.parametrize("command", ["run", "torture", "image", "image pin", "test", "bench", "bench paging", "bench snapshot",
                                      "bench vm_map", "build", "setup", "clean"])
 def test_command_explains_itself(command):
     words = command.split()

@@ -76,6 +76,8 @@ ELSEWHERE = {
     "tools/screens.py build docs/pictures": "test_screens.py::test_screens_are_photographed",
     "git apply docs/examples/system-call.patch": "test_examples.py::test_example_applies_builds_and_passes",
     "build/hosttest/proc_memory_test": "test_examples.py::test_example_applies_builds_and_passes",
+    "./eidolon torture -- ./prog": "test_torture.py::test_program_that_stands_cuts_is_said_to",
+    "./eidolon torture --kills 30 -- ./prog 100": "test_torture.py::test_program_that_stands_cuts_is_said_to",
     "./eidolon bench paging --simulate": "test_bench.py::test_paging_plots_have_every_line_and_say_what_it_is",
 }
 
@@ -87,7 +89,7 @@ NAME = re.compile(r"eidolon ([a-z]+)")
 
 REASONS = {
     "eidolon web": "the name of a command", "eidolon image": "the name of a command", "eidolon demo": "the name of a command",
-    "./eidolon web": "it serves until it is told to end; what it serves is tested by test_web.py",
+    "./eidolon torture": "the name of a command", "./eidolon web": "it serves until it is told to end; what it serves is tested by test_web.py",
     "ctest --test-dir build -R NAME": "a pattern", "./eidolon test system -k WORDS": "a pattern",
     "git apply -R docs/examples/system-call.patch": "there and back: git's affair",
     "./eidolon test": THE_TESTS, "./eidolon test host": THE_TESTS, "./eidolon test system": THE_TESTS, "./eidolon test web": THE_TESTS,

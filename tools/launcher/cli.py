@@ -5,18 +5,19 @@ import argparse
 import os
 import sys
 
-from launcher import bench, build, demo, image, machine, packages, run, test, web
+from launcher import bench, build, demo, image, machine, packages, run, test, torture, web
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, STATUS_USAGE, Failure, UsageFailure, alike, reason, say, spoken, version
 
 STATUS_INTERRUPTED = 130
 STATUS_PIPE = 141
-WITHOUT_SOURCES = ("run", "image", "help", "--version")  # what works where Eidolon was installed
+WITHOUT_SOURCES = ("run", "torture", "image", "help", "--version")  # what works where Eidolon was installed
 
 OVERVIEW = """\
 usage: ./eidolon COMMAND [OPTIONS]
 
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
   demo                                  see it: programs side by side, and a key that pulls the plug
+  torture [OPTIONS] -- PROGRAM [ARG...] find out whether a program of yours stands power cuts
   image COMMAND FILE ...                look into an image, check it, name its generations
   web [OPTIONS]                         the same in a browser: build the page and serve it to this machine
   test [all|host|system|mutants|...]    run the tests
@@ -73,19 +74,36 @@ def join_values(arguments, names):
     return joined
 
 
-def command_run(arguments):
-    words = []
-    if "--" in arguments:
-        split = arguments.index("--")
-        arguments, words = arguments[:split], arguments[split + 1:]
-        if not words:
-            raise UsageFailure("-- is followed by a program")
-    options = parser("run", run.DESCRIPTION, run.EPILOG, "./eidolon run [OPTIONS] [-- PROGRAM [ARG...]]")
-    run.add_options(options)
-    parsed, rest = options.parse_known_args(join_values(arguments, run.OPTIONS_OF_WORDS))
+def split_words(arguments):
+    """The options of a command, and after -- the program with its arguments."""
+    if "--" not in arguments:
+        return arguments, []
+    split = arguments.index("--")
+    if not arguments[split + 1:]:
+        raise UsageFailure("-- is followed by a program")
+    return arguments[:split], arguments[split + 1:]
+
+
+def parse_options(options, arguments):
+    """Those of a command whose program is named after --."""
+    parsed, rest = options.parse_known_args(arguments)
     if rest:
         options.error(options.unknown(rest[0]) + ("" if rest[0].startswith("-") else "; a program is named after --"))
-    return run.command(parsed, words)
+    return parsed
+
+
+def command_run(arguments):
+    arguments, words = split_words(arguments)
+    options = parser("run", run.DESCRIPTION, run.EPILOG, "./eidolon run [OPTIONS] [-- PROGRAM [ARG...]]")
+    run.add_options(options)
+    return run.command(parse_options(options, join_values(arguments, run.OPTIONS_OF_WORDS)), words)
+
+
+def command_torture(arguments):
+    arguments, words = split_words(arguments)
+    options = parser("torture", torture.DESCRIPTION, torture.EPILOG, "./eidolon torture [OPTIONS] -- PROGRAM [ARG...]")
+    torture.add_options(options)
+    return torture.command(parse_options(options, arguments), words)
 
 
 def command_image(arguments):
@@ -157,7 +175,7 @@ def command_version(arguments):
 
 HELP = ("help", "--help", "-h")
 COMMANDS = {
-    "run": command_run, "demo": command_demo, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
+    "run": command_run, "torture": command_torture, "demo": command_demo, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
     "setup": command_setup, "clean": command_clean, "help": command_help, "--version": command_version,
 }
 

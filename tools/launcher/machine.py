@@ -52,13 +52,17 @@ def has_display():
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def disk_arguments(path, kind, connection, folder):
+def disk_arguments(path, kind, connection, folder, write_log=None):
     if remote.is_remote(path):
         file = remote.connected_node(path, connection)
     else:
         file = {"driver": "file", "filename": name_for_qemu(path, folder), "locking": "on", "aio": "threads",
                 "cache": {"direct": False, "no-flush": False}}
-    blockdev = {"driver": "raw", "node-name": "image", "cache": {"direct": False, "no-flush": False}, "file": file}
+    blockdev = {"driver": "raw", "cache": {"direct": False, "no-flush": False}, "file": file}
+    if write_log:
+        blockdev = {"driver": "blklogwrites", "file": blockdev,
+                    "log": {"driver": "file", "filename": os.path.abspath(write_log), "cache": {"no-flush": True}}}
+    blockdev["node-name"] = "image"
     device = {"virtio": "virtio-blk-pci,drive=image", "ata": "ide-hd,drive=image,bus=ide.0,unit=0"}[kind]
     return ["-blockdev", json.dumps(blockdev), "-device", device + ",werror=enospc,rerror=report"]
 
@@ -82,7 +86,7 @@ def arguments(options, log, boot_arguments, folder, connection=None):
               "std", "-no-reboot", *display_arguments(options.headless),
               "-chardev", f"file,id=log,path={log.replace(',', ',,')}",
               "-device", "isa-debugcon,iobase=0xe9,chardev=log", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-              *disk_arguments(options.image, options.disk, connection, folder), *boot_arguments]
+              *disk_arguments(options.image, options.disk, connection, folder, options.write_log), *boot_arguments]
     if options.icount:
         result += ["-icount", "shift=0,sleep=off"]
     if options.pidfile:

@@ -125,6 +125,7 @@ def add_options(parser):
     add("--kernel-options", metavar="WORDS", type=kernel_words, default=[],
         help="passed on to the kernel; kernel/options.h lists them")
     add("--log", metavar="FILE", help="keep the kernel's log there")
+    add("--write-log", metavar="FILE", help="log every write and flush of the disk there, as dm-log-writes does")
     add("--qemu", metavar="ARGS", type=shell_words, default=[], help="passed on to QEMU")
 
 
@@ -151,6 +152,8 @@ def check(options, words):
         program.command_line(words[0], words[1:])
         check_memory(words[0], options.memory)
     check_outputs(options, words)
+    if options.write_log and remote.is_remote(options.image):
+        raise UsageFailure("--write-log: the image is on a server, which does the writing; log it there")
     if not options.image:
         raise UsageFailure("--image: a file is needed, it may be a new one")
     if remote.is_remote(options.image):
@@ -178,7 +181,7 @@ def check_memory(path, memory_mib):
 def check_outputs(options, words):
     """The files that QEMU writes beside the image: it would cut whatever has their names to nothing."""
     taken = [("the image", options.image), *(("the program", word) for word in words[:1])]
-    for option, path in (("--pidfile", options.pidfile), ("--log", options.log)):
+    for option, path in (("--pidfile", options.pidfile), ("--log", options.log), ("--write-log", options.write_log)):
         if path is None:
             continue
         if path == "":
@@ -244,6 +247,9 @@ def start(options, words, folder):
         boot_arguments = boot.grub_arguments(what, folder, options.image, menu)
     log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
     connection = remote.connect(options.image) if remote.is_remote(options.image) else None
+    if options.write_log:
+        with open(options.write_log, "wb"):
+            pass  # QEMU adds to what is there
     command = machine.arguments(options, log, boot_arguments, folder, connection)
     return machine.Machine(command, log, options.image, connection).wait()
 
