@@ -17,9 +17,8 @@
 
 #include <string.h>
 
-#define AT      SPACE_AT
-#define CHLD    17u
-#define CONSOLE 0u
+#define AT   SPACE_AT
+#define CHLD 17u
 
 enum { SETPGID = 57 };
 

@@ -70,7 +70,7 @@ static void group_of_nobody(void)
 
 static void other_terminal(void)
 {
-    case_program(1)->terminal = 1;
+    case_program(1)->terminal = (struct terminal_id){1};
 }
 
 static void descriptor_flag(void)
@@ -95,7 +95,7 @@ static void second_task(void)
 
 static void file_of_another_terminal(void)
 {
-    ((struct file_record *)record_at(RECORD_FILE, case_program(1)->files[0]))->object = 2;
+    ((struct file_record *)record_at(RECORD_FILE, case_program(1)->files[0].number))->object = 2;
 }
 
 static const struct {

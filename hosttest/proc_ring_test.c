@@ -186,7 +186,7 @@ static void capacities(void)
     take(7000);
     EXPECT(4096, CALL_FCNTL64, READER, SETSIZE, 4096);
     /* what comes next lay beyond it: no boot would take the record otherwise */
-    EXPECT_IS(true, pipe_record(0)->start < pipe_record(0)->capacity);
+    EXPECT_IS(true, pipe_record((struct pipe_id){0})->start < pipe_record((struct pipe_id){0})->capacity);
     take(1000);
     put(1500);
     EXPECT(65536 * 2, CALL_FCNTL64, READER, SETSIZE, 65536 * 2);

@@ -70,7 +70,7 @@ static void note_stop(struct stop *stop)
 /* What lies in the terminal are the last bytes that it has taken: none is missing, and none there twice. */
 static void check_terminal(void)
 {
-    const struct terminal *terminal = terminal_object(0);
+    const struct terminal *terminal = terminal_object(CONSOLE);
     uint32_t first = world.taken - terminal->input_length;
 
     for (uint32_t i = 0; i < terminal->input_length; i++) {

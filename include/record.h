@@ -180,14 +180,14 @@ struct program_record {
     uint32_t umask;
     struct group_id process_group;
     struct session_id session;
-    uint32_t terminal;     /* index of the controlling terminal */
-    uint32_t image_end;    /* first address above the image: where the heap region begins */
-    uint32_t parent_waits; /* its parent is held (vfork) until it is another program or ends */
+    struct terminal_id terminal; /* the controlling one */
+    uint32_t image_end;          /* first address above the image: where the heap region begins */
+    uint32_t parent_waits;       /* its parent is held (vfork) until it is another program or ends */
     /* it owns; changes when it is cloned; 0: an ended one has none any more, one with a lender none yet */
     struct space_id space;
     char name[PROGRAM_NAME_MAX];
-    uint32_t files[PROGRAM_FILES_MAX];     /* file record indices; 0: closed */
-    uint8_t file_flags[PROGRAM_FILES_MAX]; /* FD_CLOEXEC */
+    struct file_id files[PROGRAM_FILES_MAX]; /* FILE_NONE: closed */
+    uint8_t file_flags[PROGRAM_FILES_MAX];   /* FD_CLOEXEC */
     struct signal_action actions[SIGNALS_MAX];
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
     uint32_t held;            /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
@@ -214,7 +214,7 @@ struct call_progress {
 struct task_record {
     uint32_t state; /* enum task_state */
     struct program_id program;
-    uint32_t tid;
+    struct task_id tid;
     uint32_t clear_child_tid; /* user address or 0 */
     struct registers registers;
     struct cpu_tls tls[CPU_TLS_ENTRIES];
@@ -258,8 +258,12 @@ enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FI
 struct file_record {
     uint32_t kind; /* enum file_kind */
     uint32_t references;
-    uint32_t flags;  /* as F_GETFL reports them */
-    uint32_t object; /* a terminal's or a pipe's index */
+    uint32_t flags; /* as F_GETFL reports them */
+    union {         /* what it is open on, by its kind */
+        struct terminal_id terminal;
+        struct pipe_id pipe;
+        uint32_t object; /* the number of either */
+    };
     uint64_t offset;
     uint8_t reserved[40];
 };

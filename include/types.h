@@ -69,6 +69,24 @@ struct session_id {
     uint32_t number;
 };
 
+/* A task: the first one of a program has the program's number. 0 is none. */
+struct task_id {
+    uint32_t number;
+};
+
+/* An open file, a pipe, a terminal. There is no file 0: a descriptor of it is closed. */
+struct file_id {
+    uint32_t number;
+};
+
+struct pipe_id {
+    uint32_t number;
+};
+
+struct terminal_id {
+    uint32_t number;
+};
+
 #define SPACE_SHARED ((struct space_id){0})
 #define SPACE_SYSTEM ((struct space_id){4095})
 #define SPACE_PIPES  ((struct space_id){1}) /* what is under way in pipes; no program runs in it */
@@ -78,6 +96,8 @@ struct session_id {
 #define SPACE_NONE    ((struct space_id){0}) /* of a source, or of a program without a space */
 #define PROGRAM_NONE  ((struct program_id){0})
 #define PROGRAM_FIRST ((struct program_id){1})
+#define FILE_NONE     ((struct file_id){0})
+#define CONSOLE       ((struct terminal_id){0}) /* the one terminal that there is */
 
 #define FRAME_NONE ((struct frame){0})
 #define BLOCK_NONE ((struct block){0})

@@ -105,7 +105,7 @@ static void add_task(struct core *core, const struct task_record *task)
     struct core_status status = {
         .pending = task->signal_pending[0],
         .held = task->signal_mask[0],
-        .pid = task->tid,
+        .pid = task->tid.number,
         .parent = core->program.parent.number,
         .group = core->program.process_group.number,
         .session = core->program.session.number,

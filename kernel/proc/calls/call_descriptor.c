@@ -24,7 +24,7 @@ static int32_t duplicate(const struct system_call *call, uint32_t lowest, uint8_
     if (file_of(call->program, call->arguments[0]) == NULL) {
         return -EBADF;
     }
-    uint32_t file = call->program->files[call->arguments[0]];
+    struct file_id file = call->program->files[call->arguments[0]];
     enum error error = file_install(call_change_program(call), lowest, file, flags, &descriptor);
     return error == OK ? (int32_t)descriptor : -EMFILE;
 }

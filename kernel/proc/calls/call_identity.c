@@ -31,7 +31,7 @@ int32_t call_getppid(const struct system_call *call)
 
 int32_t call_gettid(const struct system_call *call)
 {
-    return (int32_t)call->record->tid;
+    return (int32_t)call->record->tid.number;
 }
 
 /* Groups and sessions ---------------------------------------------------------------------------------------------- */

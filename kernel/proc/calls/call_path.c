@@ -14,7 +14,8 @@
 
 static int32_t open_node(const struct system_call *call, const struct node *node, uint32_t flags)
 {
-    uint32_t file, descriptor;
+    struct file_id file;
+    uint32_t descriptor;
 
     if ((flags & O_DIRECTORY) != 0 && !node_is_folder(node)) {
         return -ENOTDIR;
@@ -25,8 +26,11 @@ static int32_t open_node(const struct system_call *call, const struct node *node
     if (node->kind == FILE_FREE || file_operations_of_kind(node->kind)->path == NULL) {
         return node_is_folder(node) && (flags & O_ACCMODE) != O_RDONLY ? -EISDIR : -EACCES;
     }
-    enum error error = file_create(node->kind, (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) | O_LARGEFILE,
-                                   call->program->terminal, &file);
+    enum error error =
+        file_create(&(struct file_record){.kind = node->kind,
+                                          .flags = (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) | O_LARGEFILE,
+                                          .terminal = call->program->terminal},
+                    &file);
     if (error != OK) {
         return -ENFILE;
     }

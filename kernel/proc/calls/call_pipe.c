@@ -13,11 +13,12 @@
 #define MADE 0 /* of record->call.words: a descriptor and 1, for each end */
 
 /* The file of an end that is open; if there is none, the end is closed. May sleep. */
-static enum error create_end(uint32_t pipe, enum pipe_end end, uint32_t flags, uint32_t *out_file)
+static enum error create_end(struct pipe_id pipe, enum pipe_end end, uint32_t flags, struct file_id *out_file)
 {
     thread_may_sleep();
     uint32_t mode = end == PIPE_WRITER ? O_WRONLY : O_RDONLY;
-    enum error error = file_create(FILE_PIPE, mode | (flags & O_NONBLOCK), pipe, out_file);
+    enum error error = file_create(
+        &(struct file_record){.kind = FILE_PIPE, .flags = mode | (flags & O_NONBLOCK), .pipe = pipe}, out_file);
 
     if (error != OK) {
         pipe_close(pipe, end);
@@ -29,10 +30,10 @@ static enum error create_end(uint32_t pipe, enum pipe_end end, uint32_t flags, u
  * A pipe with both its files, which have no descriptors yet. May sleep. Both ends are opened before anything sleeps, so
  * that nobody else takes the pipe for a free one.
  */
-static enum error open_both(uint32_t flags, uint32_t files[PIPE_ENDS])
+static enum error open_both(uint32_t flags, struct file_id files[PIPE_ENDS])
 {
     thread_may_sleep();
-    uint32_t pipe;
+    struct pipe_id pipe;
     enum error error = pipe_create(&pipe);
 
     if (error != OK) {
@@ -53,7 +54,7 @@ static enum error open_both(uint32_t flags, uint32_t files[PIPE_ENDS])
 }
 
 /* Descriptors for both, noted in the call. Does not sleep. */
-static int32_t install_both(const struct system_call *call, uint32_t flags, const uint32_t files[PIPE_ENDS])
+static int32_t install_both(const struct system_call *call, uint32_t flags, const struct file_id files[PIPE_ENDS])
 {
     DOES_NOT_SLEEP();
     uint8_t descriptor_flags = (flags & O_CLOEXEC) != 0 ? FD_CLOEXEC : 0;
@@ -78,7 +79,7 @@ static int32_t install_both(const struct system_call *call, uint32_t flags, cons
 static int32_t make_pipe(const struct system_call *call, uint32_t flags)
 {
     const uint32_t *made = &call->record->call.words[MADE];
-    uint32_t files[PIPE_ENDS];
+    struct file_id files[PIPE_ENDS];
     int32_t result = 0;
 
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) != 0) {

@@ -187,16 +187,17 @@ int32_t call_kill(const struct system_call *call)
     return sent(signal_send_group_from(group, signal, &origin));
 }
 
-static int32_t send_to_task(const struct system_call *call, struct program_id program, uint32_t tid, uint32_t signal)
+static int32_t send_to_task(const struct system_call *call, struct program_id program, struct task_id tid,
+                            uint32_t signal)
 {
     struct signal_origin origin = from_caller(call, SI_TKILL);
 
-    if (signal > SIGNAL_MAX || (int32_t)tid <= 0) {
+    if (signal > SIGNAL_MAX || (int32_t)tid.number <= 0) {
         return -EINVAL;
     }
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
         struct task *task = task_at(i);
-        if (task != NULL && task->record->tid == tid &&
+        if (task != NULL && task->record->tid.number == tid.number &&
             (program.number == 0 || task->program_id.number == program.number)) {
             if (signal != 0) {
                 program_call_commit();
@@ -210,7 +211,7 @@ static int32_t send_to_task(const struct system_call *call, struct program_id pr
 
 int32_t call_tkill(const struct system_call *call)
 {
-    return send_to_task(call, PROGRAM_NONE, call->arguments[0], call->arguments[1]);
+    return send_to_task(call, PROGRAM_NONE, (struct task_id){call->arguments[0]}, call->arguments[1]);
 }
 
 int32_t call_tgkill(const struct system_call *call)
@@ -218,7 +219,8 @@ int32_t call_tgkill(const struct system_call *call)
     if ((int32_t)call->arguments[0] <= 0) {
         return -EINVAL;
     }
-    return send_to_task(call, (struct program_id){call->arguments[0]}, call->arguments[1], call->arguments[2]);
+    return send_to_task(call, (struct program_id){call->arguments[0]}, (struct task_id){call->arguments[1]},
+                        call->arguments[2]);
 }
 
 /* Returning from a handler: the result is whatever EAX was when the signal came. ----------------------------------- */

@@ -23,7 +23,7 @@ int32_t call_exit_group(const struct system_call *call)
 int32_t call_set_tid_address(const struct system_call *call)
 {
     call_change_task(call)->record->clear_child_tid = call->arguments[0];
-    return (int32_t)call->record->tid;
+    return (int32_t)call->record->tid.number;
 }
 
 int32_t call_set_robust_list(const struct system_call *call)

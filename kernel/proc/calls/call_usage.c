@@ -26,7 +26,7 @@ static uint64_t shown(uint32_t shows, const struct usage *used)
 /* Of the caller's own program. */
 static int32_t usage_of_tid(const struct system_call *call, uint32_t tid, struct usage *out)
 {
-    const struct task *task = tid == 0 ? call->task : task_find(tid);
+    const struct task *task = tid == 0 ? call->task : task_find((struct task_id){tid});
 
     if (task == NULL || task->program_id.number != call->task->program_id.number) {
         return -EINVAL;

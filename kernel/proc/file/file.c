@@ -23,28 +23,28 @@ const struct file_operations *file_operations_of_kind(uint32_t kind)
     return by_kind[kind];
 }
 
-static struct file_record *record(uint32_t index)
+static struct file_record *record(struct file_id file)
 {
-    return record_at(RECORD_FILE, index);
+    return record_at(RECORD_FILE, file.number);
 }
 
-enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file)
+enum error file_create(const struct file_record *opened, struct file_id *out_file)
 {
     thread_may_sleep();
-    uint32_t index;
+    struct file_id file;
     enum error error = record_reserve(RECORD_FILE, 1);
 
-    if (error != OK || !record_find_free(RECORD_FILE, &index)) {
+    if (error != OK || !record_find_free(RECORD_FILE, &file.number)) {
         return error != OK ? error : ERROR_NO_MEMORY;
     }
-    *record(index) = (struct file_record){.kind = kind, .flags = flags, .object = object};
-    *out_file = index;
+    *record(file) = *opened;
+    *out_file = file;
     return OK;
 }
 
 const struct file_record *file_of(const struct program_record *program, uint32_t descriptor)
 {
-    if (descriptor >= PROGRAM_FILES_MAX || program->files[descriptor] == 0) {
+    if (descriptor >= PROGRAM_FILES_MAX || program->files[descriptor].number == 0) {
         return NULL;
     }
     return record(program->files[descriptor]);
@@ -57,7 +57,7 @@ void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_
     file->flags = (file->flags & ~mask) | (flags & mask);
 }
 
-static void free_if_unreferenced(uint32_t file)
+static void free_if_unreferenced(struct file_id file)
 {
     if (record(file)->references == 0) {
         if (file_operations(record(file))->close != NULL) {
@@ -67,18 +67,18 @@ static void free_if_unreferenced(uint32_t file)
     }
 }
 
-void file_drop(uint32_t file)
+void file_drop(struct file_id file)
 {
     DOES_NOT_SLEEP();
     ASSERT(record(file)->references == 0);
     free_if_unreferenced(file);
 }
 
-enum error file_install(struct program_record *program, uint32_t lowest, uint32_t file, uint8_t flags,
+enum error file_install(struct program_record *program, uint32_t lowest, struct file_id file, uint8_t flags,
                         uint32_t *out_descriptor)
 {
     for (uint32_t descriptor = lowest; descriptor < limits_files(program); descriptor++) {
-        if (program->files[descriptor] == 0) {
+        if (program->files[descriptor].number == 0) {
             program->files[descriptor] = file;
             program->file_flags[descriptor] = flags;
             record(file)->references++;
@@ -92,10 +92,10 @@ enum error file_install(struct program_record *program, uint32_t lowest, uint32_
 
 void file_close(struct program_record *program, uint32_t descriptor)
 {
-    uint32_t file = program->files[descriptor];
+    struct file_id file = program->files[descriptor];
 
-    ASSERT(file != 0 && record(file)->references > 0);
-    program->files[descriptor] = 0;
+    ASSERT(file.number != 0 && record(file)->references > 0);
+    program->files[descriptor] = FILE_NONE;
     program->file_flags[descriptor] = 0;
     record(file)->references--;
     free_if_unreferenced(file);
@@ -104,7 +104,7 @@ void file_close(struct program_record *program, uint32_t descriptor)
 void file_close_all(struct program_record *program)
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
-        if (program->files[descriptor] != 0) {
+        if (program->files[descriptor].number != 0) {
             file_close(program, descriptor);
         }
     }
@@ -115,17 +115,19 @@ void file_share_all(struct program_record *program, const struct program_record 
     memcpy(program->files, from->files, sizeof(program->files));
     memcpy(program->file_flags, from->file_flags, sizeof(program->file_flags));
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
-        if (program->files[descriptor] != 0) {
+        if (program->files[descriptor].number != 0) {
             record(program->files[descriptor])->references++;
         }
     }
 }
 
-enum error file_open_terminal(struct program_record *program, uint32_t terminal)
+enum error file_open_terminal(struct program_record *program, struct terminal_id terminal)
 {
     thread_may_sleep();
-    uint32_t file, descriptor;
-    enum error error = file_create(FILE_TERMINAL, O_RDWR | O_LARGEFILE, terminal, &file);
+    struct file_id file;
+    uint32_t descriptor;
+    enum error error = file_create(
+        &(struct file_record){.kind = FILE_TERMINAL, .flags = O_RDWR | O_LARGEFILE, .terminal = terminal}, &file);
 
     for (uint32_t i = 0; i < 3 && error == OK; i++) {
         error = file_install(program, i, file, 0, &descriptor);
@@ -135,9 +137,9 @@ enum error file_open_terminal(struct program_record *program, uint32_t terminal)
 
 /* After a boot ----------------------------------------------------------------------------------------------------- */
 
-static bool is_sound(uint32_t file)
+static bool is_sound(struct file_id file)
 {
-    if (file >= record_committed(RECORD_FILE)) {
+    if (file.number >= record_committed(RECORD_FILE)) {
         return false;
     }
     const struct file_record *found = record(file);
@@ -151,13 +153,13 @@ static bool is_sound(uint32_t file)
 static enum error count_descriptors(const struct program_record *program, struct program_id id)
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
-        uint32_t file = program->files[descriptor];
-        if (file == 0) {
+        struct file_id file = program->files[descriptor];
+        if (file.number == 0) {
             continue;
         }
         if (!is_sound(file)) {
             log_line("file: descriptor %u of program %u names record %u, which is not sound", descriptor, id.number,
-                     file);
+                     file.number);
             return ERROR_FORMAT_DAMAGED;
         }
         record(file)->references++;
@@ -167,7 +169,7 @@ static enum error count_descriptors(const struct program_record *program, struct
 
 enum error file_resume(void)
 {
-    for (uint32_t file = 1; file < record_committed(RECORD_FILE); file++) {
+    for (struct file_id file = {1}; file.number < record_committed(RECORD_FILE); file.number++) {
         if (record(file)->kind != FILE_FREE) {
             record(file)->references = 0;
         }
@@ -180,7 +182,7 @@ enum error file_resume(void)
         }
     }
     enum error error = pipe_resume();
-    for (uint32_t file = 1; error == OK && file < record_committed(RECORD_FILE); file++) {
+    for (struct file_id file = {1}; error == OK && file.number < record_committed(RECORD_FILE); file.number++) {
         if (record(file)->kind != FILE_FREE && record(file)->references == 0) {
             memset(record(file), 0, sizeof(struct file_record));
         } else if (record(file)->kind != FILE_FREE && file_operations(record(file))->reopen != NULL) {

@@ -17,14 +17,14 @@
 
 /*
  * Open something: a file record with no reference yet.
- * - flags: as F_GETFL reports them; object: a terminal's or a pipe's index; a pipe's end is opened by the caller and
- *   closed with the file.
+ * - opened: its kind, its flags, and its terminal or pipe. A pipe's end is opened by the caller and closed with the
+ *   file.
  * - may sleep before it changes anything. ERROR_NO_MEMORY: the table is full.
  */
-MUST_CHECK enum error file_create(enum file_kind kind, uint32_t flags, uint32_t object, uint32_t *out_file);
+MUST_CHECK enum error file_create(const struct file_record *opened, struct file_id *out_file);
 
 /* Undo file_create(), for a file that was never installed. Does not sleep. */
-void file_drop(uint32_t file);
+void file_drop(struct file_id file);
 
 /* The open file of a descriptor, or NULL when it is closed or no descriptor at all. */
 const struct file_record *file_of(const struct program_record *program, uint32_t descriptor);
@@ -36,7 +36,7 @@ void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_
  * Give the lowest closed descriptor at or above `lowest` to a file record.
  * - ERROR_NO_SPACE: the program has as many open as its limit allows. A record without references is then free again.
  */
-MUST_CHECK enum error file_install(struct program_record *program, uint32_t lowest, uint32_t file, uint8_t flags,
+MUST_CHECK enum error file_install(struct program_record *program, uint32_t lowest, struct file_id file, uint8_t flags,
                                    uint32_t *out_descriptor);
 
 /* Close a descriptor that is open; the last one frees the record. */
@@ -47,7 +47,7 @@ void file_close_all(struct program_record *program);
 void file_share_all(struct program_record *program, const struct program_record *from);
 
 /* Descriptors 0, 1 and 2 of a new program: the terminal. May sleep. ERROR_NO_MEMORY. */
-MUST_CHECK enum error file_open_terminal(struct program_record *program, uint32_t terminal);
+MUST_CHECK enum error file_open_terminal(struct program_record *program, struct terminal_id terminal);
 
 /* After a boot: verify FILE-1 over all programs that are alive. ERROR_FORMAT_DAMAGED; the log names the record. */
 MUST_CHECK enum error file_resume(void);

@@ -24,7 +24,7 @@ static enum pipe_end end_of(const struct file_record *file)
 
 #define TURN_BYTES (64u * 1024u) /* between two chances for others to run */
 
-static int32_t wait_for_change(const struct system_call *call, uint32_t pipe, enum pipe_end end)
+static int32_t wait_for_change(const struct system_call *call, struct pipe_id pipe, enum pipe_end end)
 {
     if (task_has_signal(call->task)) {
         return call->record->call.done == 0 ? call_interrupted(call) : -EINTR;
@@ -40,7 +40,8 @@ static uint32_t least(uint32_t a, uint32_t b)
 
 /* A piece of a transfer: so many bytes at an address of the program's. */
 struct piece {
-    uint32_t pipe, address, length;
+    struct pipe_id pipe;
+    uint32_t address, length;
     const struct system_call *call;
 };
 
@@ -139,7 +140,7 @@ static int32_t read_pipe(const struct system_call *call, const struct file_recor
                          uint32_t offset)
 {
     const uint32_t *done = &call->record->call.done;
-    uint32_t pipe = file->object;
+    struct pipe_id pipe = file->pipe;
     int32_t result = 0;
 
     while (result == 0 && *done < offset + length) {
@@ -160,7 +161,7 @@ static int32_t read_pipe(const struct system_call *call, const struct file_recor
 }
 
 /* How many of the bytes that are left can be written now: a short write goes in whole or not at all. */
-static uint32_t writable_length(uint32_t pipe, uint32_t left, bool is_begun)
+static uint32_t writable_length(struct pipe_id pipe, uint32_t left, bool is_begun)
 {
     uint32_t room = pipe_room(pipe);
 
@@ -171,7 +172,7 @@ static int32_t write_pipe(const struct system_call *call, const struct file_reco
                           uint32_t length, uint32_t offset)
 {
     const uint32_t *done = &call->record->call.done;
-    uint32_t pipe = file->object;
+    struct pipe_id pipe = file->pipe;
     int32_t result = 0;
 
     while (result == 0 && *done < offset + length) {
@@ -193,7 +194,7 @@ static int32_t write_pipe(const struct system_call *call, const struct file_reco
 
 static int32_t pipe_size(const struct file_record *file)
 {
-    return (int32_t)pipe_capacity(file->object);
+    return (int32_t)pipe_capacity(file->pipe);
 }
 
 static int32_t set_pipe_size(const struct file_record *file, uint32_t bytes)
@@ -209,13 +210,13 @@ static int32_t set_pipe_size(const struct file_record *file, uint32_t bytes)
     if (capacity > PIPE_CAPACITY_MAX) {
         return -EPERM;
     }
-    enum error error = pipe_set_capacity(file->object, capacity);
+    enum error error = pipe_set_capacity(file->pipe, capacity);
     return error == OK ? (int32_t)capacity : system_call_errno(error);
 }
 
 static uint32_t pipe_events(const struct system_call *call, const struct file_record *file)
 {
-    uint32_t pipe = file->object;
+    struct pipe_id pipe = file->pipe;
 
     (void)call;
     if (end_of(file) == PIPE_READER) {
@@ -227,30 +228,30 @@ static uint32_t pipe_events(const struct system_call *call, const struct file_re
 static bool watch_pipe(const struct file_record *file, uint32_t events, struct watch *watch, struct watcher *watcher)
 {
     (void)events;
-    pipe_watch(file->object, end_of(file), watch, watcher);
+    pipe_watch(file->pipe, end_of(file), watch, watcher);
     return true;
 }
 
 static int32_t control_pipe(const struct file_record *file, uint32_t request, uint32_t argument)
 {
-    uint32_t length = pipe_length(file->object);
+    uint32_t length = pipe_length(file->pipe);
 
     return request == FIONREAD ? copy_out(argument, &length, sizeof(length)) : -ENOTTY;
 }
 
 static bool pipe_is_sound(const struct file_record *file)
 {
-    return record_is_present(RECORD_PIPE, file->object);
+    return record_is_present(RECORD_PIPE, file->pipe.number);
 }
 
 static void reopen_pipe(const struct file_record *file)
 {
-    pipe_open(file->object, end_of(file));
+    pipe_open(file->pipe, end_of(file));
 }
 
 static void close_pipe(const struct file_record *file)
 {
-    pipe_close(file->object, end_of(file));
+    pipe_close(file->pipe, end_of(file));
 }
 
 const struct file_operations file_pipe_operations = {

@@ -36,14 +36,14 @@ static int32_t write_piece(const struct system_call *call, const struct file_rec
     if (error != OK) {
         return system_call_errno(error);
     }
-    uint32_t taken = terminal_write(file->object, range.address, length);
+    uint32_t taken = terminal_write(file->terminal, range.address, length);
     call_progress(call)->done += taken;
     user_release(&range);
     call_let_others_run();
     if (taken > 0) {
         return 0;
     }
-    return (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for(call, terminal_wait_writable(file->object));
+    return (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for(call, terminal_wait_writable(file->terminal));
 }
 
 /*
@@ -72,14 +72,14 @@ static int32_t wait_readable(const struct system_call *call, const struct file_r
     if (task_has_signal(call->task)) {
         return call_interrupted(call);
     }
-    uint64_t limit_ns = terminal_read_limit_ns(file->object);
+    uint64_t limit_ns = terminal_read_limit_ns(file->terminal);
     if (limit_ns != 0) {
         if (call->record->call.deadline_ns == 0) {
             call_progress(call)->deadline_ns = time_monotonic_ns() + limit_ns;
         }
         deadline = time_boot_deadline_ns(call->record->call.deadline_ns);
     }
-    return wait_for(call, terminal_wait_readable(file->object, call->task->program_id, deadline));
+    return wait_for(call, terminal_wait_readable(file->terminal, call->task->program_id, deadline));
 }
 
 static int32_t read_terminal(const struct system_call *call, const struct file_record *file, uint32_t base,
@@ -96,7 +96,7 @@ static int32_t read_terminal(const struct system_call *call, const struct file_r
         if (error != OK) {
             return system_call_errno(error);
         }
-        error = terminal_read(file->object, call->task->program_id, range.address, piece, &taken);
+        error = terminal_read(file->terminal, call->task->program_id, range.address, piece, &taken);
         user_release(&range);
         if (error != ERROR_BUSY) {
             return error == OK ? (int32_t)taken : system_call_errno(error);
@@ -116,26 +116,26 @@ static int32_t read_terminal(const struct system_call *call, const struct file_r
 
 static uint32_t terminal_events(const struct system_call *call, const struct file_record *file)
 {
-    return (terminal_is_readable(file->object, call->task->program_id) ? FILE_READABLE : 0u) |
-           (terminal_is_writable(file->object) ? FILE_WRITABLE : 0u);
+    return (terminal_is_readable(file->terminal, call->task->program_id) ? FILE_READABLE : 0u) |
+           (terminal_is_writable(file->terminal) ? FILE_WRITABLE : 0u);
 }
 
 /* Room for output, which interrupts make, tells nobody. */
 static bool watch_terminal(const struct file_record *file, uint32_t events, struct watch *watch,
                            struct watcher *watcher)
 {
-    terminal_watch(file->object, watch, watcher);
+    terminal_watch(file->terminal, watch, watcher);
     return (events & FILE_WRITABLE) == 0;
 }
 
 static int32_t control_terminal(const struct file_record *file, uint32_t request, uint32_t argument)
 {
-    return terminal_ioctl(file->object, request, argument);
+    return terminal_ioctl(file->terminal, request, argument);
 }
 
 static bool terminal_is_sound(const struct file_record *file)
 {
-    return file->object < TERMINALS_MAX;
+    return file->terminal.number < TERMINALS_MAX;
 }
 
 const struct file_operations file_terminal_operations = {

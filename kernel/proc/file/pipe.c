@@ -14,52 +14,53 @@
 
 static uint32_t used[PIPES_MAX / WORD_PIPES]; /* one bit for each pipe, as `is_used` */
 
-static bool has_ends(uint32_t pipe)
+static bool has_ends(struct pipe_id pipe)
 {
     return pipe_has(pipe, PIPE_READER) || pipe_has(pipe, PIPE_WRITER);
 }
 
-static void set_used(uint32_t pipe, bool is_used)
+static void set_used(struct pipe_id pipe, bool is_used)
 {
-    uint32_t bit = 1u << (pipe % WORD_PIPES);
+    uint32_t bit = 1u << (pipe.number % WORD_PIPES);
+    uint32_t *word = &used[pipe.number / WORD_PIPES];
 
     pipe_at(pipe)->is_used = is_used;
-    used[pipe / WORD_PIPES] = is_used ? used[pipe / WORD_PIPES] | bit : used[pipe / WORD_PIPES] & ~bit;
+    *word = is_used ? *word | bit : *word & ~bit;
 }
 
-/* PIPES_MAX: there is none. */
-static uint32_t find_free(void)
+/* Number PIPES_MAX: there is none. */
+static struct pipe_id find_free(void)
 {
     for (uint32_t word = 0; word < PIPES_MAX / WORD_PIPES; word++) {
         if (used[word] != UINT32_MAX) {
-            return word * WORD_PIPES + (uint32_t)__builtin_ctz(~used[word]);
+            return (struct pipe_id){word * WORD_PIPES + (uint32_t)__builtin_ctz(~used[word])};
         }
     }
-    return PIPES_MAX;
+    return (struct pipe_id){PIPES_MAX};
 }
 
 /* Nobody is to find anything in it; what its pages hold is nobody's. */
-static void clear(uint32_t pipe)
+static void clear(struct pipe_id pipe)
 {
     pipe_record(pipe)->start = 0;
     pipe_record(pipe)->length = 0;
     pipe_record(pipe)->capacity = PIPE_CAPACITY;
 }
 
-enum error pipe_create(uint32_t *out_pipe)
+enum error pipe_create(struct pipe_id *out_pipe)
 {
     thread_may_sleep();
-    uint32_t pipe;
+    struct pipe_id pipe;
 
     for (;;) {
         pipe = find_free();
-        if (pipe == PIPES_MAX) {
+        if (pipe.number == PIPES_MAX) {
             return ERROR_NO_MEMORY;
         }
-        if (record_is_present(RECORD_PIPE, pipe)) {
+        if (record_is_present(RECORD_PIPE, pipe.number)) {
             break;
         }
-        enum error error = record_commit(RECORD_PIPE, pipe + 1);
+        enum error error = record_commit(RECORD_PIPE, pipe.number + 1);
         if (error != OK) {
             return error;
         }
@@ -76,13 +77,13 @@ static enum pipe_end other_end(enum pipe_end end)
     return end == PIPE_READER ? PIPE_WRITER : PIPE_READER;
 }
 
-void pipe_open(uint32_t pipe, enum pipe_end end)
+void pipe_open(struct pipe_id pipe, enum pipe_end end)
 {
     set_used(pipe, true);
     pipe_record(pipe)->ends[end]++;
 }
 
-void pipe_close(uint32_t pipe, enum pipe_end end)
+void pipe_close(struct pipe_id pipe, enum pipe_end end)
 {
     ASSERT(pipe_record(pipe)->ends[end] > 0);
     pipe_record(pipe)->ends[end]--;
@@ -122,9 +123,9 @@ static bool is_untouched(const struct pipe_record *record)
 
 enum error pipe_resume(void)
 {
-    for (uint32_t pipe = 0; pipe < record_committed(RECORD_PIPE); pipe++) {
+    for (struct pipe_id pipe = {0}; pipe.number < record_committed(RECORD_PIPE); pipe.number++) {
         if (!is_sound(pipe_record(pipe)) && !is_untouched(pipe_record(pipe))) {
-            log_line("pipe: record %u is not sound", pipe);
+            log_line("pipe: record %u is not sound", pipe.number);
             return ERROR_FORMAT_DAMAGED;
         }
         if (has_ends(pipe)) {
@@ -136,8 +137,8 @@ enum error pipe_resume(void)
 
 void pipe_resumed(void)
 {
-    for (uint32_t pipe = 0; pipe < record_committed(RECORD_PIPE); pipe++) {
-        if (record_is_present(RECORD_PIPE, pipe) && (!has_ends(pipe) || is_untouched(pipe_record(pipe)))) {
+    for (struct pipe_id pipe = {0}; pipe.number < record_committed(RECORD_PIPE); pipe.number++) {
+        if (record_is_present(RECORD_PIPE, pipe.number) && (!has_ends(pipe) || is_untouched(pipe_record(pipe)))) {
             clear(pipe);
         }
         if (pipe_length(pipe) == 0) {

@@ -36,35 +36,35 @@ enum pipe_end { PIPE_READER, PIPE_WRITER, PIPE_ENDS };
  * An empty pipe without ends: it is the caller's until the caller sleeps. May sleep first. ERROR_NO_MEMORY: there are
  * PIPES_MAX, or there is no room for their records.
  */
-MUST_CHECK enum error pipe_create(uint32_t *out_pipe);
+MUST_CHECK enum error pipe_create(struct pipe_id *out_pipe);
 
 /* An end is opened, or is closed for good. Neither sleeps. */
-void pipe_open(uint32_t pipe, enum pipe_end end);
-void pipe_close(uint32_t pipe, enum pipe_end end);
+void pipe_open(struct pipe_id pipe, enum pipe_end end);
+void pipe_close(struct pipe_id pipe, enum pipe_end end);
 
-static inline struct pipe_record *pipe_record(uint32_t pipe)
+static inline struct pipe_record *pipe_record(struct pipe_id pipe)
 {
-    return record_at(RECORD_PIPE, pipe);
+    return record_at(RECORD_PIPE, pipe.number);
 }
 
 /* Whether anybody has this end open. */
-static inline bool pipe_has(uint32_t pipe, enum pipe_end end)
+static inline bool pipe_has(struct pipe_id pipe, enum pipe_end end)
 {
     return pipe_record(pipe)->ends[end] > 0;
 }
 
 /* Bytes that can be read, the room for bytes to be written, and both together. */
-static inline uint32_t pipe_length(uint32_t pipe)
+static inline uint32_t pipe_length(struct pipe_id pipe)
 {
     return pipe_record(pipe)->length;
 }
 
-static inline uint32_t pipe_capacity(uint32_t pipe)
+static inline uint32_t pipe_capacity(struct pipe_id pipe)
 {
     return pipe_record(pipe)->capacity;
 }
 
-static inline uint32_t pipe_room(uint32_t pipe)
+static inline uint32_t pipe_room(struct pipe_id pipe)
 {
     return pipe_capacity(pipe) - pipe_length(pipe);
 }
@@ -73,11 +73,11 @@ static inline uint32_t pipe_room(uint32_t pipe)
  * Take or give `length` bytes, all of them or none: at most PIPE_PIECE, and what there is, or is room for. Neither
  * sleeps. False: the pages are not there, pipe_hold() is due first.
  */
-MUST_CHECK bool pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length);
-MUST_CHECK bool pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length);
+MUST_CHECK bool pipe_read(struct pipe_id pipe, uint8_t *bytes, uint32_t length);
+MUST_CHECK bool pipe_write(struct pipe_id pipe, const uint8_t *bytes, uint32_t length);
 
 /* The part of `length` bytes to be taken or given next that lies in one page of the ring. */
-uint32_t pipe_part(uint32_t pipe, enum pipe_end end, uint32_t length);
+uint32_t pipe_part(struct pipe_id pipe, enum pipe_end end, uint32_t length);
 
 /*
  * Have the pages there that the next bytes are read from or written to, until pipe_let_go().
@@ -86,26 +86,27 @@ uint32_t pipe_part(uint32_t pipe, enum pipe_end end, uint32_t length);
  */
 #define PIPE_HOLD_PAGES (PIPE_PIECE / PAGE_SIZE + 1u)
 struct pipe_hold {
-    uint32_t pipe, count;
+    struct pipe_id pipe;
+    uint32_t count;
     struct gpn pages[PIPE_HOLD_PAGES];
 };
-MUST_CHECK enum error pipe_hold(struct pipe_hold *hold, uint32_t pipe, enum pipe_end end, uint32_t length);
+MUST_CHECK enum error pipe_hold(struct pipe_hold *hold, struct pipe_id pipe, enum pipe_end end, uint32_t length);
 void pipe_let_go(struct pipe_hold *hold);
 
 /*
  * Give a pipe another capacity, of which PIPE-2 holds. What is in it stays.
  * - may sleep, and has changed nothing then. ERROR_BUSY: more is in it. Else as pipe_hold().
  */
-MUST_CHECK enum error pipe_set_capacity(uint32_t pipe, uint32_t capacity);
+MUST_CHECK enum error pipe_set_capacity(struct pipe_id pipe, uint32_t capacity);
 
 /*
  * Sleep until an end may go on: there is something to read or room to write, or the other end is closed.
  * ERROR_INTERRUPTED.
  */
-MUST_CHECK enum error pipe_wait(uint32_t pipe, enum pipe_end end);
+MUST_CHECK enum error pipe_wait(struct pipe_id pipe, enum pipe_end end);
 
 /* Watch for the same (watch.h). The caller ends it. */
-void pipe_watch(uint32_t pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher);
+void pipe_watch(struct pipe_id pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher);
 
 /* What the fault path may do with a page of SPACE_PIPES. */
 struct vm_allowance;

@@ -53,13 +53,13 @@ static uint32_t part_in_page(uint32_t at, uint32_t length)
     return least(length, PAGE_SIZE - (at & PAGE_MASK));
 }
 
-uint32_t pipe_part(uint32_t pipe, enum pipe_end end, uint32_t length)
+uint32_t pipe_part(struct pipe_id pipe, enum pipe_end end, uint32_t length)
 {
     return part_in_page(position(pipe_record(pipe), end), length);
 }
 
 /* The content of the pages that `length` bytes from a place on lie in, in order; false: one is not there. */
-static bool find_pages(uint32_t pipe, uint32_t at, uint32_t length, enum pmap_access access,
+static bool find_pages(struct pipe_id pipe, uint32_t at, uint32_t length, enum pmap_access access,
                        uint8_t *pages[PIPE_HOLD_PAGES])
 {
     uint32_t mask = pipe_record(pipe)->capacity - 1;
@@ -76,7 +76,7 @@ static bool find_pages(uint32_t pipe, uint32_t at, uint32_t length, enum pmap_ac
     return true;
 }
 
-bool pipe_read(uint32_t pipe, uint8_t *bytes, uint32_t length)
+bool pipe_read(struct pipe_id pipe, uint8_t *bytes, uint32_t length)
 {
     DOES_NOT_SLEEP();
     struct pipe_record *record = pipe_record(pipe);
@@ -112,7 +112,7 @@ static void note_pages(struct pipe_record *record, uint32_t at, uint32_t length)
     }
 }
 
-bool pipe_write(uint32_t pipe, const uint8_t *bytes, uint32_t length)
+bool pipe_write(struct pipe_id pipe, const uint8_t *bytes, uint32_t length)
 {
     DOES_NOT_SLEEP();
     struct pipe_record *record = pipe_record(pipe);
@@ -168,7 +168,7 @@ static enum error open_all(const struct pipe_hold *hold, enum pmap_access access
     return error;
 }
 
-enum error pipe_hold(struct pipe_hold *hold, uint32_t pipe, enum pipe_end end, uint32_t length)
+enum error pipe_hold(struct pipe_hold *hold, struct pipe_id pipe, enum pipe_end end, uint32_t length)
 {
     thread_may_sleep();
     enum pmap_access access = end == PIPE_READER ? PMAP_READ : PMAP_WRITE;
@@ -216,7 +216,7 @@ void pipe_let_go(struct pipe_hold *hold)
 /* Another capacity ------------------------------------------------------------------------------------------------- */
 
 /* Copy part of a page of the ring to the same place in another one, in which nothing of the pipe's lies there. */
-static enum error move_part(uint32_t pipe, uint32_t from, uint32_t to, uint32_t length)
+static enum error move_part(struct pipe_id pipe, uint32_t from, uint32_t to, uint32_t length)
 {
     struct pipe_hold source = {.count = 0}, target = {.count = 0};
     enum error error = wire(&source, pipe_page(pipe, from >> PAGE_SHIFT), PMAP_READ);
@@ -244,7 +244,7 @@ static enum error move_part(uint32_t pipe, uint32_t from, uint32_t to, uint32_t 
  * well. As both are powers of two and the smaller one holds all bytes, no byte's new place is where another one is now:
  * so the ring is right as it was until the capacity changes.
  */
-static enum error move_bytes(uint32_t pipe, uint32_t capacity)
+static enum error move_bytes(struct pipe_id pipe, uint32_t capacity)
 {
     struct pipe_record *record = pipe_record(pipe);
     enum error error = OK;
@@ -264,7 +264,7 @@ static enum error move_bytes(uint32_t pipe, uint32_t capacity)
     return error;
 }
 
-enum error pipe_set_capacity(uint32_t pipe, uint32_t capacity)
+enum error pipe_set_capacity(struct pipe_id pipe, uint32_t capacity)
 {
     thread_may_sleep();
     struct pipe_record *record = pipe_record(pipe);

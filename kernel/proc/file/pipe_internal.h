@@ -22,16 +22,16 @@ struct pipe {
     bool is_locked, is_used, is_listed;
 };
 
-struct pipe *pipe_at(uint32_t pipe);
+struct pipe *pipe_at(struct pipe_id pipe);
 
 /* All who wait at an end look again. */
-void pipe_wake(uint32_t pipe, enum pipe_end end);
+void pipe_wake(struct pipe_id pipe, enum pipe_end end);
 
 /* PIPE-4. Locking and waiting for it sleep, and answer ERROR_INTERRUPTED only if the program is about to end. */
-MUST_CHECK enum error pipe_lock(uint32_t pipe);
-MUST_CHECK enum error pipe_wait_unlocked(uint32_t pipe);
-bool pipe_try_lock(uint32_t pipe);
-void pipe_unlock(uint32_t pipe);
+MUST_CHECK enum error pipe_lock(struct pipe_id pipe);
+MUST_CHECK enum error pipe_wait_unlocked(struct pipe_id pipe);
+bool pipe_try_lock(struct pipe_id pipe);
+void pipe_unlock(struct pipe_id pipe);
 
 /*
  * Where in SPACE_PIPES page `index` of a pipe's ring is: its first pages, all there are as long as nobody asks for
@@ -41,16 +41,17 @@ void pipe_unlock(uint32_t pipe);
 #define PIPE_FAR_PAGES  (PIPE_CAPACITY_MAX / PAGE_SIZE - PIPE_NEAR_PAGES)
 #define PIPE_NEAR_START (USER_START >> PAGE_SHIFT)
 #define PIPE_FAR_START  (PIPE_NEAR_START + PIPES_MAX * PIPE_NEAR_PAGES)
-static inline struct gpn pipe_page(uint32_t pipe, uint32_t index)
+static inline struct gpn pipe_page(struct pipe_id pipe, uint32_t index)
 {
-    uint32_t number = index < PIPE_NEAR_PAGES ? PIPE_NEAR_START + pipe * PIPE_NEAR_PAGES + index
-                                              : PIPE_FAR_START + pipe * PIPE_FAR_PAGES + (index - PIPE_NEAR_PAGES);
+    uint32_t number = index < PIPE_NEAR_PAGES
+                          ? PIPE_NEAR_START + pipe.number * PIPE_NEAR_PAGES + index
+                          : PIPE_FAR_START + pipe.number * PIPE_FAR_PAGES + (index - PIPE_NEAR_PAGES);
 
     return gpn_make(SPACE_PIPES, (struct vaddr){number << PAGE_SHIFT});
 }
 
 /* A pipe has become empty, or was found so: its pages are given up some time later. Does not sleep. */
-void pipe_trim_later(uint32_t pipe);
+void pipe_trim_later(struct pipe_id pipe);
 MUST_CHECK enum error pipe_trim_start(void);
 
 #endif

@@ -18,37 +18,37 @@
 static uint32_t first, last;
 static struct wait_queue work;
 
-void pipe_trim_later(uint32_t index)
+void pipe_trim_later(struct pipe_id id)
 {
     DOES_NOT_SLEEP();
-    struct pipe *pipe = pipe_at(index);
+    struct pipe *pipe = pipe_at(id);
 
-    if (pipe->is_listed || pipe_record(index)->pages == 0) {
+    if (pipe->is_listed || pipe_record(id)->pages == 0) {
         return;
     }
     pipe->is_listed = true;
     pipe->next_trimmed = 0;
     if (first == 0) {
-        first = index + 1;
+        first = id.number + 1;
         wait_queue_wake(&work, 1);
     } else {
-        pipe_at(last - 1)->next_trimmed = (uint16_t)(index + 1);
+        pipe_at((struct pipe_id){last - 1})->next_trimmed = (uint16_t)(id.number + 1);
     }
-    last = index + 1;
+    last = id.number + 1;
 }
 
-static uint32_t take_listed(void)
+static struct pipe_id take_listed(void)
 {
-    uint32_t index = first - 1;
-    struct pipe *pipe = pipe_at(index);
+    struct pipe_id id = {first - 1};
+    struct pipe *pipe = pipe_at(id);
 
     first = pipe->next_trimmed;
     pipe->is_listed = false;
-    return index;
+    return id;
 }
 
 /* Pages that follow each other in the space go together. */
-static enum error discard(uint32_t pipe, uint32_t pages)
+static enum error discard(struct pipe_id pipe, uint32_t pages)
 {
     enum error error = OK;
 
@@ -65,7 +65,7 @@ static enum error discard(uint32_t pipe, uint32_t pages)
 }
 
 /* The pipe is locked: nobody puts anything in it meanwhile. */
-static void trim(uint32_t pipe)
+static void trim(struct pipe_id pipe)
 {
     if (pipe_length(pipe) > 0 || !pipe_try_lock(pipe)) {
         return; /* it is listed again when it is empty again */
@@ -74,7 +74,7 @@ static void trim(uint32_t pipe)
     if (error == OK) {
         pipe_record(pipe)->pages = 0;
     } else {
-        log_line("pipe: the pages of pipe %u are not given up for now: %s", pipe, error_text(error));
+        log_line("pipe: the pages of pipe %u are not given up for now: %s", pipe.number, error_text(error));
     }
     pipe_unlock(pipe);
 }
@@ -91,11 +91,11 @@ static void trim_main(void *argument)
         enum error error = thread_sleep_until(clock_boot_ns() + PAUSE_NS);
         ASSERT(error == OK);
         /* Those that have been listed since then have to wait as long. */
-        uint32_t pipe;
+        struct pipe_id pipe;
         do {
             pipe = take_listed();
             trim(pipe);
-        } while (pipe + 1 != end);
+        } while (pipe.number + 1 != end);
     }
 }
 

@@ -12,54 +12,54 @@
 
 static struct pipe pipes[PIPES_MAX];
 
-struct pipe *pipe_at(uint32_t pipe)
+struct pipe *pipe_at(struct pipe_id pipe)
 {
-    return &pipes[pipe];
+    return &pipes[pipe.number];
 }
 
-void pipe_wake(uint32_t pipe, enum pipe_end end)
+void pipe_wake(struct pipe_id pipe, enum pipe_end end)
 {
-    wait_queue_wake(&pipes[pipe].waiting[end].queue, UINT32_MAX);
-    watch_notify(&pipes[pipe].waiting[end].watches);
+    wait_queue_wake(&pipes[pipe.number].waiting[end].queue, UINT32_MAX);
+    watch_notify(&pipes[pipe.number].waiting[end].watches);
 }
 
-enum error pipe_wait(uint32_t pipe, enum pipe_end end)
+enum error pipe_wait(struct pipe_id pipe, enum pipe_end end)
 {
-    return wait_queue_sleep(&pipes[pipe].waiting[end].queue, DEADLINE_NEVER, true);
+    return wait_queue_sleep(&pipes[pipe.number].waiting[end].queue, DEADLINE_NEVER, true);
 }
 
-void pipe_watch(uint32_t pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher)
+void pipe_watch(struct pipe_id pipe, enum pipe_end end, struct watch *watch, struct watcher *watcher)
 {
-    watch_begin(&pipes[pipe].waiting[end].watches, watch, watcher);
+    watch_begin(&pipes[pipe.number].waiting[end].watches, watch, watcher);
 }
 
-bool pipe_try_lock(uint32_t pipe)
+bool pipe_try_lock(struct pipe_id pipe)
 {
-    if (pipes[pipe].is_locked || pipes[pipe].holds > 0) {
+    if (pipes[pipe.number].is_locked || pipes[pipe.number].holds > 0) {
         return false;
     }
-    pipes[pipe].is_locked = true;
+    pipes[pipe.number].is_locked = true;
     return true;
 }
 
-static enum error sleep_until_unlocked(uint32_t pipe)
+static enum error sleep_until_unlocked(struct pipe_id pipe)
 {
-    enum error error = wait_queue_sleep(&pipes[pipe].unlocked, DEADLINE_NEVER, true);
+    enum error error = wait_queue_sleep(&pipes[pipe.number].unlocked, DEADLINE_NEVER, true);
 
     return task_wait_goes_on(error) ? OK : error;
 }
 
-enum error pipe_wait_unlocked(uint32_t pipe)
+enum error pipe_wait_unlocked(struct pipe_id pipe)
 {
     enum error error = OK;
 
-    while (error == OK && pipes[pipe].is_locked) {
+    while (error == OK && pipes[pipe.number].is_locked) {
         error = sleep_until_unlocked(pipe);
     }
     return error;
 }
 
-enum error pipe_lock(uint32_t pipe)
+enum error pipe_lock(struct pipe_id pipe)
 {
     enum error error = OK;
 
@@ -69,8 +69,8 @@ enum error pipe_lock(uint32_t pipe)
     return error;
 }
 
-void pipe_unlock(uint32_t pipe)
+void pipe_unlock(struct pipe_id pipe)
 {
-    pipes[pipe].is_locked = false;
-    wait_queue_wake(&pipes[pipe].unlocked, UINT32_MAX);
+    pipes[pipe.number].is_locked = false;
+    wait_queue_wake(&pipes[pipe.number].unlocked, UINT32_MAX);
 }

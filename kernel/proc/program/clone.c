@@ -102,7 +102,7 @@ static enum error make_task(const struct clone *clone)
     const struct program_clone_options *options = clone->options;
     struct task *parent = task_current();
     struct registers registers = *parent->registers;
-    uint32_t tid;
+    struct task_id tid;
 
     cpu_user_save(&parent->context);
     registers.eax = 0;

@@ -68,7 +68,7 @@ static enum error build(const char *name, const struct program_image *words, str
 static void forget_past(struct program_record *program, const struct space_record *image)
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
-        if (program->files[descriptor] != 0 && (program->file_flags[descriptor] & FD_CLOEXEC) != 0) {
+        if (program->files[descriptor].number != 0 && (program->file_flags[descriptor] & FD_CLOEXEC) != 0) {
             file_close(program, descriptor);
         }
     }

@@ -44,7 +44,7 @@ static enum error program_adopt(struct program_id id)
         error = ERROR_FORMAT_DAMAGED;
     }
     for (uint32_t i = 0; i < PROGRAM_FILES_MAX; i++) {
-        if (program->files[i] >= record_committed(RECORD_FILE) && program->files[i] != 0) {
+        if (program->files[i].number >= record_committed(RECORD_FILE) && program->files[i].number != 0) {
             error = ERROR_FORMAT_DAMAGED;
         }
     }

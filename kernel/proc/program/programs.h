@@ -67,7 +67,7 @@ void program_uncount(void);
  */
 MUST_CHECK enum error task_reserve(void); /* what task_create() may have to sleep for, otherwise */
 MUST_CHECK enum error task_create(struct program_id program, const struct registers *registers,
-                                  const struct cpu_fpu *fpu, const struct cpu_tls *tls, uint32_t *out_tid);
+                                  const struct cpu_fpu *fpu, const struct cpu_tls *tls, struct task_id *out_tid);
 
 /* The current task's volatile side and its record are given back. Its thread has only to end. */
 void task_leave(void);

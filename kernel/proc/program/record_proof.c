@@ -16,7 +16,6 @@
 #include "terminal/terminal_console.h"
 #include <string.h>
 
-#define CONSOLE        0u /* the one terminal there is */
 #define UMASK_MAX      0777u
 #define SET_OF_SIGKILL (1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1))
 
@@ -100,7 +99,7 @@ static bool memory_is_sound(const struct program_record *program)
 static bool descriptors_are_sound(const struct program_record *program)
 {
     for (uint32_t i = 0; i < PROGRAM_FILES_MAX; i++) {
-        uint32_t file = program->files[i];
+        uint32_t file = program->files[i].number;
         if ((program->file_flags[i] & ~(uint32_t)FD_CLOEXEC) != 0 ||
             (file != 0 && file >= record_committed(RECORD_FILE))) {
             return false;
@@ -120,7 +119,7 @@ static bool program_is_sound(uint32_t index)
            expect(parent_is_sound(id), type, index, "its parent") &&
            expect(space_is_sound(program), type, index, "its space") &&
            expect(memory_is_sound(program), type, index, "its break") &&
-           expect(program->terminal == CONSOLE, type, index, "its terminal") &&
+           expect(program->terminal.number == CONSOLE.number, type, index, "its terminal") &&
            expect(program->parent_waits <= 1, type, index, "what its parent waits for") &&
            expect(program->umask <= UMASK_MAX, type, index, "its umask") &&
            expect(program->process_group.number <= PROGRAMS_MAX && program->session.number <= PROGRAMS_MAX, type, index,
@@ -137,7 +136,7 @@ static bool owner_is_sound(const struct task_record *record)
 
     return program_is_there(program) && program_at(program)->state <= PROGRAM_EXITING &&
            (program_at(program)->space.number != 0 || program_at(program)->lender.number != 0) &&
-           record->tid == program.number && bit_is_new(program_has_task, program.number);
+           record->tid.number == program.number && bit_is_new(program_has_task, program.number);
 }
 
 static bool segments_are_sound(const struct task_record *record)
@@ -191,9 +190,9 @@ static bool object_is_sound(const struct file_record *file)
 
     switch (file->kind) {
     case FILE_TERMINAL:
-        return file->object == CONSOLE;
+        return file->terminal.number == CONSOLE.number;
     case FILE_PIPE:
-        return file->object < record_committed(RECORD_PIPE) && (mode == O_RDONLY || mode == O_WRONLY);
+        return file->pipe.number < record_committed(RECORD_PIPE) && (mode == O_RDONLY || mode == O_WRONLY);
     default:
         return true;
     }
@@ -253,11 +252,11 @@ enum error record_prove_all(void)
             }
         }
     }
-    if (record_committed(RECORD_TERMINAL) <= CONSOLE) {
+    if (record_committed(RECORD_TERMINAL) <= CONSOLE.number) {
         log_line("record: there is no terminal");
         return ERROR_FORMAT_DAMAGED;
     }
     enum error error = terminal_validate(terminal_object(CONSOLE));
-    (void)expect(error == OK, RECORD_TERMINAL, CONSOLE, "its contents");
+    (void)expect(error == OK, RECORD_TERMINAL, CONSOLE.number, "its contents");
     return error;
 }

@@ -17,7 +17,6 @@
 
 #define STRINGS_MAX    (128u * 1024u) /* bytes of arguments and environment */
 #define EFLAGS_INITIAL 0x202u
-#define CONSOLE        0u
 
 _Static_assert(ELF_IMAGE_END == MAPPING_END_PAGE << PAGE_SHIFT, "images end where mappings end");
 
@@ -137,7 +136,7 @@ static enum error create_first_task(struct program_id program, uint32_t entry, u
     static const struct cpu_tls no_tls[CPU_TLS_ENTRIES];
     struct registers registers = start_registers(entry, stack_pointer);
     struct cpu_fpu fpu;
-    uint32_t tid;
+    struct task_id tid;
 
     cpu_fpu_initialise(&fpu);
     return task_create(program, &registers, &fpu, no_tls, &tid);

@@ -66,7 +66,7 @@ enum error task_reserve(void)
 }
 
 enum error task_create(struct program_id program, const struct registers *registers, const struct cpu_fpu *fpu,
-                       const struct cpu_tls *tls, uint32_t *out_tid)
+                       const struct cpu_tls *tls, struct task_id *out_tid)
 {
     uint32_t index;
     enum error error = task_reserve();
@@ -78,7 +78,7 @@ enum error task_create(struct program_id program, const struct registers *regist
     memset(record, 0, sizeof(*record));
     record->state = TASK_ALIVE;
     record->program = program;
-    record->tid = program_at(program)->task_count == 0 ? program.number : FIRST_THREAD_ID + index;
+    record->tid.number = program_at(program)->task_count == 0 ? program.number : FIRST_THREAD_ID + index;
     record->registers = *registers;
     record->fpu = *fpu;
     memcpy(record->tls, tls, sizeof(record->tls));

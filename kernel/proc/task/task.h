@@ -37,7 +37,7 @@ struct task *task_current(void);
 struct task *task_at(uint32_t index);
 
 /* The one with a task number, or NULL. */
-struct task *task_find(uint32_t tid);
+struct task *task_find(struct task_id tid);
 
 /* Put a task into the table, or take it out: NULL. */
 void task_set_at(uint32_t index, struct task *task);

@@ -18,10 +18,10 @@ struct task *task_at(uint32_t index)
     return tasks[index];
 }
 
-struct task *task_find(uint32_t tid)
+struct task *task_find(struct task_id tid)
 {
     for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        if (tasks[i] != NULL && tasks[i]->record->tid == tid) {
+        if (tasks[i] != NULL && tasks[i]->record->tid.number == tid.number) {
             return tasks[i];
         }
     }

@@ -20,7 +20,6 @@
 #include "terminal_use.h"
 #include "thread.h"
 
-#define CONSOLE   0u    /* the one terminal that is attached */
 #define ECHO_ROOM 4000u /* most bytes of stream that one typed byte makes */
 
 #define RING_BYTES  1024u /* a power of two */
@@ -143,7 +142,7 @@ enum error terminal_start(bool resumed, struct terminal_window window)
 {
     thread_may_sleep();
     struct thread *thread;
-    enum error error = record_commit(RECORD_TERMINAL, CONSOLE + 1);
+    enum error error = record_commit(RECORD_TERMINAL, CONSOLE.number + 1);
 
     window_start(window);
     if (window.rows == 0) {

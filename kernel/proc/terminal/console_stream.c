@@ -13,7 +13,6 @@
 #include "thread.h"
 #include <string.h>
 
-#define TERMINAL_FIRST 0u
 #define KERNEL_RESERVE 1024u /* of the outbox, for messages of the kernel and echo */
 #define REQUEST_AT     (TERMINAL_OUTBOX_BYTES / 2)
 
@@ -28,7 +27,7 @@ static struct wait_queue room_queue; /* those who wait for room, and stream_fini
 
 static struct terminal_outbox *outbox(void)
 {
-    return &terminal_object(TERMINAL_FIRST)->outbox;
+    return &terminal_object(CONSOLE)->outbox;
 }
 
 static uint32_t waiting(void)

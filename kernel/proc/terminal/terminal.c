@@ -23,13 +23,13 @@ _Static_assert(sizeof(struct terminal) <= TERMINAL_RECORD_BYTES, "a terminal fit
 
 /* Output ----------------------------------------------------------------------------------------------------------- */
 
-bool terminal_is_writable(uint32_t terminal)
+bool terminal_is_writable(struct terminal_id terminal)
 {
     (void)terminal;
     return stream_room() >= STREAM_PER_BYTE;
 }
 
-uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length)
+uint32_t terminal_write(struct terminal_id terminal, const uint8_t *bytes, uint32_t length)
 {
     DOES_NOT_SLEEP();
     uint32_t taken = 0;
@@ -51,7 +51,7 @@ uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length
     return taken;
 }
 
-enum error terminal_wait_writable(uint32_t terminal)
+enum error terminal_wait_writable(struct terminal_id terminal)
 {
     (void)terminal;
     return stream_wait_for_room(STREAM_PER_BYTE, true);
@@ -59,12 +59,12 @@ enum error terminal_wait_writable(uint32_t terminal)
 
 /* Input ------------------------------------------------------------------------------------------------------------ */
 
-static bool is_foreground(uint32_t terminal, struct program_id program)
+static bool is_foreground(struct terminal_id terminal, struct program_id program)
 {
     return terminal_foreground(terminal).number == program_at(program)->process_group.number;
 }
 
-enum error terminal_read(uint32_t terminal, struct program_id program, uint8_t *bytes, uint32_t capacity,
+enum error terminal_read(struct terminal_id terminal, struct program_id program, uint8_t *bytes, uint32_t capacity,
                          uint32_t *length)
 {
     DOES_NOT_SLEEP();
@@ -79,12 +79,12 @@ enum error terminal_read(uint32_t terminal, struct program_id program, uint8_t *
     return error;
 }
 
-bool terminal_is_readable(uint32_t terminal, struct program_id program)
+bool terminal_is_readable(struct terminal_id terminal, struct program_id program)
 {
     return is_foreground(terminal, program) && terminal_has_input(terminal_object(terminal));
 }
 
-enum error terminal_wait_readable(uint32_t terminal, struct program_id program, uint64_t deadline_boot_ns)
+enum error terminal_wait_readable(struct terminal_id terminal, struct program_id program, uint64_t deadline_boot_ns)
 {
     enum error error = OK;
 
@@ -94,7 +94,7 @@ enum error terminal_wait_readable(uint32_t terminal, struct program_id program, 
     return error;
 }
 
-uint64_t terminal_read_limit_ns(uint32_t terminal)
+uint64_t terminal_read_limit_ns(struct terminal_id terminal)
 {
     const struct linux_termios *settings = &terminal_object(terminal)->settings;
     bool limited = (settings->local_flags & ICANON) == 0 && settings->characters[VMIN] == 0;

@@ -13,16 +13,16 @@
 
 #define TERMINAL_MESSAGE_MAX 256u /* bytes of a message with its zero byte */
 
-static inline struct terminal *terminal_object(uint32_t terminal)
+static inline struct terminal *terminal_object(struct terminal_id terminal)
 {
-    return record_at(RECORD_TERMINAL, terminal);
+    return record_at(RECORD_TERMINAL, terminal.number);
 }
 
 /* Collects what a change asks for. Empty whenever anything can sleep. */
 extern struct terminal_effects terminal_pending;
 
 /* Do what a change of the object asked for. Does not sleep. */
-void terminal_carry_out(uint32_t terminal);
+void terminal_carry_out(struct terminal_id terminal);
 
 /* Paint the whole screen and show it. */
 void terminal_show(const struct terminal *terminal);

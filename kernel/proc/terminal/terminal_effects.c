@@ -56,7 +56,7 @@ static void paint_change(const struct terminal *terminal, uint32_t from, uint32_
     paint(terminal, is_all ? 0 : from, is_all ? terminal->rows : to);
 }
 
-void terminal_carry_out(uint32_t terminal)
+void terminal_carry_out(struct terminal_id terminal)
 {
     DOES_NOT_SLEEP();
     terminal_flush(&terminal_pending);
@@ -89,14 +89,14 @@ void terminal_show(const struct terminal *terminal)
 
 /* Messages about programs ------------------------------------------------------------------------------------------ */
 
-static void output_text(uint32_t terminal, const char *text)
+static void output_text(struct terminal_id terminal, const char *text)
 {
     for (; *text != 0; text++) {
         terminal_output(terminal_object(terminal), &terminal_pending, (uint8_t)*text);
     }
 }
 
-void terminal_say(uint32_t terminal, const char *format, ...)
+void terminal_say(struct terminal_id terminal, const char *format, ...)
 {
     DOES_NOT_SLEEP();
     char line[TERMINAL_MESSAGE_MAX];

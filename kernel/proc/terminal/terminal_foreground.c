@@ -41,14 +41,14 @@ static struct program_id member_of(struct group_id group)
 }
 
 /* Whether a program stands for a session that the kernel began on a terminal. */
-static bool leads_session(struct program_id program, uint32_t terminal)
+static bool leads_session(struct program_id program, struct terminal_id terminal)
 {
     return is_running(program) && program_at(program)->session.number == program.number &&
-           program_at(program)->parent.number == 0 && program_at(program)->terminal == terminal;
+           program_at(program)->parent.number == 0 && program_at(program)->terminal.number == terminal.number;
 }
 
 /* The next such program after one, in turn; itself if it is the only one, none if there is none. */
-static struct program_id next_leader(struct program_id program, uint32_t terminal)
+static struct program_id next_leader(struct program_id program, struct terminal_id terminal)
 {
     uint32_t count = record_committed(RECORD_PROGRAM);
 
@@ -73,9 +73,9 @@ static struct program_id youngest(void)
 }
 
 /* Who gets the keyboard when its group is gone: its session, else another one, else whoever is there. */
-static struct program_id heir(uint32_t terminal)
+static struct program_id heir(struct terminal_id terminal)
 {
-    struct program_id first = {front_session[terminal].number};
+    struct program_id first = {front_session[terminal.number].number};
 
     if (is_running(first)) {
         return first;
@@ -84,22 +84,22 @@ static struct program_id heir(uint32_t terminal)
     return leader.number != 0 ? leader : youngest();
 }
 
-static void give(uint32_t terminal, struct program_id program)
+static void give(struct terminal_id terminal, struct program_id program)
 {
     terminal_object(terminal)->foreground =
         program.number != 0 ? program_at(program)->process_group : (struct group_id){0};
-    front_session[terminal] = program.number != 0 ? program_at(program)->session : (struct session_id){0};
+    front_session[terminal.number] = program.number != 0 ? program_at(program)->session : (struct session_id){0};
 }
 
-struct group_id terminal_foreground(uint32_t terminal)
+struct group_id terminal_foreground(struct terminal_id terminal)
 {
     struct program_id member = member_of(terminal_object(terminal)->foreground);
 
     if (member.number != 0) {
-        front_session[terminal] = program_at(member)->session;
+        front_session[terminal.number] = program_at(member)->session;
         return terminal_object(terminal)->foreground;
     }
-    struct session_id lost = front_session[terminal];
+    struct session_id lost = front_session[terminal.number];
     struct program_id program = heir(terminal);
     give(terminal, program);
     if (program.number != 0 && lost.number != 0 && program_at(program)->session.number != lost.number) {
@@ -108,19 +108,19 @@ struct group_id terminal_foreground(uint32_t terminal)
     return terminal_object(terminal)->foreground;
 }
 
-void terminal_set_foreground(uint32_t terminal, struct group_id process_group)
+void terminal_set_foreground(struct terminal_id terminal, struct group_id process_group)
 {
     terminal_object(terminal)->foreground = process_group;
     terminal_wake_readers();
 }
 
-static void say_switched(uint32_t terminal, struct program_id to, struct program_id from)
+static void say_switched(struct terminal_id terminal, struct program_id to, struct program_id from)
 {
     terminal_say(terminal, "eidolon: %s (%u) has the keyboard; ^Z gives it to %s (%u)", program_at(to)->name, to.number,
                  program_at(from)->name, from.number);
 }
 
-void terminal_begin_session(uint32_t terminal, struct program_id program)
+void terminal_begin_session(struct terminal_id terminal, struct program_id program)
 {
     struct program_id before = member_of(terminal_object(terminal)->foreground);
 
@@ -131,7 +131,7 @@ void terminal_begin_session(uint32_t terminal, struct program_id program)
     }
 }
 
-bool terminal_switch(uint32_t terminal)
+bool terminal_switch(struct terminal_id terminal)
 {
     struct program_id front = {terminal_foreground(terminal).number};
 

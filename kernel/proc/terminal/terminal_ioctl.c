@@ -24,7 +24,7 @@ static int32_t set_settings(struct terminal *object, uint32_t request, uint32_t 
     return 0;
 }
 
-static int32_t set_foreground(uint32_t terminal, uint32_t argument)
+static int32_t set_foreground(struct terminal_id terminal, uint32_t argument)
 {
     struct group_id group;
     int32_t result = copy_in(&group.number, argument, sizeof(group.number));
@@ -72,9 +72,9 @@ static int32_t refuse_size(uint32_t argument)
     return copy_in(&size, argument, sizeof(size));
 }
 
-int32_t terminal_ioctl(uint32_t terminal, uint32_t request, uint32_t argument)
+int32_t terminal_ioctl(struct terminal_id terminal, uint32_t request, uint32_t argument)
 {
-    struct terminal *object = record_at(RECORD_TERMINAL, terminal);
+    struct terminal *object = record_at(RECORD_TERMINAL, terminal.number);
 
     switch (request) {
     case TCGETS: {

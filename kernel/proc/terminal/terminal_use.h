@@ -13,21 +13,21 @@
 #include "watch.h"
 
 /* Give the terminal to a process group: what is typed from now on is for it. */
-void terminal_set_foreground(uint32_t terminal, struct group_id process_group);
+void terminal_set_foreground(struct terminal_id terminal, struct group_id process_group);
 
 /*
  * A program that the kernel has started has the terminal from now on; if it takes it from another one, a line says so.
  */
-void terminal_begin_session(uint32_t terminal, struct program_id program);
+void terminal_begin_session(struct terminal_id terminal, struct program_id program);
 
 /*
  * The suspend character was typed. If the program in front was started by the kernel, so that nobody could take it up
  * again, and there is another such one, that has the terminal now: true, and a line says so.
  */
-bool terminal_switch(uint32_t terminal);
+bool terminal_switch(struct terminal_id terminal);
 
 /* The process group that gets the input: the one it was given to, or its heir's once that is gone; 0: none. */
-struct group_id terminal_foreground(uint32_t terminal);
+struct group_id terminal_foreground(struct terminal_id terminal);
 
 /* Let all who wait for input look again: the settings changed, a program ended. Does not sleep. */
 void terminal_wake_readers(void);
@@ -36,11 +36,11 @@ void terminal_wake_readers(void);
  * Write bytes for a program: into the object, onto the screen and the serial line.
  * - returns how many were taken (0 .. length) without sleeping: as many as the serial line has room for.
  */
-uint32_t terminal_write(uint32_t terminal, const uint8_t *bytes, uint32_t length);
-bool terminal_is_writable(uint32_t terminal);
+uint32_t terminal_write(struct terminal_id terminal, const uint8_t *bytes, uint32_t length);
+bool terminal_is_writable(struct terminal_id terminal);
 
 /* Sleep until terminal_write() would take something. Interruptible. */
-MUST_CHECK enum error terminal_wait_writable(uint32_t terminal);
+MUST_CHECK enum error terminal_wait_writable(struct terminal_id terminal);
 
 /*
  * Take what a program may read: a line (canonical mode) or what has been typed.
@@ -48,24 +48,25 @@ MUST_CHECK enum error terminal_wait_writable(uint32_t terminal);
  *   taken, 0 at end of file.
  * - does not sleep.
  */
-MUST_CHECK enum error terminal_read(uint32_t terminal, struct program_id program, uint8_t *bytes, uint32_t capacity,
-                                    uint32_t *length);
-bool terminal_is_readable(uint32_t terminal, struct program_id program);
+MUST_CHECK enum error terminal_read(struct terminal_id terminal, struct program_id program, uint8_t *bytes,
+                                    uint32_t capacity, uint32_t *length);
+bool terminal_is_readable(struct terminal_id terminal, struct program_id program);
 
 /* Sleep until terminal_read() would not answer ERROR_BUSY, or deadline. Interruptible. */
-MUST_CHECK enum error terminal_wait_readable(uint32_t terminal, struct program_id program, uint64_t deadline_boot_ns);
+MUST_CHECK enum error terminal_wait_readable(struct terminal_id terminal, struct program_id program,
+                                             uint64_t deadline_boot_ns);
 
 /* Watch for what terminal_wait_readable() waits for (watch.h). The caller ends it. */
-void terminal_watch(uint32_t terminal, struct watch *watch, struct watcher *watcher);
+void terminal_watch(struct terminal_id terminal, struct watch *watch, struct watcher *watcher);
 
 /* How long a read may wait at most before it returns nothing (VMIN 0, VTIME set); 0: without limit. */
-uint64_t terminal_read_limit_ns(uint32_t terminal);
+uint64_t terminal_read_limit_ns(struct terminal_id terminal);
 
 /* ioctl requests of terminals (TCGETS, TCSETS*, TIOCGWINSZ, FIONREAD, ...): returns 0 or a negative Linux errno. */
-int32_t terminal_ioctl(uint32_t terminal, uint32_t request, uint32_t argument);
+int32_t terminal_ioctl(struct terminal_id terminal, uint32_t request, uint32_t argument);
 
 /* A line from the kernel about a program, as part of the terminal's contents, and on the serial line. Does not sleep.
  */
-void terminal_say(uint32_t terminal, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void terminal_say(struct terminal_id terminal, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -20,7 +20,7 @@ void terminal_wake_readers(void)
     wait_queue_wake(&console_work, UINT32_MAX);
 }
 
-void terminal_watch(uint32_t terminal, struct watch *watch, struct watcher *watcher)
+void terminal_watch(struct terminal_id terminal, struct watch *watch, struct watcher *watcher)
 {
     (void)terminal;
     watch_begin(&watches, watch, watcher);

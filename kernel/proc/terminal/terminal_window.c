@@ -15,8 +15,6 @@
 #include "terminal_console.h"
 #include "terminal_use.h"
 
-#define CONSOLE 0u
-
 #define IAC  255u /* interpret as command */
 #define SB   250u
 #define SE   240u
