@@ -7,9 +7,9 @@ eidolon_host_test(terminal_repaint_test SOURCES terminal_repaint_test.c terminal
 eidolon_host_test(fpu_test SOURCES fpu_test.c ${CMAKE_SOURCE_DIR}/kernel/arch/i386/fpu.c)
 
 # The kernel with nothing but the machine and its devices exchanged (host_boot.h).
-add_library(boot_fixture STATIC host_boot.c host_devices.c host_program.c)
+add_library(boot_fixture STATIC host_boot.c host_devices.c host_program.c proc_case.c proc_cut.c)
 target_include_directories(boot_fixture PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
-target_link_libraries(boot_fixture PUBLIC fake_disk
+target_link_libraries(boot_fixture PUBLIC fake_disk cmocka
     "$<LINK_GROUP:RESCAN,host_life,host_proc,host_snap,host_vm_map,host_block,host_lib,fake_machine>")
 
 # eidolon_boot_test(name SOURCES ...): a host test that boots the kernel.
@@ -21,7 +21,7 @@ function(eidolon_boot_test name)
 endfunction()
 
 foreach(test boot pipe exec)
-    eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c proc_cut.c)
+    eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c)
 endforeach()
 
 set(world_sources proc_world.c proc_world_stop.c space_disk.c)

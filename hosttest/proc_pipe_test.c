@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "campaign.h"
 #include "host_calls.h"
 #include "linux/linux_abi.h"
 #include "proc_cut.h"
@@ -373,7 +374,7 @@ static uint32_t run_world(uint32_t world)
 static void pipe_that_is_cut_anywhere_loses_nothing_and_repeats_nothing(void **state)
 {
     uint32_t first = getenv("EIDOLON_SEED") != NULL ? (uint32_t)strtoul(getenv("EIDOLON_SEED"), NULL, 0) : 1;
-    uint32_t worlds = getenv("EIDOLON_SOAK") != NULL ? WORLDS * SOAK : WORLDS;
+    uint32_t worlds = (uint32_t)campaign_length(WORLDS, WORLDS * SOAK);
     uint32_t cuts = 0;
 
     (void)state;

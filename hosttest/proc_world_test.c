@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "campaign.h"
 #include "host_family.h"
 #include "proc_world.h"
 
@@ -137,7 +138,7 @@ int main(int argc, char **argv)
         worlds = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     } else {
         first_seed = seed != NULL ? strtoull(seed, NULL, 10) : 1;
-        worlds = getenv("EIDOLON_SOAK") != NULL ? WORLDS_OF_SOAK : WORLDS;
+        worlds = campaign_length(WORLDS, WORLDS_OF_SOAK);
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "campaign.h"
 #include "space_fixture.h"
 
 #define WORLDS      10u
@@ -95,9 +96,7 @@ int main(int argc, char **argv)
     if (getenv("EIDOLON_SEED") != NULL) {
         first = strtoull(getenv("EIDOLON_SEED"), NULL, 0);
     }
-    if (getenv("EIDOLON_SOAK") != NULL) {
-        worlds = WORLDS_SOAK;
-    }
+    worlds = campaign_length(worlds, WORLDS_SOAK);
     if (argc > 1) {
         first = strtoull(argv[1], NULL, 0);
         worlds = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;

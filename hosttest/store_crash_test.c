@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "campaign.h"
 #include "store_crash.h"
 
 #define STATES      100000u
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"states", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
-    states_wanted = getenv("EIDOLON_SOAK") != NULL ? STATES_SOAK : STATES;
+    states_wanted = campaign_length(STATES, STATES_SOAK);
     states_wanted = number_from(getenv("EIDOLON_CRASH_STATES"), states_wanted);
     first_seed = number_from(getenv("EIDOLON_SEED"), first_seed);
     int option;

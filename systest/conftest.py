@@ -31,6 +31,11 @@ def pytest_configure(config):
         config.option.seed = random.SystemRandom().randrange(1 << 32)
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that stay together on one worker begin first: at the end there are short ones for all workers."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 def pytest_report_header(config):
     return f"seed: {config.getoption('seed')} (again with --seed)"
 
