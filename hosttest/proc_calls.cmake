@@ -3,6 +3,7 @@
 foreach(test become clone end file handler limit memory proof range ring signal table)
     eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c)
 endforeach()
+target_link_options(proc_range_test PRIVATE -Wl,--wrap=address_space_protect)
 target_link_options(proc_clone_test PRIVATE -Wl,--wrap=store_delete -Wl,--wrap=vm_take_from_source)
 eidolon_boot_test(proc_mayhem_test SOURCES proc_mayhem_test.c proc_mayhem.c TIMEOUT 10800)
 eidolon_boot_test(proc_commit_test SOURCES proc_commit_test.c)

@@ -11,6 +11,7 @@
 
 #include "linux/linux_abi.h"
 #include "proc_case.h"
+#include "space/address_space.h"
 
 #define AT    SPACE_AT
 #define ARENA 0x40000000u
@@ -65,6 +66,38 @@ static void ranges(void)
     expect_closed(start + 2 * PAGE_SIZE, 1);
     EXPECT((int32_t)(start + 3 * PAGE_SIZE), CALL_BRK, start + 3 * PAGE_SIZE);
     EXPECT_IS(0, case_word(start + 2 * PAGE_SIZE));
+}
+
+/* No region changes while a move is under way that need not: the table may have no records then. */
+static bool is_without_records;
+
+enum error __real_address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection);
+enum error __wrap_address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection);
+
+enum error __wrap_address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection)
+{
+    return is_without_records ? ERROR_NO_MEMORY : __real_address_space_protect(space, first, count, protection);
+}
+
+static void move_without_records(void)
+{
+    map(ARENA, 2);
+    WORDS(ARENA, 77);
+    is_without_records = true;
+    EXPECT((int32_t)MOVED, CALL_MREMAP, ARENA, 2 * PAGE_SIZE, 2 * PAGE_SIZE, 3, MOVED);
+    is_without_records = false;
+    EXPECT(0, CALL_MPROTECT, MOVED, PAGE_SIZE, 1);
+    is_without_records = true;
+    EXPECT(-ENOMEM, CALL_MREMAP, MOVED, PAGE_SIZE, PAGE_SIZE, 3, ARENA); /* to be protected in the end */
+    is_without_records = false;
+    EXPECT_IS(77, case_word(MOVED));
+    expect_closed(ARENA, 1);
+}
+
+static void move_needs_no_records_on_the_way(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = move_without_records, .functions = {write_target, read_target}});
 }
 
 static void memory_is_what_the_last_call_made_it(void **state)
@@ -180,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_what_the_last_call_made_it),
+        cmocka_unit_test(move_needs_no_records_on_the_way),
         cmocka_unit_test(program_has_what_it_made_of_its_memory_when_its_clone_has_ended),
         cmocka_unit_test(parent_is_held_until_its_child_has_ended),
         cmocka_unit_test(futex_changes_its_word_as_it_is_told),

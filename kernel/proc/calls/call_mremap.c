@@ -4,9 +4,10 @@
  *
  * A move copies page by page, which may sleep, so it is a small state machine in record->call: where to (words[0], a
  * page number), the protection the pages will have (words[1]), and how many pages have been copied (done). Issued again
- * after a boot it goes on there. Meanwhile the old place is read-only and the new one is writable. Pages of zeroes are
- * not copied: what was never touched stays so. Shrinking may sleep as well, and leaves a guard until it is done:
- * words[2] says that the mapping was found before.
+ * after a boot it goes on there. Meanwhile the old place is readable and the new one is writable; whichever is so anyway
+ * keeps its regions, so that the way back needs no records for it. Pages of zeroes are not copied: what was never touched
+ * stays so. Shrinking may sleep as well, and leaves a guard until it is done: words[2] says that the mapping was found
+ * before.
  */
 #include "arch/pmap.h"
 #include "calls.h"
@@ -65,7 +66,7 @@ static enum error copy_pages(const struct system_call *call, const struct remap 
     return OK;
 }
 
-/* Make the new place, writable for now, and the old one readable for the copy. */
+/* Make the new place, writable for now. */
 static enum error begin_move(const struct system_call *call, const struct remap *remap)
 {
     struct vm_region_attributes attributes = remap->attributes;
@@ -86,6 +87,28 @@ static enum error begin_move(const struct system_call *call, const struct remap 
     return error;
 }
 
+/* For a while, or again. It is part of the move: again, it does no harm. */
+static enum error protect(const struct remap *remap, uint32_t first, uint32_t count, uint8_t protection)
+{
+    enum error error = address_space_protect(remap->space, first, count, protection);
+
+    program_call_keep(); /* words[TARGET] says what has been done */
+    return error;
+}
+
+/* Nothing of it is there, and the old place is as it was. ERROR_IO: that could not be brought about. */
+static enum error undo_move(const struct remap *remap, uint32_t target, uint8_t protection, enum error why)
+{
+    enum error error = address_space_unmap(remap->space, target, remap->new_count);
+
+    if ((protection & VM_READ) == 0) {
+        program_call_keep();
+        enum error restore = address_space_protect(remap->space, remap->old_first, remap->old_count, protection);
+        error = error == OK ? restore : error;
+    }
+    return error == OK ? why : ERROR_IO;
+}
+
 static enum error move(const struct system_call *call, const struct remap *remap)
 {
     const struct task_record *record = call->record;
@@ -97,22 +120,17 @@ static enum error move(const struct system_call *call, const struct remap *remap
     uint32_t target = record->call.words[TARGET];
     uint8_t protection = (uint8_t)record->call.words[PROTECTION];
     uint32_t copied = remap->old_count < remap->new_count ? remap->old_count : remap->new_count;
-    if (record->call.done < copied) {
-        error = address_space_protect(remap->space, remap->old_first, remap->old_count, VM_READ);
-        program_call_keep(); /* words[TARGET] says what has been done: again, it does no harm */
-        if (error == OK) {
-            error = copy_pages(call, remap);
-        }
+    if (record->call.done < copied && (protection & VM_READ) == 0) {
+        error = protect(remap, remap->old_first, remap->old_count, VM_READ);
     }
-    if (error == OK) {
-        error = address_space_protect(remap->space, target, remap->new_count, protection);
-        program_call_keep();
+    if (error == OK && record->call.done < copied) {
+        error = copy_pages(call, remap);
+    }
+    if (error == OK && protection != (VM_READ | VM_WRITE)) {
+        error = protect(remap, target, remap->new_count, protection);
     }
     if (error != OK) {
-        enum error undo = address_space_unmap(remap->space, target, remap->new_count);
-        program_call_keep();
-        enum error restore = address_space_protect(remap->space, remap->old_first, remap->old_count, protection);
-        return undo != OK || restore != OK ? ERROR_IO : error;
+        return undo_move(remap, target, protection, error);
     }
     return address_space_unmap(remap->space, remap->old_first, remap->old_count);
 }
