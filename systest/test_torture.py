@@ -35,19 +35,19 @@ def test_program_that_stands_cuts_is_said_to(tmp_path, program, soak, chance):
 
 
 def test_program_that_does_not_is_found_out_and_kept(tmp_path, program):
-    for _ in range(3):  # kills may all come before it has begun
-        result = eidolon("torture", "--kills", "5", "--states", "0", "--seed", "3", "--", program("trusting"), "400", timeout=LIMIT_S,
-                         cwd=tmp_path)
+    for seed in range(5):  # kills may all come before it has begun
+        result = eidolon("torture", "--kills", "8", "--states", "0", "--seed", str(seed), "--keep", "torn", "--", program("trusting"), "800",
+                         timeout=LIMIT_S, cwd=tmp_path)
         if result.returncode != 0:
             break
-    assert result.returncode == 1 and "verdict      different" in result.stdout and "torture-3" in result.stderr
+    assert result.returncode == 1 and "verdict      different" in result.stdout and "are in torn" in result.stderr
     assert re.search(r"^different +kills\d+\.img: .*the clocks are apart", result.stdout, re.MULTILINE)
-    with open(tmp_path / "torture-3" / "report.json", encoding="utf-8") as file:
+    with open(tmp_path / "torn" / "report.json", encoding="utf-8") as file:
         report = json.load(file)
-    kept = tmp_path / "torture-3" / report["different"][0]["image"]
+    kept = tmp_path / "torn" / report["different"][0]["image"]
     eidolon("image", "verify", str(kept), status=0)
-    again = eidolon("torture", "--seed", "3", "--", program("lines"), status=1, cwd=tmp_path)
-    assert "torture-3 exists" in again.stderr
+    again = eidolon("torture", "--keep", "torn", "--", program("lines"), status=1, cwd=tmp_path)
+    assert "torn exists" in again.stderr
 
 
 @pytest.mark.parametrize("arguments, status, words", [
