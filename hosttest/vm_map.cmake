@@ -9,6 +9,10 @@ foreach(test table growth cursor hash page transition snapshot gather check pmap
         LIBRARIES vm_map_fixture host_vm_map)
 endforeach()
 
+eidolon_host_test(vm_links_test
+    SOURCES vm_links_test.c vm_map_fixture.c
+    LIBRARIES host_vm_map)
+
 eidolon_host_test(vm_fault_test
     SOURCES vm_fault_test.c
     LIBRARIES vm_map_fixture host_vm_map)

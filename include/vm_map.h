@@ -141,6 +141,7 @@ struct vm_list {
 /* What a frame is used for. */
 struct vm_frame_use {
     struct vm_page *page; /* [p] whose `frame` it is; NULL: no page's, or the copy that a snapshot writes */
+    struct vm_link *links; /* [t] entries that lead to it, but for the one at the page's own place: VIEW-1 */
 };
 
 /* Work done beyond the chain that an operation looks at, in total; tests bound its growth for each call. */
@@ -163,7 +164,11 @@ struct vm_map {
     struct pool records;
     struct vm_frame_use *frame_uses; /* by number, below frame_end */
     uint32_t frame_end;
-    struct arena frame_arena; /* behind frame_uses */
+    struct arena frame_arena;    /* behind frame_uses and link_heads */
+    struct pool links;           /* the entries that are not at their page's own place */
+    struct vm_link **link_heads; /* of chains by place; a power of two of them */
+    uint32_t link_head_mask;
+    uint32_t link_hand; /* where the next link is taken from when there can be no more */
     bool (*gpn_valid)(struct gpn page);
     uint32_t open_half; /* which of the halves is open: 0 or 1 */
     struct vm_list lists[VM_LISTS];

@@ -12,6 +12,7 @@
 #include "arch/frame.h"
 #include "arch/pmap.h"
 #include "internal.h"
+#include "links.h"
 #include "object_space.h"
 #include "page_in.h"
 #include "vm_reclaim.h"
@@ -124,9 +125,7 @@ void vm_borrow_end_copy(struct vm_page *page, const struct vm_page *lender, stru
     } else {
         memset(frame_address(frame), 0, PAGE_SIZE);
     }
-    if (pmap_query(gpn_place(page->gpn), NULL)) {
-        (void)pmap_remove(gpn_place(page->gpn));
-    }
+    (void)vm_unmap(&vm_objects.map, gpn_place(page->gpn)); /* what was lent */
     vm_page_make_resident(&vm_objects.map, page, frame);
 }
 
@@ -136,9 +135,11 @@ void vm_borrow_fail_copy(struct vm_page *page, struct frame frame)
     frame_free(frame);
 }
 
-static enum error share(const struct vm_page *page, const struct vm_page *lender)
+static enum error share(const struct vm_page *page, struct vm_page *lender)
 {
-    return pmap_query(gpn_place(page->gpn), NULL) ? OK : pmap_enter(gpn_place(page->gpn), lender->frame, PMAP_READ);
+    struct place place = gpn_place(page->gpn);
+
+    return pmap_query(place, NULL) ? OK : vm_link_enter(&vm_objects.map, place, lender, PMAP_READ);
 }
 
 /* Zeroes, because no source has the page. If it is to be written, its frame is there already. */
@@ -153,7 +154,7 @@ static enum error take_zeroes(struct vm_page *page, struct frame frame)
 }
 
 /* `kind`: what it took to find the lender, or NO_FAULT. */
-static enum error take(struct vm_page *page, const struct vm_page *lender, enum pmap_access access, struct frame frame,
+static enum error take(struct vm_page *page, struct vm_page *lender, enum pmap_access access, struct frame frame,
                        enum eidolon_count *kind)
 {
     if (lender == NULL) {

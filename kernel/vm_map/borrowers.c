@@ -9,6 +9,7 @@
 #include "atomic.h"
 #include "arch/pmap.h"
 #include "internal.h"
+#include "links.h"
 #include "object_space.h"
 #include "vm_lineage.h"
 
@@ -66,7 +67,7 @@ void vm_borrowers_unmap(struct gpn gpn)
     struct space_id at = gpn_space(gpn);
 
     while ((at = next_borrower(gpn, at)).number != 0) {
-        (void)pmap_remove(gpn_place(in_space(gpn, at)));
+        (void)vm_unmap(&vm_objects.map, gpn_place(in_space(gpn, at)));
     }
 }
 
@@ -85,7 +86,11 @@ bool vm_mappings_are_right(const struct vm_page *page)
 {
     DOES_NOT_SLEEP();
     struct space_id at = gpn_space(page->gpn);
+    uint32_t borrowers = 0, links = 0;
 
+    for (const struct vm_link *link = vm_links_of(&vm_objects.map, page); link != NULL; link = link->next) {
+        links++;
+    }
     if (pmap_query(gpn_place(page->gpn), NULL) && pmap_frame(gpn_place(page->gpn)).number != page->frame.number) {
         return false;
     }
@@ -97,6 +102,7 @@ bool vm_mappings_are_right(const struct vm_page *page)
             pmap_frame(gpn_place(gpn)).number != page->frame.number) {
             return false;
         }
+        borrowers++;
     }
-    return true;
+    return borrowers == links;
 }

@@ -8,6 +8,7 @@
  */
 #include "frame_use.h"
 #include "internal.h"
+#include "links.h"
 
 static bool is_listed(const struct vm_map *map, const struct vm_page *page)
 {
@@ -187,6 +188,13 @@ static enum error check_frames(const struct vm_map *map, uint32_t frames, struct
     return known == frames ? OK : broken("VM-11", NULL, out);
 }
 
+static enum error check_links(const struct vm_map *map, struct vm_map_violation *out)
+{
+    const struct vm_page *page;
+
+    return vm_links_check(map, &page) == OK ? OK : broken("VIEW-1", page, out);
+}
+
 enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
 {
     uint32_t listed[VM_LISTS] = {0};
@@ -217,6 +225,9 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
     }
     if (error == OK) {
         error = check_frames(map, resident, out);
+    }
+    if (error == OK) {
+        error = check_links(map, out);
     }
     return error;
 }

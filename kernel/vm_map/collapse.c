@@ -15,6 +15,7 @@
 #include "discard.h"
 #include "fault_map.h"
 #include "internal.h"
+#include "links.h"
 #include "log.h"
 #include "object_space.h"
 #include "page_in.h"
@@ -58,7 +59,7 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
 
     if (frame_is_none(target->frame)) {
         memcpy(frame_address(frame), bytes, PAGE_SIZE);
-        (void)pmap_remove(gpn_place(target->gpn)); /* what it borrowed itself before it was a source */
+        (void)vm_unmap(&vm_objects.map, gpn_place(target->gpn)); /* what it borrowed itself before it was a source */
         vm_page_make_resident(&vm_objects.map, target, frame);
         vm_page_mark_dirty(&vm_objects.map, target);
         return OK;

@@ -7,6 +7,7 @@
 #include "arch/pmap.h"
 #include "frame_use.h"
 #include "internal.h"
+#include "links.h"
 #include "object_space.h"
 #include "thread.h"
 #include "vm_lineage.h"
@@ -39,7 +40,7 @@ static void unmap_borrowed(struct place place)
     const struct vm_page *page = vm_frame_page(&vm_objects.map, pmap_frame(place));
 
     if (page->gpn.number != place_gpn(place).number) {
-        (void)pmap_remove(place);
+        (void)vm_unmap(&vm_objects.map, place);
     }
 }
 
@@ -52,9 +53,8 @@ void vm_discard_page(struct vm_page *page)
     struct gpn gpn = page->gpn;
 
     vm_open_chunk(gpn_place(gpn));
-    if (pmap_query(gpn_place(gpn), NULL)) {
-        (void)pmap_remove(gpn_place(gpn));
-    }
+    (void)vm_unmap(&vm_objects.map, gpn_place(gpn));
+    (void)vm_unmap_links(&vm_objects.map, page);
     struct frame frame = vm_page_detach(&vm_objects.map, page);
     if (!frame_is_none(frame)) {
         frame_free(frame);
@@ -120,7 +120,7 @@ static void unmap_keeping_dirtiness(struct place place)
 {
     struct vm_page *page = vm_frame_page(&vm_objects.map, pmap_frame(place));
 
-    if (pmap_remove(place)) {
+    if (vm_unmap(&vm_objects.map, place)) {
         if (page->state == VM_PAGE_CLEAN) {
             vm_page_mark_dirty(&vm_objects.map, page);
         }

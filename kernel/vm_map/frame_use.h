@@ -42,6 +42,7 @@ static inline struct frame vm_frame_take_back(struct vm_map *map, struct vm_page
     struct frame frame = page->frame;
 
     if (!frame_is_none(frame)) {
+        ASSERT(vm_frame_use(map, frame)->links == NULL); /* nothing leads to it any more */
         vm_frame_use(map, frame)->page = NULL;
         page->frame = FRAME_NONE;
     }

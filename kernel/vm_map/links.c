@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Links: where else a page is seen than at its own place.
+ *
+ * The private page of a place, mapped there, needs no link: place and page name each other. Any other entry has one: a
+ * page that a source lends, a view of an object. Links are volatile, as mappings are. A link is on the list of the frame
+ * that its entry leads to, and on the chain that its place hashes to; both are left in constant time, but for the chain's
+ * length. There is a head for every four frames and there are at most four links a frame, so a chain is 16 links long on
+ * average, at the limit. Places hash by a secret factor: nobody can choose such that collide.
+ *
+ * At the limit the oldest way out is taken: an entry is only a cache of what a fault finds, so the next one that a hand
+ * comes to, going round the chains, loses its link to who asks.
+ */
+#include "links.h"
+#include "arch/frame.h"
+#include "atomic.h"
+#include "frame_use.h"
+#include "internal.h"
+
+#define FRAMES_PER_HEAD 4u
+#define HEADS_MIN       16u
+
+uint32_t vm_links_heads(uint32_t frames)
+{
+    uint32_t count = HEADS_MIN;
+
+    while (count < frames / FRAMES_PER_HEAD) {
+        count *= 2;
+    }
+    return count;
+}
+
+void vm_links_init(struct vm_map *map, void *heads, uint32_t head_count)
+{
+    map->link_heads = heads;
+    map->link_head_mask = head_count - 1;
+    pool_init(&map->links, sizeof(struct vm_link), FRAME_RECORDS);
+}
+
+struct vm_link **vm_link_head(const struct vm_map *map, struct place place)
+{
+    return &map->link_heads[vm_map_hash_fold(place.number ^ map->seed[0], map->seed[1]) & map->link_head_mask];
+}
+
+struct vm_link *vm_links_of(const struct vm_map *map, const struct vm_page *page)
+{
+    return frame_is_none(page->frame) ? NULL : vm_frame_use(map, page->frame)->links;
+}
+
+bool vm_link_is_held(const struct vm_map *map, const struct vm_link *link)
+{
+    const struct vm_page *page = vm_map_find(map, place_gpn(link->place));
+
+    return page != NULL && page->wire_count > 0;
+}
+
+/* Take a link off its frame's list and its chain. */
+static void detach(struct vm_map *map, struct vm_link *link, struct frame frame)
+{
+    struct vm_link **at = vm_link_head(map, link->place);
+
+    while (*at != link) {
+        at = &(*at)->hash_next;
+    }
+    *at = link->hash_next;
+    *(link->previous != NULL ? &link->previous->next : &vm_frame_use(map, frame)->links) = link->next;
+    if (link->next != NULL) {
+        link->next->previous = link->previous;
+    }
+}
+
+static void attach(struct vm_map *map, struct vm_link *link, struct place place, struct frame frame)
+{
+    struct vm_frame_use *use = vm_frame_use(map, frame);
+    struct vm_link **head = vm_link_head(map, place);
+
+    *link = (struct vm_link){.place = place, .next = use->links, .hash_next = *head};
+    if (use->links != NULL) {
+        use->links->previous = link;
+    }
+    use->links = link;
+    *head = link;
+}
+
+/* The link of a place at which a page is mapped that is not its own. */
+static struct vm_link *find(const struct vm_map *map, struct place place)
+{
+    struct vm_link *link = *vm_link_head(map, place);
+
+    while (link->place.number != place.number) {
+        link = link->hash_next;
+        ASSERT(link != NULL); /* VIEW-1 */
+    }
+    return link;
+}
+
+/* Take the entry of a link that nobody has wired; the link is the caller's. NULL: all are wired. */
+static struct vm_link *take_from_another(struct vm_map *map)
+{
+    for (uint32_t i = 0; i <= map->link_head_mask; i++) {
+        struct vm_link *link = map->link_heads[map->link_hand++ & map->link_head_mask];
+        while (link != NULL && vm_link_is_held(map, link)) {
+            link = link->hash_next;
+        }
+        if (link != NULL) {
+            detach(map, link, pmap_frame(link->place));
+            (void)pmap_remove(link->place); /* it is read-only: VIEW-2 */
+            return link;
+        }
+    }
+    return NULL;
+}
+
+static enum error reserve(struct vm_map *map, struct vm_link **out)
+{
+    void *link;
+
+    if (map->links.objects_used >= VM_LINKS_PER_FRAME * map->frame_end) {
+        *out = take_from_another(map);
+        return *out != NULL ? OK : ERROR_NO_MEMORY;
+    }
+    enum error error = pool_allocate(&map->links, &link);
+    *out = link;
+    return error;
+}
+
+enum error vm_link_enter(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access)
+{
+    DOES_NOT_SLEEP();
+    struct vm_link *link;
+    enum error error = reserve(map, &link);
+
+    if (error != OK) {
+        return error;
+    }
+    error = pmap_enter(place, page->frame, access);
+    if (error != OK) {
+        pool_free(&map->links, link);
+        return error;
+    }
+    attach(map, link, place, page->frame);
+    return OK;
+}
+
+bool vm_unmap(struct vm_map *map, struct place place)
+{
+    if (!pmap_query(place, NULL)) {
+        return false;
+    }
+    struct frame frame = pmap_frame(place);
+    if (vm_frame_page(map, frame)->gpn.number != place_gpn(place).number) {
+        struct vm_link *link = find(map, place);
+        detach(map, link, frame);
+        pool_free(&map->links, link);
+    }
+    return pmap_remove(place);
+}
+
+bool vm_unmap_links(struct vm_map *map, const struct vm_page *page)
+{
+    struct vm_link *link;
+    bool dirty = false;
+
+    while ((link = vm_links_of(map, page)) != NULL) {
+        dirty |= pmap_remove(link->place);
+        detach(map, link, page->frame);
+        pool_free(&map->links, link);
+    }
+    return dirty;
+}
