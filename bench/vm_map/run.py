@@ -21,7 +21,7 @@ MEASUREMENTS = ("operations", "worst", "memory", "hashes")
 FAMILIES = ("random", "dense", "strided", "crafted")
 # Operations: (pages, families, passes); worst: (pages, passes); memory: where the curve ends; hashes: buckets.
 PLANS = {
-    "quick": {"operations": [(65536, FAMILIES, 3)], "worst": [(65536, 5)], "memory": 262144, "hashes": [65536]},
+    "quick": {"operations": [(65536, FAMILIES, 3)], "worst": [(65536, 5)], "memory": 262144, "hashes": [16384]},
     "default": {"operations": [(65536, FAMILIES, 3), (100000, ("random",), 3), (1048576, ("random",), 3)],
                 "worst": [(1048576, 3)], "memory": 1048576, "hashes": [65536]},
     "full": {"operations": [(65536, FAMILIES, 3), (100000, ("random",), 3), (1048576, FAMILIES, 3),
