@@ -32,10 +32,4 @@ struct space_id vm_lineage_source(struct space_id space);
 /* How many spaces have this one as their source. */
 uint32_t vm_lineage_children(struct space_id space);
 
-/*
- * The descendants of `root`, each before its own: start with at = root; none: the end.
- * - descend: whether those of `at` are wanted.
- */
-struct space_id vm_lineage_next(struct space_id root, struct space_id at, bool descend);
-
 #endif

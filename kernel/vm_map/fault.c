@@ -37,7 +37,6 @@
 #include "arch/clock.h"
 #include "arch/pmap.h"
 #include "borrow.h"
-#include "borrowers.h"
 #include "fault_map.h"
 #include "internal.h"
 #include "log.h"
@@ -49,6 +48,7 @@
 #include "vm_growth.h"
 #include "vm_lineage.h"
 #include "vm_reclaim.h"
+#include "views.h"
 #include "vm_snapshot.h"
 
 #define MAP_BUCKETS_MAX (4u * 1024u * 1024u)

@@ -12,11 +12,11 @@
  */
 #include "arch/frame.h"
 #include "arch/pmap.h"
-#include "borrowers.h"
 #include "log.h"
 #include "object_space.h"
 #include "thread.h"
 #include "victim.h"
+#include "views.h"
 #include "vm_account.h"
 #include "vm_reclaim.h"
 #include "vm_reserve.h"
@@ -44,8 +44,7 @@ static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
         vm_page_unlock(page);
         return false;
     }
-    vm_borrowers_unmap(page->gpn);
-    if (pmap_query(gpn_place(page->gpn), NULL) && pmap_remove(gpn_place(page->gpn))) {
+    if (vm_views_unmap(map, page)) {
         vm_page_mark_dirty(map, page);
     }
     if (page->state == VM_PAGE_CLEAN) {

@@ -11,11 +11,11 @@
 #include "vm_reclaim.h"
 #include "arch/clock.h"
 #include "arch/pmap.h"
-#include "borrowers.h"
 #include "log.h"
 #include "object_space.h"
 #include "thread.h"
 #include "victim.h"
+#include "views.h"
 #include "vm_growth.h"
 #include "vm_reserve.h"
 #include "vm_snapshot.h"
@@ -37,10 +37,7 @@ uint64_t vm_reclaim_dropped(void)
 
 static void drop(struct vm_map *map, struct vm_page *page)
 {
-    if (pmap_query(gpn_place(page->gpn), NULL)) {
-        (void)pmap_remove(gpn_place(page->gpn));
-    }
-    vm_borrowers_unmap(page->gpn);
+    (void)vm_views_unmap(map, page);
     bool locked = vm_page_try_lock(page);
     ASSERT(locked);
     vm_victim_drop(map, page);

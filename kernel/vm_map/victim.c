@@ -5,24 +5,23 @@
 #include "victim.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
-#include "borrowers.h"
 #include "internal.h"
 #include "object_space.h"
+#include "views.h"
 #include "vm_account.h"
 
 bool vm_victim_may_go(const struct vm_page *page)
 {
     return (page->state == VM_PAGE_CLEAN || page->state == VM_PAGE_DIRTY) && page->wire_count == 0 &&
            page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(&vm_objects.map, page) &&
-           !vm_borrowers_hold(page->gpn);
+           !vm_views_hold(page);
 }
 
 bool vm_victim_may_drop(const struct vm_page *page)
 {
     return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
-           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) &&
-           !(pmap_query(gpn_place(page->gpn), NULL) && pmap_is_dirty(gpn_place(page->gpn))) &&
-           !vm_borrowers_hold(page->gpn);
+           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) && !vm_views_are_dirty(page) &&
+           !vm_views_hold(page);
 }
 
 void vm_victim_drop(struct vm_map *map, struct vm_page *page)
