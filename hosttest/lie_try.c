@@ -126,10 +126,16 @@ static enum error commit(struct store *store, uint32_t turn)
     struct store_entry entry = {
         .block = extent.first, .generation = open, .checksum = store_checksum(store, page, open, content)};
     error = block_write(store_device(store), extent.first, content);
-    error = error != OK ? error : store_put(store, page, &entry);
-    error = error != OK ? error : store_delete(store, (struct gpn){0x80000 + (turn + 2) % 5}, 1);
-    error = error != OK ? error : store_snapshot_seal(store);
-    return error != OK ? error : store_snapshot_commit(store, content, 64, turn);
+    if (error == OK) {
+        error = store_put(store, page, &entry);
+    }
+    if (error == OK) {
+        error = store_delete(store, (struct gpn){0x80000 + (turn + 2) % 5}, 1);
+    }
+    if (error == OK) {
+        error = store_snapshot_seal(store);
+    }
+    return error == OK ? store_snapshot_commit(store, content, 64, turn) : error;
 }
 
 static const char *go_on(struct lie_image *image)
@@ -148,8 +154,12 @@ static const char *go_on(struct lie_image *image)
     for (uint32_t turn = 0; turn < COMMITS && error == OK; turn++) {
         error = commit(store, turn);
     }
-    error = error == OK ? store_unpin(store, image->pin) : error;
-    error = error == OK || error == ERROR_NOT_FOUND ? commit(store, COMMITS) : error;
+    if (error == OK) {
+        error = store_unpin(store, image->pin);
+    }
+    if (error == OK || error == ERROR_NOT_FOUND) {
+        error = commit(store, COMMITS);
+    }
     bool closed = store_close(store) == OK;
     if (closed && is_sound && error == OK && findings(image) != 0) {
         return "an image in which nothing was found wrong is not sound after some commits";

@@ -101,5 +101,8 @@ enum error image_check(struct block_device *disk)
     error = check_store(store);
     list_kept(store, report.wall_time_ns);
     enum error closed = store_close(store);
-    return error != OK ? error : report.fell_back ? ERROR_CHECKSUM : closed;
+    if (error == OK && report.fell_back) {
+        error = ERROR_CHECKSUM;
+    }
+    return error == OK ? closed : error;
 }

@@ -230,7 +230,9 @@ static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         return STATUS_SOUND;
     }
-    error = error == OK ? store_read(core->image->store, page, &entry, content) : error;
+    if (error == OK) {
+        error = store_read(core->image->store, page, &entry, content);
+    }
     if (error != OK) {
         complain("%s: program %u at 0x%08x: %s", core->image->path, core->index, address.value, error_text(error));
         return STATUS_FOUND;
@@ -271,7 +273,9 @@ static int core_collect(struct core *core)
     add_program(core);
     (void)add_segment(core);
     enum error error = add_tasks(core);
-    error = error == OK ? regions_walk(core->image, &core->program, add_region, core) : error;
+    if (error == OK) {
+        error = regions_walk(core->image, &core->program, add_region, core);
+    }
     if (error != OK) {
         complain("%s: program %u: %s", core->image->path, core->index, error_text(error));
         return STATUS_FOUND;

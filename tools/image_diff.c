@@ -77,7 +77,9 @@ static bool entries_equal(const struct store_entry *a, const struct store_entry 
 static enum error compare(struct side *a, struct side *b, struct telling *telling)
 {
     enum error error = side_next(a, (struct gpn){0});
-    error = error != OK ? error : side_next(b, (struct gpn){0});
+    if (error == OK) {
+        error = side_next(b, (struct gpn){0});
+    }
     while (error == OK && (a->is_there || b->is_there)) {
         bool take_a = a->is_there && (!b->is_there || a->page.number <= b->page.number);
         bool take_b = b->is_there && (!a->is_there || b->page.number <= a->page.number);
@@ -86,7 +88,9 @@ static enum error compare(struct side *a, struct side *b, struct telling *tellin
                                           : ADDED;
         note(telling, kind, take_a ? a->page.number : b->page.number);
         error = take_a ? side_step(a) : OK;
-        error = error == OK && take_b ? side_step(b) : error;
+        if (error == OK && take_b) {
+            error = side_step(b);
+        }
     }
     tell(telling);
     return error;

@@ -48,7 +48,9 @@ static enum error print_program(const struct image *image, uint32_t index, const
     struct extent_of_program sum = {0};
     uint64_t content = 0;
     enum error error = regions_walk(image, program, add_region, &sum);
-    error = error == OK ? count_content(image, program->space, &content) : error;
+    if (error == OK) {
+        error = count_content(image, program->space, &content);
+    }
     if (error == OK) {
         printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent.number, state_text(program),
                program->task_count, sum.regions, bytes_text(sum.pages * PAGE_SIZE));

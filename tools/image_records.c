@@ -197,7 +197,9 @@ enum error regions_walk(const struct image *image, const struct program_record *
         }
         end = vm_region_end(&region);
         error = visit(&region, context);
-        error = error == OK ? descend(&walk, region.child[VM_REGION_ABOVE]) : error;
+        if (error == OK) {
+            error = descend(&walk, region.child[VM_REGION_ABOVE]);
+        }
     }
     return error;
 }

@@ -74,14 +74,16 @@ static enum error write_sectors(const struct ata_drive *drive, uint64_t sector, 
             outsw((uint16_t)(channel->command_ports + REGISTER_DATA), words + (size_t)i * SECTOR_WORDS, SECTOR_WORDS);
         }
     }
-    return error != OK ? error : wait_for(channel, 0);
+    return error == OK ? wait_for(channel, 0) : error;
 }
 
 enum error ata_last_write(struct ata_drive *drive, struct block block, const void *page)
 {
     const struct ata_channel *channel = drive->channel;
     enum error error = reset(channel);
-    error = error != OK ? error : write_sectors(drive, (uint64_t)block.number * SECTORS_PER_BLOCK, page);
+    if (error == OK) {
+        error = write_sectors(drive, (uint64_t)block.number * SECTORS_PER_BLOCK, page);
+    }
     if (error == OK && drive->flush_command != 0) {
         ata_write(channel, REGISTER_COMMAND, drive->flush_command);
         error = wait_for(channel, 0);

@@ -68,7 +68,9 @@ enum error virtio_disk_last_write(struct block_device *block, struct block at, v
         return ERROR_UNSUPPORTED;
     }
     enum error error = virtio_pci_restart(&disk->virtio, &disk->ring);
-    error = error != OK ? error : ask(disk, VIRTIO_DISK_WRITE, at, page);
+    if (error == OK) {
+        error = ask(disk, VIRTIO_DISK_WRITE, at, page);
+    }
     if (error == OK && (disk->virtio.features & VIRTIO_BLK_FEATURE_FLUSH) != 0) {
         error = ask(disk, VIRTIO_DISK_FLUSH, at, NULL);
     }

@@ -106,7 +106,9 @@ enum error virtio_pci_restart(struct virtio_device *device, struct virtio_ring *
     if (error == OK && device->transport->queue_size(device, 0) < ring->size) {
         error = ERROR_UNSUPPORTED;
     }
-    error = error != OK ? error : device->transport->set_queue(device, 0, ring);
+    if (error == OK) {
+        error = device->transport->set_queue(device, 0, ring);
+    }
     if (error == OK) {
         virtio_pci_run(device);
     }

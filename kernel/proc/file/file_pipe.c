@@ -95,14 +95,18 @@ static enum error hold_and_move(const struct piece *piece, enum pipe_end end, mo
 
     if (end == PIPE_WRITER) {
         error = user_prepare(&range, address, piece->length, PMAP_READ);
-        error = error == OK ? pipe_hold(&hold, piece->pipe, end, piece->length) : error;
+        if (error == OK) {
+            error = pipe_hold(&hold, piece->pipe, end, piece->length);
+        }
         if (error != OK) {
             user_release(&range);
             return error;
         }
     } else {
         error = pipe_hold(&hold, piece->pipe, end, piece->length);
-        error = error == OK ? user_prepare(&range, address, piece->length, PMAP_WRITE) : error;
+        if (error == OK) {
+            error = user_prepare(&range, address, piece->length, PMAP_WRITE);
+        }
         if (error != OK) {
             if (hold.count > 0) {
                 pipe_let_go(&hold);

@@ -44,9 +44,15 @@ static enum error reserve(const struct program_record *memory, bool shares)
     do {
         record_round_begin(&rounds);
         error = program_reserve();
-        error = error == OK ? task_reserve() : error;
-        error = error == OK && !shares ? space_reserve(2) : error;
-        error = error == OK && !shares ? vm_region_reserve_clone(&region_table, &memory->region_root, 2) : error;
+        if (error == OK) {
+            error = task_reserve();
+        }
+        if (error == OK && !shares) {
+            error = space_reserve(2);
+        }
+        if (error == OK && !shares) {
+            error = vm_region_reserve_clone(&region_table, &memory->region_root, 2);
+        }
     } while (record_round_again(&rounds, &error));
     return error;
 }

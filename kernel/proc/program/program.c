@@ -68,7 +68,9 @@ static enum error reserve_with_space(void)
     do {
         record_round_begin(&rounds);
         error = program_reserve();
-        error = error == OK ? space_reserve(1) : error;
+        if (error == OK) {
+            error = space_reserve(1);
+        }
     } while (record_round_again(&rounds, &error));
     return error;
 }
