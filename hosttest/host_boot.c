@@ -33,7 +33,7 @@ void kernel_main(void);
 
 static struct host_machine machine;
 static struct host_end outcome;
-static uint64_t user_entries, user_traps;
+static uint64_t user_traps;
 
 /* The kernel's variables ------------------------------------------------------------------------------------------- */
 
@@ -199,11 +199,6 @@ _Noreturn void selftest_run(void)
 
 /* User mode -------------------------------------------------------------------------------------------------------- */
 
-uint64_t host_user_entries(void)
-{
-    return user_entries;
-}
-
 uint64_t host_user_traps(void)
 {
     return user_traps;
@@ -227,7 +222,6 @@ _Noreturn void cpu_enter_user(const struct registers *entry)
 
     cpu_sanitise(&registers);
     trap_return(&registers);
-    user_entries++;
     for (;;) {
         if (machine.run_user != NULL) {
             machine.run_user(&registers);
@@ -351,7 +345,7 @@ static void boot(void)
 static void boot_once(void)
 {
     outcome = (struct host_end){0};
-    user_entries = user_traps = 0;
+    user_traps = 0;
     module = (struct boot_module){
         .start = machine.program, .size = machine.program_bytes, .command_line = machine.program_words};
     load_kernel();

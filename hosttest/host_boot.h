@@ -67,8 +67,7 @@ const char *host_log(void);
 /* Type on the serial line. From a thread of the machine. Returns how many of the bytes found room. */
 uint32_t host_type(const char *bytes, uint32_t count);
 
-/* How many times a boot has reached user mode, and come back from it. */
-uint64_t host_user_entries(void);
+/* How many times a boot has come back from user mode. */
 uint64_t host_user_traps(void);
 
 /* Traps of the program that runs, for run_user(): what the processor does, and the way back. */

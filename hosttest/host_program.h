@@ -62,9 +62,6 @@ void host_call_prepare(struct registers *registers, uint32_t number, const uint3
  * handlers run meanwhile.
  */
 int32_t host_call_now(struct registers *registers, uint32_t number, const uint32_t *arguments, uint32_t count);
-#define HOST_CALL_NOW(registers, number, ...)                                                                          \
-    host_call_now((registers), (number), (const uint32_t[]){0, ##__VA_ARGS__} + 1,                                     \
-                  sizeof((uint32_t[]){0, ##__VA_ARGS__}) / sizeof(uint32_t) - 1)
 
 /* Something a program sees is wrong: say so and end the boot as a panic. */
 _Noreturn void host_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -52,8 +52,6 @@ struct lie_block {
     uint32_t references; /* first in the list of them */
 };
 
-#define LIE_PROGRAMS_MAX 64u
-
 struct lie_image {
     const char *path;
     uint8_t *bytes; /* changes stay in this process */

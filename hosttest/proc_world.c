@@ -36,7 +36,7 @@ uint32_t world_below(uint32_t limit)
     return (uint32_t)((world_random() >> 32) * limit >> 32);
 }
 
-bool world_chance(uint32_t one_in)
+static bool chance(uint32_t one_in)
 {
     return world_below(one_in) == 0;
 }
@@ -90,7 +90,7 @@ static void type_some(void)
 
 static void type_when_idle(void)
 {
-    if (world_chance(2)) {
+    if (chance(2)) {
         type_some();
     }
 }
@@ -108,14 +108,14 @@ static void fail_requests(enum block_operation operation, uint32_t within)
 
 static void disturb(void)
 {
-    if (world.one_in_fails == 0 || !world_chance(world.one_in_fails)) {
+    if (world.one_in_fails == 0 || !chance(world.one_in_fails)) {
         return;
     }
-    if (world_chance(2)) {
+    if (chance(2)) {
         fake_fail_allocations(world_below(30), 1 + world_below(3));
     } else {
-        bool reads = world.reads_fail && world_chance(2);
-        fail_requests(reads ? BLOCK_READ : world_chance(3) ? BLOCK_FLUSH : BLOCK_WRITE, 20);
+        bool reads = world.reads_fail && chance(2);
+        fail_requests(reads ? BLOCK_READ : chance(3) ? BLOCK_FLUSH : BLOCK_WRITE, 20);
     }
 }
 
@@ -128,7 +128,7 @@ static void run_user(struct registers *registers)
         host_cut_power(1);
     }
     disturb();
-    if (world_chance(100)) {
+    if (chance(100)) {
         type_some();
     }
     host_program_run(registers);
@@ -195,7 +195,7 @@ static struct host_end boot(struct fake_disk *disk)
     if (world.begins_badly) {
         fail_requests(BLOCK_READ, READS_OF_A_BOOT);
     }
-    host_program_tick(world_chance(3) ? 0 : 4 + world_below(30), world_random());
+    host_program_tick(chance(3) ? 0 : 4 + world_below(30), world_random());
     proc_world_counters.boots++;
     fake_idle_hook = type_when_idle;
     struct host_end end = host_boot(&machine);
@@ -232,7 +232,7 @@ static void look_at_state(uint32_t event, uint32_t variant)
     world.steps_left = world_below(STEPS_LOOKED_AT);
     uint32_t one_in_fails = world.one_in_fails;
     world.one_in_fails = 0;
-    world.begins_badly = world.reads_fail && world_chance(4);
+    world.begins_badly = world.reads_fail && chance(4);
     world.fell_back = false;
     if (boot(&world.crashed).kind == HOST_REFUSED || (world.begins_badly && world.fell_back)) {
         world.begins_badly = false; /* the disk works again: all must be there */
@@ -268,7 +268,7 @@ static void crash(void)
     fake_disk_cut_start(&cut, &world.bases[world.boot], disk);
     do {
         bool is_last = cut.cut == disk->event_count;
-        if (!is_last && !world_chance(one_in) && !(is_near_flush(disk, cut.cut) && world_chance(one_in / 4 + 1))) {
+        if (!is_last && !chance(one_in) && !(is_near_flush(disk, cut.cut) && chance(one_in / 4 + 1))) {
             continue;
         }
         uint32_t possible = fake_disk_variants(&cut, 4);
@@ -276,7 +276,7 @@ static void crash(void)
             uint32_t variant = world_below(possible);
             fake_disk_crash(&world.crashed, &cut, variant);
             look_at_state(cut.cut, variant);
-            if (world_chance(++seen)) {
+            if (chance(++seen)) {
                 fake_disk_crash(&world.disks[world.boot + 1], &cut, variant);
                 chosen_at = cut.cut;
             }
@@ -301,10 +301,10 @@ static void start(const struct proc_world_options *options)
     world.options = *options;
     world.random = (options->seed + 1) * 0x9E3779B97F4A7C15u;
     world.stops = calloc(STOPS_MAX, sizeof(*world.stops));
-    world.is_short = world_chance(2);
+    world.is_short = chance(2);
     world.frames = world.is_short ? 680 + world_below(150) : 1200;
-    world.one_in_fails = world_chance(3) ? 100 + world_below(400) : 0;
-    world.reads_fail = world.one_in_fails != 0 && world_chance(2);
+    world.one_in_fails = chance(3) ? 100 + world_below(400) : 0;
+    world.reads_fail = world.one_in_fails != 0 && chance(2);
     for (uint32_t i = 0; i <= BOOTS_MAX; i++) {
         fake_disk_start(&world.disks[i], BLOCKS);
         fake_disk_start(&world.bases[i], BLOCKS);
@@ -317,7 +317,7 @@ static void start(const struct proc_world_options *options)
     fake_machine_stop();
     struct family_options family = {
         .steps = 60 + world_below(200), .has_faults = world.one_in_fails != 0, .is_short = world.is_short};
-    family.is_calm = world_chance(4);
+    family.is_calm = chance(4);
     family_use(&family);
     family_synced = world_synced;
 }

@@ -64,10 +64,9 @@ struct world {
 };
 extern struct world world;
 
-/* From the world's seed: any number, one below a limit, and whether one in so many is it. */
+/* From the world's seed: any number, and one below a limit. */
 uint64_t world_random(void);
 uint32_t world_below(uint32_t limit);
-bool world_chance(uint32_t one_in);
 
 /* Something is wrong: says what and where in the world, and ends the process. */
 _Noreturn void world_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

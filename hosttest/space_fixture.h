@@ -129,9 +129,6 @@ bool space_load(uint32_t space, uint32_t page, uint32_t word);
 /* The kernel writes to one of its records. */
 void space_store_record(uint32_t page, uint32_t word, uint32_t value);
 
-/* The kernel writes to a page of a program that it has made ready; the world's programs may run in between. */
-void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value);
-
 /* munmap and mmap: `count` pages from `first` on hold nothing any more and may be used again. */
 void space_discard(uint32_t first, uint32_t count);
 

@@ -131,7 +131,7 @@ static uint64_t region_changes(void)
 
 /* A system call that makes a page ready, sleeps, and then finds it ready still, unless there was a stop or its region
  * went. */
-void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
+static void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
 {
     struct space_world *world = &space_world;
     struct gpn gpn = world->model.gpn[page];

@@ -36,7 +36,7 @@ static void check(void)
     assert_int_equal(terminal_validate(&terminal), OK);
 }
 
-void type_bytes(const char *bytes, size_t length)
+static void type_bytes(const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         terminal_input(&terminal, &effects, (uint8_t)bytes[i]);

@@ -21,7 +21,6 @@ extern struct terminal_effects effects;
 int fixture_reset(void **state);
 
 /* Bytes typed, and bytes written by a program; the object must be sound afterwards. */
-void type_bytes(const char *bytes, size_t length);
 void type(const char *text);
 void output(const char *text);
 

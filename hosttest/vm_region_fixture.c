@@ -127,7 +127,7 @@ uint64_t test_seed(void)
 }
 
 /* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014). */
-uint64_t random_next(struct random *random)
+static uint64_t random_next(struct random *random)
 {
     uint64_t z = random->state += 0x9E3779B97F4A7C15u;
 

@@ -52,7 +52,6 @@ uint64_t test_seed(void);
 struct random {
     uint64_t state;
 };
-uint64_t random_next(struct random *random);
 
 /* 0 .. limit - 1; limit is 1 or more. */
 uint32_t random_below(struct random *random, uint32_t limit);

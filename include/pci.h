@@ -42,10 +42,7 @@ const struct pci_device *pci_find(pci_match *matches, uint32_t index);
 
 /* Configuration space; offset: below 256 and aligned to the access. */
 uint8_t pci_read8(const struct pci_device *device, uint32_t offset);
-uint16_t pci_read16(const struct pci_device *device, uint32_t offset);
 uint32_t pci_read32(const struct pci_device *device, uint32_t offset);
-void pci_write16(const struct pci_device *device, uint32_t offset, uint16_t value);
-void pci_write32(const struct pci_device *device, uint32_t offset, uint32_t value);
 
 /* What a base address register says. PCI_BAR_NONE: unused, unassigned, of unknown kind, or index >= PCI_BARS. */
 struct pci_bar pci_bar(const struct pci_device *device, uint32_t index);

@@ -68,20 +68,13 @@ struct thread *thread_current(void);
 uint64_t thread_processor_ns(const struct thread *thread);
 const char *thread_name(const struct thread *thread);
 
-/*
- * How deep the kernel stacks have been used since the boot, of those that have ended as well
- * (kernel/thread/stack_use.c).
- * - kind: a name of kernel threads, or STACKS_OF_PROGRAMS for all threads of programs. 0: there was none.
- * Does not sleep; it looks at every stack there is.
- */
-#define STACKS_OF_PROGRAMS "programs"
-#define STACK_USE_MAX      9216u /* bytes, three quarters: deeper than that is said in the log when the thread ends */
-uint32_t thread_stack_use(const char *kind);
+/* Bytes of a kernel stack, three quarters: deeper use is said in the log when the thread ends. */
+#define STACK_USE_MAX 9216u
 
-/* Whether none has been used deeper than STACK_USE_MAX. */
+/* Whether no stack has been used deeper than that since the boot, those of ended threads among them. */
 bool thread_stacks_suffice(void);
 
-/* A line of the log, with all of them. For the end of a boot. */
+/* A line of the log, with the deepest use of each kind of thread (kernel/thread/stack_use.c). For the end of a boot. */
 void thread_log_stacks(void);
 
 /* Let others run; returns when it is this thread's turn again. */

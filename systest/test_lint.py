@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What tools find in the sources by looking at them: format, cppcheck, clang-tidy. The compiler's warnings are errors anyway."""
 
+import collections
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -38,6 +40,46 @@ def test_every_source_is_formatted():
     assert len(names) > 300
     found = run([tool("clang-format"), "--dry-run", "--Werror", *names])
     assert found.returncode == 0, f"clang-format -i mends this:\n{found.stderr[:4000]}"
+
+
+def test_steps_follow_each_other_as_the_style_says():
+    """`if (error == OK) { error = step(); }`, and not a condition in the expression."""
+    found = run(["git", "grep", "-nE", r"error = error (== OK[^?;]*\?[^;]*: error;|!= OK \? error :)", "--", "*.c", "*.h"])
+    assert found.returncode == 1, f"docs/style.md has another idiom for these:\n{found.stdout}{found.stderr}"
+
+
+def words_of(name):
+    """How often each word is in a source, without its comments."""
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return collections.Counter(re.findall(r"\w+", re.sub(r"/\*.*?\*/", "", file.read(), flags=re.DOTALL)))
+
+
+def exported():
+    """Functions of all objects of the build that others may call."""
+    objects = [os.path.join(folder, name) for folder, _, names in os.walk(BUILD) for name in names if name.endswith(".o")]
+    listing = run(["nm", "--defined-only", "--extern-only", *objects]).stdout
+    names = {line.split()[2] for line in listing.splitlines() if re.match(r"[0-9a-f]+ T ", line)}
+    return {name for name in names if not name.startswith("__") and name not in ("main", "_start")}
+
+
+def test_every_function_is_called_and_exported_only_for_others():
+    with open(os.path.join(ROOT, "kernel/proc/calls/list.h"), encoding="utf-8") as file:
+        listed = set(re.findall(r"call_\w+", file.read()))
+    used = {name: words_of(name) for name in sources() + run(["git", "ls-files", "*.S", "*.ld"]).stdout.split()}
+    functions = exported() - listed
+    assert len(functions) > 500
+    wrong = []
+    for function in sorted(functions):
+        files = [name for name, words in used.items() if function in words]
+        headers = [name for name in files if name.endswith(".h")]
+        if len(files) != 1 + len(headers) or any(used[name][function] > 1 for name in headers):
+            continue
+        body = next(name for name in files if name not in headers)
+        if body.endswith(".c") and used[body][function] == 1:
+            wrong.append(f"{function}() of {body}: nobody calls it")
+        elif body.endswith(".c") and len(headers) == 1:
+            wrong.append(f"{function}() of {body}: nobody else calls it, so it is static")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_cppcheck_finds_nothing():

@@ -151,14 +151,3 @@ void rig_write(uint32_t page, uint32_t value)
         pmap_activate(entered);
     }
 }
-
-void rig_read(uint32_t page)
-{
-    struct vaddr address = {RIG_ADDRESS + page * PAGE_SIZE};
-    uint32_t value;
-
-    while (!cpu_copy_guarded(&value, (void *)(uintptr_t)address.value, sizeof(value))) {
-        RIG_OK(vm_fault(gpn_make(entered, address), PMAP_READ));
-        pmap_activate(entered);
-    }
-}

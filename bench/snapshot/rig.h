@@ -51,7 +51,6 @@ void rig_enter_space(uint32_t space);
 
 /* Write a word of a page of the space that is entered, with as many faults as it takes. */
 void rig_write(uint32_t page, uint32_t value);
-void rig_read(uint32_t page);
 
 /* The processor's counter: under --icount it counts instructions. */
 uint64_t rig_cycles(void);

@@ -11,8 +11,7 @@
 #include "linux/linux_errno.h"
 #include "file/pipe.h"
 
-#define TRACKED    20u /* descriptors below that are in the books */
-#define CHOSEN     12u /* and those below that are closed and asked for */
+#define CHOSEN     12u /* descriptors below that are closed and asked for */
 #define OPEN_MOST  10u
 #define STANDARD   3u
 #define POLL_AT    (SCRATCH + 0xB0u)

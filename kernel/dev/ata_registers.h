@@ -11,7 +11,6 @@
 
 /* Task-file registers, from command_ports on. */
 #define REGISTER_DATA    0u
-#define REGISTER_ERROR   1u
 #define REGISTER_COUNT   2u
 #define REGISTER_LOW     3u
 #define REGISTER_MIDDLE  4u

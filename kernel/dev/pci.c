@@ -81,7 +81,7 @@ uint32_t pci_read32(const struct pci_device *device, uint32_t offset)
     return value;
 }
 
-uint16_t pci_read16(const struct pci_device *device, uint32_t offset)
+static uint16_t read16(const struct pci_device *device, uint32_t offset)
 {
     ASSERT((offset & 1) == 0);
     return (uint16_t)(pci_read32(device, offset & ~3u) >> (offset & 3) * 8);
@@ -92,7 +92,7 @@ uint8_t pci_read8(const struct pci_device *device, uint32_t offset)
     return (uint8_t)(pci_read32(device, offset & ~3u) >> (offset & 3) * 8);
 }
 
-void pci_write32(const struct pci_device *device, uint32_t offset, uint32_t value)
+static void write32(const struct pci_device *device, uint32_t offset, uint32_t value)
 {
     ASSERT((offset & 3) == 0);
     bool enabled = interrupt_disable();
@@ -101,7 +101,7 @@ void pci_write32(const struct pci_device *device, uint32_t offset, uint32_t valu
     interrupt_restore(enabled);
 }
 
-void pci_write16(const struct pci_device *device, uint32_t offset, uint16_t value)
+static void write16(const struct pci_device *device, uint32_t offset, uint16_t value)
 {
     ASSERT((offset & 1) == 0);
     bool enabled = interrupt_disable();
@@ -121,11 +121,11 @@ static uint8_t interrupt_line_of(const struct pci_device *device)
 static uint8_t scan_function(uint32_t bus, uint32_t slot, uint32_t function)
 {
     struct pci_device device = {.bus = (uint8_t)bus, .slot = (uint8_t)slot, .function = (uint8_t)function};
-    device.vendor_id = pci_read16(&device, HEADER_VENDOR);
+    device.vendor_id = read16(&device, HEADER_VENDOR);
     if (device.vendor_id == VENDOR_NONE) {
         return TYPE_MASK;
     }
-    device.device_id = pci_read16(&device, HEADER_DEVICE);
+    device.device_id = read16(&device, HEADER_DEVICE);
     device.class_code = pci_read8(&device, HEADER_CLASS);
     device.subclass = pci_read8(&device, HEADER_SUBCLASS);
     device.interface = pci_read8(&device, HEADER_INTERFACE);
@@ -192,13 +192,13 @@ const struct pci_device *pci_find(pci_match *matches, uint32_t index)
 static uint32_t writable_bits(const struct pci_device *device, uint32_t offset)
 {
     bool enabled = interrupt_disable();
-    uint16_t command = pci_read16(device, HEADER_COMMAND);
-    pci_write16(device, HEADER_COMMAND, command & (uint16_t) ~(COMMAND_PORTS | COMMAND_MEMORY));
+    uint16_t command = read16(device, HEADER_COMMAND);
+    write16(device, HEADER_COMMAND, command & (uint16_t) ~(COMMAND_PORTS | COMMAND_MEMORY));
     uint32_t value = pci_read32(device, offset);
-    pci_write32(device, offset, UINT32_MAX);
+    write32(device, offset, UINT32_MAX);
     uint32_t bits = pci_read32(device, offset);
-    pci_write32(device, offset, value);
-    pci_write16(device, HEADER_COMMAND, command);
+    write32(device, offset, value);
+    write16(device, HEADER_COMMAND, command);
     interrupt_restore(enabled);
     return bits;
 }
@@ -255,7 +255,7 @@ struct pci_bar pci_bar(const struct pci_device *device, uint32_t index)
 
 uint32_t pci_capability(const struct pci_device *device, uint8_t id, uint32_t after)
 {
-    if ((pci_read16(device, HEADER_STATUS) & STATUS_CAPABILITIES) == 0) {
+    if ((read16(device, HEADER_STATUS) & STATUS_CAPABILITIES) == 0) {
         return 0;
     }
     uint32_t link = after == 0 ? HEADER_CAPABILITIES : after + 1;
@@ -274,8 +274,8 @@ uint32_t pci_capability(const struct pci_device *device, uint8_t id, uint32_t af
 
 void pci_enable(const struct pci_device *device)
 {
-    uint16_t command = pci_read16(device, HEADER_COMMAND);
+    uint16_t command = read16(device, HEADER_COMMAND);
     command |= COMMAND_PORTS | COMMAND_MEMORY | COMMAND_MASTER;
     command &= (uint16_t)~COMMAND_NO_INTERRUPT;
-    pci_write16(device, HEADER_COMMAND, command);
+    write16(device, HEADER_COMMAND, command);
 }

@@ -13,8 +13,9 @@
 #include "thread_internal.h"
 #include <string.h>
 
-#define KINDS_MAX  16u
-#define LINE_BYTES 256u
+#define KINDS_MAX          16u
+#define LINE_BYTES         256u
+#define STACKS_OF_PROGRAMS "programs"
 
 struct kind {
     const char *name;
@@ -89,7 +90,8 @@ static void note_all(void)
     }
 }
 
-uint32_t thread_stack_use(const char *kind)
+/* Bytes that a kind of thread has used; 0: there was none. Looks at every stack there is. */
+static uint32_t use_of(const char *kind)
 {
     DOES_NOT_SLEEP();
     note_all();
@@ -144,13 +146,13 @@ SELFTEST(stack_use_is_kept_when_the_thread_has_ended)
 {
     struct thread *thread;
 
-    SELFTEST_EXPECT(thread_stack_use("stack selftest") == 0);
+    SELFTEST_EXPECT(use_of("stack selftest") == 0);
     test_thread_runs = true;
     SELFTEST_EXPECT(thread_create("stack selftest", use_stack, NULL, &thread) == OK);
     while (test_thread_runs) {
         thread_yield();
     }
     thread_yield();
-    uint32_t used = thread_stack_use("stack selftest");
+    uint32_t used = use_of("stack selftest");
     SELFTEST_EXPECT(used > TEST_BYTES && used < TEST_BYTES + 2048);
 }

@@ -34,9 +34,8 @@ static inline bool is_continuation(uint8_t byte)
 /* Cell `index` of the queue of input, counted from the oldest. */
 uint16_t *terminal_cell(struct terminal *terminal, uint32_t index);
 
-/* Add a byte to the queue, which has room; take the oldest cell off it, which is not empty. */
+/* Add a byte to the queue, which has room. */
 void terminal_push(struct terminal *terminal, uint8_t byte, uint16_t marks);
-uint16_t terminal_pop(struct terminal *terminal);
 
 /* A byte as it leaves, without output processing: to the screen and the stream. */
 void terminal_emit(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte);

@@ -88,7 +88,8 @@ void terminal_push(struct terminal *terminal, uint8_t byte, uint16_t marks)
     }
 }
 
-uint16_t terminal_pop(struct terminal *terminal)
+/* Take the oldest cell off the queue, which is not empty. */
+static uint16_t pop(struct terminal *terminal)
 {
     uint16_t cell = *terminal_cell(terminal, 0);
 
@@ -115,7 +116,7 @@ void terminal_flush_input(struct terminal *terminal)
 static void take_line(struct terminal *terminal, uint8_t *bytes, uint32_t capacity, uint32_t *length)
 {
     while (*length < capacity) {
-        uint16_t cell = terminal_pop(terminal);
+        uint16_t cell = pop(terminal);
         if (has(cell, TERMINAL_INPUT_EOF)) {
             return;
         }
@@ -126,14 +127,14 @@ static void take_line(struct terminal *terminal, uint8_t *bytes, uint32_t capaci
     }
     /* An end of file right behind the last byte ended this line; it must not look like one of its own. */
     if (*length > 0 && terminal->input_length > 0 && has(*terminal_cell(terminal, 0), TERMINAL_INPUT_EOF)) {
-        (void)terminal_pop(terminal);
+        (void)pop(terminal);
     }
 }
 
 static void take_bytes(struct terminal *terminal, uint8_t *bytes, uint32_t capacity, uint32_t *length)
 {
     while (*length < capacity && terminal->input_length > 0) {
-        uint16_t cell = terminal_pop(terminal);
+        uint16_t cell = pop(terminal);
         if (!has(cell, TERMINAL_INPUT_EOF)) {
             bytes[(*length)++] = (uint8_t)cell;
         }

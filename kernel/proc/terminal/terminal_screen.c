@@ -60,7 +60,8 @@ static terminal_cell_t blank_cell(const struct terminal *terminal)
 }
 
 /* Half of a wide character is nothing. */
-void screen_mend_wide(struct terminal *terminal, uint32_t row)
+/* Blank the halves of wide characters in a row whose other halves have gone. */
+static void mend_wide(struct terminal *terminal, uint32_t row)
 {
     terminal_cell_t *line = screen_line(terminal, row);
     bool is_after_wide = false;
@@ -87,7 +88,7 @@ void screen_clear_cells(struct terminal *terminal, struct terminal_effects *effe
         line[column] = blank_cell(terminal);
     }
     if (from > 0 || to < terminal->columns) {
-        screen_mend_wide(terminal, row);
+        mend_wide(terminal, row);
     }
     screen_touch(effects, row);
 }
@@ -308,7 +309,7 @@ void screen_put_character(struct terminal *terminal, struct terminal_effects *ef
         line[cursor->column + i] = cursor->shown | (i == 0 ? character & CELL_CHARACTER_MASK : 0);
     }
     if (is_torn) {
-        screen_mend_wide(terminal, cursor->row);
+        mend_wide(terminal, cursor->row);
     }
     screen_touch(effects, cursor->row);
     cursor->wrap_pending = cursor->column + width == terminal->columns && is_wrapping;

@@ -27,9 +27,6 @@ static inline bool screen_has_mode(const struct terminal *terminal, enum termina
 terminal_cell_t *screen_line(struct terminal *terminal, uint32_t row);
 void screen_touch(struct terminal_effects *effects, uint32_t row);
 
-/* Blank the halves of wide characters in a row whose other halves have gone. */
-void screen_mend_wide(struct terminal *terminal, uint32_t row);
-
 /* Blank cells in the present background. */
 void screen_clear_cells(struct terminal *terminal, struct terminal_effects *effects, uint32_t row, uint32_t from,
                         uint32_t to);
