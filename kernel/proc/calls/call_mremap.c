@@ -104,7 +104,9 @@ static enum error undo_move(const struct remap *remap, uint32_t target, uint8_t 
     if ((protection & VM_READ) == 0) {
         program_call_keep();
         enum error restore = address_space_protect(remap->space, remap->old_first, remap->old_count, protection);
-        error = error == OK ? restore : error;
+        if (error == OK) {
+            error = restore;
+        }
     }
     return error == OK ? why : ERROR_IO;
 }
