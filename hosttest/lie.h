@@ -34,9 +34,10 @@ struct lie_reference {
     uint16_t start;   /* of the structure that it is part of, in the block */
     uint16_t bytes;   /* of that structure */
     uint16_t offset;  /* of the checksum */
+    uint16_t run;     /* FORM_PUT: start of the header of its run, which has a part of the key */
     uint8_t form;     /* enum lie_form */
     uint32_t target;  /* block that is vouched for */
-    uint32_t page;    /* that its content belongs to */
+    uint64_t page;    /* key of the one that its content belongs to */
     uint64_t written; /* generation that it is bound to */
     uint32_t next;    /* of the same target; 0: none */
 };

@@ -127,7 +127,7 @@ static enum error open_quietly(struct block_device *device, struct store **out)
     return store_open(device, &options, out, &report);
 }
 
-static bool page_is_as_before(struct store *before, struct store *after, struct gpn page,
+static bool page_is_as_before(struct store *before, struct store *after, struct page_key page,
                               const struct store_entry *entry)
 {
     static uint8_t contents[2][PAGE_SIZE];
@@ -143,10 +143,10 @@ static bool page_is_as_before(struct store *before, struct store *after, struct 
 static uint32_t spaces_changed(struct store *before, struct store *after)
 {
     uint32_t count = 0, last = UINT32_MAX;
-    struct gpn at = {0}, page;
+    struct page_key at = {0}, page;
     struct store_entry entry;
-    while (store_next(after, at, &page, &entry) == OK && gpn_space(page).number < SPACE_SYSTEM.number) {
-        uint32_t space = gpn_space(page).number;
+    while (store_next(after, at, &page, &entry) == OK && page_key_object(page).number < SPACE_SYSTEM.number) {
+        uint32_t space = page_key_object(page).number;
         if (space != last && space != SPACE_PIPES.number && !page_is_as_before(before, after, page, &entry)) {
             last = space;
             count++;

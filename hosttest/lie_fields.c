@@ -70,6 +70,8 @@ static const struct lie_field root_fields[] = {
     FIELD(disk_root, pins[0].record.wall_time_ns, 0),
     FIELD(disk_root, branch_after, 0),
     FIELD(disk_root, branch_until, 0),
+    FIELD(disk_root, read_features, 0),
+    FIELD(disk_root, write_features, 0),
     ARRAY(disk_root, zero, 0),
 };
 
@@ -123,19 +125,20 @@ static const struct lie_field node_fields[] = {
     FIELD(disk_node, level, DISK_HEIGHT_MAX),
     FIELD(disk_node, count, DISK_NODE_ENTRIES),
     FIELD(disk_node, generation, 0),
+    ARRAY(disk_node, unused, 0),
 };
 
 static const struct lie_field run_fields[] = {
     FIELD(disk_run, type, DISK_ITEM_TYPES),
     FIELD(disk_run, count, 0),
-    FIELD(disk_run, unused, 0),
+    FIELD(disk_run, key_high, DISK_KEY_MAX >> DISK_KEY_BITS),
 };
 
-static const struct lie_field put_fields[] = {FIELD(disk_put, page, 0), FIELD(disk_put, block, LIE_BLOCKS),
+static const struct lie_field put_fields[] = {FIELD(disk_put, key_low, 0), FIELD(disk_put, block, LIE_BLOCKS),
                                               FIELD(disk_put, checksum, 0)};
-static const struct lie_field entry_fields[] = {FIELD(disk_map_entry, page, 0),
-                                                FIELD(disk_map_entry, block, LIE_BLOCKS),
-                                                FIELD(disk_map_entry, when, 0), FIELD(disk_map_entry, checksum, 0)};
+static const struct lie_field entry_fields[] = {FIELD(disk_map_entry, key, 0), FIELD(disk_map_entry, block, LIE_BLOCKS),
+                                                FIELD(disk_map_entry, unused, 0), FIELD(disk_map_entry, when, 0),
+                                                FIELD(disk_map_entry, checksum, 0)};
 static const struct lie_field extent_fields[] = {FIELD(disk_extent, first, LIE_BLOCKS),
                                                  FIELD(disk_extent, count, LIE_BLOCKS)};
 static const struct lie_field dead_fields[] = {FIELD(disk_dead, block, LIE_BLOCKS), FIELD(disk_dead, count, LIE_BLOCKS),

@@ -10,6 +10,7 @@
 #include "store.h"
 #include "store_checksum.h"
 #include "store_node.h"
+#include "store_record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,21 +52,31 @@ static uint64_t checksum_of(const struct lie_image *image, const struct lie_refe
 
 /* What the bytes of a structure that vouches say. */
 static struct lie_reference reference_read(const struct lie_image *image, uint32_t holder, uint32_t start,
-                                           enum lie_form form)
+                                           enum lie_form form, uint32_t run)
 {
     static const uint16_t sizes[] = {
         [FORM_RECORD] = sizeof(struct disk_record_ref), [FORM_BODY] = 24,
         [FORM_TREE] = sizeof(struct disk_tree_ref),     [FORM_CHILD] = sizeof(struct disk_map_entry),
         [FORM_PUT] = sizeof(struct disk_put),           [FORM_ENTRY] = sizeof(struct disk_map_entry),
         [FORM_CHUNK] = sizeof(struct disk_map_entry)};
+    static const uint16_t checksums[] = {[FORM_RECORD] = offsetof(struct disk_record_ref, checksum),
+                                         [FORM_BODY] = offsetof(struct disk_head, next_checksum) -
+                                                       offsetof(struct disk_head, generation),
+                                         [FORM_TREE] = offsetof(struct disk_tree_ref, checksum),
+                                         [FORM_CHILD] = offsetof(struct disk_map_entry, checksum),
+                                         [FORM_PUT] = offsetof(struct disk_put, checksum),
+                                         [FORM_ENTRY] = offsetof(struct disk_map_entry, checksum),
+                                         [FORM_CHUNK] = offsetof(struct disk_map_entry, checksum)};
     struct lie_reference found = {.holder = holder,
                                   .start = (uint16_t)start,
                                   .bytes = sizes[form],
-                                  .offset = (uint16_t)(start + 8),
+                                  .offset = (uint16_t)(start + checksums[form]),
+                                  .run = (uint16_t)run,
                                   .form = (uint8_t)form};
     const uint8_t *at = lie_block(image, holder) + start;
     const struct disk_record_ref *record = (const void *)at;
     const struct disk_map_entry *entry = (const void *)at;
+    const struct disk_put *put = (const void *)at;
     const struct disk_head *head = (const void *)lie_block(image, holder);
 
     if (form == FORM_RECORD) {
@@ -77,11 +88,14 @@ static struct lie_reference reference_read(const struct lie_image *image, uint32
     } else if (form == FORM_TREE) {
         found.target = ((const struct disk_tree_ref *)(const void *)at)->block;
         found.written = store_link_generation(((const struct disk_tree_ref *)(const void *)at)->when);
+    } else if (form == FORM_PUT) {
+        found.target = put->block;
+        found.page = store_item_key((const void *)(lie_block(image, holder) + run), put);
+        found.written = head->generation;
     } else {
         found.target = entry->block;
-        found.page = entry->page;
-        found.written = form == FORM_PUT     ? head->generation
-                        : form == FORM_ENTRY ? (entry->when & DISK_GENERATION_MAX) - (entry->when >> DISK_WHEN_BITS)
+        found.page = entry->key;
+        found.written = form == FORM_ENTRY   ? (entry->when & DISK_GENERATION_MAX) - (entry->when >> DISK_WHEN_BITS)
                         : form == FORM_CHILD ? store_link_generation(entry->when)
                                              : entry->when;
     }
@@ -131,9 +145,9 @@ static void finish(struct lie_image *image, uint32_t block)
 
 /* The walk --------------------------------------------------------------------------------------------------------- */
 
-static void walk_leaf_entry(struct lie_image *image, uint32_t holder, uint32_t start, enum lie_form form)
+static void walk_leaf_entry(struct lie_image *image, uint32_t holder, uint32_t start, enum lie_form form, uint32_t run)
 {
-    struct lie_reference found = reference_read(image, holder, start, form);
+    struct lie_reference found = reference_read(image, holder, start, form, run);
     if (note(image, &found) && begin(image, found.target, form == FORM_CHUNK ? LIE_CHUNK : LIE_CONTENT, 0)) {
         finish(image, found.target);
     }
@@ -149,10 +163,10 @@ static void walk_node(struct lie_image *image, uint32_t block, uint32_t copy, bo
     for (uint32_t i = 0; i < node->count; i++) {
         uint32_t start = (uint32_t)offsetof(struct disk_node, entries) + i * (uint32_t)sizeof(node->entries[0]);
         if (node->level == 0) {
-            walk_leaf_entry(image, block, start, is_space_tree ? FORM_CHUNK : FORM_ENTRY);
+            walk_leaf_entry(image, block, start, is_space_tree ? FORM_CHUNK : FORM_ENTRY, 0);
             continue;
         }
-        struct lie_reference child = reference_read(image, block, start, FORM_CHILD);
+        struct lie_reference child = reference_read(image, block, start, FORM_CHILD, 0);
         if (note(image, &child)) {
             walk_node(image, child.target, store_link_copy(child.target, node->entries[i].when), is_space_tree);
         }
@@ -162,7 +176,7 @@ static void walk_node(struct lie_image *image, uint32_t block, uint32_t copy, bo
 
 static void walk_tree(struct lie_image *image, uint32_t holder, uint32_t start, bool is_space_tree)
 {
-    struct lie_reference found = reference_read(image, holder, start, FORM_TREE);
+    struct lie_reference found = reference_read(image, holder, start, FORM_TREE, 0);
     const struct disk_tree_ref *tree = (const void *)(lie_block(image, holder) + start);
     if (note(image, &found)) {
         walk_node(image, found.target, store_link_copy(found.target, tree->when), is_space_tree);
@@ -176,13 +190,14 @@ static void walk_items(struct lie_image *image, uint32_t block, uint32_t at, uin
     uint32_t end = at + bytes;
     while (at + sizeof(struct disk_run) <= end) {
         struct disk_run run;
+        uint32_t start = at;
         memcpy(&run, lie_block(image, block) + at, sizeof(run));
         at += (uint32_t)sizeof(run);
         for (uint32_t i = 0; i < run.count; i++, at += lie_items[run.type].bytes) {
             if (run.type == DISK_ITEM_PUT) {
-                walk_leaf_entry(image, block, at, FORM_PUT);
+                walk_leaf_entry(image, block, at, FORM_PUT, start);
             } else if (run.type == DISK_ITEM_PUT_STAMPED) {
-                walk_leaf_entry(image, block, at, FORM_ENTRY);
+                walk_leaf_entry(image, block, at, FORM_ENTRY, 0);
             } else if (run.type == DISK_ITEM_DEAD_RECORD) {
                 walk_record(image, block, at);
             }
@@ -193,7 +208,7 @@ static void walk_items(struct lie_image *image, uint32_t block, uint32_t at, uin
 static void walk_bodies(struct lie_image *image, uint32_t holder)
 {
     struct lie_reference found =
-        reference_read(image, holder, (uint32_t)offsetof(struct disk_head, generation), FORM_BODY);
+        reference_read(image, holder, (uint32_t)offsetof(struct disk_head, generation), FORM_BODY, 0);
     const struct disk_head *head = (const void *)lie_block(image, holder);
     if (note(image, &found) && begin(image, found.target, LIE_BODY, head->next_copy)) {
         const struct disk_body *body = (const void *)lie_block(image, found.target);
@@ -205,7 +220,7 @@ static void walk_bodies(struct lie_image *image, uint32_t holder)
 
 static void walk_record(struct lie_image *image, uint32_t holder, uint32_t start)
 {
-    struct lie_reference found = reference_read(image, holder, start, FORM_RECORD);
+    struct lie_reference found = reference_read(image, holder, start, FORM_RECORD, 0);
     const struct disk_record_ref *ref = (const void *)(lie_block(image, holder) + start);
     if (!note(image, &found) || !begin(image, found.target, LIE_HEAD, ref->copy)) {
         return;
@@ -249,11 +264,11 @@ static void walk(struct lie_image *image)
 
 static void read_pages(struct lie_image *image, struct store *store)
 {
-    struct gpn at = {SPACE_SYSTEM.number << 20}, page;
+    struct page_key at = page_key_make((struct object_id){SPACE_SYSTEM.number}, 0), page;
     struct store_entry entry;
 
-    while (store_next(store, at, &page, &entry) == OK && page.number < UINT32_MAX) {
-        image->record_pages[page.number & (SYSTEM_PAGES - 1)] = entry.block.number;
+    while (store_next(store, at, &page, &entry) == OK && page_key_object(page).number == SPACE_SYSTEM.number) {
+        image->record_pages[page_key_index(page)] = entry.block.number;
         at.number = page.number + 1;
     }
 }
@@ -374,15 +389,27 @@ void lie_mend(struct lie_image *image, uint32_t block)
     }
 }
 
+static bool touches(uint32_t offset, uint32_t length, uint32_t start, uint32_t bytes)
+{
+    return offset + length > start && offset < start + bytes;
+}
+
+/* Whether what vouches speaks of something else when these bytes change; its checksum is not meant. */
+static bool is_moved(const struct lie_reference *reference, uint32_t offset, uint32_t length)
+{
+    bool is_run = reference->form == FORM_PUT && touches(offset, length, reference->run, sizeof(struct disk_run));
+    return is_run || (touches(offset, length, reference->start, reference->bytes) &&
+                      !touches(offset, length, reference->offset, sizeof(uint64_t)));
+}
+
 void lie_vouch(struct lie_image *image, uint32_t block, uint32_t offset, uint32_t length)
 {
     for (uint32_t i = 1; i < image->reference_count; i++) {
         struct lie_reference *old = &image->references[i];
-        if (old->holder != block || offset + length <= old->start || offset >= old->start + old->bytes ||
-            (offset < old->offset + 8u && offset + length > old->offset)) {
+        if (old->holder != block || !is_moved(old, offset, length)) {
             continue;
         }
-        struct lie_reference now = reference_read(image, block, old->start, (enum lie_form)old->form);
+        struct lie_reference now = reference_read(image, block, old->start, (enum lie_form)old->form, old->run);
         if (in_range(image, now.target) && now.target != block) {
             uint64_t checksum = checksum_of(image, &now);
             memcpy(lie_block(image, block) + now.offset, &checksum, sizeof(checksum));

@@ -114,7 +114,7 @@ static uint64_t findings(struct lie_image *image)
 static enum error commit(struct store *store, uint32_t turn)
 {
     static uint8_t content[PAGE_SIZE];
-    struct gpn page = {0x80000 + turn % 5};
+    struct page_key page = {0x80000 + turn % 5};
     struct extent extent;
 
     enum error error = store_allocate(store, 1, &extent);
@@ -130,7 +130,7 @@ static enum error commit(struct store *store, uint32_t turn)
         error = store_put(store, page, &entry);
     }
     if (error == OK) {
-        error = store_delete(store, (struct gpn){0x80000 + (turn + 2) % 5}, 1);
+        error = store_delete(store, (struct page_key){0x80000 + (turn + 2) % 5}, 1);
     }
     if (error == OK) {
         error = store_snapshot_seal(store);

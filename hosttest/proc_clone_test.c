@@ -281,12 +281,12 @@ static void clone_beyond_the_bound_of_sources_does_without_them(void **state)
 
 #define CROWD 40u
 
-enum error __real_store_delete(struct store *store, struct gpn first, uint32_t count);
-enum error __wrap_store_delete(struct store *store, struct gpn first, uint32_t count);
+enum error __real_store_delete(struct store *store, struct page_key first, uint32_t count);
+enum error __wrap_store_delete(struct store *store, struct page_key first, uint32_t count);
 
 static bool deletions_fail;
 
-enum error __wrap_store_delete(struct store *store, struct gpn first, uint32_t count)
+enum error __wrap_store_delete(struct store *store, struct page_key first, uint32_t count)
 {
     return deletions_fail ? ERROR_NO_MEMORY : __real_store_delete(store, first, count);
 }

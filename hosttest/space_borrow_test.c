@@ -23,6 +23,7 @@
 #include "fake/pmap_state.h"
 #include "log.h"
 #include "snap.h"
+#include "snap_key.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 #include "vm_map.h"
@@ -158,13 +159,13 @@ static bool equals(uint64_t number, struct store *store, char *why, uint32_t roo
         uint32_t content[PAGE_SIZE / sizeof(uint32_t)] = {0};
         struct gpn gpn = gpn_make(COPY, address_of(page));
         struct store_entry entry;
-        enum error error = pair->is_copied ? store_find(store, gpn, &entry) : ERROR_NOT_FOUND;
+        enum error error = pair->is_copied ? store_find(store, snap_key(gpn), &entry) : ERROR_NOT_FOUND;
         if (error == ERROR_NOT_FOUND && !(pair->is_copied && pair->own[page])) {
             gpn = gpn_make(LENDER, address_of(page));
-            error = store_find(store, gpn, &entry);
+            error = store_find(store, snap_key(gpn), &entry);
         }
         if (error == OK) {
-            error = store_read(store, gpn, &entry, content);
+            error = store_read(store, snap_key(gpn), &entry, content);
         }
         if ((error != OK && error != ERROR_NOT_FOUND) || (content[0] != pair->words[page] && !pair->leaves[page])) {
             snprintf(why, room, "page %u is %08x (%s) and was %08x", page, content[0], error_text(error),
@@ -400,7 +401,7 @@ static void give_once(void *unused)
 static void give_beside_stop(void)
 {
     struct store_entry entry;
-    struct gpn page;
+    struct page_key page;
 
     make_copy();
     SPACE_CHECK(store(THE_PAGE, 33));
@@ -412,8 +413,8 @@ static void give_beside_stop(void)
     space_world.slow.holds_discards = false;
     space_wait_programs();
     SPACE_CHECK(space_sync());
-    enum error error = store_next(space_world.store, gpn_make(COPY, (struct vaddr){0}), &page, &entry);
-    SPACE_CHECK(error == ERROR_NOT_FOUND || gpn_space(page).number != COPY.number);
+    enum error error = store_next(space_world.store, snap_key(gpn_make(COPY, (struct vaddr){0})), &page, &entry);
+    SPACE_CHECK(error == ERROR_NOT_FOUND || page_key_object(page).number != COPY.number);
     load_all();
 }
 

@@ -11,6 +11,7 @@
 #include "space_case.h"
 
 #include "snap.h"
+#include "snap_key.h"
 #include "store.h"
 #include "vm_fault.h"
 #include "vm_growth.h"
@@ -349,7 +350,7 @@ static void read_damaged_neighbour(void)
 
     space_store_pages(3, 1);
     space_reboot();
-    SPACE_CHECK(store_find(space_world.store, space_world.model.gpn[page + 1], &entry) == OK);
+    SPACE_CHECK(store_find(space_world.store, snap_key(space_world.model.gpn[page + 1]), &entry) == OK);
     fake_disk_flip(space_world.slow.disk, entry.block.number, 77, 1);
     space_world.has_faults = true;
     SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, page, 0));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "snap_key.h"
 #include "store.h"
 
 /* Word offsets: both ends of the page and of sectors, and the middle. */
@@ -187,30 +188,31 @@ static bool page_equals(const struct space_page *page, const uint8_t *content)
 static enum error read_content(struct store *store, struct gpn page, uint8_t *content)
 {
     struct store_entry entry;
-    enum error error = store_find(store, page, &entry);
+    enum error error = store_find(store, snap_key(page), &entry);
 
     if (error == ERROR_NOT_FOUND) {
         memset(content, 0, PAGE_SIZE);
         return OK;
     }
-    return error == OK ? store_read(store, page, &entry, content) : error;
+    return error == OK ? store_read(store, snap_key(page), &entry, content) : error;
 }
 
 /* Every page the store has is one of ours. */
 static bool no_strangers(const struct space_model *model, struct store *store, char *why, uint32_t room)
 {
-    struct gpn at = {0};
-    struct gpn page;
+    struct page_key at = {0}, key;
     struct store_entry entry;
 
-    while (store_next(store, at, &page, &entry) == OK) {
+    while (store_next(store, at, &key, &entry) == OK) {
+        struct gpn page = {0};
+        bool is_known = snap_page_of(key, &page);
         uint32_t space = gpn_space(page).number;
         bool is_foreign = model->foreign && space > SPACE_PROGRAMS && space != SPACE_SYSTEM.number;
-        if (!is_foreign && space_model_find(model, page) == model->page_count) {
-            snprintf(why, room, "page %08x is there and never was", page.number);
+        if (!is_known || (!is_foreign && space_model_find(model, page) == model->page_count)) {
+            snprintf(why, room, "page %llx is there and never was", (unsigned long long)key.number);
             return false;
         }
-        at.number = page.number + 1;
+        at.number = key.number + 1;
     }
     return true;
 }

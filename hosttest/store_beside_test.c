@@ -44,7 +44,7 @@ static struct store *open_as(uint64_t user)
 
 static enum error commit_deletion(struct store *store)
 {
-    assert_int_equal(store_delete(store, (struct gpn){1}, 1), OK);
+    assert_int_equal(store_delete(store, (struct page_key){1}, 1), OK);
     assert_int_equal(store_snapshot_seal(store), OK);
     return store_snapshot_commit(store, "x", 1, 1);
 }
@@ -194,9 +194,9 @@ static void store_find_looks_again_when_commits_took_the_node_meanwhile(void **s
     world_open(&world);
     disk.device.submit = submit_later;
     disk.device.wait = wait_until_the_node_is_gone;
-    assert_int_equal(store_find(world.store, (struct gpn){world.gpn[0]}, &entry), OK);
+    assert_int_equal(store_find(world.store, (struct page_key){world.keys[0]}, &entry), OK);
     assert_ptr_equal(disk.device.wait, plain_wait); /* a node was waited for */
-    assert_int_equal(store_read(world.store, (struct gpn){world.gpn[0]}, &entry, found), OK);
+    assert_int_equal(store_read(world.store, (struct page_key){world.keys[0]}, &entry, found), OK);
     content_fill(world.now[0], expected);
     assert_memory_equal(found, expected, PAGE_SIZE);
     world_close(&world);

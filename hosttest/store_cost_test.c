@@ -53,7 +53,7 @@ static void put(uint32_t page)
         fail_msg("allocate: %s", error_text(error));
     }
     struct store_entry entry = {.block = extent.first, .checksum = page, .generation = store_sealed_generation(store)};
-    assert_int_equal(store_snapshot_put(store, (struct gpn){page}, &entry), OK);
+    assert_int_equal(store_snapshot_put(store, (struct page_key){page}, &entry), OK);
 }
 
 /* Commit `count` pages, consecutive or scattered over `space`; returns the blocks written besides them. */
@@ -215,7 +215,7 @@ static void store_recovery_takes_as_much_whatever_the_size(void **state)
             uint64_t before = disk.requests;
             open_store();
             struct store_entry entry;
-            assert_int_equal(store_find(store, (struct gpn){below(pages)}, &entry), OK);
+            assert_int_equal(store_find(store, (struct page_key){below(pages)}, &entry), OK);
             most = disk.requests - before > most ? disk.requests - before : most;
         }
         printf("%u pages: recovery and the first page take at most %llu requests\n", pages, (unsigned long long)most);
@@ -265,7 +265,7 @@ static void store_compacts_in_few_commits(void **state)
         assert_int_equal(statistics.pages, pages);
         struct store_entry entry;
         for (uint32_t page = 0; page < pages; page++) {
-            assert_int_equal(store_find(store, (struct gpn){page}, &entry), OK);
+            assert_int_equal(store_find(store, (struct page_key){page}, &entry), OK);
             assert_int_equal(entry.checksum, page);
         }
         stop();

@@ -116,7 +116,7 @@ static bool history_is_right(const struct world *world, struct fake_disk *disk, 
 static bool commit_is_right(struct fake_disk *disk, struct store *store, char *why, size_t room)
 {
     (void)disk;
-    enum error error = store_delete(store, (struct gpn){5}, 1);
+    enum error error = store_delete(store, (struct page_key){5}, 1);
     if (error == OK) {
         error = store_snapshot_seal(store);
     }

@@ -285,7 +285,7 @@ static void store_second_user_is_noticed(void **state)
     some_snapshots(1);
     uint64_t committed = store_committed(second).number;
     uint64_t writes = disk.writes;
-    assert_int_equal(store_delete(first, (struct gpn){1}, 1), OK);
+    assert_int_equal(store_delete(first, (struct page_key){1}, 1), OK);
     assert_int_equal(store_snapshot_seal(first), OK);
     assert_int_equal(store_snapshot_commit(first, "x", 1, 1), ERROR_IN_USE);
     assert_int_equal(disk.writes, writes);
@@ -365,10 +365,10 @@ static bool read_damaged(struct store *store, const struct world_generation *gen
     bool damage = false;
     for (uint32_t i = 0; i < world.page_count; i++) {
         struct store_entry entry;
-        struct gpn gpn = {world.gpn[i]};
-        enum error error = store_find(store, gpn, &entry);
+        struct page_key key = {world.keys[i]};
+        enum error error = store_find(store, key, &entry);
         if (error == OK) {
-            error = store_read(store, gpn, &entry, page);
+            error = store_read(store, key, &entry, page);
         }
         if (error == ERROR_CHECKSUM) {
             damage = true;
@@ -393,16 +393,16 @@ static void expect_living(struct store *store, uint32_t block, const char *when,
     static uint8_t expected[PAGE_SIZE];
     struct store_entry entry;
     for (uint32_t i = 0; i < LIVING; i++) {
-        struct gpn gpn = {world.gpn[i]};
-        enum error error = store_find(store, gpn, &entry);
+        struct page_key key = {world.keys[i]};
+        enum error error = store_find(store, key, &entry);
         if (error == OK) {
-            error = store_read(store, gpn, &entry, page);
+            error = store_read(store, key, &entry, page);
         }
         content_fill(LIVING_0 + i, expected);
         if (error != OK || memcmp(page, expected, PAGE_SIZE) != 0) {
             fail_msg("block %u damaged, %s: page %u is not what was written: %s", block, when, i, error_text(error));
         }
-        error = store_find(store, (struct gpn){world.gpn[LIVING + i]}, &entry);
+        error = store_find(store, (struct page_key){world.keys[LIVING + i]}, &entry);
         if (error != ERROR_NOT_FOUND) {
             fail_msg("block %u damaged, %s: page %u is not deleted: %s", block, when, LIVING + i, error_text(error));
         }
@@ -414,14 +414,14 @@ static void live_on(struct store *store, struct fake_disk *damaged, uint32_t blo
 {
     for (uint32_t i = 0; i < LIVING; i++) {
         struct extent extent;
-        struct gpn gpn = {world.gpn[i]};
+        struct page_key key = {world.keys[i]};
         assert_int_equal(store_allocate(store, 1, &extent), OK);
         struct store_entry entry = {.block = extent.first, .generation = store_open_generation(store)};
         content_fill(LIVING_0 + i, page);
-        entry.checksum = store_checksum(store, gpn, entry.generation, page);
+        entry.checksum = store_checksum(store, key, entry.generation, page);
         assert_int_equal(block_write(&damaged->device, extent.first, page), OK);
-        assert_int_equal(store_put(store, gpn, &entry), OK);
-        assert_int_equal(store_delete(store, (struct gpn){world.gpn[LIVING + i]}, 1), OK);
+        assert_int_equal(store_put(store, key, &entry), OK);
+        assert_int_equal(store_delete(store, (struct page_key){world.keys[LIVING + i]}, 1), OK);
         assert_int_equal(store_snapshot_seal(store), OK);
         enum error error = store_snapshot_commit(store, "y", 1, 5);
         if (error != OK) {

@@ -36,26 +36,49 @@ void content_fill(content_id id, uint8_t *page)
     }
 }
 
-static int compare_gpn(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
     return left < right ? -1 : left > right;
 }
 
-/* Clusters of neighbours at random places, the ends of the object space among them. */
+/* Where a new cluster begins, given where the last one ended. */
+static uint64_t cluster_choose(struct world *world, uint64_t at)
+{
+    uint64_t anywhere = world_random(world) & (PAGE_KEYS - 1);
+    switch (world_below(world, 4)) {
+    case 0:
+        return (anywhere | (OBJECT_PAGES - 1)) - world_below(world, 4); /* over the end of an object */
+    case 1:
+        return (at + (UINT64_C(1) << 32)) &
+               (PAGE_KEYS - 1); /* the same page of another object: other upper bits only */
+    case 2:
+        return anywhere & UINT32_MAX;
+    default:
+        return anywhere;
+    }
+}
+
+/* Clusters of neighbours at random places, the ends of all keys among them. */
 static void pages_choose(struct world *world)
 {
-    uint32_t at = 0;
+    uint64_t at = 0;
     for (uint32_t i = 0; i < world->page_count; i++) {
-        at = world_below(world, 4) == 0 ? (uint32_t)world_random(world) : at + 1;
-        world->gpn[i] = at;
+        at = world_below(world, 4) == 0 ? cluster_choose(world, at) : (at + 1) & (PAGE_KEYS - 1);
+        world->keys[i] = at;
     }
-    world->gpn[0] = 0;
-    world->gpn[1] = UINT32_MAX;
-    qsort(world->gpn, world->page_count, sizeof(world->gpn[0]), compare_gpn);
+    world->keys[0] = 0;
+    world->keys[1] = PAGE_KEYS - 1;
+    qsort(world->keys, world->page_count, sizeof(world->keys[0]), compare_keys);
     for (uint32_t i = 1; i < world->page_count; i++) {
-        if (world->gpn[i] <= world->gpn[i - 1]) {
-            world->gpn[i] = world->gpn[i - 1] + 1;
+        if (world->keys[i] <= world->keys[i - 1]) {
+            world->keys[i] = world->keys[i - 1] + 1;
+        }
+    }
+    for (uint32_t i = world->page_count; i-- > 0;) { /* what was pushed over the end goes below it */
+        uint64_t limit = i + 1 == world->page_count ? PAGE_KEYS : world->keys[i + 1];
+        if (world->keys[i] >= limit) {
+            world->keys[i] = limit - 1;
         }
     }
 }
@@ -185,16 +208,19 @@ void world_write(struct world *world, uint32_t count)
     }
 }
 
+/* Ranges are of one object: some end with it, whether there is a page or not. */
 void world_delete(struct world *world)
 {
     uint32_t first = world_below(world, world->page_count);
-    uint32_t count = 1 + world_below(world, 12);
-    uint32_t last = first + count - 1 < world->page_count ? first + count - 1 : world->page_count - 1;
-    uint32_t pages = world->gpn[last] - world->gpn[first] + 1;
-    if (pages == 0) {
-        return; /* the whole object space, whose count does not fit */
+    uint32_t count = 1 + world_below(world, 12), last = first;
+    struct page_key from = {world->keys[first]};
+    uint64_t object_end = (uint64_t)page_key_object(from).number * OBJECT_PAGES + OBJECT_PAGES;
+    while (last + 1 < world->page_count && last + 1 - first < count && world->keys[last + 1] < object_end) {
+        last++;
     }
-    assert_int_equal(store_delete(world->store, (struct gpn){world->gpn[first]}, pages), OK);
+    bool is_last = last + 1 == world->page_count || world->keys[last + 1] >= object_end;
+    uint64_t end = is_last && world_below(world, 2) == 0 ? object_end : world->keys[last] + 1;
+    assert_int_equal(store_delete(world->store, from, (uint32_t)(end - from.number)), OK);
     for (uint32_t i = first; i <= last; i++) {
         world->now[i] = 0;
         world->dirty[i] = false;
@@ -230,7 +256,7 @@ static enum error content_write(struct world *world, uint32_t page, content_id c
     uint8_t *bytes = frame_address(frame);
     content_fill(content, bytes);
     *entry = (struct store_entry){.generation = generation};
-    entry->checksum = store_checksum(world->store, (struct gpn){world->gpn[page]}, generation, bytes);
+    entry->checksum = store_checksum(world->store, (struct page_key){world->keys[page]}, generation, bytes);
     enum error error = content == 1 ? OK : block_fill(world, bytes, &entry->block);
     frame_free(frame);
     return error;
@@ -248,7 +274,7 @@ void world_page_out(struct world *world, uint32_t count)
         if (content_write(world, page, world->now[page], generation, &entry) != OK) {
             continue;
         }
-        assert_int_equal(store_put(world->store, (struct gpn){world->gpn[page]}, &entry), OK);
+        assert_int_equal(store_put(world->store, (struct page_key){world->keys[page]}, &entry), OK);
         world->dirty[page] = false;
     }
 }
@@ -274,7 +300,7 @@ static enum error snapshot_write(struct world *world, bool busy)
         if (error != OK) {
             return error;
         }
-        error = store_snapshot_put(world->store, (struct gpn){world->gpn[i]}, &entry);
+        error = store_snapshot_put(world->store, (struct page_key){world->keys[i]}, &entry);
         if (error != OK) {
             return error;
         }
@@ -347,22 +373,23 @@ static bool page_equals(const struct world *world, struct store *store, uint32_t
                         uint8_t *page, char *why, size_t room)
 {
     static uint8_t expected[PAGE_SIZE];
-    struct gpn gpn = {world->gpn[index]};
+    struct page_key key = {world->keys[index]};
     struct store_entry entry;
-    enum error error = store_find(store, gpn, &entry);
+    enum error error = store_find(store, key, &entry);
     if (content == 0 && error == ERROR_NOT_FOUND) {
         return true;
     }
     if (error == OK) {
-        error = store_read(store, gpn, &entry, page);
+        error = store_read(store, key, &entry, page);
     }
     if (error != OK || content == 0) {
-        snprintf(why, room, "page %08x: %s, expected content %u", gpn.number, error_text(error), content);
+        snprintf(why, room, "page %llx: %s, expected content %u", (unsigned long long)key.number, error_text(error),
+                 content);
         return false;
     }
     content_fill(content, expected);
     if (memcmp(page, expected, PAGE_SIZE) != 0) {
-        snprintf(why, room, "page %08x: other content than %u", gpn.number, content);
+        snprintf(why, room, "page %llx: other content than %u", (unsigned long long)key.number, content);
         return false;
     }
     return true;
@@ -373,24 +400,21 @@ static bool listing_equals(const struct world *world, struct store *store, const
                            char *why, size_t room)
 {
     uint32_t index = 0;
-    struct gpn from = {0}, page;
+    struct page_key from = {0}, page;
     struct store_entry entry;
     enum error error;
     while ((error = store_next(store, from, &page, &entry)) == OK) {
-        while (index < world->page_count && (world->gpn[index] < page.number || generation->pages[index] == 0)) {
+        while (index < world->page_count && (world->keys[index] < page.number || generation->pages[index] == 0)) {
             if (generation->pages[index++] != 0) {
-                snprintf(why, room, "page %08x is not listed", world->gpn[index - 1]);
+                snprintf(why, room, "page %llx is not listed", (unsigned long long)world->keys[index - 1]);
                 return false;
             }
         }
-        if (index == world->page_count || world->gpn[index] != page.number) {
-            snprintf(why, room, "page %08x is listed", page.number);
+        if (index == world->page_count || world->keys[index] != page.number) {
+            snprintf(why, room, "page %llx is listed", (unsigned long long)page.number);
             return false;
         }
         index++;
-        if (page.number == UINT32_MAX) {
-            return true;
-        }
         from.number = page.number + 1;
     }
     if (error != ERROR_NOT_FOUND) {

@@ -37,7 +37,7 @@ struct world {
     struct store *store;
     uint64_t random;
     uint32_t page_count;
-    uint32_t gpn[WORLD_PAGES_MAX];   /* ascending */
+    uint64_t keys[WORLD_PAGES_MAX];  /* ascending */
     content_id now[WORLD_PAGES_MAX]; /* what programs see */
     content_id sealed[WORLD_PAGES_MAX];
     bool dirty[WORLD_PAGES_MAX];
@@ -51,7 +51,7 @@ struct world {
 uint64_t world_random(struct world *world);
 uint32_t world_below(struct world *world, uint32_t limit);
 
-/* An empty world of `page_count` pages spread over the object space, on a newly formatted image. */
+/* An empty world of `page_count` pages spread over all objects, on a newly formatted image. */
 void world_start(struct world *world, struct fake_disk *disk, uint32_t page_count, uint64_t seed);
 void world_stop(struct world *world);
 

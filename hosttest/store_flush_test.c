@@ -80,7 +80,7 @@ static void page_out_begin(struct block_request *request, void **content, struct
     assert_int_equal(store_allocate(store, 1, &extent), OK);
     entry->block = extent.first;
     entry->generation = store_open_generation(store);
-    entry->checksum = store_checksum(store, (struct gpn){PAGE}, entry->generation, *content);
+    entry->checksum = store_checksum(store, (struct page_key){PAGE}, entry->generation, *content);
     *request = (struct block_request){.operation = BLOCK_WRITE, .first = extent.first, .count = 1, .pages = content};
     arriving = request;
     block_submit(&disk.device, request);
@@ -101,8 +101,8 @@ static void expect_content_after_cut(void)
     fake_disk_crash(&crashed, &cut, 0);
     fake_disk_cut_stop(&cut);
     assert_int_equal(store_open(&crashed.device, &options, &store, &report), OK);
-    assert_int_equal(store_find(store, (struct gpn){PAGE}, &entry), OK);
-    assert_int_equal(store_read(store, (struct gpn){PAGE}, &entry, found), OK);
+    assert_int_equal(store_find(store, (struct page_key){PAGE}, &entry), OK);
+    assert_int_equal(store_read(store, (struct page_key){PAGE}, &entry, found), OK);
     content_fill(CONTENT, expected);
     assert_memory_equal(found, expected, PAGE_SIZE);
     assert_int_equal(store_close(store), OK);
@@ -118,12 +118,12 @@ static void page_out_beside_failing_flushes(uint32_t failing, uint32_t count, st
     arrives_before = failing;
     disk.fault = (struct fake_disk_fault){
         .armed = true, .operation = BLOCK_FLUSH, .first = failing - 1, .count = count, .error = ERROR_IO};
-    assert_int_equal(store_delete(store, (struct gpn){1}, 1), OK);
+    assert_int_equal(store_delete(store, (struct page_key){1}, 1), OK);
     assert_int_equal(store_snapshot_seal(store), OK);
     page_out_begin(&request, &content, entry);
     (void)!store_snapshot_commit(store, "x", 1, 1); /* what fails before the root is tried again at once */
     assert_null(arriving);
-    assert_int_equal(store_put(store, (struct gpn){PAGE}, entry), OK);
+    assert_int_equal(store_put(store, (struct page_key){PAGE}, entry), OK);
     while (disk.fault.count > 0) {
         (void)!commit();
     }
@@ -169,9 +169,9 @@ static void store_what_a_disk_has_forgotten_is_not_committed(void **state)
     assert_int_equal(commit(), ERROR_CHECKSUM);
     assert_int_equal(commit(), ERROR_CHECKSUM);
     assert_int_equal(store_committed(store).number, before.number);
-    assert_int_equal(store_delete(store, (struct gpn){PAGE}, 1), OK);
+    assert_int_equal(store_delete(store, (struct page_key){PAGE}, 1), OK);
     assert_int_equal(commit(), OK);
-    assert_int_equal(store_find(store, (struct gpn){PAGE}, &entry), ERROR_NOT_FOUND);
+    assert_int_equal(store_find(store, (struct page_key){PAGE}, &entry), ERROR_NOT_FOUND);
     assert_int_equal(store_close(store), OK);
     stop();
 }
@@ -186,7 +186,7 @@ static void page_out(struct store_entry *entry)
     page_out_begin(&request, &content, entry);
     assert_int_equal(block_wait(&disk.device, &request), OK);
     arriving = NULL;
-    assert_int_equal(store_put(store, (struct gpn){PAGE}, entry), OK);
+    assert_int_equal(store_put(store, (struct page_key){PAGE}, entry), OK);
 }
 
 /* A device that was gone for a moment: one request fails, and is done when it is tried again. */
@@ -292,13 +292,13 @@ static void store_bad_block_costs_one_repetition_a_commit(void **state)
     for (uint32_t round = 0; round < 3; round++) {
         uint32_t failures = disk.device.failures;
         for (uint32_t i = 0; i < 100; i++) {
-            assert_int_equal(store_read(store, (struct gpn){PAGE}, &entry, page), ERROR_IO);
+            assert_int_equal(store_read(store, (struct page_key){PAGE}, &entry, page), ERROR_IO);
         }
         assert_int_equal(disk.device.failures - failures, 3); /* it is tried again, twice */
         assert_int_equal(commit(), OK);
     }
     disk.bad[entry.block.number] = 0;
-    assert_int_equal(store_read(store, (struct gpn){PAGE}, &entry, page), OK);
+    assert_int_equal(store_read(store, (struct page_key){PAGE}, &entry, page), OK);
     assert_int_equal(store_close(store), OK);
     stop();
 }

@@ -3,7 +3,7 @@
  * The golden image: an image of the current format, kept in the tree, must be read for as long as the format's version
  * stays what it is.
  *
- *     store_golden_test FILE            read it and compare
+ *     store_golden_test FILE FORMAT-1   read it and compare; FORMAT-1, of the format before, is refused
  *     store_golden_test --write FILE    make it anew, after the format and its version have changed
  *
  * FILE is text: a line "BLOCK OFFSET HEX..." for each stretch of bytes that are not zero.
@@ -21,21 +21,23 @@
 #define HISTORY 4u
 
 static struct fake_disk disk;
-static const char *path;
+static const char *path, *old_path;
 
 /* Pages of the image are nearly empty, so that the file stays small: a few words made from page and version. */
-static void page_fill(uint32_t page, uint32_t version, uint8_t *content)
+static void page_fill(uint64_t key, uint32_t version, uint8_t *content)
 {
     memset(content, 0, PAGE_SIZE);
-    uint32_t words[] = {page, version, page * 2654435761u ^ version};
-    memcpy(content + page % 64 * 16, words, sizeof(words));
+    uint32_t low = (uint32_t)key, words[] = {low, version, (uint32_t)(key >> 32), low * 2654435761u ^ version};
+    memcpy(content + key % 64 * 16, words, sizeof(words));
 }
 
-/* Page numbers in two clusters and some single ones; the version a page has in a generation, 0: no content. */
-static uint32_t page_number(uint32_t index)
+/* Keys in two clusters, one over the end of an object, and some single ones. */
+static uint64_t page_number(uint32_t index)
 {
-    return index < 100 ? 0x08048u + index : index < 200 ? 0xFFF80000u + index : index * 0x01234567u;
+    return index < 100 ? 0x08048u + index : index < 200 ? 0xFEDCBA9FFF60u + index : index * 0x0123456789ABu;
 }
+
+/* The version a page has in a generation, 0: no content. */
 
 static uint32_t page_version(uint32_t index, uint32_t generation)
 {
@@ -51,7 +53,7 @@ static uint32_t page_version(uint32_t index, uint32_t generation)
 
 static void put(struct store *store, uint32_t index, uint32_t version, void *content)
 {
-    struct gpn page = {page_number(index)};
+    struct page_key page = {page_number(index)};
     struct store_entry entry = {.generation = store_sealed_generation(store)};
     page_fill(page.number, version, content);
     entry.checksum = store_checksum(store, page, entry.generation, content);
@@ -66,7 +68,7 @@ static void generation_commit(struct store *store, uint32_t generation, void *co
 {
     for (uint32_t i = 0; i < PAGES; i++) {
         if (generation > 1 && page_version(i, generation) == 0 && page_version(i, generation - 1) != 0) {
-            assert_int_equal(store_delete(store, (struct gpn){page_number(i)}, 1), OK);
+            assert_int_equal(store_delete(store, (struct page_key){page_number(i)}, 1), OK);
         }
     }
     assert_int_equal(store_snapshot_seal(store), OK);
@@ -132,11 +134,11 @@ static void image_save(void)
     assert_int_equal(fclose(file), 0);
 }
 
-static void image_load(void)
+static void image_load(const char *from)
 {
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(from, "r");
     if (file == NULL) {
-        fail_msg("%s cannot be read", path);
+        fail_msg("%s cannot be read", from);
     }
     unsigned block, at;
     char text[2 * STRETCH + 1];
@@ -159,7 +161,7 @@ static void expect_generation(uint32_t generation, void *content)
     assert_string_equal(report.reason, "");
     assert_true(report.clean);
     for (uint32_t i = 0; i < PAGES; i++) {
-        struct gpn page = {page_number(i)};
+        struct page_key page = {page_number(i)};
         struct store_entry entry;
         uint32_t version = page_version(i, generation);
         enum error error = store_find(store, page, &entry);
@@ -184,7 +186,7 @@ static void store_golden_image_is_read(void **state)
     fake_machine_start(2048);
     fake_disk_start(&disk, STORE_BLOCKS_MIN);
     disk.is_recording = false;
-    image_load();
+    image_load(path);
     struct frame frame;
     assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
     expect_generation(4, frame_address(frame));
@@ -217,6 +219,26 @@ static void store_golden_image_is_read(void **state)
     fake_machine_stop();
 }
 
+static void store_image_of_format_1_is_refused_by_name_and_left_as_it_is(void **state)
+{
+    (void)state;
+    fake_machine_start(2048);
+    fake_disk_start(&disk, STORE_BLOCKS_MIN);
+    disk.is_recording = false;
+    image_load(old_path);
+    struct store_report report;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct store_open_options options = {
+            .read_only = i % 2 != 0, .generation = {i < 2 ? 0 : 12}, .waits = i == 2, .user = 1};
+        struct store *store;
+        assert_int_equal(store_open(&disk.device, &options, &store, &report), ERROR_FORMAT_VERSION);
+        assert_string_equal(report.reason, "format 1; this version reads format 2");
+    }
+    assert_int_equal(disk.writes, 0);
+    fake_disk_stop(&disk);
+    fake_machine_stop();
+}
+
 static void golden_image_is_written(void **state)
 {
     (void)state;
@@ -231,16 +253,20 @@ static void golden_image_is_written(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest reading[] = {cmocka_unit_test(store_golden_image_is_read)};
+    const struct CMUnitTest reading[] = {
+        cmocka_unit_test(store_golden_image_is_read),
+        cmocka_unit_test(store_image_of_format_1_is_refused_by_name_and_left_as_it_is),
+    };
     const struct CMUnitTest writing[] = {cmocka_unit_test(golden_image_is_written)};
     if (argc == 3 && strcmp(argv[1], "--write") == 0) {
         path = argv[2];
         return cmocka_run_group_tests(writing, NULL, NULL);
     }
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s [--write] FILE\n", argv[0]);
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s FILE FORMAT-1, or --write FILE\n", argv[0]);
         return 2;
     }
     path = argv[1];
+    old_path = argv[2];
     return cmocka_run_group_tests(reading, NULL, NULL);
 }

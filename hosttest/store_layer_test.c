@@ -20,10 +20,22 @@ static uint32_t below(uint32_t limit)
     return (uint32_t)(random_state * UINT64_C(0x2545F4914F6CDD1D) >> 33) % limit;
 }
 
-/* Page numbers of the model, spread so that both ends of the object space are among them. */
-static uint32_t page_of(uint32_t index)
+#define PLACE (PAGES / 4)
+
+/*
+ * Keys of the model, in four places: the end of an object, the beginning of the next one, the pages of another object
+ * that differ from these in the upper bits alone, and the end of all keys.
+ */
+static uint64_t key_of(uint32_t index)
 {
-    return index < PAGES / 2 ? index : UINT32_MAX - (PAGES - 1 - index);
+    uint64_t starts[] = {6ull * OBJECT_PAGES - PLACE, 6ull * OBJECT_PAGES, (6ull + 4096) * OBJECT_PAGES,
+                         PAGE_KEYS - PLACE};
+    return starts[index / PLACE] + index % PLACE;
+}
+
+static uint32_t object_end(uint32_t index)
+{
+    return index / PLACE * PLACE + PLACE - 1;
 }
 
 enum word { SILENT, DELETED, FIRST_CONTENT };
@@ -38,7 +50,7 @@ static void expect_same(const struct model *model)
     store_layer_check(&model->layer);
     for (uint32_t i = 0; i < PAGES; i++) {
         struct disk_map_entry entry;
-        enum layer_answer answer = store_layer_find(&model->layer, page_of(i), &entry);
+        enum layer_answer answer = store_layer_find(&model->layer, key_of(i), &entry);
         uint32_t word = answer == LAYER_SILENT ? SILENT : answer == LAYER_DELETED ? DELETED : entry.block;
         assert_int_equal(word, model->word[i]);
     }
@@ -50,13 +62,14 @@ static void change(struct model *model, uint32_t steps)
         uint32_t index = below(PAGES);
         if (below(3) == 0) {
             uint32_t last = index + below(1 + below(PAGES - index));
-            assert_int_equal(store_layer_delete(&model->layer, page_of(index), page_of(last), NULL, NULL), OK);
+            last = last < object_end(index) ? last : object_end(index);
+            assert_int_equal(store_layer_delete(&model->layer, key_of(index), key_of(last), NULL, NULL), OK);
             for (uint32_t i = index; i <= last; i++) {
                 model->word[i] = DELETED;
             }
         } else {
             struct disk_map_entry replaced;
-            struct disk_map_entry entry = {.page = page_of(index), .block = FIRST_CONTENT + below(1000), .when = 1};
+            struct disk_map_entry entry = {.key = key_of(index), .block = FIRST_CONTENT + below(1000), .when = 1};
             assert_int_equal(store_layer_put(&model->layer, &entry, &replaced), OK);
             model->word[index] = entry.block;
         }
@@ -128,7 +141,7 @@ static void index_random_slots_agree_with_the_model(void **state)
             struct disk_map_entry *slot;
             bool empties = there[page] && below(4) == 0;
             assert_int_equal(store_index_slot(&index, page, &slot), OK);
-            assert_int_equal(slot->page, page);
+            assert_int_equal(slot->key, page);
             assert_int_equal(store_entry_is_empty(slot), !there[page]);
             slot->when = !empties;
             there[page] = !empties;
@@ -140,13 +153,13 @@ static void index_random_slots_agree_with_the_model(void **state)
             assert_int_equal(found != NULL && !store_entry_is_empty(found), there[page - 1]);
             next = there[page - 1] ? page - 1 : next;
             const struct disk_map_entry *after = store_index_next(&index, page - 1);
-            assert_int_equal(after == NULL ? UINT32_MAX : after->page, next);
+            assert_int_equal(after == NULL ? UINT32_MAX : after->key, next);
         }
         uint32_t previous = UINT32_MAX;
         for (uint32_t page = 0; page < 20000; page++) {
             previous = there[page] ? page : previous;
             const struct disk_map_entry *before = store_index_previous(&index, page);
-            assert_int_equal(before == NULL ? UINT32_MAX : before->page, previous);
+            assert_int_equal(before == NULL ? UINT32_MAX : before->key, previous);
         }
         store_index_clear(&index);
     }

@@ -43,10 +43,10 @@ static bool is_damaged(struct store *store, const struct world_generation *gener
     bool damage = false;
     for (uint32_t i = 0; i < world.page_count; i++) {
         struct store_entry entry;
-        struct gpn gpn = {world.gpn[i]};
-        enum error error = store_find(store, gpn, &entry);
+        struct page_key key = {world.keys[i]};
+        enum error error = store_find(store, key, &entry);
         if (error == OK) {
-            error = store_read(store, gpn, &entry, found);
+            error = store_read(store, key, &entry, found);
         }
         if (error == ERROR_NOT_FOUND) {
             assert_int_equal(generation->pages[i], 0);

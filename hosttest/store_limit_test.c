@@ -157,15 +157,15 @@ static void store_put_takes_blocks_that_are_held_and_no_others(void **state)
     start();
     a_snapshot();
     struct store_entry entry = entry_with_block(store_open_generation(world.store));
-    assert_int_equal(store_put(world.store, (struct gpn){1}, &entry), OK);
+    assert_int_equal(store_put(world.store, (struct page_key){1}, &entry), OK);
     struct store_entry foreign = entry;
     foreign.block.number = disk.device.block_count - 1;
-    assert_int_equal(store_put(world.store, (struct gpn){2}, &foreign), ERROR_INVALID);
+    assert_int_equal(store_put(world.store, (struct page_key){2}, &foreign), ERROR_INVALID);
     foreign.block.number = disk.device.block_count;
-    assert_int_equal(store_put(world.store, (struct gpn){2}, &foreign), ERROR_INVALID);
+    assert_int_equal(store_put(world.store, (struct page_key){2}, &foreign), ERROR_INVALID);
     foreign.block.number = 1; /* a root */
-    assert_int_equal(store_put(world.store, (struct gpn){2}, &foreign), ERROR_INVALID);
-    assert_int_equal(store_delete(world.store, (struct gpn){1}, 2), OK);
+    assert_int_equal(store_put(world.store, (struct page_key){2}, &foreign), ERROR_INVALID);
+    assert_int_equal(store_delete(world.store, (struct page_key){1}, 2), OK);
     assert_int_equal(held(), 0);
     stop();
 }
@@ -177,10 +177,10 @@ static void store_put_twice_holds_one_block(void **state)
     a_snapshot();
     for (uint32_t i = 0; i < 5; i++) {
         struct store_entry entry = entry_with_block(store_open_generation(world.store));
-        assert_int_equal(store_put(world.store, (struct gpn){1}, &entry), OK);
+        assert_int_equal(store_put(world.store, (struct page_key){1}, &entry), OK);
         assert_int_equal(held(), 1);
     }
-    assert_int_equal(store_delete(world.store, (struct gpn){1}, 1), OK);
+    assert_int_equal(store_delete(world.store, (struct page_key){1}, 1), OK);
     assert_int_equal(held(), 0);
     stop();
 }
@@ -195,8 +195,8 @@ static void store_number_that_a_page_out_bears_is_not_given_again(void **state)
     struct generation told = store_open_generation(world.store);
     store_snapshot_abort(world.store);
     struct store_entry entry = entry_with_block(told);
-    assert_int_equal(store_put(world.store, (struct gpn){1}, &entry), OK);
-    assert_int_equal(store_delete(world.store, (struct gpn){1}, 1), OK);
+    assert_int_equal(store_put(world.store, (struct page_key){1}, &entry), OK);
+    assert_int_equal(store_delete(world.store, (struct page_key){1}, 1), OK);
     /* Nobody was told one this time. */
     assert_int_equal(store_snapshot_seal(world.store), OK);
     assert_int_equal(store_snapshot_commit(world.store, "x", 1, 1), OK);
@@ -222,8 +222,8 @@ static enum error snapshot_of(uint32_t first, uint32_t count)
         content_fill(++content, page);
         assert_int_equal(block_write(&disk.device, extent.first, page), OK);
         struct store_entry entry = {.block = extent.first, .generation = store_sealed_generation(world.store)};
-        entry.checksum = store_checksum(world.store, (struct gpn){i}, entry.generation, page);
-        assert_int_equal(store_snapshot_put(world.store, (struct gpn){i}, &entry), OK);
+        entry.checksum = store_checksum(world.store, (struct page_key){i}, entry.generation, page);
+        assert_int_equal(store_snapshot_put(world.store, (struct page_key){i}, &entry), OK);
     }
     return store_snapshot_commit(world.store, "x", 1, 1);
 }
@@ -258,7 +258,7 @@ static void store_growth_leaves_room_for_the_generation_that_gives_it_up(void **
     }
     assert_true(pages > STORE_BLOCKS_MIN / 2);
     assert_int_equal(store_reclaim(world.store, 1), ERROR_NO_SPACE); /* there is nothing more to be given up */
-    assert_int_equal(store_delete(world.store, (struct gpn){keep}, STORE_BLOCKS_MIN), OK);
+    assert_int_equal(store_delete(world.store, (struct page_key){keep}, STORE_BLOCKS_MIN), OK);
     assert_int_equal(snapshot_of(0, keep), OK);
     /* What it had is free as soon as no generation that is kept has it, which growth does not wait for. */
     assert_int_equal(snapshot_or_reclaim(STORE_BLOCKS_MIN, keep), OK);

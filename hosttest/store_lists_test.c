@@ -148,7 +148,7 @@ static void lie_once(enum lie chosen)
     start();
     snapshots(12);
     struct store_entry entry;
-    struct gpn page = {0};
+    struct page_key page = {0};
     do {
         assert_int_equal(store_next(world.store, page, &page, &entry), OK);
         page.number++;

@@ -103,7 +103,7 @@ static void store_puts_after_deletes_survive_in_long_records(void **state)
     world_open(&world);
     for (uint32_t round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < WORLD_PAGES_MAX; i++) {
-            struct gpn page = {world.gpn[i]};
+            struct page_key page = {world.keys[i]};
             if (i % 3 != 0) {
                 assert_int_equal(store_delete(world.store, page, 1), OK);
                 world.now[i] = 0;
@@ -148,7 +148,7 @@ static void store_next_finds_what_a_commit_merges_meanwhile(void **state)
     struct world *world = &merging_world;
     static struct fake_disk disk;
     struct store_entry entry;
-    struct gpn found;
+    struct page_key found;
     fake_machine_start(8192);
     fake_disk_start(&disk, 4 * STORE_BLOCKS_MIN);
     disk.is_recording = false;
@@ -173,10 +173,10 @@ static void store_next_finds_what_a_commit_merges_meanwhile(void **state)
     world_open(world);
     plain_wait = disk.device.wait;
     disk.device.wait = wait_while_the_log_is_merged;
-    assert_int_equal(store_next(world->store, (struct gpn){0}, &found, &entry), OK);
+    assert_int_equal(store_next(world->store, (struct page_key){0}, &found, &entry), OK);
     assert_ptr_equal(disk.device.wait, plain_wait); /* a node was read, so the log was merged */
     assert_true(store_is_compact(world->store));
-    assert_int_equal(found.number, world->gpn[0]);
+    assert_int_equal(found.number, world->keys[0]);
     world_close(world);
     world_stop(world);
     fake_disk_stop(&disk);

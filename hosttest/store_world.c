@@ -84,23 +84,23 @@ static void damage(uint32_t count)
 static void page_list(struct store *store, uint32_t page, content_id content)
 {
     static uint8_t expected[PAGE_SIZE], found[PAGE_SIZE];
-    struct gpn gpn = {world.gpn[page]};
+    struct page_key key = {world.keys[page]};
     struct store_entry entry;
-    enum error error = store_find(store, gpn, &entry);
+    enum error error = store_find(store, key, &entry);
     if (error == ERROR_NOT_FOUND && content == 0) {
         return;
     }
     if (error == OK) {
-        error = store_read(store, gpn, &entry, found);
+        error = store_read(store, key, &entry, found);
     }
     if (error != OK) {
-        printf("page %u lost\n", gpn.number);
+        printf("page %llu lost\n", (unsigned long long)key.number);
         return;
     }
     content_fill(content, expected);
     assert_int_not_equal(content, 0);
     assert_memory_equal(found, expected, PAGE_SIZE);
-    printf("page %u %u\n", gpn.number, content);
+    printf("page %llu %u\n", (unsigned long long)key.number, content);
 }
 
 static void generation_list(struct generation number)

@@ -121,16 +121,19 @@ MUST_CHECK enum error store_close(struct store *store);
  * Where a page is.
  * - ERROR_NOT_FOUND: no content was ever put, or it was deleted. ERROR_CHECKSUM, ERROR_IO: of the map itself.
  */
-MUST_CHECK enum error store_find(struct store *store, struct gpn page, struct store_entry *out);
+MUST_CHECK enum error store_find(struct store *store, struct page_key page, struct store_entry *out);
 
 /* Read a page's content and prove it. ERROR_CHECKSUM: it is not what was committed; ERROR_IO. */
-MUST_CHECK enum error store_read(struct store *store, struct gpn page, const struct store_entry *entry, void *content);
+MUST_CHECK enum error store_read(struct store *store, struct page_key page, const struct store_entry *entry,
+                                 void *content);
 
-/* The next entry at or after `from`, in order of gpn. ERROR_NOT_FOUND: no more. */
-MUST_CHECK enum error store_next(struct store *store, struct gpn from, struct gpn *page, struct store_entry *out);
+/* The next entry at or after `from`, in order of keys. ERROR_NOT_FOUND: no more. */
+MUST_CHECK enum error store_next(struct store *store, struct page_key from, struct page_key *page,
+                                 struct store_entry *out);
 
 /* The checksum of a page's content, bound to the page and the generation it is written in (xxHash, seeded). */
-uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content);
+uint64_t store_checksum(const struct store *store, struct page_key page, struct generation generation,
+                        const void *content);
 
 /* Newest committed generation, and the one the open layer will be committed in at the earliest. */
 struct generation store_committed(const struct store *store);
@@ -142,7 +145,7 @@ struct generation store_sealed_generation(const struct store *store);
 /* Whether the sealed layer has no puts and no deletes. */
 bool store_sealed_is_empty(const struct store *store);
 
-/* Pages put and ranges deleted in the open and in the sealed layer so far. Each takes about 30 bytes of memory. */
+/* Pages put and ranges deleted in the open and in the sealed layer so far. Each takes about 40 bytes of memory. */
 uint32_t store_open_changes(const struct store *store);
 uint32_t store_sealed_changes(const struct store *store);
 
@@ -174,19 +177,19 @@ MUST_CHECK enum error store_reclaim(struct store *store, uint64_t wall_time_ns);
 
 /*
  * Into the open layer: the content of a page is in `entry` (a page-out: written by the caller, not yet necessarily
- * durable), or pages [first, first + count) of one space have no content any more.
- * - count may span a whole space; the cost follows the entries there are, not the range.
+ * durable), or pages [first, first + count) of one object have no content any more.
+ * - count may span a whole object; the cost follows the entries there are, not the range. ERROR_RANGE: it is more.
  * - entry->generation is store_open_generation().
  * - ERROR_NO_MEMORY, ERROR_NO_SPACE, ERROR_IO: nothing has changed.
  */
-MUST_CHECK enum error store_put(struct store *store, struct gpn page, const struct store_entry *entry);
-MUST_CHECK enum error store_delete(struct store *store, struct gpn first, uint32_t count);
+MUST_CHECK enum error store_put(struct store *store, struct page_key page, const struct store_entry *entry);
+MUST_CHECK enum error store_delete(struct store *store, struct page_key first, uint32_t count);
 
 /* The open layer becomes the sealed one. Constant time, does not sleep. ERROR_BUSY: a snapshot is sealed already. */
 MUST_CHECK enum error store_snapshot_seal(struct store *store);
 
 /* As store_put, into the sealed layer; entry->generation is store_sealed_generation(). */
-MUST_CHECK enum error store_snapshot_put(struct store *store, struct gpn page, const struct store_entry *entry);
+MUST_CHECK enum error store_snapshot_put(struct store *store, struct page_key page, const struct store_entry *entry);
 
 /*
  * Make the sealed layer durable: record, flush, root, flush, and free what no kept generation needs.

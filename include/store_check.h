@@ -33,7 +33,7 @@ struct store_check_options {
     /* One thing that is wrong, for people. May be NULL. */
     void (*finding)(void *context, const char *text);
     /* Every block that some kept generation needs, or that is retired; `page`: of STORE_BLOCK_PAGE. May be NULL. */
-    void (*block)(void *context, enum store_block_kind kind, struct block block, struct gpn page);
+    void (*block)(void *context, enum store_block_kind kind, struct block block, struct page_key page);
     /* Called now and then; NULL: not. `total` blocks are expected. */
     void (*progress)(void *context, uint64_t done, uint64_t total);
 };

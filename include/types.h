@@ -23,6 +23,22 @@ struct gpn {
 };
 
 /*
+ * What has pages: 2^28 objects of up to 4 GiB. The private memory of window w is object w, the kernel's records are
+ * object 4095; all else is from OBJECTS_FIRST on. 0 is the shared window's.
+ */
+struct object_id {
+    uint32_t number;
+};
+
+/*
+ * A page by what it is, wherever it may be seen: 28 bits of object above 20 bits of index. The order of keys is that of
+ * the pages of one object, and then the next one's.
+ */
+struct page_key {
+    uint64_t number;
+};
+
+/*
  * An address space: 0 is the shared window, SPACE_SYSTEM and SPACE_PIPES hold what is the kernel's own, the rest are
  * programs.
  */
@@ -99,6 +115,12 @@ struct terminal_id {
 #define FILE_NONE     ((struct file_id){0})
 #define CONSOLE       ((struct terminal_id){0}) /* the one terminal that there is */
 
+#define OBJECT_PAGES_BITS 20u
+#define OBJECT_PAGES      (1u << OBJECT_PAGES_BITS) /* of each: their index is below */
+#define OBJECTS_FIRST     4096u                     /* that are no window's */
+#define OBJECTS_MAX       (1u << 28)
+#define PAGE_KEYS         (UINT64_C(1) << 48) /* numbers of keys are below */
+
 #define FRAME_NONE ((struct frame){0})
 #define BLOCK_NONE ((struct block){0})
 
@@ -143,6 +165,27 @@ static inline struct place gpn_place(struct gpn page)
 static inline struct gpn place_gpn(struct place place)
 {
     return (struct gpn){place.number};
+}
+
+static inline struct page_key page_key_make(struct object_id object, uint32_t index)
+{
+    return (struct page_key){(uint64_t)object.number << OBJECT_PAGES_BITS | index};
+}
+
+static inline struct object_id page_key_object(struct page_key key)
+{
+    return (struct object_id){(uint32_t)(key.number >> OBJECT_PAGES_BITS)};
+}
+
+static inline uint32_t page_key_index(struct page_key key)
+{
+    return (uint32_t)key.number & (OBJECT_PAGES - 1);
+}
+
+/* Where the page begins in its object, in bytes. */
+static inline uint32_t page_key_offset(struct page_key key)
+{
+    return (uint32_t)key.number << PAGE_SHIFT;
 }
 
 static inline bool frame_is_none(struct frame frame)

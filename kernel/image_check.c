@@ -19,18 +19,18 @@ struct findings {
     uint64_t pages, bad;
 };
 
-static void complain(struct findings *findings, struct gpn page, enum error error)
+static void complain(struct findings *findings, struct page_key page, enum error error)
 {
     if (findings->bad++ < COMPLAINTS_MAX) {
-        console_say("eidolon: check: page at 0x%x of space %u: %s", gpn_address(page).value, gpn_space(page).number,
-                    error_text(error));
+        console_say("eidolon: check: page at 0x%x of object %u: %s", page_key_offset(page),
+                    page_key_object(page).number, error_text(error));
     }
 }
 
 /* Read the pages in order. ERROR_NOT_FOUND: that were all; anything else: the map itself could not be followed. */
 static enum error check_pages(struct store *store, void *content, struct findings *findings)
 {
-    struct gpn at = {0}, page;
+    struct page_key at = {0}, page;
     struct store_entry entry;
     enum error error;
 
@@ -40,9 +40,6 @@ static enum error check_pages(struct store *store, void *content, struct finding
             complain(findings, page, read);
         }
         findings->pages++;
-        if (page.number == UINT32_MAX) {
-            return ERROR_NOT_FOUND;
-        }
         at.number = page.number + 1;
     }
     return error;

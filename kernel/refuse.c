@@ -25,7 +25,7 @@ const char *remedy_for(enum error error)
     case ERROR_FORMAT_FOREIGN:
         return "it was left as it is; name an Eidolon image, or create one with ./eidolon image create";
     case ERROR_FORMAT_VERSION:
-        return "it was left as it is; boot it with the kernel it was made by";
+        return "it was left as it is; boot it with the version of Eidolon that made it";
     case ERROR_UNSUPPORTED:
         return "it was left as it is; run it with --cpu baseline or max, or on the machine where it ran before";
     case ERROR_FORMAT_DAMAGED:

@@ -31,7 +31,8 @@ BLOCKS_LEAST, BLOCKS_MOST = 1024, 1 << 28
 WINDOW_MOST, PINS_MOST = 18, 32
 RETIRED_KEY = 1 << 31
 BITS_A_CHUNK = 8 * BLOCK
-HEIGHT_MOST, NODE_ENTRIES = 6, 170
+FORMAT, KEY_MOST, OBJECT_SHIFT = 2, (1 << 48) - 1, 20
+HEIGHT_MOST, NODE_ENTRIES, NODE_ENTRIES_AT = 6, 127, 32
 PAGE_KIND, METADATA_KIND, NOTE_KIND = 1, 2, 3
 NOTE_AT, NOTE_BYTES, NOTE_MAGIC, SETTLED = 512, 1024, b"\2EIDNOTE", 1
 
@@ -40,11 +41,11 @@ ROOT_FIELDS = Struct("<8sIIQ16sQII64s")
 NOTE_FIELDS = Struct("<8sIIQQQQIIII32s256s")
 REFERENCE_FIELDS = Struct("<QQIIQ")
 HEAD_FIELDS = Struct("<4sIQQII32sQQ24s24s6Q6I")
-HEAD_TAIL_AT, BODY_ITEMS_AT = 200, 32
+HEAD_TAIL_AT, BODY_ITEMS_AT, FEATURES_AT = 200, 32, 2760
 BODY_FIELDS = Struct("<4sIQQII")
 TREE_FIELDS = Struct("<IIQQ")
-NODE_FIELDS = Struct("<4sHHQ")
-ENTRY_FIELDS = Struct("<IIQQ")
+NODE_FIELDS = Struct("<4sHHQ16x")
+ENTRY_FIELDS = Struct("<QI4xQQ")
 RUN_FIELDS = Struct("<HHI")
 
 Reference = namedtuple("Reference", "generation checksum block copy time")
@@ -76,7 +77,7 @@ def text(field):
 
 
 def map_entry(fields):
-    """Section 5: a map entry from its four integers."""
+    """Section 5: a map entry from its integers."""
     page, block, checksum, last = fields
     birth = last & LOW_40
     return Entry(page, block, checksum, birth, birth - (last >> 40))
@@ -89,9 +90,9 @@ def written(last):
 
 
 def delete(pages, ranges):
-    """Remove ranges of pages from a map; a count of 0 means all there are."""
+    """Remove ranges of pages from a map."""
     for first, count in ranges:
-        numbers = range(first, first + (count or 1 << 32))
+        numbers = range(first, first + count)
         for page in [page for page in pages if page in numbers] if len(numbers) > len(pages) else numbers:
             pages.pop(page, None)
 
@@ -130,13 +131,22 @@ class Record:
     def take_items(self, content, at, length):
         end = at + length
         while at < end:
-            kind, count, _ = RUN_FIELDS.unpack_from(content, at)
+            kind, count, high = RUN_FIELDS.unpack_from(content, at)
             at += RUN_FIELDS.size
             for _ in range(count):
-                self.items[kind].append(ITEMS[kind].unpack_from(content, at))
+                self.items[kind].append(self.whole(kind, high, ITEMS[kind].unpack_from(content, at)))
                 at += ITEMS[kind].size
         if at != end:
             raise Unreadable(f"record {self.generation}: items end at {at}, not at {end}")
+
+    def whole(self, kind, high, item):
+        """An item with all of the key, if its first field is the lower part of one."""
+        if kind not in (PUT, DELETE, CARRIED_DELETE):
+            return item
+        key = high << 32 | item[0]
+        if key > KEY_MOST or kind != PUT and not 1 <= item[1] <= (1 << OBJECT_SHIFT) - key % (1 << OBJECT_SHIFT):
+            raise Unreadable(f"record {self.generation}: {item[1]} pages from {key:#x}")
+        return key, *item[1:]
 
     def puts(self):
         """Entries of all pages that this record says are somewhere."""
@@ -190,10 +200,10 @@ class State:
         if content is None:
             return
         magic, own_level, count, own_generation = NODE_FIELDS.unpack_from(content)
-        entries = [ENTRY_FIELDS.unpack_from(content, 16 + 24 * index) for index in range(count)]
+        entries = [ENTRY_FIELDS.unpack_from(content, NODE_ENTRIES_AT + ENTRY_FIELDS.size * index) for index in range(count)]
         keys = [entry[0] for entry in entries]
         if (magic, own_level, own_generation) != (b"NODE", level, generation) or keys != sorted(set(keys)) \
-                or not 1 <= count <= NODE_ENTRIES:
+                or max(keys, default=0) > KEY_MOST or not 1 <= count <= NODE_ENTRIES:
             self.image.problem(block, f"a node of level {level} that is none")
         elif level == 0:
             yield from entries
@@ -292,7 +302,7 @@ class Image:
     def seed(self, kind, number, generation):
         """Section 1."""
         identity = mix(self.identity[0] ^ mix(self.identity[1]))
-        return mix(mix(identity ^ (kind << 32 | number)) ^ generation)
+        return mix(mix(identity ^ (kind << 56 | number)) ^ generation)
 
     def prove(self, block, checksum, kind, number, generation, what):
         """A block's bytes if they are what the checksum says; otherwise None, and a problem."""
@@ -321,8 +331,8 @@ class Image:
             self.problem(block, "label")
         fields = LABEL_FIELDS.unpack_from(self.raw(good[0]))
         _, version, block_size, self.block_count, _, space_id, self.time, label_text = fields
-        if version != 1 or block_size != BLOCK or not BLOCKS_LEAST <= self.block_count <= BLOCKS_MOST:
-            raise Unreadable(f"version {version}, {self.block_count} blocks of {block_size} bytes")
+        if version != FORMAT or block_size != BLOCK or not BLOCKS_LEAST <= self.block_count <= BLOCKS_MOST:
+            raise Unreadable(f"format {version}, {self.block_count} blocks of {block_size} bytes")
         self.space_id, self.text = space_id, text(label_text)
         self.identity = int.from_bytes(space_id[:8], "little"), int.from_bytes(space_id[8:], "little")
 
@@ -342,7 +352,7 @@ class Image:
         for block in ROOTS:
             (magic, version, flags, sequence, space_id, user, window, pins,
              kernel) = ROOT_FIELDS.unpack_from(self.raw(block))
-            if magic == ROOT_MAGIC and self.is_sealed(block) and version == 1 and space_id == self.space_id \
+            if magic == ROOT_MAGIC and self.is_sealed(block) and version == FORMAT and space_id == self.space_id \
                     and block == 1 + sequence % 2 and sequence < 1 << 63 and window <= WINDOW_MOST and pins <= PINS_MOST \
                     and not any(self.raw(block)[120 + 32 * window:696]) and not any(self.raw(block)[696 + 64 * pins:2744]):
                 roots.append((sequence, flags, user, window, pins, text(kernel), self.raw(block)))
@@ -351,6 +361,8 @@ class Image:
         if not roots:
             raise Unreadable("no root proves itself")
         self.sequence, self.flags, self.user, window, pins, self.kernel, content = max(roots)
+        if any(content[FEATURES_AT:FEATURES_AT + 4]):
+            raise Unreadable("features that this reader does not know")
         self.window = [Reference(*REFERENCE_FIELDS.unpack_from(content, 120 + 32 * index)) for index in range(window)]
         self.pins = {text(content[at + 32:at + 64]): Reference(*REFERENCE_FIELDS.unpack_from(content, at))
                      for at in range(696, 696 + 64 * pins, 64)}

@@ -13,6 +13,7 @@ from machine import RESUMED, eidolon
 BLOCK = 4096
 LABEL, ROOTS, LABEL_COPY = 0, (1, 2), 3
 VERSION_OFFSET = 8
+FORMAT_1 = os.path.join(os.path.dirname(__file__), "..", "hosttest", "golden", "format-1.txt")
 
 
 def digest(path):
@@ -47,6 +48,35 @@ def test_foreign_file_is_not_discarded_by_fresh(tmp_path):
     path = tmp_path / "foreign.img"
     path.write_bytes(b"precious" * (1 << 20))
     assert "not an Eidolon image" in refused_unchanged(path, "--fresh", "--yes")
+
+
+def format_1(path):
+    """The golden image of the format before: as a test has written it when it was current."""
+    blocks = {}
+    with open(FORMAT_1, encoding="ascii") as lines:
+        for block, offset, content in map(str.split, lines):
+            stretch = bytes.fromhex(content)
+            blocks.setdefault(int(block), bytearray(BLOCK))[int(offset):int(offset) + len(stretch)] = stretch
+    path.write_bytes(bytes(8 << 20))
+    for block, content in blocks.items():
+        overwrite(path, block, content)
+    return path
+
+
+def test_image_of_format_1_is_refused_by_name_and_left_as_it_is(tmp_path):
+    """By kernel, launcher and tools."""
+    path = format_1(tmp_path / "old.img")
+    why = "format 1; this version reads format 2"
+    assert why in refused_unchanged(path)
+    assert why in refused_unchanged(path, "--generation", "12")
+    before = digest(path)
+    for words in ("info", "log", "verify", "programs"):
+        result = eidolon("image", words, str(path), status=1)
+        assert why in result.stdout + result.stderr, f"image {words}: {result.stdout + result.stderr}"
+    for words in (["pin", str(path), "new"], ["unpin", str(path), "fourth"]):
+        result = eidolon("image", *words, status=1)
+        assert why in result.stdout + result.stderr, f"image {words}: {result.stdout + result.stderr}"
+    assert digest(path) == before
 
 
 def test_image_of_another_version_is_refused(used_image):

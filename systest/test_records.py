@@ -51,7 +51,7 @@ def damage_records_of(image, count):
         if not wanted:
             break
         flip(image.path, block)
-        found = re.search(rf"space 4095, written in generation (\d+), block {block}\b", verify(image))
+        found = re.search(rf"object 4095, written in generation (\d+), block {block}\b", verify(image))
         if found and int(found[1]) in wanted:
             wanted.discard(int(found[1]))
         else:
@@ -110,7 +110,7 @@ def test_image_of_which_no_generation_can_be_resumed_is_refused_unchanged(tickin
     oldest = generations(ticking)[-1]
     for block in blocks_with_content(ticking.path):
         flip(ticking.path, block)
-        found = re.search(rf"space 4095, written in generation (\d+), block {block}\b", verify(ticking))
+        found = re.search(rf"object 4095, written in generation (\d+), block {block}\b", verify(ticking))
         if found and int(found[1]) < oldest:
             break
         flip(ticking.path, block)

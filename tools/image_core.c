@@ -9,6 +9,7 @@
  * have on 64 bits). Pages without content are holes in the file.
  */
 #include "image_records.h"
+#include "snap_key.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -231,7 +232,7 @@ static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index
         return STATUS_SOUND;
     }
     if (error == OK) {
-        error = store_read(core->image->store, page, &entry, content);
+        error = store_read(core->image->store, snap_key(page), &entry, content);
     }
     if (error != OK) {
         complain("%s: program %u at 0x%08x: %s", core->image->path, core->index, address.value, error_text(error));

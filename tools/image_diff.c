@@ -17,7 +17,7 @@ static const char *const kind_names[] = {"", "added", "removed", "changed"};
 /* One side: the next entry, if there is one. */
 struct side {
     struct store *store;
-    struct gpn page;
+    struct page_key page;
     struct store_entry entry;
     bool is_there;
 };
@@ -25,11 +25,12 @@ struct side {
 /* Neighbouring pages with the same difference are told of together. */
 struct telling {
     enum kind kind;
-    uint32_t first, count;
+    uint32_t count;
+    struct page_key first;
     uint64_t totals[4];
 };
 
-static enum error side_next(struct side *side, struct gpn from)
+static enum error side_next(struct side *side, struct page_key from)
 {
     enum error error = store_next(side->store, from, &side->page, &side->entry);
     side->is_there = error == OK;
@@ -38,27 +39,23 @@ static enum error side_next(struct side *side, struct gpn from)
 
 static enum error side_step(struct side *side)
 {
-    if (side->page.number == UINT32_MAX) {
-        side->is_there = false;
-        return OK;
-    }
-    return side_next(side, (struct gpn){side->page.number + 1});
+    return side_next(side, (struct page_key){side->page.number + 1});
 }
 
 static void tell(struct telling *telling)
 {
     if (telling->count > 0 && telling->kind != SAME) {
-        struct gpn first = {telling->first};
-        printf("space %4u  0x%08x  %6u page%s %s\n", gpn_space(first).number, gpn_address(first).value, telling->count,
-               telling->count == 1 ? " " : "s", kind_names[telling->kind]);
+        printf("object %4u  0x%08x  %6u page%s %s\n", page_key_object(telling->first).number,
+               page_key_offset(telling->first), telling->count, telling->count == 1 ? " " : "s",
+               kind_names[telling->kind]);
     }
     telling->count = 0;
 }
 
-static void note(struct telling *telling, enum kind kind, uint32_t page)
+static void note(struct telling *telling, enum kind kind, struct page_key page)
 {
-    bool goes_on = telling->count > 0 && telling->kind == kind && telling->first + telling->count == page &&
-                   page % (1u << 20) != 0;
+    bool goes_on = telling->count > 0 && telling->kind == kind &&
+                   telling->first.number + telling->count == page.number && page_key_index(page) != 0;
     if (!goes_on) {
         tell(telling);
         telling->kind = kind;
@@ -76,9 +73,9 @@ static bool entries_equal(const struct store_entry *a, const struct store_entry 
 
 static enum error compare(struct side *a, struct side *b, struct telling *telling)
 {
-    enum error error = side_next(a, (struct gpn){0});
+    enum error error = side_next(a, (struct page_key){0});
     if (error == OK) {
-        error = side_next(b, (struct gpn){0});
+        error = side_next(b, (struct page_key){0});
     }
     while (error == OK && (a->is_there || b->is_there)) {
         bool take_a = a->is_there && (!b->is_there || a->page.number <= b->page.number);
@@ -86,7 +83,7 @@ static enum error compare(struct side *a, struct side *b, struct telling *tellin
         enum kind kind = take_a && take_b ? (entries_equal(&a->entry, &b->entry) ? SAME : CHANGED)
                          : take_a         ? REMOVED
                                           : ADDED;
-        note(telling, kind, take_a ? a->page.number : b->page.number);
+        note(telling, kind, take_a ? a->page : b->page);
         error = take_a ? side_step(a) : OK;
         if (error == OK && take_b) {
             error = side_step(b);

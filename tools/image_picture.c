@@ -27,7 +27,7 @@ static const enum picture_block kinds[] = {
     [STORE_BLOCK_RETIRED] = PICTURE_RETIRED,
 };
 
-static void note_block(void *context, enum store_block_kind kind, struct block block, struct gpn page)
+static void note_block(void *context, enum store_block_kind kind, struct block block, struct page_key page)
 {
     struct picture *picture = context;
 
@@ -67,16 +67,15 @@ static enum error list_programs(struct picture *picture)
 /* The pages of the generation drawn. */
 static enum error note_content(struct picture *picture)
 {
-    struct gpn page = {0};
+    struct page_key page = {0};
     struct store_entry entry;
     enum error error;
 
     while ((error = store_next(picture->image.store, page, &page, &entry)) == OK) {
         if (entry.block.number >= RESERVED && entry.block.number < picture->block_count) {
-            picture->blocks[entry.block.number] = owners[gpn_space(page).number];
-        }
-        if (page.number == UINT32_MAX) {
-            return OK;
+            uint32_t object = page_key_object(page).number;
+            picture->blocks[entry.block.number] =
+                object < SPACES_MAX ? owners[object] : PICTURE_BLOCK(PICTURE_CONTENT, 0);
         }
         page.number++;
     }

@@ -3,6 +3,7 @@
  * `programs`: what lives in an image.
  */
 #include "image_records.h"
+#include "snap_key.h"
 
 #include <stdio.h>
 
@@ -23,16 +24,13 @@ static enum error add_region(const struct vm_region *region, void *context)
 /* Pages of a space that have content in the image; 0 is none. */
 static enum error count_content(const struct image *image, struct space_id space, uint64_t *out)
 {
-    struct gpn from = gpn_make(space, (struct vaddr){0}), page;
+    struct page_key from = snap_key(gpn_make(space, (struct vaddr){0})), page;
     struct store_entry entry;
     enum error error = OK;
     *out = 0;
     while (space.number != 0 && (error = store_next(image->store, from, &page, &entry)) == OK &&
-           gpn_space(page).number == space.number) {
+           page_key_object(page).number == space.number) {
         (*out)++;
-        if (page.number == UINT32_MAX) {
-            break;
-        }
         from.number = page.number + 1;
     }
     return error == ERROR_NOT_FOUND ? OK : error;

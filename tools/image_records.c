@@ -3,6 +3,7 @@
  * Reading records and memory out of an image.
  */
 #include "image_records.h"
+#include "snap_key.h"
 #include "system_state.h"
 
 #include <errno.h>
@@ -83,7 +84,7 @@ enum error image_page_find(const struct image *image, const struct program_recor
     for (uint32_t sources = 0; sources < SPACES_MAX; sources++) {
         struct space_record record;
         struct space_id source;
-        enum error error = store_find(image->store, *page, entry);
+        enum error error = store_find(image->store, snap_key(*page), entry);
         if (error != ERROR_NOT_FOUND || gpn_space(*page).number == SPACE_SHARED.number) {
             return error;
         }
@@ -106,13 +107,13 @@ static enum error page_read(const struct image *image, const struct program_reco
                             void *content)
 {
     struct store_entry entry;
-    enum error error =
-        program != NULL ? image_page_find(image, program, &page, &entry) : store_find(image->store, page, &entry);
+    enum error error = program != NULL ? image_page_find(image, program, &page, &entry)
+                                       : store_find(image->store, snap_key(page), &entry);
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         memset(content, 0, PAGE_SIZE);
         return OK;
     }
-    return error == OK ? store_read(image->store, page, &entry, content) : error;
+    return error == OK ? store_read(image->store, snap_key(page), &entry, content) : error;
 }
 
 static enum error space_read(const struct image *image, const struct program_record *program, uint32_t address,

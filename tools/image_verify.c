@@ -54,17 +54,15 @@ static void print_result(const struct store_check_result *result, struct generat
 /* Whether all pages of the kernel's records of the opened generation prove themselves. */
 static bool records_are_whole(struct store *store)
 {
-    struct gpn from = gpn_make(SPACE_SYSTEM, (struct vaddr){0}), page;
+    struct object_id records = {SPACE_SYSTEM.number};
+    struct page_key from = page_key_make(records, 0), page;
     struct store_entry entry;
     uint8_t content[PAGE_SIZE];
     enum error error;
 
-    while ((error = store_next(store, from, &page, &entry)) == OK && gpn_space(page).number == SPACE_SYSTEM.number) {
+    while ((error = store_next(store, from, &page, &entry)) == OK && page_key_object(page).number == records.number) {
         if (!block_is_none(entry.block) && store_read(store, page, &entry, content) != OK) {
             return false;
-        }
-        if (page.number == UINT32_MAX) {
-            break;
         }
         from.number = page.number + 1;
     }

@@ -5,6 +5,7 @@
  */
 #include "picture.h"
 #include "picture_svg.h"
+#include "snap_key.h"
 
 #include <string.h>
 
@@ -80,8 +81,9 @@ static enum error count_cells(const struct drawing *drawing, const struct vm_reg
 
     while (error == OK && at.number != end.number) {
         struct store_entry entry;
-        error = store_next(drawing->picture->image.store, at, &found, &entry);
-        bool is_here = error == OK && found.number - first.number < region->page_count;
+        struct page_key key;
+        error = store_next(drawing->picture->image.store, snap_key(at), &key, &entry);
+        bool is_here = error == OK && snap_page_of(key, &found) && found.number - first.number < region->page_count;
         if (error != OK && error != ERROR_NOT_FOUND) {
             return error;
         }

@@ -77,7 +77,7 @@ static void measure_parts(void)
 
     page[0] = 1;
     uint64_t begun = rig_cycles();
-    (void)store_checksum(rig_store(), (struct gpn){SPACE << 20}, (struct generation){1}, page);
+    (void)store_checksum(rig_store(), page_key_make((struct object_id){SPACE}, 0), (struct generation){1}, page);
     uint64_t checksummed = rig_cycles();
     memcpy(copy, page, PAGE_SIZE);
     uint64_t copied = rig_cycles();

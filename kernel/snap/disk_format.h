@@ -18,7 +18,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures of the disk are read and written in place");
 
-#define DISK_VERSION     1u
+#define DISK_VERSION     2u
 #define DISK_BLOCK_BYTES 4096u
 #define DISK_LABEL_BLOCK 0u
 #define DISK_ROOT_BLOCK  1u /* and 2 */
@@ -29,6 +29,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures of the dis
 #define DISK_WHEN_BITS      40u
 #define DISK_GENERATION_MAX ((UINT64_C(1) << DISK_WHEN_BITS) - 1)
 #define DISK_STAMP_AGE_MAX  ((UINT64_C(1) << (64u - DISK_WHEN_BITS)) - 1)
+
+#define DISK_KEY_MAX  (PAGE_KEYS - 1) /* of a page: its object's number, and 20 bits of index */
+#define DISK_KEY_BITS 32u             /* of a key are in an item, those above in the item's run */
 
 #define DISK_LABEL_MAGIC UINT64_C(0x4E4F4C4F44494502) /* "\2EIDOLON" */
 #define DISK_ROOT_MAGIC  UINT64_C(0x544F4F5244494502) /* "\2EIDROOT" */
@@ -97,6 +100,9 @@ struct disk_pin {
 
 #define DISK_SEQUENCE_MAX (UINT64_MAX >> 1) /* of a root; no image lives to see it */
 
+#define DISK_READ_FEATURES  0u /* that this version knows */
+#define DISK_WRITE_FEATURES 0u
+
 #define DISK_ROOT_CLEAN   1u /* the last user closed the image properly */
 #define DISK_ROOT_REBUILD 2u /* the free-space map is not to be trusted: it must be made anew */
 
@@ -114,30 +120,34 @@ struct disk_root {
     struct disk_pin pins[DISK_PINS_MAX];
     uint64_t branch_after; /* pins in branch_after + 1 .. branch_until may be of another branch; 0: none are */
     uint64_t branch_until;
-    uint8_t zero[1328];
+    uint32_t read_features;  /* who does not know all of these must not read the image, */
+    uint32_t write_features; /* ... or all of these must not write to it */
+    uint8_t zero[1320];
     uint64_t checksum;
 };
 
 /* One page in a map node or in memory. `when` is the generation that committed it, and the age of its stamp. */
 struct disk_map_entry {
-    uint32_t page;
+    uint64_t key;   /* page_key_make() */
     uint32_t block; /* 0: a page of zeroes */
+    uint32_t unused;
     uint64_t checksum;
     uint64_t when; /* bits 0-39: birth; bits 40-63: birth - stamp, the generation its checksum is bound to */
 };
 
 /*
  * A node of a tree. In leaves (level 0) an entry is what the tree is about; in inner nodes it is a child: the lowest
- * page that may be below it, its block and checksum, and in `when` the generation it was written in (bits 0-39) and
+ * key that may be below it, its block and checksum, and in `when` the generation it was written in (bits 0-39) and
  * how many blocks further on the same bytes are once more (bits 40-63, signed; 0: nowhere).
  */
-#define DISK_NODE_ENTRIES 170u
+#define DISK_NODE_ENTRIES 127u
 
 struct disk_node {
     uint32_t magic;
     uint16_t level;
     uint16_t count;
     uint64_t generation;
+    uint64_t unused[2];
     struct disk_map_entry entries[DISK_NODE_ENTRIES];
 };
 
@@ -174,7 +184,7 @@ struct disk_head {
     struct disk_tree_ref page_tree;
     struct disk_tree_ref space_tree;
     uint64_t merge_end;      /* a merge under way takes records up to this generation; 0: none */
-    uint64_t merge_next;     /* its first page not yet merged; 2^32: only the free-space tree is left */
+    uint64_t merge_next;     /* its first key not yet merged; 2^48: only the free-space tree is left */
     uint64_t wall_time_ns;   /* UTC since 1970 */
     uint64_t stop_ns;        /* how long programs stood still for this generation */
     uint64_t pages_live;     /* pages with content in this generation, those of zeroes included */
@@ -198,28 +208,31 @@ struct disk_body {
     uint8_t bytes[4064];
 };
 
-/* Items come in runs of one type: a run header, then `count` items of the size the type has. */
+/*
+ * Items come in runs of one type: a run header, then `count` items of the size the type has. Items that name a page have
+ * the lower bits of its key; the upper ones are those of the run.
+ */
 struct disk_run {
     uint16_t type;
     uint16_t count;
-    uint32_t unused;
+    uint32_t key_high; /* of types whose items have none: 0 */
 };
 
 enum disk_item_type {
     DISK_ITEM_PUT = 1,     /* disk_put: a page whose stamp is the record's generation */
     DISK_ITEM_PUT_STAMPED, /* disk_map_entry: a page with another stamp */
-    DISK_ITEM_DELETE,      /* disk_extent of pages: no content any more */
+    DISK_ITEM_DELETE,      /* disk_extent of pages, within one object: no content any more */
     DISK_ITEM_DEAD,        /* disk_dead: blocks that this generation no longer needs and earlier ones do */
     DISK_ITEM_DEAD_RECORD, /* disk_record_ref: a commit record, all its blocks, of which the same is true */
     DISK_ITEM_FREED,       /* disk_extent of blocks: needed by no kept generation */
     DISK_ITEM_ALLOCATED,   /* disk_extent of blocks: map nodes and free-space chunks of this generation */
     DISK_ITEM_BAD,         /* disk_extent of blocks: retired for ever */
-    DISK_ITEM_CARRIED,     /* disk_extent of pages: no content, where no record of the log says otherwise */
+    DISK_ITEM_CARRIED,     /* the same, where no record of the log says otherwise */
     DISK_ITEM_TYPES
 };
 
 struct disk_put {
-    uint32_t page;
+    uint32_t key_low;
     uint32_t block;
     uint64_t checksum;
 };
@@ -254,7 +267,9 @@ _Static_assert(offsetof(struct disk_root, kernel) == 56, "root");
 _Static_assert(offsetof(struct disk_root, window) == 120, "root");
 _Static_assert(offsetof(struct disk_root, pins) == 696, "root");
 _Static_assert(offsetof(struct disk_root, branch_after) == 2744, "root");
-_Static_assert(sizeof(struct disk_map_entry) == 24, "map entry");
+_Static_assert(offsetof(struct disk_root, read_features) == 2760, "root");
+_Static_assert(sizeof(struct disk_map_entry) == 32, "map entry");
+_Static_assert(offsetof(struct disk_map_entry, checksum) == 16, "map entry");
 _Static_assert(sizeof(struct disk_tree_ref) == 24, "tree reference");
 _Static_assert(sizeof(struct disk_head) == DISK_BLOCK_BYTES, "record head");
 _Static_assert(offsetof(struct disk_head, predecessor) == 32, "record head");
@@ -263,7 +278,7 @@ _Static_assert(offsetof(struct disk_head, merge_end) == 128, "record head");
 _Static_assert(offsetof(struct disk_head, blocks_used) == 176, "record head");
 _Static_assert(offsetof(struct disk_head, bytes) == 200, "record head");
 _Static_assert(sizeof(struct disk_node) == DISK_BLOCK_BYTES, "node");
-_Static_assert(offsetof(struct disk_node, entries) == 16, "node");
+_Static_assert(offsetof(struct disk_node, entries) == 32, "node");
 _Static_assert(sizeof(struct disk_body) == DISK_BLOCK_BYTES, "record body");
 _Static_assert(sizeof(struct disk_run) == 8, "run");
 _Static_assert(sizeof(struct disk_put) == 16, "put");

@@ -8,6 +8,7 @@
 #include "atomic.h"
 #include "snap_pager.h"
 #include "snap.h"
+#include "snap_key.h"
 #include "snap_page_out.h"
 #include "store.h"
 #include "store_suspect.h"
@@ -17,7 +18,7 @@ static struct store *backing;
 
 static bool find_block(struct gpn page, struct store_entry *out)
 {
-    return store_find(backing, page, out) == OK && !block_is_none(out->block);
+    return store_find(backing, snap_key(page), out) == OK && !block_is_none(out->block);
 }
 
 /* How many of the pages at page + step, page + 2 * step ... have blocks that follow in the same direction. */
@@ -40,7 +41,7 @@ static uint32_t count_followers(struct gpn page, struct block block, int32_t ste
 static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
 {
     struct store_entry entry;
-    enum error error = store_find(backing, page, &entry);
+    enum error error = store_find(backing, snap_key(page), &entry);
 
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         *out = (struct vm_cluster_extent){.is_zero = true, .is_absent = error == ERROR_NOT_FOUND};
@@ -71,27 +72,27 @@ static void read_cluster(struct gpn first, uint32_t count, void *const contents[
     }
     bool arrived = store_read_blocks(backing, entries[0].block, run, contents) == OK;
     for (uint32_t i = 0; i < run; i++) {
-        struct gpn page = {first.number + i};
+        struct page_key key = snap_key((struct gpn){first.number + i});
         out_good[i] =
-            arrived && store_checksum(backing, page, entries[i].generation, contents[i]) == entries[i].checksum;
+            arrived && store_checksum(backing, key, entries[i].generation, contents[i]) == entries[i].checksum;
     }
 }
 
 static enum error read_one(struct gpn page, void *content)
 {
     struct store_entry entry;
-    enum error error = store_find(backing, page, &entry);
+    enum error error = store_find(backing, snap_key(page), &entry);
 
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         memset(content, 0, PAGE_SIZE);
         return OK;
     }
-    return error == OK ? store_read(backing, page, &entry, content) : error;
+    return error == OK ? store_read(backing, snap_key(page), &entry, content) : error;
 }
 
 static enum error discard_pages(struct gpn first, uint32_t count)
 {
-    return store_delete(backing, first, count);
+    return store_delete(backing, snap_key(first), count);
 }
 
 static enum error page_out(struct vm_page *const pages[], uint32_t count)
@@ -103,8 +104,10 @@ enum error snap_pager_next(struct gpn from, struct gpn *out)
 {
     thread_may_sleep();
     struct store_entry entry;
+    struct page_key key;
+    enum error error = store_next(backing, snap_key(from), &key, &entry);
 
-    return store_next(backing, from, out, &entry);
+    return error == OK && !snap_page_of(key, out) ? ERROR_NOT_FOUND : error; /* what comes behind is no window's */
 }
 
 static const struct vm_pager store_pager = {.measure = measure,

@@ -10,6 +10,7 @@
  *     SNAP-4  A page that is paged out is noted in the layer of the interval it was dirtied in.
  */
 #include "snap_page_out.h"
+#include "snap_key.h"
 #include "arch/frame.h"
 #include "log.h"
 #include "place.h"
@@ -34,7 +35,7 @@ static void describe(struct store *store, struct vm_page *const pages[], uint32_
         void *content = frame_address(pages[i]->frame);
         vm_page_begin_write(pages[i]);
         entries[i].generation = store_open_generation(store);
-        entries[i].checksum = store_checksum(store, pages[i]->gpn, entries[i].generation, content);
+        entries[i].checksum = store_checksum(store, snap_key(pages[i]->gpn), entries[i].generation, content);
         entries[i].block = BLOCK_NONE;
         places[i] = NO_CONTENT;
         if (!memory_is_zero(content, PAGE_SIZE)) {
@@ -50,7 +51,8 @@ static enum error put(struct store *store, struct vm_page *page, const struct st
     bool is_snapshots = vm_snapshot_has(map, page);
     /* A snapshot that has just failed has no layer any more; what it owed is the next one's. */
     bool is_sealed = is_snapshots && store_sealed_generation(store).number != 0;
-    enum error error = is_sealed ? store_snapshot_put(store, page->gpn, entry) : store_put(store, page->gpn, entry);
+    struct page_key key = snap_key(page->gpn);
+    enum error error = is_sealed ? store_snapshot_put(store, key, entry) : store_put(store, key, entry);
 
     if (error != OK) {
         return error;

@@ -10,6 +10,7 @@
  * So a page's content is in the generation being written, or in a copy that is, before the page changes (SNAP-2).
  */
 #include "snap_write.h"
+#include "snap_key.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
 #include "log.h"
@@ -43,7 +44,7 @@ static void add_page(struct store *store, struct batch *batch, struct vm_page *p
     struct store_entry *entry = &batch->entries[batch->count];
 
     entry->generation = store_sealed_generation(store);
-    entry->checksum = store_checksum(store, page->gpn, entry->generation, content);
+    entry->checksum = store_checksum(store, snap_key(page->gpn), entry->generation, content);
     entry->block = BLOCK_NONE;
     batch->pages[batch->count] = page;
     batch->places[batch->count] = NO_CONTENT;
@@ -134,7 +135,7 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct batc
         batch->entries[i].block = place == NO_CONTENT ? BLOCK_NONE : batch->placement.blocks[place];
     }
     for (uint32_t i = 0; i < batch->count; i++) {
-        enum error error = store_snapshot_put(store, batch->pages[i]->gpn, &batch->entries[i]);
+        enum error error = store_snapshot_put(store, snap_key(batch->pages[i]->gpn), &batch->entries[i]);
         if (error != OK) {
             give_up_pages(store, map, batch, i);
             return error;

@@ -101,6 +101,11 @@ static enum error recover(struct store *store, const struct store_open_options *
     if (error == OK) {
         error = store_root_read(store, report);
     }
+    if (error == OK && !store->read_only && (store->root->write_features & ~DISK_WRITE_FEATURES) != 0) {
+        store_report_say(report, "format %u with features %x; this version only reads such an image", DISK_VERSION,
+                         store->root->write_features);
+        error = ERROR_FORMAT_VERSION;
+    }
     if (error != OK) {
         return error;
     }
@@ -359,14 +364,17 @@ void store_release(struct store *store, struct extent extent)
     store_space_release(&store->space, extent);
 }
 
-static enum error put(struct store *store, struct layer *layer, struct gpn page, const struct store_entry *entry)
+static enum error put(struct store *store, struct layer *layer, struct page_key page, const struct store_entry *entry)
 {
+    if (page.number > DISK_KEY_MAX) {
+        return ERROR_RANGE;
+    }
     if (!block_is_none(entry->block) && !store_space_is_held(&store->space, entry->block)) { /* STORE-2 */
         return ERROR_INVALID;
     }
     struct disk_map_entry replaced;
     enum error error = store_layer_put(layer,
-                                       &(struct disk_map_entry){.page = page.number,
+                                       &(struct disk_map_entry){.key = page.number,
                                                                 .block = entry->block.number,
                                                                 .checksum = entry->checksum,
                                                                 .when = entry->generation.number},
@@ -377,7 +385,7 @@ static enum error put(struct store *store, struct layer *layer, struct gpn page,
     return error;
 }
 
-enum error store_put(struct store *store, struct gpn page, const struct store_entry *entry)
+enum error store_put(struct store *store, struct page_key page, const struct store_entry *entry)
 {
     if (store->read_only) {
         return ERROR_READ_ONLY;
@@ -391,7 +399,7 @@ enum error store_put(struct store *store, struct gpn page, const struct store_en
     return put(store, &store->open, page, entry);
 }
 
-enum error store_snapshot_put(struct store *store, struct gpn page, const struct store_entry *entry)
+enum error store_snapshot_put(struct store *store, struct page_key page, const struct store_entry *entry)
 {
     if (!store->is_sealed || entry->generation.number == 0 || entry->generation.number > store->sealed_generation) {
         return ERROR_INVALID;
@@ -399,7 +407,7 @@ enum error store_snapshot_put(struct store *store, struct gpn page, const struct
     return put(store, &store->sealed, page, entry);
 }
 
-enum error store_delete(struct store *store, struct gpn first, uint32_t count)
+enum error store_delete(struct store *store, struct page_key first, uint32_t count)
 {
     if (store->read_only) {
         return ERROR_READ_ONLY;
@@ -407,7 +415,7 @@ enum error store_delete(struct store *store, struct gpn first, uint32_t count)
     if (count == 0) {
         return OK;
     }
-    if (count - 1 > UINT32_MAX - first.number) {
+    if (first.number > DISK_KEY_MAX || count > OBJECT_PAGES - page_key_index(first)) {
         return ERROR_RANGE;
     }
     return store_layer_delete(&store->open, first.number, first.number + (count - 1), store_space_release_entry,

@@ -148,7 +148,8 @@ static bool node_is_sound(const struct disk_node *node, const struct disk_tree_r
         return false;
     }
     for (uint32_t i = 0; i < node->count; i++) {
-        if ((i > 0 && node->entries[i].page <= node->entries[i - 1].page) || !when_is_sound(node, &node->entries[i])) {
+        if (node->entries[i].key > DISK_KEY_MAX || (i > 0 && node->entries[i].key <= node->entries[i - 1].key) ||
+            !when_is_sound(node, &node->entries[i])) {
             return false;
         }
     }

@@ -46,51 +46,51 @@ static enum error apply_put(struct applying *applying, const struct disk_map_ent
 {
     struct disk_map_entry replaced;
     bool sound = entry->block == 0 || (entry->block >= DISK_RESERVED && entry->block < applying->store->block_count);
-    return sound && entry->when != 0 ? store_layer_put(applying->layer, entry, &replaced) : ERROR_FORMAT_DAMAGED;
+    return sound && entry->key <= DISK_KEY_MAX && entry->when != 0 ? store_layer_put(applying->layer, entry, &replaced)
+                                                                   : ERROR_FORMAT_DAMAGED;
 }
 
-static enum error apply_delete(struct applying *applying, const struct disk_head *head, const void *item, bool under)
+static enum error apply_delete(struct applying *applying, const struct disk_head *head, const struct disk_run *run,
+                               const void *item, bool under)
 {
-    struct disk_extent pages;
-    memcpy(&pages, item, sizeof(pages));
-    if (pages.count - 1 > UINT32_MAX - pages.first) { /* a count of 0 stands for 2^32 */
+    uint64_t first, last;
+    if (!store_item_range(run, item, &first, &last)) {
         return ERROR_FORMAT_DAMAGED;
     }
-    uint32_t last = pages.first + (pages.count - 1);
-    return under ? store_layer_delete_under(applying->layer, pages.first, last)
-                 : store_layer_delete_before(applying->layer, pages.first, last, head->generation);
+    return under ? store_layer_delete_under(applying->layer, first, last)
+                 : store_layer_delete_before(applying->layer, first, last, head->generation);
 }
 
-static enum error apply_pages(struct applying *applying, const struct disk_head *head, enum disk_item_type type,
+static enum error apply_pages(struct applying *applying, const struct disk_head *head, const struct disk_run *run,
                               const void *item)
 {
-    if (type == DISK_ITEM_PUT) {
+    if (run->type == DISK_ITEM_PUT) {
         struct disk_put put;
         memcpy(&put, item, sizeof(put));
         return apply_put(applying,
-                         &(struct disk_map_entry){.page = put.page,
+                         &(struct disk_map_entry){.key = store_item_key(run, &put),
                                                   .block = put.block,
                                                   .checksum = put.checksum,
                                                   .when = store_when_make(head->generation, head->generation)});
     }
-    if (type == DISK_ITEM_PUT_STAMPED) {
+    if (run->type == DISK_ITEM_PUT_STAMPED) {
         struct disk_map_entry entry;
         memcpy(&entry, item, sizeof(entry));
         return apply_put(applying, &entry);
     }
-    if (type == DISK_ITEM_DELETE || type == DISK_ITEM_CARRIED) {
-        return apply_delete(applying, head, item, type == DISK_ITEM_CARRIED || applying->is_gathering);
+    if (run->type == DISK_ITEM_DELETE || run->type == DISK_ITEM_CARRIED) {
+        return apply_delete(applying, head, run, item, run->type == DISK_ITEM_CARRIED || applying->is_gathering);
     }
     return OK;
 }
 
-static enum error apply_item(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+static enum error apply_item(void *context, const struct disk_head *head, const struct disk_run *run, const void *item)
 {
     struct applying *applying = context;
-    enum error error = apply_pages(applying, head, type, item);
+    enum error error = apply_pages(applying, head, run, item);
     const struct record_visitor *visitor = applying->visitor;
     if (error == OK && visitor != NULL && visitor->item != NULL) {
-        error = visitor->item(visitor->context, head, type, item);
+        error = visitor->item(visitor->context, head, run, item);
     }
     return error;
 }

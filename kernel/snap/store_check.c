@@ -46,7 +46,7 @@ static void find(struct checking *checking, const char *format, ...)
  */
 static uint32_t owner_mark(const struct reach_item *item)
 {
-    uint64_t value = (uint64_t)item->page << 8 | (uint32_t)item->kind;
+    uint64_t value = item->key << 8 | (uint32_t)item->kind;
     uint64_t generation = item->kind == REACH_BAD ? 0 : item->generation;
     value = (value ^ generation * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9);
     value ^= value >> 29;
@@ -97,10 +97,10 @@ static const char *kind_text(enum reach_kind kind)
     return texts[kind];
 }
 
-static void tell(struct checking *checking, enum store_block_kind kind, uint32_t block, uint32_t page)
+static void tell(struct checking *checking, enum store_block_kind kind, uint32_t block, uint64_t key)
 {
     if (checking->options->block != NULL) {
-        checking->options->block(checking->options->context, kind, (struct block){block}, (struct gpn){page});
+        checking->options->block(checking->options->context, kind, (struct block){block}, (struct page_key){key});
     }
 }
 
@@ -112,13 +112,14 @@ static void content_check(struct checking *checking, const struct reach_item *it
     if (error == OK) {
         uint64_t checksum =
             item->kind == REACH_PAGE
-                ? store_checksum_page(store->space_id, item->page, item->stamp, checking->content)
+                ? store_checksum_page(store->space_id, item->key, item->stamp, checking->content)
                 : store_checksum_block(store->space_id, item->bound, item->generation, checking->content);
         error = checksum == item->checksum ? OK : ERROR_CHECKSUM;
     }
     if (error != OK && item->kind == REACH_PAGE) {
-        find(checking, "page %08x of space %u, written in generation %llu, block %u: %s", item->page << PAGE_SHIFT,
-             item->page >> 20, (unsigned long long)item->stamp, item->block, error_text(error));
+        struct page_key page = {item->key};
+        find(checking, "page %08x of object %u, written in generation %llu, block %u: %s", page_key_offset(page),
+             page_key_object(page).number, (unsigned long long)item->stamp, item->block, error_text(error));
     } else if (error != OK) {
         const char *which = item->bound != item->block ? ", a copy," : "";
         find(checking, "%s of generation %llu, block %u%s: %s", kind_text(item->kind),
@@ -138,7 +139,7 @@ static enum error item_check(void *context, const struct reach_item *item)
         return error;
     }
     *owner = owner_mark(item);
-    tell(checking, (enum store_block_kind)item->kind, item->block, item->page);
+    tell(checking, (enum store_block_kind)item->kind, item->block, item->key);
     if (item->kind != REACH_BAD && (item->kind != REACH_PAGE || checking->options->read_pages)) {
         content_check(checking, item);
     }

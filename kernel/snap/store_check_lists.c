@@ -48,16 +48,16 @@ static enum error run_check(struct lists *lists, const struct disk_head *head, c
     return OK;
 }
 
-static enum error item_check(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+static enum error item_check(void *context, const struct disk_head *head, const struct disk_run *run, const void *item)
 {
     struct lists *lists = context;
     struct disk_dead dead;
     struct disk_record_ref ref;
-    if (type == DISK_ITEM_DEAD) {
+    if (run->type == DISK_ITEM_DEAD) {
         memcpy(&dead, item, sizeof(dead));
         return run_check(lists, head, &dead);
     }
-    if (type != DISK_ITEM_DEAD_RECORD) {
+    if (run->type != DISK_ITEM_DEAD_RECORD) {
         return OK;
     }
     memcpy(&ref, item, sizeof(ref));
@@ -112,45 +112,47 @@ static enum error dead_check(struct lists *lists)
 /* The merge -------------------------------------------------------------------------------------------------------- */
 
 /* What the layers above say does not matter here; what could not be merged is in the log again. */
-static bool is_carried(const struct store *store, uint32_t page)
+static bool is_carried(const struct store *store, uint64_t key)
 {
     struct disk_map_entry ignored;
-    return store_layer_find(&store->recent, page, &ignored) != LAYER_SILENT;
+    return store_layer_find(&store->recent, key, &ignored) != LAYER_SILENT;
 }
 
-static enum error page_check(const struct lists *lists, uint32_t page, const struct disk_map_entry *merged)
+static enum error page_check(const struct lists *lists, uint64_t key, const struct disk_map_entry *merged)
 {
     struct store *store = lists->store;
     struct disk_map_entry found = {0};
-    enum error error = store_tree_find(store, &store->state.page_tree, page, &found);
+    enum error error = store_tree_find(store, &store->state.page_tree, key, &found);
     if (error != OK && error != ERROR_NOT_FOUND) {
         return store_is_damage(error) ? OK : error;
     }
     bool agrees = merged == NULL ? error == ERROR_NOT_FOUND
                                  : error == OK && found.block == merged->block && found.when == merged->when &&
                                        found.checksum == merged->checksum;
-    if (!agrees && !is_carried(store, page)) {
-        wrong(lists, "page %08x of space %u is not in the map as the log has it", page << PAGE_SHIFT, page >> 20);
+    if (!agrees && !is_carried(store, key)) {
+        struct page_key page = {key};
+        wrong(lists, "page %08x of object %u is not in the map as the log has it", page_key_offset(page),
+              page_key_object(page).number);
     }
     return OK;
 }
 
 /* Pages of the tree in a range whose pages were deleted. */
-static enum error range_check(const struct lists *lists, uint32_t first, uint32_t last)
+static enum error range_check(const struct lists *lists, uint64_t first, uint64_t last)
 {
     struct store *store = lists->store;
     struct disk_map_entry found, put;
     uint64_t at = first;
     enum error error = OK;
     while (error == OK && at <= last && at < store->state.merge_next) {
-        error = store_tree_next(store, &store->state.page_tree, (uint32_t)at, &found);
-        if (error != OK || found.page > last || found.page >= store->state.merge_next) {
+        error = store_tree_next(store, &store->state.page_tree, at, &found);
+        if (error != OK || found.key > last || found.key >= store->state.merge_next) {
             break;
         }
-        if (store_layer_find(&store->merging, found.page, &put) != LAYER_HAS) {
-            error = page_check(lists, found.page, NULL);
+        if (store_layer_find(&store->merging, found.key, &put) != LAYER_HAS) {
+            error = page_check(lists, found.key, NULL);
         }
-        at = (uint64_t)found.page + 1;
+        at = found.key + 1;
     }
     return error == ERROR_NOT_FOUND || store_is_damage(error) ? OK : error;
 }
@@ -164,12 +166,10 @@ static enum error merge_check(const struct lists *lists)
         return OK;
     }
     for (const struct disk_map_entry *entry = store_index_next(pages, 0);
-         error == OK && entry != NULL && entry->page < store->state.merge_next;
-         entry = store_index_after(pages, entry)) {
-        error = page_check(lists, entry->page, entry);
+         error == OK && entry != NULL && entry->key < store->state.merge_next; entry = store_index_after(entry)) {
+        error = page_check(lists, entry->key, entry);
     }
-    uint64_t next = 0;
-    uint32_t first, last;
+    uint64_t next = 0, first, last;
     while (error == OK && store_layer_next_range(&store->merging, &next, &first, &last)) {
         error = range_check(lists, first, last);
     }

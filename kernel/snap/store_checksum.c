@@ -22,17 +22,17 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 31;
 }
 
-static uint64_t seed(const uint64_t space_id[2], uint32_t kind, uint32_t place, uint64_t generation)
+static uint64_t seed(const uint64_t space_id[2], uint64_t kind, uint64_t place, uint64_t generation)
 {
     uint64_t value = mix(space_id[0] ^ mix(space_id[1]));
-    return mix(mix(value ^ ((uint64_t)kind << 32 | place)) ^ generation);
+    return mix(mix(value ^ (kind << 56 | place)) ^ generation);
 }
 
 enum { KIND_PAGE = 1, KIND_BLOCK = 2, KIND_NOTE = 3 };
 
-uint64_t store_checksum_page(const uint64_t space_id[2], uint32_t page, uint64_t generation, const void *content)
+uint64_t store_checksum_page(const uint64_t space_id[2], uint64_t key, uint64_t generation, const void *content)
 {
-    return XXH3_64bits_withSeed(content, PAGE_SIZE, seed(space_id, KIND_PAGE, page, generation));
+    return XXH3_64bits_withSeed(content, PAGE_SIZE, seed(space_id, KIND_PAGE, key, generation));
 }
 
 uint64_t store_checksum_block(const uint64_t space_id[2], uint32_t block, uint64_t generation, const void *content)

@@ -7,8 +7,8 @@
 
 #include "types.h"
 
-/* Of a page's content: bound to the space, the page and the generation it was written in. */
-uint64_t store_checksum_page(const uint64_t space_id[2], uint32_t page, uint64_t generation, const void *content);
+/* Of a page's content: bound to the space, the whole key and the generation it was written in. */
+uint64_t store_checksum_page(const uint64_t space_id[2], uint64_t key, uint64_t generation, const void *content);
 
 /* Of a block of metadata that its parent names: bound to the space, the block and the generation it was written in. */
 uint64_t store_checksum_block(const uint64_t space_id[2], uint32_t block, uint64_t generation, const void *content);

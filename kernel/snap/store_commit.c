@@ -56,13 +56,13 @@ static enum error page_dies(struct run_list *dead, struct commit *commit, const 
     return old->block == 0 ? OK : store_run_list_append(dead, old->block, 1, store_when_birth(old->when));
 }
 
-static enum error range_dies(struct run_list *dead, struct commit *commit, uint32_t first, uint32_t last)
+static enum error range_dies(struct run_list *dead, struct commit *commit, uint64_t first, uint64_t last)
 {
     uint64_t at = first;
     while (at <= last) {
         struct disk_map_entry old;
-        enum error error = store_committed_next(commit->store, (uint32_t)at, &old);
-        if (error == ERROR_NOT_FOUND || store_is_damage(error) || (error == OK && old.page > last)) {
+        enum error error = store_committed_next(commit->store, at, &old);
+        if (error == ERROR_NOT_FOUND || store_is_damage(error) || (error == OK && old.key > last)) {
             return OK;
         }
         if (error == OK) {
@@ -71,7 +71,7 @@ static enum error range_dies(struct run_list *dead, struct commit *commit, uint3
         if (error != OK) {
             return error;
         }
-        at = (uint64_t)old.page + 1;
+        at = old.key + 1;
     }
     return OK;
 }
@@ -79,8 +79,7 @@ static enum error range_dies(struct run_list *dead, struct commit *commit, uint3
 /* Collect the blocks of committed pages that the sealed layer deletes or replaces, and count the pages. */
 static enum error dead_collect(struct commit *commit, struct run_list *dead)
 {
-    uint64_t next = 0;
-    uint32_t first, last;
+    uint64_t next = 0, first, last;
     while (store_layer_next_range(commit->sealed, &next, &first, &last)) {
         enum error error = range_dies(dead, commit, first, last);
         if (error != OK) {
@@ -89,14 +88,14 @@ static enum error dead_collect(struct commit *commit, struct run_list *dead)
     }
     const struct index *pages = &commit->sealed->pages;
     for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
-         entry = store_index_after(pages, entry)) {
+         entry = store_index_after(entry)) {
         commit->next.pages_live++;
         commit->pages_changed++;
-        if (store_layer_covers(commit->sealed, entry->page)) {
+        if (store_layer_covers(commit->sealed, entry->key)) {
             continue; /* its range has seen to the old content */
         }
         struct disk_map_entry old;
-        enum error error = store_committed_find(commit->store, entry->page, &old);
+        enum error error = store_committed_find(commit->store, entry->key, &old);
         if (error == OK) {
             commit->pages_changed--; /* one change, not two */
             error = page_dies(dead, commit, &old);
@@ -125,11 +124,10 @@ static enum error append_runs(struct commit *commit, enum disk_item_type type, c
 
 static enum error append_ranges(struct commit *commit, enum disk_item_type type, const struct layer *layer)
 {
-    uint64_t next = 0;
-    uint32_t first, last;
+    uint64_t next = 0, first, last;
     while (store_layer_next_range(layer, &next, &first, &last)) {
-        struct disk_extent pages = {first, last - first + 1}; /* the whole object space wraps to 0 */
-        enum error error = store_record_append(&commit->writer, type, &pages);
+        struct disk_extent pages = {(uint32_t)first, (uint32_t)(last - first) + 1};
+        enum error error = store_record_append_page(&commit->writer, type, first, &pages);
         if (error != OK) {
             return error;
         }
@@ -143,10 +141,10 @@ static enum error append_carried(struct commit *commit)
     enum error error = append_ranges(commit, DISK_ITEM_CARRIED, &commit->carried);
     const struct index *pages = &commit->carried.pages;
     for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL && error == OK;
-         entry = store_index_after(pages, entry)) {
+         entry = store_index_after(entry)) {
         struct disk_map_entry newer;
-        if (store_layer_find(&commit->store->recent, entry->page, &newer) == LAYER_SILENT &&
-            store_layer_find(commit->sealed, entry->page, &newer) == LAYER_SILENT) {
+        if (store_layer_find(&commit->store->recent, entry->key, &newer) == LAYER_SILENT &&
+            store_layer_find(commit->sealed, entry->key, &newer) == LAYER_SILENT) {
             error = store_record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, entry);
         }
     }
@@ -157,12 +155,12 @@ static enum error append_puts(struct commit *commit)
 {
     const struct index *pages = &commit->sealed->pages;
     for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
-         entry = store_index_after(pages, entry)) {
-        struct disk_put put = {entry->page, entry->block, entry->checksum};
+         entry = store_index_after(entry)) {
+        struct disk_put put = {(uint32_t)entry->key, entry->block, entry->checksum};
         struct disk_map_entry stamped = *entry;
         stamped.when = entry_when(commit, entry);
         enum error error = entry->when == commit->generation
-                               ? store_record_append(&commit->writer, DISK_ITEM_PUT, &put)
+                               ? store_record_append_page(&commit->writer, DISK_ITEM_PUT, entry->key, &put)
                                : store_record_append(&commit->writer, DISK_ITEM_PUT_STAMPED, &stamped);
         if (error != OK) {
             return error;
@@ -211,7 +209,7 @@ static uint32_t sealed_blocks(const struct commit *commit)
     uint32_t count = 0;
     const struct index *pages = &commit->sealed->pages;
     for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
-         entry = store_index_after(pages, entry)) {
+         entry = store_index_after(entry)) {
         count += entry->block != 0;
     }
     return count;
@@ -373,7 +371,7 @@ static void blocks_adopt(struct commit *commit)
     struct space *space = &commit->store->space;
     const struct index *pages = &commit->sealed->pages;
     for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
-         entry = store_index_after(pages, entry)) {
+         entry = store_index_after(entry)) {
         if (entry->block != 0) {
             store_space_take(space, (struct extent){{entry->block}, 1});
         }
@@ -388,8 +386,7 @@ static void layers_adopt(struct commit *commit)
 {
     struct store *store = commit->store;
     struct index *pages = &commit->sealed->pages;
-    for (struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
-         entry = store_index_after(pages, entry)) {
+    for (struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL; entry = store_index_after(entry)) {
         entry->when = entry_when(commit, entry);
     }
     if (commit->merge_ends) {

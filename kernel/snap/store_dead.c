@@ -25,22 +25,22 @@ static enum error step_around(struct dead_proof *proof, enum error error)
 /* What is kept in `dies`, in the form that an index has. */
 static struct disk_map_entry dead_block(uint32_t block, uint64_t birth)
 {
-    return (struct disk_map_entry){.page = block, .when = birth};
+    return (struct disk_map_entry){.key = block, .when = birth};
 }
 
 static struct disk_map_entry dead_record(const struct disk_record_ref *ref)
 {
     return (struct disk_map_entry){
-        .page = ref->block, .block = ref->copy, .checksum = ref->checksum, .when = ref->generation};
+        .key = ref->block, .block = ref->copy, .checksum = ref->checksum, .when = ref->generation};
 }
 
 static enum error note(struct dead_proof *proof, const struct disk_map_entry *dead)
 {
     struct disk_map_entry *slot;
-    if (dead->page < DISK_RESERVED || dead->page >= proof->store->block_count || dead->when == 0) {
+    if (dead->key < DISK_RESERVED || dead->key >= proof->store->block_count || dead->when == 0) {
         return step_around(proof, ERROR_FORMAT_DAMAGED);
     }
-    enum error error = store_index_slot(&proof->dies, dead->page, &slot);
+    enum error error = store_index_slot(&proof->dies, dead->key, &slot);
     if (error == OK) {
         *slot = *dead;
     }
@@ -60,13 +60,13 @@ static enum error entry_dies(struct dead_proof *proof, const struct disk_map_ent
     return entry->block == 0 ? OK : block_dies(proof, entry->block, store_when_birth(entry->when));
 }
 
-static enum error page_dies(struct dead_proof *proof, uint32_t page)
+static enum error page_dies(struct dead_proof *proof, uint64_t key)
 {
     struct disk_map_entry old;
-    enum layer_answer answer = store_layer_find(&proof->pages, page, &old);
+    enum layer_answer answer = store_layer_find(&proof->pages, key, &old);
     enum error error = answer == LAYER_HAS ? OK : ERROR_NOT_FOUND;
     if (answer == LAYER_SILENT) {
-        error = store_tree_find(proof->store, &proof->page_tree, page, &old);
+        error = store_tree_find(proof->store, &proof->page_tree, key, &old);
     }
     if (error == ERROR_NOT_FOUND) {
         return OK;
@@ -75,63 +75,64 @@ static enum error page_dies(struct dead_proof *proof, uint32_t page)
 }
 
 /* The pages of a range that the log does not speak of. */
-static enum error tree_pages_die(struct dead_proof *proof, uint32_t first, uint32_t last)
+static enum error tree_pages_die(struct dead_proof *proof, uint64_t first, uint64_t last)
 {
     uint64_t at = first;
     while (at <= last) {
         struct disk_map_entry old, newer;
-        enum error error = store_tree_next(proof->store, &proof->page_tree, (uint32_t)at, &old);
-        if (error == ERROR_NOT_FOUND || (error == OK && old.page > last)) {
+        enum error error = store_tree_next(proof->store, &proof->page_tree, at, &old);
+        if (error == ERROR_NOT_FOUND || (error == OK && old.key > last)) {
             return OK;
         }
         if (error != OK) {
             return step_around(proof, error);
         }
-        if (store_layer_find(&proof->pages, old.page, &newer) == LAYER_SILENT) {
+        if (store_layer_find(&proof->pages, old.key, &newer) == LAYER_SILENT) {
             error = entry_dies(proof, &old);
         }
         if (error != OK) {
             return error;
         }
-        at = (uint64_t)old.page + 1;
+        at = old.key + 1;
     }
     return OK;
 }
 
-static enum error pages_die(struct dead_proof *proof, const struct disk_extent *pages)
+static enum error pages_die(struct dead_proof *proof, const struct disk_run *run, const void *item)
 {
-    if (pages->count - 1 > UINT32_MAX - pages->first) { /* a count of 0 stands for 2^32 */
+    uint64_t first, last;
+    if (!store_item_range(run, item, &first, &last)) {
         return ERROR_FORMAT_DAMAGED;
     }
-    uint32_t last = pages->first + (pages->count - 1);
     const struct index *log = &proof->pages.pages;
     enum error error = OK;
-    for (const struct disk_map_entry *entry = store_index_next(log, pages->first);
-         error == OK && entry != NULL && entry->page <= last; entry = store_index_after(log, entry)) {
+    for (const struct disk_map_entry *entry = store_index_next(log, first);
+         error == OK && entry != NULL && entry->key <= last; entry = store_index_after(entry)) {
         error = entry_dies(proof, entry);
     }
-    return error == OK ? tree_pages_die(proof, pages->first, last) : error;
+    return error == OK ? tree_pages_die(proof, first, last) : error;
 }
 
 /* What is only put once more has the birth that it had. */
-static enum error item_replaces(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+static enum error item_replaces(void *context, const struct disk_head *head, const struct disk_run *run,
+                                const void *item)
 {
     struct disk_map_entry entry = {.when = head->generation};
-    struct disk_extent pages;
-    switch (type) {
+    struct disk_put put;
+    switch (run->type) {
     case DISK_ITEM_PUT:
-        memcpy(&entry.page, item, sizeof(entry.page));
+        memcpy(&put, item, sizeof(put));
+        entry.key = store_item_key(run, &put);
         break;
     case DISK_ITEM_PUT_STAMPED:
         memcpy(&entry, item, sizeof(entry));
         break;
     case DISK_ITEM_DELETE:
-        memcpy(&pages, item, sizeof(pages));
-        return pages_die(context, &pages);
+        return pages_die(context, run, item);
     default:
         return OK;
     }
-    return store_when_birth(entry.when) == head->generation ? page_dies(context, entry.page) : OK;
+    return store_when_birth(entry.when) == head->generation ? page_dies(context, entry.key) : OK;
 }
 
 /* Trees ------------------------------------------------------------------------------------------------------------ */
@@ -169,7 +170,7 @@ static enum error new_node(void *context, const struct disk_tree_ref *ref, uint3
 
 static enum error new_chunk(void *context, const struct disk_map_entry *entry)
 {
-    return entry->page >= DISK_SPACE_BAD ? OK : share(context, entry->block);
+    return entry->key >= DISK_SPACE_BAD ? OK : share(context, entry->block);
 }
 
 static enum error old_node(void *context, const struct disk_tree_ref *ref, uint32_t level, bool *enter)
@@ -190,7 +191,7 @@ static enum error old_node(void *context, const struct disk_tree_ref *ref, uint3
 static enum error old_chunk(void *context, const struct disk_map_entry *entry)
 {
     struct difference *difference = context;
-    bool dies = entry->page < DISK_SPACE_BAD && !is_shared(difference, entry->block);
+    bool dies = entry->key < DISK_SPACE_BAD && !is_shared(difference, entry->block);
     return dies ? block_dies(difference->proof, entry->block, entry->when) : OK;
 }
 
@@ -353,7 +354,7 @@ enum error store_dead_proof_advance(struct dead_proof *proof, const struct disk_
 
 static bool take(struct dead_proof *proof, const struct disk_map_entry *dead)
 {
-    struct disk_map_entry *slot = store_index_find(&proof->dies, dead->page);
+    struct disk_map_entry *slot = store_index_find(&proof->dies, dead->key);
     if (slot == NULL || store_entry_is_empty(slot) || memcmp(slot, dead, sizeof(*dead)) != 0) {
         return false;
     }
@@ -377,7 +378,7 @@ bool store_dead_proof_rest(const struct dead_proof *proof, uint32_t block, uint3
 {
     const struct disk_map_entry *entry = store_index_next(&proof->dies, block);
     if (entry != NULL) {
-        *out = entry->page;
+        *out = (uint32_t)entry->key;
     }
     return entry != NULL;
 }

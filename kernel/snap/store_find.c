@@ -21,12 +21,12 @@ static const struct layer *layer_at(const struct store *store, uint32_t index)
 }
 
 /* As map entries are on the disk; `is_committed` says whether `when` is. */
-static enum error find_from(struct store *store, uint32_t top, uint32_t page, struct disk_map_entry *out,
+static enum error find_from(struct store *store, uint32_t top, uint64_t key, struct disk_map_entry *out,
                             bool *is_committed)
 {
     while (true) {
         for (uint32_t i = top; i < LAYERS; i++) {
-            enum layer_answer answer = store_layer_find(layer_at(store, i), page, out);
+            enum layer_answer answer = store_layer_find(layer_at(store, i), key, out);
             if (answer != LAYER_SILENT) {
                 *is_committed = i >= TOP_COMMITTED;
                 return answer == LAYER_HAS ? OK : ERROR_NOT_FOUND;
@@ -34,7 +34,7 @@ static enum error find_from(struct store *store, uint32_t top, uint32_t page, st
         }
         uint64_t epoch = store->epoch;
         struct disk_tree_ref root = store->state.page_tree;
-        enum error error = store_tree_find(store, &root, page, out);
+        enum error error = store_tree_find(store, &root, key, out);
         if (epoch == store->epoch) {
             *is_committed = true;
             return error;
@@ -42,10 +42,10 @@ static enum error find_from(struct store *store, uint32_t top, uint32_t page, st
     }
 }
 
-static enum error next_from(struct store *store, uint32_t top, uint32_t page, struct disk_map_entry *out,
+static enum error next_from(struct store *store, uint32_t top, uint64_t key, struct disk_map_entry *out,
                             bool *is_committed)
 {
-    uint32_t at = page;
+    uint64_t at = key;
     while (true) {
         uint64_t epoch = store->epoch;
         struct disk_tree_ref root = store->state.page_tree;
@@ -59,7 +59,7 @@ static enum error next_from(struct store *store, uint32_t top, uint32_t page, st
         bool found = error == OK;
         for (uint32_t i = top; i < LAYERS; i++) {
             const struct disk_map_entry *entry = store_index_next(&layer_at(store, i)->pages, at);
-            if (entry != NULL && (!found || entry->page < out->page)) {
+            if (entry != NULL && (!found || entry->key < out->key)) {
                 *out = *entry;
                 found = true;
             }
@@ -67,25 +67,25 @@ static enum error next_from(struct store *store, uint32_t top, uint32_t page, st
         if (!found) {
             return ERROR_NOT_FOUND;
         }
-        at = out->page;
+        at = out->key;
         error = find_from(store, top, at, out, is_committed);
-        if (error != ERROR_NOT_FOUND || at == UINT32_MAX) {
+        if (error != ERROR_NOT_FOUND) {
             return error;
         }
         at++;
     }
 }
 
-enum error store_committed_find(struct store *store, uint32_t page, struct disk_map_entry *out)
+enum error store_committed_find(struct store *store, uint64_t key, struct disk_map_entry *out)
 {
     bool is_committed;
-    return find_from(store, TOP_COMMITTED, page, out, &is_committed);
+    return find_from(store, TOP_COMMITTED, key, out, &is_committed);
 }
 
-enum error store_committed_next(struct store *store, uint32_t page, struct disk_map_entry *out)
+enum error store_committed_next(struct store *store, uint64_t key, struct disk_map_entry *out)
 {
     bool is_committed;
-    return next_from(store, TOP_COMMITTED, page, out, &is_committed);
+    return next_from(store, TOP_COMMITTED, key, out, &is_committed);
 }
 
 static void entry_give(const struct disk_map_entry *entry, bool is_committed, struct store_entry *out)
@@ -95,7 +95,7 @@ static void entry_give(const struct disk_map_entry *entry, bool is_committed, st
     out->generation.number = is_committed ? store_when_stamp(entry->when) : entry->when;
 }
 
-enum error store_find(struct store *store, struct gpn page, struct store_entry *out)
+enum error store_find(struct store *store, struct page_key page, struct store_entry *out)
 {
     struct disk_map_entry entry;
     bool is_committed;
@@ -106,19 +106,19 @@ enum error store_find(struct store *store, struct gpn page, struct store_entry *
     return error;
 }
 
-enum error store_next(struct store *store, struct gpn from, struct gpn *page, struct store_entry *out)
+enum error store_next(struct store *store, struct page_key from, struct page_key *page, struct store_entry *out)
 {
     struct disk_map_entry entry;
     bool is_committed;
     enum error error = next_from(store, TOP_OPEN, from.number, &entry, &is_committed);
     if (error == OK) {
-        page->number = entry.page;
+        page->number = entry.key;
         entry_give(&entry, is_committed, out);
     }
     return error;
 }
 
-enum error store_read(struct store *store, struct gpn page, const struct store_entry *entry, void *content)
+enum error store_read(struct store *store, struct page_key page, const struct store_entry *entry, void *content)
 {
     if (block_is_none(entry->block)) {
         memset(content, 0, PAGE_SIZE);
@@ -131,7 +131,8 @@ enum error store_read(struct store *store, struct gpn page, const struct store_e
     return store_checksum(store, page, entry->generation, content) == entry->checksum ? OK : ERROR_CHECKSUM;
 }
 
-uint64_t store_checksum(const struct store *store, struct gpn page, struct generation generation, const void *content)
+uint64_t store_checksum(const struct store *store, struct page_key page, struct generation generation,
+                        const void *content)
 {
     return store_checksum_page(store->space_id, page.number, generation.number, content);
 }

@@ -137,12 +137,12 @@ static enum error free_record(struct drop *drop, const struct disk_record_ref *r
     return is_pinned(drop, ref->generation) ? OK : store_record_read(drop->commit->store, ref, &visitor);
 }
 
-static enum error free_dead(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+static enum error free_dead(void *context, const struct disk_head *head, const struct disk_run *run, const void *item)
 {
     (void)head;
     struct disk_dead dead;
     struct disk_record_ref ref;
-    switch (type) {
+    switch (run->type) {
     case DISK_ITEM_DEAD:
         memcpy(&dead, item, sizeof(dead));
         return free_run(context, &dead);

@@ -2,8 +2,8 @@
 /*
  * The ordered map in memory.
  *
- * A node is one frame. Inner nodes hold, for each child, the lowest page that ever was below it, so the first child
- * also serves pages lower than its own key. Nodes that are full are split on the way down, before the slot is
+ * A node is one frame. Inner nodes hold, for each child, the lowest key that ever was below it, so the first child
+ * also serves keys lower than its own key. Nodes that are full are split on the way down, before the slot is
  * inserted; a failed allocation therefore leaves a tree that is merely a little more split. Nodes are never joined:
  * an index lives from one commit or merge to the next and is then cleared as a whole.
  */
@@ -19,7 +19,7 @@
 
 struct index_child {
     struct index_node *node;
-    uint32_t page;
+    uint64_t key;
 };
 
 struct index_node {
@@ -35,13 +35,13 @@ struct index_node {
 
 _Static_assert(sizeof(struct index_node) <= PAGE_SIZE, "index node");
 
-/* The number of slots with a page below `page`. */
-static uint32_t leaf_position(const struct index_node *leaf, uint32_t page)
+/* The number of slots with a key below `key`. */
+static uint32_t leaf_position(const struct index_node *leaf, uint64_t key)
 {
     uint32_t low = 0, high = leaf->count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (leaf->of.entries[middle].page < page) {
+        if (leaf->of.entries[middle].key < key) {
             low = middle + 1;
         } else {
             high = middle;
@@ -50,13 +50,13 @@ static uint32_t leaf_position(const struct index_node *leaf, uint32_t page)
     return low;
 }
 
-/* The child that serves `page`. */
-static uint32_t inner_position(const struct index_node *inner, uint32_t page)
+/* The child that serves `key`. */
+static uint32_t inner_position(const struct index_node *inner, uint64_t key)
 {
     uint32_t low = 0, high = inner->count;
     while (high - low > 1) {
         uint32_t middle = (low + high) / 2;
-        if (inner->of.children[middle].page <= page) {
+        if (inner->of.children[middle].key <= key) {
             low = middle;
         } else {
             high = middle;
@@ -65,32 +65,31 @@ static uint32_t inner_position(const struct index_node *inner, uint32_t page)
     return low;
 }
 
-static struct index_node *leaf_of(const struct index *index, uint32_t page)
+static struct index_node *leaf_of(const struct index *index, uint64_t key)
 {
     struct index_node *node = index->root;
     while (node != NULL && node->level > 0) {
-        node = node->of.children[inner_position(node, page)].node;
+        node = node->of.children[inner_position(node, key)].node;
     }
     return node;
 }
 
-struct disk_map_entry *store_index_find(const struct index *index, uint32_t page)
+struct disk_map_entry *store_index_find(const struct index *index, uint64_t key)
 {
-    struct index_node *leaf = leaf_of(index, page);
+    struct index_node *leaf = leaf_of(index, key);
     if (leaf == NULL) {
         return NULL;
     }
-    uint32_t position = leaf_position(leaf, page);
-    if (position == leaf->count || leaf->of.entries[position].page != page) {
+    uint32_t position = leaf_position(leaf, key);
+    if (position == leaf->count || leaf->of.entries[position].key != key) {
         return NULL;
     }
     return &leaf->of.entries[position];
 }
 
-struct disk_map_entry *store_index_next(const struct index *index, uint32_t page)
+/* The first slot that is not empty from a position of a leaf on. */
+static struct disk_map_entry *first_from(struct index_node *leaf, uint32_t position)
 {
-    struct index_node *leaf = leaf_of(index, page);
-    uint32_t position = leaf == NULL ? 0 : leaf_position(leaf, page);
     for (; leaf != NULL; leaf = leaf->next, position = 0) {
         for (; position < leaf->count; position++) {
             if (!store_entry_is_empty(&leaf->of.entries[position])) {
@@ -101,19 +100,26 @@ struct disk_map_entry *store_index_next(const struct index *index, uint32_t page
     return NULL;
 }
 
-struct disk_map_entry *store_index_after(const struct index *index, const struct disk_map_entry *entry)
+struct disk_map_entry *store_index_next(const struct index *index, uint64_t key)
 {
-    return entry->page == UINT32_MAX ? NULL : store_index_next(index, entry->page + 1);
+    struct index_node *leaf = leaf_of(index, key);
+    return first_from(leaf, leaf == NULL ? 0 : leaf_position(leaf, key));
 }
 
-struct disk_map_entry *store_index_previous(const struct index *index, uint32_t page)
+struct disk_map_entry *store_index_after(const struct disk_map_entry *entry)
 {
-    struct index_node *leaf = leaf_of(index, page);
+    struct index_node *leaf = (struct index_node *)((uintptr_t)entry & ~(uintptr_t)PAGE_MASK); /* a node is one frame */
+    return first_from(leaf, (uint32_t)(entry - leaf->of.entries) + 1);
+}
+
+struct disk_map_entry *store_index_previous(const struct index *index, uint64_t key)
+{
+    struct index_node *leaf = leaf_of(index, key);
     if (leaf == NULL) {
         return NULL;
     }
-    uint32_t position = leaf_position(leaf, page);
-    if (position < leaf->count && leaf->of.entries[position].page == page) {
+    uint32_t position = leaf_position(leaf, key);
+    if (position < leaf->count && leaf->of.entries[position].key == key) {
         position++;
     }
     while (true) {
@@ -136,9 +142,9 @@ static bool node_is_full(const struct index_node *node)
     return node->count == (node->level == 0 ? LEAF_MAX : INNER_MAX);
 }
 
-static uint32_t node_first_page(const struct index_node *node)
+static uint64_t node_first_key(const struct index_node *node)
 {
-    return node->level == 0 ? node->of.entries[0].page : node->of.children[0].page;
+    return node->level == 0 ? node->of.entries[0].key : node->of.children[0].key;
 }
 
 static enum error node_new(struct index *index, uint32_t level, struct index_node **out)
@@ -155,16 +161,16 @@ static enum error node_new(struct index *index, uint32_t level, struct index_nod
 }
 
 /*
- * Where a full node is split to make room for `page`. A leaf is split near the place of the page, so that what follows
+ * Where a full node is split to make room for `key`. A leaf is split near the place of the key, so that what follows
  * in ascending order is appended: behind the end, which makes full leaves, as well as in between, where each slot
  * would push those after it to the right. A record read back gives such runs, its last ones first.
  */
-static uint32_t split_position(const struct index_node *node, uint32_t page)
+static uint32_t split_position(const struct index_node *node, uint64_t key)
 {
     if (node->level > 0) {
         return node->count / 2;
     }
-    uint32_t position = leaf_position(node, page);
+    uint32_t position = leaf_position(node, key);
     if (position == node->count) {
         return node->count - 1;
     }
@@ -172,15 +178,15 @@ static uint32_t split_position(const struct index_node *node, uint32_t page)
     return position < least ? least : position;
 }
 
-/* Move a part of a full node into a new right neighbour, to make room for `page`. */
-static enum error node_split(struct index *index, struct index_node *node, uint32_t page, struct index_node **out)
+/* Move a part of a full node into a new right neighbour, to make room for `key`. */
+static enum error node_split(struct index *index, struct index_node *node, uint64_t key, struct index_node **out)
 {
     struct index_node *right;
     enum error error = node_new(index, node->level, &right);
     if (error != OK) {
         return error;
     }
-    uint32_t keep = split_position(node, page);
+    uint32_t keep = split_position(node, key);
     right->count = node->count - keep;
     node->count = keep;
     if (node->level == 0) {
@@ -199,16 +205,16 @@ static enum error node_split(struct index *index, struct index_node *node, uint3
 }
 
 /* Split the full child at `position` of an inner node that has room. */
-static enum error child_split(struct index *index, struct index_node *inner, uint32_t position, uint32_t page)
+static enum error child_split(struct index *index, struct index_node *inner, uint32_t position, uint64_t key)
 {
     struct index_node *right;
-    enum error error = node_split(index, inner->of.children[position].node, page, &right);
+    enum error error = node_split(index, inner->of.children[position].node, key, &right);
     if (error != OK) {
         return error;
     }
     struct index_child *place = &inner->of.children[position + 1];
     memmove(place + 1, place, (inner->count - position - 1) * sizeof(*place));
-    *place = (struct index_child){.node = right, .page = node_first_page(right)};
+    *place = (struct index_child){.node = right, .key = node_first_key(right)};
     inner->count++;
     return OK;
 }
@@ -228,13 +234,13 @@ static enum error root_prepare(struct index *index)
         return error;
     }
     root->count = 1;
-    root->of.children[0] = (struct index_child){.node = index->root, .page = node_first_page(index->root)};
+    root->of.children[0] = (struct index_child){.node = index->root, .key = node_first_key(index->root)};
     index->root = root;
     return OK;
 }
 
-/* Go down to the leaf that serves `page`, making room on the way; the finger points to it. */
-static enum error leaf_prepare(struct index *index, uint32_t page)
+/* Go down to the leaf that serves `key`, making room on the way; the finger points to it. */
+static enum error leaf_prepare(struct index *index, uint64_t key)
 {
     index->finger = NULL;
     enum error error = root_prepare(index);
@@ -242,18 +248,18 @@ static enum error leaf_prepare(struct index *index, uint32_t page)
         return error;
     }
     struct index_node *node = index->root;
-    index->finger_end = (uint64_t)UINT32_MAX + 1;
+    index->finger_end = UINT64_MAX;
     while (node->level > 0) {
-        uint32_t position = inner_position(node, page);
+        uint32_t position = inner_position(node, key);
         if (node_is_full(node->of.children[position].node)) {
-            error = child_split(index, node, position, page);
+            error = child_split(index, node, position, key);
             if (error != OK) {
                 return error;
             }
-            position = inner_position(node, page);
+            position = inner_position(node, key);
         }
         if (position + 1 < node->count) {
-            index->finger_end = node->of.children[position + 1].page;
+            index->finger_end = node->of.children[position + 1].key;
         }
         node = node->of.children[position].node;
     }
@@ -261,38 +267,38 @@ static enum error leaf_prepare(struct index *index, uint32_t page)
     return OK;
 }
 
-static struct disk_map_entry *slot_insert(struct index *index, uint32_t position, uint32_t page)
+static struct disk_map_entry *slot_insert(struct index *index, uint32_t position, uint64_t key)
 {
     struct index_node *leaf = index->finger;
     struct disk_map_entry *place = &leaf->of.entries[position];
     memmove(place + 1, place, (leaf->count - position) * sizeof(*place));
-    *place = (struct disk_map_entry){.page = page};
+    *place = (struct disk_map_entry){.key = key};
     leaf->count++;
     index->slots++;
     return place;
 }
 
 /* Whether the next slot in ascending order goes where the last one went. */
-static bool finger_serves(const struct index *index, uint32_t page)
+static bool finger_serves(const struct index *index, uint64_t key)
 {
     const struct index_node *leaf = index->finger;
-    return leaf != NULL && leaf->count < LEAF_MAX && page < index->finger_end &&
-           page > leaf->of.entries[leaf->count - 1].page;
+    return leaf != NULL && leaf->count < LEAF_MAX && key < index->finger_end &&
+           key > leaf->of.entries[leaf->count - 1].key;
 }
 
-enum error store_index_slot(struct index *index, uint32_t page, struct disk_map_entry **out)
+enum error store_index_slot(struct index *index, uint64_t key, struct disk_map_entry **out)
 {
-    if (finger_serves(index, page)) {
-        *out = slot_insert(index, index->finger->count, page);
+    if (finger_serves(index, key)) {
+        *out = slot_insert(index, index->finger->count, key);
         return OK;
     }
-    *out = store_index_find(index, page);
+    *out = store_index_find(index, key);
     if (*out != NULL) {
         return OK;
     }
-    enum error error = leaf_prepare(index, page);
+    enum error error = leaf_prepare(index, key);
     if (error == OK) {
-        *out = slot_insert(index, leaf_position(index->finger, page), page);
+        *out = slot_insert(index, leaf_position(index->finger, key), key);
     }
     return error;
 }
@@ -324,14 +330,14 @@ static void node_check(const struct index_node *node, uint64_t *last, const stru
         ASSERT(node->count > 0);
         *last_leaf = node;
         for (uint32_t i = 0; i < node->count; i++) {
-            ASSERT((uint64_t)node->of.entries[i].page + 1 > *last);
-            *last = (uint64_t)node->of.entries[i].page + 1;
+            ASSERT(node->of.entries[i].key + 1 > *last);
+            *last = node->of.entries[i].key + 1;
         }
         return;
     }
     for (uint32_t i = 0; i < node->count; i++) {
         ASSERT(node->of.children[i].node->level + 1 == node->level);
-        ASSERT(i == 0 || node->of.children[i].page >= *last);
+        ASSERT(i == 0 || node->of.children[i].key >= *last);
         node_check(node->of.children[i].node, last, last_leaf);
     }
 }
@@ -345,8 +351,8 @@ void store_index_check(const struct index *index)
         ASSERT(last_leaf != NULL && last_leaf->next == NULL);
     }
     const struct index_node *finger = index->finger;
-    if (finger != NULL && finger->of.entries[finger->count - 1].page + 1ull < index->finger_end) {
-        ASSERT(leaf_of(index, finger->of.entries[finger->count - 1].page + 1) == finger);
-        ASSERT(leaf_of(index, (uint32_t)(index->finger_end - 1)) == finger);
+    if (finger != NULL && finger->of.entries[finger->count - 1].key + 1 < index->finger_end) {
+        ASSERT(leaf_of(index, finger->of.entries[finger->count - 1].key + 1) == finger);
+        ASSERT(leaf_of(index, index->finger_end - 1) == finger);
     }
 }

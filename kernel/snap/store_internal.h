@@ -135,10 +135,10 @@ MUST_CHECK enum error store_replay_before(struct store *store, uint64_t before, 
 MUST_CHECK enum error store_space_tree_load(struct store *store, uint32_t chunk, void *bits);
 
 /* store_find.c: a page as the committed state has it. ERROR_NOT_FOUND, and those of store_tree_find. */
-MUST_CHECK enum error store_committed_find(struct store *store, uint32_t page, struct disk_map_entry *out);
+MUST_CHECK enum error store_committed_find(struct store *store, uint64_t key, struct disk_map_entry *out);
 
 /* The next page of the committed state at or after `page`. */
-MUST_CHECK enum error store_committed_next(struct store *store, uint32_t page, struct disk_map_entry *out);
+MUST_CHECK enum error store_committed_next(struct store *store, uint64_t key, struct disk_map_entry *out);
 
 /* store_rebuild.c: make the free-space map anew from what the kept generations reach. */
 MUST_CHECK enum error store_rebuild(struct store *store);

@@ -5,27 +5,49 @@
 #include "store_layer.h"
 #include "log.h"
 
-bool store_layer_covers(const struct layer *layer, uint32_t page)
+static uint64_t object_of(uint64_t key)
 {
-    const struct disk_map_entry *range = store_index_previous(&layer->deleted, page);
-    return range != NULL && range->block >= page;
+    return key >> OBJECT_PAGES_BITS;
 }
 
-enum layer_answer store_layer_find(const struct layer *layer, uint32_t page, struct disk_map_entry *out)
+static uint64_t range_last(const struct disk_map_entry *range)
 {
-    const struct disk_map_entry *entry = store_index_find(&layer->pages, page);
+    return object_of(range->key) << OBJECT_PAGES_BITS | range->block;
+}
+
+/* `last` is of the range's object. */
+static void range_end_at(struct disk_map_entry *range, uint64_t last)
+{
+    range->block = (uint32_t)last & (OBJECT_PAGES - 1);
+}
+
+/* Whether pages that begin with `key` go on where a range of the same object ends, or before. */
+static bool range_meets(const struct disk_map_entry *range, uint64_t key)
+{
+    return object_of(range->key) == object_of(key) && key <= range_last(range) + 1;
+}
+
+bool store_layer_covers(const struct layer *layer, uint64_t key)
+{
+    const struct disk_map_entry *range = store_index_previous(&layer->deleted, key);
+    return range != NULL && range_last(range) >= key;
+}
+
+enum layer_answer store_layer_find(const struct layer *layer, uint64_t key, struct disk_map_entry *out)
+{
+    const struct disk_map_entry *entry = store_index_find(&layer->pages, key);
     if (entry != NULL && !store_entry_is_empty(entry)) {
         *out = *entry;
         return LAYER_HAS;
     }
-    return store_layer_covers(layer, page) ? LAYER_DELETED : LAYER_SILENT;
+    return store_layer_covers(layer, key) ? LAYER_DELETED : LAYER_SILENT;
 }
 
 /* LAYER-1: the ranges stay as they are. */
 enum error store_layer_put(struct layer *layer, const struct disk_map_entry *entry, struct disk_map_entry *replaced)
 {
     struct disk_map_entry *slot;
-    enum error error = store_index_slot(&layer->pages, entry->page, &slot);
+    enum error error = store_index_slot(&layer->pages, entry->key, &slot);
     if (error != OK) {
         return error;
     }
@@ -35,40 +57,41 @@ enum error store_layer_put(struct layer *layer, const struct disk_map_entry *ent
 }
 
 /* Add a range whose slot exists (it may be empty), joining it with those it touches. */
-static void range_add(struct index *deleted, uint32_t first, uint32_t last)
+static void range_add(struct index *deleted, uint64_t first, uint64_t last)
 {
     struct disk_map_entry *slot = store_index_find(deleted, first);
-    ASSERT(slot != NULL);
+    ASSERT(slot != NULL && object_of(first) == object_of(last)); /* LAYER-2 */
     if (store_entry_is_empty(slot)) {
-        struct disk_map_entry *left = first == 0 ? NULL : store_index_previous(deleted, first - 1);
-        if (left != NULL && left->block >= first - 1) {
+        struct disk_map_entry *left = store_index_previous(deleted, first);
+        if (left != NULL && range_meets(left, first)) {
             slot = left;
         } else {
-            *slot = (struct disk_map_entry){.page = first, .block = last, .when = 1};
+            *slot = (struct disk_map_entry){.key = first, .when = 1};
+            range_end_at(slot, last);
         }
     }
-    slot->block = slot->block > last ? slot->block : last;
-    struct disk_map_entry *right = store_index_after(deleted, slot);
-    while (right != NULL && right->page - 1 <= slot->block) {
-        slot->block = right->block > slot->block ? right->block : slot->block;
+    range_end_at(slot, range_last(slot) > last ? range_last(slot) : last);
+    struct disk_map_entry *right = store_index_after(slot);
+    while (right != NULL && range_meets(slot, right->key)) {
+        range_end_at(slot, range_last(right) > range_last(slot) ? range_last(right) : range_last(slot));
         right->when = 0;
-        right = store_index_after(deleted, slot);
+        right = store_index_after(slot);
     }
 }
 
-static void entries_empty(struct index *pages, uint32_t first, uint32_t last, layer_visit *visit, void *context)
+static void entries_empty(struct index *pages, uint64_t first, uint64_t last, layer_visit *visit, void *context)
 {
     struct disk_map_entry *entry = store_index_next(pages, first);
-    while (entry != NULL && entry->page <= last) {
+    while (entry != NULL && entry->key <= last) {
         if (visit != NULL) {
             visit(context, entry);
         }
         entry->when = 0;
-        entry = store_index_next(pages, entry->page);
+        entry = store_index_after(entry);
     }
 }
 
-enum error store_layer_delete(struct layer *layer, uint32_t first, uint32_t last, layer_visit *visit, void *context)
+enum error store_layer_delete(struct layer *layer, uint64_t first, uint64_t last, layer_visit *visit, void *context)
 {
     struct disk_map_entry *slot;
     enum error error = store_index_slot(&layer->deleted, first, &slot);
@@ -80,7 +103,7 @@ enum error store_layer_delete(struct layer *layer, uint32_t first, uint32_t last
     return OK;
 }
 
-enum error store_layer_delete_before(struct layer *layer, uint32_t first, uint32_t last, uint64_t birth)
+enum error store_layer_delete_before(struct layer *layer, uint64_t first, uint64_t last, uint64_t birth)
 {
     struct disk_map_entry *slot;
     enum error error = store_index_slot(&layer->deleted, first, &slot);
@@ -89,16 +112,16 @@ enum error store_layer_delete_before(struct layer *layer, uint32_t first, uint32
     }
     range_add(&layer->deleted, first, last);
     struct disk_map_entry *entry = store_index_next(&layer->pages, first);
-    while (entry != NULL && entry->page <= last) {
+    while (entry != NULL && entry->key <= last) {
         if ((entry->when & DISK_GENERATION_MAX) != birth) {
             entry->when = 0;
         }
-        entry = store_index_after(&layer->pages, entry);
+        entry = store_index_after(entry);
     }
     return OK;
 }
 
-enum error store_layer_delete_under(struct layer *layer, uint32_t first, uint32_t last)
+enum error store_layer_delete_under(struct layer *layer, uint64_t first, uint64_t last)
 {
     struct disk_map_entry *slot;
     enum error error = store_index_slot(&layer->deleted, first, &slot);
@@ -108,29 +131,29 @@ enum error store_layer_delete_under(struct layer *layer, uint32_t first, uint32_
     return error;
 }
 
-bool store_layer_range_at(const struct layer *layer, uint32_t page, uint32_t *first, uint32_t *last)
+bool store_layer_range_at(const struct layer *layer, uint64_t key, uint64_t *first, uint64_t *last)
 {
-    const struct disk_map_entry *range = store_index_previous(&layer->deleted, page);
-    if (range == NULL || range->block < page) {
-        range = store_index_next(&layer->deleted, page);
+    const struct disk_map_entry *range = store_index_previous(&layer->deleted, key);
+    if (range == NULL || range_last(range) < key) {
+        range = store_index_next(&layer->deleted, key);
     }
     if (range == NULL) {
         return false;
     }
-    *first = range->page;
-    *last = range->block;
+    *first = range->key;
+    *last = range_last(range);
     return true;
 }
 
-bool store_layer_next_range(const struct layer *layer, uint64_t *from, uint32_t *first, uint32_t *last)
+bool store_layer_next_range(const struct layer *layer, uint64_t *from, uint64_t *first, uint64_t *last)
 {
-    const struct disk_map_entry *range = *from > UINT32_MAX ? NULL : store_index_next(&layer->deleted, (uint32_t)*from);
+    const struct disk_map_entry *range = store_index_next(&layer->deleted, *from);
     if (range == NULL) {
         return false;
     }
-    *first = range->page;
-    *last = range->block;
-    *from = (uint64_t)range->block + 1;
+    *first = range->key;
+    *last = range_last(range);
+    *from = *last + 1;
     return true;
 }
 
@@ -139,11 +162,11 @@ static enum error index_reserve(struct index *into, const struct index *from)
     const struct disk_map_entry *entry = store_index_next(from, 0);
     while (entry != NULL) {
         struct disk_map_entry *slot;
-        enum error error = store_index_slot(into, entry->page, &slot);
+        enum error error = store_index_slot(into, entry->key, &slot);
         if (error != OK) {
             return error;
         }
-        entry = store_index_after(from, entry);
+        entry = store_index_after(entry);
     }
     return OK;
 }
@@ -156,8 +179,7 @@ enum error store_layer_reserve(struct layer *into, const struct layer *from)
 
 static void ranges_merge(struct layer *into, const struct layer *from)
 {
-    uint64_t next = 0;
-    uint32_t first, last;
+    uint64_t next = 0, first, last;
     while (store_layer_next_range(from, &next, &first, &last)) {
         range_add(&into->deleted, first, last);
     }
@@ -165,16 +187,15 @@ static void ranges_merge(struct layer *into, const struct layer *from)
 
 void store_layer_merge_over(struct layer *into, const struct layer *from)
 {
-    uint64_t next = 0;
-    uint32_t first, last;
+    uint64_t next = 0, first, last;
     while (store_layer_next_range(from, &next, &first, &last)) {
         entries_empty(&into->pages, first, last, NULL, NULL);
     }
     ranges_merge(into, from);
     const struct disk_map_entry *entry = store_index_next(&from->pages, 0);
     while (entry != NULL) {
-        *store_index_find(&into->pages, entry->page) = *entry;
-        entry = store_index_after(&from->pages, entry);
+        *store_index_find(&into->pages, entry->key) = *entry;
+        entry = store_index_after(entry);
     }
 }
 
@@ -183,12 +204,12 @@ void store_layer_merge_under(struct layer *into, const struct layer *from, layer
     const struct disk_map_entry *entry = store_index_next(&from->pages, 0);
     while (entry != NULL) {
         struct disk_map_entry newer;
-        if (store_layer_find(into, entry->page, &newer) == LAYER_SILENT) {
-            *store_index_find(&into->pages, entry->page) = *entry;
+        if (store_layer_find(into, entry->key, &newer) == LAYER_SILENT) {
+            *store_index_find(&into->pages, entry->key) = *entry;
         } else if (dropped != NULL) {
             dropped(context, entry);
         }
-        entry = store_index_after(&from->pages, entry);
+        entry = store_index_after(entry);
     }
     ranges_merge(into, from);
 }
@@ -208,10 +229,10 @@ void store_layer_check(const struct layer *layer)
 {
     store_index_check(&layer->pages);
     store_index_check(&layer->deleted);
-    uint64_t next = 0, free_from = 0;
-    uint32_t first, last;
+    uint64_t next = 0, first, last, free_from = 0;
     while (store_layer_next_range(layer, &next, &first, &last)) {
-        ASSERT(first >= free_from && first <= last);
-        free_from = (uint64_t)last + 2; /* LAYER-2 */
+        ASSERT(object_of(first) == object_of(last) && first <= last);
+        ASSERT(first > free_from || (first == free_from && (first & (OBJECT_PAGES - 1)) == 0)); /* LAYER-2 */
+        free_from = last + 1;
     }
 }

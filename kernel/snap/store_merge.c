@@ -16,12 +16,12 @@
 
 #define ENTRIES_MIN       1024u /* a merge begins when the log has so many entries */
 #define ENTRIES_MAX       65536u
-#define PAGES_PER_ENTRY   16u  /* ... or, with about 128 pages a leaf, 8 entries a leaf */
+#define PAGES_PER_ENTRY   16u  /* ... or, with about 96 pages a leaf, 6 entries a leaf */
 #define COMMITS_PER_MERGE 192u /* a merge takes at most about so many commits */
 #define FEW_CHANGES       8u   /* a commit of so few takes no more of a merge than it must */
 #define CHANGES_PER_CHUNK 64u  /* a commit of many writes a chunk of the free-space map for so many */
 #define DIRTY_MAX         512u /* nodes a commit may hold dirty */
-#define MAP_DONE          (UINT64_C(1) << 32)
+#define MAP_DONE          PAGE_KEYS
 
 static uint64_t entries_limit(const struct store *store)
 {
@@ -62,7 +62,7 @@ void store_merge_begin(struct store *store, bool is_compacting)
 
 static bool entries_equal(const struct disk_map_entry *a, const struct disk_map_entry *b)
 {
-    return a->page == b->page && a->block == b->block && a->checksum == b->checksum && a->when == b->when;
+    return a->key == b->key && a->block == b->block && a->checksum == b->checksum && a->when == b->when;
 }
 
 static enum error entry_merge(struct commit *commit, const struct disk_map_entry *entry)
@@ -71,7 +71,7 @@ static enum error entry_merge(struct commit *commit, const struct disk_map_entry
     if (store_tree_set_near(&commit->page_edit, entry)) {
         return OK;
     }
-    enum error error = store_tree_find(commit->store, &commit->page_edit.root, entry->page, &old);
+    enum error error = store_tree_find(commit->store, &commit->page_edit.root, entry->key, &old);
     if (error == OK && entries_equal(&old, entry)) {
         return OK;
     }
@@ -84,17 +84,17 @@ static enum error entry_merge(struct commit *commit, const struct disk_map_entry
 }
 
 /* Remove the first page of the tree in first .. last; `done`: the last page that is merged now. */
-static enum error range_merge(struct commit *commit, uint32_t first, uint32_t last, uint32_t *done)
+static enum error range_merge(struct commit *commit, uint64_t first, uint64_t last, uint64_t *done)
 {
     struct disk_map_entry found;
     enum error error = store_tree_next(commit->store, &commit->page_edit.root, first, &found);
     *done = last;
-    if (error == ERROR_NOT_FOUND || (error == OK && found.page > last)) {
+    if (error == ERROR_NOT_FOUND || (error == OK && found.key > last)) {
         return OK;
     }
     if (error == OK) {
-        error = store_tree_remove(&commit->page_edit, found.page);
-        *done = store_is_damage(error) ? last : found.page;
+        error = store_tree_remove(&commit->page_edit, found.key);
+        *done = store_is_damage(error) ? last : found.key;
     }
     return store_is_damage(error) ? store_layer_delete_under(&commit->carried, first, last) : error;
 }
@@ -103,22 +103,22 @@ static enum error range_merge(struct commit *commit, uint32_t first, uint32_t la
 static enum error merge_one(struct commit *commit, uint64_t *at)
 {
     const struct layer *merging = &commit->store->merging;
-    const struct disk_map_entry *entry = store_index_next(&merging->pages, (uint32_t)*at);
-    uint32_t first, last, done;
-    bool has_range = store_layer_range_at(merging, (uint32_t)*at, &first, &last);
-    first = has_range && first < *at ? (uint32_t)*at : first;
+    const struct disk_map_entry *entry = store_index_next(&merging->pages, *at);
+    uint64_t first, last, done;
+    bool has_range = store_layer_range_at(merging, *at, &first, &last);
+    first = has_range && first < *at ? *at : first;
     enum error error;
-    if (entry != NULL && (!has_range || entry->page <= first)) {
-        done = entry->page;
+    if (entry != NULL && (!has_range || entry->key <= first)) {
+        done = entry->key;
         error = entry_merge(commit, entry);
     } else if (has_range) {
-        last = entry != NULL && entry->page <= last ? entry->page - 1 : last;
+        last = entry != NULL && entry->key <= last ? entry->key - 1 : last;
         error = range_merge(commit, first, last, &done);
     } else {
         *at = MAP_DONE;
         return OK;
     }
-    *at = error == OK ? (uint64_t)done + 1 : *at;
+    *at = error == OK ? done + 1 : *at;
     return error;
 }
 
@@ -162,7 +162,7 @@ static enum error bad_write(struct commit *commit)
     while (store_run_list_next(&commit->store->bad, &cursor, &run)) {
         for (uint32_t i = 0; i < run.count; i++) {
             struct disk_map_entry entry = {
-                .page = DISK_SPACE_BAD + run.first + i, .block = run.first + i, .when = commit->generation};
+                .key = DISK_SPACE_BAD + run.first + i, .block = run.first + i, .when = commit->generation};
             enum error error = store_tree_set(&commit->space_edit, &entry);
             if (error != OK) {
                 return error;

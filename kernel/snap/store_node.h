@@ -31,13 +31,13 @@ static inline uint64_t store_link_when(uint64_t generation, uint32_t block, uint
     return generation | away << DISK_WHEN_BITS;
 }
 
-/* The number of entries whose page is below `page`. */
-static inline uint32_t store_node_position(const struct disk_node *node, uint32_t page)
+/* The number of entries whose key is below `key`. */
+static inline uint32_t store_node_position(const struct disk_node *node, uint64_t key)
 {
     uint32_t low = 0, high = node->count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (node->entries[middle].page < page) {
+        if (node->entries[middle].key < key) {
             low = middle + 1;
         } else {
             high = middle;
@@ -46,11 +46,11 @@ static inline uint32_t store_node_position(const struct disk_node *node, uint32_
     return low;
 }
 
-/* In an inner node: the child that serves `page`. */
-static inline uint32_t store_node_child(const struct disk_node *node, uint32_t page)
+/* In an inner node: the child that serves `key`. */
+static inline uint32_t store_node_child(const struct disk_node *node, uint64_t key)
 {
-    uint32_t position = store_node_position(node, page);
-    bool is_exact = position < node->count && node->entries[position].page == page;
+    uint32_t position = store_node_position(node, key);
+    bool is_exact = position < node->count && node->entries[position].key == key;
     return is_exact || position == 0 ? position : position - 1;
 }
 

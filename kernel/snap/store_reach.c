@@ -65,7 +65,7 @@ static enum error see_page(struct reaching *reaching, const struct disk_map_entr
     }
     struct reach_item item = {.kind = REACH_PAGE,
                               .block = entry->block,
-                              .page = entry->page,
+                              .key = entry->key,
                               .generation = store_when_birth(entry->when),
                               .checksum = entry->checksum,
                               .stamp = store_when_stamp(entry->when)};
@@ -166,7 +166,7 @@ static enum error see_untouched(void *context, const struct disk_map_entry *entr
 {
     struct reaching *reaching = context;
     struct disk_map_entry ignored;
-    bool touched = store_layer_find(&reaching->touched, entry->page, &ignored) != LAYER_SILENT;
+    bool touched = store_layer_find(&reaching->touched, entry->key, &ignored) != LAYER_SILENT;
     return touched ? OK : see_page(reaching, entry);
 }
 
@@ -187,8 +187,8 @@ static enum error see_tree(struct reaching *reaching, const struct disk_head *he
 /* A retired block is its key's, a chunk one that the image has. */
 static bool chunk_entry_is_sound(const struct reaching *reaching, const struct disk_map_entry *entry)
 {
-    return entry->page >= DISK_SPACE_BAD ? entry->block == entry->page - DISK_SPACE_BAD
-                                         : entry->page < store_space_chunk_count(&reaching->store->space);
+    return entry->key >= DISK_SPACE_BAD ? entry->block == entry->key - DISK_SPACE_BAD
+                                        : entry->key < store_space_chunk_count(&reaching->store->space);
 }
 
 static enum error see_chunk(void *context, const struct disk_map_entry *entry)
@@ -196,9 +196,9 @@ static enum error see_chunk(void *context, const struct disk_map_entry *entry)
     if (!chunk_entry_is_sound(context, entry)) {
         return report_damage(context, ERROR_FORMAT_DAMAGED);
     }
-    struct reach_item item = {.kind = entry->page >= DISK_SPACE_BAD ? REACH_BAD : REACH_CHUNK,
+    struct reach_item item = {.kind = entry->key >= DISK_SPACE_BAD ? REACH_BAD : REACH_CHUNK,
                               .block = entry->block,
-                              .page = entry->page,
+                              .key = entry->key,
                               .generation = entry->when,
                               .checksum = entry->checksum,
                               .bound = entry->block};
@@ -213,13 +213,13 @@ static enum error see_space_tree(struct reaching *reaching, const struct disk_he
 }
 
 /* A touched page as the generation being asked has it. */
-static enum error ask_page(struct reaching *reaching, uint32_t page)
+static enum error ask_page(struct reaching *reaching, uint64_t key)
 {
     struct disk_map_entry entry;
-    enum layer_answer answer = store_layer_find(reaching->overlay, page, &entry);
+    enum layer_answer answer = store_layer_find(reaching->overlay, key, &entry);
     enum error error = OK;
     if (answer == LAYER_SILENT) {
-        error = store_tree_find(reaching->store, &reaching->tree, page, &entry);
+        error = store_tree_find(reaching->store, &reaching->tree, key, &entry);
     }
     if (answer == LAYER_DELETED || error == ERROR_NOT_FOUND) {
         return OK;
@@ -228,23 +228,23 @@ static enum error ask_page(struct reaching *reaching, uint32_t page)
 }
 
 /* The pages of the tree in a touched range. */
-static enum error ask_range(struct reaching *reaching, uint32_t first, uint32_t last)
+static enum error ask_range(struct reaching *reaching, uint64_t first, uint64_t last)
 {
     uint64_t at = first;
     while (at <= last) {
         struct disk_map_entry found;
-        enum error error = store_tree_next(reaching->store, &reaching->tree, (uint32_t)at, &found);
-        if (error == ERROR_NOT_FOUND || (error == OK && found.page > last)) {
+        enum error error = store_tree_next(reaching->store, &reaching->tree, at, &found);
+        if (error == ERROR_NOT_FOUND || (error == OK && found.key > last)) {
             return OK;
         }
         if (error != OK) {
             return report_damage(reaching, error);
         }
-        error = ask_page(reaching, found.page);
+        error = ask_page(reaching, found.key);
         if (error != OK) {
             return error;
         }
-        at = (uint64_t)found.page + 1;
+        at = found.key + 1;
     }
     return OK;
 }
@@ -253,14 +253,13 @@ static enum error ask_all(struct reaching *reaching)
 {
     const struct index *pages = &reaching->touched.pages;
     for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL;
-         entry = store_index_after(pages, entry)) {
-        enum error error = ask_page(reaching, entry->page);
+         entry = store_index_after(entry)) {
+        enum error error = ask_page(reaching, entry->key);
         if (error != OK) {
             return error;
         }
     }
-    uint64_t next = 0;
-    uint32_t first, last;
+    uint64_t next = 0, first, last;
     while (store_layer_next_range(&reaching->touched, &next, &first, &last)) {
         enum error error = ask_range(reaching, first, last);
         if (error != OK) {

@@ -13,7 +13,7 @@ enum reach_kind { REACH_RECORD, REACH_NODE, REACH_PAGE, REACH_CHUNK, REACH_BAD }
 struct reach_item {
     enum reach_kind kind;
     uint32_t block;
-    uint32_t page;       /* REACH_PAGE: whose content; REACH_CHUNK: the chunk's number */
+    uint64_t key;        /* REACH_PAGE: of the page whose content it is; REACH_CHUNK: the chunk's number */
     uint64_t generation; /* that committed it first */
     uint64_t checksum;   /* of its content */
     uint64_t stamp;      /* REACH_PAGE: the generation the checksum is bound to */

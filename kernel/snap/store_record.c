@@ -91,18 +91,18 @@ static enum error body_put(struct record_writer *writer)
     return error;
 }
 
-/* Room for an item, in a run of its type. */
+/* Room for an item, in a run of its type and with the same upper bits of the key. */
 static uint8_t *place_in(uint8_t *bytes, uint32_t capacity, uint32_t *used, struct disk_run **run,
-                         enum disk_item_type type)
+                         enum disk_item_type type, uint32_t key_high)
 {
-    bool new_run = *run == NULL || (*run)->type != type || (*run)->count == UINT16_MAX;
+    bool new_run = *run == NULL || (*run)->type != type || (*run)->key_high != key_high || (*run)->count == UINT16_MAX;
     uint32_t needed = item_bytes[type] + (new_run ? (uint32_t)sizeof(struct disk_run) : 0);
     if (capacity - *used < needed) {
         return NULL;
     }
     if (new_run) {
         *run = (struct disk_run *)(void *)(bytes + *used);
-        **run = (struct disk_run){.type = (uint16_t)type};
+        **run = (struct disk_run){.type = (uint16_t)type, .key_high = key_high};
         *used += (uint32_t)sizeof(struct disk_run);
     }
     uint8_t *place = bytes + *used;
@@ -111,15 +111,16 @@ static uint8_t *place_in(uint8_t *bytes, uint32_t capacity, uint32_t *used, stru
     return place;
 }
 
-static uint8_t *place_for(struct record_writer *writer, enum disk_item_type type)
+static uint8_t *place_for(struct record_writer *writer, enum disk_item_type type, uint32_t key_high)
 {
     if (writer->body != NULL) {
-        return place_in(writer->body->bytes, sizeof(writer->body->bytes), &writer->body->item_bytes, &writer->run,
-                        type);
+        return place_in(writer->body->bytes, sizeof(writer->body->bytes), &writer->body->item_bytes, &writer->run, type,
+                        key_high);
     }
     struct disk_head *head = writer->head;
     uint32_t start = padded(head->system_bytes);
-    return place_in(head->bytes + start, (uint32_t)sizeof(head->bytes) - start, &head->item_bytes, &writer->run, type);
+    return place_in(head->bytes + start, (uint32_t)sizeof(head->bytes) - start, &head->item_bytes, &writer->run, type,
+                    key_high);
 }
 
 /* Go on in an empty body. */
@@ -140,19 +141,30 @@ static enum error body_next(struct record_writer *writer)
     return OK;
 }
 
-enum error store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
+static enum error append(struct record_writer *writer, enum disk_item_type type, uint32_t key_high, const void *item)
 {
-    uint8_t *place = place_for(writer, type);
+    uint8_t *place = place_for(writer, type, key_high);
     if (place == NULL) {
         enum error error = body_next(writer);
         if (error != OK) {
             return error;
         }
-        place = place_for(writer, type);
+        place = place_for(writer, type, key_high);
         ASSERT(place != NULL);
     }
     memcpy(place, item, item_bytes[type]);
     return OK;
+}
+
+enum error store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item)
+{
+    return append(writer, type, 0, item);
+}
+
+enum error store_record_append_page(struct record_writer *writer, enum disk_item_type type, uint64_t key,
+                                    const void *item)
+{
+    return append(writer, type, (uint32_t)(key >> DISK_KEY_BITS), item);
 }
 
 enum error store_record_close(struct record_writer *writer)
@@ -220,6 +232,20 @@ enum error store_record_read_head(struct store *store, struct read_window *windo
     return head_is_sound(head, ref) ? OK : ERROR_FORMAT_DAMAGED;
 }
 
+uint64_t store_item_key(const struct disk_run *run, const struct disk_put *put)
+{
+    return (uint64_t)run->key_high << DISK_KEY_BITS | put->key_low;
+}
+
+bool store_item_range(const struct disk_run *run, const void *item, uint64_t *first, uint64_t *last)
+{
+    struct disk_extent pages;
+    memcpy(&pages, item, sizeof(pages));
+    *first = (uint64_t)run->key_high << DISK_KEY_BITS | pages.first;
+    *last = *first + pages.count - 1;
+    return pages.count != 0 && pages.count <= OBJECT_PAGES - page_key_index((struct page_key){*first});
+}
+
 static enum error items_visit(const struct disk_head *head, const uint8_t *bytes, uint32_t length,
                               const struct record_visitor *visitor)
 {
@@ -231,13 +257,14 @@ static enum error items_visit(const struct disk_head *head, const uint8_t *bytes
         }
         memcpy(&run, bytes + at, sizeof(run));
         at += (uint32_t)sizeof(run);
-        if (run.type == 0 || run.type >= DISK_ITEM_TYPES || run.count > (length - at) / item_bytes[run.type]) {
+        if (run.type == 0 || run.type >= DISK_ITEM_TYPES || run.key_high > DISK_KEY_MAX >> DISK_KEY_BITS ||
+            run.count > (length - at) / item_bytes[run.type]) {
             return ERROR_FORMAT_DAMAGED;
         }
         for (uint32_t i = 0; i < run.count; i++, at += item_bytes[run.type]) {
             enum error error = OK;
             if (visitor->item != NULL) {
-                error = visitor->item(visitor->context, head, (enum disk_item_type)run.type, bytes + at);
+                error = visitor->item(visitor->context, head, &run, bytes + at);
             }
             if (error != OK) {
                 return error;

@@ -27,8 +27,12 @@ MUST_CHECK enum error store_record_begin(struct record_writer *writer, struct st
                                          struct run_list *blocks, uint64_t generation, const void *system,
                                          uint32_t system_bytes);
 
-/* Append an item. ERROR_NO_SPACE, ERROR_NO_MEMORY. */
+/* Append an item that names no page, or has all of a key in it. ERROR_NO_SPACE, ERROR_NO_MEMORY. */
 MUST_CHECK enum error store_record_append(struct record_writer *writer, enum disk_item_type type, const void *item);
+
+/* Append an item that begins with the lower bits of a key: its run has the upper ones. Errors as above. */
+MUST_CHECK enum error store_record_append_page(struct record_writer *writer, enum disk_item_type type, uint64_t key,
+                                               const void *item);
 
 /*
  * Queue the last body and take blocks for the head: `blocks` and head->chain_blocks are complete then. No items can be
@@ -42,11 +46,22 @@ void store_record_finish(struct record_writer *writer, struct disk_record_ref *o
 /* Free the writer's memory, at any stage. */
 void store_record_end(struct record_writer *writer);
 
-/* Called for each block of a record, and for each item. An error ends the reading. Either may be NULL. */
+/*
+ * The pages that a disk_extent of them names, given the run that it is in; false: there are none, or not of one object.
+ */
+MUST_CHECK bool store_item_range(const struct disk_run *run, const void *item, uint64_t *first, uint64_t *last);
+
+/* The key that a disk_put is about, given the run that it is in. */
+uint64_t store_item_key(const struct disk_run *run, const struct disk_put *put);
+
+/*
+ * Called for each block of a record, and for each item, with the header of its run. An error ends the reading. Either
+ * may be NULL.
+ */
 struct record_visitor {
     void *context;
     enum error (*block)(void *context, const struct store_place *place);
-    enum error (*item)(void *context, const struct disk_head *head, enum disk_item_type type, const void *item);
+    enum error (*item)(void *context, const struct disk_head *head, const struct disk_run *run, const void *item);
 };
 
 /*

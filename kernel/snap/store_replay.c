@@ -44,14 +44,19 @@ static enum error mark(struct replaying *replaying, uint32_t first, uint32_t cou
     return error == OK ? store_space_mark(&replaying->store->space, (struct extent){{first}, count}, is_used) : error;
 }
 
-static enum error space_item(struct replaying *replaying, enum disk_item_type type, const void *item)
+static size_t block_offset(uint16_t put)
+{
+    return put == DISK_ITEM_PUT ? offsetof(struct disk_put, block) : offsetof(struct disk_map_entry, block);
+}
+
+static enum error space_item(struct replaying *replaying, uint16_t type, const void *item)
 {
     struct disk_extent extent;
     uint32_t block;
     switch (type) {
     case DISK_ITEM_PUT:
     case DISK_ITEM_PUT_STAMPED:
-        memcpy(&block, (const uint8_t *)item + offsetof(struct disk_put, block), sizeof(block));
+        memcpy(&block, (const uint8_t *)item + block_offset(type), sizeof(block));
         return block == 0 ? OK : mark(replaying, block, 1, true);
     case DISK_ITEM_ALLOCATED:
     case DISK_ITEM_BAD:
@@ -65,10 +70,10 @@ static enum error space_item(struct replaying *replaying, enum disk_item_type ty
     }
 }
 
-static enum error replay_item(void *context, const struct disk_head *head, enum disk_item_type type, const void *item)
+static enum error replay_item(void *context, const struct disk_head *head, const struct disk_run *run, const void *item)
 {
     struct replaying *replaying = context;
-    if (type == DISK_ITEM_BAD) {
+    if (run->type == DISK_ITEM_BAD) {
         struct disk_extent extent;
         memcpy(&extent, item, sizeof(extent));
         enum error error = store_run_list_append(&replaying->store->bad, extent.first, extent.count, 0);
@@ -79,7 +84,7 @@ static enum error replay_item(void *context, const struct disk_head *head, enum 
     if (!replaying->with_space || head->generation <= replaying->space_base) {
         return OK;
     }
-    return space_item(replaying, type, item);
+    return space_item(replaying, run->type, item);
 }
 
 static enum error replay_block(void *context, const struct store_place *place)

@@ -102,7 +102,7 @@ enum error store_label_read(struct store *store, struct store_report *report)
     struct disk_label *label = page;
     error = label_find(store->device, label, report);
     if (error == ERROR_FORMAT_VERSION) {
-        store_report_say(report, "format %u, this kernel reads %u", label->version, DISK_VERSION);
+        store_report_say(report, "format %u; this version reads format %u", label->version, DISK_VERSION);
     }
     if (error == OK && label->block_count > store->device->block_count) {
         store_report_say(report, "the image has %u blocks, the device %u", label->block_count,
@@ -165,7 +165,7 @@ static enum error root_judge(const struct store *store, const struct disk_root *
     if (root->checksum != store_checksum_self(block, root)) {
         return ERROR_CHECKSUM;
     }
-    if (root->version != DISK_VERSION) {
+    if (root->version != DISK_VERSION || (root->read_features & ~DISK_READ_FEATURES) != 0) {
         return ERROR_FORMAT_VERSION;
     }
     bool sound = memcmp(root->space_id, store->space_id, sizeof(root->space_id)) == 0 &&
@@ -187,6 +187,12 @@ static enum error root_load(struct store *store, uint32_t slot, struct disk_root
     return error == OK ? root_judge(store, root, slot) : error;
 }
 
+/* Whether a root is what somebody wrote, if not for this version. */
+static bool is_whole(enum error judgement)
+{
+    return judgement == OK || judgement == ERROR_FORMAT_VERSION;
+}
+
 enum error store_root_read(struct store *store, struct store_report *report)
 {
     void *pages[DISK_ROOTS] = {NULL, NULL};
@@ -198,18 +204,22 @@ enum error store_root_read(struct store *store, struct store_report *report)
             return error;
         }
         errors[i] = root_load(store, DISK_ROOT_BLOCK + i, pages[i]);
-        if (errors[i] != OK) {
+        if (errors[i] == ERROR_FORMAT_VERSION) {
+            const struct disk_root *root = pages[i];
+            store_report_say(report,
+                             "root in block %u: format %u with features %x; this version reads format %u with %x",
+                             DISK_ROOT_BLOCK + i, root->version, root->read_features, DISK_VERSION, DISK_READ_FEATURES);
+        } else if (errors[i] != OK) {
             store_report_say(report, "root in block %u: %s", DISK_ROOT_BLOCK + i, error_text(errors[i]));
             report->read_failed = report->read_failed || errors[i] == ERROR_IO;
         }
     }
     const struct disk_root *first = pages[0], *second = pages[1];
-    uint32_t newest = errors[0] != OK || (errors[1] == OK && second->sequence > first->sequence) ? 1 : 0;
+    uint32_t newest = !is_whole(errors[0]) || (is_whole(errors[1]) && second->sequence > first->sequence) ? 1 : 0;
     store_page_free(pages[1 - newest]);
-    if (errors[newest] != OK) {
+    if (errors[newest] != OK) { /* the older one is not taken for one that this version does not know */
         store_page_free(pages[newest]);
-        bool version = errors[0] == ERROR_FORMAT_VERSION || errors[1] == ERROR_FORMAT_VERSION;
-        return version ? ERROR_FORMAT_VERSION : ERROR_FORMAT_DAMAGED;
+        return errors[newest] == ERROR_FORMAT_VERSION ? ERROR_FORMAT_VERSION : ERROR_FORMAT_DAMAGED;
     }
     report->fell_back = errors[1 - newest] != OK;
     store->root = pages[newest];

@@ -69,7 +69,7 @@ enum error store_space_tree_write(struct tree_edit *edit, uint32_t chunk, struct
     }
     if (error == OK) {
         memcpy(page, bits, PAGE_SIZE);
-        struct disk_map_entry entry = {.page = chunk, .block = extent.first.number, .when = edit->generation};
+        struct disk_map_entry entry = {.key = chunk, .block = extent.first.number, .when = edit->generation};
         entry.checksum = store_checksum_block(store->space_id, entry.block, entry.when, page);
         error = store_tree_set(edit, &entry);
     }
@@ -102,7 +102,7 @@ static enum error walk_node(void *context, const struct disk_tree_ref *ref, uint
 static enum error walk_entry(void *context, const struct disk_map_entry *entry)
 {
     struct tree_edit *edit = context;
-    return entry->page >= DISK_SPACE_BAD ? OK : store_run_list_append(&edit->dead, entry->block, 1, entry->when);
+    return entry->key >= DISK_SPACE_BAD ? OK : store_run_list_append(&edit->dead, entry->block, 1, entry->when);
 }
 
 static enum error walk_damage(void *context, const struct disk_tree_ref *ref, uint32_t level, enum error error)
@@ -124,11 +124,11 @@ enum error store_space_tree_restart(struct tree_edit *edit)
 enum error store_space_tree_retired(struct store *store, const struct disk_tree_ref *root, struct run_list *out)
 {
     thread_may_sleep();
-    struct disk_map_entry entry = {.page = DISK_SPACE_BAD - 1};
+    struct disk_map_entry entry = {.key = DISK_SPACE_BAD - 1};
     enum error error = OK;
-    while (error == OK && entry.page != UINT32_MAX) {
-        error = store_tree_next(store, root, entry.page + 1, &entry);
-        if (error == OK && (entry.block != entry.page - DISK_SPACE_BAD || entry.block >= store->block_count)) {
+    while (error == OK) {
+        error = store_tree_next(store, root, entry.key + 1, &entry);
+        if (error == OK && (entry.block != entry.key - DISK_SPACE_BAD || entry.block >= store->block_count)) {
             error = ERROR_FORMAT_DAMAGED;
         }
         if (error == OK) {

@@ -123,7 +123,7 @@ static enum error suspect_rewrite(struct store *store, const struct disk_map_ent
 {
     struct block block = {entry->block};
     enum error error = block_read(store->device, block, page);
-    if (error == OK && store_checksum_page(store->space_id, entry->page, entry->when, page) != entry->checksum) {
+    if (error == OK && store_checksum_page(store->space_id, entry->key, entry->when, page) != entry->checksum) {
         error = ERROR_CHECKSUM;
     }
     return error == OK ? block_write(store->device, block, page) : error;
@@ -142,7 +142,7 @@ enum error store_suspects_rewrite(struct store *store, const struct layer *layer
     }
     const struct index *pages = &layer->pages;
     for (const struct disk_map_entry *entry = store_index_next(pages, 0); entry != NULL && error == OK;
-         entry = store_index_after(pages, entry)) {
+         entry = store_index_after(entry)) {
         if (entry->block != 0 && entry->when <= store->suspect_until) {
             error = suspect_rewrite(store, entry, page);
         }

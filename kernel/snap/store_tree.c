@@ -24,7 +24,7 @@ static enum error root_check(const struct disk_tree_ref *root)
     return root->height == 0 || root->height > DISK_HEIGHT_MAX ? ERROR_FORMAT_DAMAGED : OK;
 }
 
-enum error store_tree_find(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+enum error store_tree_find(struct store *store, const struct disk_tree_ref *root, uint64_t key,
                            struct disk_map_entry *out)
 {
     thread_may_sleep();
@@ -37,11 +37,11 @@ enum error store_tree_find(struct store *store, const struct disk_tree_ref *root
             break;
         }
         if (level > 1) {
-            ref = child_ref(&node->entries[store_node_child(node, page)]);
+            ref = child_ref(&node->entries[store_node_child(node, key)]);
             continue;
         }
-        uint32_t position = store_node_position(node, page);
-        if (position == node->count || node->entries[position].page != page) {
+        uint32_t position = store_node_position(node, key);
+        if (position == node->count || node->entries[position].key != key) {
             return ERROR_NOT_FOUND;
         }
         *out = node->entries[position];
@@ -49,8 +49,8 @@ enum error store_tree_find(struct store *store, const struct disk_tree_ref *root
     return error;
 }
 
-/* As store_tree_next, in the one leaf that serves `page`; `beyond`: the first page of the leaves after it. */
-static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+/* As store_tree_next, in the one leaf that serves `key`; `beyond`: the first key of the leaves after it. */
+static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *root, uint64_t key,
                                struct disk_map_entry *out, uint64_t *beyond)
 {
     struct disk_tree_ref ref = *root;
@@ -62,14 +62,14 @@ static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *
             return error;
         }
         if (level > 1) {
-            uint32_t child = store_node_child(node, page);
+            uint32_t child = store_node_child(node, key);
             if (child + 1 < node->count) {
-                *beyond = node->entries[child + 1].page; /* TREE-2 */
+                *beyond = node->entries[child + 1].key; /* TREE-2 */
             }
             ref = child_ref(&node->entries[child]);
             continue;
         }
-        uint32_t position = store_node_position(node, page);
+        uint32_t position = store_node_position(node, key);
         if (position < node->count) {
             *out = node->entries[position];
             return OK;
@@ -78,13 +78,13 @@ static enum error next_in_leaf(struct store *store, const struct disk_tree_ref *
     return ERROR_NOT_FOUND;
 }
 
-enum error store_tree_next(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+enum error store_tree_next(struct store *store, const struct disk_tree_ref *root, uint64_t key,
                            struct disk_map_entry *out)
 {
     enum error error = root_check(root);
-    uint64_t beyond = page;
+    uint64_t beyond = key;
     while (error == OK) {
-        error = next_in_leaf(store, root, (uint32_t)beyond, out, &beyond);
+        error = next_in_leaf(store, root, beyond, out, &beyond);
         if (error != ERROR_NOT_FOUND || beyond == UINT64_MAX) {
             return error;
         }

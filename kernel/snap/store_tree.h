@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A tree on the disk: page number -> map entry, a B+tree whose nodes are written once and never changed.
+ * A tree on the disk: key -> map entry, a B+tree whose nodes are written once and never changed.
  *
  * An edit makes a new version of a tree: the nodes it changes are copied to fresh blocks, up to a new root, and the
  * old version stays whole. Copies live in the cache as dirty nodes until the edit is sealed, which gives every node its
  * checksum, from the leaves up, and writes them all.
  *
- *     TREE-1  Entries of a node are in strictly ascending order of page.
- *     TREE-2  Pages below a child are at or above the child's page in its parent, and below the next child's.
+ *     TREE-1  Entries of a node are in strictly ascending order of key.
+ *     TREE-2  Keys below a child are at or above the child's key in its parent, and below the next child's.
  *     TREE-3  Only the empty tree has an empty node: none at all.
  *     TREE-4  In an edit, a node is dirty if and only if its generation is the edit's.
  */
@@ -22,11 +22,11 @@ struct store;
 
 /* Errors of all look-ups: ERROR_NOT_FOUND; of the way there ERROR_IO, ERROR_CHECKSUM, ERROR_FORMAT_DAMAGED. May sleep.
  */
-MUST_CHECK enum error store_tree_find(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+MUST_CHECK enum error store_tree_find(struct store *store, const struct disk_tree_ref *root, uint64_t key,
                                       struct disk_map_entry *out);
 
-/* The first entry at or after a page. */
-MUST_CHECK enum error store_tree_next(struct store *store, const struct disk_tree_ref *root, uint32_t page,
+/* The first entry at or after a key. */
+MUST_CHECK enum error store_tree_next(struct store *store, const struct disk_tree_ref *root, uint64_t key,
                                       struct disk_map_entry *out);
 
 struct tree_edit {
@@ -35,7 +35,7 @@ struct tree_edit {
     struct disk_tree_ref root;
     struct run_list dead; /* nodes that the new version does without; the tag is their generation */
     uint32_t dirty;       /* nodes */
-    /* The dirty leaf that was set last serves the pages from leaf_first on, below leaf_beyond. NULL: none. */
+    /* The dirty leaf that was set last serves the keys from leaf_first on, below leaf_beyond. NULL: none. */
     struct disk_node *leaf;
     uint64_t leaf_first, leaf_beyond;
 };
@@ -48,10 +48,10 @@ void store_tree_edit_begin(struct tree_edit *edit, struct store *store, const st
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, and those of a look-up: the entry is as it was, other entries too.
  */
 MUST_CHECK enum error store_tree_set(struct tree_edit *edit, const struct disk_map_entry *entry);
-MUST_CHECK enum error store_tree_remove(struct tree_edit *edit, uint32_t page);
+MUST_CHECK enum error store_tree_remove(struct tree_edit *edit, uint64_t key);
 
 /*
- * Set an entry in the leaf that was set last, without looking for it: entries that come in order of page mostly fall
+ * Set an entry in the leaf that was set last, without looking for it: entries that come in order of key mostly fall
  * into that. False if this one does not, or the leaf has no room: then nothing has changed. Does not sleep.
  */
 bool store_tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry);

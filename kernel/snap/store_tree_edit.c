@@ -180,7 +180,7 @@ static enum error child_edit(struct tree_edit *edit, struct disk_node *parent, u
     uint64_t when;
     enum error error = node_copy(edit, &ref, parent->level - 1u, &block, &when, out);
     if (error == OK) {
-        *entry = (struct disk_map_entry){.page = entry->page, .block = block, .when = when};
+        *entry = (struct disk_map_entry){.key = entry->key, .block = block, .when = when};
     }
     return error;
 }
@@ -204,7 +204,7 @@ static void entry_remove(struct disk_node *node, uint32_t position)
  * Split a full child of a node that has room. What is about to come after all its entries leaves it nearly full, so
  * that pages put in ascending order make full nodes.
  */
-static enum error child_split(struct tree_edit *edit, struct disk_node *parent, uint32_t position, uint32_t page)
+static enum error child_split(struct tree_edit *edit, struct disk_node *parent, uint32_t position, uint64_t key)
 {
     struct disk_node *left = store_cache_dirty(&edit->store->cache, parent->entries[position].block);
     struct disk_node *right;
@@ -214,13 +214,13 @@ static enum error child_split(struct tree_edit *edit, struct disk_node *parent, 
     if (error != OK) {
         return error;
     }
-    bool is_last = left->entries[left->count - 1].page <= page;
+    bool is_last = left->entries[left->count - 1].key <= key;
     uint32_t keep = is_last ? left->count - 1u : left->count / 2u;
     right->count = (uint16_t)(left->count - keep);
     left->count = (uint16_t)keep;
     memcpy(right->entries, left->entries + keep, right->count * sizeof(right->entries[0]));
     entry_insert(parent, position + 1,
-                 &(struct disk_map_entry){.page = right->entries[0].page, .block = block, .when = when});
+                 &(struct disk_map_entry){.key = right->entries[0].key, .block = block, .when = when});
     return OK;
 }
 
@@ -242,7 +242,7 @@ static enum error root_raise(struct tree_edit *edit, struct disk_node **root)
     }
     above->count = 1;
     above->entries[0] =
-        (struct disk_map_entry){.page = (*root)->entries[0].page, .block = edit->root.block, .when = edit->root.when};
+        (struct disk_map_entry){.key = (*root)->entries[0].key, .block = edit->root.block, .when = edit->root.when};
     edit->root = (struct disk_tree_ref){.block = block, .height = edit->root.height + 1, .when = when};
     *root = above;
     return OK;
@@ -250,7 +250,7 @@ static enum error root_raise(struct tree_edit *edit, struct disk_node **root)
 
 static void leaf_set(struct disk_node *leaf, uint32_t position, const struct disk_map_entry *entry)
 {
-    if (position < leaf->count && leaf->entries[position].page == entry->page) {
+    if (position < leaf->count && leaf->entries[position].key == entry->key) {
         leaf->entries[position] = *entry;
     } else {
         entry_insert(leaf, position, entry);
@@ -260,11 +260,11 @@ static void leaf_set(struct disk_node *leaf, uint32_t position, const struct dis
 bool store_tree_set_near(struct tree_edit *edit, const struct disk_map_entry *entry)
 {
     DOES_NOT_SLEEP();
-    if (edit->leaf == NULL || entry->page < edit->leaf_first || entry->page >= edit->leaf_beyond ||
+    if (edit->leaf == NULL || entry->key < edit->leaf_first || entry->key >= edit->leaf_beyond ||
         edit->leaf->count == DISK_NODE_ENTRIES) {
         return false;
     }
-    leaf_set(edit->leaf, store_node_position(edit->leaf, entry->page), entry);
+    leaf_set(edit->leaf, store_node_position(edit->leaf, entry->key), entry);
     return true;
 }
 
@@ -278,25 +278,25 @@ enum error store_tree_set(struct tree_edit *edit, const struct disk_map_entry *e
         error = root_raise(edit, &node);
     }
     while (error == OK && node->level > 0) {
-        uint32_t position = store_node_child(node, entry->page);
+        uint32_t position = store_node_child(node, entry->key);
         struct disk_node *child;
         error = child_edit(edit, node, position, &child);
         if (error == OK && child->count == DISK_NODE_ENTRIES) {
-            error = child_split(edit, node, position, entry->page);
-            position = store_node_child(node, entry->page);
+            error = child_split(edit, node, position, entry->key);
+            position = store_node_child(node, entry->key);
         }
         if (error == OK) {
             struct disk_map_entry *link = &node->entries[position];
-            link->page = entry->page < link->page ? entry->page : link->page;
-            first = link->page;
-            beyond = position + 1 < node->count ? link[1].page : beyond;
+            link->key = entry->key < link->key ? entry->key : link->key;
+            first = link->key;
+            beyond = position + 1 < node->count ? link[1].key : beyond;
             node = store_cache_dirty(&edit->store->cache, link->block);
         }
     }
     if (error != OK) {
         return error;
     }
-    leaf_set(node, store_node_position(node, entry->page), entry);
+    leaf_set(node, store_node_position(node, entry->key), entry);
     edit->leaf = node;
     edit->leaf_first = first;
     edit->leaf_beyond = beyond;
@@ -311,7 +311,7 @@ static void entries_pull(struct disk_node *parent, uint32_t position, uint32_t n
     if (neighbour < position) {
         memmove(node->entries + other->count, node->entries, node->count * sizeof(*place));
         place = node->entries;
-        parent->entries[position].page = parent->entries[neighbour].page;
+        parent->entries[position].key = parent->entries[neighbour].key;
     }
     memcpy(place, other->entries, other->count * sizeof(*place));
     node->count = (uint16_t)(node->count + other->count);
@@ -371,32 +371,32 @@ static void root_lower(struct tree_edit *edit)
     }
 }
 
-static enum error path_edit(struct tree_edit *edit, uint32_t page, struct path *path)
+static enum error path_edit(struct tree_edit *edit, uint64_t key, struct path *path)
 {
     enum error error = root_edit(edit, &path->node[0]);
     for (uint32_t i = 0; error == OK && path->node[i]->level > 0; i++) {
-        path->child[i] = store_node_child(path->node[i], page);
+        path->child[i] = store_node_child(path->node[i], key);
         error = child_edit(edit, path->node[i], path->child[i], &path->node[i + 1]);
     }
     return error;
 }
 
-enum error store_tree_remove(struct tree_edit *edit, uint32_t page)
+enum error store_tree_remove(struct tree_edit *edit, uint64_t key)
 {
     struct disk_map_entry entry;
-    enum error error = store_tree_find(edit->store, &edit->root, page, &entry);
+    enum error error = store_tree_find(edit->store, &edit->root, key, &entry);
     if (error != OK) {
         return error == ERROR_NOT_FOUND ? OK : error;
     }
     struct path path;
     edit->leaf = NULL; /* it may be joined with another one */
-    error = path_edit(edit, page, &path);
+    error = path_edit(edit, key, &path);
     if (error != OK) {
         return error;
     }
     uint32_t depth = edit->root.height - 1;
     struct disk_node *leaf = path.node[depth];
-    entry_remove(leaf, store_node_position(leaf, page));
+    entry_remove(leaf, store_node_position(leaf, key));
     for (uint32_t i = depth; i > 0; i--) {
         child_shrink(edit, path.node[i - 1], path.child[i - 1]);
     }

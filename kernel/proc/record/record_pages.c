@@ -10,6 +10,7 @@
 #include "atomic.h"
 #include "log.h"
 #include "record_internal.h"
+#include "snap_key.h"
 #include "store.h"
 #include "task/pending.h"
 #include "vm_fault.h"
@@ -321,13 +322,13 @@ static enum error resume_page(enum record_type type, uint32_t page)
 static enum error resume_table(struct store *store, enum record_type type)
 {
     const struct record_layout *layout = &record_layouts[type];
-    struct gpn first = record_page(layout, 0), end = record_page(layout, record_pages_for(layout, layout->count)),
-               page = first;
+    struct page_key first = snap_key(record_page(layout, 0)),
+                    end = snap_key(record_page(layout, record_pages_for(layout, layout->count))), page = first;
     struct store_entry entry;
     enum error error;
 
     while ((error = store_next(store, page, &page, &entry)) == OK && page.number < end.number) {
-        error = resume_page(type, page.number - first.number);
+        error = resume_page(type, (uint32_t)(page.number - first.number));
         if (error != OK) {
             log_line("record: the table of %s records cannot be read: %s", layout->name, error_text(error));
             return error;
