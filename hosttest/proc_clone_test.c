@@ -540,11 +540,11 @@ static void wire_borrowed(void)
     struct gpn page = gpn_make(own_space(), (struct vaddr){address_of(3)});
 
     await(1);
-    EXPECT_IS(OK, vm_wire(page, PMAP_READ));
+    EXPECT_IS(OK, vm_wire(gpn_place(page), PMAP_READ));
     turn = 2;
     await(3);
     EXPECT_IS(true, pmap_query(gpn_place(page), NULL));
-    vm_unwire(page);
+    vm_unwire(gpn_place(page));
     compare(&clones[0]);
 }
 

@@ -70,12 +70,12 @@ static void note_change(void)
 
 /* What the kernel asks --------------------------------------------------------------------------------------------- */
 
-static enum error check(struct gpn gpn, enum pmap_access access, struct vm_allowance *out)
+static enum error check(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    uint32_t page = page_of(gpn);
+    uint32_t page = page_of(place_gpn(place));
 
     (void)access;
-    if (gpn_space(gpn).number != living().number || page >= PAGES || now.leaves[page]) {
+    if (place_space(place).number != living().number || page >= PAGES || now.leaves[page]) {
         return ERROR_DENIED;
     }
     *out = (struct vm_allowance){.may_write = true, .pages_before = page, .pages_after = PAGES - 1 - page};
@@ -202,7 +202,7 @@ static bool access_word(uint32_t page, enum pmap_access access, uint32_t *value)
         if (touch(page, access, value)) {
             return true;
         }
-        enum error error = vm_fault(gpn_make(living(), address_of(page)), access);
+        enum error error = vm_fault(gpn_place(gpn_make(living(), address_of(page))), access);
         if (error != OK && error != ERROR_INTERRUPTED) {
             SPACE_CHECK(space_world.has_faults);
             return false;

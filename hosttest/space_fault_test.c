@@ -237,9 +237,9 @@ static void discard_wired(void)
 {
     uint32_t page = space_first_page();
 
-    SPACE_CHECK(vm_wire(space_world.model.gpn[page], PMAP_WRITE) == OK);
+    SPACE_CHECK(vm_wire(gpn_place(space_world.model.gpn[page]), PMAP_WRITE) == OK);
     space_discard(page, 1);
-    vm_unwire(space_world.model.gpn[page]);
+    vm_unwire(gpn_place(space_world.model.gpn[page]));
     SPACE_CHECK(space_record_of(page) == NULL);
 }
 

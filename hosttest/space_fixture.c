@@ -113,20 +113,20 @@ static const struct space_extension *extension(void)
     return space_world.options.extension;
 }
 
-static bool is_of_extension(struct gpn page)
+static bool is_of_extension(struct place place)
 {
-    uint32_t space = gpn_space(page).number;
+    uint32_t space = place_space(place).number;
 
     return extension() != NULL && space > SPACE_PROGRAMS && space != SPACE_SYSTEM.number;
 }
 
-static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
     const struct space_model *model = &space_world.model;
-    uint32_t index = space_model_find(model, page);
+    uint32_t index = space_model_find(model, place_gpn(place));
 
-    if (is_of_extension(page)) {
-        return extension()->check(page, access, out);
+    if (is_of_extension(place)) {
+        return extension()->check(place, access, out);
     }
     if (index == model->page_count) {
         return ERROR_DENIED;
@@ -161,7 +161,7 @@ static void complete_record(struct place chunk)
 
 static struct space_id source_of(struct gpn page)
 {
-    return is_of_extension(page) ? extension()->source(page) : SPACE_SHARED;
+    return is_of_extension(gpn_place(page)) ? extension()->source(page) : SPACE_SHARED;
 }
 
 /* Nobody ends here; whoever waits for that waits on, until a case or a snapshot makes room. */
@@ -364,7 +364,7 @@ void space_boot(void)
         extension()->boot();
     }
     for (uint32_t i = world->model.record_first; i < world->model.page_count; i++) {
-        SPACE_CHECK(vm_wire(world->model.gpn[i], PMAP_WRITE) == OK);
+        SPACE_CHECK(vm_wire(gpn_place(world->model.gpn[i]), PMAP_WRITE) == OK);
     }
     SPACE_CHECK(snap_start(world->store, &client, world->options.interval_ms) == OK);
 }
@@ -388,7 +388,7 @@ static void discard_everything(void)
     struct space_model *model = &space_world.model;
 
     for (uint32_t i = model->record_first; i < model->page_count; i++) {
-        vm_unwire(model->gpn[i]);
+        vm_unwire(gpn_place(model->gpn[i]));
     }
     for (uint32_t i = 0; i < model->page_count; i++) {
         SPACE_CHECK(vm_discard(model->gpn[i], 1) == OK);

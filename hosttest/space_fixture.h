@@ -25,7 +25,7 @@ struct vm_allowance;
 /* More spaces than the model has, numbered above SPACE_PROGRAMS, with their own rules and their own model. */
 struct space_extension {
     /* These two as in struct vm_fault_policy. */
-    enum error (*check)(struct gpn page, enum pmap_access access, struct vm_allowance *out);
+    enum error (*check)(struct place place, enum pmap_access access, struct vm_allowance *out);
     struct space_id (*source)(struct gpn page);
     void (*stop)(uint64_t number);   /* the instant of a stop */
     void (*resume)(uint64_t number); /* everything is as it was at that one */

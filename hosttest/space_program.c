@@ -58,7 +58,7 @@ static bool access_word(uint32_t space, uint32_t page, uint32_t word, enum pmap_
             return !world->model.pages[page].leaving;
         }
         world->counters.faults++;
-        enum error error = vm_fault(world->model.gpn[page], access);
+        enum error error = vm_fault(gpn_place(world->model.gpn[page]), access);
         if (error == ERROR_DENIED) {
             SPACE_CHECK(!is_allowed(page, access));
             world->counters.refusals++;
@@ -135,7 +135,7 @@ static void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t va
 {
     struct space_world *world = &space_world;
     struct gpn gpn = world->model.gpn[page];
-    enum error error = vm_wire(gpn, PMAP_WRITE);
+    enum error error = vm_wire(gpn_place(gpn), PMAP_WRITE);
 
     if (error == ERROR_INTERRUPTED) {
         return;
@@ -155,7 +155,7 @@ static void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t va
         world->model.pages[page].words[word] = value;
         world->counters.stores++;
     }
-    vm_unwire(gpn);
+    vm_unwire(gpn_place(gpn));
 }
 
 /* Regions ---------------------------------------------------------------------------------------------------------- */

@@ -33,14 +33,14 @@ static struct gpn page_at(uint32_t number)
     return gpn_make(SPACE, (struct vaddr){number << PAGE_SHIFT});
 }
 
-static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    uint32_t place = (page.number & 0xFFFFFu) - FIRST_PAGE;
+    uint32_t at = (place.number & 0xFFFFFu) - FIRST_PAGE;
 
-    if (place >= PAGES || (access == PMAP_WRITE && !may_write)) {
+    if (at >= PAGES || (access == PMAP_WRITE && !may_write)) {
         return ERROR_DENIED;
     }
-    *out = (struct vm_allowance){.may_write = may_write, .pages_before = place, .pages_after = PAGES - 1 - place};
+    *out = (struct vm_allowance){.may_write = may_write, .pages_before = at, .pages_after = PAGES - 1 - at};
     return OK;
 }
 
@@ -151,7 +151,7 @@ static void assert_faults(enum eidolon_count kind, uint32_t times)
 
 static void fault(uint32_t number, enum pmap_access access)
 {
-    assert_int_equal(vm_fault(page_at(number), access), OK);
+    assert_int_equal(vm_fault(gpn_place(page_at(number)), access), OK);
     if (access == PMAP_WRITE) {
         assert_true(mmu_store((struct vaddr){number << PAGE_SHIFT}, number));
     }
@@ -173,9 +173,9 @@ static void account_fault_is_counted_as_what_it_was(void **unused)
     assert_faults(EIDOLON_FAULT_MAP, 2);
     fault(FIRST_PAGE + 20, PMAP_READ); /* nothing was amiss */
     assert_faults(EIDOLON_FAULT_MAP, 0);
-    assert_int_equal(vm_fault(page_at(FIRST_PAGE + PAGES), PMAP_READ), ERROR_DENIED);
+    assert_int_equal(vm_fault(gpn_place(page_at(FIRST_PAGE + PAGES)), PMAP_READ), ERROR_DENIED);
     may_write = false;
-    assert_int_equal(vm_fault(page_at(FIRST_PAGE), PMAP_WRITE), ERROR_DENIED);
+    assert_int_equal(vm_fault(gpn_place(page_at(FIRST_PAGE)), PMAP_WRITE), ERROR_DENIED);
     assert_faults(EIDOLON_FAULT_DENIED, 2);
 }
 

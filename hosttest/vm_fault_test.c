@@ -48,15 +48,15 @@ static uint32_t number_of(struct gpn page)
     return page.number & 0xFFFFFu;
 }
 
-static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    uint32_t place = number_of(page) - model.region_first;
+    uint32_t at = number_of(place_gpn(place)) - model.region_first;
 
-    if (place >= model.region_count || (access == PMAP_WRITE && !model.may_write)) {
+    if (at >= model.region_count || (access == PMAP_WRITE && !model.may_write)) {
         return ERROR_DENIED;
     }
     *out = (struct vm_allowance){
-        .may_write = model.may_write, .pages_before = place, .pages_after = model.region_count - 1 - place};
+        .may_write = model.may_write, .pages_before = at, .pages_after = model.region_count - 1 - at};
     return OK;
 }
 
@@ -205,7 +205,7 @@ static bool loads_its_number(uint32_t number)
 
 static void access_page(uint32_t number, enum pmap_access access)
 {
-    assert_int_equal(vm_fault(page_at(number), access), OK);
+    assert_int_equal(vm_fault(gpn_place(page_at(number)), access), OK);
     if (access == PMAP_WRITE) {
         assert_true(mmu_store((struct vaddr){number << PAGE_SHIFT}, number));
     } else {
@@ -274,7 +274,7 @@ static void fault_of_a_page_of_zeroes_reads_nothing(void **unused)
     uint32_t value = 1;
 
     model.zero_page = GROUP + 1;
-    assert_int_equal(vm_fault(page_at(GROUP + 1), PMAP_READ), OK);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP + 1)), PMAP_READ), OK);
     assert_true(mmu_load((struct vaddr){(GROUP + 1) << PAGE_SHIFT}, &value) && value == 0);
     assert_int_equal(model.reads, 0);
     assert_int_equal(vm_map_count(vm_object_space()), 1);
@@ -391,10 +391,10 @@ static void fault_of_a_page_that_cannot_be_read_says_so_and_leaves_nothing(void 
 {
     (void)unused;
     model.bad_page = GROUP + 5;
-    assert_int_equal(vm_fault(page_at(GROUP + 5), PMAP_READ), ERROR_CHECKSUM);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
     assert_null(find(GROUP + 5));
     assert_true(is_resident(GROUP + 4)); /* its neighbours are good */
-    assert_int_equal(vm_wire(page_at(GROUP + 5), PMAP_READ), ERROR_CHECKSUM);
+    assert_int_equal(vm_wire(gpn_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
     check_map();
 }
 
@@ -403,7 +403,7 @@ static void fault_whose_place_cannot_be_told_leaves_nothing(void **unused)
     (void)unused;
     model.bad_page = GROUP + 5;
     model.reads = NOWHERE; /* measuring fails */
-    assert_int_equal(vm_fault(page_at(GROUP + 5), PMAP_READ), ERROR_IO);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP + 5)), PMAP_READ), ERROR_IO);
     assert_int_equal(vm_map_count(vm_object_space()), 0);
 }
 
@@ -411,8 +411,8 @@ static void fault_that_the_region_denies_does_nothing(void **unused)
 {
     (void)unused;
     model.may_write = false;
-    assert_int_equal(vm_fault(page_at(GROUP), PMAP_WRITE), ERROR_DENIED);
-    assert_int_equal(vm_fault(page_at(model.region_first - 1), PMAP_READ), ERROR_DENIED);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_WRITE), ERROR_DENIED);
+    assert_int_equal(vm_fault(gpn_place(page_at(model.region_first - 1)), PMAP_READ), ERROR_DENIED);
     assert_int_equal(vm_map_count(vm_object_space()), 0);
     assert_int_equal(model.reads, 0);
 }
@@ -430,7 +430,7 @@ static void fault_each_allocation_failing_in_turn_waits_and_succeeds(void **unus
     for (uint64_t fail = 0; fail < total; fail++) {
         assert_int_equal(vm_discard(page_at(model.region_first), model.region_count), OK);
         fake_fail_allocations(fail, 1);
-        assert_int_equal(vm_fault(page_at(GROUP), PMAP_WRITE), OK);
+        assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_WRITE), OK);
         check_map();
     }
     assert_true(total >= VM_CLUSTER_PAGES);
@@ -440,12 +440,12 @@ static void fault_without_any_memory_gives_up_after_some_snapshots(void **unused
 {
     (void)unused;
     leave_frames(vm_frame_reserve());
-    assert_int_equal(vm_fault(page_at(GROUP), PMAP_READ), ERROR_NO_MEMORY);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), ERROR_NO_MEMORY);
     assert_true(model.cleans > 1);
     assert_int_equal(vm_map_count(vm_object_space()), 0);
     model.clean_error = ERROR_INTERRUPTED;
     model.cleans = 0;
-    assert_int_equal(vm_fault(page_at(GROUP), PMAP_READ), ERROR_INTERRUPTED);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), ERROR_INTERRUPTED);
     assert_int_equal(model.cleans, 1);
     give_frames_back();
 }
@@ -455,7 +455,7 @@ static bool has_ended;
 static void fault_group(void *unused)
 {
     (void)unused;
-    assert_int_equal(vm_fault(page_at(GROUP), PMAP_READ), OK);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), OK);
     has_ended = true;
 }
 
@@ -498,7 +498,7 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
 
     access_page(GROUP, PMAP_READ);
     access_page(GROUP - 1, PMAP_READ);
-    assert_int_equal(vm_wire(page_at(GROUP + 3), PMAP_READ), OK);
+    assert_int_equal(vm_wire(gpn_place(page_at(GROUP + 3)), PMAP_READ), OK);
     leave_frames(vm_frame_reserve());
     assert_int_equal(vm_frame_take(&frame), OK);
     frame_free(frame);
@@ -507,7 +507,7 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
     assert_null(find(GROUP));            /* used, but no more in a second turn */
     assert_false(pmap_query(gpn_place(page_at(GROUP)), NULL));
     give_frames_back();
-    vm_unwire(page_at(GROUP + 3));
+    vm_unwire(gpn_place(page_at(GROUP + 3)));
     check_map();
 }
 
@@ -573,7 +573,7 @@ static void discard_and_restrict_outside_of_one_window_are_refused_before_anythi
     };
 
     (void)unused;
-    assert_int_equal(vm_fault(page_at(GROUP), PMAP_READ), OK);
+    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), OK);
     uint32_t pages = vm_map_count(vm_object_space());
     for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         model.discarded_count = 0;
@@ -611,12 +611,12 @@ static void discard_in_use_that_the_store_refuses_changes_nothing(void **unused)
 static void discard_of_a_wired_page_leaves_its_record_until_it_is_unwired(void **unused)
 {
     (void)unused;
-    assert_int_equal(vm_wire(page_at(GROUP), PMAP_WRITE), OK);
+    assert_int_equal(vm_wire(gpn_place(page_at(GROUP)), PMAP_WRITE), OK);
     assert_int_equal(vm_discard(page_at(GROUP), 1), OK);
     assert_int_equal(find(GROUP)->state, VM_PAGE_NEW);
-    vm_unwire(page_at(GROUP));
+    vm_unwire(gpn_place(page_at(GROUP)));
     assert_null(find(GROUP));
-    assert_true(fake_panics(vm_unwire(page_at(GROUP))));
+    assert_true(fake_panics(vm_unwire(gpn_place(page_at(GROUP)))));
 }
 
 static void restrict_takes_rights_away_and_keeps_what_was_written(void **unused)

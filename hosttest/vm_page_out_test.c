@@ -54,10 +54,10 @@ static uint32_t word_of(uint32_t number, uint32_t round, uint32_t word)
 
 /* The pager -------------------------------------------------------------------------------------------------------- */
 
-static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
     (void)access;
-    uint32_t number = number_of(page);
+    uint32_t number = number_of(place_gpn(place));
     *out = (struct vm_allowance){.may_write = true, .pages_before = number, .pages_after = PAGES - 1 - number};
     return number < PAGES ? OK : ERROR_DENIED;
 }
@@ -181,7 +181,7 @@ static int stop(void **unused)
 static void store(uint32_t number, uint32_t round, uint32_t word)
 {
     while (!mmu_store(word_at(number, word), word_of(number, round, word))) {
-        assert_int_equal(vm_fault(page_at(number), PMAP_WRITE), OK);
+        assert_int_equal(vm_fault(gpn_place(page_at(number)), PMAP_WRITE), OK);
     }
 }
 
@@ -190,7 +190,7 @@ static void load(uint32_t number, uint32_t round, uint32_t word)
     uint32_t value;
 
     while (!mmu_load(word_at(number, word), &value)) {
-        assert_int_equal(vm_fault(page_at(number), PMAP_READ), OK);
+        assert_int_equal(vm_fault(gpn_place(page_at(number)), PMAP_READ), OK);
     }
     assert_int_equal(value, word_of(number, round, word));
 }
@@ -253,14 +253,14 @@ static void wired_pages_stay(void **unused)
     (void)unused;
     for (uint32_t number = 0; number < 8; number++) {
         store(number, 1, 0);
-        assert_int_equal(vm_wire(page_at(number), PMAP_WRITE), OK);
+        assert_int_equal(vm_wire(gpn_place(page_at(number)), PMAP_WRITE), OK);
     }
     fill(PAGES, 2);
     for (uint32_t number = 0; number < 8; number++) {
         assert_non_null(find(number));
         assert_false(frame_is_none(find(number)->frame));
         assert_int_equal(marks[number], 0);
-        vm_unwire(page_at(number));
+        vm_unwire(gpn_place(page_at(number)));
     }
     verify(PAGES, 2);
 }

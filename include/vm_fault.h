@@ -30,7 +30,7 @@ struct vm_fault_policy {
      * Check an access to an address of a space and extend a growing stack if that makes it right. Does not sleep.
      * - ERROR_DENIED: no region, or it does not allow the access.
      */
-    enum error (*check)(struct gpn page, enum pmap_access access, struct vm_allowance *out);
+    enum error (*check)(struct place place, enum pmap_access access, struct vm_allowance *out);
     /*
      * A chunk that is closed since the stop is about to be opened: the last chance to complete pages of it as they were
      * at the stop. May be NULL. Does not sleep.
@@ -104,7 +104,7 @@ struct vm_map *vm_object_space(void);
  * Make a page present for an access; after OK the access succeeds unless something sleeps in between.
  * - may sleep. ERROR_DENIED, ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM (the page is quarantined).
  */
-MUST_CHECK enum error vm_fault(struct gpn page, enum pmap_access access);
+MUST_CHECK enum error vm_fault(struct place place, enum pmap_access access);
 
 /*
  * Whether the mappings of a resident page are right: its own leads to its frame, and so do those of the spaces that
@@ -113,8 +113,8 @@ MUST_CHECK enum error vm_fault(struct gpn page, enum pmap_access access);
 bool vm_mappings_are_right(const struct vm_page *page);
 
 /* As vm_fault, and the page stays resident until vm_unwire(). Wires nest. */
-MUST_CHECK enum error vm_wire(struct gpn page, enum pmap_access access);
-void vm_unwire(struct gpn page);
+MUST_CHECK enum error vm_wire(struct place place, enum pmap_access access);
+void vm_unwire(struct place place);
 
 /*
  * Write to a page that the caller has wired for writing since it last slept, through its frame: whatever space the

@@ -78,9 +78,9 @@ static const struct vm_pager pager = {.measure = measure,
                                       .page_out = page_out,
                                       .clean = clean};
 
-static enum error allow(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error allow(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    (void)page;
+    (void)place;
     (void)access;
     *out = (struct vm_allowance){.may_write = true};
     return OK;
@@ -136,7 +136,7 @@ static void fault(uint32_t number, enum pmap_access access)
             evict(map);
         }
     }
-    enum error error = vm_fault(page_at(number), access);
+    enum error error = vm_fault(gpn_place(page_at(number)), access);
     if (error != OK) {
         panic("paging", "page %u cannot be had: %s", number, error_text(error));
     }

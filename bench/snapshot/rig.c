@@ -98,9 +98,9 @@ uint64_t rig_stop_ns(void)
 
 /* The object space ------------------------------------------------------------------------------------------------- */
 
-static enum error allow(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error allow(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    (void)page;
+    (void)place;
     (void)access;
     *out = (struct vm_allowance){.may_write = true};
     return OK;
@@ -147,7 +147,7 @@ void rig_write(uint32_t page, uint32_t value)
     struct vaddr address = {RIG_ADDRESS + page * PAGE_SIZE};
 
     while (!cpu_copy_guarded((void *)(uintptr_t)address.value, &value, sizeof(value))) {
-        RIG_OK(vm_fault(gpn_make(entered, address), PMAP_WRITE));
+        RIG_OK(vm_fault(gpn_place(gpn_make(entered, address)), PMAP_WRITE));
         pmap_activate(entered);
     }
 }

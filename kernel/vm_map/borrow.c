@@ -181,7 +181,7 @@ static enum error find_and_take(struct vm_page *page, enum pmap_access access, s
     for (;;) {
         error = find_lender(page->gpn, allowance, &lender, &last, kind);
         if (error == OK) {
-            error = vm_objects.policy->check(page->gpn, access, allowance);
+            error = vm_objects.policy->check(gpn_place(page->gpn), access, allowance);
         }
         bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !vm_borrow_is_due(last));
         if (error == OK && holds) {

@@ -86,7 +86,7 @@ static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm
 
     if (error == OK) {
         *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
-        error = vm_objects.policy->check(page->gpn, access, allowance);
+        error = vm_objects.policy->check(gpn_place(page->gpn), access, allowance);
     }
     if (error == OK && extent.is_absent && vm_borrow_is_due(page->gpn)) {
         return vm_borrow(page, access, allowance, kind);
@@ -95,7 +95,7 @@ static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm
         error = vm_page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
     }
     if (error == OK) {
-        error = vm_objects.policy->check(page->gpn, access, allowance);
+        error = vm_objects.policy->check(gpn_place(page->gpn), access, allowance);
     }
     return error;
 }
@@ -137,7 +137,7 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access, bool wire)
     struct vm_page *page;
     bool slept;
     enum eidolon_count kind = NO_FAULT;
-    enum error error = vm_objects.policy->check(gpn, access, &allowance);
+    enum error error = vm_objects.policy->check(gpn_place(gpn), access, &allowance);
 
     if (error == OK) {
         error = vm_map_lock_page(&vm_objects.map, gpn, &page, &slept);
@@ -146,7 +146,7 @@ static enum error try_fault(struct gpn gpn, enum pmap_access access, bool wire)
         return error;
     }
     if (slept) {
-        error = vm_objects.policy->check(gpn, access, &allowance);
+        error = vm_objects.policy->check(gpn_place(gpn), access, &allowance);
     }
     if (error == OK) {
         error = make_present(page, access, &allowance, &kind);
@@ -180,10 +180,10 @@ static enum error fault(struct gpn gpn, enum pmap_access access, bool wire)
     return error;
 }
 
-enum error vm_fault(struct gpn gpn, enum pmap_access access)
+enum error vm_fault(struct place place, enum pmap_access access)
 {
     thread_may_sleep();
-    return fault(gpn, access, false);
+    return fault(place_gpn(place), access, false);
 }
 
 bool vm_fault_record(struct gpn gpn)
@@ -206,13 +206,14 @@ bool vm_fault_record(struct gpn gpn)
     return error == OK;
 }
 
-enum error vm_wire(struct gpn gpn, enum pmap_access access)
+enum error vm_wire(struct place place, enum pmap_access access)
 {
-    return fault(gpn, access, true);
+    return fault(place_gpn(place), access, true);
 }
 
-void vm_unwire(struct gpn gpn)
+void vm_unwire(struct place place)
 {
+    struct gpn gpn = place_gpn(place);
     struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
 
     ASSERT(page != NULL);

@@ -58,7 +58,7 @@ void vm_allow_write(const struct vm_page *page)
 {
     struct vm_allowance allowance;
 
-    if (vm_objects.policy->check(page->gpn, PMAP_WRITE, &allowance) == OK) {
+    if (vm_objects.policy->check(gpn_place(page->gpn), PMAP_WRITE, &allowance) == OK) {
         pmap_protect(gpn_place(page->gpn), PMAP_WRITE);
     }
 }

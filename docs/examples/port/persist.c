@@ -46,18 +46,18 @@ static struct program_record {
 
 /* What the layers below ask ---------------------------------------------------------------------------------------- */
 
-static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
     struct gpn first;
 
     (void)access;
     (void)machine_page(WINDOW_START, &first);
-    if (page.number - first.number >= WINDOW_PAGES) {
+    if (place.number - first.number >= WINDOW_PAGES) {
         return ERROR_DENIED;
     }
     *out = (struct vm_allowance){.may_write = true,
-                                 .pages_before = page.number - first.number,
-                                 .pages_after = WINDOW_PAGES - 1 - (page.number - first.number)};
+                                 .pages_before = place.number - first.number,
+                                 .pages_after = WINDOW_PAGES - 1 - (place.number - first.number)};
     return OK;
 }
 
@@ -110,7 +110,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
               (void *)(uintptr_t)trapped->uc_mcontext.gregs[REG_RIP]);
     }
     while (!machine_access(page, is_write)) {
-        enum error error = vm_fault(page, is_write ? PMAP_WRITE : PMAP_READ);
+        enum error error = vm_fault(gpn_place(page), is_write ? PMAP_WRITE : PMAP_READ);
         if (error != OK) {
             panic("program", "no memory at %p: %s", info->si_addr, error_text(error));
         }

@@ -143,7 +143,7 @@ static enum error wire(struct pipe_hold *hold, struct gpn page, enum pmap_access
     enum error error;
 
     do {
-        error = vm_wire(page, access);
+        error = vm_wire(gpn_place(page), access);
     } while (task_wait_goes_on(error));
     if (error == OK) {
         hold->pages[hold->count++] = page;
@@ -161,7 +161,7 @@ static enum error open_all(const struct pipe_hold *hold, enum pmap_access access
         stops = vm_stops();
         for (uint32_t i = 0; error == OK && i < hold->count; i++) {
             do {
-                error = vm_fault(hold->pages[i], access);
+                error = vm_fault(gpn_place(hold->pages[i]), access);
             } while (task_wait_goes_on(error));
         }
     } while (error == OK && stops != vm_stops());
@@ -202,7 +202,7 @@ void pipe_let_go(struct pipe_hold *hold)
     struct pipe *pipe = pipe_at(hold->pipe);
 
     while (hold->count > 0) {
-        vm_unwire(hold->pages[--hold->count]);
+        vm_unwire(gpn_place(hold->pages[--hold->count]));
     }
     pipe->holds--;
     if (pipe->holds == 0) {
@@ -234,7 +234,7 @@ static enum error move_part(struct pipe_id pipe, uint32_t from, uint32_t to, uin
                length);
     }
     while (source.count + target.count > 0) {
-        vm_unwire(target.count > 0 ? target.pages[--target.count] : source.pages[--source.count]);
+        vm_unwire(gpn_place(target.count > 0 ? target.pages[--target.count] : source.pages[--source.count]));
     }
     return error;
 }

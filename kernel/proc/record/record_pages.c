@@ -90,7 +90,7 @@ static enum error wire(struct gpn page)
     enum error error;
 
     do {
-        error = vm_wire(page, PMAP_WRITE);
+        error = vm_wire(gpn_place(page), PMAP_WRITE);
     } while (task_wait_goes_on(error));
     return error;
 }
@@ -111,7 +111,7 @@ static enum error bring_in(enum record_type type, uint32_t page)
         wired += error == OK ? 1 : 0;
     }
     while (error != OK && wired > 0) {
-        vm_unwire((struct gpn){first.number + --wired});
+        vm_unwire(gpn_place((struct gpn){first.number + --wired}));
     }
     atomic_begin();
     pages_of[type] -= error == OK ? 0 : count;
@@ -237,7 +237,7 @@ static void take_out(enum record_type type, uint32_t page)
     set_unit(type, page, false, true);
     pages_leaving += count;
     for (uint32_t i = 0; i < count; i++) {
-        vm_unwire((struct gpn){first.number + i});
+        vm_unwire(gpn_place((struct gpn){first.number + i}));
     }
     atomic_end();
     enum error error = vm_discard_in_use(first, count);

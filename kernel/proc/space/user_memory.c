@@ -23,7 +23,7 @@ static struct gpn page_of_current(uint32_t address)
 static void unwire_pages(struct gpn first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        vm_unwire((struct gpn){first.number + i});
+        vm_unwire(gpn_place((struct gpn){first.number + i}));
     }
 }
 
@@ -38,7 +38,7 @@ static enum error open_all(struct gpn first, uint32_t count, enum pmap_access ac
     do {
         stops = vm_stops();
         for (uint32_t i = 0; i < count; i++) {
-            enum error error = vm_fault((struct gpn){first.number + i}, access);
+            enum error error = vm_fault(gpn_place((struct gpn){first.number + i}), access);
             if (error != OK) {
                 return error;
             }
@@ -53,7 +53,7 @@ static enum error wire_pages(struct user_range *range, uint32_t pages, enum pmap
     enum error error = OK;
 
     while (error == OK && range->page_count < pages) {
-        error = vm_wire((struct gpn){range->first.number + range->page_count}, access);
+        error = vm_wire(gpn_place((struct gpn){range->first.number + range->page_count}), access);
         range->page_count += error == OK ? 1 : 0;
     }
     if (error == OK) {
@@ -219,11 +219,11 @@ static enum error copy_into_page(struct gpn page, uint32_t offset, const void *b
     enum error error;
 
     do {
-        error = vm_wire(page, PMAP_WRITE);
+        error = vm_wire(gpn_place(page), PMAP_WRITE);
     } while (task_wait_goes_on(error));
     if (error == OK) {
         vm_write(page, offset, bytes, length);
-        vm_unwire(page);
+        vm_unwire(gpn_place(page));
     }
     return error;
 }

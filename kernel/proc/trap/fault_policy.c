@@ -20,18 +20,18 @@ static uint8_t protection_for(enum pmap_access access)
     return access == PMAP_WRITE ? VM_WRITE : VM_READ | VM_EXECUTE;
 }
 
-static enum error check_access(struct gpn page, enum pmap_access access, struct vm_allowance *out)
+static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
     DOES_NOT_SLEEP();
-    struct program_id id = space_owner(gpn_space(page));
-    uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
+    struct program_id id = space_owner(place_space(place));
+    uint32_t number = place_address(place).value >> PAGE_SHIFT;
 
-    if (gpn_space(page).number == SPACE_SYSTEM.number) {
+    if (place_space(place).number == SPACE_SYSTEM.number) {
         *out = (struct vm_allowance){.may_write = true};
         return OK;
     }
-    if (gpn_space(page).number == SPACE_PIPES.number) {
-        pipe_content_allow(page, out);
+    if (place_space(place).number == SPACE_PIPES.number) {
+        pipe_content_allow(place_gpn(place), out);
         return OK;
     }
     if (id.number == 0) {
@@ -52,9 +52,9 @@ static enum error check_access(struct gpn page, enum pmap_access access, struct 
     if (region->backing.kind == VM_BACKING_NONE || (region->protection & protection_for(access)) == 0) {
         return ERROR_DENIED;
     }
-    out->may_write = (region->protection & VM_WRITE) != 0;
-    out->pages_before = number - region->first_page;
-    out->pages_after = region->first_page + region->page_count - number - 1;
+    *out = (struct vm_allowance){.may_write = (region->protection & VM_WRITE) != 0,
+                                 .pages_before = number - region->first_page,
+                                 .pages_after = region->first_page + region->page_count - number - 1};
     return OK;
 }
 

@@ -57,7 +57,7 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
     }
     enum error error;
     do {
-        error = vm_fault(page_at(task, address), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
+        error = vm_fault(gpn_place(page_at(task, address)), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
     } while (regions_growth_goes_on(error));
     return error;
 }
