@@ -18,12 +18,31 @@ static bool state_is_known(const struct system_state *state, uint32_t length)
            state->version == SYSTEM_STATE_VERSION;
 }
 
+union state_record {
+    struct system_state state;
+    uint8_t room[STORE_SYSTEM_RECORD_MAX];
+};
+
+bool records_are_known(const struct image *image)
+{
+    union state_record record;
+    uint32_t length = sizeof(record);
+
+    if (store_system_record(image->store, &record, &length) != OK || !state_is_known(&record.state, length)) {
+        return false;
+    }
+    for (uint32_t type = 0; type < RECORD_TYPES; type++) {
+        if (record.state.records[type].version != record_layouts[type].version ||
+            record.state.records[type].bytes != record_layouts[type].bytes) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int records_check(const struct image *image)
 {
-    union {
-        struct system_state state;
-        uint8_t room[STORE_SYSTEM_RECORD_MAX];
-    } record;
+    union state_record record;
     uint32_t length = sizeof(record);
     enum error error = store_system_record(image->store, &record, &length);
     if (error != OK) {

@@ -17,6 +17,9 @@
  */
 int records_check(const struct image *image);
 
+/* The same without a message. */
+bool records_are_known(const struct image *image);
+
 /*
  * Where the content of a program's page is: in its own space, or in the one it is a copy of.
  * - page: of the program's space, or a shared one; becomes the page that has it, which is what its checksum is bound

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `verify`: prove a whole image. Roots, records, maps, every page of every kept generation, and that the free-space map
- * accounts for every block.
+ * accounts for every block; and that a boot accepts the kernel's records of the newest generation.
  */
-#include "image_tool.h"
+#include "image_proof.h"
 #include "store_check.h"
 
 #include <stdio.h>
@@ -51,40 +51,40 @@ static void print_result(const struct store_check_result *result, struct generat
     }
 }
 
-/* Whether all pages of the kernel's records of the opened generation prove themselves. */
-static bool records_are_whole(struct store *store)
+/* Why a boot would not go on with a generation; NULL: it would, as far as its records say. */
+static const char *why_not_resumed(const struct image *image)
 {
-    struct object_id records = {SPACE_SYSTEM.number};
-    struct page_key from = page_key_make(records, 0), page;
-    struct store_entry entry;
-    uint8_t content[PAGE_SIZE];
-    enum error error;
-
-    while ((error = store_next(store, from, &page, &entry)) == OK && page_key_object(page).number == records.number) {
-        if (!block_is_none(entry.block) && store_read(store, page, &entry, content) != OK) {
-            return false;
-        }
-        from.number = page.number + 1;
+    switch (image_records_prove(image)) {
+    case OK:
+    case ERROR_FORMAT_VERSION:
+        return NULL;
+    case ERROR_FORMAT_DAMAGED:
+        return "not sound";
+    default:
+        return "damaged";
     }
-    return error == OK || error == ERROR_NOT_FOUND;
 }
 
-/* Say what a boot would do about records that are damaged: it goes on with the generation before them. */
-static void foretell(const char *path, const struct image *newest)
+/*
+ * Say what a boot would do about records that it does not accept: it goes on with the generation before them. Returns
+ * whether there are any.
+ */
+static bool foretell(const char *path, const struct image *newest)
 {
     struct generation at = newest->report.generation;
     struct image image;
+    const char *why = at.number != 0 ? why_not_resumed(newest) : NULL;
 
-    if (at.number == 0 || records_are_whole(newest->store)) {
-        return;
+    if (why == NULL) {
+        return false;
     }
-    printf("generation %llu cannot be resumed: its records are damaged\n", (unsigned long long)at.number);
+    printf("generation %llu cannot be resumed: its records are %s\n", (unsigned long long)at.number, why);
     bool is_kept = true;
     while (is_kept) {
         bool is_open = image_open_before(&image, path, at) == STATUS_SOUND;
         is_kept = image.report.generation.number != 0;
         at = image.report.generation;
-        bool is_whole = is_open && records_are_whole(image.store);
+        bool is_whole = is_open && why_not_resumed(&image) == NULL;
         uint64_t lost_ms = (newest->report.wall_time_ns - image.report.wall_time_ns) / 1000000;
         if (is_open) {
             (void)image_close(&image);
@@ -92,10 +92,11 @@ static void foretell(const char *path, const struct image *newest)
         if (is_whole) {
             printf("a boot goes on with generation %llu, %llu.%llu s before it\n", (unsigned long long)at.number,
                    (unsigned long long)(lost_ms / 1000), (unsigned long long)(lost_ms % 1000 / 100));
-            return;
+            return true;
         }
     }
     printf("none of the last generations can be resumed: a boot is refused; image log lists pinned ones\n");
+    return true;
 }
 
 int command_verify(int argc, char **argv)
@@ -116,6 +117,7 @@ int command_verify(int argc, char **argv)
         .progress = isatty(STDERR_FILENO) ? print_bar : NULL,
     };
     struct store_check_result result;
+    bool is_refused = false;
     enum error error = store_check(image.store, &options, &result);
     if (bar_is_shown) {
         fprintf(stderr, "\r\033[K");
@@ -127,9 +129,9 @@ int command_verify(int argc, char **argv)
             printf("note: %s\n", image.report.reason);
         }
         print_result(&result, image.report.generation);
-        foretell(argv[1], &image);
+        is_refused = foretell(argv[1], &image);
     }
-    bool found = result.findings > 0 || image.report.fell_back;
+    bool found = result.findings > 0 || image.report.fell_back || is_refused;
     status = image_close(&image);
     return error != OK ? STATUS_NOT_RUN : found ? STATUS_FOUND : status;
 }

@@ -181,16 +181,14 @@ enum error file_resume(void)
             return error;
         }
     }
-    enum error error = pipe_resume();
-    for (struct file_id file = {1}; error == OK && file.number < record_committed(RECORD_FILE); file.number++) {
+    pipe_resume();
+    for (struct file_id file = {1}; file.number < record_committed(RECORD_FILE); file.number++) {
         if (record(file)->kind != FILE_FREE && record(file)->references == 0) {
             memset(record(file), 0, sizeof(struct file_record));
         } else if (record(file)->kind != FILE_FREE && file_operations(record(file))->reopen != NULL) {
             file_operations(record(file))->reopen(record(file));
         }
     }
-    if (error == OK) {
-        pipe_resumed();
-    }
-    return error;
+    pipe_resumed();
+    return OK;
 }

@@ -10,6 +10,7 @@
  */
 #include "arch/cpu.h"
 #include "atomic.h"
+#include "file/pipe.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "space/space.h"
@@ -207,6 +208,22 @@ static bool file_is_sound(uint32_t index)
            expect(object_is_sound(file), type, index, "its object");
 }
 
+/* Pipes ------------------------------------------------------------------------------------------------------------ */
+
+/* PIPE-2; and what PIPE-3 can say without the pages. */
+static bool ring_is_sound(const struct pipe_record *pipe)
+{
+    uint32_t capacity = pipe->capacity;
+
+    return capacity >= PIPE_CAPACITY_MIN && capacity <= PIPE_CAPACITY_MAX && (capacity & (capacity - 1)) == 0 &&
+           pipe->start < capacity && pipe->length <= capacity && pipe->pages <= PIPE_CAPACITY_MAX / PAGE_SIZE;
+}
+
+static bool pipe_is_sound(uint32_t index)
+{
+    return expect(ring_is_sound(pipe_record((struct pipe_id){index})), RECORD_PIPE, index, "its ring");
+}
+
 /* All -------------------------------------------------------------------------------------------------------------- */
 
 static bool program_in_use(uint32_t index)
@@ -229,15 +246,22 @@ static bool file_in_use(uint32_t index)
     return index != 0 && ((const struct file_record *)record_at(RECORD_FILE, index))->kind != FILE_FREE;
 }
 
+/* A record that was never used is all zeroes: no pipe, or an empty one if a damaged image has open files for it. */
+static bool pipe_in_use(uint32_t index)
+{
+    const struct pipe_record *pipe = pipe_record((struct pipe_id){index});
+
+    return pipe->capacity != 0 || pipe->start != 0 || pipe->length != 0 || pipe->pages != 0;
+}
+
 static const struct {
     enum record_type type;
     bool (*is_used)(uint32_t index);
     bool (*is_sound)(uint32_t index);
 } proofs[] = {
-    {RECORD_SPACE, space_in_use, space_record_is_sound},
-    {RECORD_PROGRAM, program_in_use, program_is_sound},
-    {RECORD_TASK, task_in_use, task_is_sound},
-    {RECORD_FILE, file_in_use, file_is_sound},
+    {RECORD_SPACE, space_in_use, space_record_is_sound}, {RECORD_PROGRAM, program_in_use, program_is_sound},
+    {RECORD_TASK, task_in_use, task_is_sound},           {RECORD_FILE, file_in_use, file_is_sound},
+    {RECORD_PIPE, pipe_in_use, pipe_is_sound},
 };
 
 enum error record_prove_all(void)
