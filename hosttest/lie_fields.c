@@ -212,9 +212,8 @@ static const struct lie_field program_fields[] = {
     ARRAY(program_record, counters, 0),
     FIELD(program_record, state, PROGRAM_ZOMBIE + 1),
     FIELD(program_record, parent, PROGRAMS_MAX + 1),
-    FIELD(program_record, region_root, 200),
-    FIELD(program_record, break_start, USER_END),
-    FIELD(program_record, break_end, USER_END),
+    FIELD(program_record, space, SPACES_MAX),
+    FIELD(program_record, space, 24),
     FIELD(program_record, task_count, TASKS_MAX),
     FIELD(program_record, exit_status, 65536),
     FIELD(program_record, umask, 512),
@@ -222,7 +221,6 @@ static const struct lie_field program_fields[] = {
     FIELD(program_record, session, PROGRAMS_MAX + 1),
     FIELD(program_record, terminal, TERMINALS_MAX),
     FIELD(program_record, terminal, 1), /* there is one */
-    FIELD(program_record, image_end, USER_END),
     FIELD(program_record, parent_waits, 2),
     FIELD(program_record, held, 8),
     FIELD(program_record, lender, PROGRAMS_MAX + 1),
@@ -387,16 +385,27 @@ static const struct lie_field outbox_fields[] = {
 };
 
 static const struct lie_field space_fields[] = {
-    FIELD(space_record, state, SPACE_SOURCE + 1),
-    FIELD(space_record, source, SPACES_MAX),
-    FIELD(space_record, source, 64),
+    FIELD(space_record, state, SPACE_USED + 1),
+    FIELD(space_record, memory, SPACES_MAX),
+    FIELD(space_record, memory, 64),
     FIELD(space_record, region_root, 200),
-    FIELD(space_record, image.entry, USER_END),
-    FIELD(space_record, image.headers_address, USER_END),
-    FIELD(space_record, image.header_count, 64),
-    FIELD(space_record, image.end, USER_END),
-    ARRAY(space_record, image.name, 128),
-    FIELD(space_record, reserved, 0),
+    FIELD(space_record, break_start, USER_END),
+    FIELD(space_record, break_end, USER_END),
+    FIELD(space_record, image_end, USER_END),
+    ARRAY(space_record, reserved, 0),
+};
+
+static const struct lie_field memory_fields[] = {
+    FIELD(memory_record, state, MEMORY_SOURCE + 1),
+    FIELD(memory_record, source, SPACES_MAX),
+    FIELD(memory_record, source, 64),
+    FIELD(memory_record, region_root, 200),
+    FIELD(memory_record, image.entry, USER_END),
+    FIELD(memory_record, image.headers_address, USER_END),
+    FIELD(memory_record, image.header_count, 64),
+    FIELD(memory_record, image.end, USER_END),
+    ARRAY(memory_record, image.name, 128),
+    FIELD(memory_record, reserved, 0),
 };
 
 static const struct lie_field pipe_fields[] = {
@@ -414,8 +423,9 @@ const struct lie_structure lie_records[RECORD_TYPES] = {
     [RECORD_FILE] = STRUCTURE(file_record, file_fields),
     [RECORD_REGION] = STRUCTURE(vm_region, region_fields),
     [RECORD_TERMINAL] = STRUCTURE(terminal, terminal_fields),
-    [RECORD_SPACE] = STRUCTURE(space_record, space_fields),
+    [RECORD_MEMORY] = STRUCTURE(memory_record, memory_fields),
     [RECORD_PIPE] = STRUCTURE(pipe_record, pipe_fields),
+    [RECORD_SPACE] = STRUCTURE(space_record, space_fields),
 };
 const struct lie_structure lie_region_header = STRUCTURE(vm_region_header, header_fields);
 const struct lie_structure lie_outbox = STRUCTURE(terminal_outbox, outbox_fields);

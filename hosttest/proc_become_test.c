@@ -12,11 +12,18 @@
 #include <cmocka.h>
 
 #include "arch/frame.h"
+#include "eidolon/eidolon.h"
 #include "fake/machine.h"
 #include "fake/processor.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "record.h"
+#include "space/address_space.h"
+#include "space/space.h"
+#include "space/user_memory.h"
+#include "task/task.h"
+#include "vm_fault.h"
+#include "vm_map.h"
 
 #define AT     SPACE_AT
 #define BUFFER (SPACE_AT + PAGE_SIZE)
@@ -42,14 +49,24 @@ static void become(uint32_t words)
     CALL(CALL_EXIT, result == -ENOMEM ? NO_MEMORY : 99);
 }
 
+static bool is_used(enum record_type type, const void *record)
+{
+    switch (type) {
+    case RECORD_MEMORY:
+        return ((const struct memory_record *)record)->state != MEMORY_FREE;
+    case RECORD_SPACE:
+        return ((const struct space_record *)record)->state != SPACE_FREE;
+    default:
+        return ((const struct program_record *)record)->state != PROGRAM_FREE;
+    }
+}
+
 static uint32_t in_use(enum record_type type)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 1; i < record_committed(type); i++) {
-        const void *record = record_at(type, i);
-        count += type == RECORD_SPACE ? ((const struct space_record *)record)->state != SPACE_FREE
-                                      : ((const struct program_record *)record)->state != PROGRAM_FREE;
+        count += is_used(type, record_at(type, i));
     }
     return count;
 }
@@ -139,10 +156,11 @@ static void main_program(void)
     }
     first_break = (uint32_t)CALL(CALL_BRK, 0);
     case_reap(case_fork(0), ENDS_WELL << 8);
-    uint32_t programs = in_use(RECORD_PROGRAM), spaces = in_use(RECORD_SPACE);
+    uint32_t programs = in_use(RECORD_PROGRAM), spaces = in_use(RECORD_SPACE), memories = in_use(RECORD_MEMORY);
     case_reap(case_fork(0), ENDS_WELL << 8);
     EXPECT_IS(programs, in_use(RECORD_PROGRAM));
     EXPECT_IS(spaces, in_use(RECORD_SPACE));
+    EXPECT_IS(memories, in_use(RECORD_MEMORY));
 }
 
 static void program_that_becomes_another_keeps_what_it_should(void **state)
@@ -159,7 +177,7 @@ static void main_of_failures(void)
         CALL(CALL_EXIT, ENDS_WELL);
     }
     case_reap(case_fork(1), 0);
-    uint32_t spaces = in_use(RECORD_SPACE);
+    uint32_t spaces = in_use(RECORD_SPACE), memories = in_use(RECORD_MEMORY);
     for (told = 0; told < 60; told++) {
         int32_t child = case_fork(0);
         if (child > 0) {
@@ -171,12 +189,14 @@ static void main_of_failures(void)
         case_reap(case_fork(1), 0); /* what the wait could not settle */
         EXPECT_IS(1, in_use(RECORD_PROGRAM));
         EXPECT_IS(spaces, in_use(RECORD_SPACE));
+        EXPECT_IS(memories, in_use(RECORD_MEMORY));
     }
     EXPECT_IS(true, failed > 0);
     case_reap(case_fork(2), NO_MEMORY << 8);
     case_reap(case_fork(1), 0);
     EXPECT_IS(1, in_use(RECORD_PROGRAM));
     EXPECT_IS(spaces, in_use(RECORD_SPACE));
+    EXPECT_IS(memories, in_use(RECORD_MEMORY));
 }
 
 static void nothing(void)
@@ -210,11 +230,103 @@ static void parent_is_held_until_its_child_is_another_program(void **state)
     case_run(&(struct proc_case){.main = main_of_vfork, .functions = {hold_and_become}});
 }
 
+/* What a cut finds ------------------------------------------------------------------------------------------------- */
+
+/* As execve() has it while it waits for memory: a space over the image, with pages of its own, that no record names. */
+static void leave_prepared_space(void)
+{
+    struct address_space space;
+    struct space_id memory;
+
+    EXPECT_IS(OK, space_reserve());
+    EXPECT_IS(OK, memory_reserve(1));
+    EXPECT_IS(OK, memory_create(&memory));
+    EXPECT_IS(OK, space_create(memory, &space));
+    memory_set_source(memory, memory_image_of(space_window(task_current()->program->space)));
+    space_set_owner(space, task_current()->program_id);
+    EXPECT_IS(OK, address_space_map(space, ARENA >> PAGE_SHIFT, 3, address_space_zeroes(VM_READ | VM_WRITE, 0)));
+    EXPECT_IS(OK, user_copy_into(space_window(space), (struct vaddr){ARENA}, "prepared", 9));
+    EXPECT_IS(2, in_use(RECORD_SPACE));
+    case_registers()->ebp = 0; /* goes on with function 0 */
+    EXPECT(0, EIDOLON_CALL_SYNC, AT);
+    host_cut_power(0);
+}
+
+static void find_own_space_only(void)
+{
+    struct space_id memory;
+
+    EXPECT_IS(1, in_use(RECORD_SPACE));
+    EXPECT_IS(2, in_use(RECORD_MEMORY)); /* with the image's */
+    for (memory.number = SPACES_FIRST; memory_is_in_table(memory); memory.number++) {
+        EXPECT_IS(NULL, vm_map_find(vm_object_space(), gpn_make(memory, (struct vaddr){ARENA})));
+    }
+    EXPECT_IS(1, in_use(RECORD_PROGRAM));
+}
+
+static void space_that_was_being_prepared_is_taken_back_by_a_boot(void **state)
+{
+    struct proc_case scene = {.main = leave_prepared_space,
+                              .functions = {find_own_space_only},
+                              .options = "interval=0",
+                              .cut_after = UINT32_MAX};
+
+    (void)state;
+    case_run(&scene);
+    scene.cut_after = 0;
+    scene.keeps_disk = true;
+    case_run(&scene);
+}
+
+static void wait_and_become(void)
+{
+    while (told == 0) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    become(LOOKS);
+}
+
+static void sleep_long(void)
+{
+    WORDS(AT, 1000, 0);
+    EXPECT(0, CALL_NANOSLEEP, AT, 0);
+}
+
+/* There is no process id left, and none is needed. */
+static void become_among_many(void)
+{
+    uint32_t words = case_word(case_registers()->esp), none;
+    int32_t last;
+
+    if (words == LOOKS) {
+        CALL(CALL_EXIT, ENDS_WELL);
+    }
+    told = 0;
+    int32_t child = case_fork(0);
+    while ((last = case_fork(1)) > 0) {
+    }
+    EXPECT_IS(-ENOMEM, last);
+    EXPECT_IS(false, record_find_free(RECORD_PROGRAM, &none));
+    told = 1;
+    case_reap(child, ENDS_WELL << 8);
+    CALL(CALL_KILL, 0, SIGKILL);
+}
+
+static void program_becomes_another_when_no_process_id_is_left(void **state)
+{
+    (void)state;
+    told = 0;
+    case_run(&(struct proc_case){
+        .main = become_among_many, .functions = {wait_and_become, sleep_long}, .status = 128 + SIGKILL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(program_that_becomes_another_keeps_what_it_should),
         cmocka_unit_test(program_that_finds_no_memory_for_another_leaves_nothing),
+        cmocka_unit_test(space_that_was_being_prepared_is_taken_back_by_a_boot),
+        cmocka_unit_test(program_becomes_another_when_no_process_id_is_left),
         cmocka_unit_test(parent_is_held_until_its_child_is_another_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

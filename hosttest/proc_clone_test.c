@@ -30,7 +30,7 @@
 #define ELSEWHERE         0x70000000u
 #define PRESSURE          0x50000000u
 #define PRIVATE_ANONYMOUS 0x32u /* with MAP_FIXED */
-#define SOURCES_MAX       8u    /* SPACE-4 */
+#define SOURCES_MAX       8u    /* MEMORY-4 */
 #define ON_REQUEST        "interval=0"
 
 /* A program's pages, as it has written them. */
@@ -188,8 +188,8 @@ static uint32_t spaces_in_use(void)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
-        count += ((const struct space_record *)record_at(RECORD_SPACE, i))->state != SPACE_FREE;
+    for (uint32_t i = 1; i < record_committed(RECORD_MEMORY); i++) {
+        count += ((const struct memory_record *)record_at(RECORD_MEMORY, i))->state != MEMORY_FREE;
     }
     return count;
 }
@@ -247,7 +247,7 @@ static uint32_t sources_above(struct space_id space)
 
 static struct space_id own_space(void)
 {
-    return task_current()->program->space;
+    return space_at(task_current()->program->space)->memory;
 }
 
 static void keep_clones(void)

@@ -126,7 +126,7 @@ static void watch_until(uint64_t count)
 }
 
 struct picture {
-    uint32_t programs, tasks, files, spaces, regions, pages;
+    uint32_t programs, tasks, files, spaces, memories, regions, pages;
 };
 
 static uint32_t in_use(enum record_type type)
@@ -139,6 +139,9 @@ static uint32_t in_use(enum record_type type)
         case RECORD_PROGRAM:
             count += ((const struct program_record *)record)->state != PROGRAM_FREE;
             break;
+        case RECORD_SPACE:
+            count += ((const struct space_record *)record)->state != SPACE_FREE;
+            break;
         case RECORD_TASK:
             count += ((const struct task_record *)record)->state != TASK_FREE;
             break;
@@ -146,7 +149,7 @@ static uint32_t in_use(enum record_type type)
             count += ((const struct file_record *)record)->kind != FILE_FREE;
             break;
         default:
-            count += ((const struct space_record *)record)->state != SPACE_FREE;
+            count += ((const struct memory_record *)record)->state != MEMORY_FREE;
         }
     }
     return count;
@@ -179,6 +182,7 @@ static struct picture look(void)
         .tasks = in_use(RECORD_TASK),
         .files = in_use(RECORD_FILE),
         .spaces = in_use(RECORD_SPACE),
+        .memories = in_use(RECORD_MEMORY),
         .regions = vm_region_count(&region_table),
         .pages = vm_map_count(vm_object_space()),
     };
@@ -212,6 +216,7 @@ static void watch(void)
         return; /* what could not be taken back for want of memory stays for the next boot */
     }
     EXPECT_IS(before.spaces, after.spaces);
+    EXPECT_IS(before.memories, after.memories);
     EXPECT_IS(before.regions, after.regions);
     EXPECT_IS(true, after.pages <= before.pages + SLACK);
     EXPECT_IS(true, program_records() <= PROGRAMS_LEFT);

@@ -55,7 +55,21 @@ static void space_of_another(void)
 
 static void break_before_its_start(void)
 {
-    case_program(1)->break_start = case_program(1)->break_end + 1;
+    struct space_record *space = space_at(case_program(1)->space);
+
+    space->break_start = space->break_end + 1;
+}
+
+static void memory_of_another(void)
+{
+    space_at(case_program(child)->space)->memory = space_at(case_program(1)->space)->memory;
+}
+
+static void memory_that_is_a_source(void)
+{
+    struct space_id memory = space_at(case_program(1)->space)->memory;
+
+    space_at(case_program(1)->space)->memory = memory_at(memory)->source;
 }
 
 static void umask_of_nobody(void)
@@ -104,6 +118,7 @@ static const struct {
 } lies[] = {
     {circle_of_parents, "its parent"}, {parent_that_is_nobody, "its parent"},
     {space_of_another, "its space"},   {break_before_its_start, "its break"},
+    {memory_of_another, "its memory"}, {memory_that_is_a_source, "its memory"},
     {umask_of_nobody, "its umask"},    {group_of_nobody, "its group"},
     {other_terminal, "its terminal"},  {descriptor_flag, "its descriptors"},
     {name_without_end, "its name"},    {blocked_kill, "its signal mask"},
@@ -149,13 +164,14 @@ static void record_that_lies_is_refused_by_name(void **state)
     }
 }
 
-/* What exec leaves while the space before is given up: a program without a task, and without a space by then. */
-static void commit_what_exec_leaves(void)
+/* What there is while the memory of a program that ends is given up: it has no task, and no space by then. */
+static void commit_what_end_leaves(void)
 {
     struct program_id left;
 
-    EXPECT_IS(OK, program_create("exec", PROGRAM_NONE, &left));
-    space_collect(space_abandon(program_at(left)));
+    EXPECT_IS(OK, program_create("leaving", PROGRAM_NONE, &left));
+    memory_collect(space_abandon(program_at(left)->space));
+    program_at(left)->space = ADDRESS_SPACE_NONE;
     case_registers()->ebp = 0; /* goes on with function 0 */
     EXPECT(0, EIDOLON_CALL_SYNC, AT);
     host_cut_power(0);
@@ -165,10 +181,10 @@ static void nothing(void)
 {
 }
 
-static void program_that_exec_has_left_is_sound(void **state)
+static void program_that_is_leaving_is_sound(void **state)
 {
     struct proc_case scene = {
-        .main = commit_what_exec_leaves, .functions = {nothing}, .options = "interval=0", .cut_after = NEVER};
+        .main = commit_what_end_leaves, .functions = {nothing}, .options = "interval=0", .cut_after = NEVER};
 
     (void)state;
     case_run(&scene);
@@ -182,7 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(record_that_lies_is_refused_by_name),
-        cmocka_unit_test(program_that_exec_has_left_is_sound),
+        cmocka_unit_test(program_that_is_leaving_is_sound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

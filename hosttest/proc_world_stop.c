@@ -193,6 +193,11 @@ static void check_records(void)
             world_fail("task record %u is in use at the end", i);
         }
     }
+    for (uint32_t i = 1; i < record_committed(RECORD_MEMORY); i++) {
+        if (((const struct memory_record *)record_at(RECORD_MEMORY, i))->state != MEMORY_FREE) {
+            world_fail("memory record %u is in use at the end", i);
+        }
+    }
     for (uint32_t i = 1; i < record_committed(RECORD_SPACE); i++) {
         if (((const struct space_record *)record_at(RECORD_SPACE, i))->state != SPACE_FREE) {
             world_fail("space record %u is in use at the end", i);

@@ -28,8 +28,9 @@ enum record_type {
     RECORD_FILE,     /* struct file_record: an open file description */
     RECORD_REGION,   /* struct vm_region */
     RECORD_TERMINAL, /* struct terminal */
-    RECORD_SPACE,    /* struct space_record */
+    RECORD_MEMORY,   /* struct memory_record: pages that are a program's own, or what clones have in common */
     RECORD_PIPE,     /* struct pipe_record */
+    RECORD_SPACE,    /* struct space_record: the regions and the break of a program */
     RECORD_TYPES
 };
 
@@ -172,19 +173,14 @@ struct program_record {
     struct limit limits[LIMITS_MAX];
     uint32_t state;           /* enum program_state */
     struct program_id parent; /* program index; 0: the kernel */
-    uint32_t region_root;     /* its tree of regions */
-    uint32_t break_start;     /* address of the first byte after the program image */
-    uint32_t break_end;       /* the current program break */
     uint32_t task_count;
     uint32_t exit_status; /* as wait() reports it, from when it exits on */
     uint32_t umask;
     struct group_id process_group;
     struct session_id session;
     struct terminal_id terminal; /* the controlling one */
-    uint32_t image_end;          /* first address above the image: where the heap region begins */
     uint32_t parent_waits;       /* its parent is held (vfork) until it is another program or ends */
-    /* it owns; changes when it is cloned; 0: an ended one has none any more, one with a lender none yet */
-    struct space_id space;
+    struct address_space space;  /* it owns; none: an ended one has none any more, one with a lender none yet */
     char name[PROGRAM_NAME_MAX];
     struct file_id files[PROGRAM_FILES_MAX]; /* FILE_NONE: closed */
     uint8_t file_flags[PROGRAM_FILES_MAX];   /* FD_CLOEXEC */
@@ -192,7 +188,7 @@ struct program_record {
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
     uint32_t held;            /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
     struct program_id lender; /* in whose space it runs until it is another one or ends (vfork); 0: its own */
-    uint8_t reserved[4096 - 64 - 2 * 32 - 16 * LIMITS_MAX - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX -
+    uint8_t reserved[4096 - 48 - 2 * 32 - 16 * LIMITS_MAX - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX -
                      (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
@@ -233,15 +229,29 @@ struct task_record {
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");
 _Static_assert(offsetof(struct task_record, counters) % 8 == 0, "task records are laid out without holes");
 
-enum space_state {
-    SPACE_FREE,
-    SPACE_OWNED, /* a program's; its regions are in the program's record */
-    SPACE_SOURCE /* what clones of it have in common: nobody writes to it */
+enum space_state { SPACE_FREE, SPACE_USED };
+
+/* What a program can address. It stays the same whatever becomes of its private memory. */
+struct space_record {
+    uint32_t state; /* enum space_state */
+    struct space_id memory;
+    uint32_t region_root; /* its tree of regions */
+    uint32_t break_start; /* address of the first byte after the program image */
+    uint32_t break_end;   /* the current program break */
+    uint32_t image_end;   /* first address above the image: where the heap region begins */
+    uint8_t reserved[40];
+};
+_Static_assert(sizeof(struct space_record) == 64, "space records are 64 bytes");
+
+enum memory_state {
+    MEMORY_FREE,
+    MEMORY_OWNED, /* a space's; its regions are in the space's record */
+    MEMORY_SOURCE /* what clones of it have in common: nobody writes to it */
 };
 
-/* A private window. Its index is the space id. */
-struct space_record {
-    uint32_t state;         /* enum space_state */
+/* Private memory: a window, and what it is a copy of. Its index is the number of the window. */
+struct memory_record {
+    uint32_t state;         /* enum memory_state */
     struct space_id source; /* whose pages its regions of VM_BACKING_COPY show; 0: none */
     uint32_t region_root;   /* of a source */
     struct {                /* of a source that is a program image, as it was loaded; else 0 */
@@ -250,7 +260,7 @@ struct space_record {
     } image;
     uint32_t reserved;
 };
-_Static_assert(sizeof(struct space_record) == 64, "space records are 64 bytes");
+_Static_assert(sizeof(struct memory_record) == 64, "memory records are 64 bytes");
 
 enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_PIPE, FILE_KINDS };
 
@@ -291,7 +301,17 @@ static inline bool program_is_in_table(struct program_id id)
     return id.number < record_committed(RECORD_PROGRAM);
 }
 
-/* The program whose space and regions a program runs in: its own, or its lender's. */
+static inline struct space_record *space_at(struct address_space space)
+{
+    return record_at(RECORD_SPACE, space.number);
+}
+
+static inline struct memory_record *memory_at(struct space_id window)
+{
+    return record_at(RECORD_MEMORY, window.number);
+}
+
+/* The program whose space a program runs in: its own, or its lender's. */
 static inline struct program_id program_memory(struct program_id id)
 {
     struct program_id lender = program_at(id)->lender;

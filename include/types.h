@@ -71,6 +71,11 @@ struct vaddr {
     uint32_t value;
 };
 
+/* A space: the regions and the break of a program, whatever window its private memory is in. 0 is none. */
+struct address_space {
+    uint32_t number;
+};
+
 /* A program; the number is its process id. 0 is the kernel, or none. */
 struct program_id {
     uint32_t number;
@@ -109,11 +114,12 @@ struct terminal_id {
 #define SPACES_FIRST 2u                     /* of programs */
 #define SPACES_MAX   4096u
 
-#define SPACE_NONE    ((struct space_id){0}) /* of a source, or of a program without a space */
-#define PROGRAM_NONE  ((struct program_id){0})
-#define PROGRAM_FIRST ((struct program_id){1})
-#define FILE_NONE     ((struct file_id){0})
-#define CONSOLE       ((struct terminal_id){0}) /* the one terminal that there is */
+#define SPACE_NONE         ((struct space_id){0}) /* of a source, or of a program without a space */
+#define ADDRESS_SPACE_NONE ((struct address_space){0})
+#define PROGRAM_NONE       ((struct program_id){0})
+#define PROGRAM_FIRST      ((struct program_id){1})
+#define FILE_NONE          ((struct file_id){0})
+#define CONSOLE            ((struct terminal_id){0}) /* the one terminal that there is */
 
 #define OBJECT_PAGES_BITS 20u
 #define OBJECT_PAGES      (1u << OBJECT_PAGES_BITS) /* of each: their index is below */

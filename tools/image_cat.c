@@ -38,12 +38,12 @@ static enum error extend(const struct vm_region *region, void *context)
 }
 
 /* Whether a program has the whole range; that of the shared window is nobody's. Returns an exit status. */
-static int range_check(const struct image *image, uint32_t index, const struct program_record *program,
-                       uint64_t address, uint64_t length)
+static int range_check(const struct image *image, uint32_t index, const struct space_record *space, uint64_t address,
+                       uint64_t length)
 {
     struct reach reach = {.end = address};
     uint64_t end = address + length < SHARED_START ? address + length : SHARED_START;
-    enum error error = regions_walk(image, program, extend, &reach);
+    enum error error = regions_walk(image, space, extend, &reach);
 
     if (error != OK) {
         complain("%s: the regions of program %u: %s", image->path, index, error_text(error));
@@ -57,13 +57,13 @@ static int range_check(const struct image *image, uint32_t index, const struct p
     return STATUS_SOUND;
 }
 
-static int copy_out(const struct image *image, uint32_t index, const struct program_record *program, uint32_t address,
+static int copy_out(const struct image *image, uint32_t index, const struct space_record *space, uint32_t address,
                     uint64_t length)
 {
     static uint8_t piece[PIECE];
     while (length > 0) {
         uint32_t part = length < PIECE ? (uint32_t)length : PIECE;
-        enum error error = image_program_read(image, program, address, part, piece);
+        enum error error = image_program_read(image, space, address, part, piece);
         if (error != OK) {
             complain("%s: program %u at 0x%08x: %s", image->path, index, address, error_text(error));
             return STATUS_FOUND;
@@ -101,10 +101,11 @@ int command_cat(int argc, char **argv)
     }
     uint32_t index;
     struct program_record program;
+    struct space_record space;
     status = records_check(&image);
-    status = status == STATUS_SOUND ? program_named(&image, argv[2], &index, &program) : status;
-    status = status == STATUS_SOUND ? range_check(&image, index, &program, address, length) : status;
-    status = status == STATUS_SOUND ? copy_out(&image, index, &program, (uint32_t)address, length) : status;
+    status = status == STATUS_SOUND ? program_named(&image, argv[2], &index, &program, &space) : status;
+    status = status == STATUS_SOUND ? range_check(&image, index, &space, address, length) : status;
+    status = status == STATUS_SOUND ? copy_out(&image, index, &space, (uint32_t)address, length) : status;
     int closed = image_close(&image);
     return status != STATUS_SOUND ? status : closed;
 }

@@ -49,6 +49,7 @@ struct core {
     const char *path;
     uint32_t index;
     struct program_record program;
+    struct space_record space;
     uint8_t *notes;
     uint32_t notes_bytes;
     Elf32_Phdr *segments; /* the notes, then the regions */
@@ -221,12 +222,12 @@ static bool put_heads(struct core *core)
 /* A page of a segment, if it has content; the file has a hole for it otherwise. */
 static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index)
 {
-    struct space_id space = segment->p_vaddr >= SHARED_START ? SPACE_SHARED : core->program.space;
+    struct space_id space = segment->p_vaddr >= SHARED_START ? SPACE_SHARED : core->space.memory;
     struct vaddr address = {segment->p_vaddr + (index << PAGE_SHIFT)};
     struct gpn page = gpn_make(space, address);
     struct store_entry entry;
     uint8_t content[PAGE_SIZE];
-    enum error error = image_page_find(core->image, &core->program, &page, &entry);
+    enum error error = image_page_find(core->image, &core->space, &page, &entry);
 
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         return STATUS_SOUND;
@@ -275,7 +276,7 @@ static int core_collect(struct core *core)
     (void)add_segment(core);
     enum error error = add_tasks(core);
     if (error == OK) {
-        error = regions_walk(core->image, &core->program, add_region, core);
+        error = regions_walk(core->image, &core->space, add_region, core);
     }
     if (error != OK) {
         complain("%s: program %u: %s", core->image->path, core->index, error_text(error));
@@ -315,7 +316,7 @@ int command_core(int argc, char **argv)
     }
     struct core core = {.image = &image, .path = argv[3]};
     status = records_check(&image);
-    status = status == STATUS_SOUND ? program_named(&image, argv[2], &core.index, &core.program) : status;
+    status = status == STATUS_SOUND ? program_named(&image, argv[2], &core.index, &core.program, &core.space) : status;
     status = status == STATUS_SOUND ? core_collect(&core) : status;
     status = status == STATUS_SOUND ? core_write(&core) : status;
     free(core.notes);

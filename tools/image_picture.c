@@ -45,18 +45,23 @@ static enum error list_programs(struct picture *picture)
     }
     for (uint32_t index = 1; index <= PROGRAMS_MAX; index++) {
         struct program_record record;
+        struct space_record space;
         enum error error = image_record_read(&picture->image, RECORD_PROGRAM, index, &record);
+        if (error == OK) {
+            error = image_space_read(&picture->image, record.space, &space);
+        }
         if (error != OK) {
             return error;
         }
-        if (record.state == PROGRAM_FREE || record.space.number == 0 || record.space.number >= SPACE_SYSTEM.number) {
+        if (record.state == PROGRAM_FREE || space.memory.number == 0 || space.memory.number >= SPACE_SYSTEM.number) {
             continue;
         }
         bool is_drawn = picture->program_count < PICTURE_PROGRAMS_MAX;
-        owners[record.space.number] =
+        owners[space.memory.number] =
             is_drawn ? PICTURE_BLOCK(PICTURE_CONTENT, index) : PICTURE_BLOCK(PICTURE_OTHERS, 0);
         if (is_drawn) {
-            picture->programs[picture->program_count++] = (struct picture_program){.index = index, .record = record};
+            picture->programs[picture->program_count++] =
+                (struct picture_program){.index = index, .record = record, .space = space};
         } else {
             picture->programs_left_out++;
         }

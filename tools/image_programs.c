@@ -45,9 +45,14 @@ static enum error print_program(const struct image *image, uint32_t index, const
 {
     struct extent_of_program sum = {0};
     uint64_t content = 0;
-    enum error error = regions_walk(image, program, add_region, &sum);
+    struct space_record space;
+    enum error error = image_space_read(image, program->space, &space);
+
     if (error == OK) {
-        error = count_content(image, program->space, &content);
+        error = regions_walk(image, &space, add_region, &sum);
+    }
+    if (error == OK) {
+        error = count_content(image, space.memory, &content);
     }
     if (error == OK) {
         printf("%7u  %6u  %-7s  %5u  %7u  %10s", index, program->parent.number, state_text(program),

@@ -112,13 +112,13 @@ static enum error prove_regions(void)
                                     .committed = record_committed(RECORD_REGION)};
     enum error error = vm_region_table_adopt(&table);
 
-    for (uint32_t i = 1; error == OK && i < record_committed(RECORD_PROGRAM); i++) {
-        const struct program_record *program = record_at(RECORD_PROGRAM, i);
-        error = program->state != PROGRAM_FREE ? vm_region_adopt(&table, program->region_root) : OK;
-    }
     for (uint32_t i = 1; error == OK && i < record_committed(RECORD_SPACE); i++) {
         const struct space_record *space = record_at(RECORD_SPACE, i);
-        error = space->state == SPACE_SOURCE ? vm_region_adopt(&table, space->region_root) : OK;
+        error = space->state != SPACE_FREE ? vm_region_adopt(&table, space->region_root) : OK;
+    }
+    for (uint32_t i = 1; error == OK && i < record_committed(RECORD_MEMORY); i++) {
+        const struct memory_record *memory = record_at(RECORD_MEMORY, i);
+        error = memory->state == MEMORY_SOURCE ? vm_region_adopt(&table, memory->region_root) : OK;
     }
     if (error == OK && !vm_region_table_is_whole(&table)) {
         error = ERROR_FORMAT_DAMAGED;

@@ -95,13 +95,13 @@ static enum error source_of(const struct image *image, uint32_t root, struct gpn
     return error == ERROR_NOT_FOUND ? OK : error;
 }
 
-enum error image_page_find(const struct image *image, const struct program_record *program, struct gpn *page,
+enum error image_page_find(const struct image *image, const struct space_record *space, struct gpn *page,
                            struct store_entry *entry)
 {
-    uint32_t root = program->region_root;
+    uint32_t root = space->region_root;
 
     for (uint32_t sources = 0; sources < SPACES_MAX; sources++) {
-        struct space_record record;
+        struct memory_record record;
         struct space_id source;
         enum error error = store_find(image->store, snap_key(*page), entry);
         if (error != ERROR_NOT_FOUND || gpn_space(*page).number == SPACE_SHARED.number) {
@@ -111,7 +111,7 @@ enum error image_page_find(const struct image *image, const struct program_recor
         if (error != OK || source.number == SPACE_SHARED.number) {
             return error != OK ? error : ERROR_NOT_FOUND;
         }
-        error = image_record_read(image, RECORD_SPACE, source.number, &record);
+        error = image_record_read(image, RECORD_MEMORY, source.number, &record);
         if (error != OK) {
             return error;
         }
@@ -121,13 +121,12 @@ enum error image_page_find(const struct image *image, const struct program_recor
     return ERROR_FORMAT_DAMAGED;
 }
 
-/* Of a program, or of the kernel's own records if `program` is NULL. */
-static enum error page_read(const struct image *image, const struct program_record *program, struct gpn page,
-                            void *content)
+/* Of a space, or of the kernel's own records if it is NULL. */
+static enum error page_read(const struct image *image, const struct space_record *space, struct gpn page, void *content)
 {
     struct store_entry entry;
-    enum error error = program != NULL ? image_page_find(image, program, &page, &entry)
-                                       : store_find(image->store, snap_key(page), &entry);
+    enum error error =
+        space != NULL ? image_page_find(image, space, &page, &entry) : store_find(image->store, snap_key(page), &entry);
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         memset(content, 0, PAGE_SIZE);
         return OK;
@@ -135,10 +134,10 @@ static enum error page_read(const struct image *image, const struct program_reco
     return error == OK ? store_read(image->store, snap_key(page), &entry, content) : error;
 }
 
-static enum error space_read(const struct image *image, const struct program_record *program, uint32_t address,
-                             uint32_t length, void *out)
+static enum error window_read(const struct image *image, const struct space_record *space, uint32_t address,
+                              uint32_t length, void *out)
 {
-    struct space_id space = program != NULL ? program->space : SPACE_SYSTEM;
+    struct space_id window = space != NULL ? space->memory : SPACE_SYSTEM;
 
     if ((uint64_t)address + length > (uint64_t)1 << 32) {
         return ERROR_RANGE;
@@ -149,8 +148,8 @@ static enum error space_read(const struct image *image, const struct program_rec
         uint32_t offset = address & PAGE_MASK;
         uint32_t part = PAGE_SIZE - offset < length ? PAGE_SIZE - offset : length;
         bool is_shared = address >= SHARED_START && address < SHARED_END;
-        struct gpn page = gpn_make(is_shared ? SPACE_SHARED : space, (struct vaddr){address});
-        enum error error = page_read(image, program, page, content);
+        struct gpn page = gpn_make(is_shared ? SPACE_SHARED : window, (struct vaddr){address});
+        enum error error = page_read(image, space, page, content);
         if (error != OK) {
             return error;
         }
@@ -162,10 +161,10 @@ static enum error space_read(const struct image *image, const struct program_rec
     return OK;
 }
 
-enum error image_program_read(const struct image *image, const struct program_record *program, uint32_t address,
+enum error image_program_read(const struct image *image, const struct space_record *space, uint32_t address,
                               uint32_t length, void *out)
 {
-    return space_read(image, program, address, length, out);
+    return window_read(image, space, address, length, out);
 }
 
 enum error image_record_read(const struct image *image, enum record_type type, uint32_t index, void *out)
@@ -174,7 +173,7 @@ enum error image_record_read(const struct image *image, enum record_type type, u
     if (index >= layout->count) {
         return ERROR_RANGE;
     }
-    return space_read(image, NULL, layout->start + index * layout->bytes, layout->bytes, out);
+    return window_read(image, NULL, layout->start + index * layout->bytes, layout->bytes, out);
 }
 
 /* Where a walk through a tree is: the regions whose own turn and whose upper subtree are still to come. */
@@ -202,12 +201,11 @@ static enum error descend(struct walk *walk, uint32_t index)
     return OK;
 }
 
-enum error regions_walk(const struct image *image, const struct program_record *program, region_visit *visit,
-                        void *context)
+enum error regions_walk(const struct image *image, const struct space_record *space, region_visit *visit, void *context)
 {
     struct walk walk = {.image = image};
     uint32_t end = 0;
-    enum error error = descend(&walk, program->region_root);
+    enum error error = descend(&walk, space->region_root);
     while (error == OK && walk.depth > 0) {
         struct vm_region region = walk.waiting[--walk.depth];
         /* Ascending order is what ends a walk through a tree that has a cycle. */
@@ -224,26 +222,29 @@ enum error regions_walk(const struct image *image, const struct program_record *
     return error;
 }
 
-/* A program that runs in its lender's memory is shown with that. */
-static enum error take_lenders_memory(const struct image *image, struct program_record *program)
+enum error image_space_read(const struct image *image, struct address_space number, struct space_record *out)
+{
+    *out = (struct space_record){0};
+    return number.number == 0 ? OK : image_record_read(image, RECORD_SPACE, number.number, out);
+}
+
+/* Its own, or its lender's. */
+static enum error space_of(const struct image *image, const struct program_record *program, struct space_record *out)
 {
     struct program_record lender;
 
     if (program->lender.number == 0) {
-        return OK;
+        return image_space_read(image, program->space, out);
     }
     if (program->lender.number > PROGRAMS_MAX) {
         return ERROR_FORMAT_DAMAGED;
     }
     enum error error = image_record_read(image, RECORD_PROGRAM, program->lender.number, &lender);
-    if (error == OK) {
-        program->space = lender.space;
-        program->region_root = lender.region_root;
-    }
-    return error;
+    return error == OK ? image_space_read(image, lender.space, out) : error;
 }
 
-int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out)
+int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out,
+                  struct space_record *out_space)
 {
     char *end;
     errno = 0;
@@ -254,7 +255,7 @@ int program_named(const struct image *image, const char *text, uint32_t *out_ind
     }
     enum error error = image_record_read(image, RECORD_PROGRAM, (uint32_t)index, out);
     if (error == OK) {
-        error = take_lenders_memory(image, out);
+        error = space_of(image, out, out_space);
     }
     if (error != OK) {
         complain("%s: the record of program %lu: %s", image->path, index, error_text(error));

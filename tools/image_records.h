@@ -20,37 +20,42 @@ int records_check(const struct image *image);
 /* The same without a message. */
 bool records_are_known(const struct image *image);
 
+/* The space that a program's record names; no regions and no memory: it names none. Errors as image_record_read(). */
+MUST_CHECK enum error image_space_read(const struct image *image, struct address_space number,
+                                       struct space_record *out);
+
 /*
- * Where the content of a program's page is: in its own space, or in the one it is a copy of.
- * - page: of the program's space, or a shared one; becomes the page that has it, which is what its checksum is bound
+ * Where the content of a page of a space is: in the space's memory, or in the one that is a copy of.
+ * - page: of the space's memory, or a shared one; becomes the page that has it, which is what its checksum is bound
  * to.
  * - ERROR_NOT_FOUND: nowhere, it is zeroes. ERROR_FORMAT_DAMAGED: the records make no sense. ERROR_CHECKSUM, ERROR_IO.
  */
-MUST_CHECK enum error image_page_find(const struct image *image, const struct program_record *program, struct gpn *page,
+MUST_CHECK enum error image_page_find(const struct image *image, const struct space_record *space, struct gpn *page,
                                       struct store_entry *entry);
 
 /*
- * Copy bytes of a program's memory, as it sees it (the shared window included); pages without content are zeroes.
+ * Copy bytes of a space, as its program sees it (the shared window included); pages without content are zeroes.
  * - ERROR_RANGE: beyond the window; and those of image_page_find().
  */
-MUST_CHECK enum error image_program_read(const struct image *image, const struct program_record *program,
-                                         uint32_t address, uint32_t length, void *out);
+MUST_CHECK enum error image_program_read(const struct image *image, const struct space_record *space, uint32_t address,
+                                         uint32_t length, void *out);
 
 /* Read one record. ERROR_RANGE: no such index; and those of image_page_find(). */
 MUST_CHECK enum error image_record_read(const struct image *image, enum record_type type, uint32_t index, void *out);
 
 /*
- * The regions of a program, in order of address.
+ * The regions of a space, in order of address.
  * - visit: returns OK to go on. ERROR_FORMAT_DAMAGED: the tree makes no sense; else what visit or reading returned.
  */
 typedef enum error region_visit(const struct vm_region *region, void *context);
-MUST_CHECK enum error regions_walk(const struct image *image, const struct program_record *program, region_visit *visit,
+MUST_CHECK enum error regions_walk(const struct image *image, const struct space_record *space, region_visit *visit,
                                    void *context);
 
 /*
- * The program that the command line names by its number.
+ * The program that the command line names by its number, and the space that it runs in: its own, or its lender's.
  * - returns STATUS_SOUND, or another after a message.
  */
-int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out);
+int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out,
+                  struct space_record *out_space);
 
 #endif

@@ -16,6 +16,7 @@
 struct picture_program {
     uint32_t index;
     struct program_record record;
+    struct space_record space;
 };
 
 /* What a block is. */

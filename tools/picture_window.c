@@ -50,7 +50,7 @@ struct cell_counts {
 static enum error count_shared(const struct drawing *drawing, struct gpn page, struct cell_counts *cell)
 {
     struct store_entry entry;
-    enum error error = image_page_find(&drawing->picture->image, &drawing->program->record, &page, &entry);
+    enum error error = image_page_find(&drawing->picture->image, &drawing->program->space, &page, &entry);
 
     cell->shared += error == OK && !block_is_none(entry.block);
     return error == ERROR_NOT_FOUND ? OK : error;
@@ -60,7 +60,7 @@ static enum error count_shared(const struct drawing *drawing, struct gpn page, s
 static enum error count_gap(const struct drawing *drawing, const struct vm_region *region, struct gpn from,
                             struct gpn to, uint32_t pages_per_cell, struct cell_counts cells[CELLS])
 {
-    uint32_t first = drawing->program->record.space.number << 20 | region->first_page;
+    uint32_t first = drawing->program->space.memory.number << 20 | region->first_page;
     enum error error = OK;
 
     if (region->backing.kind != VM_BACKING_COPY) {
@@ -75,7 +75,7 @@ static enum error count_gap(const struct drawing *drawing, const struct vm_regio
 static enum error count_cells(const struct drawing *drawing, const struct vm_region *region, uint32_t pages_per_cell,
                               struct cell_counts cells[CELLS])
 {
-    struct gpn first = {drawing->program->record.space.number << 20 | region->first_page};
+    struct gpn first = {drawing->program->space.memory.number << 20 | region->first_page};
     struct gpn end = {first.number + region->page_count}, at = first, found;
     enum error error = OK;
 
@@ -174,7 +174,7 @@ static enum error draw_region(const struct vm_region *region, void *context)
 static enum error sum_up(const struct picture *picture, const struct picture_program *program, struct drawing *out)
 {
     *out = (struct drawing){.picture = picture, .program = program};
-    return regions_walk(&picture->image, &program->record, count_region, out);
+    return regions_walk(&picture->image, &program->space, count_region, out);
 }
 
 uint32_t picture_window_height(const struct picture *picture, const struct picture_program *program)
@@ -209,7 +209,7 @@ enum error picture_window_draw(const struct picture *picture, const struct pictu
 
     (void)sum_up(picture, program, &sum); /* what is wrong with it shows again below */
     draw_heading(&sum, file, y);
-    enum error error = regions_walk(&picture->image, &program->record, draw_region, &drawing);
+    enum error error = regions_walk(&picture->image, &program->space, draw_region, &drawing);
     if (error != OK) {
         svg_text(file, SVG_MARGIN, drawing.y + 13, "small", "here it cannot be read: %s", error_text(error));
     } else if (drawing.regions > REGIONS_MAX) {

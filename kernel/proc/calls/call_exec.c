@@ -8,6 +8,7 @@
  */
 #include "names.h"
 #include "program/programs.h"
+#include "space/address_space.h"
 #include "space/space.h"
 #include <string.h>
 
@@ -36,7 +37,9 @@ static int32_t name_in(const struct system_call *call, char path[PATH_BYTES], co
     if (result != 0) {
         return result;
     }
-    *out = node.image.number == space_image_of(call->program).number ? NULL : strrchr(path, '/') + 1;
+    *out = node.image.number == memory_image_of(space_window(address_space_of(call->task->program_id))).number
+               ? NULL
+               : strrchr(path, '/') + 1;
     return 0;
 }
 

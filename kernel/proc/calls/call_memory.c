@@ -10,6 +10,7 @@
 #include "file/file.h"
 #include "file/file_operations.h"
 #include "space/address_space.h"
+#include "space/space.h"
 #include "space/limits.h"
 #include "vm_reclaim.h"
 
@@ -51,7 +52,7 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
 static bool may_promise(const struct system_call *call, uint32_t count)
 {
     thread_may_sleep();
-    return vm_may_promise(address_space_of(call->task->program_id).id, count) != ERROR_NO_MEMORY;
+    return vm_may_promise(space_window(address_space_of(call->task->program_id)), count) != ERROR_NO_MEMORY;
 }
 
 static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t count, uint32_t flags,
@@ -71,9 +72,9 @@ static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t 
 }
 
 /* Within the program's limits, which count what a fixed mapping takes the place of only once. */
-static bool may_map(const struct program_record *program, uint32_t first, uint32_t count, uint32_t prot, uint32_t flags)
+static bool may_map(struct address_space space, uint32_t first, uint32_t count, uint32_t prot, uint32_t flags)
 {
-    return limits_allow_pages(program, first, (flags & MAP_FIXED) != 0 ? count : 0, count, (prot & PROT_WRITE) != 0);
+    return limits_allow_pages(space, first, (flags & MAP_FIXED) != 0 ? count : 0, count, (prot & PROT_WRITE) != 0);
 }
 
 static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)
@@ -88,7 +89,7 @@ static int32_t map(const struct system_call *call, uint32_t address, uint32_t le
     if (length == 0) {
         return -EINVAL;
     }
-    if (count > USER_END_PAGE || !may_map(space.record, address >> PAGE_SHIFT, count, prot, flags)) {
+    if (count > USER_END_PAGE || !may_map(space, address >> PAGE_SHIFT, count, prot, flags)) {
         return -ENOMEM;
     }
     if ((prot & PROT_WRITE) != 0 && (flags & MAP_NORESERVE) == 0 && !may_promise(call, count)) {
@@ -176,7 +177,7 @@ int32_t call_mprotect(const struct system_call *call)
         return -ENOMEM;
     }
     if ((prot & PROT_GROWSDOWN) != 0) {
-        const struct vm_region *region = vm_region_find(&region_table, space.record->region_root, first);
+        const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, first);
         if (region == NULL || (region->flags & VM_REGION_GROWS_DOWN) == 0) {
             return -EINVAL;
         }
@@ -195,8 +196,9 @@ int32_t mapped_range_check(const struct system_call *call)
     if (decode_range(call, &first, &count) != 0) {
         return -EINVAL;
     }
-    bool is_mapped = count == 0 || (address_space_contains(first, count) &&
-                                    vm_region_is_legitimate(&region_table, space.record->region_root, first, count, 0));
+    bool is_mapped =
+        count == 0 || (address_space_contains(first, count) &&
+                       vm_region_is_legitimate(&region_table, space_at(space)->region_root, first, count, 0));
     return is_mapped ? 0 : -ENOMEM;
 }
 
@@ -226,11 +228,11 @@ int32_t call_mlock(const struct system_call *call)
 static enum error move_break(const struct system_call *call, uint32_t to)
 {
     struct address_space space = address_space_of(call->task->program_id);
-    uint32_t old_end = pages_up(space.record->break_end);
+    uint32_t old_end = pages_up(space_at(space)->break_end);
     uint32_t new_end = pages_up(to);
 
     if (new_end > old_end &&
-        (!may_promise(call, new_end - old_end) || !limits_allow_pages(space.record, 0, 0, new_end - old_end, true))) {
+        (!may_promise(call, new_end - old_end) || !limits_allow_pages(space, 0, 0, new_end - old_end, true))) {
         return ERROR_NO_MEMORY;
     }
     if (new_end > old_end) {
@@ -246,9 +248,10 @@ int32_t call_brk(const struct system_call *call)
     struct address_space space = address_space_of(call->task->program_id);
     uint32_t wish = call->arguments[0];
 
-    if (wish >= space.record->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT && move_break(call, wish) == OK) {
+    if (wish >= space_at(space)->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
+        move_break(call, wish) == OK) {
         program_call_commit();
-        space.record->break_end = wish;
+        space_at(space)->break_end = wish;
     }
-    return (int32_t)space.record->break_end;
+    return (int32_t)space_at(space)->break_end;
 }

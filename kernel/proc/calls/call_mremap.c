@@ -194,7 +194,7 @@ static int32_t decode(const struct system_call *call, struct remap *remap)
  */
 static int32_t find_mapping(struct remap *remap)
 {
-    uint32_t root = remap->space.record->region_root;
+    uint32_t root = space_at(remap->space)->region_root;
     uint32_t end = remap->old_first + remap->old_count;
     const struct vm_region *region = vm_region_find(&region_table, root, remap->old_first);
 
@@ -215,7 +215,7 @@ static int32_t find_mapping(struct remap *remap)
 static bool may_grow(const struct remap *remap)
 {
     return remap->new_count <= remap->old_count ||
-           limits_allow_pages(remap->space.record, 0, 0, remap->new_count - remap->old_count,
+           limits_allow_pages(remap->space, 0, 0, remap->new_count - remap->old_count,
                               (remap->attributes.protection & VM_WRITE) != 0);
 }
 

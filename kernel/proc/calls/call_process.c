@@ -199,7 +199,7 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
         if (ended.number != 0) {
             /* What it alone shared with the caller can be the caller's own again. If not now, before the next clone. */
             if (call->program->lender.number == 0) {
-                (void)!space_collapse(call->task->program_id);
+                (void)!space_collapse(call->program->space);
             }
             return take_status(call, ended, usage_address);
         }

@@ -58,8 +58,9 @@ static uint32_t program_of(struct gpn page)
 {
     struct space_id space = gpn_space(page);
 
-    return space.number == SPACE_SYSTEM.number || space.number == SPACE_PIPES.number ? EIDOLON_PROGRAM_KERNEL
-                                                                                     : space_owner(space).number;
+    return space.number == SPACE_SYSTEM.number || space.number == SPACE_PIPES.number
+               ? EIDOLON_PROGRAM_KERNEL
+               : space_owner(memory_space(space)).number;
 }
 
 static void set_frame(const struct frame_picture *picture, struct frame frame, enum eidolon_frame_kind kind,
@@ -178,7 +179,8 @@ int32_t call_eidolon_regions(const struct system_call *call)
         return -ESRCH;
     }
     while (count < wanted) {
-        const struct vm_region *region = vm_region_next(&region_table, program_at(program)->region_root, page);
+        const struct vm_region *region =
+            vm_region_next(&region_table, space_at(program_at(program)->space)->region_root, page);
         if (region == NULL) {
             break;
         }
@@ -200,7 +202,7 @@ struct piece {
 
 static struct gpn page_of(const struct piece *piece, uint32_t i)
 {
-    return gpn_make(program_at(piece->program)->space, (struct vaddr){(piece->first + i) << PAGE_SHIFT});
+    return gpn_make(space_window(program_at(piece->program)->space), (struct vaddr){(piece->first + i) << PAGE_SHIFT});
 }
 
 /* What the store has, as EIDOLON_PAGE_OUT; the rest becomes 0. Sleeps. */
@@ -249,7 +251,7 @@ static void ask_memory(struct piece *piece)
 /* A page in a region is untouched at least, and one in none is nothing. */
 static void ask_regions(struct piece *piece)
 {
-    uint32_t root = program_at(piece->program)->region_root;
+    uint32_t root = space_at(program_at(piece->program)->space)->region_root;
     const struct vm_region *region = NULL;
 
     for (uint32_t i = 0; i < piece->count; i++) {

@@ -7,6 +7,7 @@
 #include "file/file_operations.h"
 #include "log.h"
 #include "space/regions.h"
+#include "space/address_space.h"
 #include "space/space.h"
 #include <string.h>
 
@@ -65,7 +66,7 @@ static struct node node_of_image(struct space_id image)
                         .image = image};
     const struct vm_region *region;
 
-    for (uint32_t page = 0; (region = vm_region_next(&region_table, *space_regions(image), page)) != NULL;
+    for (uint32_t page = 0; (region = vm_region_next(&region_table, *memory_regions(image), page)) != NULL;
          page = vm_region_end(region)) {
         node.size += (uint64_t)region->page_count << PAGE_SHIFT;
     }
@@ -175,7 +176,8 @@ static bool ends_with_slash(const char *path)
 static bool follow(const struct system_call *call, const char *path, struct node *out)
 {
     const struct file_record *file = linked_descriptor(call, path);
-    struct space_id image = strcmp(path, PROGRAM_LINK) == 0 ? space_image_of(call->program) : SPACE_SHARED;
+    struct space_id window = space_window(address_space_of(call->task->program_id));
+    struct space_id image = strcmp(path, PROGRAM_LINK) == 0 ? memory_image_of(window) : SPACE_NONE;
 
     if (file != NULL) {
         *out = node_of_file(file);
@@ -198,7 +200,7 @@ static bool is_below_a_file(const char *path)
             return (names[i].mode & S_IFMT) != S_IFDIR;
         }
     }
-    return length > 0 && space_image_named(strrchr(before, '/') + 1).number != 0;
+    return length > 0 && memory_image_named(strrchr(before, '/') + 1).number != 0;
 }
 
 int32_t name_find(const struct system_call *call, char path[PATH_BYTES], bool follows, struct node *out)
@@ -222,7 +224,7 @@ int32_t name_find(const struct system_call *call, char path[PATH_BYTES], bool fo
             return wants_folder && !node_is_folder(out) ? -ENOTDIR : 0;
         }
     }
-    struct space_id image = space_image_named(strrchr(path, '/') + 1);
+    struct space_id image = memory_image_named(strrchr(path, '/') + 1);
     if (image.number == 0) {
         return is_below_a_file(path) ? -ENOTDIR : -ENOENT;
     }

@@ -2,10 +2,11 @@
 /*
  * Cloning a program (fork): one instant, whatever the program is made of.
  *
- * First the program's space is collapsed into the source it may have, so that sources do not pile up
+ * First the memory of the program's space is collapsed into the source it may have, so that sources do not pile up
  * (space_collapse.c), and records are reserved; that may sleep, and leaves nothing that would matter after a cut. Then,
- * without a sleep: both sides get a space whose regions are copies of the program's, the clone gets a record, open
- * files and a task, and the program's space becomes a source with all the pages it has, wherever they are.
+ * without a sleep: the clone gets a space, both sides get memories and regions that are copies of the program's, the
+ * clone gets a record, open files and a task, and what was the program's memory becomes a source with all the pages it
+ * has, wherever they are.
  *
  * A clone that holds its parent and shares its memory (vfork) gets a record, files and a task, which runs in the
  * parent's space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is
@@ -17,6 +18,7 @@
 #include "file/file.h"
 #include "log.h"
 #include "programs.h"
+#include "space/address_space.h"
 #include "space/regions.h"
 #include "space/space.h"
 #include <string.h>
@@ -26,17 +28,18 @@ struct clone {
     const struct program_clone_options *options;
     struct program_record *parent;
     struct program_id parent_id;
-    struct program_record *memory; /* whose space the parent runs in: its own, or its lender's */
-    struct program_id memory_id;
-    struct space_id source;                    /* that space as it was */
-    struct space_id memory_space, child_space; /* as they will be; none if it is shared */
-    uint32_t memory_regions, child_regions;
+    struct program_id lender;             /* whose space the parent runs in: its own, or its lender's */
+    struct address_space space;           /* that space */
+    struct space_id source;               /* its memory as it was */
+    struct space_id memory, child_memory; /* as they will be; none if it is shared */
+    uint32_t regions, child_regions;
+    struct address_space child_space;
     struct program_id child;
 };
 
 /* Reserving -------------------------------------------------------------------------------------------------------- */
 
-static enum error reserve(const struct program_record *memory, bool shares)
+static enum error reserve(struct address_space space, bool shares)
 {
     enum error error;
     struct record_rounds rounds = {0};
@@ -48,10 +51,13 @@ static enum error reserve(const struct program_record *memory, bool shares)
             error = task_reserve();
         }
         if (error == OK && !shares) {
-            error = space_reserve(2);
+            error = space_reserve();
         }
         if (error == OK && !shares) {
-            error = vm_region_reserve_clone(&region_table, &memory->region_root, 2);
+            error = memory_reserve(2);
+        }
+        if (error == OK && !shares) {
+            error = vm_region_reserve_clone(&region_table, &space_at(space)->region_root, 2);
         }
     } while (record_round_again(&rounds, &error));
     return error;
@@ -59,42 +65,52 @@ static enum error reserve(const struct program_record *memory, bool shares)
 
 /* Putting together: nothing sleeps from here on -------------------------------------------------------------------- */
 
-static void drop_space(struct space_id space, uint32_t *regions)
+static void drop_memory(struct space_id memory, uint32_t *regions)
 {
     vm_region_clear(&region_table, regions);
-    space_forget(space);
+    memory_forget(memory);
 }
 
-static enum error make_spaces(struct clone *clone)
+static void drop_memories(struct clone *clone)
 {
-    enum error error = space_create(&clone->memory_space);
+    drop_memory(clone->memory, &clone->regions);
+    drop_memory(clone->child_memory, &clone->child_regions);
+}
+
+static enum error make_memories(struct clone *clone)
+{
+    enum error error = memory_create(&clone->memory);
 
     if (error != OK) {
         return error;
     }
-    error = space_create(&clone->child_space);
+    error = memory_create(&clone->child_memory);
     if (error != OK) {
-        space_forget(clone->memory_space);
+        memory_forget(clone->memory);
         return error;
     }
-    error = space_copy_regions(clone->source, &clone->memory_regions);
+    error = memory_copy_regions(clone->source, &clone->regions);
     if (error == OK) {
-        error = space_copy_regions(clone->source, &clone->child_regions);
+        error = memory_copy_regions(clone->source, &clone->child_regions);
+    }
+    if (error == OK) {
+        error = space_create(clone->child_memory, &clone->child_space);
     }
     if (error != OK) {
-        drop_space(clone->memory_space, &clone->memory_regions);
-        drop_space(clone->child_space, &clone->child_regions);
+        drop_memories(clone);
     }
     return error;
 }
 
-/* What a clone has from its parent, but for memory and files. */
-static void inherit(struct program_record *child, const struct program_record *parent,
-                    const struct program_record *memory)
+static void drop_spaces(struct clone *clone)
 {
-    child->break_start = memory->break_start;
-    child->break_end = memory->break_end;
-    child->image_end = memory->image_end;
+    space_forget(clone->child_space);
+    drop_memories(clone);
+}
+
+/* What a clone has from its parent, but for memory and files. */
+static void inherit(struct program_record *child, const struct program_record *parent)
+{
     child->umask = parent->umask;
     child->process_group = parent->process_group;
     child->session = parent->session;
@@ -132,10 +148,9 @@ static enum error make_program(struct clone *clone)
         return error;
     }
     struct program_record *child = program_at(clone->child);
-    child->region_root = clone->child_regions;
     child->parent_waits = clone->options->holds_parent;
-    child->lender = clone->options->shares_memory ? clone->memory_id : PROGRAM_NONE;
-    inherit(child, clone->parent, clone->memory);
+    child->lender = clone->options->shares_memory ? clone->lender : PROGRAM_NONE;
+    inherit(child, clone->parent);
     error = make_task(clone);
     if (error != OK) {
         program_create_undo(clone->child);
@@ -143,44 +158,42 @@ static enum error make_program(struct clone *clone)
     return error;
 }
 
-/* What was one space becomes the source of both. */
+/* What was one memory becomes the source of both. */
 static void divide(struct clone *clone)
 {
-    struct space_record *source = space_at(clone->source);
+    struct space_record *parent = space_at(clone->space), *child = space_at(clone->child_space);
 
-    space_set_owner(clone->source, PROGRAM_NONE);
-    source->region_root = clone->memory->region_root;
-    source->state = SPACE_SOURCE;
-    clone->memory->region_root = clone->memory_regions;
-    clone->memory->space = clone->memory_space;
-    space_set_owner(clone->memory_space, clone->memory_id);
-    space_set_source(clone->memory_space, clone->source);
-    space_set_source(clone->child_space, clone->source);
-    task_move_program(clone->memory_id, clone->memory_space);
+    child->region_root = clone->child_regions;
+    child->break_start = parent->break_start;
+    child->break_end = parent->break_end;
+    child->image_end = parent->image_end;
+    memory_become_source(clone->source, &parent->region_root);
+    space_change_memory(clone->space, clone->memory, clone->regions);
+    memory_set_source(clone->memory, clone->source);
+    memory_set_source(clone->child_memory, clone->source);
 }
 
 /* What has to be done to the memory before it can be divided. May sleep. */
-static enum error prepare_memory(struct program_id memory)
+static enum error prepare_memory(struct address_space space)
 {
     thread_may_sleep();
-    enum error error = space_collapse(memory);
+    enum error error = space_collapse(space);
 
-    return error == OK ? space_bound_sources(memory) : error;
+    return error == OK ? space_bound_sources(space) : error;
 }
 
 /* One instant: a stop sees a clone whole or not at all. */
 static enum error make_clone(struct clone *clone)
 {
     bool shares = clone->options->shares_memory;
-    enum error error = shares ? OK : make_spaces(clone);
+    enum error error = shares ? OK : make_memories(clone);
 
     if (error != OK) {
         return error;
     }
     error = make_program(clone);
     if (error != OK && !shares) {
-        drop_space(clone->memory_space, &clone->memory_regions);
-        drop_space(clone->child_space, &clone->child_regions);
+        drop_spaces(clone);
     }
     if (error == OK && !shares) {
         divide(clone);
@@ -195,11 +208,11 @@ enum error program_clone(const struct program_clone_options *options, struct pro
 {
     thread_may_sleep();
     struct task *task = task_current();
-    struct program_id memory = program_memory(task->program_id);
-    enum error error = options->shares_memory ? OK : prepare_memory(memory);
+    struct address_space space = address_space_of(task->program_id);
+    enum error error = options->shares_memory ? OK : prepare_memory(space);
 
     if (error == OK) {
-        error = reserve(program_at(memory), options->shares_memory);
+        error = reserve(space, options->shares_memory);
     }
     if (error != OK) {
         return error;
@@ -207,9 +220,9 @@ enum error program_clone(const struct program_clone_options *options, struct pro
     struct clone clone = {.options = options,
                           .parent = task->program,
                           .parent_id = task->program_id,
-                          .memory = program_at(memory),
-                          .memory_id = memory,
-                          .source = program_at(memory)->space};
+                          .lender = program_memory(task->program_id),
+                          .space = space,
+                          .source = space_window(space)};
     atomic_begin();
     error = make_clone(&clone);
     if (error == OK) {

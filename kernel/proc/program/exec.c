@@ -2,16 +2,16 @@
 /*
  * Becoming another program (execve): a new space over an image that is there already.
  *
- * The new space is built as a program of its own that has no task: a cut in the middle leaves it for the next boot to
- * clear away, and the caller as it was, about to issue the call again. When it is complete the two change places, in
- * one step: the caller gets the new space and starts at its first instruction, and the other program ends with the old
- * one; with none, if the caller's was its lender's.
+ * The new space is built beside the old one, and is no program's: a cut in the middle leaves it for the next boot to
+ * take back, and the caller as it was, about to issue the call again. When it is complete the program names it in place
+ * of the old one and starts at its first instruction, in one step; the old one is given up, if it was not the lender's.
  */
 #include "arch/context.h"
 #include "arch/cpu.h"
 #include "atomic.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
+#include "space/address_space.h"
 #include "space/regions.h"
 #include "space/space.h"
 #include "start.h"
@@ -20,10 +20,11 @@
 /* The image that is meant: one by its name, or the caller's own. */
 static struct space_id find(const char *name)
 {
-    return name != NULL ? space_image_named(name) : space_image_of(task_current()->program);
+    return name != NULL ? memory_image_named(name)
+                        : memory_image_of(space_window(address_space_of(task_current()->program_id)));
 }
 
-static struct elf_plan plan_of(const struct space_record *image)
+static struct elf_plan plan_of(const struct memory_record *image)
 {
     return (struct elf_plan){.entry = image->image.entry,
                              .headers_address = image->image.headers_address,
@@ -31,41 +32,84 @@ static struct elf_plan plan_of(const struct space_record *image)
                              .image_end = image->image.end};
 }
 
-/* Give a new program the regions of an image, which stays as long as the program's space does. */
-static enum error copy_image(struct program_record *program, struct space_id image)
-{
-    if (image.number == 0) {
-        return ERROR_NOT_FOUND;
-    }
-    space_set_source(program->space, image);
-    enum error error = vm_region_reserve_clone(&region_table, space_regions(image), 1);
-    return error == OK ? space_copy_regions(image, &program->region_root) : error;
-}
-
-/* A program over an image, with its stack and without a task. Nothing is left of it after an error. May sleep. */
-static enum error build(const char *name, const struct program_image *words, struct program_id *out_program,
-                        uint32_t *stack_pointer)
+/* Records for a space with its memory. May sleep. */
+static enum error reserve(void)
 {
     thread_may_sleep();
-    enum error error = program_create("exec", PROGRAM_NONE, out_program);
+    enum error error;
+    struct record_rounds rounds = {0};
+
+    do {
+        record_round_begin(&rounds);
+        error = space_reserve();
+        if (error == OK) {
+            error = memory_reserve(1);
+        }
+    } while (record_round_again(&rounds, &error));
+    return error;
+}
+
+/* An empty space over an image, which stays as long as the space's memory does. The current program pays for it. */
+static enum error create_over(struct space_id image, struct address_space *out)
+{
+    DOES_NOT_SLEEP();
+    struct space_id memory;
+    enum error error = image.number != 0 ? memory_create(&memory) : ERROR_NOT_FOUND;
+
+    if (error != OK) {
+        return error;
+    }
+    error = space_create(memory, out);
+    if (error != OK) {
+        memory_forget(memory);
+        return error;
+    }
+    memory_set_source(memory, image);
+    space_set_owner(*out, task_current()->program_id);
+    return OK;
+}
+
+/* The regions of the image, its break, and a stack for the words. May sleep. */
+static enum error fill(struct address_space space, struct space_id image, const struct program_image *words,
+                       uint32_t *stack_pointer)
+{
+    thread_may_sleep();
+    struct space_record *record = space_at(space);
+    struct elf_plan plan = plan_of(memory_at(image));
+    enum error error = vm_region_reserve_clone(&region_table, memory_regions(image), 1);
+
+    if (error == OK) {
+        error = memory_copy_regions(image, &record->region_root);
+    }
+    record->image_end = plan.image_end;
+    record->break_start = record->break_end = (plan.image_end + PAGE_MASK) & ~PAGE_MASK;
+    return error == OK ? start_fill_stack(space, words, &plan, stack_pointer) : error;
+}
+
+/* A space that is ready to be run in. Nothing is left of it after an error. May sleep. */
+static enum error prepare(const char *name, const struct program_image *words, struct address_space *out,
+                          uint32_t *stack_pointer)
+{
+    thread_may_sleep();
+    enum error error = reserve();
 
     if (error != OK) {
         return error;
     }
     struct space_id image = find(name);
-    error = copy_image(program_at(*out_program), image);
-    if (error == OK) {
-        struct elf_plan plan = plan_of(space_at(image));
-        error = start_fill_stack(*out_program, words, &plan, stack_pointer);
-    }
+    error = create_over(image, out);
     if (error != OK) {
-        program_destroy(*out_program);
+        return error;
+    }
+    error = fill(*out, image, words, stack_pointer);
+    if (error != OK) {
+        memory_collect(space_abandon(*out));
     }
     return error;
 }
 
 /* What a program keeps of its past when it becomes another one: who it is, and its open files. */
-static void forget_past(struct program_record *program, const struct space_record *image)
+static void forget_past(struct program_record *program, const struct memory_record *image)
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
         if (program->files[descriptor].number != 0 && (program->file_flags[descriptor] & FD_CLOEXEC) != 0) {
@@ -77,25 +121,17 @@ static void forget_past(struct program_record *program, const struct space_recor
         program->actions[signal] = (struct signal_action){.handler = stays ? SIG_IGN : SIG_DFL};
     }
     memcpy(program->name, image->image.name, sizeof(program->name));
-    program->image_end = image->image.end;
-    program->break_start = (image->image.end + PAGE_MASK) & ~PAGE_MASK;
-    program->break_end = program->break_start;
 }
 
-static void exchange_spaces(struct program_record *a, struct program_id a_id, struct program_record *b,
-                            struct program_id b_id)
+/* The old space is given up; what is returned of it is for memory_collect(). */
+static struct space_id exchange_spaces(struct program_record *program, struct program_id id, struct address_space space)
 {
-    struct space_id space = a->space;
-    uint32_t regions = a->region_root;
+    struct space_id old = space_abandon(program->space);
 
-    a->space = b->space;
-    a->region_root = b->region_root;
-    b->space = space;
-    b->region_root = regions;
-    a->lender = PROGRAM_NONE;
-    space_set_owner(a->space, a_id);
-    space_set_owner(b->space, b_id);
-    task_move_program(a_id, a->space);
+    program->space = space;
+    program->lender = PROGRAM_NONE;
+    task_move_program(id, space_window(space));
+    return old;
 }
 
 /* The task starts anew. The call it is in is over: it is not issued again after a boot. */
@@ -119,20 +155,20 @@ enum error program_become(const char *name, const struct program_image *words)
 {
     thread_may_sleep();
     struct task *task = task_current();
-    struct program_id other;
+    struct address_space space;
     uint32_t stack_pointer;
 
-    enum error error = build(name, words, &other, &stack_pointer);
+    enum error error = prepare(name, words, &space, &stack_pointer);
     if (error != OK) {
         return error;
     }
     atomic_begin();
-    exchange_spaces(task->program, task->program_id, program_at(other), other);
-    const struct space_record *image = space_at(space_image_of(task->program));
+    struct space_id old = exchange_spaces(task->program, task->program_id, space);
+    const struct memory_record *image = memory_at(memory_image_of(space_window(space)));
     forget_past(task->program, image);
     restart(task, image->image.entry, stack_pointer);
     program_release_parent(task->program);
     atomic_end();
-    program_destroy(other);
+    memory_collect(old);
     return OK;
 }

@@ -23,7 +23,7 @@ enum error program_reserve(void)
     return record_reserve(RECORD_PROGRAM, 1);
 }
 
-enum error program_create_in(const char *name, struct program_id parent, struct space_id space,
+enum error program_create_in(const char *name, struct program_id parent, struct address_space space,
                              struct program_id *out_program)
 {
     DOES_NOT_SLEEP();
@@ -69,27 +69,49 @@ static enum error reserve_with_space(void)
         record_round_begin(&rounds);
         error = program_reserve();
         if (error == OK) {
-            error = space_reserve(1);
+            error = space_reserve();
+        }
+        if (error == OK) {
+            error = memory_reserve(1);
         }
     } while (record_round_again(&rounds, &error));
+    return error;
+}
+
+/* Does not sleep: see reserve_with_space(). */
+static enum error create_space(struct address_space *out)
+{
+    DOES_NOT_SLEEP();
+    struct space_id memory;
+    enum error error = memory_create(&memory);
+
+    if (error != OK) {
+        return error;
+    }
+    error = space_create(memory, out);
+    if (error != OK) {
+        memory_forget(memory);
+    }
     return error;
 }
 
 enum error program_create(const char *name, struct program_id parent, struct program_id *out_program)
 {
     thread_may_sleep();
-    struct space_id space;
+    struct address_space space;
     enum error error = reserve_with_space();
 
     if (error == OK) {
-        error = space_create(&space);
+        error = create_space(&space);
     }
     if (error != OK) {
         return error;
     }
     error = program_create_in(name, parent, space, out_program);
     if (error != OK) {
+        struct space_id memory = space_window(space);
         space_forget(space);
+        memory_forget(memory);
     }
     return error;
 }
@@ -101,9 +123,7 @@ enum error program_revive(struct program_id id)
 
     if (error == OK) {
         program_account_restore(id, program->counters);
-        if (program->space.number != 0) {
-            space_set_owner(program->space, id);
-        }
+        space_set_owner(program->space, id);
         programs_alive++;
     }
     return error;

@@ -130,14 +130,17 @@ static void leave_space_to_borrower(struct program_record *program, struct progr
         }
         heir = id;
         borrower->space = program->space;
-        borrower->region_root = program->region_root;
-        borrower->break_start = program->break_start;
-        borrower->break_end = program->break_end;
-        borrower->image_end = program->image_end;
         space_set_owner(program->space, heir);
-        program->space = SPACE_NONE;
-        program->region_root = 0;
+        program->space = ADDRESS_SPACE_NONE;
     }
+}
+
+static struct space_id give_up_space(struct program_record *program)
+{
+    struct space_id memory = space_abandon(program->space);
+
+    program->space = ADDRESS_SPACE_NONE;
+    return memory;
 }
 
 void program_destroy(struct program_id id)
@@ -150,7 +153,7 @@ void program_destroy(struct program_id id)
     leave_space_to_borrower(program, id);
     program->lender = PROGRAM_NONE;
     program_release_parent(program);
-    space_collect(space_abandon(program));
+    memory_collect(give_up_space(program));
     program_account_close(id);
     end(id);
     record_trim(false);

@@ -19,7 +19,7 @@ enum error program_start_empty(void)
     return error == OK ? pipe_start() : error;
 }
 
-/* What a program without a space of its own runs in, if it runs (SPACE-5). */
+/* What a program without a space of its own runs in, if it runs (SPACE-2). */
 static bool lender_is_sound(const struct program_record *program)
 {
     if (program->lender.number == 0) {
@@ -36,10 +36,9 @@ static bool lender_is_sound(const struct program_record *program)
 static enum error program_adopt(struct program_id id)
 {
     const struct program_record *program = program_at(id);
-    enum error error = vm_region_adopt(&region_table, program->region_root);
+    enum error error = OK;
 
     if (program->state > PROGRAM_ZOMBIE || program->name[PROGRAM_NAME_MAX - 1] != 0 ||
-        program->break_start > program->break_end || program->break_end > USER_END ||
         (program->held & ~(uint32_t)PROGRAM_HOLDS_KNOWN) != 0) {
         error = ERROR_FORMAT_DAMAGED;
     }
@@ -50,9 +49,8 @@ static enum error program_adopt(struct program_id id)
     }
     if (!space_is_in_table(program->space) || !program_is_in_table(program->parent) || !limits_are_sound(program) ||
         !lender_is_sound(program) ||
-        (program->space.number == 0
-             ? program->region_root != 0
-             : space_at(program->space)->state != SPACE_OWNED || space_owner(program->space).number != 0)) {
+        (program->space.number != 0 &&
+         (space_at(program->space)->state != SPACE_USED || space_owner(program->space).number != 0))) {
         error = ERROR_FORMAT_DAMAGED;
     }
     if (error != OK) {
@@ -69,6 +67,12 @@ enum error program_adopt_all(void)
     if (error == OK) {
         error = pipe_start();
     }
+    if (error == OK) {
+        error = space_resume();
+    }
+    if (error == OK) {
+        error = memory_resume();
+    }
     for (struct program_id id = PROGRAM_FIRST; error == OK && program_is_in_table(id); id.number++) {
         if (program_at(id)->state == PROGRAM_FREE) {
             continue;
@@ -77,9 +81,6 @@ enum error program_adopt_all(void)
         if (error == OK && program_at(id)->state != PROGRAM_ZOMBIE) {
             error = program_revive(id);
         }
-    }
-    if (error == OK) {
-        error = space_resume();
     }
     if (error == OK) {
         error = file_resume();
@@ -104,7 +105,8 @@ enum error program_resume_all(void)
     }
     if (error == OK) {
         regions_are_adopted();
-        space_collect_all();
+        space_abandon_unowned();
+        memory_collect_all();
         record_trim(false);
     }
     return error;

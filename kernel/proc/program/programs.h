@@ -22,7 +22,7 @@ MUST_CHECK enum error program_create(const char *name, struct program_id parent,
  * - program_create_in(): does not sleep. ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error program_reserve(void);
-MUST_CHECK enum error program_create_in(const char *name, struct program_id parent, struct space_id space,
+MUST_CHECK enum error program_create_in(const char *name, struct program_id parent, struct address_space space,
                                         struct program_id *out_program);
 
 /* Undo program_create_in(). The space is the caller's again. */

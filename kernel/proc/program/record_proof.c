@@ -20,7 +20,8 @@
 #define UMASK_MAX      0777u
 #define SET_OF_SIGKILL (1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1))
 
-static uint8_t space_owned[SPACES_MAX / 8]; /* bits: a program says that the space is its own */
+static uint8_t space_owned[SPACES_MAX / 8];  /* bits: a program says that the space is its own */
+static uint8_t memory_owned[SPACES_MAX / 8]; /* a space says that the memory is its own */
 static uint8_t program_has_task[(PROGRAMS_MAX + 8) / 8];
 
 static bool bit_is_new(uint8_t *bits, uint32_t index)
@@ -78,23 +79,14 @@ static bool parent_is_sound(struct program_id id)
 
 /*
  * One with a task needs a space (owner_is_sound()): its own, or its lender's, which program_adopt() looks at. One
- * without either is about to go: what exec leaves behind has given up its space first.
+ * without either is about to go.
  */
 static bool space_is_sound(const struct program_record *program)
 {
-    struct space_id space = program->space;
+    struct address_space space = program->space;
 
-    if (space.number == 0) {
-        return program->region_root == 0;
-    }
-    return program->state != PROGRAM_ZOMBIE && space_is_in_table(space) && space_at(space)->state == SPACE_OWNED &&
-           bit_is_new(space_owned, space.number);
-}
-
-static bool memory_is_sound(const struct program_record *program)
-{
-    return program->break_start <= program->break_end && program->break_end <= USER_END &&
-           program->image_end <= USER_END;
+    return space.number == 0 || (program->state != PROGRAM_ZOMBIE && space_is_in_table(space) &&
+                                 space_at(space)->state == SPACE_USED && bit_is_new(space_owned, space.number));
 }
 
 static bool descriptors_are_sound(const struct program_record *program)
@@ -119,7 +111,6 @@ static bool program_is_sound(uint32_t index)
            expect(name_is_sound(program->name), type, index, "its name") &&
            expect(parent_is_sound(id), type, index, "its parent") &&
            expect(space_is_sound(program), type, index, "its space") &&
-           expect(memory_is_sound(program), type, index, "its break") &&
            expect(program->terminal.number == CONSOLE.number, type, index, "its terminal") &&
            expect(program->parent_waits <= 1, type, index, "what its parent waits for") &&
            expect(program->umask <= UMASK_MAX, type, index, "its umask") &&
@@ -165,21 +156,42 @@ static bool task_is_sound(uint32_t index)
            expect(record->call.active <= 1, type, index, "its call");
 }
 
-/* Spaces ----------------------------------------------------------------------------------------------------------- */
+/* Spaces and memories ---------------------------------------------------------------------------------------------- */
 
-static bool image_is_sound(const struct space_record *record)
+static bool break_is_sound(const struct space_record *record)
 {
-    return name_is_sound(record->image.name) && record->image.entry < USER_END && record->image.end <= USER_END &&
-           (record->state == SPACE_SOURCE || record->image.entry == 0);
+    return record->break_start <= record->break_end && record->break_end <= USER_END && record->image_end <= USER_END;
+}
+
+static bool memory_is_sound(const struct space_record *record)
+{
+    return record->memory.number >= SPACES_FIRST && memory_is_in_table(record->memory) &&
+           memory_at(record->memory)->state == MEMORY_OWNED && bit_is_new(memory_owned, record->memory.number);
 }
 
 static bool space_record_is_sound(uint32_t index)
 {
-    const struct space_record *record = space_at((struct space_id){index});
+    const struct space_record *record = space_at((struct address_space){index});
     enum record_type type = RECORD_SPACE;
 
-    return expect(record->state <= SPACE_SOURCE, type, index, "its state") &&
-           expect(space_is_in_table(record->source), type, index, "its source") &&
+    return expect(record->state <= SPACE_USED, type, index, "its state") &&
+           expect(memory_is_sound(record), type, index, "its memory") &&
+           expect(break_is_sound(record), type, index, "its break");
+}
+
+static bool image_is_sound(const struct memory_record *record)
+{
+    return name_is_sound(record->image.name) && record->image.entry < USER_END && record->image.end <= USER_END &&
+           (record->state == MEMORY_SOURCE || record->image.entry == 0);
+}
+
+static bool memory_record_is_sound(uint32_t index)
+{
+    const struct memory_record *record = memory_at((struct space_id){index});
+    enum record_type type = RECORD_MEMORY;
+
+    return expect(record->state <= MEMORY_SOURCE, type, index, "its state") &&
+           expect(memory_is_in_table(record->source), type, index, "its source") &&
            expect(image_is_sound(record), type, index, "its image");
 }
 
@@ -238,7 +250,12 @@ static bool task_in_use(uint32_t index)
 
 static bool space_in_use(uint32_t index)
 {
-    return index != 0 && space_at((struct space_id){index})->state != SPACE_FREE;
+    return index != 0 && space_at((struct address_space){index})->state != SPACE_FREE;
+}
+
+static bool memory_in_use(uint32_t index)
+{
+    return index != 0 && memory_at((struct space_id){index})->state != MEMORY_FREE;
 }
 
 static bool file_in_use(uint32_t index)
@@ -259,8 +276,11 @@ static const struct {
     bool (*is_used)(uint32_t index);
     bool (*is_sound)(uint32_t index);
 } proofs[] = {
-    {RECORD_SPACE, space_in_use, space_record_is_sound}, {RECORD_PROGRAM, program_in_use, program_is_sound},
-    {RECORD_TASK, task_in_use, task_is_sound},           {RECORD_FILE, file_in_use, file_is_sound},
+    {RECORD_MEMORY, memory_in_use, memory_record_is_sound},
+    {RECORD_SPACE, space_in_use, space_record_is_sound},
+    {RECORD_PROGRAM, program_in_use, program_is_sound},
+    {RECORD_TASK, task_in_use, task_is_sound},
+    {RECORD_FILE, file_in_use, file_is_sound},
     {RECORD_PIPE, pipe_in_use, pipe_is_sound},
 };
 
@@ -268,6 +288,7 @@ enum error record_prove_all(void)
 {
     DOES_NOT_SLEEP();
     memset(space_owned, 0, sizeof(space_owned));
+    memset(memory_owned, 0, sizeof(memory_owned));
     memset(program_has_task, 0, sizeof(program_has_task));
     for (uint32_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
         for (uint32_t index = 0; index < record_committed(proofs[i].type); index++) {

@@ -87,15 +87,15 @@ static enum error load_image(struct address_space space, const struct program_im
 
     for (uint32_t i = 0; i < plan->segment_count && error == OK; i++) {
         const struct elf_segment *segment = &plan->segments[i];
-        error = copy_segment(space.id, segment->address, (const uint8_t *)image->bytes + segment->file_offset,
-                             segment->file_bytes);
+        error = copy_segment(space_window(space), segment->address,
+                             (const uint8_t *)image->bytes + segment->file_offset, segment->file_bytes);
     }
     if (error == OK) {
         error = protect_segments(space, plan);
     }
-    space.record->image_end = plan->image_end;
-    space.record->break_start = (plan->image_end + PAGE_MASK) & ~PAGE_MASK;
-    space.record->break_end = space.record->break_start;
+    space_at(space)->image_end = plan->image_end;
+    space_at(space)->break_start = (plan->image_end + PAGE_MASK) & ~PAGE_MASK;
+    space_at(space)->break_end = space_at(space)->break_start;
     return error;
 }
 
@@ -142,21 +142,21 @@ static enum error create_first_task(struct program_id program, uint32_t entry, u
     return task_create(program, &registers, &fpu, no_tls, &tid);
 }
 
-/* Load the image into the program's space, which becomes the image's; the program gets a copy of it. */
+/* Load the image into the memory of the program, which becomes the image's; the program gets a copy of it. */
 static enum error load_space(struct program_id program, const struct program_image *image, const struct elf_plan *plan)
 {
-    enum error error = load_image(address_space_of(program), image, plan);
+    struct address_space space = address_space_of(program);
+    enum error error = load_image(space, image, plan);
 
-    return error == OK ? space_make_image(program, plan) : error;
+    return error == OK ? space_make_image(space, program_at(program)->name, plan) : error;
 }
 
-enum error start_fill_stack(struct program_id program, const struct program_image *image, const struct elf_plan *plan,
+enum error start_fill_stack(struct address_space space, const struct program_image *image, const struct elf_plan *plan,
                             uint32_t *stack_pointer)
 {
-    struct address_space space = address_space_of(program);
     enum error error = start_map_stack(space);
 
-    return error == OK ? start_build_stack(space.id, image, plan, stack_pointer) : error;
+    return error == OK ? start_build_stack(space_window(space), image, plan, stack_pointer) : error;
 }
 
 static enum error judge_arguments(const struct program_image *image, const char **complaint)
@@ -179,7 +179,7 @@ static enum error fill_program(struct program_id program, const struct program_i
     enum error error = load_space(program, image, plan);
 
     if (error == OK) {
-        error = start_fill_stack(program, image, plan, &stack_pointer);
+        error = start_fill_stack(address_space_of(program), image, plan, &stack_pointer);
     }
     if (error == OK) {
         error = file_open_terminal(program_at(program), CONSOLE);

@@ -24,8 +24,8 @@ MUST_CHECK enum error start_map_stack(struct address_space space);
 MUST_CHECK enum error start_build_stack(struct space_id space, const struct program_image *image,
                                         const struct elf_plan *plan, uint32_t *out_pointer);
 
-/* Both of these, for a program. Errors as above. */
-MUST_CHECK enum error start_fill_stack(struct program_id program, const struct program_image *image,
+/* Both of these. Errors as above. */
+MUST_CHECK enum error start_fill_stack(struct address_space space, const struct program_image *image,
                                        const struct elf_plan *plan, uint32_t *stack_pointer);
 
 /* The registers of a program at its first instruction. */

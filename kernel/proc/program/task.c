@@ -9,6 +9,8 @@
 #include "log.h"
 #include "pool.h"
 #include "programs.h"
+#include "space/address_space.h"
+#include "space/space.h"
 #include "task/program_account.h"
 #include "task/program_usage.h"
 #include <string.h>
@@ -47,7 +49,7 @@ static enum error task_revive(uint32_t index)
     task->record = record;
     task->program_id = record->program;
     task->program = program_at(record->program);
-    task->context.space = program_at(program_memory(record->program))->space;
+    task->context.space = space_window(address_space_of(record->program));
     task->context.fpu = record->fpu;
     memcpy(task->context.tls, record->tls, sizeof(record->tls));
     error = thread_create(task->program->name, task_main, task, &task->thread);
@@ -117,8 +119,7 @@ static enum error task_validate(uint32_t index)
     const struct task_record *record = task_record_at(index);
 
     if (record->state > TASK_ALIVE || record->program.number == 0 || !program_is_in_table(record->program) ||
-        program_at(record->program)->state == PROGRAM_FREE ||
-        program_at(program_memory(record->program))->space.number == 0) {
+        program_at(record->program)->state == PROGRAM_FREE || address_space_of(record->program).number == 0) {
         log_line("task: record %u is not sound", index);
         return ERROR_FORMAT_DAMAGED;
     }

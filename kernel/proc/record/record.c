@@ -22,7 +22,7 @@
 
 /* Index 0 of these means none. */
 static const uint32_t first_index[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_SPACE] = SPACES_FIRST};
+    [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_MEMORY] = SPACES_FIRST, [RECORD_SPACE] = 1};
 
 static uint32_t ends[RECORD_TYPES]; /* of each table: the page behind the last one present. Volatile. */
 
@@ -38,7 +38,7 @@ static const union {
 
 _Static_assert(sizeof(struct program_record) % PAGE_SIZE == 0 && PAGE_SIZE % sizeof(struct pipe_record) == 0 &&
                    PAGE_SIZE % sizeof(struct task_record) == 0 && PAGE_SIZE % sizeof(struct file_record) == 0 &&
-                   PAGE_SIZE % sizeof(struct space_record) == 0,
+                   PAGE_SIZE % sizeof(struct memory_record) == 0 && PAGE_SIZE % sizeof(struct space_record) == 0,
                "units of records begin and end with a page");
 
 /* Geometry --------------------------------------------------------------------------------------------------------- */
@@ -168,6 +168,8 @@ static bool is_free(enum record_type type, uint32_t index)
         return ((const struct task_record *)record)->state == TASK_FREE;
     case RECORD_FILE:
         return ((const struct file_record *)record)->kind == FILE_FREE;
+    case RECORD_MEMORY:
+        return ((const struct memory_record *)record)->state == MEMORY_FREE;
     case RECORD_SPACE:
         return ((const struct space_record *)record)->state == SPACE_FREE;
     case RECORD_PIPE:

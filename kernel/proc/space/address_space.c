@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes to the private window of a program.
+ * Changes to a space.
  *
  * Taking memory away has two steps, because discarding pages may sleep: first the range becomes a guard, so that no
  * fault can bring a page back and nothing new can be placed there; when the pages are gone, so is the guard. A power
@@ -19,9 +19,7 @@
 
 struct address_space address_space_of(struct program_id program)
 {
-    struct program_record *record = program_at(program_memory(program));
-
-    return (struct address_space){.id = record->space, .record = record};
+    return program_at(program_memory(program))->space;
 }
 
 bool address_space_contains(uint32_t first, uint32_t count)
@@ -37,12 +35,12 @@ struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t fla
 
 static struct gpn page_of(struct address_space space, uint32_t page)
 {
-    return gpn_make(space.id, (struct vaddr){page << PAGE_SHIFT});
+    return gpn_make(space_window(space), (struct vaddr){page << PAGE_SHIFT});
 }
 
 static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
 {
-    const struct vm_region *region = vm_region_next(&region_table, space.record->region_root, first);
+    const struct vm_region *region = vm_region_next(&region_table, space_at(space)->region_root, first);
 
     return region == NULL || region->first_page >= first + count;
 }
@@ -53,21 +51,22 @@ static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
  */
 static enum error reserve_growth(struct address_space space)
 {
-    const struct vm_region *root = &region_table.records[space.record->region_root];
-    bool has_many = space.record->region_root != 0 && root->level > REGION_LEVEL_FEW;
+    uint32_t regions = space_at(space)->region_root;
+    const struct vm_region *root = &region_table.records[regions];
+    bool has_many = regions != 0 && root->level > REGION_LEVEL_FEW;
 
     return has_many ? vm_region_reserve_leaving(&region_table, REGIONS_LEFT) : vm_region_reserve_growth(&region_table);
 }
 
 /*
  * The last step of a change has been prepared. That of the caller's own memory is what its call is for; execve() also
- * fills the memory of a program that is not there yet, and sleeps in between.
+ * fills a space that is no program's yet, and sleeps in between.
  */
 static void commit(struct address_space space)
 {
     const struct task *task = task_current();
 
-    if (task != NULL && space.record == program_at(program_memory(task->program_id))) {
+    if (task != NULL && space.number == address_space_of(task->program_id).number) {
         program_call_commit();
     }
 }
@@ -78,7 +77,7 @@ enum error address_space_map(struct address_space space, uint32_t first, uint32_
     enum error error = reserve_growth(space);
 
     if (error == OK) {
-        error = vm_region_insert(&region_table, &space.record->region_root, first, count, &attributes);
+        error = vm_region_insert(&region_table, &space_at(space)->region_root, first, count, &attributes);
     }
     if (error == OK) {
         commit(space);
@@ -92,8 +91,8 @@ enum error address_space_map_anywhere(struct address_space space, uint32_t count
     enum error error = reserve_growth(space);
 
     if (error == OK) {
-        error = vm_region_allocate(&region_table, &space.record->region_root, USER_FIRST_PAGE, MAPPING_END_PAGE, count,
-                                   &attributes, out_first);
+        error = vm_region_allocate(&region_table, &space_at(space)->region_root, USER_FIRST_PAGE, MAPPING_END_PAGE,
+                                   count, &attributes, out_first);
     }
     if (error == OK) {
         commit(space);
@@ -111,9 +110,9 @@ static enum error exchange_regions(struct address_space space, uint32_t first, u
         return error;
     }
     atomic_begin();
-    error = vm_region_release(&region_table, &space.record->region_root, first, count);
+    error = vm_region_release(&region_table, &space_at(space)->region_root, first, count);
     if (error == OK && attributes != NULL) {
-        error = vm_region_insert(&region_table, &space.record->region_root, first, count, attributes);
+        error = vm_region_insert(&region_table, &space_at(space)->region_root, first, count, attributes);
     }
     atomic_end();
     return error;
@@ -134,7 +133,7 @@ static enum error empty_range(struct address_space space, uint32_t first, uint32
     }
     do {
         error = vm_discard(page_of(space, first), count);
-    } while (error == ERROR_NO_MEMORY && (error = vm_reclaim_wait(space.id)) == OK);
+    } while (error == ERROR_NO_MEMORY && (error = vm_reclaim_wait(space_window(space))) == OK);
     return error;
 }
 
@@ -176,11 +175,11 @@ static enum error forget_sources(struct address_space space, uint32_t first, uin
     enum error error = OK;
 
     while (error == OK && first < end) {
-        const struct vm_region *region = vm_region_find(&region_table, space.record->region_root, first);
+        const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, first);
         ASSERT(region != NULL);
         uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;
         struct vm_region_attributes zeroes = address_space_zeroes(region->protection, region->flags);
-        if (region->backing.kind == VM_BACKING_COPY && !space_is_image((struct space_id){region->backing.object})) {
+        if (region->backing.kind == VM_BACKING_COPY && !memory_is_image((struct space_id){region->backing.object})) {
             error = exchange_regions(space, first, stop - first, &zeroes);
         }
         first = stop;
@@ -203,7 +202,7 @@ enum error address_space_protect(struct address_space space, uint32_t first, uin
         return error;
     }
     commit(space);
-    error = vm_region_protect(&region_table, &space.record->region_root, first, count, protection);
+    error = vm_region_protect(&region_table, &space_at(space)->region_root, first, count, protection);
     if (error == OK) {
         vm_restrict(page_of(space, first), count, protection != 0, (protection & VM_WRITE) != 0);
     }

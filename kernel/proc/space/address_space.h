@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside kernel/proc: changes to the private window of a program, region and pages together.
+ * Inside kernel/proc: changes to a space, regions and pages together.
  *
  * Pages are counted from address 0. All functions may sleep, and are safe to do again from the start after a boot: each
  * leaves a state in which its own repetition ends the same way (CALL-2).
@@ -27,11 +27,7 @@
 #define STACK_GAP_PAGES  16u
 #define MAPPING_END_PAGE (USER_END_PAGE - 2u * STACK_PAGES_MAX)
 
-struct address_space {
-    struct space_id id;
-    struct program_record *record;
-};
-
+/* The space that a program runs in: its own, or its lender's. */
 struct address_space address_space_of(struct program_id program);
 
 /* Whether [first, first + count) lies in the private window and is not empty. */

@@ -5,6 +5,7 @@
 #include "limits.h"
 #include "atomic.h"
 #include "address_space.h"
+#include "space.h"
 #include "linux/linux_abi.h"
 #include "log.h"
 
@@ -42,12 +43,12 @@ static bool is_data(const struct vm_region *region)
 }
 
 /* Pages of [first, end) that are mapped, of all kinds or of data. */
-static uint32_t count_mapped(const struct program_record *program, uint32_t first, uint32_t end, bool data_only)
+static uint32_t count_mapped(struct address_space space, uint32_t first, uint32_t end, bool data_only)
 {
     const struct vm_region *region;
     uint32_t count = 0;
 
-    while (first < end && (region = vm_region_next(&region_table, program->region_root, first)) != NULL &&
+    while (first < end && (region = vm_region_next(&region_table, space_at(space)->region_root, first)) != NULL &&
            region->first_page < end) {
         uint32_t from = region->first_page > first ? region->first_page : first;
         uint32_t to = vm_region_end(region) < end ? vm_region_end(region) : end;
@@ -59,34 +60,35 @@ static uint32_t count_mapped(const struct program_record *program, uint32_t firs
     return count;
 }
 
-static bool fits(const struct program_record *program, const struct limit *limit, uint32_t first, uint32_t replaced,
+static bool fits(struct address_space space, const struct limit *limit, uint32_t first, uint32_t replaced,
                  uint32_t count, bool data_only)
 {
     if (limit->soft == RLIMIT_NONE_64) {
         return true;
     }
     uint32_t mapped =
-        count_mapped(program, 0, USER_END_PAGE, data_only) - count_mapped(program, first, first + replaced, data_only);
+        count_mapped(space, 0, USER_END_PAGE, data_only) - count_mapped(space, first, first + replaced, data_only);
     return (uint64_t)mapped + count <= limit->soft >> PAGE_SHIFT;
 }
 
-bool limits_allow_pages(const struct program_record *program, uint32_t first, uint32_t replaced, uint32_t count,
-                        bool is_data)
+bool limits_allow_pages(struct address_space space, uint32_t first, uint32_t replaced, uint32_t count, bool is_data)
 {
     DOES_NOT_SLEEP();
-    return fits(program, &program->limits[RLIMIT_AS], first, replaced, count, false) &&
-           (!is_data || fits(program, &program->limits[RLIMIT_DATA], first, replaced, count, true));
+    const struct limit *limits = program_at(space_owner(space))->limits;
+
+    return fits(space, &limits[RLIMIT_AS], first, replaced, count, false) &&
+           (!is_data || fits(space, &limits[RLIMIT_DATA], first, replaced, count, true));
 }
 
 /* A stack may be several regions: what was added after a clone is no copy of a source. */
-bool limits_allow_stack(const struct program_record *program, uint32_t page)
+bool limits_allow_stack(struct address_space space, uint32_t page)
 {
-    const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+    const struct vm_region *region = vm_region_next(&region_table, space_at(space)->region_root, page);
     uint32_t end = region != NULL ? vm_region_end(region) : page;
 
-    while ((region = vm_region_find(&region_table, program->region_root, end)) != NULL &&
+    while ((region = vm_region_find(&region_table, space_at(space)->region_root, end)) != NULL &&
            (region->flags & VM_REGION_GROWS_DOWN) != 0) {
         end = vm_region_end(region);
     }
-    return end - page <= program->limits[RLIMIT_STACK].soft >> PAGE_SHIFT;
+    return end - page <= program_at(space_owner(space))->limits[RLIMIT_STACK].soft >> PAGE_SHIFT;
 }

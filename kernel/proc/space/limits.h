@@ -22,14 +22,13 @@ bool limits_are_sound(const struct program_record *program);
 /* How many descriptors, from 0 on, a program may have. */
 uint32_t limits_files(const struct program_record *program);
 
-/* Whether the stack above a page may grow down to it. */
-bool limits_allow_stack(const struct program_record *program, uint32_t page);
+/* Whether the stack above a page may grow down to it, by the limits of who owns the space. */
+bool limits_allow_stack(struct address_space space, uint32_t page);
 
 /*
- * Whether a program may have `count` more pages mapped, in place of what is at [first, first + replaced).
+ * Whether a space that is owned may have `count` more pages mapped, in place of what is at [first, first + replaced).
  * - is_data: they can be written to. Does not sleep; goes through the program's regions, if there is a limit.
  */
-bool limits_allow_pages(const struct program_record *program, uint32_t first, uint32_t replaced, uint32_t count,
-                        bool is_data);
+bool limits_allow_pages(struct address_space space, uint32_t first, uint32_t replaced, uint32_t count, bool is_data);
 
 #endif

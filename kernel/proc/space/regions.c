@@ -4,7 +4,7 @@
  * need.
  *
  * Nobody but trees knows regions by their index, so they are moved together before the end of the table is given back.
- * That changes the roots of trees; whoever keeps one keeps it in the record of a program or a space.
+ * That changes the roots of trees; whoever keeps one keeps it in the record of a space or a memory.
  */
 #include "regions.h"
 #include "atomic.h"
@@ -47,11 +47,11 @@ static void follow(uint32_t *root)
 static void compact_regions(void)
 {
     vm_region_compact(&region_table);
-    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
-        follow(&program_at(id)->region_root);
-    }
-    for (struct space_id space = {SPACES_FIRST}; space_is_in_table(space); space.number++) {
+    for (struct address_space space = {1}; space_is_in_table(space); space.number++) {
         follow(&space_at(space)->region_root);
+    }
+    for (struct space_id space = {SPACES_FIRST}; memory_is_in_table(space); space.number++) {
+        follow(&memory_at(space)->region_root);
     }
 }
 

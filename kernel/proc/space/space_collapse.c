@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Collapse: the space of a program and its source become one again when nobody else needs the source.
+ * Collapse: the memory of a space and its source become one again when nobody else needs the source.
  *
  * The regions first: where the program has something else than a copy of the source, the source's pages are of no use
  * to anyone; they go, the source gets the region, and the program a copy of that. Each step leaves both in order, so a
@@ -12,7 +12,6 @@
 #include "address_space.h"
 #include "log.h"
 #include "space.h"
-#include "task/task.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 
@@ -24,7 +23,7 @@ static struct gpn page_in(struct space_id space, uint32_t page)
 /* The program sees nothing of the source's pages [first, end), which may be none: they go. */
 static enum error clear_source(struct space_id source, uint32_t first, uint32_t end)
 {
-    uint32_t *regions = space_regions(source);
+    uint32_t *regions = memory_regions(source);
     const struct vm_region *region = vm_region_next(&region_table, *regions, first);
 
     if (first == end || region == NULL || region->first_page >= end) {
@@ -38,9 +37,9 @@ static enum error clear_source(struct space_id source, uint32_t first, uint32_t 
 }
 
 /* Pages of a region of the program's own become the source's, and the program's a copy of them. */
-static enum error hand_over(struct program_record *program, struct space_id source, uint32_t first, uint32_t end)
+static enum error hand_over(struct address_space space, struct space_id source, uint32_t first, uint32_t end)
 {
-    const struct vm_region *region = vm_region_find(&region_table, program->region_root, first);
+    const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, first);
     struct vm_region_attributes attributes = {region->protection, region->flags, region->backing};
     uint32_t count = end - first;
     enum error error = clear_source(source, first, end);
@@ -49,15 +48,15 @@ static enum error hand_over(struct program_record *program, struct space_id sour
         error = vm_region_reserve(&region_table);
     }
     if (error == OK) {
-        error = vm_region_insert(&region_table, space_regions(source), first, count, &attributes);
+        error = vm_region_insert(&region_table, memory_regions(source), first, count, &attributes);
     }
     if (error != OK) {
         return error;
     }
     attributes.backing = (struct vm_backing){.kind = VM_BACKING_COPY, .object = source.number};
-    error = vm_region_release(&region_table, &program->region_root, first, count);
+    error = vm_region_release(&region_table, &space_at(space)->region_root, first, count);
     ASSERT(error == OK);
-    error = vm_region_insert(&region_table, &program->region_root, first, count, &attributes);
+    error = vm_region_insert(&region_table, &space_at(space)->region_root, first, count, &attributes);
     ASSERT(error == OK);
     return OK;
 }
@@ -66,10 +65,9 @@ static enum error hand_over(struct program_record *program, struct space_id sour
  * The first page of the program at or above `page` that is in a region, and the end of that region; USER_END_PAGE:
  * none.
  */
-static const struct vm_region *next_part(const struct program_record *program, uint32_t page, uint32_t *first,
-                                         uint32_t *end)
+static const struct vm_region *next_part(struct address_space space, uint32_t page, uint32_t *first, uint32_t *end)
 {
-    const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+    const struct vm_region *region = vm_region_next(&region_table, space_at(space)->region_root, page);
 
     *first = *end = USER_END_PAGE;
     if (region != NULL) {
@@ -83,17 +81,17 @@ static const struct vm_region *next_part(const struct program_record *program, u
  * The source ends up with what the program has, and nothing else. What has been handed over may have become one region
  * with what follows, so each step goes on from a page, and takes of a region only what lies above it.
  */
-static enum error collapse_regions(struct program_record *program, struct space_id source)
+static enum error collapse_regions(struct address_space space, struct space_id source)
 {
     enum error error = OK;
     uint32_t first, end;
 
     for (uint32_t page = USER_FIRST_PAGE; error == OK && page < USER_END_PAGE; page = end) {
-        const struct vm_region *region = next_part(program, page, &first, &end);
+        const struct vm_region *region = next_part(space, page, &first, &end);
         uint32_t kind = region != NULL ? region->backing.kind : VM_BACKING_NONE;
         error = clear_source(source, page, kind == VM_BACKING_NONE ? end : first);
         if (error == OK && kind != VM_BACKING_NONE && kind != VM_BACKING_COPY) {
-            error = hand_over(program, source, first, end);
+            error = hand_over(space, source, first, end);
         }
     }
     return error;
@@ -115,59 +113,55 @@ static void restrict_to_regions(struct space_id space, uint32_t root)
 }
 
 /* Nothing sleeps in here but the reserving: one instant for everybody. */
-static enum error become_source(struct program_id id, struct space_id source)
+static enum error become_source(struct address_space space, struct space_id source)
 {
-    struct program_record *program = program_at(id);
-    struct space_id space = program->space;
+    struct space_id window = space_window(space);
+    uint32_t *regions = &space_at(space)->region_root;
     uint32_t root;
-    enum error error = vm_region_reserve_compose(&region_table, &program->region_root, space_regions(source));
+    enum error error = vm_region_reserve_compose(&region_table, regions, memory_regions(source));
 
     if (error == OK) {
-        error = vm_region_compose(&region_table, program->region_root, *space_regions(source), &root);
+        error = vm_region_compose(&region_table, *regions, *memory_regions(source), &root);
     }
     if (error != OK) {
         return error;
     }
     atomic_begin();
-    vm_region_clear(&region_table, &program->region_root);
-    vm_region_clear(&region_table, space_regions(source));
+    vm_region_clear(&region_table, regions);
+    vm_region_clear(&region_table, memory_regions(source));
     restrict_to_regions(source, root);
-    space_at(source)->state = SPACE_OWNED;
-    space_set_owner(source, id);
-    program->region_root = root;
-    program->space = source;
-    task_move_program(id, source);
-    space_forget(space);
+    memory_at(source)->state = MEMORY_OWNED;
+    space_change_memory(space, source, root);
+    memory_forget(window);
     atomic_end();
     return OK;
 }
 
-static bool is_only_child(struct space_id space)
+static bool is_only_child(struct space_id window)
 {
-    struct space_id source = vm_lineage_source(space);
+    struct space_id source = vm_lineage_source(window);
 
-    return source.number != 0 && vm_lineage_children(source) == 1 && !space_is_image(source);
+    return source.number != 0 && vm_lineage_children(source) == 1 && !memory_is_image(source);
 }
 
-enum error space_collapse(struct program_id id)
+enum error space_collapse(struct address_space space)
 {
     thread_may_sleep();
-    struct program_record *program = program_at(id);
     enum error error = OK;
 
-    while (error == OK && is_only_child(program->space)) {
-        struct space_id space = program->space;
-        struct space_id source = vm_lineage_source(space);
-        error = collapse_regions(program, source);
+    while (error == OK && is_only_child(space_window(space))) {
+        struct space_id window = space_window(space);
+        struct space_id source = vm_lineage_source(window);
+        error = collapse_regions(space, source);
         if (error == OK) {
-            error = vm_give_to_source(space);
+            error = vm_give_to_source(window);
         }
         if (error == OK) {
             /* what it had borrowed */
-            error = vm_discard(page_in(space, USER_FIRST_PAGE), USER_END_PAGE - USER_FIRST_PAGE);
+            error = vm_discard(page_in(window, USER_FIRST_PAGE), USER_END_PAGE - USER_FIRST_PAGE);
         }
         if (error == OK) {
-            error = become_source(id, source);
+            error = become_source(space, source);
         }
     }
     return error;
@@ -175,57 +169,57 @@ enum error space_collapse(struct program_id id)
 
 /* Sources ---------------------------------------------------------------------------------------------------------- */
 
-static bool has_source(struct space_id space)
+static bool has_source(struct space_id window)
 {
-    struct space_id source = vm_lineage_source(space);
+    struct space_id source = vm_lineage_source(window);
 
-    return source.number != 0 && !space_is_image(source);
+    return source.number != 0 && !memory_is_image(source);
 }
 
-static uint32_t count_sources(struct space_id space)
+static uint32_t count_sources(struct space_id window)
 {
     uint32_t count = 0;
 
-    while (has_source(space)) {
-        space = vm_lineage_source(space);
+    while (has_source(window)) {
+        window = vm_lineage_source(window);
         count++;
     }
     return count;
 }
 
-/* The program does without its nearest source, all of whose pages it has copied. */
-static enum error leave_source(struct program_record *program)
+/* The space does without its nearest source, all of whose pages it has copied. */
+static enum error leave_source(struct address_space space)
 {
-    struct space_id space = program->space;
-    struct space_id source = vm_lineage_source(space);
+    struct space_id window = space_window(space);
+    struct space_id source = vm_lineage_source(window);
+    uint32_t *regions = &space_at(space)->region_root;
     uint32_t root;
-    enum error error = vm_region_reserve_compose(&region_table, &program->region_root, space_regions(source));
+    enum error error = vm_region_reserve_compose(&region_table, regions, memory_regions(source));
 
     if (error == OK) {
-        error = vm_region_compose(&region_table, program->region_root, *space_regions(source), &root);
+        error = vm_region_compose(&region_table, *regions, *memory_regions(source), &root);
     }
     if (error == OK) {
-        vm_region_clear(&region_table, &program->region_root);
-        program->region_root = root;
-        space_set_source(space, vm_lineage_source(source));
-        space_collect(source); /* its other children may have ended meanwhile */
+        vm_region_clear(&region_table, regions);
+        *regions = root;
+        memory_set_source(window, vm_lineage_source(source));
+        memory_collect(source); /* its other children may have ended meanwhile */
     }
     return error;
 }
 
-enum error space_bound_sources(struct program_id id)
+enum error space_bound_sources(struct address_space space)
 {
-    struct program_record *program = program_at(id);
-    struct space_id space = program->space;
+    struct space_id window = space_window(space);
     enum error error = OK;
 
-    if (count_sources(space) < SOURCES_MAX) {
+    if (count_sources(window) < SOURCES_MAX) {
         return OK;
     }
-    while (error == OK && has_source(space)) {
-        error = vm_take_from_source(space);
+    while (error == OK && has_source(window)) {
+        error = vm_take_from_source(window);
         if (error == OK) {
-            error = leave_source(program);
+            error = leave_source(space);
         }
     }
     return error;

@@ -23,7 +23,7 @@ static uint8_t protection_for(enum pmap_access access)
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
     DOES_NOT_SLEEP();
-    struct program_id id = space_owner(place_space(place));
+    struct address_space space = memory_space(place_space(place));
     uint32_t number = place_address(place).value >> PAGE_SHIFT;
 
     if (place_space(place).number == SPACE_SYSTEM.number) {
@@ -34,20 +34,20 @@ static enum error check_access(struct place place, enum pmap_access access, stru
         pipe_content_allow(place_gpn(place), out);
         return OK;
     }
-    if (id.number == 0) {
+    if (space.number == 0) {
         return ERROR_DENIED;
     }
-    struct program_record *program = program_at(id);
-    const struct vm_region *region = vm_region_find(&region_table, program->region_root, number);
+    uint32_t *root = &space_at(space)->region_root;
+    const struct vm_region *region = vm_region_find(&region_table, *root, number);
     if (region == NULL) {
-        enum error error = limits_allow_stack(program, number) ? OK : ERROR_DENIED;
+        enum error error = limits_allow_stack(space, number) ? OK : ERROR_DENIED;
         if (error == OK) {
-            error = vm_region_grow_down(&region_table, &program->region_root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
+            error = vm_region_grow_down(&region_table, root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
         }
         if (error != OK) {
             return ERROR_DENIED;
         }
-        region = vm_region_find(&region_table, program->region_root, number);
+        region = vm_region_find(&region_table, *root, number);
     }
     if (region->backing.kind == VM_BACKING_NONE || (region->protection & protection_for(access)) == 0) {
         return ERROR_DENIED;
@@ -69,7 +69,7 @@ static struct space_id source_of(struct gpn page)
         return SPACE_SHARED;
     }
     const struct vm_region *region =
-        vm_region_find(&region_table, *space_regions(space), gpn_address(page).value >> PAGE_SHIFT);
+        vm_region_find(&region_table, *memory_regions(space), gpn_address(page).value >> PAGE_SHIFT);
     bool is_copy = region != NULL && region->backing.kind == VM_BACKING_COPY;
     return is_copy ? (struct space_id){region->backing.object} : SPACE_SHARED;
 }
@@ -86,7 +86,7 @@ static void opening(struct place chunk)
 static bool stop(struct space_id space)
 {
     DOES_NOT_SLEEP();
-    struct program_id id = space_owner(space);
+    struct program_id id = space_owner(memory_space(space));
 
     if (id.number == 0 || program_at(id)->state != PROGRAM_RUNNING) {
         return false;

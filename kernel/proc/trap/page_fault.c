@@ -12,6 +12,7 @@
 #include "program/programs.h"
 #include "signal/signal_frame.h"
 #include "space/address_space.h"
+#include "space/space.h"
 #include "task/program_usage.h"
 #include "vm_account.h"
 #include "vm_fault.h"
@@ -70,13 +71,13 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
 #define VECTOR_PAGE_FAULT 14u
 
 /* Whether an address that is in no usable region lies between a stack and what limits it. */
-static bool is_below_a_stack(const struct program_record *program, uint32_t address)
+static bool is_below_a_stack(uint32_t root, uint32_t address)
 {
     uint32_t page = address >> PAGE_SHIFT;
-    const struct vm_region *region = vm_region_next(&region_table, program->region_root, page);
+    const struct vm_region *region = vm_region_next(&region_table, root, page);
 
     if (region != NULL && region->backing.kind == VM_BACKING_NONE) {
-        region = vm_region_next(&region_table, program->region_root, region->first_page + region->page_count);
+        region = vm_region_next(&region_table, root, region->first_page + region->page_count);
     }
     return region != NULL && (region->flags & VM_REGION_GROWS_DOWN) != 0 && region->first_page > page &&
            region->first_page - page <= STACK_PAGES_MAX;
@@ -98,7 +99,7 @@ static void signal_page_fault(struct registers *registers, struct vaddr address,
                               enum error error)
 {
     struct task *task = task_current();
-    const struct program_record *memory = program_at(program_memory(task->program_id));
+    uint32_t root = space_at(address_space_of(task->program_id))->region_root;
     uint32_t page = address.value >> PAGE_SHIFT;
     struct signal_fault fault = {
         .signal = SIGSEGV, .address = address.value, .vector = VECTOR_PAGE_FAULT, .error_code = registers->error_code};
@@ -106,9 +107,9 @@ static void signal_page_fault(struct registers *registers, struct vaddr address,
 
     task->registers = registers;
     if (error == ERROR_DENIED) {
-        bool mapped = vm_region_find(&region_table, memory->region_root, page) != NULL;
+        bool mapped = vm_region_find(&region_table, root, page) != NULL;
         fault.code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
-        if (access != TRAP_EXECUTE && is_below_a_stack(memory, address.value)) {
+        if (access != TRAP_EXECUTE && is_below_a_stack(root, address.value)) {
             what = "stack overflow";
         }
     } else {
