@@ -115,6 +115,13 @@ def grub_configuration(boot, image_path, menu):
     return "".join(parts)
 
 
+def copy_kernel(kernel, target):
+    """Without what a debugger wants of it, if that can be left out here: GRUB reads all of a kernel, and slowly."""
+    if not shutil.which("strip") or subprocess.run(["strip", "-o", target, kernel], stdin=subprocess.DEVNULL,
+                                                   capture_output=True, check=False).returncode != 0:
+        shutil.copyfile(kernel, target)
+
+
 def grub_arguments(boot, folder, image_path, menu):
     """QEMU arguments for a GRUB disc, which is made in `folder`."""
     if not shutil.which("grub-mkrescue") or not os.path.isdir(GRUB_PLATFORM):
@@ -122,7 +129,7 @@ def grub_arguments(boot, folder, image_path, menu):
                       "mtools")
     tree = os.path.join(folder, "disc")
     os.makedirs(os.path.join(tree, "boot", "grub"))
-    shutil.copyfile(boot.kernel, os.path.join(tree, "boot", KERNEL_NAME))
+    copy_kernel(boot.kernel, os.path.join(tree, "boot", KERNEL_NAME))
     if boot.module_path:
         shutil.copyfile(boot.module_path, os.path.join(tree, "boot", MODULE_NAME))
     with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="ascii", errors="replace") as file:
