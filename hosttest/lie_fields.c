@@ -108,7 +108,7 @@ static const struct lie_field head_fields[] = {
     FIELD(disk_head, cursor, LIE_BLOCKS),
     FIELD(disk_head, chain_blocks, LIE_BLOCKS),
     FIELD(disk_head, system_bytes, 2048),
-    FIELD(disk_head, unused, 0),
+    ARRAY(disk_head, unused, 0),
 };
 
 static const struct lie_field body_fields[] = {

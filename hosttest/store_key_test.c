@@ -150,6 +150,27 @@ static void store_keys_that_differ_in_any_bits_are_different_pages(void **state)
     stop();
 }
 
+/* In the open layer, in the log and in the tree. */
+static void store_page_of_which_another_object_has_the_lower_bits_is_not_found(void **state)
+{
+    (void)state;
+    start();
+    put(key_of(6 + 8192, 7), 10);
+    for (uint32_t turn = 0; turn < 12; turn++) {
+        expect(key_of(6, 7), 0);
+        expect(key_of(6 + 4096, 7), 0);
+        expect(key_of(6 + 8192, 7), 10);
+        expect(key_of(6 + 12288, 7), 0);
+        put(key_of(OBJECTS_MAX - 1, turn), 11); /* behind all that are looked for */
+        commit();
+        reopen();
+    }
+    struct store_statistics statistics;
+    store_statistics(store, &statistics);
+    assert_true(statistics.log_entries < 12); /* the rest is in the tree */
+    stop();
+}
+
 /* A page's content proves that it is that of this page of this object. */
 static void store_content_of_another_object_does_not_pass(void **state)
 {
@@ -308,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_keys_that_differ_in_any_bits_are_different_pages),
+        cmocka_unit_test(store_page_of_which_another_object_has_the_lower_bits_is_not_found),
         cmocka_unit_test(store_content_of_another_object_does_not_pass),
         cmocka_unit_test(store_delete_ends_with_the_object),
         cmocka_unit_test(store_deletes_of_neighbouring_objects_stay_two),

@@ -194,8 +194,8 @@ struct disk_head {
     uint32_t cursor;         /* where allocation goes on */
     uint32_t chain_blocks;   /* of this record, the head included, copies not */
     uint32_t system_bytes;
-    uint32_t unused;
-    uint8_t bytes[3896];
+    uint32_t unused[9];
+    uint8_t bytes[3864];
 };
 
 struct disk_body {
@@ -276,7 +276,7 @@ _Static_assert(offsetof(struct disk_head, predecessor) == 32, "record head");
 _Static_assert(offsetof(struct disk_head, page_tree) == 80, "record head");
 _Static_assert(offsetof(struct disk_head, merge_end) == 128, "record head");
 _Static_assert(offsetof(struct disk_head, blocks_used) == 176, "record head");
-_Static_assert(offsetof(struct disk_head, bytes) == 200, "record head");
+_Static_assert(offsetof(struct disk_head, bytes) == 232, "record head");
 _Static_assert(sizeof(struct disk_node) == DISK_BLOCK_BYTES, "node");
 _Static_assert(offsetof(struct disk_node, entries) == 32, "node");
 _Static_assert(sizeof(struct disk_body) == DISK_BLOCK_BYTES, "record body");
