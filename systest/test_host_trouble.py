@@ -8,6 +8,7 @@ it does, those tests are skipped.
 
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -65,7 +66,9 @@ def wait_for(condition, what):
 def read_until(stream, pattern):
     """Read a pipe until a pattern has come. Returns what came."""
     text = ""
+    limit = time.monotonic() + WAIT_S
     while not re.search(pattern, text):
+        assert select.select([stream], [], [], max(limit - time.monotonic(), 0))[0], f"{pattern!r} did not come:\n{text}"
         data = os.read(stream.fileno(), 65536)
         assert data, f"{pattern!r} did not come:\n{text}"
         text += data.decode("utf-8", "replace").replace("\r", "")
@@ -73,9 +76,10 @@ def read_until(stream, pattern):
 
 
 def machine_of(launcher):
-    """The process id of its QEMU."""
+    """The process ids of its machines; beside them is who tidies up after it."""
     with open(f"/proc/{launcher.pid}/task/{launcher.pid}/children", encoding="ascii") as file:
-        return [int(word) for word in file.read().split()]
+        children = [int(word) for word in file.read().split()]
+    return [child for child in children if open(f"/proc/{child}/comm", encoding="ascii").read().startswith("qemu")]
 
 
 # Space ----------------------------------------------------------------------------------------------------------------
@@ -111,6 +115,56 @@ def test_image_that_does_not_fit_the_host_is_called_so_and_not_left_behind(tmp_p
                              *run_words(path)], capture_output=True, text=True, env=environment(), check=False, timeout=WAIT_S)
     assert result.returncode == 1 and result.stdout == "filler\n"
     assert path in result.stderr and "No space left" in result.stderr and result.stderr.count("\n") == 1
+
+
+# A quota needs rights and a file system that has one: QEMU is given its error by the library it writes with.
+QUOTA = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static int is_over(int file)
+{
+    char name[64], path[4096];
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+    ssize_t length = readlink(name, path, sizeof(path) - 1);
+    path[length > 0 ? length : 0] = 0;
+    return strcmp(path, getenv("QUOTA_OF")) == 0 && access(getenv("QUOTA_OVER"), F_OK) == 0;
+}
+
+#define WRAP(NAME, TYPE, LENGTH)                                                        \\
+    ssize_t NAME(int file, TYPE bytes, LENGTH length, off64_t offset)                   \\
+    {                                                                                   \\
+        if (is_over(file)) {                                                            \\
+            errno = EDQUOT;                                                             \\
+            return -1;                                                                  \\
+        }                                                                               \\
+        return ((ssize_t(*)(int, TYPE, LENGTH, off64_t))dlsym(RTLD_NEXT, #NAME))(file, bytes, length, offset); \\
+    }
+WRAP(pwrite64, const void *, size_t)
+WRAP(pwritev64, const struct iovec *, int)
+"""
+
+
+def test_quota_that_is_used_up_stops_the_machine_until_it_can_write_again(start, tmp_path, image):
+    library, over = str(tmp_path / "quota.so"), tmp_path / "over"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=QUOTA, text=True, check=True)
+    launcher = start(*run_words(image.path, "--", COUNTER),
+                     env=dict(environment(), LD_PRELOAD=library, QUOTA_OF=image.path, QUOTA_OVER=str(over)))
+    read_until(launcher.stdout, r"\b3\b")
+    over.touch()
+    read_until(launcher.stderr, r"test\.img: Disk quota exceeded: the machine stands still and tries again")
+    over.unlink()
+    read_until(launcher.stderr, r"test\.img: it can be written to again: the machine goes on")
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(WAIT_S) == 128 + signal.SIGTERM
+    assert re.search(DURABLE, launcher.stderr.read().decode())
+    image.tool("verify")
 
 
 def test_output_that_finds_no_space_waits_for_it(start, tmp_path, image, program):
@@ -215,8 +269,10 @@ def test_keys_of_the_console_switch_off_and_pull_the_plug(image):
     boot.expect("That makes 2")
 
 
-def test_killed_launcher_takes_its_machine_along(start, image):
-    launcher = start(*run_words(image.path))
+def test_killed_launcher_takes_its_machine_and_its_folder_along(start, image, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    launcher = start(*run_words(image.path), env=dict(environment(), TMPDIR=str(folder)))
     read_until(launcher.stdout, "> ")
     launcher.stdin.write(b"sync\n")
     launcher.stdin.flush()
@@ -225,6 +281,7 @@ def test_killed_launcher_takes_its_machine_along(start, image):
     assert len(machines) == 1
     launcher.kill()
     wait_for(lambda: not os.path.exists(f"/proc/{machines[0]}"), "the machine outlived its launcher")
+    wait_for(lambda: not os.listdir(folder), "its temporary folder outlived the launcher")
     image.boot().expect(RESUMED)
 
 
@@ -254,6 +311,11 @@ def test_any_name_of_an_image_is_good(tmp_path, program, name):
         assert subprocess.run([LAUNCHER, "image", "verify", path], env=environment(), capture_output=True, check=False,
                               timeout=WAIT_S).returncode == 0
         os.unlink(path)
+
+
+def test_name_that_begins_with_a_dash_is_no_option(tmp_path, program):
+    eidolon("run", "--headless", "--boot", "direct", "--size", "16", "--image=-n.img", "--", program("hello"), status=0, cwd=tmp_path)
+    assert os.path.exists(tmp_path / "-n.img")
 
 
 @pytest.mark.parametrize("words", [["run", "--generation", "5", "--image"], ["image", "info"]])

@@ -146,9 +146,10 @@ def command_build(arguments):
 def command_setup(arguments):
     options = parser("setup", "Install the Debian packages that building, running, testing and benchmarks need.")
     options.add_argument("--browser", action="store_true", help="and a browser, for the tests of the web page")
+    options.add_argument("--bochs", action="store_true", help="and the emulator Bochs, for the test that boots the disc there")
     groups = ["build", "run", "test", "bench", "web"]
-    if options.parse_args(arguments).browser:
-        groups.append("browser")
+    chosen = options.parse_args(arguments)
+    groups += [name for name in ("browser", "bochs") if getattr(chosen, name)]
     if not packages.ensure(*groups, *(["window"] if machine.has_display() else [])):
         say("everything is installed")
     return 0

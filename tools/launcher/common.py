@@ -6,11 +6,15 @@ a machine included. A failure is a `Failure`, which carries the exit status: 2 f
 Names in messages may hold anything: what a terminal would obey, or cannot show, is shown as \\xNN.
 """
 
+import contextlib
 import difflib
 import hashlib
 import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IS_BUILT = os.environ.get("EIDOLON_IS_BUILT") == "1"
@@ -58,6 +62,22 @@ def version():
     """Of the whole tree; the kernel's header has it."""
     with open(os.path.join(ROOT, "include", "version.h"), encoding="utf-8") as file:
         return re.search(r'#define EIDOLON_VERSION "(.+)"', file.read())[1]
+
+
+@contextlib.contextmanager
+def temporary_folder(inside=None):
+    """A folder that goes when it has been used, and when this process is killed: a shell waits for its end to remove it."""
+    folder = tempfile.mkdtemp(prefix="eidolon-", dir=inside)
+    try:
+        after = subprocess.Popen(["sh", "-c", 'read -r _; rm -rf -- "$0"', folder], stdin=subprocess.PIPE,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            yield folder
+        finally:
+            after.stdin.close()
+            after.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Failure(Exception):

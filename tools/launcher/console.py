@@ -202,7 +202,7 @@ class Console:
     def obey(self, byte, pending):
         if byte == ESCAPE:
             pending.append(byte)
-        elif byte in b"xX":
+        elif byte in b"xXpP":  # as the demonstration has it
             self.on_plug()
         elif byte in b"qQ":
             self.on_switch_off()

@@ -14,7 +14,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import time
 import tty
@@ -24,7 +23,8 @@ from launcher.common import ROOT, Failure, build_path, say
 
 DESCRIPTION = """\
 Show what Eidolon is: a shell, an editor, interpreters and a game of life side by side, and a key that pulls the plug: Ctrl-] p.
-They go on where they were when it is pressed again. Nothing is saved anywhere: try it in the middle of a word.
+They go on where they were when it is pressed again. Nothing is saved anywhere: try it in the middle of a word. Each pane is a
+machine of its own; the key pulls the plug of all of them.
 
 Ctrl-] n goes to the next pane, Ctrl-] q ends the demonstration."""
 
@@ -34,7 +34,7 @@ FRAME_S = 0.05
 BACK_S = 60
 MEMORY_MIB = "32"
 SIZE_MIB = "64"
-HINT = " Ctrl-] p pulls the plug   Ctrl-] n next pane   Ctrl-] q ends "
+HINT = " Ctrl-] p pulls all the plugs   Ctrl-] n next pane   Ctrl-] q ends "
 HINT_DARK = " THE PLUG IS OUT: no machine runs, nothing was saved   Ctrl-] p plugs it in again "
 
 # Title, program, which column of the screen.
@@ -245,7 +245,7 @@ class Demo:
                 self.panes[self.focus].type(bytes([byte]))
 
     def obey(self, byte):
-        if byte in b"pP":
+        if byte in b"pPxX":  # x is the key of a machine that has the terminal to itself
             self.pull_or_plug()
         elif byte in b"qQ":
             self.end()
@@ -365,5 +365,5 @@ def command(options):
     if options.folder:
         os.makedirs(options.folder, exist_ok=True)
         return show(options, options.folder)
-    with tempfile.TemporaryDirectory(prefix="eidolon-") as folder:
+    with common.temporary_folder() as folder:
         return show(options, folder)

@@ -43,9 +43,14 @@ def run_tool(arguments, **options):
     return subprocess.run([tool_path(), *arguments], check=False, **options)
 
 
+def operand(path):
+    """A path that no tool takes for an option."""
+    return os.path.join(".", path) if path.startswith("-") else path
+
+
 def create(path, size_mib):
     """Make a new image; the file must not exist."""
-    result = run_tool(["create", path, "--size", str(size_mib)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    result = run_tool(["create", operand(path), "--size", str(size_mib)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                       text=True, errors="replace")
     if result.returncode != 0:
         raise Failure(result.stderr.strip().removeprefix("image_tool: ") or f"{path}: the image could not be created")
@@ -68,7 +73,8 @@ def check(path, size_mib):
         raise Failure(f"{path}: {what}; choose another file with --image")
     # Root may write anything, but a file that nobody may write was protected on purpose.
     if not status.st_mode & 0o222 or not os.access(path, os.R_OK | os.W_OK):
-        raise Failure(f"{path}: read-only, and a machine writes to its image; allow it (chmod u+rw) or use a copy")
+        what = "read-only" if os.access(path, os.R_OK) else "it may not be read"
+        raise Failure(f"{path}: {what}, and a machine reads and writes its image; allow it (chmod u+rw) or use a copy")
     if stat.S_ISREG(status.st_mode):
         check_size(path, status.st_size, size_mib)
     return True

@@ -13,12 +13,13 @@ import subprocess
 from launcher.common import IS_INSTALLED, Failure, say
 
 GROUPS = {
-    "build": ["gcc", "gcc-multilib", "binutils", "cmake", "ninja-build", "libxxhash-dev"],
+    "build": ["gcc", "gcc-multilib", "binutils", "cmake", "ninja-build", "libxxhash-dev", "file", "dpkg-dev"],
     "run": ["qemu-system-x86", "grub-common", "grub-pc-bin", "xorriso", "mtools"],
     "window": ["qemu-system-gui"],
     "remote": ["qemu-utils"],
     "web": ["seabios", "vgabios"],
     "node": ["nodejs", "npm"],
+    "bochs": ["bochs"],
     "browser": ["chromium", "chromium-driver", "python3-selenium"],
     "test": ["libcmocka-dev", "python3-pytest", "python3-pexpect", "python3-pyte", "python3-pytest-xdist", "python3-pytest-rerunfailures",
              "python3-xxhash", "qemu-utils", "clang", "libclang-rt-dev", "clang-format", "clang-tidy", "cppcheck"],
@@ -26,6 +27,9 @@ GROUPS = {
     "bench": ["g++", "g++-multilib", "gnuplot-nox", "uthash-dev", "libglib2.0-dev", "libjudy-dev", "liburcu-dev",
               "libck-dev", "libboost1.81-dev"],
 }
+
+
+LOCK_S = 600  # how long another apt is waited for
 
 
 def installed(names):
@@ -52,7 +56,7 @@ def root_prefix(command):
 
 def apt_get(*arguments):
     """Run apt-get without questions; returns the finished process with its output."""
-    command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *arguments]
+    command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", "-o", f"DPkg::Lock::Timeout={LOCK_S}", *arguments]
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     return subprocess.run(root_prefix(["apt-get", *arguments]) + command, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""QEMU's control connection (QMP): pressing the power button, and what to do while the host's disk is full.
+"""QEMU's control connection (QMP): pressing the power button, and what to do while the host does not take a write.
 
-QEMU stops a machine whose write fails for want of space, and keeps the write: nothing is lost, and the kernel in it does not
-even notice. Here it is said, and the machine goes on, with that write first, once there is space.
+QEMU stops a machine whose write fails for want of space, for a quota or for another reason, and keeps the write: nothing is
+lost, and the kernel in it does not even notice. Here it is said, and the machine goes on, with that write first, once there is
+space; for other reasons it tries again and again.
 """
 
 import json
@@ -34,6 +35,7 @@ class Control:
         self.image_path = image_path
         self.rest = b""
         self.is_full = False  # it was said, and not taken back
+        self.lacks_space = False  # and why: the file system is full, not something that only trying again tells
         self.stands = False
         self.running_since = 0.0
         self.send("qmp_capabilities")
@@ -72,15 +74,17 @@ class Control:
         self.stands = True
         if not self.is_full:
             self.is_full = True
+            self.lacks_space = bool(data.get("nospace"))
             say(f"no space left on the disk that {self.image_path} is on: the machine stands still until there is some"
-                if data.get("nospace") else
+                if self.lacks_space else
                 f"{self.image_path}: {data.get('reason', 'an error')}: the machine stands still and tries again")
 
     def look_for_space(self):
-        if self.stands and has_space(self.image_path):
+        if self.stands and (not self.lacks_space or has_space(self.image_path)):
             self.stands = False
             self.running_since = time.monotonic()
             self.send("cont")
         elif not self.stands and time.monotonic() - self.running_since >= SETTLED_S:
             self.is_full = False
-            say("there is space again: the machine goes on")
+            say("there is space again: the machine goes on" if self.lacks_space else
+                f"{self.image_path}: it can be written to again: the machine goes on")

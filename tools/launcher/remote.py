@@ -22,10 +22,9 @@ import os
 import resource
 import socket
 import subprocess
-import tempfile
 import urllib.parse
 
-from launcher import image, packages
+from launcher import common, image, packages
 from launcher.common import IS_BUILT, Failure, UsageFailure, say
 
 SCHEMES = ("nbd", "nbd+unix")
@@ -133,7 +132,7 @@ def is_blank(url):
 
 def create(url, size_mib):
     """Put a new image on a blank export."""
-    with tempfile.TemporaryDirectory(prefix="eidolon-") as folder:
+    with common.temporary_folder() as folder:
         path = os.path.join(folder, "new.img")
         image.create(path, size_mib)
         qemu_img(url, "convert", "-n", "-f", "raw", "-O", "raw", "--target-is-zero", "-t", "writeback", path,

@@ -12,7 +12,7 @@ import shlex
 import sys
 import tempfile
 
-from launcher import boot, build, console, image, machine, program, remote
+from launcher import boot, build, common, console, image, machine, program, remote
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
@@ -270,7 +270,7 @@ def command(options, words):
         image.create(options.image, options.size or image.SIZE_MIB_DEFAULT)
         say(f"created {options.image}")
     try:
-        with tempfile.TemporaryDirectory(prefix="eidolon-", dir=plain_folder()) as folder:
+        with common.temporary_folder(plain_folder()) as folder:
             return start(options, words, folder)
     except (Failure, OSError) as failure:
         is_refusal = getattr(failure, "status", STATUS_FAILURE) == STATUS_FAILURE
