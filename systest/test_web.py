@@ -146,19 +146,73 @@ def test_plug_and_earlier_states_by_button(page):
     tab.wait_for(tab.console, rf"resumed generation {oldest}\b|This is Eidolon")
 
 
+def shown(tab):
+    """The lines of the machine's screen, as the page shows them."""
+    return tab.run("return [...document.querySelectorAll('#screen .text > div')].map((row) => row.textContent.trimEnd()).join('\\n')")
+
+
+def press(tab, *keys):
+    from selenium.webdriver import ActionChains
+    ActionChains(tab.driver).send_keys(*keys).perform()
+
+
+def focus(tab):
+    return tab.run("return document.activeElement.id")
+
+
 @NEEDS_BROWSER
-def test_keyboard_alone_types_into_the_screen_and_leaves_it(page):
-    from selenium.webdriver import ActionChains, Keys
+def test_keyboard_alone_types_into_the_screen_leaves_it_and_pulls_the_plug(page):
+    from selenium.webdriver import Keys
     tab = page()
     tab.expect(r"> $")
-    ActionChains(tab.driver).send_keys(Keys.F6).perform()
-    assert tab.run("return document.activeElement.id") == "screen"
-    ActionChains(tab.driver).send_keys("note tab 7", Keys.ENTER).perform()
+    assert focus(tab) == "screen"
+    press(tab, "note tab 7", Keys.ENTER)
     tab.expect("That makes 1")
-    ActionChains(tab.driver).send_keys(Keys.F6).perform()
-    assert tab.run("return document.activeElement.id") == "text"
-    ActionChains(tab.driver).send_keys("notes", Keys.ENTER).perform()
+    press(tab, Keys.F6)
+    assert focus(tab) == "text"
+    press(tab, "notes")
+    press(tab, Keys.ENTER)
     tab.expect(r"^\s+1 .* tab 7$")
+    press(tab, Keys.TAB, Keys.TAB)
+    assert focus(tab) == "plug"
+    press(tab, Keys.ENTER)
+    tab.wait_for(tab.status, "nothing is lost")
+    assert focus(tab) == "power"
+    press(tab, Keys.ENTER)
+    tab.expect("resumed generation")
+    assert focus(tab) == "screen"
+
+
+@NEEDS_BROWSER
+def test_keys_go_to_the_machine_only_while_its_screen_has_the_focus(page):
+    from selenium.webdriver import Keys
+    tab = page()
+    tab.expect(r"> $")
+    tab.type("sync\r")
+    tab.expect(DURABLE)
+    tab.load()  # a page that is loaded again begins on the screen, but who has left before it started stays where he is
+    tab.run("document.getElementById('text').focus()")
+    tab.expect(r"resumed generation")
+    press(tab, "zzz")
+    assert tab.run("return document.getElementById('text').value") == "zzz"
+    tab.type("note tab 3\r")
+    tab.expect("That makes 1")
+    assert "zzz" not in shown(tab)
+
+
+@NEEDS_BROWSER
+def test_screen_of_the_page_is_what_the_console_showed_after_a_resume_too(page):
+    tab = page()
+    tab.expect(r"> $")
+    tab.type("note tab 1\rsync\r")
+    tab.expect(DURABLE)
+    tab.wait_for(lambda: shown(tab), DURABLE)
+    before = shown(tab)
+    assert before.startswith("This is Eidolon. Memory does not go away: nothing is saved, and nothing is lost.\nMake a note")
+    tab.load()
+    tab.expect("resumed generation")
+    tab.wait_for(lambda: shown(tab), DURABLE)
+    assert shown(tab).startswith(before[:before.index("durable")])
 
 
 @NEEDS_BROWSER

@@ -27,6 +27,7 @@ export class Machine {
     constructor({ V86, parts, disk, words, screen, serial = () => {}, log = () => {}, ended = () => {} }) {
         this.disk = disk;
         this.is_over = false;
+        this.takes_keys = false;
         this.ended = ended;
         const wasm = typeof parts.wasm === "string" ? { wasm_path: parts.wasm } : { wasm_fn: parts.wasm };
         this.emulator = new V86({
@@ -46,6 +47,7 @@ export class Machine {
         });
         this.emulator.add_listener("serial0-output-byte", (byte) => serial(String.fromCharCode(byte)));
         this.emulator.add_listener("emulator-loaded", () => {
+            this.emulator.keyboard_set_enabled?.(this.takes_keys); /* before this it has no keyboard to be told of */
             const ports = this.emulator.v86.cpu.io;
             ports.register_write(PORT_LOG, this, (byte) => log(String.fromCharCode(byte)));
             ports.register_write(PORT_EXIT, this, (status) => this.end(status));
@@ -68,6 +70,12 @@ export class Machine {
         this.is_over = true;
         this.disk.cut();
         await this.emulator.destroy();
+    }
+
+    /* Whether what is typed in the page goes to the machine. At first it does not. */
+    take_keys(enabled) {
+        this.takes_keys = enabled;
+        this.emulator.keyboard_set_enabled?.(enabled);
     }
 
     type(text) {

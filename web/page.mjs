@@ -89,9 +89,10 @@ function storage_failed(error) {
         "reload the page.", true);
 }
 
+/* As letters of the page: they are sharp at any width, can be selected and read aloud. */
 function new_screen() {
     at("screen").innerHTML = '<div class="text"></div><canvas></canvas>';
-    return { container: at("screen"), use_graphical_text: true };
+    return { container: at("screen") };
 }
 
 function boot(words, { state, ended }) {
@@ -140,7 +141,7 @@ async function pull_plug() {
 
 /* Keys go to the machine while its screen has the focus, and only then. */
 function keyboard(enabled) {
-    page.machine?.emulator.keyboard_set_enabled(enabled);
+    page.machine?.take_keys(enabled);
 }
 
 /* Earlier states ------------------------------------------------------------------------------------------------------ */
@@ -211,7 +212,10 @@ async function discard() {
 }
 
 function connect() {
-    at("plug").addEventListener("click", pull_plug);
+    at("plug").addEventListener("click", async () => {
+        await pull_plug();
+        at("power").focus(); /* the button that had the focus is gone, and this is the next one to press */
+    });
     at("power").addEventListener("click", () => { at("earlier").hidden = true; switch_on(); at("screen").focus(); });
     at("list").addEventListener("click", async () => {
         if (page.state === "ON") {
@@ -293,6 +297,9 @@ async function start() {
         return;
     }
     navigator.storage.persist?.();
+    if (document.activeElement === document.body) {
+        at("screen").focus({ preventScroll: true });
+    }
     switch_on();
     setInterval(draw_memory, PICTURE_MS);
 }
