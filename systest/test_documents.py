@@ -93,6 +93,7 @@ REASONS = {
     "ctest --test-dir build -R NAME": "a pattern", "./eidolon test system -k WORDS": "a pattern",
     "git apply -R docs/examples/system-call.patch": "there and back: git's affair",
     "./eidolon test": THE_TESTS, "./eidolon test host": THE_TESTS, "./eidolon test system": THE_TESTS, "./eidolon test web": THE_TESTS,
+    "./eidolon setup --bochs": "it installs a package",
     "./eidolon test mutants": THE_TESTS, "./eidolon test coverage": THE_TESTS, "./eidolon test soak": THE_TESTS,
     "./eidolon test system --seed N": THE_TESTS, "./eidolon test mutants -k flush": "minutes; some mutants are tried by every run of the tests",
     "cmake --preset default && cmake --build --preset default && ctest --preset default": "the host tests are run by what runs this test",
