@@ -209,6 +209,33 @@ static void futex_changes_its_word_as_it_is_told(void **state)
     case_run(&(struct proc_case){.main = futexes, .functions = {nothing}});
 }
 
+/* Pages 0, 1 and 3 of a range whose page 2 is a hole, and page 4, which is behind it in the same mapping as page 3. */
+static void holes(void)
+{
+    map(ARENA, 5);
+    for (uint32_t page = 0; page < 5; page++) {
+        WORDS(ARENA + page * PAGE_SIZE, 50 + page);
+    }
+    EXPECT(0, CALL_MUNMAP, ARENA + 2 * PAGE_SIZE, PAGE_SIZE);
+    EXPECT(-ENOMEM, CALL_MADVISE, ARENA + PAGE_SIZE, 3 * PAGE_SIZE, 4);
+    EXPECT_IS(50, case_word(ARENA));
+    EXPECT_IS(0, case_word(ARENA + PAGE_SIZE));
+    EXPECT_IS(0, case_word(ARENA + 3 * PAGE_SIZE));
+    EXPECT_IS(54, case_word(ARENA + 4 * PAGE_SIZE));
+    EXPECT(0, CALL_MADVISE, ARENA, PAGE_SIZE, 4); /* it ends in the middle of a mapping */
+    EXPECT(-ENOMEM, CALL_MPROTECT, ARENA, 5 * PAGE_SIZE, 1);
+    expect_closed(ARENA + PAGE_SIZE, 0);
+    WORDS(ARENA + 3 * PAGE_SIZE, 1);
+    EXPECT(-ENOMEM, CALL_MPROTECT, ARENA + 2 * PAGE_SIZE, 2 * PAGE_SIZE, 1);
+    WORDS(ARENA + 3 * PAGE_SIZE, 2);
+}
+
+static void range_with_a_hole_is_changed_as_on_linux(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = holes, .functions = {write_target, read_target}});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +243,7 @@ int main(void)
         cmocka_unit_test(move_needs_no_records_on_the_way),
         cmocka_unit_test(program_has_what_it_made_of_its_memory_when_its_clone_has_ended),
         cmocka_unit_test(parent_is_held_until_its_child_has_ended),
+        cmocka_unit_test(range_with_a_hole_is_changed_as_on_linux),
         cmocka_unit_test(futex_changes_its_word_as_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

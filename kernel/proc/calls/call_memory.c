@@ -161,6 +161,21 @@ int32_t call_munmap(const struct system_call *call)
     return system_call_errno(address_space_unmap(space, first, count));
 }
 
+/* How many of `count` pages from one on are mapped, up to the first hole. */
+static uint32_t count_without_hole(struct address_space space, uint32_t first, uint32_t count)
+{
+    uint32_t root = space_at(space)->region_root, end = first + count;
+    const struct vm_region *region = vm_region_find(&region_table, root, first);
+    uint32_t page = first;
+
+    while (page < end && region != NULL) {
+        page = vm_region_end(region);
+        region = vm_region_find(&region_table, root, page);
+    }
+    return (page < end ? page : end) - first;
+}
+
+/* As on Linux, a range with a hole is changed up to there, and the error is said all the same. */
 int32_t call_mprotect(const struct system_call *call)
 {
     struct address_space space = address_space_of(call->task->program_id);
@@ -184,8 +199,9 @@ int32_t call_mprotect(const struct system_call *call)
         count += first - region->first_page;
         first = region->first_page;
     }
-    enum error error = address_space_protect(space, first, count, protection_of(prot));
-    return error == ERROR_NOT_FOUND ? -ENOMEM : system_call_errno(error);
+    uint32_t mapped = count_without_hole(space, first, count);
+    enum error error = mapped > 0 ? address_space_protect(space, first, mapped, protection_of(prot)) : OK;
+    return error == OK && mapped < count ? -ENOMEM : system_call_errno(error);
 }
 
 int32_t mapped_range_check(const struct system_call *call)
@@ -202,18 +218,41 @@ int32_t mapped_range_check(const struct system_call *call)
     return is_mapped ? 0 : -ENOMEM;
 }
 
-/* Advice may be ignored, except that memory which is not needed reads as zeroes afterwards. */
+/* All that is mapped of a range loses its content. May sleep between regions, and does no harm when it is done again. */
+static enum error forget_mapped(struct address_space space, uint32_t first, uint32_t count)
+{
+    thread_may_sleep();
+    uint32_t end = first + count;
+    const struct vm_region *region;
+    enum error error = OK;
+
+    while (error == OK && first < end &&
+           (region = vm_region_next(&region_table, space_at(space)->region_root, first)) != NULL &&
+           region->first_page < end) {
+        uint32_t from = region->first_page > first ? region->first_page : first;
+        uint32_t part = count_without_hole(space, from, end - from);
+        error = address_space_forget(space, from, part);
+        first = from + part;
+    }
+    return error;
+}
+
+/*
+ * Advice may be ignored, except that memory which is not needed reads as zeroes afterwards. As on Linux, holes are an
+ * error, and what is around them is done all the same.
+ */
 int32_t call_madvise(const struct system_call *call)
 {
     struct address_space space = address_space_of(call->task->program_id);
     uint32_t first, count;
     int32_t result = mapped_range_check(call);
 
-    if (result != 0 || call->arguments[1] == 0 || call->arguments[2] != MADV_DONTNEED) {
+    if ((result != 0 && result != -ENOMEM) || call->arguments[1] == 0 || call->arguments[2] != MADV_DONTNEED) {
         return result;
     }
     (void)decode_range(call, &first, &count);
-    return system_call_errno(address_space_forget(space, first, count));
+    enum error error = address_space_contains(first, count) ? forget_mapped(space, first, count) : OK;
+    return error == OK ? result : system_call_errno(error);
 }
 
 /* Memory is as locked as it can be: it does not go away. */
