@@ -375,6 +375,7 @@ static const struct lie_field terminal_fields[] = {
     FIELD(terminal, modes, 0),
     FIELD(terminal, code_point, 0x110000),
     FIELD(terminal, code_bytes_left, 4),
+    ARRAY(terminal, tab_stops, 0),
     {.name = "cells", .offset = offsetof(struct terminal, cells), .bytes = 4, .count = 25 * TERMINAL_COLUMNS},
 };
 

@@ -64,6 +64,14 @@ static uint32_t draw_bytes(uint8_t bytes[64])
         "\033[4l",
         "\033[?2004h",
         "\033=",
+        "\033(0",
+        "\033(B",
+        "\033)0",
+        "\016",
+        "\017",
+        "\033(",
+        "\033H",
+        "\033[3g",
         "\0337",
         "\0338",
         "\033M",
@@ -77,7 +85,7 @@ static uint32_t draw_bytes(uint8_t bytes[64])
         "\033",
         "the end of a line that is longer than it",
     };
-    static const char finals[] = "ABCDEFGHdf@PXLMSTJKmrsu";
+    static const char finals[] = "ABCDEFGHdf@PXLMSTJKmrsuIZg";
 
     if (below(3) > 0) {
         const char *text = texts[below(sizeof(texts) / sizeof(texts[0]))];
@@ -122,6 +130,9 @@ static void assert_same(void)
                             terminal.columns * sizeof(terminal_cell_t));
         assert_memory_equal(terminal_main_row(&terminal, row), terminal_main_row(&painted, row),
                             terminal.columns * sizeof(terminal_cell_t));
+    }
+    for (uint32_t column = 0; column < terminal.columns; column++) {
+        assert_int_equal(terminal_tab_is_at(&terminal, column), terminal_tab_is_at(&painted, column));
     }
     assert_same_cursor(&terminal.cursor, &painted.cursor);
     assert_int_equal(terminal.modes, painted.modes);
@@ -170,7 +181,7 @@ static void screen_of_another_size_keeps_the_line_of_the_cursor(void **state)
             uint32_t rows = 1 + below(below(8) == 0 ? 3000 : 60), columns = 1 + below(below(8) == 0 ? 700 : 200);
             write_to_both(false);
             (void)streamed();
-            output("\r\n\033[0mkept\033[?7h");
+            output("\r\n\033[0m\033(B\017kept\033[?7h");
             terminal_clip_size(&rows, &columns);
             uint32_t history = terminal.history;
             bool changes = rows != terminal.rows || columns != terminal.columns;

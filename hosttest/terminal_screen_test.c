@@ -211,6 +211,46 @@ static void changed_rows_are_noted(void **state)
     assert_int_equal(effects.changed_to, 7);
 }
 
+static void tab_stops_are_where_a_program_put_them(void **state)
+{
+    (void)state;
+    output("\tx");
+    assert_cursor(0, 9);
+    output("\r\033[3g\033[11G\033H\033[31G\033H\r\tx");
+    assert_cursor(0, 11);
+    output("\t\t");
+    assert_cursor(0, TERMINAL_COLUMNS - 1);
+    output("\033[Z");
+    assert_cursor(0, 30);
+    output("\033[9Z");
+    assert_cursor(0, 0);
+    output("\033[2I");
+    assert_cursor(0, 30);
+    output("\033[g\r\033[9999I");
+    assert_cursor(0, TERMINAL_COLUMNS - 1);
+    output("\033c\t");
+    assert_cursor(0, 8);
+}
+
+static void letters_draw_lines_while_a_program_says_so(void **state)
+{
+    (void)state;
+    output("lqk\033(0lqk_~\033(Blqk");
+    assert_int_equal(terminal_screen_row(&terminal, 0)[0] & CELL_CHARACTER_MASK, 'l');
+    assert_int_equal(terminal_screen_row(&terminal, 0)[3] & CELL_CHARACTER_MASK, 0x250C);
+    assert_int_equal(terminal_screen_row(&terminal, 0)[4] & CELL_CHARACTER_MASK, 0x2500);
+    assert_int_equal(symbol_at(0, 5), 0xBF);
+    assert_int_equal(terminal_screen_row(&terminal, 0)[6] & CELL_CHARACTER_MASK, 0xA0);
+    assert_int_equal(terminal_screen_row(&terminal, 0)[7] & CELL_CHARACTER_MASK, 0xB7);
+    assert_int_equal(terminal_screen_row(&terminal, 0)[8] & CELL_CHARACTER_MASK, 'l');
+    output("\r\n\033)0x\016x\017x\033)B\016x\033c");
+    assert_int_equal(terminal.modes, 0);
+    output("\033)0x\016x\017x");
+    assert_int_equal(terminal_screen_row(&terminal, 0)[0] & CELL_CHARACTER_MASK, 'x');
+    assert_int_equal(terminal_screen_row(&terminal, 0)[1] & CELL_CHARACTER_MASK, 0x2502);
+    assert_int_equal(terminal_screen_row(&terminal, 0)[2] & CELL_CHARACTER_MASK, 'x');
+}
+
 static void reset_brings_a_blank_screen(void **state)
 {
     (void)state;
@@ -238,6 +278,8 @@ int main(void)
         SCREEN_TEST(unknown_sequences_leave_no_trace),
         SCREEN_TEST(text_in_utf_8_is_shown_as_far_as_the_screen_has_it),
         SCREEN_TEST(changed_rows_are_noted),
+        SCREEN_TEST(tab_stops_are_where_a_program_put_them),
+        SCREEN_TEST(letters_draw_lines_while_a_program_says_so),
         SCREEN_TEST(reset_brings_a_blank_screen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

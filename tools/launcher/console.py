@@ -39,7 +39,7 @@ READY_MARK = b"disk: "
 
 # What a program may have left a terminal in: another screen, a hidden cursor, keys of another kind, colours, a region.
 ALTERNATE = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
-RESET = b"\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[r\x1b[m"
+RESET = b"\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[r\x1b[m\x1b(B\x0f"
 
 
 # Telnet's way to say how large a terminal is, among what is typed.

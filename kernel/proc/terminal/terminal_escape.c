@@ -3,8 +3,8 @@
  * Escape sequences: what programs write to a terminal beside text.
  *
  * Of ECMA-48 and the VT100 it knows: cursor movement, erasing, inserting and deleting characters and lines, a scroll
- * region, 16 colours (others become the nearest of them), saving the cursor, hiding it, the other screen, and the modes
- * of enum terminal_mode. Any byte is good at any time: parameters are clipped to the screen, unknown sequences are
+ * region, tab stops, letters to draw lines with, 16 colours (others become the nearest of them), saving the cursor, hiding
+ * it, the other screen, and the modes of enum terminal_mode. Any byte is good at any time: parameters are clipped to the screen, unknown sequences are
  * skipped.
  */
 #include "terminal_object.h"
@@ -265,6 +265,12 @@ static void move_by_sequence(struct terminal *terminal, uint8_t final)
     case 'd':
         screen_move_to(terminal, count - 1, column);
         break;
+    case 'I':
+        screen_tab_forward(terminal, count);
+        break;
+    case 'Z':
+        screen_tab_back(terminal, count);
+        break;
     default:
         screen_move_to(terminal, count - 1, parameter(terminal, 1, 1) - 1);
         break;
@@ -321,6 +327,8 @@ static void run_sequence(struct terminal *terminal, struct terminal_effects *eff
     case 'E':
     case 'F':
     case 'G':
+    case 'I':
+    case 'Z':
     case 'd':
     case 'H':
     case 'f':
@@ -343,6 +351,11 @@ static void run_sequence(struct terminal *terminal, struct terminal_effects *eff
         break;
     case 'm':
         set_renditions(terminal);
+        break;
+    case 'g':
+        if (parameter(terminal, 0, 0) == 0 || parameter(terminal, 0, 0) == 3) {
+            screen_tab_clear(terminal, parameter(terminal, 0, 0) == 3);
+        }
         break;
     case 'r':
         set_region(terminal);
@@ -402,11 +415,18 @@ static void begin_escape(struct terminal *terminal, struct terminal_effects *eff
         terminal->escape = ESCAPE_STRING;
         break;
     case '(':
+        terminal->escape = ESCAPE_CHARSET;
+        break;
     case ')':
+        terminal->escape = ESCAPE_CHARSET_SHIFTED;
+        break;
     case '*':
     case '+':
     case '#':
-        terminal->escape = ESCAPE_CHARSET;
+        terminal->escape = ESCAPE_OTHER;
+        break;
+    case 'H':
+        screen_tab_set(terminal);
         break;
     case '7':
         terminal->saved_cursor = terminal->cursor;
@@ -457,11 +477,21 @@ static void put_within_escape(struct terminal *terminal, struct terminal_effects
     case ESCAPE_STRING_END:
         terminal->escape = byte == '\\' ? ESCAPE_NONE : ESCAPE_STRING;
         break;
+    case ESCAPE_CHARSET:
+    case ESCAPE_CHARSET_SHIFTED:
+        set_mode_bit(terminal, terminal->escape == ESCAPE_CHARSET ? MODE_DRAWING : MODE_DRAWING_SHIFTED, byte == '0');
+        terminal->escape = ESCAPE_NONE;
+        break;
     default:
         terminal->escape = ESCAPE_NONE;
         break;
     }
     screen_touch(effects, terminal->cursor.row);
+}
+
+static bool is_drawing(const struct terminal *terminal)
+{
+    return screen_has_mode(terminal, screen_has_mode(terminal, MODE_SHIFTED_OUT) ? MODE_DRAWING_SHIFTED : MODE_DRAWING);
 }
 
 void terminal_screen_put(struct terminal *terminal, struct terminal_effects *effects, uint8_t byte)
@@ -480,6 +510,6 @@ void terminal_screen_put(struct terminal *terminal, struct terminal_effects *eff
         screen_put_control(terminal, effects, byte);
     } else {
         terminal->code_bytes_left = 0;
-        screen_put_character(terminal, effects, byte);
+        screen_put_character(terminal, effects, is_drawing(terminal) ? terminal_drawing(byte) : byte);
     }
 }

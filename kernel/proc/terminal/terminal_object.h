@@ -67,6 +67,9 @@ enum terminal_mode {
     MODE_BRACKETED_PASTE, /* 2004 */
     MODE_KEYPAD,          /* ESC = and ESC > */
     MODE_INSERT,          /* 4, not private */
+    MODE_DRAWING,         /* ESC ( 0: lower case letters are lines to draw with */
+    MODE_DRAWING_SHIFTED, /* ESC ) 0: the same while shifted out */
+    MODE_SHIFTED_OUT,     /* by byte 14, until byte 15 */
     TERMINAL_MODES
 };
 
@@ -76,11 +79,13 @@ enum terminal_mode {
 
 enum terminal_escape {
     ESCAPE_NONE,
-    ESCAPE_STARTED,    /* ESC */
-    ESCAPE_PARAMETERS, /* ESC [ */
-    ESCAPE_STRING,     /* ESC ] and relatives: skipped up to their end */
-    ESCAPE_STRING_END, /* the same, after another ESC */
-    ESCAPE_CHARSET,    /* ESC ( and relatives: one more byte */
+    ESCAPE_STARTED,         /* ESC */
+    ESCAPE_PARAMETERS,      /* ESC [ */
+    ESCAPE_STRING,          /* ESC ] and relatives: skipped up to their end */
+    ESCAPE_STRING_END,      /* the same, after another ESC */
+    ESCAPE_CHARSET,         /* ESC ( : one more byte says which characters there are */
+    ESCAPE_CHARSET_SHIFTED, /* ESC ) : the same for those that are shifted out */
+    ESCAPE_OTHER,           /* ESC # and relatives: one more byte, without consequences */
     ESCAPE_STATES
 };
 
@@ -117,8 +122,9 @@ struct terminal {
     uint32_t escape;                    /* enum terminal_escape */
     uint32_t parameter_count, parameters_private;
     uint32_t parameters[TERMINAL_PARAMETERS];
-    uint32_t modes;                       /* bits by enum terminal_mode */
-    uint32_t code_point, code_bytes_left; /* a character of several bytes (UTF-8) that is not complete */
+    uint32_t modes;                                /* bits by enum terminal_mode */
+    uint32_t code_point, code_bytes_left;          /* a character of several bytes (UTF-8) that is not complete */
+    uint32_t tab_stops[TERMINAL_COLUMNS_MAX / 32]; /* bits by column */
     terminal_cell_t cells[TERMINAL_CELLS];
 
     struct terminal_outbox outbox;
@@ -204,9 +210,16 @@ bool terminal_insert_line(struct terminal *terminal, struct terminal_effects *ef
 void terminal_repaint(const struct terminal *terminal, bool keeps_above,
                       void (*send)(const uint8_t *bytes, uint32_t length));
 
+/* Whether there is a tab stop at each eighth column and nowhere else, and whether there is one (terminal_tabs.c). */
+bool terminal_tabs_are_usual(const struct terminal *terminal);
+bool terminal_tab_is_at(const struct terminal *terminal, uint32_t column);
+
 /* A PC's screen: what code page 437 has for a character; the attribute of a cell. */
 uint8_t terminal_symbol(uint32_t character);
 uint8_t terminal_attribute(terminal_cell_t cell);
+
+/* What a letter of ASCII stands for while lines are drawn (DEC's special graphics): 0x5F to 0x7E, others themselves. */
+uint32_t terminal_drawing(uint8_t letter);
 
 /* Of a character: how many columns it takes, 0 to 2; its bytes in UTF-8, of which it returns the number. */
 uint32_t terminal_width(uint32_t character);

@@ -136,11 +136,27 @@ static void put_modes(struct painter *painter, const struct terminal *terminal)
         [MODE_BRACKETED_PASTE] = "\033[?2004h",
         [MODE_KEYPAD] = "\033=",
         [MODE_INSERT] = "\033[4h",
+        [MODE_DRAWING] = "\033(0",
+        [MODE_DRAWING_SHIFTED] = "\033)0",
+        [MODE_SHIFTED_OUT] = "\016",
     };
 
     for (uint32_t i = 0; i < TERMINAL_MODES; i++) {
         if ((terminal->modes >> i & 1u) != 0) {
             put(painter, "%s", sequences[i]);
+        }
+    }
+}
+
+/* Tab stops that are not those which any terminal has to begin with. */
+static void put_tabs(struct painter *painter, const struct terminal *terminal)
+{
+    if (!terminal_tabs_are_usual(terminal)) {
+        put(painter, "\033[3g");
+        for (uint32_t column = 0; column < terminal->columns; column++) {
+            if (terminal_tab_is_at(terminal, column)) {
+                put(painter, "\033[1;%uH\033H", column + 1);
+            }
         }
     }
 }
@@ -155,8 +171,10 @@ static void put_beginning(struct painter *painter, const struct terminal *termin
         for (uint32_t i = 0; i < terminal->parameter_count; i++) {
             put(painter, "%s%u", i > 0 ? ";" : "", terminal->parameters[i]);
         }
-    } else if (terminal->escape == ESCAPE_CHARSET) {
-        put(painter, "\033*"); /* of the kinds there are, one without consequences */
+    } else if (terminal->escape == ESCAPE_CHARSET || terminal->escape == ESCAPE_CHARSET_SHIFTED) {
+        put(painter, "%s", terminal->escape == ESCAPE_CHARSET ? "\033(" : "\033)");
+    } else if (terminal->escape == ESCAPE_OTHER) {
+        put(painter, "\033*"); /* of the kinds there are, one that does nothing */
     } else if (terminal->escape != ESCAPE_NONE) {
         put(painter, "\033_%s", terminal->escape == ESCAPE_STRING_END ? "\033" : "");
     } else if (terminal->code_bytes_left > 0) {
@@ -191,12 +209,13 @@ void terminal_repaint(const struct terminal *terminal, bool keeps_above,
     const struct terminal_cursor *saved = &terminal->saved_cursor;
     const struct terminal_cursor *cursor = &terminal->cursor;
 
-    put(&painter, "\033[r\033[0m\033[4l\033[?7h\033[%u;1H", terminal->rows);
+    put(&painter, "\033[r\033[0m\033[4l\033[?7h\033(B\033)B\017\033[%u;1H", terminal->rows);
     for (uint32_t row = 0; keeps_above && row < terminal->rows; row++) {
         put(&painter, "\n");
     }
     put(&painter, "%s\033[H\033[2J", keeps_above ? "" : "\033[?1049l\033[r\033[0m");
     put_screens(&painter, terminal);
+    put_tabs(&painter, terminal);
     if (terminal->region_top != 0 || terminal->region_bottom != terminal->rows) {
         put(&painter, "\033[%u;%ur", terminal->region_top + 1, terminal->region_bottom);
     }

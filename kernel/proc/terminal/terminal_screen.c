@@ -11,8 +11,6 @@
 #include "terminal_object.h"
 #include <string.h>
 
-#define TAB_COLUMNS 8u
-
 static terminal_cell_t *ring_line(const struct terminal *terminal, uint32_t line)
 {
     return (terminal_cell_t *)terminal->cells + line % screen_lines(terminal) * terminal->columns;
@@ -112,6 +110,7 @@ void terminal_screen_create(struct terminal *terminal, uint32_t rows, uint32_t c
     terminal->region_bottom = rows;
     terminal->alternate = 0;
     terminal->modes = 0;
+    screen_tabs_create(terminal);
     terminal->escape = ESCAPE_NONE;
     terminal->code_bytes_left = 0;
     terminal->first_line %= screen_lines(terminal);
@@ -361,7 +360,7 @@ void screen_put_control(struct terminal *terminal, struct terminal_effects *effe
         screen_move_to(terminal, cursor->row, screen_minus(cursor->column, 1));
         break;
     case '\t':
-        screen_move_to(terminal, cursor->row, (cursor->column / TAB_COLUMNS + 1) * TAB_COLUMNS);
+        screen_tab_forward(terminal, 1);
         break;
     case '\n':
     case '\v':
@@ -370,6 +369,12 @@ void screen_put_control(struct terminal *terminal, struct terminal_effects *effe
         break;
     case '\r':
         screen_move_to(terminal, cursor->row, 0);
+        break;
+    case 0x0E:
+        terminal->modes |= 1u << MODE_SHIFTED_OUT;
+        break;
+    case 0x0F:
+        terminal->modes &= ~(1u << MODE_SHIFTED_OUT);
         break;
     case 0x1B:
         terminal->escape = ESCAPE_STARTED;

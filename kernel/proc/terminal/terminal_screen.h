@@ -42,6 +42,13 @@ void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effe
 void screen_enter_alternate(struct terminal *terminal, struct terminal_effects *effects);
 void screen_leave_alternate(struct terminal *terminal, struct terminal_effects *effects);
 
+/* Tab stops: the usual ones; one at the cursor; none there, or none at all; the cursor to the next or the one before. */
+void screen_tabs_create(struct terminal *terminal);
+void screen_tab_set(struct terminal *terminal);
+void screen_tab_clear(struct terminal *terminal, bool all);
+void screen_tab_forward(struct terminal *terminal, uint32_t count);
+void screen_tab_back(struct terminal *terminal, uint32_t count);
+
 void screen_touch_all(struct terminal *terminal, struct terminal_effects *effects);
 void screen_move_to(struct terminal *terminal, uint32_t row, uint32_t column);
 void screen_line_feed(struct terminal *terminal, struct terminal_effects *effects);
