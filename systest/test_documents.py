@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pexpect
@@ -209,6 +210,15 @@ def test_figures_of_the_essay_are_those_that_were_measured():
 
     essay = rows("docs/stopping.md", (0, 3, 2, 1))
     assert len(essay) == 5 and set(essay) <= set(rows("docs/performance.md", (0, 1, 2, 3)))
+
+
+def test_picture_of_the_essay_shows_its_table(tmp_path):
+    if not shutil.which("gnuplot"):
+        pytest.skip("gnuplot is missing: ./eidolon setup installs it")
+    drawn = tmp_path / "stopping.svg"
+    subprocess.run([sys.executable, os.path.join(ROOT, "tools", "stopping_picture.py"), str(drawn)], check=True)
+    produced = re.compile(r"Produced by GNUPLOT.*")
+    assert produced.sub("", drawn.read_text()) == produced.sub("", text_of("docs/pictures/stopping.svg"))
 
 
 @pytest.fixture(name="folder")

@@ -266,10 +266,10 @@ static void move_by_sequence(struct terminal *terminal, uint8_t final)
         screen_move_to(terminal, count - 1, column);
         break;
     case 'I':
-        screen_tab_forward(terminal, count);
+        screen_move_to(terminal, row, screen_tab_after(terminal, count));
         break;
     case 'Z':
-        screen_tab_back(terminal, count);
+        screen_move_to(terminal, row, screen_tab_before(terminal, count));
         break;
     default:
         screen_move_to(terminal, count - 1, parameter(terminal, 1, 1) - 1);

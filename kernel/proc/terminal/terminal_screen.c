@@ -360,7 +360,7 @@ void screen_put_control(struct terminal *terminal, struct terminal_effects *effe
         screen_move_to(terminal, cursor->row, screen_minus(cursor->column, 1));
         break;
     case '\t':
-        screen_tab_forward(terminal, 1);
+        screen_move_to(terminal, cursor->row, screen_tab_after(terminal, 1));
         break;
     case '\n':
     case '\v':

@@ -42,12 +42,12 @@ void screen_scroll_down(struct terminal *terminal, struct terminal_effects *effe
 void screen_enter_alternate(struct terminal *terminal, struct terminal_effects *effects);
 void screen_leave_alternate(struct terminal *terminal, struct terminal_effects *effects);
 
-/* Tab stops: the usual ones; one at the cursor; none there, or none at all; the cursor to the next or the one before. */
+/* Tab stops: the usual ones; one at the cursor; none there, or none at all; the column of the next, or of the one before. */
 void screen_tabs_create(struct terminal *terminal);
 void screen_tab_set(struct terminal *terminal);
 void screen_tab_clear(struct terminal *terminal, bool all);
-void screen_tab_forward(struct terminal *terminal, uint32_t count);
-void screen_tab_back(struct terminal *terminal, uint32_t count);
+uint32_t screen_tab_after(const struct terminal *terminal, uint32_t count);
+uint32_t screen_tab_before(const struct terminal *terminal, uint32_t count);
 
 void screen_touch_all(struct terminal *terminal, struct terminal_effects *effects);
 void screen_move_to(struct terminal *terminal, uint32_t row, uint32_t column);

@@ -35,7 +35,7 @@ void screen_tab_clear(struct terminal *terminal, bool all)
     }
 }
 
-void screen_tab_forward(struct terminal *terminal, uint32_t count)
+uint32_t screen_tab_after(const struct terminal *terminal, uint32_t count)
 {
     uint32_t column = terminal->cursor.column;
 
@@ -44,10 +44,10 @@ void screen_tab_forward(struct terminal *terminal, uint32_t count)
             column++;
         } while (column + 1 < terminal->columns && !is_stop(terminal, column));
     }
-    screen_move_to(terminal, terminal->cursor.row, column);
+    return column;
 }
 
-void screen_tab_back(struct terminal *terminal, uint32_t count)
+uint32_t screen_tab_before(const struct terminal *terminal, uint32_t count)
 {
     uint32_t column = terminal->cursor.column;
 
@@ -56,7 +56,7 @@ void screen_tab_back(struct terminal *terminal, uint32_t count)
             column--;
         } while (column > 0 && !is_stop(terminal, column));
     }
-    screen_move_to(terminal, terminal->cursor.row, column);
+    return column;
 }
 
 bool terminal_tabs_are_usual(const struct terminal *terminal)
