@@ -8,7 +8,7 @@ eidolon_host_test(space_crash_test
     SOURCES space_crash_test.c
     LIBRARIES ${space_libraries}
     TIMEOUT 10800) # a soak takes long
-foreach(test borrow fault failure health promise)
+foreach(test borrow fault failure health promise view)
     eidolon_host_test(space_${test}_test
         SOURCES space_${test}_test.c
         LIBRARIES ${space_libraries})

@@ -222,7 +222,7 @@ void space_restrict(uint32_t first, uint32_t count, enum space_access access)
     }
     set_access(first, count, access);
     if (access != SPACE_WRITE) {
-        vm_restrict(world->model.gpn[first], count, access == SPACE_READ, false);
+        vm_restrict(gpn_place(world->model.gpn[first]), count, access == SPACE_READ, false);
     }
     world->counters.restrictions++;
 }

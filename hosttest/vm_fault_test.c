@@ -580,7 +580,7 @@ static void discard_and_restrict_outside_of_one_window_are_refused_before_anythi
         assert_true(fake_panics(assert_int_equal(vm_discard(wrong[i].first, wrong[i].count), OK)));
         assert_true(fake_panics(assert_int_equal(vm_discard_in_use(wrong[i].first, wrong[i].count), OK)));
         assert_int_equal(model.discarded_count, 0);
-        assert_true(fake_panics(vm_restrict(wrong[i].first, wrong[i].count, false, false)));
+        assert_true(fake_panics(vm_restrict(gpn_place(wrong[i].first), wrong[i].count, false, false)));
     }
     assert_int_equal(vm_map_count(vm_object_space()), pages);
     assert_true(pmap_query(gpn_place(page_at(GROUP)), NULL));
@@ -624,10 +624,10 @@ static void restrict_takes_rights_away_and_keeps_what_was_written(void **unused)
     (void)unused;
     access_page(GROUP, PMAP_WRITE);
     access_page(GROUP + 1, PMAP_READ);
-    vm_restrict(page_at(GROUP - 1), 4, true, false);
+    vm_restrict(gpn_place(page_at(GROUP - 1)), 4, true, false);
     assert_false(mmu_store((struct vaddr){GROUP << PAGE_SHIFT}, 1));
     assert_true(loads_its_number(GROUP) && loads_its_number(GROUP + 1));
-    vm_restrict(page_at(GROUP), PMAP_CHUNK_PAGES, false, false);
+    vm_restrict(gpn_place(page_at(GROUP)), PMAP_CHUNK_PAGES, false, false);
     assert_false(loads_its_number(GROUP) || loads_its_number(GROUP + 1));
     assert_int_equal(find(GROUP)->state, VM_PAGE_DIRTY);
     assert_int_equal(find(GROUP + 1)->state, VM_PAGE_CLEAN);

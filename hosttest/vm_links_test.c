@@ -77,7 +77,8 @@ static enum error enter(uint32_t window, uint32_t place, uint32_t page)
     if (is_own(window, place)) {
         return page == place ? pmap_enter(place_at(window, place), pages[page]->frame, PMAP_WRITE) : ERROR_DENIED;
     }
-    return vm_link_enter(&map, place_at(window, place), pages[page], PMAP_READ);
+    return window == 1 ? vm_link_enter_view(&map, place_at(window, place), pages[page], PMAP_READ)
+                       : vm_link_enter(&map, place_at(window, place), pages[page]);
 }
 
 /* How many links a page has, each of them where the model has the page. */
@@ -147,11 +148,11 @@ static void unmapping_says_whether_the_page_was_written(void **unused)
 {
     (void)unused;
     assert_false(vm_unmap(&map, place_at(1, 0)));
-    assert_int_equal(vm_link_enter(&map, place_at(1, 0), pages[0], PMAP_WRITE), OK);
-    assert_int_equal(vm_link_enter(&map, place_at(2, 0), pages[0], PMAP_WRITE), OK);
+    assert_int_equal(vm_link_enter_view(&map, place_at(1, 0), pages[0], PMAP_WRITE), OK);
+    assert_int_equal(vm_link_enter_view(&map, place_at(2, 0), pages[0], PMAP_WRITE), OK);
     pmap_mark_dirty(place_at(1, 0));
     assert_true(vm_unmap_links(&map, pages[0]));
-    assert_int_equal(vm_link_enter(&map, place_at(1, 0), pages[0], PMAP_WRITE), OK);
+    assert_int_equal(vm_link_enter_view(&map, place_at(1, 0), pages[0], PMAP_WRITE), OK);
     assert_false(vm_unmap_links(&map, pages[0]));
     assert_int_equal(enter(0, 0, 0), OK);
     pmap_mark_dirty(place_at(0, 0));
@@ -169,7 +170,7 @@ static void link_beyond_the_limit_is_taken_from_an_entry_that_nobody_has_wired(v
     assert_true(limit < PMAP_CHUNK_PAGES / 2);
     assert_int_equal(vm_page_wire(wired), OK);
     for (uint32_t i = 0; i < 2 * limit; i++) {
-        assert_int_equal(vm_link_enter(&map, (struct place){first.number + i}, pages[i % PAGES], PMAP_READ), OK);
+        assert_int_equal(vm_link_enter(&map, (struct place){first.number + i}, pages[i % PAGES]), OK);
         assert_int_equal(map.links.objects_used, i < limit ? i + 1 : limit);
         assert_true(pmap_query((struct place){first.number + i}, NULL));
         assert_true(i < 7 || pmap_query((struct place){first.number + 7}, NULL));
@@ -187,9 +188,9 @@ static void link_that_finds_all_others_wired_is_refused(void **unused)
 
     for (uint32_t i = 0; i < limit; i++) {
         assert_int_equal(vm_page_wire(map_create(&map, first.number + i)), OK);
-        assert_int_equal(vm_link_enter(&map, (struct place){first.number + i}, pages[0], PMAP_READ), OK);
+        assert_int_equal(vm_link_enter(&map, (struct place){first.number + i}, pages[0]), OK);
     }
-    assert_int_equal(vm_link_enter(&map, (struct place){first.number + limit}, pages[0], PMAP_READ), ERROR_NO_MEMORY);
+    assert_int_equal(vm_link_enter(&map, (struct place){first.number + limit}, pages[0]), ERROR_NO_MEMORY);
     assert_false(pmap_query((struct place){first.number + limit}, NULL));
     map_check(&map);
     for (uint32_t i = 0; i < limit; i++) {
@@ -208,7 +209,7 @@ static void link_without_memory_leaves_everything_as_it_was(void **unused)
     do {
         uint32_t used = fake_frames_used();
         fake_fail_allocations(failures, 1);
-        error = vm_link_enter(&map, place_at(1, 0), pages[0], PMAP_READ);
+        error = vm_link_enter(&map, place_at(1, 0), pages[0]);
         fake_fail_allocations(0, 0);
         if (error != OK) {
             assert_int_equal(error, ERROR_NO_MEMORY);
@@ -285,7 +286,7 @@ static void check_names_each_wrong_link(void **unused)
 
         (void)start(NULL);
         for (uint32_t place = 0; place < 3; place++) {
-            assert_int_equal(vm_link_enter(&map, place_at(1, place), pages[0], PMAP_READ), OK);
+            assert_int_equal(vm_link_enter(&map, place_at(1, place), pages[0]), OK);
         }
         map_check(&map);
         breakages[i]();

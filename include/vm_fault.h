@@ -22,6 +22,8 @@ struct vm_allowance {
     bool may_write;        /* so that a read fault may map it so */
     uint32_t pages_before; /* of the same region, below this one */
     uint32_t pages_after;  /* and above it */
+    bool is_shared; /* what is seen there is `shown`; else it is the space's own page, or what that is a copy of */
+    struct gpn shown;
 };
 
 /* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
@@ -112,7 +114,7 @@ MUST_CHECK enum error vm_fault(struct place place, enum pmap_access access);
  */
 bool vm_mappings_are_right(const struct vm_page *page);
 
-/* As vm_fault, and the page stays resident until vm_unwire(). Wires nest. */
+/* As vm_fault, at a place of private memory, and the page stays resident until vm_unwire(). Wires nest. */
 MUST_CHECK enum error vm_wire(struct place place, enum pmap_access access);
 void vm_unwire(struct place place);
 
@@ -181,10 +183,10 @@ MUST_CHECK enum error vm_take_from_source(struct space_id space);
 uint64_t vm_borrowed_copies(void);
 
 /*
- * The regions of pages [first, first + count) now allow less: take away what mappings there are allow beyond that.
+ * The regions of places [first, first + count) now allow less: take away what mappings there are allow beyond that.
  * - they lie in the window of one space, as for vm_discard().
  * - readable, writable: what is still allowed. More than before needs no call: the next fault gives it.
  */
-void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable);
+void vm_restrict(struct place first, uint32_t count, bool readable, bool writable);
 
 #endif

@@ -140,7 +140,7 @@ struct vm_list {
 
 /* What a frame is used for. */
 struct vm_frame_use {
-    struct vm_page *page; /* [p] whose `frame` it is; NULL: no page's, or the copy that a snapshot writes */
+    struct vm_page *page;  /* [p] whose `frame` it is; NULL: no page's, or the copy that a snapshot writes */
     struct vm_link *links; /* [t] entries that lead to it, but for the one at the page's own place: VIEW-1 */
 };
 
@@ -168,7 +168,8 @@ struct vm_map {
     struct pool links;           /* the entries that are not at their page's own place */
     struct vm_link **link_heads; /* of chains by place; a power of two of them */
     uint32_t link_head_mask;
-    uint32_t link_hand; /* where the next link is taken from when there can be no more */
+    bool views_collected; /* what was dirty at the stop through any view is listed: VIEW-5 */
+    uint32_t link_hand;   /* where the next link is taken from when there can be no more */
     bool (*gpn_valid)(struct gpn page);
     uint32_t open_half; /* which of the halves is open: 0 or 1 */
     struct vm_list lists[VM_LISTS];

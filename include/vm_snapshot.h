@@ -18,8 +18,19 @@ void vm_stop_clear(void);
  */
 MUST_CHECK enum error vm_stop(void);
 
-/* Hand the dirty pages of a chunk that is closed since the stop to the snapshot, and open it. Does not sleep. */
+/*
+ * Hand the dirty pages of a chunk that is closed since the stop to the snapshot, and open it; until vm_end_collecting()
+ * its views stay read-only. One that was opened so before gets them back after that. Does not sleep.
+ */
 void vm_open_chunk(struct place place);
+
+/*
+ * The first pass over the chunks of windows that have views (pmap_has_views()): what was dirty at the stop through a view
+ * of a chunk that is still closed is handed to the snapshot. It stays closed. Neither sleeps.
+ * - vm_end_collecting: all have been looked at.
+ */
+void vm_collect_chunk(struct place chunk);
+void vm_end_collecting(void);
 
 /*
  * Pages have left the snapshot's list, written or given back: whoever waits for one of them looks again. Copies may
@@ -38,9 +49,10 @@ uint64_t vm_copies(void);
 MUST_CHECK enum error vm_page_out(uint32_t *freed);
 
 /*
- * A clean page has been written and may be written to again, if its region allows that. The caller has its mutex.
+ * A page has been written and is clean: its D bits count no more, and it may be written to again wherever its region
+ * allows that. The caller has its mutex.
  */
 struct vm_page;
-void vm_allow_write(const struct vm_page *page);
+void vm_views_clean(const struct vm_page *page);
 
 #endif

@@ -54,6 +54,8 @@ void mmu_forget(enum mmu_reason reason);
 #define MMU_DIRTY    0x040u
 #define MMU_SEEN     0x200u /* of pmap.c: a sample has found A set and cleared it */
 #define MMU_TAKEN    0x400u /* of pmap.c: pmap_clear_accessed() has, and no sample has counted it yet */
+#define MMU_VIEW     0x800u /* of pmap.c: entered by pmap_enter_view() */
+#define MMU_NARROW   0x200u /* of pmap.c, in a directory: opened narrowly since the stop */
 
 /* The word of a place: of the directory (a table's frame) or of the table, or NULL. */
 uint32_t *mmu_directory_entry(struct place place);

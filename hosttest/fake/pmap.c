@@ -79,6 +79,7 @@ enum error pmap_create(struct space_id space)
     }
     memset(words(directory->frame), 0, PAGE_SIZE);
     directory->exists = true;
+    directory->views = 0;
     directory->stops_seen = fake_pmap.stops;
     return OK;
 }
@@ -168,6 +169,30 @@ enum error pmap_enter(struct place place, struct frame frame, enum pmap_access a
     return OK;
 }
 
+enum error pmap_enter_view(struct place place, struct frame frame, enum pmap_access access)
+{
+    ASSERT(place_space(place).number != SPACE_SHARED.number && place_space(place).number != SPACE_SYSTEM.number);
+    enum error error = pmap_enter(place, frame, access);
+
+    if (error == OK) {
+        *mmu_table_entry(place) |= MMU_VIEW;
+        directory_of(place)->views++;
+    }
+    return error;
+}
+
+bool pmap_is_view(struct place place)
+{
+    const uint32_t *entry = mapped_entry(place);
+
+    return entry != NULL && (*entry & MMU_VIEW) != 0;
+}
+
+bool pmap_has_views(struct space_id space)
+{
+    return fake_pmap.directories[space.number].views > 0;
+}
+
 bool pmap_remove(struct place place)
 {
     uint32_t *entry = mapped_entry(place);
@@ -176,6 +201,7 @@ bool pmap_remove(struct place place)
         return false;
     }
     bool dirty = (*entry & MMU_DIRTY) != 0;
+    directory_of(place)->views -= (*entry & MMU_VIEW) != 0;
     *entry = 0;
     mmu_invalidate(place, MMU_REMOVE);
     return dirty;
@@ -295,6 +321,35 @@ uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *co
     return PMAP_CHUNK_PAGES;
 }
 
+bool pmap_is_noted(struct place place)
+{
+    const uint32_t *entry = mmu_directory_entry(place);
+
+    return entry != NULL && (*entry & MMU_PRESENT) != 0 && (*entry & MMU_ACCESSED) != 0;
+}
+
+/* Visit the views of a chunk that have `wanted` of the bits in `mask`. */
+static void visit_views(struct place first, uint32_t mask, uint32_t wanted, pmap_visit_dirty *visit, void *context)
+{
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
+        const uint32_t *entry = mapped_entry(place);
+        if (entry != NULL && (*entry & (MMU_VIEW | mask)) == (MMU_VIEW | wanted)) {
+            visit(place, (struct frame){*entry >> PAGE_SHIFT}, context);
+        }
+    }
+}
+
+uint32_t pmap_visit_views(struct place first, pmap_visit_dirty *visit, void *context)
+{
+    if (!pmap_is_noted(first) || !pmap_has_views(place_space(first))) {
+        return 0;
+    }
+    visit_views(first, MMU_DIRTY, MMU_DIRTY, visit, context);
+    return PMAP_CHUNK_PAGES;
+}
+
 bool pmap_next_chunk(struct place from, struct place *first)
 {
     uint32_t space = place_space(from).number;
@@ -341,5 +396,33 @@ void pmap_open(struct place place)
     if (pmap_is_closed(place)) {
         catch_up(directory_of(place));
         *entry |= MMU_WRITABLE;
+    }
+}
+
+static void forbid_view(struct place place, struct frame frame, void *context)
+{
+    (void)frame;
+    (void)context;
+    *mmu_table_entry(place) &= ~MMU_WRITABLE;
+}
+
+void pmap_open_narrowly(struct place place)
+{
+    uint32_t *entry = mmu_directory_entry(place);
+
+    if (pmap_is_closed(place)) {
+        visit_views(place, 0, 0, forbid_view, NULL);
+        catch_up(directory_of(place));
+        *entry |= MMU_WRITABLE | MMU_NARROW;
+    }
+}
+
+void pmap_widen(struct place first, pmap_visit_dirty *visit, void *context)
+{
+    uint32_t *entry = mmu_directory_entry(first);
+
+    if (entry != NULL && (*entry & MMU_NARROW) != 0) {
+        *entry &= ~MMU_NARROW;
+        visit_views(first, MMU_WRITABLE, 0, visit, context);
     }
 }

@@ -12,6 +12,7 @@ struct fake_directory {
     struct frame frame; /* 1,024 words; only the entries of the space's own window are used */
     bool exists;
     uint32_t stops_seen; /* pmap_stop() calls that its entries show */
+    uint32_t views;      /* mappings that pmap_enter_view() made */
 };
 
 struct fake_pmap {

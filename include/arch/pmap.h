@@ -45,6 +45,15 @@ void pmap_activate(struct space_id space);
  */
 MUST_CHECK enum error pmap_enter(struct place place, struct frame frame, enum pmap_access access);
 
+/*
+ * The same for a page that may be written through other mappings as well: a *view*. Only private windows have any.
+ */
+MUST_CHECK enum error pmap_enter_view(struct place place, struct frame frame, enum pmap_access access);
+
+/* Whether what is mapped at a place was entered so; and whether anything in a space is. */
+bool pmap_is_view(struct place place);
+bool pmap_has_views(struct space_id space);
+
 /* Unmap what is mapped at a place, if anything. Returns whether D was set. */
 bool pmap_remove(struct place place);
 
@@ -80,7 +89,10 @@ struct pmap_sample {
  */
 void pmap_sample_chunk(struct place first, struct pmap_sample *out);
 
-/* Called for each mapping whose D bit is set, with the frame it leads to. It may call pmap_protect() and pmap_clear_dirty() on that one. */
+/*
+ * Called for each mapping whose D bit is set, with the frame it leads to. It may call pmap_protect() and
+ * pmap_clear_dirty() on that one, and pmap_protect() on any.
+ */
 typedef void pmap_visit_dirty(struct place place, struct frame frame, void *context);
 
 /*
@@ -89,6 +101,15 @@ typedef void pmap_visit_dirty(struct place place, struct frame frame, void *cont
  * - first: any place of the chunk. Returns the number of entries scanned (0: the chunk was skipped).
  */
 uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *context);
+
+/* Whether it would look into the chunk. */
+bool pmap_is_noted(struct place place);
+
+/*
+ * Visit the views of one chunk whose D bit is set, if it is noted, which it stays.
+ * - first: any place of the chunk. Returns the number of entries scanned.
+ */
+uint32_t pmap_visit_views(struct place first, pmap_visit_dirty *visit, void *context);
 
 /*
  * The first place of the first chunk at or above `from` in its space that has a page table.
@@ -108,5 +129,14 @@ void pmap_stop(void);
  */
 bool pmap_is_closed(struct place place);
 void pmap_open(struct place place);
+
+/* Open a chunk, but for its views: they are read-only from now on. */
+void pmap_open_narrowly(struct place place);
+
+/*
+ * If a chunk was opened narrowly: visit each of its views that is read-only, and count it as opened like others.
+ * - first: any place of the chunk. The visitor may call pmap_protect() and pmap_mark_dirty() on what it is shown.
+ */
+void pmap_widen(struct place first, pmap_visit_dirty *visit, void *context);
 
 #endif

@@ -90,8 +90,30 @@ static void gather_space(uint32_t space)
     }
 }
 
+/* The first pass, for windows that have views. */
+static void collect_space(uint32_t space)
+{
+    struct place chunk = {space << 20};
+
+    while (pmap_has_views((struct space_id){space}) && pmap_next_chunk(chunk, &chunk) &&
+           place_space(chunk).number == space) {
+        vm_collect_chunk(chunk);
+        if (thread_should_yield()) {
+            thread_yield();
+        }
+        chunk.number += PMAP_CHUNK_PAGES;
+        if (place_space(chunk).number != space) {
+            return;
+        }
+    }
+}
+
 static void gather(void)
 {
+    for (uint32_t space = SPACE_SHARED.number + 1; space < pmap_space_end().number; space++) {
+        collect_space(space);
+    }
+    vm_end_collecting();
     gather_space(SPACE_SHARED.number);
     gather_space(SPACE_SYSTEM.number);
     for (uint32_t space = SPACE_SHARED.number + 1; space < pmap_space_end().number; space++) {

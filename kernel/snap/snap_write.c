@@ -99,9 +99,8 @@ static void finish_page(struct vm_map *map, struct vm_page *page)
     struct frame copy = vm_snapshot_end_write(map, page);
     if (!frame_is_none(copy)) {
         frame_free(copy);
-    } else if (pmap_query(gpn_place(page->gpn), NULL)) {
-        (void)pmap_clear_dirty(gpn_place(page->gpn));
-        vm_allow_write(page);
+    } else {
+        vm_views_clean(page);
     }
     vm_page_unlock(page);
     drop_record(map, page);

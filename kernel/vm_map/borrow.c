@@ -11,6 +11,7 @@
 #include "borrow.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
+#include "fault_map.h"
 #include "internal.h"
 #include "links.h"
 #include "object_space.h"
@@ -139,7 +140,7 @@ static enum error share(const struct vm_page *page, struct vm_page *lender)
 {
     struct place place = gpn_place(page->gpn);
 
-    return pmap_query(place, NULL) ? OK : vm_link_enter(&vm_objects.map, place, lender, PMAP_READ);
+    return pmap_query(place, NULL) ? OK : vm_link_enter(&vm_objects.map, place, lender);
 }
 
 /* Zeroes, because no source has the page. If it is to be written, its frame is there already. */
@@ -181,7 +182,7 @@ static enum error find_and_take(struct vm_page *page, enum pmap_access access, s
     for (;;) {
         error = find_lender(page->gpn, allowance, &lender, &last, kind);
         if (error == OK) {
-            error = vm_objects.policy->check(gpn_place(page->gpn), access, allowance);
+            error = vm_fault_look(page, gpn_place(page->gpn), access, allowance);
         }
         bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !vm_borrow_is_due(last));
         if (error == OK && holds) {

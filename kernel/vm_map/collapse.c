@@ -64,7 +64,7 @@ static enum error write_over(struct vm_page *target, const struct vm_page *conte
         vm_page_mark_dirty(&vm_objects.map, target);
         return OK;
     }
-    enum error error = vm_fault_map(target, PMAP_WRITE, true, &kind);
+    enum error error = vm_fault_map(target, gpn_place(target->gpn), PMAP_WRITE, true, &kind);
     if (error == OK) {
         memcpy(frame_address(target->frame), bytes, PAGE_SIZE);
         vm_page_mark_dirty(&vm_objects.map, target);

@@ -8,6 +8,7 @@
 #include "frame_use.h"
 #include "internal.h"
 #include "links.h"
+#include "views.h"
 #include "object_space.h"
 #include "thread.h"
 #include "vm_lineage.h"
@@ -35,12 +36,19 @@ static void visit_mapped(struct place first, uint32_t count, void (*visit)(struc
     }
 }
 
-static void unmap_borrowed(struct place place)
+/* Whether or not the chunk is closed: what was written before the stop is the snapshot's. */
+static void forbid_access(struct place place)
+{
+    vm_view_unmap(&vm_objects.map, place);
+}
+
+/* What is seen at a place though it is another page. */
+static void unmap_linked(struct place place)
 {
     const struct vm_page *page = vm_frame_page(&vm_objects.map, pmap_frame(place));
 
     if (page->gpn.number != place_gpn(place).number) {
-        (void)vm_unmap(&vm_objects.map, place);
+        forbid_access(place);
     }
 }
 
@@ -53,6 +61,7 @@ void vm_discard_page(struct vm_page *page)
     struct gpn gpn = page->gpn;
 
     vm_open_chunk(gpn_place(gpn));
+    vm_collect(&vm_objects.map, page);
     (void)vm_unmap(&vm_objects.map, gpn_place(gpn));
     (void)vm_unmap_links(&vm_objects.map, page);
     struct frame frame = vm_page_detach(&vm_objects.map, page);
@@ -71,11 +80,11 @@ static void discard_page(struct vm_page *page)
     vm_discard_page(page);
 }
 
-/* Frames that the range has borrowed; no record tells of them. */
-static void give_back_borrowed(struct gpn first, uint32_t count)
+/* Frames that the range has borrowed, and views; no record tells of them. */
+static void give_back_linked(struct place first, uint32_t count)
 {
-    if (vm_lineage_source(gpn_space(first)).number != 0) {
-        visit_mapped(gpn_place(first), count, unmap_borrowed);
+    if (vm_lineage_source(place_space(first)).number != 0 || pmap_has_views(place_space(first))) {
+        visit_mapped(first, count, unmap_linked);
     }
 }
 
@@ -83,7 +92,7 @@ enum error vm_discard(struct gpn first, uint32_t count)
 {
     thread_may_sleep();
     ASSERT(vm_map_range_in_window(first, count));
-    give_back_borrowed(first, count);
+    give_back_linked(gpn_place(first), count);
     if (count > vm_map_count(&vm_objects.map)) {
         struct vm_map_cursor cursor = {0};
         while (!cursor.done) {
@@ -112,39 +121,18 @@ enum error vm_discard_in_use(struct gpn first, uint32_t count)
     return error == OK ? vm_discard(first, count) : error;
 }
 
-/*
- * Unmap a page that may be dirty: what the mapping knew of that goes into the record, which a page that is DIRTY or on
- * its way to the disk has already. A borrowed page is never dirty.
- */
-static void unmap_keeping_dirtiness(struct place place)
-{
-    struct vm_page *page = vm_frame_page(&vm_objects.map, pmap_frame(place));
-
-    if (vm_unmap(&vm_objects.map, place)) {
-        if (page->state == VM_PAGE_CLEAN) {
-            vm_page_mark_dirty(&vm_objects.map, page);
-        }
-    }
-}
-
-static void forbid_access(struct place place)
-{
-    vm_open_chunk(place);
-    unmap_keeping_dirtiness(place);
-}
-
 /* Whether or not the chunk is closed: what was written before the stop is found by its D bit, which stays. */
 static void forbid_writing(struct place place)
 {
     pmap_protect(place, PMAP_READ);
 }
 
-void vm_restrict(struct gpn first, uint32_t count, bool readable, bool writable)
+void vm_restrict(struct place first, uint32_t count, bool readable, bool writable)
 {
-    ASSERT(vm_map_range_in_window(first, count));
+    ASSERT(vm_map_range_in_window(place_gpn(first), count));
     if (!readable) {
-        visit_mapped(gpn_place(first), count, forbid_access);
+        visit_mapped(first, count, forbid_access);
     } else if (!writable) {
-        visit_mapped(gpn_place(first), count, forbid_writing);
+        visit_mapped(first, count, forbid_writing);
     }
 }

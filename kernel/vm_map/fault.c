@@ -77,51 +77,52 @@ enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fau
  * Make a page resident, or borrow it. Each step may sleep, so what the region allows is looked at again after it. A
  * page that is borrowed already is known to have nothing of its own.
  */
-static enum error fetch(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
-                        enum eidolon_count *kind)
+static enum error fetch(struct vm_page *page, struct place place, enum pmap_access access,
+                        struct vm_allowance *allowance, enum eidolon_count *kind)
 {
     thread_may_sleep();
-    struct vm_cluster_extent extent = {.is_absent = vm_borrow_is_mapped(page)};
+    bool is_borrowed = !allowance->is_shared && vm_borrow_is_mapped(page);
+    struct vm_cluster_extent extent = {.is_absent = is_borrowed};
     enum error error = extent.is_absent ? OK : vm_page_in_measure(vm_objects.pager, page, allowance, &extent);
 
     if (error == OK) {
         *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
-        error = vm_objects.policy->check(gpn_place(page->gpn), access, allowance);
+        error = vm_fault_look(page, place, access, allowance);
     }
-    if (error == OK && extent.is_absent && vm_borrow_is_due(page->gpn)) {
+    if (error == OK && extent.is_absent && !allowance->is_shared && vm_borrow_is_due(page->gpn)) {
         return vm_borrow(page, access, allowance, kind);
     }
     if (error == OK) {
         error = vm_page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
     }
     if (error == OK) {
-        error = vm_objects.policy->check(gpn_place(page->gpn), access, allowance);
+        error = vm_fault_look(page, place, access, allowance);
     }
     return error;
 }
 
-static void account_for(struct gpn gpn, enum eidolon_count kind)
+static void account_for(struct place place, enum eidolon_count kind)
 {
     if (kind != NO_FAULT) {
-        vm_account_count(gpn, kind);
+        vm_account_count(place_gpn(place), kind);
     }
     if (kind == EIDOLON_FAULT_ZERO || kind == EIDOLON_FAULT_COPY) {
-        vm_growth_count(gpn_space(gpn));
+        vm_growth_count(place_space(place));
     }
 }
 
 /* A page whose mutex the caller has, and which may be accessed so. */
-static enum error make_present(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
-                               enum eidolon_count *kind)
+static enum error make_present(struct vm_page *page, struct place place, enum pmap_access access,
+                               struct vm_allowance *allowance, enum eidolon_count *kind)
 {
     enum eidolon_count fetched = NO_FAULT, mapped = NO_FAULT;
     enum error error = OK;
 
-    if (!vm_page_is_resident(page) && (access == PMAP_WRITE || !vm_borrow_is_mapped(page))) {
-        error = fetch(page, access, allowance, &fetched);
+    if (!vm_page_is_resident(page) && (access == PMAP_WRITE || allowance->is_shared || !vm_borrow_is_mapped(page))) {
+        error = fetch(page, place, access, allowance, &fetched);
     }
     if (error == OK && vm_page_is_resident(page)) {
-        error = vm_fault_map(page, access, allowance->may_write, &mapped);
+        error = vm_fault_map(page, place, access, allowance->may_write, &mapped);
     }
     *kind = fetched != NO_FAULT ? fetched : mapped;
     return error;
@@ -131,51 +132,55 @@ static enum error make_present(struct vm_page *page, enum pmap_access access, st
  * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting
  * go of it to start over would hand it to the next one who waits, round and round.
  */
-static enum error try_fault(struct gpn gpn, enum pmap_access access, bool wire)
+static enum error try_fault(struct place place, enum pmap_access access, bool wire, struct gpn *shown)
 {
     struct vm_allowance allowance;
     struct vm_page *page;
     bool slept;
     enum eidolon_count kind = NO_FAULT;
-    enum error error = vm_objects.policy->check(gpn_place(gpn), access, &allowance);
+    enum error error = vm_objects.policy->check(place, access, &allowance);
 
     if (error == OK) {
-        error = vm_map_lock_page(&vm_objects.map, gpn, &page, &slept);
+        ASSERT(!wire || !allowance.is_shared);
+        *shown = vm_shown(place, &allowance);
+        error = vm_map_lock_page(&vm_objects.map, *shown, &page, &slept);
     }
     if (error != OK) {
         return error;
     }
     if (slept) {
-        error = vm_objects.policy->check(gpn_place(gpn), access, &allowance);
+        error = vm_fault_look(page, place, access, &allowance);
     }
     if (error == OK) {
-        error = make_present(page, access, &allowance, &kind);
+        error = make_present(page, place, access, &allowance, &kind);
     }
     if (error == OK && wire) {
         error = vm_page_wire(page);
     }
     vm_page_unlock(page);
-    vm_map_forget(&vm_objects.map, gpn); /* if there is nothing, or what there is is borrowed */
+    vm_map_forget(&vm_objects.map, *shown); /* if there is nothing, or what there is is borrowed */
     if (error == OK) {
-        account_for(gpn, kind);
+        account_for(place, kind);
     }
     return error;
 }
 
-static enum error fault(struct gpn gpn, enum pmap_access access, bool wire)
+static enum error fault(struct place place, enum pmap_access access, bool wire)
 {
     thread_may_sleep();
-    enum error error = vm_growth_stands_back(gpn_space(gpn)) ? ERROR_NO_MEMORY : try_fault(gpn, access, wire);
+    struct space_id space = place_space(place);
+    struct gpn shown = place_gpn(place);
+    enum error error = vm_growth_stands_back(space) ? ERROR_NO_MEMORY : try_fault(place, access, wire, &shown);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
-        error = error == ERROR_BUSY ? vm_copy_wait(gpn) : vm_reclaim_wait(gpn_space(gpn));
+        error = error == ERROR_BUSY ? vm_copy_wait(shown) : vm_reclaim_wait(space);
         if (error != OK) {
             return error;
         }
-        error = try_fault(gpn, access, wire);
+        error = try_fault(place, access, wire, &shown);
     }
     if (error == ERROR_DENIED) {
-        vm_account_count(gpn, EIDOLON_FAULT_DENIED);
+        vm_account_count(place_gpn(place), EIDOLON_FAULT_DENIED);
     }
     return error;
 }
@@ -183,7 +188,7 @@ static enum error fault(struct gpn gpn, enum pmap_access access, bool wire)
 enum error vm_fault(struct place place, enum pmap_access access)
 {
     thread_may_sleep();
-    return fault(place_gpn(place), access, false);
+    return fault(place, access, false);
 }
 
 bool vm_fault_record(struct gpn gpn)
@@ -199,16 +204,16 @@ bool vm_fault_record(struct gpn gpn)
     }
     enum eidolon_count kind;
     atomic_begin(); /* whoever writes to a record is in the middle of something */
-    enum error error = vm_fault_map(page, PMAP_WRITE, true, &kind);
+    enum error error = vm_fault_map(page, gpn_place(gpn), PMAP_WRITE, true, &kind);
     atomic_end();
     vm_page_unlock(page);
-    account_for(gpn, kind);
+    account_for(gpn_place(gpn), kind);
     return error == OK;
 }
 
 enum error vm_wire(struct place place, enum pmap_access access)
 {
-    return fault(place_gpn(place), access, true);
+    return fault(place, access, true);
 }
 
 void vm_unwire(struct place place)

@@ -8,13 +8,21 @@
 #include "arch/pmap.h"
 #include "vm_account.h"
 
+struct vm_allowance;
 struct vm_page;
 
 /*
- * Map a resident page so that the access succeeds; the caller has its mutex. Does not sleep.
+ * Look at a place's region once more, for a page that was found there before a sleep. Does not sleep.
+ * - ERROR_DENIED; ERROR_BUSY: another page is seen there by now; the fault starts over.
+ */
+MUST_CHECK enum error vm_fault_look(const struct vm_page *page, struct place place, enum pmap_access access,
+                                    struct vm_allowance *allowance);
+
+/*
+ * Map a resident page at a place so that the access succeeds; the caller has its mutex. Does not sleep.
  * - kind: what was to be done, or NO_FAULT. ERROR_NO_MEMORY; ERROR_BUSY: see vm_copy_wait().
  */
-MUST_CHECK enum error vm_fault_map(struct vm_page *page, enum pmap_access access, bool may_write,
+MUST_CHECK enum error vm_fault_map(struct vm_page *page, struct place place, enum pmap_access access, bool may_write,
                                    enum eidolon_count *kind);
 
 #endif

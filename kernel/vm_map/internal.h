@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "vm_account.h"
+#include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_map_hash.h"
 
@@ -40,6 +41,12 @@ static inline bool vm_is_replaceable(const struct vm_page *page)
 static inline bool vm_page_is_resident(const struct vm_page *page)
 {
     return !frame_is_none(page->frame);
+}
+
+/* The page that a place shows, as a look at its region has said. */
+static inline struct gpn vm_shown(struct place place, const struct vm_allowance *allowance)
+{
+    return allowance->is_shared ? allowance->shown : place_gpn(place);
 }
 
 /*

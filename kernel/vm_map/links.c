@@ -7,9 +7,6 @@
  * that its entry leads to, and on the chain that its place hashes to; both are left in constant time, but for the chain's
  * length. There is a head for every four frames and there are at most four links a frame, so a chain is 16 links long on
  * average, at the limit. Places hash by a secret factor: nobody can choose such that collide.
- *
- * At the limit the oldest way out is taken: an entry is only a cache of what a fault finds, so the next one that a hand
- * comes to, going round the chains, loses its link to who asks.
  */
 #include "links.h"
 #include "arch/frame.h"
@@ -34,6 +31,7 @@ void vm_links_init(struct vm_map *map, void *heads, uint32_t head_count)
 {
     map->link_heads = heads;
     map->link_head_mask = head_count - 1;
+    map->views_collected = true;
     pool_init(&map->links, sizeof(struct vm_link), FRAME_RECORDS);
 }
 
@@ -69,7 +67,7 @@ static void detach(struct vm_map *map, struct vm_link *link, struct frame frame)
     }
 }
 
-static void attach(struct vm_map *map, struct vm_link *link, struct place place, struct frame frame)
+void vm_link_attach(struct vm_map *map, struct vm_link *link, struct place place, struct frame frame)
 {
     struct vm_frame_use *use = vm_frame_use(map, frame);
     struct vm_link **head = vm_link_head(map, place);
@@ -92,54 +90,6 @@ static struct vm_link *find(const struct vm_map *map, struct place place)
         ASSERT(link != NULL); /* VIEW-1 */
     }
     return link;
-}
-
-/* Take the entry of a link that nobody has wired; the link is the caller's. NULL: all are wired. */
-static struct vm_link *take_from_another(struct vm_map *map)
-{
-    for (uint32_t i = 0; i <= map->link_head_mask; i++) {
-        struct vm_link *link = map->link_heads[map->link_hand++ & map->link_head_mask];
-        while (link != NULL && vm_link_is_held(map, link)) {
-            link = link->hash_next;
-        }
-        if (link != NULL) {
-            detach(map, link, pmap_frame(link->place));
-            (void)pmap_remove(link->place); /* it is read-only: VIEW-2 */
-            return link;
-        }
-    }
-    return NULL;
-}
-
-static enum error reserve(struct vm_map *map, struct vm_link **out)
-{
-    void *link;
-
-    if (map->links.objects_used >= VM_LINKS_PER_FRAME * map->frame_end) {
-        *out = take_from_another(map);
-        return *out != NULL ? OK : ERROR_NO_MEMORY;
-    }
-    enum error error = pool_allocate(&map->links, &link);
-    *out = link;
-    return error;
-}
-
-enum error vm_link_enter(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access)
-{
-    DOES_NOT_SLEEP();
-    struct vm_link *link;
-    enum error error = reserve(map, &link);
-
-    if (error != OK) {
-        return error;
-    }
-    error = pmap_enter(place, page->frame, access);
-    if (error != OK) {
-        pool_free(&map->links, link);
-        return error;
-    }
-    attach(map, link, place, page->frame);
-    return OK;
 }
 
 bool vm_unmap(struct vm_map *map, struct place place)

@@ -31,12 +31,21 @@ void vm_links_init(struct vm_map *map, void *heads, uint32_t head_count);
 uint32_t vm_links_heads(uint32_t frames); /* how many heads there are to be, a power of two */
 
 /*
- * Map a page's frame at a place that is not its own. Whatever can fail is done first.
+ * Map a page's frame at a place that is not its own: lent, to be read only, or as a view of an object, which others may
+ * write, too. Whatever can fail is done first.
  * - does not sleep. If all links are in use, one is taken from another entry, which a fault brings back.
  * - ERROR_NO_MEMORY. ERROR_EXISTS: something is mapped there.
  */
-MUST_CHECK enum error vm_link_enter(struct vm_map *map, struct place place, struct vm_page *page,
+MUST_CHECK enum error vm_link_enter(struct vm_map *map, struct place place, struct vm_page *page);
+MUST_CHECK enum error vm_link_enter_view(struct vm_map *map, struct place place, struct vm_page *page,
+                                         enum pmap_access access);
+
+/* Map a page that a place shows: its own, which needs no link, or an object's. Errors as above. */
+MUST_CHECK enum error vm_enter_page(struct vm_map *map, struct place place, struct vm_page *page,
                                     enum pmap_access access);
+
+/* Put a link that is the caller's on the list of a frame and the chain of a place, where an entry leads to that frame. */
+void vm_link_attach(struct vm_map *map, struct vm_link *link, struct place place, struct frame frame);
 
 /* Unmap what is mapped at a place, if anything, at its own or at another. Returns whether D was set. */
 bool vm_unmap(struct vm_map *map, struct place place);

@@ -40,6 +40,7 @@ static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
 
     ASSERT(locked);
     vm_open_chunk(gpn_place(page->gpn));
+    vm_collect(map, page);
     if (vm_snapshot_has(map, page)) {
         vm_page_unlock(page);
         return false;

@@ -10,9 +10,11 @@
 #include "arch/frame.h"
 #include "arch/pmap.h"
 #include "internal.h"
+#include "links.h"
 #include "object_space.h"
 #include "thread.h"
 #include "vm_reclaim.h"
+#include "views.h"
 #include "vm_snapshot.h"
 #include <string.h>
 
@@ -42,7 +44,7 @@ static enum error take_copy_frame(struct gpn gpn, struct frame *out)
     return OK;
 }
 
-enum error vm_copy_for_snapshot(struct vm_page *page)
+enum error vm_copy_for_snapshot(struct vm_page *page, struct place place)
 {
     DOES_NOT_SLEEP();
     struct frame fresh;
@@ -52,15 +54,13 @@ enum error vm_copy_for_snapshot(struct vm_page *page)
         return error;
     }
     memcpy(frame_address(fresh), frame_address(page->frame), PAGE_SIZE);
-    if (pmap_query(gpn_place(page->gpn), NULL)) {
-        (void)pmap_remove(gpn_place(page->gpn));
-    }
+    (void)vm_views_unmap(&vm_objects.map, page); /* what any D knew is from before the stop: VIEW-3 */
     frame_set_owner(page->frame, FRAME_COPY);
     vm_snapshot_give_frame(&vm_objects.map, page, fresh);
     copies++;
-    error = pmap_enter(gpn_place(page->gpn), fresh, PMAP_WRITE);
+    error = vm_enter_page(&vm_objects.map, place, page, PMAP_WRITE);
     if (error == OK) {
-        pmap_mark_dirty(gpn_place(page->gpn));
+        pmap_mark_dirty(place);
     }
     return error;
 }

@@ -7,9 +7,11 @@
  * to the snapshot, and from then on only those are protected.
  */
 #include "arch/pmap.h"
+#include "frame_use.h"
 #include "internal.h"
 #include "object_space.h"
 #include "thread.h"
+#include "views.h"
 #include "vm_snapshot.h"
 
 static uint32_t stops;
@@ -31,9 +33,21 @@ enum error vm_stop(void)
 
     if (error == OK) {
         pmap_stop();
+        vm_objects.map.views_collected = false;
         stops++;
     }
     return error;
+}
+
+/* A view of a chunk that was opened narrowly, now that all is collected. */
+static void widen_view(struct place place, struct frame frame, void *context)
+{
+    const struct vm_page *page = vm_frame_page(&vm_objects.map, frame);
+
+    (void)context;
+    if (!vm_snapshot_must_copy(&vm_objects.map, page)) {
+        vm_view_allow_write(page, place);
+    }
 }
 
 void vm_open_chunk(struct place place)
@@ -45,8 +59,9 @@ void vm_open_chunk(struct place place)
             vm_objects.policy->opening(place);
         }
         (void)vm_gather_chunk(&vm_objects.map, place);
-        pmap_open(place);
         atomic_end();
+    } else if (vm_objects.map.views_collected) {
+        pmap_widen(place, widen_view, NULL);
     }
 }
 

@@ -20,11 +20,13 @@
 static struct entry {
     struct frame frame; /* FRAME_NONE: not mapped */
     bool writable, dirty;
+    bool view;          /* others may write the page */
     bool used, sampled; /* the A bit, once for each of the two who take it away */
 } entries[WINDOW_PAGES];
 
 static struct chunk {
     bool open, written; /* since the last stop; since it was last gathered */
+    bool narrow;        /* opened, but for its views */
 } chunks[CHUNKS];
 
 static struct place window_first(void)
@@ -109,6 +111,29 @@ enum error pmap_enter(struct place place, struct frame frame, enum pmap_access a
     return OK;
 }
 
+static uint32_t views; /* there are so many */
+
+enum error pmap_enter_view(struct place place, struct frame frame, enum pmap_access access)
+{
+    enum error error = pmap_enter(place, frame, access);
+
+    if (error == OK) {
+        mapped(place)->view = true;
+        views++;
+    }
+    return error;
+}
+
+bool pmap_is_view(struct place place)
+{
+    return find(place) != NULL && find(place)->view;
+}
+
+bool pmap_has_views(struct space_id space)
+{
+    return space.number == PROGRAM_SPACE.number && views > 0;
+}
+
 bool pmap_remove(struct place place)
 {
     struct entry *entry = find(place);
@@ -117,6 +142,7 @@ bool pmap_remove(struct place place)
         return false;
     }
     bool dirty = entry->dirty;
+    views -= entry->view;
     void *seen = mmap(window_page(entry), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     ASSERT(seen != MAP_FAILED);
     *entry = (struct entry){0};
@@ -223,6 +249,28 @@ uint32_t pmap_gather_chunk(struct place first, pmap_visit_dirty *visit, void *co
     return PMAP_CHUNK_PAGES;
 }
 
+bool pmap_is_noted(struct place place)
+{
+    uint32_t index = place.number - window_first().number;
+
+    return index < WINDOW_PAGES && chunks[index / PMAP_CHUNK_PAGES].written;
+}
+
+uint32_t pmap_visit_views(struct place first, pmap_visit_dirty *visit, void *context)
+{
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+
+    if (views == 0 || !pmap_is_noted(first)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
+        if (pmap_is_view(place) && find(place)->dirty) {
+            visit(place, find(place)->frame, context);
+        }
+    }
+    return PMAP_CHUNK_PAGES;
+}
+
 void pmap_stop(void)
 {
     for (uint32_t i = 0; i < CHUNKS; i++) {
@@ -244,5 +292,36 @@ void pmap_open(struct place place)
 
     if (index < WINDOW_PAGES) {
         chunks[index / PMAP_CHUNK_PAGES].open = true;
+    }
+}
+
+void pmap_open_narrowly(struct place first)
+{
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    uint32_t index = place.number - window_first().number;
+
+    for (uint32_t i = 0; index < WINDOW_PAGES && i < PMAP_CHUNK_PAGES; i++, place.number++) {
+        if (pmap_is_view(place)) {
+            find(place)->writable = false; /* and the host allows less since the stop */
+        }
+    }
+    if (index < WINDOW_PAGES) {
+        chunks[index / PMAP_CHUNK_PAGES].open = chunks[index / PMAP_CHUNK_PAGES].narrow = true;
+    }
+}
+
+void pmap_widen(struct place first, pmap_visit_dirty *visit, void *context)
+{
+    struct place place = {first.number & ~(PMAP_CHUNK_PAGES - 1)};
+    uint32_t index = place.number - window_first().number;
+
+    if (index >= WINDOW_PAGES || !chunks[index / PMAP_CHUNK_PAGES].narrow) {
+        return;
+    }
+    chunks[index / PMAP_CHUNK_PAGES].narrow = false;
+    for (uint32_t i = 0; i < PMAP_CHUNK_PAGES; i++, place.number++) {
+        if (pmap_is_view(place) && !find(place)->writable) {
+            visit(place, find(place)->frame, context);
+        }
     }
 }

@@ -27,6 +27,11 @@
 #define ENTRY_LARGE    0x080u
 #define ENTRY_SEEN     0x200u /* the processor ignores it: a sample has found A set and cleared it */
 #define ENTRY_TAKEN    0x400u /* nor this: pmap_clear_accessed() has, and no sample has counted it yet */
+#define ENTRY_VIEW     0x800u /* nor this: others may write the page */
+
+/* Of directory entries of pmap, which the processor ignores as well. */
+#define CHUNK_NARROW 0x200u /* opened narrowly since the stop */
+#define CHUNK_VIEWS  0x400u /* its table has, or had, views */
 
 #define TABLE_ENTRIES 1024u
 #define CHUNK_SHIFT   22u

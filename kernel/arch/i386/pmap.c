@@ -14,8 +14,9 @@
 
 #include <string.h>
 
-/* While gathering, translations are forgotten all at once at its end. */
-static bool gathering;
+/* While a chunk is gathered, the translations of its places are forgotten all at once at the end. */
+#define NO_CHUNK UINT32_MAX
+static uint32_t gathering = NO_CHUNK;
 
 /* The table entry of a place, or NULL when there is no table. */
 static uint32_t *place_entry(struct place place)
@@ -36,7 +37,7 @@ static uint32_t *mapped_entry(struct place place)
 
 static void invalidate(struct place place)
 {
-    if (!gathering && pmap_is_visible(place_space(place))) {
+    if (place.number / TABLE_ENTRIES != gathering && pmap_is_visible(place_space(place))) {
         processor_invalidate(place_address(place).value);
     }
 }
@@ -63,7 +64,7 @@ void pmap_free_table(uint32_t *chunk)
     *chunk = 0;
 }
 
-enum error pmap_enter(struct place place, struct frame frame, enum pmap_access access)
+static enum error enter(struct place place, struct frame frame, enum pmap_access access, uint32_t mark)
 {
     uint32_t *chunk = pmap_chunk_entry(place);
     ASSERT(chunk != NULL && !frame_is_none(frame));
@@ -78,8 +79,31 @@ enum error pmap_enter(struct place place, struct frame frame, enum pmap_access a
         return ERROR_EXISTS;
     }
     uint32_t user = place_space(place).number == SPACE_SYSTEM.number ? 0 : ENTRY_USER;
-    *entry = (frame.number << PAGE_SHIFT) | ENTRY_PRESENT | user | (access == PMAP_WRITE ? ENTRY_WRITABLE : 0);
+    *entry = (frame.number << PAGE_SHIFT) | ENTRY_PRESENT | user | (access == PMAP_WRITE ? ENTRY_WRITABLE : 0) | mark;
     return OK;
+}
+
+enum error pmap_enter(struct place place, struct frame frame, enum pmap_access access)
+{
+    return enter(place, frame, access, 0);
+}
+
+enum error pmap_enter_view(struct place place, struct frame frame, enum pmap_access access)
+{
+    enum error error = enter(place, frame, access, ENTRY_VIEW);
+
+    if (error == OK) {
+        *pmap_chunk_entry(place) |= CHUNK_VIEWS;
+        pmap_count_view(place_space(place), 1);
+    }
+    return error;
+}
+
+bool pmap_is_view(struct place place)
+{
+    const uint32_t *entry = place_entry(place);
+
+    return entry != NULL && (*entry & ENTRY_VIEW) != 0;
 }
 
 bool pmap_remove(struct place place)
@@ -89,6 +113,9 @@ bool pmap_remove(struct place place)
         return false;
     }
     bool dirty = (*entry & ENTRY_DIRTY) != 0;
+    if ((*entry & ENTRY_VIEW) != 0) {
+        pmap_count_view(place_space(place), -1);
+    }
     *entry = 0;
     invalidate(place);
     *pmap_chunk_entry(place) |= ENTRY_ACCESSED;
@@ -207,16 +234,16 @@ static bool visit_table(const uint32_t *table, struct place first, pmap_visit_di
 
 uint32_t pmap_gather_chunk(struct place place, pmap_visit_dirty *visit, void *context)
 {
-    ASSERT(!gathering);
+    ASSERT(gathering == NO_CHUNK);
     uint32_t *chunk = pmap_chunk_entry(place);
     if (chunk == NULL || (*chunk & ENTRY_ACCESSED) == 0) {
         return 0;
     }
     *chunk &= ~ENTRY_ACCESSED;
-    gathering = true;
+    gathering = place.number / TABLE_ENTRIES;
     struct place first = {place.number & ~(TABLE_ENTRIES - 1)};
     bool used = visit_table(entry_table(*chunk), first, visit, context);
-    gathering = false;
+    gathering = NO_CHUNK;
     if (!used) {
         pmap_free_table(chunk);
     }
@@ -224,4 +251,63 @@ uint32_t pmap_gather_chunk(struct place place, pmap_visit_dirty *visit, void *co
         processor_write_cr3(processor_read_cr3());
     }
     return TABLE_ENTRIES;
+}
+
+bool pmap_is_noted(struct place place)
+{
+    const uint32_t *chunk = pmap_chunk_entry(place);
+
+    return chunk != NULL && (*chunk & ENTRY_ACCESSED) != 0;
+}
+
+/* Visit the views of a table that have `wanted` of the bits in `mask`. */
+static void visit_views(const uint32_t *table, struct place place, uint32_t mask, uint32_t wanted,
+                        pmap_visit_dirty *visit, void *context)
+{
+    struct place first = {place.number & ~(TABLE_ENTRIES - 1)};
+
+    for (uint32_t i = 0; i < TABLE_ENTRIES; i++) {
+        if ((table[i] & (ENTRY_VIEW | mask)) == (ENTRY_VIEW | wanted)) {
+            visit((struct place){first.number + i}, (struct frame){table[i] >> PAGE_SHIFT}, context);
+        }
+    }
+}
+
+uint32_t pmap_visit_views(struct place place, pmap_visit_dirty *visit, void *context)
+{
+    const uint32_t *chunk = pmap_chunk_entry(place);
+
+    if (chunk == NULL || (*chunk & (CHUNK_VIEWS | ENTRY_ACCESSED)) != (CHUNK_VIEWS | ENTRY_ACCESSED)) {
+        return 0;
+    }
+    visit_views(entry_table(*chunk), place, ENTRY_DIRTY, ENTRY_DIRTY, visit, context);
+    return TABLE_ENTRIES;
+}
+
+void pmap_open_narrowly(struct place place)
+{
+    uint32_t *chunk = pmap_chunk_entry(place);
+
+    if (chunk == NULL || *chunk == 0) {
+        return;
+    }
+    if ((*chunk & CHUNK_VIEWS) != 0) {
+        uint32_t *table = entry_table(*chunk);
+        for (uint32_t i = 0; i < TABLE_ENTRIES; i++) {
+            /* Nothing is written through a closed chunk, so no translation that says more is in use. */
+            table[i] &= (table[i] & ENTRY_VIEW) != 0 ? ~ENTRY_WRITABLE : ~0u;
+        }
+        *chunk |= CHUNK_NARROW;
+    }
+    *chunk |= ENTRY_WRITABLE;
+}
+
+void pmap_widen(struct place place, pmap_visit_dirty *visit, void *context)
+{
+    uint32_t *chunk = pmap_chunk_entry(place);
+
+    if (chunk != NULL && (*chunk & CHUNK_NARROW) != 0) {
+        *chunk &= ~CHUNK_NARROW;
+        visit_views(entry_table(*chunk), place, ENTRY_WRITABLE, 0, visit, context);
+    }
 }

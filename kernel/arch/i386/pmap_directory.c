@@ -32,6 +32,7 @@ _Static_assert(PRIVATE_CHUNKS % 8 == 0 && SHARED_CHUNKS % 8 == 0 && SYSTEM_CHUNK
 struct space {
     uint32_t *directory; /* NULL: no such space */
     uint32_t stops_seen;
+    uint32_t views; /* mappings that pmap_enter_view() made */
 };
 
 static struct space spaces[SPACES_MAX];
@@ -120,6 +121,17 @@ enum error pmap_create(struct space_id id)
     *space = (struct space){.directory = directory, .stops_seen = stops};
     spaces_end = id.number < spaces_end ? spaces_end : id.number + 1;
     return OK;
+}
+
+void pmap_count_view(struct space_id id, int change)
+{
+    ASSERT(pmap_is_private(id));
+    spaces[id.number].views += (uint32_t)change;
+}
+
+bool pmap_has_views(struct space_id id)
+{
+    return spaces[id.number].views > 0;
 }
 
 static bool is_empty_table(const uint32_t *table)

@@ -25,6 +25,9 @@ uint32_t *pmap_chunk_entry(struct place place);
 /* Whether the processor may hold translations of the space's pages. */
 bool pmap_is_visible(struct space_id space);
 
+/* Count the views of a space that come and go. */
+void pmap_count_view(struct space_id space, int change);
+
 /* From now on a shared or system chunk is copied from directory to directory. */
 void pmap_list_window_chunk(uint32_t chunk);
 

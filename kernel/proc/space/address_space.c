@@ -204,7 +204,7 @@ enum error address_space_protect(struct address_space space, uint32_t first, uin
     commit(space);
     error = vm_region_protect(&region_table, &space_at(space)->region_root, first, count, protection);
     if (error == OK) {
-        vm_restrict(page_of(space, first), count, protection != 0, (protection & VM_WRITE) != 0);
+        vm_restrict(gpn_place(page_of(space, first)), count, protection != 0, (protection & VM_WRITE) != 0);
     }
     return error;
 }

@@ -107,7 +107,7 @@ static void restrict_to_regions(struct space_id space, uint32_t root)
 
     for (uint32_t page = 0; (region = vm_region_next(&region_table, root, page)) != NULL;
          page = vm_region_end(region)) {
-        vm_restrict(page_in(space, region->first_page), region->page_count, region->protection != 0,
+        vm_restrict(gpn_place(page_in(space, region->first_page)), region->page_count, region->protection != 0,
                     (region->protection & VM_WRITE) != 0);
     }
 }

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making entries that have links. A link is had before the entry is made: what can fail comes first.
+ *
+ * There are at most VM_LINKS_PER_FRAME links for each frame of the machine. Beyond that another entry goes: it is only a
+ * cache of what a fault finds. A hand goes round the chains, and the first entry behind it that nobody has wired gives
+ * its link to who asks.
+ */
+#include "atomic.h"
+#include "internal.h"
+#include "links.h"
+#include "views.h"
+
+/* Take an entry away whose place nobody has wired, and its link. False: all are wired. */
+static bool give_up_another(struct vm_map *map)
+{
+    for (uint32_t i = 0; i <= map->link_head_mask; i++) {
+        struct vm_link *link = map->link_heads[map->link_hand++ & map->link_head_mask];
+        while (link != NULL && vm_link_is_held(map, link)) {
+            link = link->hash_next;
+        }
+        if (link != NULL) {
+            vm_view_unmap(map, link->place);
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum error reserve(struct vm_map *map, void **out)
+{
+    if (map->links.objects_used >= VM_LINKS_PER_FRAME * map->frame_end && !give_up_another(map)) {
+        return ERROR_NO_MEMORY;
+    }
+    return pool_allocate(&map->links, out);
+}
+
+typedef enum error pmap_entering(struct place place, struct frame frame, enum pmap_access access);
+
+static enum error enter(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access,
+                        pmap_entering *enter_entry)
+{
+    void *link;
+    enum error error = reserve(map, &link);
+
+    if (error != OK) {
+        return error;
+    }
+    error = enter_entry(place, page->frame, access);
+    if (error != OK) {
+        pool_free(&map->links, link);
+        return error;
+    }
+    vm_link_attach(map, link, place, page->frame);
+    return OK;
+}
+
+enum error vm_link_enter(struct vm_map *map, struct place place, struct vm_page *page)
+{
+    DOES_NOT_SLEEP();
+    return enter(map, place, page, PMAP_READ, pmap_enter);
+}
+
+enum error vm_link_enter_view(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access)
+{
+    DOES_NOT_SLEEP();
+    return enter(map, place, page, access, pmap_enter_view);
+}
+
+enum error vm_enter_page(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access)
+{
+    DOES_NOT_SLEEP();
+    bool is_own = page->gpn.number == place_gpn(place).number;
+
+    return is_own ? pmap_enter(place, page->frame, access) : vm_link_enter_view(map, place, page, access);
+}
