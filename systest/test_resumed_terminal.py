@@ -149,6 +149,7 @@ def test_shell_has_its_half_typed_line_below_one_that_says_what_came_back(termin
 PICTURE = "".join([
     r"\033[2J\033[H\033[31mred \033[1mbold \033[4munder\033[24;22mlined\033[0m \033[7minverse\033[0m \033[97;104mbright\033[m\r\n",
     r"ünïcödé → ☃ ┌─┐│█ 漢字 and more\r\n", r"\033[44m\033[K blue to the end\033[m\r\n", r"a\tb\tc\033[5;70Hright\033[6;80HX",
+    r"\033[8;1H\033[3mitalic\033[23m",
     r"\033[10;20r\033[12;5H\033[Lin a region\033[r\033[15;1H\033[33mcolour stays"])
 
 

@@ -11,23 +11,11 @@
 #include "terminal_screen.h"
 #include <string.h>
 
-#define CODE_EXTENDED_FOREGROUND 38u
-#define CODE_EXTENDED_BACKGROUND 48u
-
-/* Parameter `index`, or `fallback` where it was left out or zero. */
-static uint32_t parameter(const struct terminal *terminal, uint32_t index, uint32_t fallback)
-{
-    if (index >= terminal->parameter_count || terminal->parameters[index] == 0) {
-        return fallback;
-    }
-    return terminal->parameters[index];
-}
-
 static void erase_display(struct terminal *terminal, struct terminal_effects *effects)
 {
     const struct terminal_cursor *cursor = &terminal->cursor;
 
-    switch (parameter(terminal, 0, 0)) {
+    switch (screen_parameter(terminal, 0, 0)) {
     case 0:
         screen_clear_cells(terminal, effects, cursor->row, cursor->column, terminal->columns);
         screen_clear_rows(terminal, effects, cursor->row + 1, terminal->rows);
@@ -46,7 +34,7 @@ static void erase_line(struct terminal *terminal, struct terminal_effects *effec
 {
     const struct terminal_cursor *cursor = &terminal->cursor;
 
-    switch (parameter(terminal, 0, 0)) {
+    switch (screen_parameter(terminal, 0, 0)) {
     case 0:
         screen_clear_cells(terminal, effects, cursor->row, cursor->column, terminal->columns);
         break;
@@ -86,107 +74,10 @@ static bool in_region(const struct terminal *terminal)
     return terminal->cursor.row >= terminal->region_top && terminal->cursor.row < terminal->region_bottom;
 }
 
-static void set_colour(struct terminal_cursor *cursor, uint32_t shift, uint32_t colour)
-{
-    cursor->shown = (cursor->shown & ~(CELL_COLOUR_MASK << shift)) | colour << shift;
-}
-
-static void set_shown(struct terminal_cursor *cursor, uint32_t bit, bool on)
-{
-    cursor->shown = on ? cursor->shown | bit : cursor->shown & ~bit;
-}
-
-/* The nearest of the 16 colours: which of the primary ones are there, and whether it is bright. */
-static uint32_t colour_of(uint32_t red, uint32_t green, uint32_t blue)
-{
-    uint32_t most = red > green ? red : green;
-
-    most = most > blue ? most : blue;
-    if (most < 64) {
-        return 0;
-    }
-    uint32_t half = most / 2;
-    uint32_t colour = (red > half ? 1u : 0u) | (green > half ? 2u : 0u) | (blue > half ? 4u : 0u);
-    return most > 208 ? colour | 8u : colour;
-}
-
-/* One of 256: 16 named ones, a cube of 6 x 6 x 6, 24 greys. */
-static uint32_t colour_of_table(uint32_t index)
-{
-    if (index < 16) {
-        return index;
-    }
-    if (index >= 232) {
-        uint32_t grey = (index < 256 ? index - 232 : 23) * 10 + 8;
-        return colour_of(grey, grey, grey);
-    }
-    index -= 16;
-    return colour_of(index / 36 * 51, index / 6 % 6 * 51, index % 6 * 51);
-}
-
-/* 38 ; 5 ; N or 38 ; 2 ; R ; G ; B. Returns how many parameters that were. */
-static uint32_t set_extended_colour(struct terminal *terminal, uint32_t index)
-{
-    uint32_t shift =
-        parameter(terminal, index, 0) == CODE_EXTENDED_FOREGROUND ? CELL_FOREGROUND_SHIFT : CELL_BACKGROUND_SHIFT;
-
-    if (parameter(terminal, index + 1, 0) == 5) {
-        set_colour(&terminal->cursor, shift, colour_of_table(parameter(terminal, index + 2, 0)));
-        return 3;
-    }
-    if (parameter(terminal, index + 1, 0) == 2) {
-        set_colour(&terminal->cursor, shift,
-                   colour_of(parameter(terminal, index + 2, 0), parameter(terminal, index + 3, 0),
-                             parameter(terminal, index + 4, 0)));
-        return 5;
-    }
-    return 1;
-}
-
-static void set_rendition(struct terminal_cursor *cursor, uint32_t code)
-{
-    if (code == 0) {
-        cursor->shown = CELL_PLAIN;
-    } else if (code == 1 || code == 22) {
-        set_shown(cursor, CELL_BOLD, code == 1);
-    } else if (code == 4 || code == 24) {
-        set_shown(cursor, CELL_UNDERLINE, code == 4);
-    } else if (code == 7 || code == 27) {
-        set_shown(cursor, CELL_INVERSE, code == 7);
-    } else if (code >= 30 && code <= 37) {
-        set_colour(cursor, CELL_FOREGROUND_SHIFT, code - 30);
-    } else if (code >= 90 && code <= 97) {
-        set_colour(cursor, CELL_FOREGROUND_SHIFT, (code - 90) | 8u);
-    } else if (code == 39) {
-        set_colour(cursor, CELL_FOREGROUND_SHIFT, COLOUR_DEFAULT);
-    } else if (code >= 40 && code <= 47) {
-        set_colour(cursor, CELL_BACKGROUND_SHIFT, code - 40);
-    } else if (code >= 100 && code <= 107) {
-        set_colour(cursor, CELL_BACKGROUND_SHIFT, (code - 100) | 8u);
-    } else if (code == 49) {
-        set_colour(cursor, CELL_BACKGROUND_SHIFT, COLOUR_DEFAULT);
-    }
-}
-
-static void set_renditions(struct terminal *terminal)
-{
-    uint32_t count = terminal->parameter_count > 0 ? terminal->parameter_count : 1;
-
-    for (uint32_t i = 0; i < count;) {
-        uint32_t code = parameter(terminal, i, 0);
-        if (code == CODE_EXTENDED_FOREGROUND || code == CODE_EXTENDED_BACKGROUND) {
-            i += set_extended_colour(terminal, i);
-        } else {
-            set_rendition(&terminal->cursor, code);
-            i++;
-        }
-    }
-}
-
 static void set_region(struct terminal *terminal)
 {
-    uint32_t top = parameter(terminal, 0, 1) - 1;
-    uint32_t bottom = parameter(terminal, 1, terminal->rows);
+    uint32_t top = screen_parameter(terminal, 0, 1) - 1;
+    uint32_t bottom = screen_parameter(terminal, 1, terminal->rows);
 
     bottom = bottom < terminal->rows ? bottom : terminal->rows;
     if (top < bottom && top + 1 < bottom) {
@@ -226,7 +117,7 @@ static void set_private_mode(struct terminal *terminal, struct terminal_effects 
 static void set_modes(struct terminal *terminal, struct terminal_effects *effects, bool on)
 {
     for (uint32_t i = 0; i < terminal->parameter_count; i++) {
-        uint32_t number = parameter(terminal, i, 0);
+        uint32_t number = screen_parameter(terminal, i, 0);
         if (terminal->parameters_private != 0) {
             set_private_mode(terminal, effects, number, on);
         } else if (number == 4) {
@@ -238,7 +129,7 @@ static void set_modes(struct terminal *terminal, struct terminal_effects *effect
 static void move_by_sequence(struct terminal *terminal, uint8_t final)
 {
     uint32_t row = terminal->cursor.row, column = terminal->cursor.column;
-    uint32_t count = parameter(terminal, 0, 1);
+    uint32_t count = screen_parameter(terminal, 0, 1);
 
     switch (final) {
     case 'A':
@@ -272,7 +163,7 @@ static void move_by_sequence(struct terminal *terminal, uint8_t final)
         screen_move_to(terminal, row, screen_tab_before(terminal, count));
         break;
     default:
-        screen_move_to(terminal, count - 1, parameter(terminal, 1, 1) - 1);
+        screen_move_to(terminal, count - 1, screen_parameter(terminal, 1, 1) - 1);
         break;
     }
 }
@@ -280,7 +171,7 @@ static void move_by_sequence(struct terminal *terminal, uint8_t final)
 static void edit_by_sequence(struct terminal *terminal, struct terminal_effects *effects, uint8_t final)
 {
     uint32_t row = terminal->cursor.row, column = terminal->cursor.column;
-    uint32_t count = parameter(terminal, 0, 1);
+    uint32_t count = screen_parameter(terminal, 0, 1);
 
     switch (final) {
     case '@':
@@ -350,11 +241,11 @@ static void run_sequence(struct terminal *terminal, struct terminal_effects *eff
         erase_line(terminal, effects);
         break;
     case 'm':
-        set_renditions(terminal);
+        screen_set_renditions(terminal);
         break;
     case 'g':
-        if (parameter(terminal, 0, 0) == 0 || parameter(terminal, 0, 0) == 3) {
-            screen_tab_clear(terminal, parameter(terminal, 0, 0) == 3);
+        if (screen_parameter(terminal, 0, 0) == 0 || screen_parameter(terminal, 0, 0) == 3) {
+            screen_tab_clear(terminal, screen_parameter(terminal, 0, 0) == 3);
         }
         break;
     case 'r':

@@ -36,22 +36,40 @@
 #define TERMINAL_OUTBOX_BYTES 16384u /* written and not yet allowed out, see console_stream.h */
 
 /*
- * A cell: a character of Unicode in bits 0-18 (0: the right half of the wide one before it), foreground in 19-23 and
- * background in 24-28 (0-15 as ANSI numbers them, or COLOUR_DEFAULT), and how it is shown.
+ * A cell: a character of Unicode in bits 0-17 (0: the right half of the wide one before it), its two colours as one
+ * number in bits 18-26 (each 0-15 as ANSI numbers them, or COLOUR_DEFAULT), and how it is shown.
  */
 typedef uint32_t terminal_cell_t;
 
-#define CELL_CHARACTER_MASK   0x7FFFFu
-#define CELL_FOREGROUND_SHIFT 19u
-#define CELL_BACKGROUND_SHIFT 24u
-#define CELL_COLOUR_MASK      0x1Fu
-#define CELL_BOLD             0x20000000u
-#define CELL_INVERSE          0x40000000u
-#define CELL_UNDERLINE        0x80000000u
-#define CELL_SHOWN_MASK       (~CELL_CHARACTER_MASK)
+#define CELL_CHARACTER_MASK 0x3FFFFu /* planes 0 to 3, where all characters are that have a shape of their own */
+#define CELL_COLOURS_SHIFT  18u
+#define CELL_COLOURS_MASK   (0x1FFu << CELL_COLOURS_SHIFT)
+#define CELL_BOLD           0x08000000u
+#define CELL_FAINT          0x10000000u
+#define CELL_ITALIC         0x20000000u
+#define CELL_INVERSE        0x40000000u
+#define CELL_UNDERLINE      0x80000000u
+#define CELL_SHOWN_MASK     (~CELL_CHARACTER_MASK)
 
+#define COLOURS        17u
 #define COLOUR_DEFAULT 16u
-#define CELL_PLAIN     (COLOUR_DEFAULT << CELL_FOREGROUND_SHIFT | COLOUR_DEFAULT << CELL_BACKGROUND_SHIFT)
+#define CELL_PLAIN     ((COLOUR_DEFAULT * COLOURS + COLOUR_DEFAULT) << CELL_COLOURS_SHIFT)
+
+/* Of a cell from an image they may be more than COLOUR_DEFAULT, which is that, too. */
+static inline uint32_t cell_foreground(terminal_cell_t cell)
+{
+    return ((cell & CELL_COLOURS_MASK) >> CELL_COLOURS_SHIFT) / COLOURS;
+}
+
+static inline uint32_t cell_background(terminal_cell_t cell)
+{
+    return ((cell & CELL_COLOURS_MASK) >> CELL_COLOURS_SHIFT) % COLOURS;
+}
+
+static inline terminal_cell_t cell_in_colours(terminal_cell_t cell, uint32_t foreground, uint32_t background)
+{
+    return (cell & ~CELL_COLOURS_MASK) | (foreground * COLOURS + background) << CELL_COLOURS_SHIFT;
+}
 
 #define CHARACTER_UNKNOWN 0xFFFDu
 

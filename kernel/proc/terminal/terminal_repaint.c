@@ -62,10 +62,11 @@ static void put_shown(struct painter *painter, terminal_cell_t shown)
         return;
     }
     painter->shown = shown;
-    put(painter, "\033[0%s%s%s", (shown & CELL_BOLD) != 0 ? ";1" : "", (shown & CELL_UNDERLINE) != 0 ? ";4" : "",
+    put(painter, "\033[0%s%s%s%s%s", (shown & CELL_BOLD) != 0 ? ";1" : "", (shown & CELL_FAINT) != 0 ? ";2" : "",
+        (shown & CELL_ITALIC) != 0 ? ";3" : "", (shown & CELL_UNDERLINE) != 0 ? ";4" : "",
         (shown & CELL_INVERSE) != 0 ? ";7" : "");
-    put_colour(painter, shown >> CELL_FOREGROUND_SHIFT & CELL_COLOUR_MASK, 30);
-    put_colour(painter, shown >> CELL_BACKGROUND_SHIFT & CELL_COLOUR_MASK, 40);
+    put_colour(painter, cell_foreground(shown), 30);
+    put_colour(painter, cell_background(shown), 40);
     put(painter, "m");
 }
 

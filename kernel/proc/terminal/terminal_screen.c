@@ -4,7 +4,7 @@
  *
  * Lines lie in a ring; the screen is a window of it that moves down as lines scroll off its top, so scrolling the whole
  * screen moves nothing. Text is UTF-8. What is kept of a character is its code point, its colours out of 16, and
- * whether it is bold, inverse or underlined; accents that join the character before are not.
+ * whether it is bold, faint, italic, inverse or underlined; accents that join the character before are not.
  */
 #include "terminal_screen.h"
 #include "terminal_line.h"
@@ -53,8 +53,7 @@ void screen_touch_all(struct terminal *terminal, struct terminal_effects *effect
 /* As terminals have it: erased cells have the background that was chosen last, and nothing else of it. */
 static terminal_cell_t blank_cell(const struct terminal *terminal)
 {
-    return ' ' | COLOUR_DEFAULT << CELL_FOREGROUND_SHIFT |
-           (terminal->cursor.shown & CELL_COLOUR_MASK << CELL_BACKGROUND_SHIFT);
+    return cell_in_colours(' ', COLOUR_DEFAULT, cell_background(terminal->cursor.shown));
 }
 
 /* Half of a wide character is nothing. */

@@ -23,6 +23,18 @@ static inline bool screen_has_mode(const struct terminal *terminal, enum termina
     return (terminal->modes >> mode & 1u) != 0;
 }
 
+/* Parameter `index` of the sequence that has come, or `fallback` where it was left out or zero. */
+static inline uint32_t screen_parameter(const struct terminal *terminal, uint32_t index, uint32_t fallback)
+{
+    if (index >= terminal->parameter_count || terminal->parameters[index] == 0) {
+        return fallback;
+    }
+    return terminal->parameters[index];
+}
+
+/* How the next character is shown, from the parameters (terminal_rendition.c). */
+void screen_set_renditions(struct terminal *terminal);
+
 /* The cells of a row. */
 terminal_cell_t *screen_line(struct terminal *terminal, uint32_t row);
 void screen_touch(struct terminal_effects *effects, uint32_t row);

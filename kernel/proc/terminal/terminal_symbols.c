@@ -67,14 +67,17 @@ static uint8_t screen_colour(uint32_t ansi)
     return (uint8_t)((ansi & 1u) << 2 | (ansi & 2u) | (ansi & 4u) >> 2 | (ansi & 8u));
 }
 
-/* The screen's attribute: 16 colours before, 8 behind. It has no underline; bold is bright. */
+/* The screen's attribute: 16 colours before, 8 behind. It has no underline and no italics; bold is bright, faint is not. */
 uint8_t terminal_attribute(terminal_cell_t cell)
 {
-    uint32_t foreground = cell >> CELL_FOREGROUND_SHIFT & CELL_COLOUR_MASK;
-    uint32_t background = cell >> CELL_BACKGROUND_SHIFT & CELL_COLOUR_MASK;
+    uint32_t foreground = cell_foreground(cell);
+    uint32_t background = cell_background(cell);
     uint8_t before = screen_colour(foreground >= COLOUR_DEFAULT ? 7u : foreground);
     uint8_t behind = screen_colour(background >= COLOUR_DEFAULT ? 0u : background) & 7u;
 
+    if ((cell & CELL_FAINT) != 0) {
+        before = before == 7 ? 8 : before & 7; /* grey, or what is not bright: no other colour has a darker one */
+    }
     if ((cell & CELL_INVERSE) != 0) {
         return (uint8_t)(behind | (before & 7u) << 4);
     }
