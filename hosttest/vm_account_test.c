@@ -60,38 +60,8 @@ static void read_cluster(struct gpn first, uint32_t count, void *const contents[
     }
 }
 
-static enum error read_one(struct gpn page, void *content)
-{
-    (void)page;
-    (void)content;
-    return ERROR_IO;
-}
-
-static enum error discard(struct gpn first, uint32_t count)
-{
-    (void)first;
-    (void)count;
-    return OK;
-}
-
-static enum error clean(void)
-{
-    return OK;
-}
-
-static enum error page_out(struct vm_page *const pages[], uint32_t count)
-{
-    (void)pages;
-    (void)count;
-    return ERROR_BUSY;
-}
-
-static const struct vm_pager pager = {.measure = measure,
-                                      .read = read_cluster,
-                                      .read_one = read_one,
-                                      .discard = discard,
-                                      .page_out = page_out,
-                                      .clean = clean};
+static const struct vm_pager pager = {
+    .measure = measure, .read = read_cluster, .discard = pager_discard, .page_out = pager_page_out};
 static const struct vm_fault_policy policy = {.check = check_access};
 
 static int start(void **unused)

@@ -70,3 +70,17 @@ void map_delete(struct vm_map *map, uint32_t gpn)
 {
     assert_int_equal(vm_map_delete(map, (struct gpn){gpn}), OK);
 }
+
+enum error pager_discard(struct gpn first, uint32_t count)
+{
+    (void)first;
+    (void)count;
+    return OK;
+}
+
+enum error pager_page_out(struct vm_page *const pages[], uint32_t count)
+{
+    (void)pages;
+    (void)count;
+    return ERROR_BUSY;
+}

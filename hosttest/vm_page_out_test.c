@@ -83,13 +83,6 @@ static enum error read_one(struct gpn page, void *content)
     return OK;
 }
 
-static enum error discard(struct gpn first, uint32_t count)
-{
-    (void)first;
-    (void)count;
-    return OK;
-}
-
 static void keep(const struct vm_page *page)
 {
     memcpy(kept[number_of(page->gpn)], frame_address(page->frame), PAGE_SIZE);
@@ -148,7 +141,7 @@ static enum error clean(void)
 static const struct vm_pager pager = {.measure = measure,
                                       .read = read_cluster,
                                       .read_one = read_one,
-                                      .discard = discard,
+                                      .discard = pager_discard,
                                       .page_out = page_out,
                                       .clean = clean};
 static const struct vm_fault_policy policy = {.check = check_access};

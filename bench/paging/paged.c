@@ -45,38 +45,7 @@ static void read_pages(struct gpn first, uint32_t count, void *const contents[],
     out_good[0] = true;
 }
 
-static enum error read_one(struct gpn page, void *content)
-{
-    (void)page;
-    (void)content;
-    return ERROR_IO; /* not asked for: what is read is always good */
-}
-
-static enum error discard(struct gpn first, uint32_t count)
-{
-    (void)first;
-    (void)count;
-    return OK;
-}
-
-static enum error page_out(struct vm_page *const pages[], uint32_t count)
-{
-    (void)pages;
-    (void)count;
-    return ERROR_NO_SPACE; /* not asked for: memory is not short */
-}
-
-static enum error clean(void)
-{
-    return ERROR_NO_SPACE; /* not asked for: memory is not short */
-}
-
-static const struct vm_pager pager = {.measure = measure,
-                                      .read = read_pages,
-                                      .read_one = read_one,
-                                      .discard = discard,
-                                      .page_out = page_out,
-                                      .clean = clean};
+static const struct vm_pager pager = {.measure = measure, .read = read_pages};
 
 static enum error allow(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
