@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How lines look in every plot: told apart by colour, in grey, and by who does not see colours as most do.
+"""How lines look in every plot: distinguishable by colour, in grey, and for the colour-blind.
 
 The colours are Okabe's and Ito's; each has a pattern of dashes and a marker of its own as well, so that none has to be
 known by its colour alone. `LINES` is the beginning of a gnuplot script; after it the n-th line looks like STYLES[n - 1].

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define LIMIT_S      20  /* of the processor, of one lie; most take less than a tenth of a second */
-#define LIMIT_WALL_S 300 /* should it sleep for ever */
+#define LIMIT_WALL_S 300 /* should it sleep forever */
 #define FAILED       3
 
 /* The image tool's own is in the file with its main(). */

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A family: the parent clones itself, both write to the same page, the child ends, the parent hears of it. --------- */
+/* A family: the parent clones itself, both write to the same page, the child ends, the parent waits for it. -------- */
 
 #define WORD      (HOST_DATA + 0x100u)
 #define CHILD     (HOST_DATA + 0x104u)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The end of programs on the booted kernel: who hears of it, what is left, and who gets the keyboard.
+ * The end of programs on the booted kernel: who is told, what is left, and who gets the keyboard.
  */
 #include <setjmp.h>
 #include <stdarg.h>

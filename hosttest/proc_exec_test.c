@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting, cloning and becoming another program on the fake machine, with each allocation failing in turn, the power
- * cut at every event of the disk, and signals that come all the time: a program is whole, or it hears of an error, and
- * the kernel goes on.
+ * cut at every event of the disk, and signals that come all the time: a program is whole or gets an error, and the
+ * kernel goes on.
  */
 #include <setjmp.h>
 #include <stdarg.h>

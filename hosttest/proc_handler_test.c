@@ -42,7 +42,7 @@ enum { PROCMASK = 175, SUSPEND = 179, SIGALTSTACK = 186, TKILL = 238 };
 #define CONTEXT_MACHINE   20u
 #define MACHINE_EFLAGS    64u
 #define MACHINE_FPU       76u
-#define FPU_IMAGE         112u /* behind the environment of old */
+#define FPU_IMAGE         112u /* behind the old environment */
 
 static uint32_t restorer(uint32_t flags)
 {

@@ -120,7 +120,10 @@ static void crowd_leaves_others_their_share_and_then_all(void **state)
         .main = crowds, .functions = {stay, hoard_regions}, .frames = MACHINE_FRAMES, .options = "interval=0"});
 }
 
-/* The end of the budget comes between two kinds of records that a clone needs: it is refused, and does not go on for ever. */
+/*
+ * The end of the budget comes between two kinds of records that a clone needs: it is refused, and does not go on
+ * forever.
+ */
 #define FRAMES_LEAST 8300u
 #define FRAMES_STEP  37u
 #define FRAMES_TRIED 16u

@@ -289,7 +289,7 @@ SPACE_CASE(borrower_that_takes_all_it_borrows_keeps_it, take_and_lose_the_lender
 
 /*
  * Nothing can be written, and few frames are left. What takes two of them, for a page that has to be read and for where
- * it is copied, is refused with one, and does not wait for ever.
+ * it is copied, is refused with one, and does not wait forever.
  */
 static bool (*act)(void);
 static bool has_succeeded;

@@ -8,7 +8,7 @@
  * from what a cut at random left behind. Every fourth is short, and cut before every event of its disk.
  *
  * A failure names its seed. Arguments: the seed to start with, and how many worlds to run from there on: one if only a
- * seed is given, for ever if it is 0. Without arguments EIDOLON_SEED is the first seed, and EIDOLON_SOAK makes them
+ * seed is given, forever if it is 0. Without arguments EIDOLON_SEED is the first seed, and EIDOLON_SOAK makes them
  * many.
  */
 #include <setjmp.h>

@@ -174,7 +174,7 @@ static void unpin_all(void)
     }
 }
 
-/* Who needs memory waits while somebody who has taken more is to make room, and goes on once there is some. */
+/* A program that needs memory waits while one that has taken more is to make room, and goes on once there is some. */
 static void wait_for_who_took_more(void)
 {
     space_store_pages(72, 1);
@@ -214,8 +214,8 @@ static void store_until_refused(void *unused)
 }
 
 /*
- * Who has taken most is told to end. It does not, so in the end those who ask are refused; what there is can be used,
- * and nothing of it is lost.
+ * The program that has taken most is told to end. It does not, so in the end whoever asks is refused; what there is can
+ * be used, and nothing of it is lost.
  */
 static void tell_who_took_most(void)
 {
@@ -238,7 +238,7 @@ static void tell_who_took_most(void)
 
 SPACE_CASE(space_full_disk_and_memory_end_who_took_most, tell_who_took_most, .frames = 100, .blocks = STORE_BLOCKS_MIN)
 
-/* A full disk promises nothing to who has taken most, and something to everybody else. */
+/* A full disk promises nothing to the program that has taken most, and something to all others. */
 static void promise_while_full(void)
 {
     struct space_id other = {EATER.number + 1};
@@ -303,7 +303,7 @@ static void sync_once(void *unused)
     space_world.programs--;
 }
 
-/* Who waited for a snapshot that succeeded does not care for the next one. */
+/* A waiter whose snapshot succeeded is not affected by the next one. */
 static void fail_after_success(void)
 {
     uint32_t page = space_first_page();

@@ -142,7 +142,7 @@ static void hash_keeps_chains_short_between_powers_of_two(void **unused)
     free(keys);
 }
 
-/* Who knows the seed finds keys for one bucket; they are worth nothing under another seed. */
+/* Anybody who knows the seed can find keys for one bucket; they are worth nothing under another seed. */
 static void hash_keys_crafted_for_one_seed_are_harmless_for_others(void **unused)
 {
     (void)unused;

@@ -376,7 +376,7 @@ static void compacting_an_empty_table_leaves_its_header(void **state)
     assert_int_equal(fixture_insert(fixture, 7, 2, zeroes(RW)), OK);
 }
 
-/* Who has many regions leaves some to others; clones leave some to those who have few. */
+/* A program with many regions leaves some to others; clones leave some to those that have few. */
 static void reserving_leaves_the_margins_that_it_is_asked_for(void **state)
 {
     struct fixture *fixture = *state;

@@ -78,8 +78,8 @@ MUST_CHECK enum error block_flush(struct block_device *device);
 
 /*
  * The last thing that is ever asked of a device, by a kernel that cannot go on: stop whatever it is doing, write one
- * block, flush. Polls, with interrupts disabled; never sleeps, allocates nothing, ends within seconds. What was under
- * way is lost as by a power cut, and the device is of no use any more.
+ * block, flush. Polls, with interrupts disabled; never sleeps, allocates nothing, ends within seconds. What was in
+ * flight is lost as in a power cut, and the device is no longer usable.
  * - page: page-aligned, in memory that the device can reach.
  * - ERROR_RANGE: the block is past the device's end; ERROR_READ_ONLY; ERROR_UNSUPPORTED: the device cannot do that;
  *   ERROR_TIMED_OUT, ERROR_IO: it may or may not have been written.

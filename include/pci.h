@@ -34,8 +34,8 @@ struct pci_bar {
 void pci_init(void);
 
 /*
- * The index-th device, in bus order, that `matches` returns true for; NULL if there are not that many. Devices stay
- * where they are for ever.
+ * The index-th device, in bus order, that `matches` returns true for; NULL if there are not that many. Devices never
+ * move.
  */
 typedef bool pci_match(const struct pci_device *device);
 const struct pci_device *pci_find(pci_match *matches, uint32_t index);

@@ -3,8 +3,8 @@
  * The note of the last panic: what a kernel that cannot go on leaves in the image for the next boot.
  *
  * It lies outside all generations, in the zeroes of the second label (docs/disk-format.md), so that writing it takes
- * one block that is always there, and neither memory nor a decision. Who has opened the store prepares that block while
- * the kernel is sound; the panic only fills it in and has it written (block_last_write()).
+ * one block that is always there, and neither memory nor a decision. Whoever has opened the store prepares that block
+ * while the kernel is sound; the panic only fills it in and has it written (block_last_write()).
  *
  *     NOTE-1  The block is written only while the first label proves itself: it may be torn, and one label must be left.
  *     NOTE-2  What is not whole, or of another image, is no note. Nothing is ever refused because of one.

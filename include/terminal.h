@@ -17,7 +17,7 @@
 /* Room for one terminal in its record table: a multiple of PAGE_SIZE. */
 #define TERMINAL_RECORD_BYTES (160u * 1024u)
 
-/* What is at the end of the serial line: a terminal of some size, or, with zeroes, who knows what. */
+/* What is at the end of the serial line: a terminal of some size, or, with zeroes, something unknown. */
 struct terminal_window {
     uint32_t rows, columns;
 };

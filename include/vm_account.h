@@ -2,8 +2,8 @@
 /*
  * Accounting: what faults, page-ins and page-outs there were, for the system and for each space.
  *
- * Counting is an addition in volatile memory and nothing else, so it can stand on any path. Who keeps the accounts over
- * a reboot, and when, is decided by kernel/proc (program_account.c): counting must never be what makes a page dirty.
+ * Counting is an addition in volatile memory and nothing else, so it can stand on any path. How accounts survive a
+ * reboot is up to kernel/proc (program_account.c): counting must never be what makes a page dirty.
  */
 #ifndef VM_ACCOUNT_H
 #define VM_ACCOUNT_H

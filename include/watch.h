@@ -2,9 +2,9 @@
 /*
  * Watching: how a thread waits for the first of several things.
  *
- * Each thing keeps a list of who watches it, and says when it has changed. A watcher has itself put on the lists of all
- * that it waits for, looks, sleeps if there is nothing yet, and is taken off again. What a change costs follows the
- * number of those who watch that very thing.
+ * Each thing keeps a list of its watchers, and says when it has changed. A watcher has itself put on the lists of all
+ * that it waits for, looks, sleeps if there is nothing yet, and is taken off again. A change costs time in proportion
+ * to the watchers of that very thing.
  *
  *     WATCH-1  A watch is on the list of one thing from watch_begin() to watch_end(), and on none otherwise.
  *
@@ -38,7 +38,7 @@ struct watch {
 void watch_begin(struct watch_list *list, struct watch *watch, struct watcher *watcher);
 void watch_end(struct watch *watch);
 
-/* The thing has changed: all who watch it wake, and look again. Does not sleep. */
+/* The thing has changed: all watchers wake, and look again. Does not sleep. */
 void watch_notify(struct watch_list *list);
 
 /*

@@ -2,8 +2,8 @@
 /*
  * What this boot was asked to do: the kernel's command line, read and judged as a whole before the disk is looked for.
  *
- * A word that means nothing is refused, not passed over: who mistypes `generation=5` must not find that the newest
- * generation went on instead.
+ * A word that means nothing is refused, not passed over: a mistyped `generation=5` must not resume the newest
+ * generation instead.
  */
 #ifndef KERNEL_OPTIONS_H
 #define KERNEL_OPTIONS_H

@@ -82,7 +82,8 @@ void panic_note_say(void)
 /* Writing ---------------------------------------------------------------------------------------------------------- */
 
 /*
- * The panic. Nothing is known of the kernel any more: every step may be the last, and nothing but the block is written.
+ * The panic. Nothing about the kernel is certain any more: every step may be the last, and nothing but the block is
+ * written.
  */
 static const char *leave_note(const char *text)
 {

@@ -13,8 +13,8 @@
 MUST_CHECK enum error switch_off_start(void);
 
 /*
- * The last program has ended and this boot ends by itself: the button means nothing any more. Does not return if it was
- * pressed before.
+ * The last program has ended and this boot ends by itself: the button no longer means anything. Does not return if it
+ * was pressed before.
  */
 void switch_off_end(void);
 

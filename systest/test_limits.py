@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The kernel's records have limits of their own, well before memory ends: who reaches one gets an error, loses nothing, can
-give everything back and have the same again, also when the plug is pulled in between.
+"""The kernel's records have limits of their own, well before memory ends: a program
+that reaches one gets an error, loses nothing, can give everything back and get it again, also when the plug is pulled in between.
 """
 
 import pytest

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A terminal after a boot: it looks as it did before, cell for cell, in a terminal emulator (pyte); programs hear of its size.
+"""A terminal after a boot: it looks as it did before, cell for cell, in a terminal emulator (pyte);
+programs are told its size.
 
 The machines are switched off with everything durable, so that what is seen last is what comes back; one test pulls the plug.
 """

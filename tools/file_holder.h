@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who has locked a file, to tell people whom they have to end.
+ * Which process has locked a file, to tell people what they have to end.
  */
 #ifndef FILE_HOLDER_H
 #define FILE_HOLDER_H

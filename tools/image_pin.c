@@ -2,7 +2,7 @@
 /*
  * `pin` and `unpin`: keep a generation under a name, and forget the name.
  *
- * Who opens an image for writing changes its roots. So whatever can be refused is refused by looking; only then is the
+ * Opening an image for writing changes its roots. So whatever can be refused is refused by looking; only then is the
  * image opened again, to be changed.
  */
 #include "image_tool.h"

@@ -296,7 +296,7 @@ static void cut_gone(struct fake_disk_cut *cut)
     }
 }
 
-/* A flush makes the writes durable that had completed before it; one that fails may drop any of them for ever. */
+/* A flush makes the writes durable that had completed before it; one that fails may drop any of them forever. */
 static void cut_flush(struct fake_disk_cut *cut, uint32_t flush, bool failed)
 {
     for (uint32_t i = 0; i < cut->pending_count; i++) {

@@ -291,7 +291,7 @@ static void after_own(struct registers *registers)
     family_finish(registers, &step);
 }
 
-/* Bytes that a step writes or reads; 0: none, it would wait for ever. */
+/* Bytes that a step writes or reads; 0: none, it would wait forever. */
 static uint32_t own_count(const struct family_step *step, const struct files *files, uint32_t possible)
 {
     uint32_t count = 1 + family_mix(step->dice, 23) % BUFFER_BYTES;
@@ -398,7 +398,7 @@ static uint32_t write_events(const struct files *files)
     return CAPACITY - (files->in - files->out) >= PIPE_ATOMIC ? POLLOUT : 0;
 }
 
-/* Of both ends, or only the one that can be read from; at once, some time, or for ever if something is there. */
+/* Of both ends, or only the one that can be read from; at once, some time, or forever if something is there. */
 static void run_poll(struct registers *registers)
 {
     struct family_step step;

@@ -191,7 +191,7 @@ static void run_pipe_await(struct registers *registers)
     HOST_CALL(registers, CALL_POLL, POLL_AT, 1, (dice & 2) != 0 ? UINT32_MAX : dice >> 24);
 }
 
-/* Whatever it answers the read finds; only that it waits for ever ends with something. */
+/* Whatever it answers the read finds; only that it waits forever ends with something. */
 static void after_pipe_await(struct registers *registers)
 {
     uint32_t found, position;

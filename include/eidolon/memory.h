@@ -57,7 +57,7 @@ struct eidolon_account {
  * Returns the size the kernel knows. ESRCH: there is no such program. EFAULT.
  */
 
-/* Who has a frame of physical memory. From EIDOLON_FRAME_CLEAN on it holds, or will hold, a page of a program. */
+/* The owner of a frame of physical memory. From EIDOLON_FRAME_CLEAN on it holds, or will hold, a page of a program. */
 enum eidolon_frame_kind {
     EIDOLON_FRAME_FREE,
     EIDOLON_FRAME_FIRMWARE,   /* not memory the kernel may use */

@@ -145,8 +145,7 @@ MUST_CHECK enum error virtio_pci_queue(struct virtio_device *device, uint16_t si
 
 /*
  * Start a device once more, with the features and the ring it had: it is reset, and what was in flight is forgotten.
- * Neither sleeps nor allocates. ERROR_IO: it does not reset; ERROR_UNSUPPORTED: it does not accept any more what it
- * did.
+ * Neither sleeps nor allocates. ERROR_IO: it does not reset; ERROR_UNSUPPORTED: it no longer accepts what it did.
  */
 MUST_CHECK enum error virtio_pci_restart(struct virtio_device *device, struct virtio_ring *ring);
 

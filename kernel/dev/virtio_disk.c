@@ -11,7 +11,7 @@
  * completion names is checked against the slots in flight. A device that gets it wrong is stopped, and whatever was and
  * will be asked of it fails.
  *
- * Slots and ring are touched with interrupts disabled; a slot's table and header belong to who has taken the slot.
+ * Slots and ring are touched with interrupts disabled; a slot's table and header belong to whoever has taken the slot.
  */
 #include "virtio_disk.h"
 
@@ -177,7 +177,7 @@ static uint32_t fill_slot(struct virtio_disk *disk, uint32_t index, const struct
     return page - from;
 }
 
-/* Hand a filled slot to the device. A device that broke meanwhile gets nothing any more; the part fails. */
+/* Hand a filled slot to the device. A device that broke meanwhile gets no more requests; the part fails. */
 static void publish_slot(struct virtio_disk *disk, uint32_t index, struct block_request *request)
 {
     struct virtio_disk_slot *slot = &disk->slots[index];

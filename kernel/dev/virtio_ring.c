@@ -24,7 +24,7 @@ static uint32_t descriptors_bytes(uint32_t size)
     return size * (uint32_t)sizeof(struct virtio_descriptor);
 }
 
-/* Both parts end with one more word, for the event index of those who use it. */
+/* Both parts end with one more word, for the event index, where it is used. */
 static uint32_t used_offset(uint32_t size)
 {
     uint32_t end = descriptors_bytes(size) + (HEADER_WORDS + size + 1) * 2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Faults on request: the words, and what they set. Who can be provoked looks for himself.
+ * Faults on request: the words, and what they set. Each place that can be provoked asks here.
  */
 #include "provoke.h"
 

@@ -71,7 +71,7 @@ void call_let_others_run(void);
 
 /*
  * The pace of a wait for a deadline. The monotonic clock is committed with each generation, but an idle system commits
- * none. So that cuts do not set a long wait back for ever, it pauses at doubling distances and leaves a mark in its
+ * none. So that cuts do not set a long wait back forever, it pauses at doubling distances and leaves a mark in its
  * task's record, which makes a snapshot due. Zeroed to start with.
  */
 struct call_pace {

@@ -217,7 +217,7 @@ static void finish(enum error error)
     wait_queue_wake(&finished_queue, UINT32_MAX);
 }
 
-/* When little changes any more, what the next recovery has to read is shortened. Nobody waits for this. */
+/* Once little changes, shorten what the next recovery has to read. Nobody waits for this. */
 static void compact(void)
 {
     if (changes > QUIET_CHANGES) {

@@ -49,7 +49,7 @@ static enum error put(struct store *store, struct vm_page *page, const struct st
 {
     struct vm_map *map = vm_object_space();
     bool is_snapshots = vm_snapshot_has(map, page);
-    /* A snapshot that has just failed has no layer any more; what it owed is the next one's. */
+    /* A snapshot that has just failed no longer has a layer; what it owed is the next one's. */
     bool is_sealed = is_snapshots && store_sealed_generation(store).number != 0;
     struct page_key key = snap_key(page->gpn);
     enum error error = is_sealed ? store_snapshot_put(store, key, entry) : store_put(store, key, entry);

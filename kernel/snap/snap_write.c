@@ -80,7 +80,7 @@ static void collect(struct store *store, struct vm_map *map, struct batch *batch
     }
 }
 
-/* A record that holds nothing any more, because its page was discarded while the snapshot still owed it. */
+/* A record that no longer holds anything, because its page was discarded while the snapshot still owed it. */
 static void drop_record(struct vm_map *map, struct vm_page *page)
 {
     if (page->state == VM_PAGE_NEW) {

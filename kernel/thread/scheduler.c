@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who runs: round robin with slices of 10 ms, and those who slept before those who did not.
+ * Who runs: round robin with slices of 10 ms, and threads that slept before those that did not.
  *
  * There are two ready queues. A thread that wakes with part of its slice left goes to `woken`, is taken before any in
  * `waiting` and makes the running thread leave at its next chance; so whoever waits for a disk or a key runs at once,

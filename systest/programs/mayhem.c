@@ -6,8 +6,8 @@
  *
  * The programs map, unmap, protect, move and touch memory; clone themselves, execute themselves, end and are killed;
  * get signals with and without handlers; fill pipes, poll, sleep, ask the terminal, look at memory; with good pointers
- * and wild ones (mayhem.h). Each is a process group; what it starts belongs to it. Who gets stuck is killed and another
- * one takes its place, with another seed. With PAGES, two more programs keep changing so many pages each, and nothing
+ * and wild ones (mayhem.h). Each is a process group; what it starts belongs to it. One that gets stuck is killed and
+ * replaced by another with another seed. With PAGES, two more programs keep changing so many pages each, and nothing
  * else, so that the others wait for memory all the time.
  *
  * The one that started them counts their calls through a pipe. It owns pages whose content it knows, and verifies and

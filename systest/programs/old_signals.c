@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The system calls on signals of old, made by hand as small C libraries make them: a shell's way of waiting for a child
+ * The old signal calls, made by hand as small C libraries make them: a shell's way of waiting for a child
  * among it. Linux prints the same.
  */
 #define _GNU_SOURCE

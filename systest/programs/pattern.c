@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A program that can be looked into: it says where a pattern is in its memory and what its stack pointer was, then
- * waits for a line of input for ever. With an argument it is a child in its parent's memory that does so.
+ * waits for a line of input forever. With an argument it is a child in its parent's memory that does so.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  *
  *     random_calls SEED COUNT
  *
- * Left out are calls that would end the program or wait for ever; its own memory and descriptors are kept out of harm
+ * Left out are calls that would end the program or wait forever; its own memory and descriptors are kept out of harm
  * as far as that is simple. Prints its progress and, if it lives that long, "survived".
  */
 #define _GNU_SOURCE

@@ -172,7 +172,7 @@ static void leap(int number, siginfo_t *information, void *context)
     siglongjmp(back, 1);
 }
 
-/* A handler cannot start where there is no stack; another one, which has one of its own, hears of that. */
+/* A handler cannot start where there is no stack; another one, which has one of its own, is told. */
 static void without_stack(void)
 {
     static char stack[65536];

@@ -23,7 +23,7 @@ static void install(int number, void (*handler)(int, siginfo_t *, void *), int f
     sigaction(number, &action, NULL);
 }
 
-/* Who leaps has used the FPU: what was wrong with it must not be wrong in here. */
+/* A task that leaps has used the FPU: what was wrong with it must not be wrong in here. */
 static void leap(int number, siginfo_t *information, void *context)
 {
     const ucontext_t *at = context;

@@ -105,7 +105,7 @@ static long futex(void *address, int operation, uint32_t value, const void *time
     return result < 0 ? -errno : result;
 }
 
-/* A timeout as the kernel of old takes it. */
+/* A timeout as the old calls take it. */
 struct old_timespec {
     int32_t seconds, nanoseconds;
 };

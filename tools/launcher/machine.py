@@ -146,8 +146,9 @@ class Machine:
             self.complaints.append(line.decode(errors="surrogateescape").rstrip())
 
     def switch_off(self, status):
-        """End with everything durable; a kernel that does not do so in time loses its power. Who hangs up sends more than one
-        signal, so to ask again changes nothing."""
+        """End with everything durable; a kernel that does not do so in time loses its power.
+
+        A hangup sends more than one signal, so asking again changes nothing."""
         if self.asked_to_end is not None:
             return
         self.asked_to_end = status

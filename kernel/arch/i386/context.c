@@ -2,7 +2,7 @@
 /*
  * Kernel stacks: slots of four pages between STACKS_START and STACKS_END, the lowest page of each left out as a guard.
  *
- * A stack is filled with one value when it is made. Its last words tell for ever after whether it was overrun, and the
+ * A stack is filled with one value when it is made. Its last words always tell whether it was overrun, and the
  * lowest word that is another one how deep it has been used: always, not in kernels for tests alone, since it is the
  * kernel that people run that has to have enough, and it costs one instruction for each new thread.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is in an FXSAVE image: the x87 environment of old, and the exceptions that nobody masks. Only bytes; the
+ * What is in an FXSAVE image: the old x87 environment, and the exceptions that nobody masks. Only bytes; the
  * processor is not asked.
  */
 #include "arch/cpu.h"

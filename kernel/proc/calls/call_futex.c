@@ -2,7 +2,7 @@
 /*
  * futex: waiting for a word of memory to change.
  *
- * A program has one task and no memory that others write to, so who waits gets a deadline or a signal, and who wakes
+ * A program has one task and no memory that others write to, so a wait ends with a deadline or a signal, and a wake
  * finds nobody. Everything that is checked, and what is answered, is as if there were others. A futex is a word of a
  * space: with several tasks in one, a waiter is found by the space that it runs in and the address that it waits at.
  *

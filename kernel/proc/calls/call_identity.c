@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System calls about who asks, and on what machine. There is one user, root.
+ * System calls about the caller and the machine. There is one user, root.
  */
 #include "arch/clock.h"
 #include "arch/cpu.h"

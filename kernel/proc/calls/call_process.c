@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System calls that make programs, and that hear of their end.
+ * System calls that make programs and wait for their end.
  *
  * A call that has made a program keeps its number in record->call at the same instant, so that it does not make another
  * one when it is issued again after a boot. A wait takes the status of a program only when there is a place for it, in

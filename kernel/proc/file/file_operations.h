@@ -49,8 +49,8 @@ struct file_operations {
     int32_t (*set_size)(const struct file_record *file, uint32_t bytes);
 
     /*
-     * The object: whether there is one that can be open so, it is open once more after a boot, it is not open any more.
-     * Each may be NULL: there is nothing to it. None sleeps.
+     * The object: whether there is one that can be open in this way; it is open again after a boot; it is closed for
+     * good. Each may be NULL: there is nothing to it. None sleeps.
      */
     bool (*is_sound)(const struct file_record *file);
     void (*reopen)(const struct file_record *file);

@@ -3,9 +3,9 @@
  * Pipes: bytes on their way from one program to another.
  *
  * A pipe is a persistent record that says where in a ring its bytes are; the ring itself is a range of pages of
- * SPACE_PIPES, which are paged like a program's. Each of its two ends is an open file (file.h) that closes it when
- * nobody has a descriptor for it any more. Bytes are taken and given without a sleep in between, so a stop finds them
- * on one side or in the pipe. How many ends are open is counted again at every boot.
+ * SPACE_PIPES, which are paged like a program's. Each of its two ends is an open file (file.h) that closes it when its
+ * last descriptor is gone. Bytes are taken and given without a sleep in between, so a stop finds them on one side or in
+ * the pipe. How many ends are open is counted again at every boot.
  *
  *     PIPE-1  A pipe is in use if and only if one of its ends is open.
  *     PIPE-2  The capacity is a power of two, PIPE_CAPACITY_MIN to PIPE_CAPACITY_MAX; start < capacity and

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of pipes share: pipe.c has the records, pipe_waiting.c who waits, pipe_content.c the pages of the
- * rings, pipe_trim.c gives up the pages of pipes that are empty.
+ * What the files of pipes share: pipe.c has the records, pipe_waiting.c the waiters, pipe_content.c the pages of the
+ * rings; pipe_trim.c releases the pages of empty pipes.
  *
- *     PIPE-4  While a pipe is locked nobody but who locked it touches its ring or its pages, and nobody holds any.
+ *     PIPE-4  While a pipe is locked only its locker touches its ring or its pages, and nobody holds any.
  */
 #ifndef PIPE_INTERNAL_H
 #define PIPE_INTERNAL_H
@@ -24,7 +24,7 @@ struct pipe {
 
 struct pipe *pipe_at(struct pipe_id pipe);
 
-/* All who wait at an end look again. */
+/* All waiters at an end look again. */
 void pipe_wake(struct pipe_id pipe, enum pipe_end end);
 
 /* PIPE-4. Locking and waiting for it sleep, and answer ERROR_INTERRUPTED only if the program is about to end. */

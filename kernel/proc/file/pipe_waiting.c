@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who waits for a pipe.
+ * Waiting for pipes.
  *
  * Each end of each pipe has a queue of its own for those who wait to read or to write there, and a list of those who
  * wait for it among other things. A change wakes those whom it may let go on, and nobody else.

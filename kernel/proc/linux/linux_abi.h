@@ -69,7 +69,7 @@ struct linux_stat64 {
 } __attribute__((packed, aligned(4)));
 _Static_assert(sizeof(struct linux_stat64) == 96, "struct stat64");
 
-/* What stat() of old fills. */
+/* What the old stat() fills. */
 struct linux_stat {
     uint32_t device, inode;
     uint16_t mode, links, user, group;
@@ -260,7 +260,7 @@ struct linux_user_desc {
 #define CLD_EXITED 1
 #define CLD_KILLED 2
 
-/* What sigaction() of old takes; the mask is of the first 32 signals. */
+/* What the old sigaction() takes; the mask is of the first 32 signals. */
 struct linux_old_sigaction {
     uint32_t handler, mask, flags, restorer;
 };

@@ -28,7 +28,7 @@ static const char *signal_text(uint32_t signal)
     return signal < sizeof(texts) / sizeof(texts[0]) && texts[signal] != NULL ? texts[signal] : "ended by a signal";
 }
 
-/* Who has made the program hears of it by wait(), and says what there is to say, unless it was a mistake of its own. */
+/* The parent learns of it by wait() and reports it, unless the program was stopped for a mistake of its own. */
 static _Noreturn void end_program(const struct signal_fault *fault)
 {
     const struct program_record *program = task_current()->program;

@@ -65,7 +65,7 @@ static void disown_children(struct program_id parent)
     }
 }
 
-/* A parent that asked not to hear of ends does not. */
+/* A parent that ignores SIGCHLD is not told. */
 static void tell_parent(struct program_id parent, const struct signal_origin *origin)
 {
     if (program_exists(parent) && program_at(parent)->actions[SIGCHLD].handler != SIG_IGN) {

@@ -17,7 +17,7 @@
 MUST_CHECK enum error program_create(const char *name, struct program_id parent, struct program_id *out_program);
 
 /*
- * The same in two steps, for who has more to prepare. The program owns the space, if one is given.
+ * The same in two steps, for callers that have more to prepare. The program owns the space, if one is given.
  * - program_reserve(): may sleep, unless there is a record already. ERROR_NO_MEMORY.
  * - program_create_in(): does not sleep. ERROR_NO_MEMORY.
  */

@@ -2,7 +2,7 @@
 /*
  * Frames of signal handlers on a program's stack, in the layout that i386 Linux gives them.
  *
- * From high addresses to low: the FPU state (the x87 environment of old, then the FXSAVE image), then the frame proper,
+ * From high addresses to low: the FPU state (the old x87 environment, then the FXSAVE image), then the frame proper,
  * whose first word is the address the handler returns to. A handler without SA_SIGINFO gets the classic frame, one with
  * it gets siginfo and ucontext. A program that installed no restorer returns to the few bytes of code at the frame's
  * end.

@@ -88,7 +88,7 @@ void task_runs_on(struct task *task)
     list_as_run(task);
 }
 
-/* A task that ends is on no list any more. */
+/* A task that ends leaves all lists. */
 void task_unlist(struct task *task)
 {
     task_capture_due();

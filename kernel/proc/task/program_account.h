@@ -24,7 +24,7 @@ MUST_CHECK enum error program_account_open(struct program_id program);
 /* The program lives in this space from now on; PROGRAM_NONE, which has no account: nobody does. Does not sleep. */
 void program_account_enter(struct program_id program, struct space_id space);
 
-/* The program has no pages and no space any more. Closing what is not open does nothing. */
+/* The program no longer has pages or a space. Closing what is not open does nothing. */
 void program_account_close(struct program_id program);
 
 /* Put the counts of a program into a record, or take them from one that was kept. Neither sleeps. */

@@ -34,7 +34,7 @@ void usage_resume(struct task *task);
 /* A task ends: its times are its program's. */
 void usage_keep(const struct task *task);
 
-/* A parent hears of the end of a child: what that has used, and its children, is that of the parent's children. */
+/* A parent waits for a child: what the child and its children have used counts as used by the parent's children. */
 void usage_of_ended(const struct program_record *child, struct usage *out);
 void usage_inherit(struct program_record *parent, const struct program_record *child);
 

@@ -84,7 +84,7 @@ void program_call_commit(void);
 /* What has been done so far is noted in record->call, or does no harm when it is done again: the call may sleep. */
 void program_call_keep(void);
 
-/* Both, for those who have the task at hand. */
+/* Both, for callers that have the task at hand. */
 static inline void task_commit(struct task *task)
 {
     if (task->in_call && !task->committed) {

@@ -118,7 +118,7 @@ static void put_in_outbox(const uint8_t *bytes, uint32_t length)
     }
 }
 
-/* Those who may wait have made sure of room before; for the others a full line is emptied by polling. */
+/* Callers that may wait have made sure of room before; for the others a full line is emptied by polling. */
 void stream_send_at_once(const uint8_t *bytes, uint32_t length)
 {
     uint32_t sent = serial_write(bytes, length);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The queue of a terminal's input, and who reads from it.
+ * The queue of a terminal's input, and its readers.
  *
  * It is one ring of cells, each a byte and marks. In canonical mode the bytes behind the last mark are the line being
  * typed, which can still be edited; a mark makes everything up to it readable. In the other modes every byte is

@@ -29,7 +29,7 @@ bool terminal_switch(struct terminal_id terminal);
 /* The process group that gets the input: the one it was given to, or its heir's once that is gone; 0: none. */
 struct group_id terminal_foreground(struct terminal_id terminal);
 
-/* Let all who wait for input look again: the settings changed, a program ended. Does not sleep. */
+/* Let all waiters for input look again: the settings changed, a program ended. Does not sleep. */
 void terminal_wake_readers(void);
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who waits for a terminal: programs that want to read, and the console thread, which has something typed.
+ * Waiting for terminals: programs that want to read, and the console thread, which has something typed.
  */
 #include "terminal_console.h"
 #include "terminal_use.h"
