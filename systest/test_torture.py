@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`./eidolon torture`: a program that stands power cuts is said to, one that does not is found out, and what differed is kept; a Reading
+"""`./eidolon torture`: a program that withstands power cuts passes, one that does not is found out, and what differed is kept; a Reading
 judges consoles that are known to be right or wrong."""
 
 import json

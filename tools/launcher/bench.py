@@ -14,7 +14,7 @@ from launcher.common import ROOT, UsageFailure, say
 
 DESCRIPTION = """\
 Run benchmarks, all or those named. Tables and plots go to build/bench; docs/performance.md says what they mean.
-Options behind a single NAME are the benchmark's own: `./eidolon bench NAME --help` tells which it has."""
+Options behind a single NAME are the benchmark's own: `./eidolon bench NAME --help` lists them."""
 
 
 def names():

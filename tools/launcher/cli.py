@@ -17,7 +17,7 @@ usage: ./eidolon COMMAND [OPTIONS]
 
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
   demo                                  see it: programs side by side, and a key that pulls the plug
-  torture [OPTIONS] -- PROGRAM [ARG...] find out whether a program of yours stands power cuts
+  torture [OPTIONS] -- PROGRAM [ARG...] find out whether your program withstands power cuts
   image COMMAND FILE ...                look into an image, check it, name its generations
   web [OPTIONS]                         the same in a browser: build the page and serve it to this machine
   test [all|host|system|mutants|...]    run the tests
@@ -25,10 +25,10 @@ usage: ./eidolon COMMAND [OPTIONS]
   build                                 build everything
   setup                                 install everything that building, running and testing need
   clean                                 remove what was built
-  help [COMMAND]                        this text, or what a command tells of itself
+  help [COMMAND]                        this text, or that of a command
   --version                             which Eidolon this is
 
-Each command installs and builds what it needs first. ./eidolon COMMAND --help tells more."""
+Each command installs and builds what it needs first. ./eidolon COMMAND --help says more."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -138,7 +138,7 @@ def command_bench(arguments):
 
 
 def command_build(arguments):
-    parser("build", "Build everything into build/, as far as it is not up to date.").parse_args(arguments)
+    parser("build", "Build everything that is not up to date, into build/.").parse_args(arguments)
     build.build(["all"])
     return 0
 

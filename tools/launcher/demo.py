@@ -23,7 +23,7 @@ from launcher.common import ROOT, Failure, build_path, say
 
 DESCRIPTION = """\
 Show what Eidolon is: a shell, an editor, interpreters and a game of life side by side, and a key that pulls the plug: Ctrl-] p.
-They go on where they were when it is pressed again. Nothing is saved anywhere: try it in the middle of a word. Each pane is a
+Press it again, and they go on where they were. Nothing is saved anywhere: try it in the middle of a word. Each pane is a
 machine of its own; the key pulls the plug of all of them.
 
 Ctrl-] n goes to the next pane, Ctrl-] q ends the demonstration."""
@@ -66,7 +66,7 @@ COLOURS = {"black": 0, "red": 1, "green": 2, "brown": 3, "blue": 4, "magenta": 5
 
 def add_options(parser):
     parser.add_argument("--play", action="store_true", help="type by itself, pull the plug, plug it in, and end")
-    parser.add_argument("--folder", metavar="FOLDER", help="keep the images there, and go on with those that are (default: nowhere)")
+    parser.add_argument("--folder", metavar="FOLDER", help="keep the images there, or resume those that are there (default: nowhere)")
 
 
 class Pane:

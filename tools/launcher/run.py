@@ -25,14 +25,14 @@ PROGRAMS_MAX = 8  # of each of --hold, --end, --release
 
 DESCRIPTION = """\
 Boot the image in QEMU. An image that does not exist is created, and PROGRAM, a static i386 ELF of this host, is started
-on it. On an image with state everything continues; PROGRAM, if given, is started beside it and has the keyboard, which
-Ctrl-Z gives to the next program in turn. Without PROGRAM a new image starts the shell."""
+on it. On an image with state everything continues; PROGRAM, if given, is started beside it and gets the keyboard, which
+Ctrl-Z passes to the next program in turn. Without PROGRAM a new image starts the shell."""
 
 EPILOG = """\
 examples:
-  ./eidolon run                                  the shell, on an image of yours
+  ./eidolon run                                  the shell, on its own image
   gcc -m32 -static prog.c -o prog
-  ./eidolon run --image t.img -- ./prog 1 2      a program of yours
+  ./eidolon run --image t.img -- ./prog 1 2      your own program
   ./eidolon run --image t.img                    after a power cut: it goes on where it was
 
 An image may be on another machine, which then answers the page faults: there, qemu-nbd --persistent -f raw -x disk FILE
@@ -40,7 +40,7 @@ serves a file, and here --image nbd://HOST/disk uses it. A FILE of zeroes (trunc
 it to one machine at a time. If the connection is lost, no more snapshots can be taken: end the machine and run it again.
 
 If the kernel panics again and again, it holds the program that was on the processor: --release lets it go once the kernel is
-mended, --end ends it, ./eidolon image core FILE PROGRAM OUT looks at it.
+fixed, --end ends it, ./eidolon image core FILE PROGRAM OUT saves it for gdb.
 
 At a terminal, Ctrl-] x pulls the plug; kill -9 of the process in --pidfile does so from elsewhere. Ctrl-] q, SIGTERM and SIGHUP
 make everything durable first and then switch off. Input that ends, /dev/null too, is Ctrl-D to the program that reads it.
@@ -107,7 +107,7 @@ def add_options(parser):
     add("--generation", metavar="N|NAME", type=generation, help="go on from an earlier kept snapshot")
     for option, what in (("--hold", "do not let a program run, by number or name, until it is let go"),
                          ("--end", "end a program without letting it run again"),
-                         ("--release", "let a program go that is held")):
+                         ("--release", "let a held program go")):
         add(option, metavar="PROGRAM", type=program_word, action="append", default=[], help=what)
     add("--boot", choices=["grub", "direct"], default="direct" if IS_INSTALLED else "grub", help="boot loader (default: %(default)s)")
     add("--menu", action="store_true", help="wait at GRUB's menu, on screen and serial line, also when headless")
@@ -117,7 +117,7 @@ def add_options(parser):
     add("--pidfile", metavar="FILE", help="write QEMU's process id there")
     add("--cpu", choices=sorted(machine.PROCESSORS), default="qemu32",
         help="the processor (default: %(default)s); baseline: one that web browsers' and other emulators offer, too; max: "
-             "all that QEMU or this host has. An image goes on wherever all is present that it has seen")
+             "all that QEMU or this host has. An image resumes wherever everything it has seen is present")
     add("--accel", choices=["tcg", "kvm"], default="tcg", help="emulation or virtualisation (default: %(default)s)")
     add("--icount", action="store_true", help="deterministic virtual time: one instruction, one nanosecond")
     add("--external-sync", action="store_true", help="console output waits until the snapshot that covers it is durable")

@@ -49,9 +49,10 @@ CREATED = re.compile(r"^eidolon: created .*\n", re.MULTILINE)
 CONTEXT_BYTES = 60
 
 DESCRIPTION = """\
-Find out whether PROGRAM, a static i386 ELF of this host, stands power cuts: run it undisturbed to its end, then again with
-the plug pulled at random moments, and on disks as cuts could have left them, and compare what it printed and how it ended.
-Eidolon resumes it where it was; what a cut can break is what it takes for granted about the world: clocks, what others knew."""
+Find out whether PROGRAM, a static i386 ELF of this host, withstands power cuts: run it undisturbed to its end, then again
+with the plug pulled at random moments, and on disks as cuts could have left them, and compare what it printed and how it
+ended. Eidolon resumes it where it was; what a cut can break is what it takes for granted about the world: clocks, or what
+others know."""
 
 EPILOG = """\
 The program must end by itself, and print the same in each undisturbed run; its input has ended. The exit status is 0 if

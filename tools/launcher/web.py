@@ -38,7 +38,7 @@ def port_number(text):
 def add_options(parser):
     parser.add_argument("--port", type=port_number, default=PORT_DEFAULT,
                         help="to listen on (default: %(default)s; 0: any that is free)")
-    parser.add_argument("--output", metavar="DIR", help="put the page there, for a web server of yours, and end")
+    parser.add_argument("--output", metavar="DIR", help="put the page there, for your own web server, and end")
 
 
 def have_npm():
