@@ -19,13 +19,16 @@ LAYERS = ["proc/task", "proc/record", "proc/space", "proc/signal", "proc/call.c"
 
 # Files that may call each other in a circle, and why. A circle must lie within one of these.
 CIRCLES = {
-    "the scheduler puts threads to sleep and wakes them, and measures their stacks when they end":
-        {"thread/scheduler", "thread/sleep", "thread/stack_use", "thread/thread"},
-    "the processor's tables name the entry code, which calls the traps, which return through it":
-        {"arch/i386/" + name for name in ("context", "descriptors", "entry", "paging", "trap", "boot", "boot_main",
-                                          "boot_information", "restart", "cpu", "pmap", "pmap_directory", "calendar",
-                                          "clock", "interrupt", "panic", "frame")},
+    "the scheduler wakes sleepers and takes back threads that have ended, and both make it switch":
+        {"thread/scheduler", "thread/sleep", "thread/thread"},
+    "the processor's tables name the entry code, which calls the traps, which return through it on a stack in the tables":
+        {"arch/i386/" + name for name in ("context", "cpu", "descriptors", "entry", "trap")},
+    "a restart goes back to the first instruction, which leads to what keeps the data for it":
+        {"arch/i386/" + name for name in ("boot", "boot_main", "restart")},
 }
+
+# Calls that do not come back: anybody may end the kernel.
+ENDS = "arch/i386/panic"
 
 
 def sources():
@@ -94,7 +97,7 @@ def within_folders(graph):
     """What files of one folder of the kernel call of each other; kernel/proc is one."""
     def module(file):
         return file.split("/")[0] if file.startswith("proc/") else os.path.dirname(file)
-    return {file: {other: symbol for other, symbol in called.items() if module(other) == module(file)}
+    return {file: {other: symbol for other, symbol in called.items() if module(other) == module(file) and other != ENDS}
             for file, called in graph.items()}
 
 

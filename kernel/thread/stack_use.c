@@ -9,7 +9,6 @@
  * most.
  */
 #include "log.h"
-#include "selftest.h"
 #include "thread_internal.h"
 #include <string.h>
 
@@ -90,8 +89,7 @@ static void note_all(void)
     }
 }
 
-/* Bytes that a kind of thread has used; 0: there was none. Looks at every stack there is. */
-static uint32_t use_of(const char *kind)
+uint32_t stack_use_of(const char *kind)
 {
     DOES_NOT_SLEEP();
     note_all();
@@ -125,34 +123,4 @@ void thread_log_stacks(void)
                                             kinds[i].name, kinds[i].used);
     }
     log_line("thread: bytes of kernel stacks used, of %u:%s", CPU_STACK_BYTES, line);
-}
-
-/* Tests ------------------------------------------------------------------------------------------------------------ */
-
-#define TEST_BYTES 4096u
-
-static bool test_thread_runs;
-
-static void use_stack(void *argument)
-{
-    volatile char bytes[TEST_BYTES];
-
-    (void)argument;
-    bytes[0] = 1;
-    test_thread_runs = bytes[0] == 0;
-}
-
-SELFTEST(stack_use_is_kept_when_the_thread_has_ended)
-{
-    struct thread *thread;
-
-    SELFTEST_EXPECT(use_of("stack selftest") == 0);
-    test_thread_runs = true;
-    SELFTEST_EXPECT(thread_create("stack selftest", use_stack, NULL, &thread) == OK);
-    while (test_thread_runs) {
-        thread_yield();
-    }
-    thread_yield();
-    uint32_t used = use_of("stack selftest");
-    SELFTEST_EXPECT(used > TEST_BYTES && used < TEST_BYTES + 2048);
 }

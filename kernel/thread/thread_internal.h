@@ -60,6 +60,9 @@ void scheduler_arrive(void);
 void stack_use_begin(struct thread *thread);
 void stack_use_end(struct thread *thread);
 
+/* Bytes that a kind of thread has used; 0: there was none. Looks at every stack there is. Does not sleep. */
+uint32_t stack_use_of(const char *kind);
+
 /* Give an ended thread's memory back (thread.c). */
 void thread_dispose(struct thread *thread);
 

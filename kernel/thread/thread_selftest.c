@@ -9,6 +9,7 @@
 #include "log.h"
 #include "selftest.h"
 #include "thread.h"
+#include "thread_internal.h"
 
 #define MS      1000000ull
 #define STEPS   8u
@@ -314,4 +315,34 @@ SELFTEST(thread_garbage_in_fpu_state_is_harmless)
     thread_set_user_context(thread_current(), context);
     thread_yield();
     thread_set_user_context(thread_current(), NULL);
+}
+
+/* Stacks ---------------------------------------------------------------------------------------------------------- */
+
+#define TEST_BYTES 4096u
+
+static bool test_thread_runs;
+
+static void use_stack(void *argument)
+{
+    volatile char bytes[TEST_BYTES];
+
+    (void)argument;
+    bytes[0] = 1;
+    test_thread_runs = bytes[0] == 0;
+}
+
+SELFTEST(stack_use_is_kept_when_the_thread_has_ended)
+{
+    struct thread *thread;
+
+    SELFTEST_EXPECT(stack_use_of("stack selftest") == 0);
+    test_thread_runs = true;
+    SELFTEST_EXPECT(thread_create("stack selftest", use_stack, NULL, &thread) == OK);
+    while (test_thread_runs) {
+        thread_yield();
+    }
+    thread_yield();
+    uint32_t used = stack_use_of("stack selftest");
+    SELFTEST_EXPECT(used > TEST_BYTES && used < TEST_BYTES + 2048);
 }

@@ -13,7 +13,6 @@
 #define ENTRY_FLAGS         0x83       /* present, writable, 4 MiB */
 #define CPUID_EDX_PSE       (1 << 3)
 #define CPUID_EDX_NEEDED    (1 << 0 | CPUID_EDX_PSE | 1 << 4 | 1 << 15 | 1 << 24 | 1 << 26) /* FPU TSC CMOV FXSR SSE2 */
-#define BOOT_STACK_BYTES    16384
 
         .section .boot.header, "a"
         .align  4
@@ -126,19 +125,5 @@ high:
 1:      cli
         hlt
         jmp     1b
-
-        .section .bss.pages, "aw", @nobits
-        .align  4096
-        .globl  boot_directory
-boot_directory:
-        .skip   4096
-        .globl  boot_stack_guard
-boot_stack_guard:
-        .skip   4096
-        .globl  boot_stack
-boot_stack:
-        .skip   BOOT_STACK_BYTES
-        .globl  boot_stack_top
-boot_stack_top:
 
         .section .note.GNU-stack, "", @progbits

@@ -58,12 +58,6 @@ static enum error make_table(struct place place, uint32_t *chunk)
     return OK;
 }
 
-void pmap_free_table(uint32_t *chunk)
-{
-    frame_free(frame_containing(entry_table(*chunk)));
-    *chunk = 0;
-}
-
 static enum error enter(struct place place, struct frame frame, enum pmap_access access, uint32_t mark)
 {
     uint32_t *chunk = pmap_chunk_entry(place);

@@ -144,6 +144,12 @@ static bool is_empty_table(const uint32_t *table)
     return true;
 }
 
+void pmap_free_table(uint32_t *chunk)
+{
+    frame_free(frame_containing(entry_table(*chunk)));
+    *chunk = 0;
+}
+
 void pmap_delete(struct space_id id)
 {
     ASSERT(id.number < SPACES_MAX && pmap_is_private(id));
