@@ -301,3 +301,59 @@ SELFTEST(pmap_records_are_closed_by_a_stop_and_open_to_no_program)
     SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
     end_space(FIRST_SPACE);
 }
+
+static void allow_writing(struct place place, struct frame frame, void *context)
+{
+    SELFTEST_EXPECT(frame.number == pmap_frame(place).number);
+    pmap_protect(place, PMAP_WRITE);
+    ++*(uint32_t *)context;
+}
+
+SELFTEST(pmap_views_are_read_only_between_a_narrow_opening_and_its_widening)
+{
+    uint32_t widened = 0;
+    begin_space(FIRST_SPACE);
+    struct place view = first_place(ADDRESS + PAGE_SIZE);
+    struct frame own = enter(first_place(ADDRESS), PMAP_WRITE), shared = FRAME_NONE;
+    SELFTEST_EXPECT(frame_allocate(FRAME_PAGE, &shared) == OK);
+    SELFTEST_EXPECT(!pmap_has_views(FIRST_SPACE) && pmap_enter_view(view, shared, PMAP_WRITE) == OK);
+    SELFTEST_EXPECT(pmap_has_views(FIRST_SPACE) && pmap_is_view(view) && !pmap_is_view(first_place(ADDRESS)));
+    SELFTEST_EXPECT(can_write(ADDRESS, 1) && can_write(ADDRESS + PAGE_SIZE, 2) && pmap_is_noted(view));
+    pmap_stop();
+    SELFTEST_EXPECT(!can_write(ADDRESS, 3) && !can_write(ADDRESS + PAGE_SIZE, 3));
+    struct visits visits = {0};
+    SELFTEST_EXPECT(pmap_visit_views(view, visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
+    SELFTEST_EXPECT(visits.places[0].number == view.number && pmap_is_noted(view) && pmap_is_closed(view));
+    pmap_open_narrowly(view);
+    SELFTEST_EXPECT(can_write(ADDRESS, 4) && !can_write(ADDRESS + PAGE_SIZE, 4));
+    pmap_widen(view, allow_writing, &widened);
+    SELFTEST_EXPECT(widened == 1 && can_write(ADDRESS + PAGE_SIZE, 5));
+    pmap_widen(view, allow_writing, &widened);
+    SELFTEST_EXPECT(widened == 1 && leave(view, shared) && leave(first_place(ADDRESS), own));
+    SELFTEST_EXPECT(!pmap_has_views(FIRST_SPACE));
+    end_space(FIRST_SPACE);
+}
+
+/* A place of another window than the gathered one. */
+static void forbid_the_first(struct place place, struct frame frame, void *context)
+{
+    (void)place;
+    (void)frame;
+    (void)context;
+    pmap_protect(first_place(ADDRESS), PMAP_READ);
+}
+
+SELFTEST(pmap_gathering_takes_a_right_in_another_window_at_once)
+{
+    SELFTEST_EXPECT(pmap_create(SECOND_SPACE) == OK);
+    begin_space(FIRST_SPACE);
+    struct place place = place_at(SECOND_SPACE, ADDRESS);
+    struct frame seen = enter(first_place(ADDRESS), PMAP_WRITE), gathered = enter(place, PMAP_WRITE);
+    pmap_mark_dirty(place);
+    SELFTEST_EXPECT(can_write(ADDRESS, 1)); /* the processor knows that it may */
+    SELFTEST_EXPECT(pmap_gather_chunk(place, forbid_the_first, NULL) == PMAP_CHUNK_PAGES);
+    SELFTEST_EXPECT(!can_write(ADDRESS, 2));
+    SELFTEST_EXPECT(leave(first_place(ADDRESS), seen) && leave(place, gathered));
+    end_space(FIRST_SPACE);
+    pmap_delete(SECOND_SPACE);
+}
