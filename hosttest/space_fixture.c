@@ -5,6 +5,7 @@
 #include "space_fixture.h"
 
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,11 +74,22 @@ _Noreturn void space_fail(const char *format, ...)
 /* Writes down what a process has reached; only there in a build with coverage counters. */
 void __gcov_dump(void) __attribute__((weak));
 
+/* A crash ends this process: what runs tests would go on in it with the next one. */
+static void end_at_a_crash(void)
+{
+    static const int crashes[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS};
+
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++) {
+        (void)signal(crashes[i], SIG_DFL);
+    }
+}
+
 bool space_in_child(void (*run)(void *context), void *context, bool quietly)
 {
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        end_at_a_crash();
         alarm(SECONDS_MAX);
         if (quietly && (freopen("/dev/null", "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)) {
             _exit(2);
