@@ -12,6 +12,7 @@
 #include "proc_case.h"
 #include "fake/disk.h"
 #include "fake/machine.h"
+#include "program/programs.h"
 #include "store.h"
 #include "task/task.h"
 
@@ -28,11 +29,16 @@ static struct fake_disk disk;
 static bool has_disk;
 static void (*disk_submit)(struct block_device *device, struct block_request *request);
 static const char *input;
-static struct registers *of_task[TASKS_MAX]; /* registers by process id */
+static struct registers *of_task[TASKS_MAX]; /* registers by the index of the task */
+
+static uint32_t index_of_task(void)
+{
+    return record_index(RECORD_TASK, task_current()->record);
+}
 
 struct registers *case_registers(void)
 {
-    return of_task[task_current()->program_id.number];
+    return of_task[index_of_task()];
 }
 
 int32_t case_call(uint32_t number, const uint32_t *arguments, uint32_t count)
@@ -96,7 +102,7 @@ uint32_t case_word(uint32_t address)
 
 static void enter(struct registers *registers)
 {
-    of_task[task_current()->program_id.number] = registers;
+    of_task[index_of_task()] = registers;
 }
 
 static _Noreturn void leave(void)
@@ -169,6 +175,18 @@ int32_t case_fork(uint32_t function)
 {
     case_registers()->ebp = function;
     return CALL(CALL_FORK);
+}
+
+void case_task(uint32_t function)
+{
+    static const struct cpu_tls no_tls[CPU_TLS_ENTRIES];
+    struct registers registers = *case_registers();
+    struct cpu_fpu fpu;
+    struct task_id tid;
+
+    cpu_fpu_initialise(&fpu);
+    host_jump(&registers, 1 + function);
+    EXPECT_IS(OK, task_create(task_current()->program_id, &registers, &fpu, no_tls, &tid));
 }
 
 void case_reap(int32_t child, uint32_t status)

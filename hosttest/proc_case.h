@@ -56,6 +56,9 @@ uint32_t case_word(uint32_t address);
 /* A clone that runs a function of the case and ends with 0 when it comes back. Returns its process id. */
 int32_t case_fork(uint32_t function);
 
+/* Another task of the same program, which runs a function of the case in the same memory, and leaves. */
+void case_task(uint32_t function);
+
 /* The record of a program by its process id. */
 static inline struct program_record *case_program(uint32_t pid)
 {

@@ -104,6 +104,7 @@ void thread_interrupt(struct thread *thread);
  */
 enum lock_rank {
     LOCK_WORDS,    /* the buffer for the words of exec */
+    LOCK_MAP,      /* of a space: its regions, break and memory */
     LOCK_PAGE_OUT, /* whose turn it is to write victims */
     LOCK_PAGE,     /* struct vm_page */
     LOCK_COMMIT,   /* of a store */

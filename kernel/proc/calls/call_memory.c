@@ -12,6 +12,7 @@
 #include "space/address_space.h"
 #include "space/space.h"
 #include "space/limits.h"
+#include "space/space_map.h"
 #include "vm_reclaim.h"
 
 #define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -71,15 +72,28 @@ static int32_t map_fixed(struct address_space space, uint32_t address, uint32_t 
     return error == OK ? (int32_t)address : system_call_errno(error);
 }
 
+/* A call that changes the caller's space, with the map mutex from the first look to the last change. May sleep. */
+static int32_t with_map(const struct system_call *call,
+                        int32_t (*change)(const struct system_call *call, struct address_space space))
+{
+    thread_may_sleep();
+    struct address_space space = address_space_of(call->task->program_id);
+
+    space_lock(space);
+    int32_t result = change(call, space);
+    space_unlock(space);
+    return result;
+}
+
 /* Within the program's limits, which count what a fixed mapping takes the place of only once. */
 static bool may_map(struct address_space space, uint32_t first, uint32_t count, uint32_t prot, uint32_t flags)
 {
     return limits_allow_pages(space, first, (flags & MAP_FIXED) != 0 ? count : 0, count, (prot & PROT_WRITE) != 0);
 }
 
-static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)
+static int32_t map_in(const struct system_call *call, struct address_space space, uint32_t address, uint32_t length,
+                      uint32_t prot, uint32_t flags)
 {
-    struct address_space space = address_space_of(call->task->program_id);
     struct vm_region_attributes attributes =
         address_space_zeroes(protection_of(prot), (flags & MAP_GROWSDOWN) != 0 ? VM_REGION_GROWS_DOWN : 0);
     uint32_t count = pages_up(length);
@@ -104,6 +118,16 @@ static int32_t map(const struct system_call *call, uint32_t address, uint32_t le
     }
     enum error error = address_space_map_anywhere(space, count, attributes, &first);
     return error == OK ? (int32_t)(first << PAGE_SHIFT) : system_call_errno(error);
+}
+
+static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)
+{
+    struct address_space space = address_space_of(call->task->program_id);
+
+    space_lock(space);
+    int32_t result = map_in(call, space, address, length, prot, flags);
+    space_unlock(space);
+    return result;
 }
 
 int32_t call_mmap2(const struct system_call *call)
@@ -141,9 +165,8 @@ static int32_t decode_range(const struct system_call *call, uint32_t *first, uin
     return (call->arguments[0] & PAGE_MASK) != 0 ? -EINVAL : 0;
 }
 
-int32_t call_munmap(const struct system_call *call)
+static int32_t unmap(const struct system_call *call, struct address_space space)
 {
-    struct address_space space = address_space_of(call->task->program_id);
     uint32_t first, count;
 
     if (decode_range(call, &first, &count) != 0 || count == 0 || first >= USER_END_PAGE ||
@@ -161,6 +184,11 @@ int32_t call_munmap(const struct system_call *call)
     return system_call_errno(address_space_unmap(space, first, count));
 }
 
+int32_t call_munmap(const struct system_call *call)
+{
+    return with_map(call, unmap);
+}
+
 /* How many of `count` pages from one on are mapped, up to the first hole. */
 static uint32_t count_without_hole(struct address_space space, uint32_t first, uint32_t count)
 {
@@ -176,9 +204,8 @@ static uint32_t count_without_hole(struct address_space space, uint32_t first, u
 }
 
 /* As on Linux, a range with a hole is changed up to there, and the error is said all the same. */
-int32_t call_mprotect(const struct system_call *call)
+static int32_t protect(const struct system_call *call, struct address_space space)
 {
-    struct address_space space = address_space_of(call->task->program_id);
     uint32_t prot = call->arguments[2];
     uint32_t first, count;
 
@@ -202,6 +229,11 @@ int32_t call_mprotect(const struct system_call *call)
     uint32_t mapped = count_without_hole(space, first, count);
     enum error error = mapped > 0 ? address_space_protect(space, first, mapped, protection_of(prot)) : OK;
     return error == OK && mapped < count ? -ENOMEM : system_call_errno(error);
+}
+
+int32_t call_mprotect(const struct system_call *call)
+{
+    return with_map(call, protect);
 }
 
 int32_t mapped_range_check(const struct system_call *call)
@@ -241,9 +273,8 @@ static enum error forget_mapped(struct address_space space, uint32_t first, uint
  * Advice may be ignored, except that memory which is not needed reads as zeroes afterwards. As on Linux, holes are an
  * error, and what is around them is done all the same.
  */
-int32_t call_madvise(const struct system_call *call)
+static int32_t advise(const struct system_call *call, struct address_space space)
 {
-    struct address_space space = address_space_of(call->task->program_id);
     uint32_t first, count;
     int32_t result = mapped_range_check(call);
 
@@ -255,6 +286,11 @@ int32_t call_madvise(const struct system_call *call)
     return error == OK ? result : system_call_errno(error);
 }
 
+int32_t call_madvise(const struct system_call *call)
+{
+    return with_map(call, advise);
+}
+
 /* Memory is as locked as it can be: it does not go away. */
 int32_t call_mlock(const struct system_call *call)
 {
@@ -264,9 +300,8 @@ int32_t call_mlock(const struct system_call *call)
 
 /* The program break ------------------------------------------------------------------------------------------------ */
 
-static enum error move_break(const struct system_call *call, uint32_t to)
+static enum error move_break(const struct system_call *call, struct address_space space, uint32_t to)
 {
-    struct address_space space = address_space_of(call->task->program_id);
     uint32_t old_end = pages_up(space_at(space)->break_end);
     uint32_t new_end = pages_up(to);
 
@@ -282,15 +317,19 @@ static enum error move_break(const struct system_call *call, uint32_t to)
 }
 
 /* As Linux does, answers with the break as it is, whether or not the wish was granted. */
-int32_t call_brk(const struct system_call *call)
+static int32_t change_break(const struct system_call *call, struct address_space space)
 {
-    struct address_space space = address_space_of(call->task->program_id);
     uint32_t wish = call->arguments[0];
 
     if (wish >= space_at(space)->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
-        move_break(call, wish) == OK) {
+        move_break(call, space, wish) == OK) {
         program_call_commit();
         space_at(space)->break_end = wish;
     }
     return (int32_t)space_at(space)->break_end;
+}
+
+int32_t call_brk(const struct system_call *call)
+{
+    return with_map(call, change_break);
 }

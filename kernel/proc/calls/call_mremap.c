@@ -14,6 +14,7 @@
 #include "log.h"
 #include "space/address_space.h"
 #include "space/limits.h"
+#include "space/space_map.h"
 #include "zero.h"
 #include <string.h>
 
@@ -219,7 +220,7 @@ static bool may_grow(const struct remap *remap)
                               (remap->attributes.protection & VM_WRITE) != 0);
 }
 
-int32_t call_mremap(const struct system_call *call)
+static int32_t remap_with_map(const struct system_call *call)
 {
     struct remap remap = {0};
     int32_t result = decode(call, &remap);
@@ -252,4 +253,14 @@ int32_t call_mremap(const struct system_call *call)
     }
     enum error error = move(call, &remap);
     return error == OK ? (int32_t)(call->record->call.words[TARGET] << PAGE_SHIFT) : system_call_errno(error);
+}
+
+int32_t call_mremap(const struct system_call *call)
+{
+    struct address_space space = address_space_of(call->task->program_id);
+
+    space_lock(space);
+    int32_t result = remap_with_map(call);
+    space_unlock(space);
+    return result;
 }

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "program/programs.h"
 #include "space/space.h"
+#include "space/space_map.h"
 #include "task/pending.h"
 #include "task/program_usage.h"
 #include <string.h>
@@ -199,7 +200,9 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
         if (ended.number != 0) {
             /* What it alone shared with the caller can be the caller's own again. If not now, before the next clone. */
             if (call->program->lender.number == 0) {
+                space_lock(call->program->space);
                 (void)!space_collapse(call->program->space);
+                space_unlock(call->program->space);
             }
             return take_status(call, ended, usage_address);
         }

@@ -21,6 +21,7 @@
 #include "space/address_space.h"
 #include "space/regions.h"
 #include "space/space.h"
+#include "space/space_map.h"
 #include <string.h>
 
 /* A clone that is being put together. */
@@ -204,11 +205,12 @@ static enum error make_clone(struct clone *clone)
     return error;
 }
 
-enum error program_clone(const struct program_clone_options *options, struct program_id *out_program)
+/* With the map mutex of the space that is divided or shared. */
+static enum error clone_in(struct address_space space, const struct program_clone_options *options,
+                           struct program_id *out_program)
 {
     thread_may_sleep();
     struct task *task = task_current();
-    struct address_space space = address_space_of(task->program_id);
     enum error error = options->shares_memory ? OK : prepare_memory(space);
 
     if (error == OK) {
@@ -232,5 +234,16 @@ enum error program_clone(const struct program_clone_options *options, struct pro
     if (error == OK) {
         *out_program = clone.child;
     }
+    return error;
+}
+
+enum error program_clone(const struct program_clone_options *options, struct program_id *out_program)
+{
+    thread_may_sleep();
+    struct address_space space = address_space_of(task_current()->program_id);
+
+    space_lock(space);
+    enum error error = clone_in(space, options, out_program);
+    space_unlock(space);
     return error;
 }

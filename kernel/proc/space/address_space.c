@@ -10,6 +10,7 @@
 #include "atomic.h"
 #include "log.h"
 #include "space.h"
+#include "space_map.h"
 #include "task/task.h"
 #include "vm_fault.h"
 #include "vm_reclaim.h"
@@ -62,18 +63,30 @@ static enum error reserve_growth(struct address_space space)
  * The last step of a change has been prepared. That of the caller's own memory is what its call is for; execve() also
  * fills a space that is no program's yet, and sleeps in between.
  */
-static void commit(struct address_space space)
+static bool is_own(struct address_space space)
 {
     const struct task *task = task_current();
 
-    if (task != NULL && space.number == address_space_of(task->program_id).number) {
+    return task != NULL && space.number == address_space_of(task->program_id).number;
+}
+
+static void commit(struct address_space space)
+{
+    if (is_own(space)) {
         program_call_commit();
     }
+}
+
+/* Whether the caller may change regions (EPOCH-1): of its own space with the map mutex, of one that is being filled. */
+static bool may_change(struct address_space space)
+{
+    return !is_own(space) || space_is_locked(space);
 }
 
 enum error address_space_map(struct address_space space, uint32_t first, uint32_t count,
                              struct vm_region_attributes attributes)
 {
+    ASSERT(may_change(space));
     enum error error = reserve_growth(space);
 
     if (error == OK) {
@@ -88,6 +101,7 @@ enum error address_space_map(struct address_space space, uint32_t first, uint32_
 enum error address_space_map_anywhere(struct address_space space, uint32_t count,
                                       struct vm_region_attributes attributes, uint32_t *out_first)
 {
+    ASSERT(may_change(space));
     enum error error = reserve_growth(space);
 
     if (error == OK) {
@@ -104,12 +118,14 @@ enum error address_space_map_anywhere(struct address_space space, uint32_t count
 static enum error exchange_regions(struct address_space space, uint32_t first, uint32_t count,
                                    const struct vm_region_attributes *attributes)
 {
+    ASSERT(may_change(space));
     enum error error = vm_region_reserve(&region_table);
 
     if (error != OK) {
         return error;
     }
     atomic_begin();
+    space_count_epoch(space);
     error = vm_region_release(&region_table, &space_at(space)->region_root, first, count);
     if (error == OK && attributes != NULL) {
         error = vm_region_insert(&region_table, &space_at(space)->region_root, first, count, attributes);
@@ -189,19 +205,23 @@ static enum error forget_sources(struct address_space space, uint32_t first, uin
 
 enum error address_space_forget(struct address_space space, uint32_t first, uint32_t count)
 {
+    ASSERT(may_change(space));
     enum error error = forget_sources(space, first, first + count);
 
+    space_count_epoch(space);
     return error == OK ? vm_discard_in_use(page_of(space, first), count) : error;
 }
 
 enum error address_space_protect(struct address_space space, uint32_t first, uint32_t count, uint8_t protection)
 {
+    ASSERT(may_change(space));
     enum error error = reserve_growth(space);
 
     if (error != OK) {
         return error;
     }
     commit(space);
+    space_count_epoch(space);
     error = vm_region_protect(&region_table, &space_at(space)->region_root, first, count, protection);
     if (error == OK) {
         vm_restrict(gpn_place(page_of(space, first)), count, protection != 0, (protection & VM_WRITE) != 0);

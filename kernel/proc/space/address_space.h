@@ -2,6 +2,8 @@
 /*
  * Inside kernel/proc: changes to a space, regions and pages together.
  *
+ * Whoever changes the space that it runs in has its map mutex (space_map.h).
+ *
  * Pages are counted from address 0. All functions may sleep, and are safe to do again from the start after a boot: each
  * leaves a state in which its own repetition ends the same way (CALL-2).
  */

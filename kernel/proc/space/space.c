@@ -8,6 +8,7 @@
 #include "log.h"
 #include "program/elf_image.h"
 #include "regions.h"
+#include "space_map.h"
 #include "task/program_account.h"
 #include "task/task.h"
 #include <string.h>
@@ -69,6 +70,7 @@ void space_change_memory(struct address_space space, struct space_id memory, uin
     memory_set_space(record->memory, ADDRESS_SPACE_NONE);
     record->memory = memory;
     record->region_root = regions;
+    space_count_epoch(space);
     memory_set_space(memory, space);
     space_set_owner(space, owner);
     if (owner.number != 0) {

@@ -8,7 +8,9 @@
 #include "atomic.h"
 #include "arch/window.h"
 #include "log.h"
+#include "address_space.h"
 #include "regions.h"
+#include "space_map.h"
 #include "task/pending.h"
 #include "vm_fault.h"
 #include <string.h>
@@ -115,12 +117,20 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     if (!is_in_window(address, length)) {
         return ERROR_DENIED;
     }
-    range->first = page_of_current(address.value);
     uint32_t pages = ((end - 1) >> PAGE_SHIFT) - (address.value >> PAGE_SHIFT) + 1;
+    struct address_space space = address_space_of(task_current()->program_id);
     enum error error;
+    bool goes_on;
     do {
+        uint32_t epoch = space_epoch(space);
+        range->first = page_of_current(address.value);
         error = wire_pages(range, pages, access);
-    } while (task_wait_goes_on(error) || regions_growth_goes_on(error));
+        goes_on = task_wait_goes_on(error) || regions_growth_goes_on(error);
+        if (epoch != space_epoch(space)) { /* what was found need not be there any more, nor what was not */
+            user_release(range);
+            goes_on = true;
+        }
+    } while (goes_on);
     return error;
 }
 
@@ -187,30 +197,52 @@ static enum error open_all_of(const struct user_range *ranges, uint32_t count)
     return error;
 }
 
+static void release_all(struct user_range *ranges, uint32_t count)
+{
+    while (count > 0) {
+        user_release(&ranges[--count]);
+    }
+}
+
+/* `ready` of them are to be released, whatever the result. */
+static enum error prepare_all(const struct user_output *outputs, uint32_t count, struct user_range *ranges,
+                              uint32_t *ready)
+{
+    enum error error = OK;
+
+    *ready = 0;
+    while (error == OK && *ready < count) {
+        error = user_prepare(&ranges[*ready], outputs[*ready].destination, outputs[*ready].length, PMAP_WRITE);
+        *ready += error == OK ? 1 : 0;
+    }
+    return error == OK ? open_all_of(ranges, *ready) : error;
+}
+
 enum error user_copy_out_all(const struct user_output *outputs, uint32_t count)
 {
     thread_may_sleep();
     struct user_range ranges[USER_OUTPUTS_MAX];
-    uint32_t ready = 0;
-    enum error error = OK;
+    struct address_space space = address_space_of(task_current()->program_id);
+    uint32_t ready;
+    enum error error;
+    bool holds;
 
     ASSERT(count <= USER_OUTPUTS_MAX);
-    while (error == OK && ready < count) {
-        error = user_prepare(&ranges[ready], outputs[ready].destination, outputs[ready].length, PMAP_WRITE);
-        ready += error == OK ? 1 : 0;
-    }
-    if (error == OK) {
-        error = open_all_of(ranges, ready);
-    }
+    do {
+        uint32_t epoch = space_epoch(space);
+        error = prepare_all(outputs, count, ranges, &ready);
+        holds = epoch == space_epoch(space);
+        if (!holds) {
+            release_all(ranges, ready);
+        }
+    } while (!holds);
     if (error == OK) {
         program_call_commit();
     }
     for (uint32_t i = 0; error == OK && i < count; i++) {
         memcpy(ranges[i].address, outputs[i].source, outputs[i].length);
     }
-    while (ready > 0) {
-        user_release(&ranges[--ready]);
-    }
+    release_all(ranges, ready);
     return error;
 }
 

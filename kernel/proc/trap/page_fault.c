@@ -13,6 +13,7 @@
 #include "signal/signal_frame.h"
 #include "space/address_space.h"
 #include "space/space.h"
+#include "space/space_map.h"
 #include "task/program_usage.h"
 #include "vm_account.h"
 #include "vm_fault.h"
@@ -56,10 +57,13 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
         vm_account_count(page_at(task, (struct vaddr){0}), EIDOLON_FAULT_DENIED);
         return ERROR_DENIED;
     }
+    struct address_space space = address_space_of(task->program_id);
     enum error error;
+    uint32_t epoch;
     do {
+        epoch = space_epoch(space);
         error = vm_fault(gpn_place(page_at(task, address)), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
-    } while (regions_growth_goes_on(error));
+    } while (regions_growth_goes_on(error) || (error == ERROR_DENIED && epoch != space_epoch(space)));
     return error;
 }
 
