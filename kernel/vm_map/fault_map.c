@@ -15,15 +15,6 @@
 #include "views.h"
 #include "vm_snapshot.h"
 
-enum error vm_fault_look(const struct vm_page *page, struct place place, enum pmap_access access,
-                         struct vm_allowance *allowance)
-{
-    DOES_NOT_SLEEP();
-    enum error error = vm_objects.policy->check(place, access, allowance);
-
-    return error == OK && vm_shown(place, allowance).number != page->gpn.number ? ERROR_BUSY : error;
-}
-
 /*
  * A page that is known dirty and can be written has its D bit set, always: the next stop finds what it must protect by
  * that bit alone.

@@ -6,17 +6,21 @@
 #define VM_FAULT_MAP_H
 
 #include "arch/pmap.h"
+#include "internal.h"
+#include "object_space.h"
 #include "vm_account.h"
-
-struct vm_allowance;
-struct vm_page;
 
 /*
  * Look at a place's region once more, for a page that was found there before a sleep. Does not sleep.
  * - ERROR_DENIED; ERROR_BUSY: another page is seen there by now; the fault starts over.
  */
-MUST_CHECK enum error vm_fault_look(const struct vm_page *page, struct place place, enum pmap_access access,
-                                    struct vm_allowance *allowance);
+MUST_CHECK static inline enum error vm_fault_look(const struct vm_page *page, struct place place,
+                                                  enum pmap_access access, struct vm_allowance *allowance)
+{
+    enum error error = vm_objects.policy->check(place, access, allowance);
+
+    return error == OK && vm_shown(place, allowance).number != page->gpn.number ? ERROR_BUSY : error;
+}
 
 /*
  * Map a resident page at a place so that the access succeeds; the caller has its mutex. Does not sleep.

@@ -35,10 +35,8 @@ static enum error reserve(struct vm_map *map, void **out)
     return pool_allocate(&map->links, out);
 }
 
-typedef enum error pmap_entering(struct place place, struct frame frame, enum pmap_access access);
-
-static enum error enter(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access,
-                        pmap_entering *enter_entry)
+static inline enum error enter(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access,
+                               bool is_view)
 {
     void *link;
     enum error error = reserve(map, &link);
@@ -46,7 +44,7 @@ static enum error enter(struct vm_map *map, struct place place, struct vm_page *
     if (error != OK) {
         return error;
     }
-    error = enter_entry(place, page->frame, access);
+    error = is_view ? pmap_enter_view(place, page->frame, access) : pmap_enter(place, page->frame, access);
     if (error != OK) {
         pool_free(&map->links, link);
         return error;
@@ -58,19 +56,11 @@ static enum error enter(struct vm_map *map, struct place place, struct vm_page *
 enum error vm_link_enter(struct vm_map *map, struct place place, struct vm_page *page)
 {
     DOES_NOT_SLEEP();
-    return enter(map, place, page, PMAP_READ, pmap_enter);
+    return enter(map, place, page, PMAP_READ, false);
 }
 
 enum error vm_link_enter_view(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access)
 {
     DOES_NOT_SLEEP();
-    return enter(map, place, page, access, pmap_enter_view);
-}
-
-enum error vm_enter_page(struct vm_map *map, struct place place, struct vm_page *page, enum pmap_access access)
-{
-    DOES_NOT_SLEEP();
-    bool is_own = page->gpn.number == place_gpn(place).number;
-
-    return is_own ? pmap_enter(place, page->frame, access) : vm_link_enter_view(map, place, page, access);
+    return enter(map, place, page, access, true);
 }

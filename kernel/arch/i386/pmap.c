@@ -58,7 +58,7 @@ static enum error make_table(struct place place, uint32_t *chunk)
     return OK;
 }
 
-static enum error enter(struct place place, struct frame frame, enum pmap_access access, uint32_t mark)
+static inline enum error enter(struct place place, struct frame frame, enum pmap_access access, uint32_t mark)
 {
     uint32_t *chunk = pmap_chunk_entry(place);
     ASSERT(chunk != NULL && !frame_is_none(frame));
