@@ -67,7 +67,7 @@ static bool is_own(struct address_space space)
 {
     const struct task *task = task_current();
 
-    return task != NULL && space.number == address_space_of(task->program_id).number;
+    return task != NULL && space.number == address_space_of_task(task).number;
 }
 
 static void commit(struct address_space space)

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "record.h"
 #include "regions.h"
+#include "task/task.h"
 #include "types.h"
 #include "vm_region.h"
 
@@ -31,6 +32,12 @@
 
 /* The space that a program runs in: its own, or its lender's. */
 struct address_space address_space_of(struct program_id program);
+
+/* The same of a task's program, at little cost: faults ask. */
+static inline struct address_space address_space_of_task(const struct task *task)
+{
+    return task->program->lender.number == 0 ? task->program->space : address_space_of(task->program_id);
+}
 
 /* Whether [first, first + count) lies in the private window and is not empty. */
 bool address_space_contains(uint32_t first, uint32_t count);

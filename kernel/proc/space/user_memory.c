@@ -118,7 +118,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
         return ERROR_DENIED;
     }
     uint32_t pages = ((end - 1) >> PAGE_SHIFT) - (address.value >> PAGE_SHIFT) + 1;
-    struct address_space space = address_space_of(task_current()->program_id);
+    struct address_space space = address_space_of_task(task_current());
     enum error error;
     bool goes_on;
     do {
@@ -222,7 +222,7 @@ enum error user_copy_out_all(const struct user_output *outputs, uint32_t count)
 {
     thread_may_sleep();
     struct user_range ranges[USER_OUTPUTS_MAX];
-    struct address_space space = address_space_of(task_current()->program_id);
+    struct address_space space = address_space_of_task(task_current());
     uint32_t ready;
     enum error error;
     bool holds;

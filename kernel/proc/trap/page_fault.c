@@ -57,7 +57,7 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
         vm_account_count(page_at(task, (struct vaddr){0}), EIDOLON_FAULT_DENIED);
         return ERROR_DENIED;
     }
-    struct address_space space = address_space_of(task->program_id);
+    struct address_space space = address_space_of_task(task);
     enum error error;
     uint32_t epoch;
     do {
