@@ -14,6 +14,7 @@ import subprocess
 from launcher.common import build_path, say
 
 PACKAGES = ["liblua5.4-dev", "libsqlite3-dev", "musl-dev", "busybox-static", "mksh"]
+LINUX = "linux-image-686"
 
 
 def apt_get(folder, *arguments):
@@ -41,6 +42,23 @@ def fetch(package, folder, root):
         return True
 
 
+class Lists:
+    """apt's lists for i386, in a folder of their own while they are needed."""
+
+    def __init__(self):
+        self.folder = build_path("i386-apt")
+
+    def __enter__(self):
+        for part in ("state/lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(self.folder, part), exist_ok=True)
+        # A list that cannot be refreshed is no reason to stop: what matters is whether the packages come.
+        apt_get(self.folder, "update")
+        return self.folder
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)
+
+
 def ensure():
     """Have the packages under build/i386, as far as they can be had. Returns whether any was added."""
     root = build_path("i386")
@@ -48,14 +66,29 @@ def ensure():
     if not names or not shutil.which("apt-get"):
         return False
     say(f"fetching {' '.join(names)} for i386 into {root}")
-    folder = build_path("i386-apt")
-    for part in ("state/lists/partial", "cache/archives/partial"):
-        os.makedirs(os.path.join(folder, part), exist_ok=True)
     os.makedirs(root, exist_ok=True)
-    # A list that cannot be refreshed is no reason to stop: what matters is whether the packages come.
-    apt_get(folder, "update")
-    failed = [name for name in names if not fetch(name, folder, root)]
+    with Lists() as folder:
+        failed = [name for name in names if not fetch(name, folder, root)]
     if failed:
         say(f"not to be had for i386: {' '.join(failed)}; tests that need them are skipped")
-    shutil.rmtree(folder)
     return len(failed) < len(names)
+
+
+def linux_kernel():
+    """Debian's kernel for i386, to compare with. Returns its path, or None where it cannot be had."""
+    root = build_path("i386-linux")
+    if not kernels(root) and shutil.which("apt-get"):
+        say(f"fetching {LINUX} for i386 into {root}")
+        os.makedirs(root, exist_ok=True)
+        with Lists() as folder:
+            # It depends on the one that is current.
+            if apt_get(folder, "download", LINUX):
+                file = glob.glob(os.path.join(glob.escape(folder), f"{LINUX}_*.deb"))[0]
+                depends = subprocess.run(["dpkg-deb", "-f", file, "Depends"], capture_output=True, text=True, check=False).stdout
+                fetch(depends.split()[0], folder, root)
+        shutil.rmtree(os.path.join(root, "lib"), ignore_errors=True)  # modules
+    return kernels(root)[-1] if kernels(root) else None
+
+
+def kernels(root):
+    return sorted(glob.glob(os.path.join(glob.escape(root), "boot", "vmlinuz-*")))
