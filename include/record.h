@@ -75,6 +75,9 @@ MUST_CHECK enum error record_reserve(enum record_type type, uint32_t count);
 /* The lowest of them. False: there is none. Does not sleep. */
 bool record_find_free(enum record_type type, uint32_t *out_index);
 
+/* A record has become free: the lowest is found first. Whoever frees one says so. Does not sleep. */
+void record_freed(enum record_type type, uint32_t index);
+
 /* Grows with every page of records that comes or goes: unchanged, if and only if none of the above has slept. */
 uint32_t record_changes(void);
 

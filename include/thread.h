@@ -64,8 +64,15 @@ bool thread_should_yield(void);
 void thread_start(void);
 struct thread *thread_current(void);
 
-/* How long a thread has had the processor, to this moment if it has it now. It only grows. */
-uint64_t thread_processor_ns(const struct thread *thread);
+/* The user context of the current thread; NULL for a kernel thread. */
+struct cpu_user_context *thread_current_context(void);
+
+/* The cycles (clock_cycles()) that the current thread has had the processor since it asked last, or began. */
+uint64_t thread_lap(void);
+
+/* The same of any thread, whose lap goes on. */
+uint64_t thread_lap_so_far(const struct thread *thread);
+
 const char *thread_name(const struct thread *thread);
 
 /* Bytes of a kernel stack, three quarters: deeper use is said in the log when the thread ends. */

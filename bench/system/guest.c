@@ -28,20 +28,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE         4096u
-#define MIB          (1u << 20)
-#define OFTEN        200u
-#define SELDOM       12u
-#define POLLED       10u
-#define RING         25u
-#define WAITERS      160u
-#define MANY_BYTES   65536u
-#define MUCH_MIB     64u
-#define ELSEWHERE    128u /* MiB that another program holds */
-#define WARM_UPS     2u
-#define FAULTS       64u
-#define SMALL_MAP    65536u
-#define LARGE_MAP    (8u * MIB)
+#define PAGE       4096u
+#define MIB        (1u << 20)
+#define OFTEN      200u
+#define SELDOM     12u
+#define POLLED     10u
+#define RING       25u
+#define WAITERS    160u
+#define MANY_BYTES 65536u
+#define MUCH_MIB   64u
+#define ELSEWHERE  128u /* MiB that another program holds */
+#define WARM_UPS   2u
+#define FAULTS     64u
+#define SMALL_MAP  65536u
+#define LARGE_MAP  (8u * MIB)
 
 typedef void (*act_fn)(void);
 

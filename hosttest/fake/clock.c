@@ -23,6 +23,16 @@ void fake_clock_advance(uint64_t ns)
     fake_threads_expire(now_ns);
 }
 
+uint64_t clock_cycles(void)
+{
+    return clock_boot_ns();
+}
+
+uint64_t clock_cycles_ns(uint64_t cycles)
+{
+    return cycles;
+}
+
 uint64_t clock_boot_ns(void)
 {
     return now_ns;

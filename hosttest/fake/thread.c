@@ -48,6 +48,7 @@ struct thread {
     bool interrupted;  /* and not yet told */
     enum error result; /* of the sleep */
     struct cpu_user_context *context;
+    uint64_t lap_since;
     struct lock_account locks; /* it holds */
     jmp_buf end;               /* where it leaves from */
 };
@@ -392,10 +393,22 @@ struct thread *thread_current(void)
 }
 
 /* The fake machine does not count: all time is everybody's. */
-uint64_t thread_processor_ns(const struct thread *thread)
+uint64_t thread_lap_so_far(const struct thread *thread)
 {
-    (void)thread;
-    return clock_boot_ns();
+    return clock_cycles() - thread->lap_since;
+}
+
+uint64_t thread_lap(void)
+{
+    uint64_t lap = thread_lap_so_far(current);
+
+    current->lap_since += lap;
+    return lap;
+}
+
+struct cpu_user_context *thread_current_context(void)
+{
+    return current->context;
 }
 
 const char *thread_name(const struct thread *thread)

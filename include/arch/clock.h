@@ -12,6 +12,10 @@
 /* Nanoseconds since boot; never goes back; finer than a tick. */
 uint64_t clock_boot_ns(void);
 
+/* What the processor counts, at a rate of its own: the cheapest clock, for differences. Never goes back. */
+uint64_t clock_cycles(void);
+uint64_t clock_cycles_ns(uint64_t cycles);
+
 /* Nanoseconds of UTC since 1970, from the machine's calendar clock and clock_boot_ns(). */
 uint64_t clock_wall_ns(void);
 

@@ -79,6 +79,7 @@ struct call_progress *call_progress(const struct system_call *call)
     struct task *task = task_of(call);
 
     task_keep(task);
+    task->has_progress = true;
     return &task->record->call;
 }
 

@@ -19,8 +19,9 @@ static struct thread *woken;
 static struct thread *waiting;
 static struct thread *ended; /* its stack is given back by the thread that runs next */
 
-static bool should_switch; /* somebody woke, or the slice is over */
-static uint64_t running_since_ns;
+static bool should_switch;     /* somebody woke, or the slice is over */
+static uint64_t running_since; /* of clock_cycles() */
+static uint64_t lap_since;
 
 static struct thread *take_from(struct thread **last)
 {
@@ -43,10 +44,10 @@ static struct thread *take_next(void)
 
 static void charge_slice(void)
 {
-    uint64_t now_ns = clock_boot_ns();
-    current->slice_left_ns -= (int64_t)(now_ns - running_since_ns);
-    current->processor_ns += now_ns - running_since_ns;
-    running_since_ns = now_ns;
+    uint64_t now = clock_cycles();
+    current->slice_left_ns -= (int64_t)clock_cycles_ns(now - running_since);
+    current->lap_cycles += now - lap_since;
+    running_since = lap_since = now;
 }
 
 void scheduler_start(struct thread *first, struct thread *idle)
@@ -55,7 +56,7 @@ void scheduler_start(struct thread *first, struct thread *idle)
     current->state = THREAD_RUNNING;
     current->slice_left_ns = SLICE_NS;
     idle_thread = idle;
-    running_since_ns = clock_boot_ns();
+    running_since = lap_since = clock_cycles();
 }
 
 /* THREAD-1: the thread is in no queue. */
@@ -129,9 +130,9 @@ void thread_yield(void)
 
 void thread_tick(void)
 {
-    uint64_t now_ns = clock_boot_ns();
-    sleepers_wake_until(now_ns);
-    if ((int64_t)(now_ns - running_since_ns) >= current->slice_left_ns && (waiting != NULL || woken != NULL)) {
+    sleepers_wake_until(clock_boot_ns());
+    if ((int64_t)clock_cycles_ns(clock_cycles() - running_since) >= current->slice_left_ns &&
+        (waiting != NULL || woken != NULL)) {
         should_switch = true;
     }
 }
@@ -141,9 +142,24 @@ bool thread_should_yield(void)
     return should_switch;
 }
 
-uint64_t thread_processor_ns(const struct thread *thread)
+uint64_t thread_lap_so_far(const struct thread *thread)
 {
-    return thread->processor_ns + (thread == current ? clock_boot_ns() - running_since_ns : 0);
+    return thread->lap_cycles + (thread == current ? clock_cycles() - lap_since : 0);
+}
+
+uint64_t thread_lap(void)
+{
+    uint64_t now = clock_cycles();
+    uint64_t lap = current->lap_cycles + (now - lap_since);
+
+    current->lap_cycles = 0;
+    lap_since = now;
+    return lap;
+}
+
+struct cpu_user_context *thread_current_context(void)
+{
+    return current->context;
 }
 
 struct thread *thread_current(void)

@@ -32,7 +32,7 @@ struct thread {
     struct thread *next, *previous; /* in the ready queue or the wait queue it is in */
     int64_t slice_left_ns;
     struct lock_account locks; /* it holds */
-    uint64_t processor_ns;     /* that it has run, up to the last charge */
+    uint64_t lap_cycles;       /* that it has run of its lap, up to the last charge */
 
     struct wait_queue *queue; /* asleep in */
     enum error wake_result;

@@ -143,7 +143,7 @@ static uint64_t measure_cycles_hz(void)
 }
 
 /* cycles * ns_scale needs up to 96 bits. */
-static uint64_t cycles_to_ns(uint64_t cycles)
+uint64_t clock_cycles_ns(uint64_t cycles)
 {
     uint64_t low = (cycles & UINT32_MAX) * ns_scale;
     uint64_t high = (cycles >> 32) * ns_scale;
@@ -162,9 +162,14 @@ void clock_initialise(void)
     wall_at_boot_ns = calendar_seconds() * NS_SECOND;
 }
 
+uint64_t clock_cycles(void)
+{
+    return processor_cycles();
+}
+
 uint64_t clock_boot_ns(void)
 {
-    return cycles_to_ns(processor_cycles() - cycles_at_boot);
+    return clock_cycles_ns(processor_cycles() - cycles_at_boot);
 }
 
 uint64_t clock_wall_ns(void)

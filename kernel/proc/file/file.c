@@ -57,13 +57,19 @@ void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_
     file->flags = (file->flags & ~mask) | (flags & mask);
 }
 
+static void clear(struct file_id file)
+{
+    memset(record(file), 0, sizeof(struct file_record));
+    record_freed(RECORD_FILE, file.number);
+}
+
 static void free_if_unreferenced(struct file_id file)
 {
     if (record(file)->references == 0) {
         if (file_operations(record(file))->close != NULL) {
             file_operations(record(file))->close(record(file));
         }
-        memset(record(file), 0, sizeof(struct file_record));
+        clear(file);
     }
 }
 
@@ -77,7 +83,9 @@ void file_drop(struct file_id file)
 enum error file_install(struct program_record *program, uint32_t lowest, struct file_id file, uint8_t flags,
                         uint32_t *out_descriptor)
 {
-    for (uint32_t descriptor = lowest; descriptor < limits_files(program); descriptor++) {
+    uint32_t end = limits_files(program);
+
+    for (uint32_t descriptor = lowest; descriptor < end; descriptor++) {
         if (program->files[descriptor].number == 0) {
             program->files[descriptor] = file;
             program->file_flags[descriptor] = flags;
@@ -184,7 +192,7 @@ enum error file_resume(void)
     pipe_resume();
     for (struct file_id file = {1}; file.number < record_committed(RECORD_FILE); file.number++) {
         if (record(file)->kind != FILE_FREE && record(file)->references == 0) {
-            memset(record(file), 0, sizeof(struct file_record));
+            clear(file);
         } else if (record(file)->kind != FILE_FREE && file_operations(record(file))->reopen != NULL) {
             file_operations(record(file))->reopen(record(file));
         }

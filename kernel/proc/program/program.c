@@ -132,6 +132,7 @@ enum error program_revive(struct program_id id)
 void program_forget(struct program_id id)
 {
     memset(program_at(id), 0, sizeof(struct program_record));
+    record_freed(RECORD_PROGRAM, id.number);
 }
 
 uint32_t program_count(void)

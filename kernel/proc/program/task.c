@@ -52,6 +52,7 @@ static enum error task_revive(uint32_t index)
     task->context.space = space_window(address_space_of(record->program));
     task->context.fpu = record->fpu;
     memcpy(task->context.tls, record->tls, sizeof(record->tls));
+    task->has_progress = true;
     error = thread_create(task->program->name, task_main, task, &task->thread);
     if (error != OK) {
         pool_free(&task_pool, task);
@@ -87,6 +88,7 @@ enum error task_create(struct program_id program, const struct registers *regist
     error = task_revive(index);
     if (error != OK) {
         record->state = TASK_FREE;
+        record_freed(RECORD_TASK, index);
         return error;
     }
     program_at(program)->task_count++;
@@ -106,6 +108,7 @@ void task_leave(void)
     task_unlist(task);
     task_set_at(index_of(task), NULL);
     task->record->state = TASK_FREE;
+    record_freed(RECORD_TASK, index_of(task));
     task->program->task_count--;
     program_account_save(task->program_id, task->program->counters);
     usage_keep(task);

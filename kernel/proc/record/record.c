@@ -24,7 +24,27 @@
 static const uint32_t first_index[RECORD_TYPES] = {
     [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_MEMORY] = SPACES_FIRST, [RECORD_SPACE] = 1};
 
-static uint32_t ends[RECORD_TYPES]; /* of each table: the page behind the last one present. Volatile. */
+/* A unit holds two to this many records, unless it is of the region table or the terminals', and has so many pages. */
+#define SHIFT_OF(type) ((uint8_t)__builtin_ctz(PAGE_SIZE / sizeof(type)))
+static const uint8_t unit_shift[RECORD_TYPES] = {[RECORD_TASK] = SHIFT_OF(struct task_record),
+                                                 [RECORD_FILE] = SHIFT_OF(struct file_record),
+                                                 [RECORD_MEMORY] = SHIFT_OF(struct memory_record),
+                                                 [RECORD_SPACE] = SHIFT_OF(struct space_record),
+                                                 [RECORD_PIPE] = SHIFT_OF(struct pipe_record)};
+static const uint8_t unit_pages[] = {
+    [RECORD_PROGRAM] = sizeof(struct program_record) / PAGE_SIZE,
+    [RECORD_TASK] = 1,
+    [RECORD_FILE] = 1,
+    [RECORD_REGION] = 1,
+    [RECORD_TERMINAL] = 1,
+    [RECORD_MEMORY] = 1,
+    [RECORD_PIPE] = 1,
+    [RECORD_SPACE] = 1,
+};
+_Static_assert(sizeof(unit_pages) == RECORD_TYPES, "each type has units");
+
+static uint32_t ends[RECORD_TYPES];       /* of each table: the page behind the last one present. Volatile. */
+static uint32_t none_below[RECORD_TYPES]; /* no record below is free. Volatile. */
 
 /* By page of the system window. Volatile. */
 static uint32_t present[WINDOW_PAGES / 32], moving[WINDOW_PAGES / 32];
@@ -60,7 +80,7 @@ bool record_has_holes(enum record_type type)
 
 uint32_t record_unit_pages(enum record_type type)
 {
-    return record_has_holes(type) ? record_pages_for(&record_layouts[type], 1) : 1;
+    return unit_pages[type];
 }
 
 uint32_t record_unit_size(enum record_type type)
@@ -107,6 +127,7 @@ void record_set_unit(enum record_type type, uint32_t page, bool is_here, bool is
     if (is_here && ends[type] < page + record_unit_pages(type)) {
         ends[type] = page + record_unit_pages(type);
     }
+    record_freed(type, page / record_unit_pages(type) * record_unit_size(type));
     while (ends[type] > 0 && !record_page_is_present(type, ends[type] - record_unit_pages(type))) {
         ends[type] -= record_unit_pages(type);
     }
@@ -122,7 +143,8 @@ uint32_t record_changes(void)
 
 bool record_is_present(enum record_type type, uint32_t index)
 {
-    uint32_t page = index / record_unit_size(type) * record_unit_pages(type);
+    uint32_t unit = record_has_holes(type) ? index >> unit_shift[type] : index / record_unit_size(type);
+    uint32_t page = unit * unit_pages[type];
 
     return index < record_layouts[type].count && record_page_is_present(type, page);
 }
@@ -146,7 +168,8 @@ uint32_t record_index(enum record_type type, const void *record)
 uint32_t record_committed(enum record_type type)
 {
     const struct record_layout *layout = &record_layouts[type];
-    uint32_t count = (uint32_t)(((uint64_t)ends[type] << PAGE_SHIFT) / layout->bytes);
+    uint32_t count = record_has_holes(type) ? ends[type] / unit_pages[type] << unit_shift[type]
+                                            : (ends[type] << PAGE_SHIFT) / layout->bytes;
 
     return count < layout->count ? count : layout->count;
 }
@@ -182,7 +205,9 @@ static bool is_free(enum record_type type, uint32_t index)
 /* The lowest one at or above `from`. */
 bool record_find_free_from(enum record_type type, uint32_t from, uint32_t *out)
 {
-    for (uint32_t index = from; index < record_committed(type); index++) {
+    uint32_t end = record_committed(type);
+
+    for (uint32_t index = from; index < end; index++) {
         if (record_is_present(type, index) && is_free(type, index)) {
             *out = index;
             return true;
@@ -199,7 +224,18 @@ uint32_t record_first_index(enum record_type type)
 bool record_find_free(enum record_type type, uint32_t *out_index)
 {
     DOES_NOT_SLEEP();
-    return record_find_free_from(type, first_index[type], out_index);
+    uint32_t from = none_below[type] > first_index[type] ? none_below[type] : first_index[type];
+    bool found = record_find_free_from(type, from, out_index);
+
+    none_below[type] = found ? *out_index : record_committed(type);
+    return found;
+}
+
+void record_freed(enum record_type type, uint32_t index)
+{
+    if (index < none_below[type]) {
+        none_below[type] = index;
+    }
 }
 
 bool record_unit_is_free(enum record_type type, uint32_t index)

@@ -188,9 +188,13 @@ static enum error grow(enum record_type type)
 
 enum error record_reserve(enum record_type type, uint32_t count)
 {
-    uint32_t found = 0, index = record_first_index(type);
+    uint32_t found = 0, index;
     enum error error = OK;
 
+    if (count == 1 && record_find_free(type, &index)) {
+        return OK;
+    }
+    index = record_first_index(type);
     while (error == OK && found < count) {
         if (record_find_free_from(type, index, &index)) {
             found++;

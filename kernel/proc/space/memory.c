@@ -65,6 +65,7 @@ void memory_forget(struct space_id window)
     vm_lineage_set_source(window, SPACE_NONE);
     pmap_delete(window);
     memset(memory_at(window), 0, sizeof(struct memory_record));
+    record_freed(RECORD_MEMORY, window.number);
     memory_set_space(window, ADDRESS_SPACE_NONE);
 }
 

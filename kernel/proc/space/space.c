@@ -57,6 +57,7 @@ void space_forget(struct address_space space)
 
     space_set_owner(space, PROGRAM_NONE);
     memset(space_at(space), 0, sizeof(struct space_record));
+    record_freed(RECORD_SPACE, space.number);
     memory_set_space(memory, ADDRESS_SPACE_NONE);
 }
 

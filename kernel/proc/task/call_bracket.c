@@ -7,16 +7,25 @@
 #include "task.h"
 #include <string.h>
 
+/* A call that is issued again after a boot finds what it had achieved. */
+static void begin_progress(struct task *task)
+{
+    if (task->record->call.active == 0) {
+        memset(&task->record->call, 0, sizeof(task->record->call));
+        task->has_progress = false;
+    }
+    task->record->call.active = 0;
+}
+
 void program_call_begin(struct registers *registers)
 {
     struct task *task = task_current();
 
     task->registers = registers;
     task->call_number = registers->eax;
-    if (task->record->call.active == 0) {
-        memset(&task->record->call, 0, sizeof(task->record->call));
+    if (task->has_progress) {
+        begin_progress(task);
     }
-    task->record->call.active = 0;
     task->in_call = true;
 }
 

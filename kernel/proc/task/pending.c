@@ -37,11 +37,6 @@ uint32_t task_next_signal(const struct task_record *record)
     return 0;
 }
 
-bool task_has_signal(const struct task *task)
-{
-    return task->dying || task_next_signal(task->record) != 0;
-}
-
 /* One that will end the program; 0: none. */
 static uint32_t next_fatal_signal(const struct task *task)
 {

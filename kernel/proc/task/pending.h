@@ -35,7 +35,12 @@ uint32_t task_next_signal(const struct task_record *record);
 uint32_t task_next_to_deliver(const struct task *task);
 
 /* Whether the task has a signal that it does not block: a wait must then end with EINTR or be restarted. */
-bool task_has_signal(const struct task *task);
+static inline bool task_has_signal(const struct task *task)
+{
+    const uint32_t *pending = task->record->signal_pending, *mask = task->record->signal_mask;
+
+    return task->dying || ((pending[0] & ~mask[0]) | (pending[1] & ~mask[1])) != 0;
+}
 
 /*
  * Whether a wait for memory that came to `error` is to be taken up again: it was interrupted, and the current task has

@@ -20,13 +20,15 @@ struct task {
     struct thread *thread;
     struct registers *registers; /* of its last entry into the kernel, on its kernel stack; NULL before */
     uint32_t call_number;        /* while in_call */
+    bool has_progress;           /* record->call may be something else than zero */
     bool in_call;                /* between the entry of a system call and its result */
     bool committed;              /* the call has changed something and has no result yet: CALL-2 */
-    uint64_t user_ns, system_ns; /* on the processor, up to the mark (program_usage.h) */
-    uint64_t processor_mark_ns;  /* of the thread's time: its last entry into the kernel or leaving */
-    bool in_kernel;              /* since the mark */
-    bool dying;                  /* leaves at the next trap_return */
-    bool listed[2];              /* on the list of tasks to capture, of this half: see capture.c */
+    uint64_t user_ns, system_ns; /* on the processor before this boot (program_usage.h) */
+    uint64_t user_cycles,
+        system_cycles; /* and in it, up to the last entry into the kernel or leaving: its thread's lap */
+    bool in_kernel;    /* during the lap */
+    bool dying;        /* leaves at the next trap_return */
+    bool listed[2];    /* on the list of tasks to capture, of this half: see capture.c */
     struct task *next_listed[2];
 };
 

@@ -10,7 +10,7 @@ static struct task *tasks[TASKS_MAX];
 
 struct task *task_current(void)
 {
-    return (struct task *)thread_user_context(thread_current());
+    return (struct task *)thread_current_context();
 }
 
 struct task *task_at(uint32_t index)

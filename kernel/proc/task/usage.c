@@ -2,6 +2,7 @@
 /*
  * Time on the processor, of tasks and programs.
  */
+#include "arch/clock.h"
 #include "program_account.h"
 #include "program_usage.h"
 #include "task.h"
@@ -14,37 +15,26 @@ static void add(struct usage *to, const struct usage *what)
     to->major_faults += what->major_faults;
 }
 
-/* What has run since the last entry or leaving. */
-static uint64_t since_mark(const struct task *task)
-{
-    return thread_processor_ns(task->thread) - task->processor_mark_ns;
-}
-
 void usage_enter(struct task *task)
 {
     if (!task->in_kernel) {
-        uint64_t ns = since_mark(task);
-        task->user_ns += ns;
-        task->processor_mark_ns += ns;
+        task->user_cycles += thread_lap();
         task->in_kernel = true;
     }
 }
 
 void usage_leave(struct task *task)
 {
-    uint64_t ns = since_mark(task);
-
-    task->system_ns += ns;
-    task->processor_mark_ns += ns;
+    task->system_cycles += thread_lap();
     task->in_kernel = false;
 }
 
 static void times_of(const struct task *task, uint64_t *user_ns, uint64_t *system_ns)
 {
-    uint64_t ns = since_mark(task);
+    uint64_t lap = thread_lap_so_far(task->thread);
 
-    *user_ns = task->user_ns + (task->in_kernel ? 0 : ns);
-    *system_ns = task->system_ns + (task->in_kernel ? ns : 0);
+    *user_ns = task->user_ns + clock_cycles_ns(task->user_cycles + (task->in_kernel ? 0 : lap));
+    *system_ns = task->system_ns + clock_cycles_ns(task->system_cycles + (task->in_kernel ? lap : 0));
 }
 
 static void faults_of(struct program_id program, struct usage *out)
@@ -93,6 +83,7 @@ void usage_resume(struct task *task)
 {
     task->user_ns = task->record->user_ns;
     task->system_ns = task->record->system_ns;
+    task->user_cycles = task->system_cycles = 0;
     task->in_kernel = true;
 }
 

@@ -9,6 +9,7 @@
 #include "program_hold.h"
 #include "signal/signal.h"
 #include "space/user_memory.h"
+#include "task/pending.h"
 #include "task/program_usage.h"
 
 #define NS_PER_SECOND 1000000000ull
@@ -52,6 +53,12 @@ static void leave_tid(struct task *task)
     }
 }
 
+/* Nobody wants anything of the task, as nearly always. */
+static bool goes_on(const struct task *task)
+{
+    return task->program->held == 0 && task->record->signal_mask_saved == 0 && !task_has_signal(task);
+}
+
 void trap_return(struct registers *registers)
 {
     struct task *task = task_current();
@@ -62,11 +69,13 @@ void trap_return(struct registers *registers)
     while (thread_should_yield()) {
         thread_yield();
     }
-    if (!program_hold_wait()) {
+    if (!goes_on(task) && !program_hold_wait()) {
         program_exit(SIGKILL);
     }
     leave_tid(task);
-    program_deliver_signals(registers);
+    if (!goes_on(task)) {
+        program_deliver_signals(registers);
+    }
     if (task->dying) {
         program_exit_task();
     }
