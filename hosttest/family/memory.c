@@ -170,6 +170,23 @@ static bool changes_mapped_range(struct registers *registers, const struct famil
     return true;
 }
 
+/*
+ * On a range with a hole the calls below change a part of it and say ENOMEM, which is also what they say if there is no
+ * memory. So that it is known what has changed, they get what is mapped up to the hole, or a page of it.
+ */
+static bool take_mapped_part(struct registers *registers, struct family_step *step)
+{
+    uint32_t entry = MAPPED;
+
+    for (uint32_t i = 0; i < step->count; i++) {
+        TRY_BOOL(family_recall(registers, LEDGER + step->first + i, &entry));
+        if ((entry & MAPPED) == 0) {
+            step->count = i > 0 ? i : 1;
+        }
+    }
+    return true;
+}
+
 static const struct {
     uint32_t prot, rights;
 } protections[4] = {{3, ALL}, {1, MAPPED | READABLE}, {0, MAPPED}, {3, ALL}};
@@ -179,6 +196,7 @@ static void run_protect(struct registers *registers)
     struct family_step step;
 
     TRY(family_step(registers, &step));
+    TRY(take_mapped_part(registers, &step));
     HOST_CALL(registers, CALL_MPROTECT, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE,
               protections[step.dice >> 20 & 3].prot);
 }
@@ -188,6 +206,7 @@ static void after_protect(struct registers *registers)
     struct family_step step;
 
     TRY(family_step(registers, &step));
+    TRY(take_mapped_part(registers, &step));
     TRY(changes_mapped_range(registers, &step, PROTECT, "mprotect"));
     for (uint32_t i = 0; i < step.count; i++) {
         uint32_t entry;
@@ -204,6 +223,7 @@ static void run_forget(struct registers *registers)
     struct family_step step;
 
     TRY(family_step(registers, &step));
+    TRY(take_mapped_part(registers, &step));
     HOST_CALL(registers, CALL_MADVISE, ARENA + step.first * PAGE_SIZE, step.count * PAGE_SIZE, 4);
 }
 
@@ -212,6 +232,7 @@ static void after_forget(struct registers *registers)
     struct family_step step;
 
     TRY(family_step(registers, &step));
+    TRY(take_mapped_part(registers, &step));
     TRY(changes_mapped_range(registers, &step, FORGET, "madvise"));
     for (uint32_t i = 0; i < step.count; i++) {
         uint32_t entry;
