@@ -21,6 +21,7 @@
 
 #include "space_case.h"
 
+#include "arch/frame.h"
 #include "arch/pmap.h"
 #include "fake/mmu.h"
 #include "fake/pmap_state.h"
@@ -29,6 +30,7 @@
 #include "snap_write.h"
 #include "vm_fault.h"
 #include "vm_map.h"
+#include "vm_reserve.h"
 #include "vm_snapshot.h"
 
 #define WORLDS  8u
@@ -411,6 +413,22 @@ static void store_after_a_snapshot(void)
 
 SPACE_CASE(view_that_was_written_is_clean_and_writable_again, store_after_a_snapshot, .extension = &extension)
 
+/* Replacement hears of a use through any view, once. */
+static void use_through_one_view(void)
+{
+    const struct vm_replacement *replacement = &vm_object_space()->replacement;
+
+    store_all(1);
+    const struct vm_page *page = vm_map_find(vm_object_space(), object_page(4));
+    (void)replacement->take_accessed(page); /* the policy may have asked since */
+    load_shared(1, 1, 0);
+    SPACE_CHECK(replacement->take_accessed(page) && !replacement->take_accessed(page));
+    load_shared(2, 3, 0);
+    SPACE_CHECK(replacement->take_accessed(page) && !replacement->take_accessed(page));
+}
+
+SPACE_CASE(view_that_is_used_keeps_its_page, use_through_one_view, .extension = &extension)
+
 static void open_all_chunks(uint32_t window)
 {
     for (uint32_t border = BORDER; border <= 2 * BORDER; border += BORDER) {
@@ -490,6 +508,52 @@ static void take_a_dirty_view_away(void)
 
 SPACE_CASE(view_that_goes_leaves_what_it_knew, take_a_dirty_view_away, .extension = &extension)
 
+static bool is_owed(uint32_t page)
+{
+    const struct vm_page *record = vm_map_find(vm_object_space(), object_page(page));
+
+    return record != NULL && vm_snapshot_has(vm_object_space(), record);
+}
+
+static void page_out_all_that_may_go(void)
+{
+    struct frame *taken = calloc(frame_limit(), sizeof(*taken));
+    uint32_t held = 0, freed;
+
+    while (frame_count(FRAME_FREE) > vm_frame_reserve()) {
+        SPACE_CHECK(frame_allocate(FRAME_KERNEL, &taken[held++]) == OK);
+    }
+    SPACE_CHECK(vm_page_out(&freed) == OK);
+    while (held > 0) {
+        frame_free(taken[--held]);
+    }
+    free(taken);
+}
+
+/* Between a stop and the first pass, pages that only a D bit in a closed chunk knows are asked to go. */
+static void take_frames_before_the_first_pass(void)
+{
+    store_all(1);
+    SPACE_CHECK(space_sync());
+    store_shared(0, 5, 0, 2);
+    store_shared(2, 5, 0, 3); /* page 6 */
+    SPACE_CHECK(vm_stop() == OK && vm_snapshot_count(vm_object_space()) == 0);
+    page_out_all_that_may_go();
+    SPACE_CHECK(is_owed(5) && is_owed(6) && vm_snapshot_count(vm_object_space()) == 2);
+    snap_return_pages();
+    SPACE_CHECK(space_sync());
+    store_shared(0, 5, 0, 4);
+    SPACE_CHECK(vm_stop() == OK);
+    empty_page(5);
+    SPACE_CHECK(is_owed(5));
+    space_check();
+    vm_end_collecting();
+    snap_return_pages();
+}
+
+SPACE_CASE(view_that_was_dirty_at_the_stop_is_the_snapshots_before_its_frame_goes, take_frames_before_the_first_pass,
+           .extension = &extension)
+
 /* Worlds ----------------------------------------------------------------------------------------------------------- */
 
 static uint64_t first = 1;
@@ -539,8 +603,10 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(view_that_was_written_is_clean_and_writable_again),
+        cmocka_unit_test(view_that_is_used_keeps_its_page),
         cmocka_unit_test(view_is_read_only_after_a_narrow_opening_until_all_is_collected),
         cmocka_unit_test(view_that_goes_leaves_what_it_knew),
+        cmocka_unit_test(view_that_was_dirty_at_the_stop_is_the_snapshots_before_its_frame_goes),
         cmocka_unit_test(views_at_random_recover_one_instant_after_any_cut),
     };
 
