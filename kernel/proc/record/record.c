@@ -233,6 +233,7 @@ bool record_find_free(enum record_type type, uint32_t *out_index)
 
 void record_freed(enum record_type type, uint32_t index)
 {
+    DOES_NOT_SLEEP();
     if (index < none_below[type]) {
         none_below[type] = index;
     }
