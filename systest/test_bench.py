@@ -18,6 +18,7 @@ from launcher import bench, packages  # noqa: E402
 QUICK = {
     "vm_map": (["--quick", "--only", "hashes", "--only", "memory"], "vm_map"),
     "snapshot": (["--quick"], "boot_to_program_ms"),
+    "system": (["--quick"], "the small one while another holds 128 MiB"),
     "paging": (["--quick"], "50 runs of the kernel and the simulator agree in every count and victim"),
 }
 

@@ -195,18 +195,15 @@ static int32_t send_to_task(const struct system_call *call, struct program_id pr
     if (signal > SIGNAL_MAX || (int32_t)tid.number <= 0) {
         return -EINVAL;
     }
-    for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        struct task *task = task_at(i);
-        if (task != NULL && task->record->tid.number == tid.number &&
-            (program.number == 0 || task->program_id.number == program.number)) {
-            if (signal != 0) {
-                program_call_commit();
-                signal_send_task_from(task, signal, &origin);
-            }
-            return 0;
-        }
+    struct task *task = task_find(tid);
+    if (task == NULL || (program.number != 0 && task->program_id.number != program.number)) {
+        return -ESRCH;
     }
-    return -ESRCH;
+    if (signal != 0) {
+        program_call_commit();
+        signal_send_task_from(task, signal, &origin);
+    }
+    return 0;
 }
 
 int32_t call_tkill(const struct system_call *call)

@@ -15,7 +15,6 @@
 #include "task/program_usage.h"
 #include <string.h>
 
-#define FIRST_THREAD_ID 4096u /* above every process id */
 
 static struct pool task_pool = {.object_bytes = 0};
 
@@ -59,7 +58,7 @@ static enum error task_revive(uint32_t index)
         return error;
     }
     usage_resume(task);
-    task_set_at(index, task);
+    task_add(index, task);
     return OK;
 }
 
@@ -106,7 +105,7 @@ void task_leave(void)
     struct task *task = task_current();
 
     task_unlist(task);
-    task_set_at(index_of(task), NULL);
+    task_remove(index_of(task));
     task->record->state = TASK_FREE;
     record_freed(RECORD_TASK, index_of(task));
     task->program->task_count--;

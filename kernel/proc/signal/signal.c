@@ -32,11 +32,12 @@ void signal_set_action(struct program_record *program, uint32_t signal, const st
 {
     program->actions[signal] = *action;
     program->actions[signal].mask[0] &= ~UNBLOCKABLE;
-    for (uint32_t i = 0; task_ignores(program, signal) && i < TASKS_MAX; i++) {
-        struct task *task = task_at(i);
-        if (task != NULL && task->program == program) {
-            signal_take_out(task->record->signal_pending, signal);
-        }
+    if (!task_ignores(program, signal)) {
+        return;
+    }
+    struct program_id id = {record_index(RECORD_PROGRAM, program)};
+    for (struct task *task = task_first_of(id); task != NULL; task = task->next_of_program) {
+        signal_take_out(task->record->signal_pending, signal);
     }
 }
 
@@ -86,11 +87,7 @@ static struct task *receiver_of(struct program_id program, uint32_t signal)
 {
     struct task *receiver = NULL;
 
-    for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        struct task *task = task_at(i);
-        if (task == NULL || task->program_id.number != program.number) {
-            continue;
-        }
+    for (struct task *task = task_first_of(program); task != NULL; task = task->next_of_program) {
         if (receiver == NULL || (signal != 0 && signal_in(receiver->record->signal_mask, signal))) {
             receiver = task;
         }

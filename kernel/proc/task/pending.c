@@ -42,11 +42,14 @@ static uint32_t next_fatal_signal(const struct task *task)
 {
     const struct task_record *record = task->record;
 
-    for (uint32_t signal = 1; signal <= SIGNAL_MAX; signal++) {
-        bool is_ready = signal_in(record->signal_pending, signal) && !signal_in(record->signal_mask, signal);
-        bool has_handler = signal != SIGKILL && task->program->actions[signal].handler != SIG_DFL;
-        if (is_ready && !has_handler && !task_ignores(task->program, signal)) {
-            return signal;
+    for (uint32_t word = 0; word < 2; word++) {
+        uint32_t ready = record->signal_pending[word] & ~record->signal_mask[word];
+        for (; ready != 0; ready &= ready - 1) {
+            uint32_t signal = word * 32 + (uint32_t)__builtin_ctz(ready) + 1;
+            bool has_handler = signal != SIGKILL && task->program->actions[signal].handler != SIG_DFL;
+            if (!has_handler && !task_ignores(task->program, signal)) {
+                return signal;
+            }
         }
     }
     return 0;

@@ -11,6 +11,8 @@
 #include "record.h"
 #include "thread.h"
 
+#define FIRST_THREAD_ID 4096u /* above every process id: that of a thread is this and the index of its record */
+
 /* A task while it lives in this boot. Volatile. */
 struct task {
     struct cpu_user_context context; /* the live FPU, TLS and space */
@@ -18,6 +20,7 @@ struct task {
     struct program_record *program;
     struct program_id program_id;
     struct thread *thread;
+    struct task *next_of_program;
     struct registers *registers; /* of its last entry into the kernel, on its kernel stack; NULL before */
     uint32_t call_number;        /* while in_call */
     bool has_progress;           /* record->call may be something else than zero */
@@ -41,8 +44,12 @@ struct task *task_at(uint32_t index);
 /* The one with a task number, or NULL. */
 struct task *task_find(struct task_id tid);
 
-/* Put a task into the table, or take it out: NULL. */
-void task_set_at(uint32_t index, struct task *task);
+/* The first task of a program; the others follow by next_of_program. NULL: it has none. */
+struct task *task_first_of(struct program_id program);
+
+/* Put a task into the table, or take it out, by the index of its record. */
+void task_add(uint32_t index, struct task *task);
+void task_remove(uint32_t index);
 
 /* Make every other task of the current one's program leave at its next return to user mode. */
 void task_end_others(const struct task *task);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tasks that live in this boot, by the index of their records; and the one whose thread is running.
+ * The tasks that live in this boot, by the index of their records and by program; and the one whose thread is running.
  */
 #include "arch/pmap.h"
 #include "atomic.h"
 #include "task.h"
 
 static struct task *tasks[TASKS_MAX];
+static struct task *of_program[PROGRAMS_MAX + 1]; /* its tasks, the oldest first */
 
 struct task *task_current(void)
 {
@@ -18,27 +19,55 @@ struct task *task_at(uint32_t index)
     return tasks[index];
 }
 
-struct task *task_find(struct task_id tid)
+struct task *task_first_of(struct program_id program)
 {
-    for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        if (tasks[i] != NULL && tasks[i]->record->tid.number == tid.number) {
-            return tasks[i];
-        }
-    }
-    return NULL;
+    return program.number <= PROGRAMS_MAX ? of_program[program.number] : NULL;
 }
 
-void task_set_at(uint32_t index, struct task *task)
+struct task *task_find(struct task_id tid)
 {
+    if (tid.number >= FIRST_THREAD_ID) {
+        uint32_t index = tid.number - FIRST_THREAD_ID;
+        return index < TASKS_MAX && tasks[index] != NULL && tasks[index]->record->tid.number == tid.number
+                   ? tasks[index]
+                   : NULL;
+    }
+    struct task *task = task_first_of((struct program_id){tid.number});
+    while (task != NULL && task->record->tid.number != tid.number) {
+        task = task->next_of_program;
+    }
+    return task;
+}
+
+void task_add(uint32_t index, struct task *task)
+{
+    struct task **end = &of_program[task->program_id.number];
+
+    while (*end != NULL) {
+        end = &(*end)->next_of_program;
+    }
+    *end = task;
+    task->next_of_program = NULL;
     tasks[index] = task;
+}
+
+void task_remove(uint32_t index)
+{
+    struct task **at = &of_program[tasks[index]->program_id.number];
+
+    while (*at != tasks[index]) {
+        at = &(*at)->next_of_program;
+    }
+    *at = tasks[index]->next_of_program;
+    tasks[index] = NULL;
 }
 
 void task_end_others(const struct task *task)
 {
-    for (uint32_t i = 0; i < TASKS_MAX; i++) {
-        if (tasks[i] != NULL && tasks[i] != task && tasks[i]->program_id.number == task->program_id.number) {
-            tasks[i]->dying = true;
-            thread_interrupt(tasks[i]->thread);
+    for (struct task *other = task_first_of(task->program_id); other != NULL; other = other->next_of_program) {
+        if (other != task) {
+            other->dying = true;
+            thread_interrupt(other->thread);
         }
     }
 }

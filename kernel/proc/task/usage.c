@@ -52,24 +52,13 @@ void usage_of_task(const struct task *task, struct usage *out)
     faults_of(task->program_id, out);
 }
 
-/* The one task that most programs have is the current one when they ask. */
-static bool is_alone(const struct task *task, struct program_id program)
-{
-    return task != NULL && task->program_id.number == program.number && task->program->task_count == 1;
-}
-
 void usage_of_program(struct program_id id, const struct program_record *program, struct usage *out)
 {
-    bool alone = is_alone(task_current(), id);
-
     *out = program->used;
-    for (uint32_t i = 0; i < (alone ? 1 : TASKS_MAX); i++) {
-        const struct task *task = alone ? task_current() : task_at(i);
-        if (task != NULL && task->program_id.number == id.number) {
-            struct usage of_task = {0};
-            times_of(task, &of_task.user_ns, &of_task.system_ns);
-            add(out, &of_task);
-        }
+    for (const struct task *task = task_first_of(id); task != NULL; task = task->next_of_program) {
+        struct usage of_task = {0};
+        times_of(task, &of_task.user_ns, &of_task.system_ns);
+        add(out, &of_task);
     }
     faults_of(id, out);
 }
