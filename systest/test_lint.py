@@ -55,8 +55,9 @@ def words_of(name):
 
 
 def exported():
-    """Functions of all objects of the build that others may call."""
-    objects = [os.path.join(folder, name) for folder, _, names in os.walk(BUILD) for name in names if name.endswith(".o")]
+    """Functions of the build's objects that others may call; what benchmarks build beside it, and other builds below it, is their own."""
+    parts = [os.path.join(BUILD, part) for part in ("kernel", "hosttest", "tools")]
+    objects = [os.path.join(folder, name) for part in parts for folder, _, names in os.walk(part) for name in names if name.endswith(".o")]
     listing = run(["nm", "--defined-only", "--extern-only", *objects]).stdout
     names = {line.split()[2] for line in listing.splitlines() if re.match(r"[0-9a-f]+ T ", line)}
     return {name for name in names if not name.startswith("__") and name not in ("main", "_start")}

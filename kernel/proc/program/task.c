@@ -15,7 +15,6 @@
 #include "task/program_usage.h"
 #include <string.h>
 
-
 static struct pool task_pool = {.object_bytes = 0};
 
 static struct task_record *task_record_at(uint32_t index)
