@@ -52,6 +52,9 @@ const char *family_words(uint64_t seed);
 /* A program whose next instruction is an image's first one has no books yet. */
 bool family_is_fresh(const struct registers *registers);
 
+/* Whether it has got as far as to have handlers for what its parent sends. */
+bool family_has_handlers(const struct registers *registers);
+
 /* Whether a program is in, or on its way to, a signal handler. */
 bool family_is_in_handler(const struct registers *registers);
 

@@ -233,7 +233,7 @@ static bool may_end_unseen(const struct note *note, uint32_t status)
 {
     bool no_memory = world.is_short && (status == SIGKILL || status == SIGSEGV);
     bool no_page = world.reads_fail && (status == SIGBUS || status == SIGSEGV);
-    bool no_handler = note->is_fresh && (status == FAMILY_SIGNAL || status == SIGTERM);
+    bool no_handler = !family_has_handlers(&note->registers) && (status == FAMILY_SIGNAL || status == SIGTERM);
 
     return note->may_be_gone || no_memory || no_page || no_handler;
 }

@@ -57,6 +57,11 @@ bool family_is_fresh(const struct registers *registers)
     return registers->eip == host_code(START);
 }
 
+bool family_has_handlers(const struct registers *registers)
+{
+    return registers->eip < host_code(START) || registers->eip >= host_code(START_MAP);
+}
+
 /* Numbers of eight digits. */
 static bool parse_words(struct registers *registers, uint32_t address, uint32_t numbers[NUMBERS])
 {
