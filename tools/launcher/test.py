@@ -153,7 +153,7 @@ def system(soak=False, seed=None, only=None):
     build.build(["all"], again=True)
     say("system tests")
     report = fresh_path(build_path("systest.xml"))
-    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}", "-ra",
+    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}", "-rfEsxXR",
                "--reruns", SECOND_TRIES,
                "--durations=10", "-n", str((os.cpu_count() or 1) + WORKERS_MORE), "--dist", "loadgroup",
                f"--seed={seed or random.SystemRandom().randrange(1 << 32)}", os.path.join(ROOT, "systest")]
