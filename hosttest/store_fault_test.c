@@ -500,6 +500,44 @@ static void store_damage_anywhere_is_noticed_and_survived(void **state)
     stop();
 }
 
+/* What is said of an image in which one bit of a root is another one. */
+static void check_flipped_root(struct fake_disk *damaged, uint32_t root, uint32_t byte)
+{
+    struct store_open_options options = {.user = 1, .tuning = world.tuning};
+    struct store_report report;
+    struct store *store;
+    char named[32];
+
+    kernel_snprintf(named, sizeof(named), "root in block %u", root);
+    fake_disk_copy(damaged, &disk);
+    fake_disk_flip(damaged, root, byte, 1);
+    assert_int_equal(store_open(&damaged->device, &options, &store, &report), OK);
+    assert_int_equal(store_close(store), OK);
+    if (strstr(report.reason, named) == NULL) {
+        fail_msg("block %u with byte %u changed is believed: \"%s\"", root, byte, report.reason);
+    }
+}
+
+/* Each part of a root counts, also where nothing is concluded from it. */
+static void store_root_with_a_flipped_bit_is_not_believed(void **state)
+{
+    (void)state;
+    static struct fake_disk damaged;
+    start(STORE_BLOCKS_MIN, 100, 9);
+    world_open(&world);
+    world_write(&world, 100);
+    some_snapshots(4);
+    world_close(&world);
+    fake_disk_start(&damaged, STORE_BLOCKS_MIN);
+    damaged.is_recording = false;
+    for (uint32_t byte = 0; byte < PAGE_SIZE; byte += 8) {
+        check_flipped_root(&damaged, 1, byte);
+        check_flipped_root(&damaged, 2, byte);
+    }
+    fake_disk_stop(&damaged);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +552,7 @@ int main(void)
         cmocka_unit_test(store_full_disk_keeps_what_is_committed),
         cmocka_unit_test(store_second_user_is_noticed),
         cmocka_unit_test(store_damage_anywhere_is_noticed_and_survived),
+        cmocka_unit_test(store_root_with_a_flipped_bit_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
