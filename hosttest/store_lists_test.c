@@ -52,7 +52,7 @@ static bool is_lie(enum disk_item_type type, void *item)
         return was_there;
     }
     case LEFT_OUT:
-        return true;
+        return dead->birth > pinned; /* the others are the pinned generation's until that goes */
     default:
         return false;
     }
