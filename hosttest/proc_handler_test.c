@@ -27,6 +27,7 @@
 #define USR1        10u
 #define USR2        12u
 #define CHLD        17u
+#define REAL_TIME   40u /* of the second word of a set */
 #define BIT(signal) (1u << ((signal)-1))
 
 enum { PROCMASK = 175, SUSPEND = 179, SIGALTSTACK = 186, TKILL = 238 };
@@ -389,6 +390,9 @@ static void ignored(void)
     EXPECT_IS(0, seen.count);
     EXPECT(0, CALL_KILL, 1, USR1);
     EXPECT_IS(1, seen.count);
+    install(REAL_TIME, 0, 0, 0);
+    EXPECT(0, CALL_KILL, 1, REAL_TIME);
+    EXPECT_IS(2, seen.count);
 }
 
 static void ignored_signal_disturbs_nobody_and_is_not_kept(void **state)
