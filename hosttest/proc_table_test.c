@@ -23,6 +23,8 @@
 #define MACHINE_FRAMES 3000u
 #define MOVED_REGIONS  2000u
 
+enum { OPEN = 5 };
+
 static uint32_t turn, arrived, regions;
 
 static void await(uint32_t wanted)
@@ -196,12 +198,34 @@ static void regions_that_are_moved_together_are_found(void **state)
         &(struct proc_case){.main = move_regions, .functions = {unmap_and_stay, nothing}, .frames = MACHINE_FRAMES});
 }
 
+/* More often than there are records in two pages, and never more than two at a time. */
+static void open_again_and_again(void)
+{
+    uint32_t before = record_committed(RECORD_FILE);
+
+    WORDS(AT, 0x7665642f, 0x6c756e2f, 0x0000006c); /* /dev/null */
+    for (uint32_t i = 0; i < 2 * before; i++) {
+        int32_t first = CALL(OPEN, AT, 0), second = CALL(OPEN, AT, 0);
+        EXPECT_IS(true, first >= 3 && second > first);
+        EXPECT(0, CALL_CLOSE, (uint32_t)first);
+        EXPECT(0, CALL_CLOSE, (uint32_t)second);
+    }
+    EXPECT_IS(before, record_committed(RECORD_FILE));
+}
+
+static void record_that_is_free_again_is_used_again(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = open_again_and_again});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crowd_leaves_others_their_share_and_then_all),
         cmocka_unit_test(clone_at_the_end_of_the_budget_is_refused),
         cmocka_unit_test(regions_that_are_moved_together_are_found),
+        cmocka_unit_test(record_that_is_free_again_is_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

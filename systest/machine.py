@@ -23,6 +23,7 @@ WAIT_S = 30
 STORY_BOOTS = 3
 LOG_TAIL_LINES = 60
 
+DURABLE = r"Generation \d+ is durable"  # the shell's words
 RESUMED = r"eidolon: resumed generation (\d+), (\d+\.\d) s old"
 
 
@@ -167,6 +168,16 @@ class Image:
         boot = Boot(self.folder, len(self.boots), self.path, options, program)
         self.boots.append(boot)
         return boot
+
+    def boot_with_durable_note(self, text, *options):
+        """The shell on a new image, with a note that is durable; its plug is pulled then."""
+        boot = self.boot(*options)
+        boot.expect("> ")
+        boot.send_line(f"note {text}")
+        boot.expect("That makes 1")
+        boot.send_line("sync")
+        boot.expect(DURABLE)
+        boot.kill()
 
     def content(self):
         with open(self.path, "rb") as file:

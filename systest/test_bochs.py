@@ -11,13 +11,12 @@ import pexpect
 import pexpect.fdpexpect
 import pytest
 
-from machine import BUILD, RESUMED
+from machine import BUILD, DURABLE, RESUMED
 
 DISC = os.path.join(BUILD, "packaging", "eidolon.iso")
 BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 VGA_BIOS = "/usr/share/bochs/VGABIOS-lgpl-latest"
 WAIT_S = 240  # Bochs interprets: a boot takes ten times as long as in QEMU
-DURABLE = r"Generation \d+ is durable"
 
 pytestmark = pytest.mark.skipif(not shutil.which("bochs") or not os.path.exists(VGA_BIOS),
                                 reason="no Bochs: ./eidolon setup --bochs installs it")
@@ -99,13 +98,7 @@ def bochs(tmp_path):
 
 
 def test_image_goes_on_in_bochs_and_back_in_qemu_whichever_was_cut(image, bochs):
-    boot = image.boot("--size", "64", "--cpu", "baseline")
-    boot.expect("> ")
-    boot.send_line("note born in QEMU")
-    boot.expect("That makes 1")
-    boot.send_line("sync")
-    boot.expect(DURABLE)
-    boot.kill()
+    image.boot_with_durable_note("born in QEMU", "--size", "64", "--cpu", "baseline")
     machine = bochs(image)
     machine.expect(RESUMED)
     machine.send_line("\x15note from Bochs")

@@ -2,14 +2,17 @@
 """`./eidolon torture`: a program that withstands power cuts passes, one that does not is found out, and what differed is kept; a Reading
 judges consoles that are known to be right or wrong."""
 
+import glob
 import json
 import os
 import re
+import subprocess
 import sys
+import time
 
 import pytest
 
-from machine import ROOT, eidolon
+from machine import LAUNCHER, ROOT, WAIT_S, eidolon, environment
 
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 from launcher import torture  # noqa: E402
@@ -70,6 +73,38 @@ def test_what_is_wrong_is_named(tmp_path, arguments, status, words):
 def test_program_that_cannot_be_judged_is_refused(tmp_path, program, options, words, said):
     assert said in eidolon("torture", *options, "--", program("trusting"), *words, status=1, timeout=LIMIT_S, cwd=tmp_path).stderr
     assert os.listdir(tmp_path) == []
+
+
+def test_machine_does_not_outlive_the_command(tmp_path, program):
+    command = subprocess.Popen([LAUNCHER, "torture", "--limit", "600", "--", program("trusting"), "for-ever"], cwd=tmp_path,
+                               env=dict(environment(), TMPDIR=str(tmp_path)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pidfiles = wait_for(lambda: [path for path in glob.glob(str(tmp_path / "eidolon-torture-*" / "*.pid")) if os.path.getsize(path)])
+    with open(pidfiles[0], encoding="ascii") as file:
+        qemu = int(file.read())
+    os.kill(qemu, 0)
+    command.kill()
+    command.wait()
+    wait_for(lambda: not os.path.exists(f"/proc/{qemu}"))
+
+
+def wait_for(condition):
+    limit = time.monotonic() + WAIT_S
+    while not (found := condition()):
+        assert time.monotonic() < limit, "it never happened"
+        time.sleep(0.02)
+    return found
+
+
+def test_image_whose_program_has_ended_in_order_is_known(image, program):
+    trial = torture.Trial(os.path.dirname(image.path), "ended")
+    image.path = trial.path
+    boot = image.boot(program=[program("lines"), "100000", "1000"])
+    boot.expect(r"line \d+")
+    boot.read_for(0.5)
+    boot.kill()
+    assert not trial.has_ended()
+    os.unlink(image.path)
+    assert image.boot(program=[program("lines"), "5"]).end() == 5 and trial.has_ended()
 
 
 def test_reading_follows_consoles_that_repeat_as_much_as_they_said():

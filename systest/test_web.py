@@ -11,7 +11,7 @@ import time
 import pytest
 
 import browser
-from machine import BUILD, ROOT
+from machine import BUILD, DURABLE, ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 from launcher import web  # noqa: E402
@@ -20,7 +20,6 @@ from launcher.common import Failure  # noqa: E402
 pytestmark = pytest.mark.xdist_group("web")
 NEEDS_BROWSER = pytest.mark.skipif(not browser.is_available(), reason="no browser: ./eidolon test web installs one")
 TABS, TABS_SOAK = 12, 100
-DURABLE = r"Generation \d+ is durable"
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +54,7 @@ def test_power_cut_at_every_write_loses_nothing(site, soak):
 
 def test_image_wanders_between_qemu_and_the_emulator(site, image):
     """The same processor on both sides, so it can go back."""
-    boot = image.boot("--size", "64", "--cpu", "baseline")
-    boot.expect("> ")
-    boot.send_line("note born in QEMU")
-    boot.expect("That makes 1")
-    boot.send_line("sync")
-    boot.expect(DURABLE)
-    boot.kill()
+    image.boot_with_durable_note("born in QEMU", "--size", "64", "--cpu", "baseline")
     printed = node(site, "go_on.mjs", image.path, "from the emulator")
     assert re.search(r" 1 .* born in QEMU$", printed, re.MULTILINE)
     boot = image.boot("--cpu", "baseline")

@@ -83,9 +83,10 @@ def linux_kernel():
         with Lists() as folder:
             # It depends on the one that is current.
             if apt_get(folder, "download", LINUX):
-                file = glob.glob(os.path.join(glob.escape(folder), f"{LINUX}_*.deb"))[0]
-                depends = subprocess.run(["dpkg-deb", "-f", file, "Depends"], capture_output=True, text=True, check=False).stdout
-                fetch(depends.split()[0], folder, root)
+                files = glob.glob(os.path.join(glob.escape(folder), f"{LINUX}_*.deb"))
+                depends = subprocess.run(["dpkg-deb", "-f", *files, "Depends"], capture_output=True, text=True, check=False).stdout.split()
+                if depends:
+                    fetch(depends[0], folder, root)
         shutil.rmtree(os.path.join(root, "lib"), ignore_errors=True)  # modules
     return kernels(root)[-1] if kernels(root) else None
 

@@ -103,7 +103,7 @@ def socket_arguments(serial, control):
 
 
 def die_with_parent(parent):
-    """In the child: be killed when the launcher is, so that no machine is left behind holding the image."""
+    """In the child: be killed when its parent is, so that no machine is left behind holding the image."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
     if os.getppid() != parent:

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 
-from launcher import build, image, program, write_log
+from launcher import build, image, machine, program, write_log
 from launcher.common import BUILD, ROOT, Failure, UsageFailure, say
 from launcher.run import INTERVAL_MS_MAX, MEMORY_MIB_MAX, MEMORY_MIB_MIN, check_memory, whole_number
 
@@ -47,6 +47,7 @@ AGAIN = re.compile(rb"eidolon: the next (\d+) bytes may have been seen before\r?
 RESUMED = re.compile(rb"eidolon: resumed generation (\d+)")
 CREATED = re.compile(r"^eidolon: created .*\n", re.MULTILINE)
 CONTEXT_BYTES = 60
+ALIKE_BYTES, ALIKE_MAX = 16, 100  # where to look for what a wrong piece of output is like
 
 DESCRIPTION = """\
 Find out whether PROGRAM, a static i386 ELF of this host, withstands power cuts: run it undisturbed to its end, then again
@@ -97,19 +98,19 @@ class Reading:
     def take_whole(self, piece, repeated):
         if not piece:
             return None
-        after = set()
-        longest = (0, min(self.places))
-        for place in self.places:
-            for start in range(max(0, place - repeated), place + 1):
-                same = common_length(self.expected, start, piece)
-                if same == len(piece):
-                    after.add(max(place, start + same))
-                longest = max(longest, (same, start))
+        starts = {place: range(max(0, place - repeated), place + 1) for place in self.places}
+        after = {max(place, start + len(piece)) for place, some in starts.items() for start in some
+                 if self.expected.startswith(piece, start)}
         if not after:
-            same, start = longest
+            same, start = self.most_alike(piece, {start for some in starts.values() for start in some})
             return f"byte {start + same} of the output is {around(piece, same)}, undisturbed it is {around(self.expected, start + same)}"
         self.places = after
         return None
+
+    def most_alike(self, piece, starts):
+        """Where a piece that fits nowhere may have been meant to begin: how much of it is right there, and the place."""
+        likely = [start for start in sorted(starts) if self.expected.startswith(piece[:ALIKE_BYTES], start)]
+        return max((common_length(self.expected, start, piece), start) for start in likely[-ALIKE_MAX:] or [max(starts)])
 
     def finish(self):
         """Nothing more comes. Returns what is wrong, or None."""
@@ -156,9 +157,11 @@ class Life:
         self.started = time.monotonic()
         self.started_at = time.time()
         self.killed_at = None
+        me = os.getpid()
         with open(self.console_path, "wb") as console:
             self.process = subprocess.Popen([os.path.join(ROOT, "eidolon"), *arguments], stdin=subprocess.DEVNULL, stdout=console,
-                                            stderr=subprocess.PIPE, env=dict(os.environ, EIDOLON_BUILD=BUILD, EIDOLON_IS_BUILT="1"))
+                                            stderr=subprocess.PIPE, env=dict(os.environ, EIDOLON_BUILD=BUILD, EIDOLON_IS_BUILT="1"),
+                                            preexec_fn=lambda: machine.die_with_parent(me))
 
     def qemu(self):
         try:
@@ -216,6 +219,12 @@ class Trial:
         life = Life(self, len(self.lives), options, words)
         self.lives.append(life)
         return life
+
+    def has_ended(self):
+        """Whether the machine has switched itself off in order, since all was over: another boot would start the shell."""
+        told = image.run_tool(["info", self.path], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+        has_state = re.search(r"^generation +[1-9]", told, re.MULTILINE) and re.search(r"^shutdown +clean$", told, re.MULTILINE)
+        return bool(has_state) and not image.programs(self.path)
 
     def renew(self, size_mib):
         """An image without a generation is as good as a new one."""
@@ -321,6 +330,8 @@ class Campaign:
                 return wrong or reading.finish() or self.wrong_end(status, life)
             self.kills += 1
             has_state = trial.note_loss(life) or has_state
+            if trial.has_ended():
+                return reading.finish()
 
     def patience(self):
         return self.options.limit + 10 * self.seconds
@@ -361,6 +372,9 @@ class Campaign:
             self.judge(one, f"the image is not sound: {told.stdout.strip() or told.stderr.strip()}")
             return
         is_new = re.search(r"^0 generations ", told.stdout, re.MULTILINE) is not None
+        if one.has_ended():
+            self.judge(one, None)
+            return
         life = one.begin(self.options, self.words if is_new else ())
         if not life.wait(self.patience()):
             life.kill()
