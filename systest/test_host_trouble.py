@@ -12,11 +12,15 @@ import select
 import shlex
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 from machine import BUILD, LAUNCHER, RESUMED, ROOT, WAIT_S, eidolon, environment, run_kernel
+
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from launcher import machine as launcher_machine  # noqa: E402
 
 STANDS_STILL = r"eidolon: no space left on the disk that \S+ is on: the machine stands still until there is some"
 COUNTER = os.path.join(BUILD, "user", "counter")
@@ -149,6 +153,12 @@ static int is_over(int file)
 WRAP(pwrite64, const void *, size_t)
 WRAP(pwritev64, const struct iovec *, int)
 """
+
+
+@pytest.mark.parametrize("path, stops_for", [(__file__, "stop"), (os.devnull, "enospc")])
+def test_failing_writes_wait_for_the_host_of_a_file_only(tmp_path, path, stops_for):
+    arguments = launcher_machine.disk_arguments(path, "virtio", None, str(tmp_path))
+    assert any(f",werror={stops_for}," in word for word in arguments)
 
 
 def test_quota_that_is_used_up_stops_the_machine_until_it_can_write_again(start, tmp_path, image):

@@ -64,8 +64,9 @@ def disk_arguments(path, kind, connection, folder, write_log=None):
                     "log": {"driver": "file", "filename": os.path.abspath(write_log), "cache": {"no-flush": True}}}
     blockdev["node-name"] = "image"
     device = {"virtio": "virtio-blk-pci,drive=image", "ata": "ide-hd,drive=image,bus=ide.0,unit=0"}[kind]
-    # A server that is gone does not come back in this run: its errors are the kernel's to tell.
-    stops_for = "enospc" if connection else "stop"
+    # A write to a file that fails waits for its host (launcher.qmp). What is not a file has bad blocks, which the kernel
+    # retires, or is a server that does not come back in this run.
+    stops_for = "stop" if os.path.isfile(path) else "enospc"
     return ["-blockdev", json.dumps(blockdev), "-device", f"{device},werror={stops_for},rerror=report"]
 
 
