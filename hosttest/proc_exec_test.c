@@ -30,7 +30,7 @@
 #define NO_EXEC 5u
 #define BECAME  7u /* of the child */
 
-static uint64_t fail_at, fail_count;
+static uint64_t fail_at, fail_count, hide_at, hide_questions;
 static uint32_t frames; /* of memory; 0: plenty */
 
 /* The program --------------------------------------------------------------------------------------------------------
@@ -275,6 +275,9 @@ static void ready(void)
     if (fail_count != 0) {
         fake_fail_allocations(fail_at, fail_count);
     }
+    if (hide_questions != 0) {
+        fake_hide_frames(hide_at, hide_questions);
+    }
 }
 
 static struct host_end boot(uint64_t schedule)
@@ -321,6 +324,32 @@ static void program_that_gets_no_memory_is_whole_or_hears_of_it(void **state)
         }
     }
     fail_count = 0;
+    printf("exec: %u whole, %u could not clone, %u could not execute, %u refused\n", endings[WHOLE], endings[NO_FORK],
+           endings[NO_EXEC], refused);
+    assert_true(endings[WHOLE] > 0);
+}
+
+/* From each attempt to get memory on, none is free for a while: who needs some waits, and signals come meanwhile. */
+static void program_that_waits_for_memory_is_whole(void **state)
+{
+    uint32_t endings[8] = {0}, refused = 0;
+
+    (void)state;
+    for (hide_questions = 8; hide_questions <= 32; hide_questions *= 2) {
+        for (hide_at = 0; hide_at < 400; hide_at++) {
+            cut_start();
+            struct host_end end = boot(hide_at);
+            if ((end.kind != HOST_ENDED && end.kind != HOST_REFUSED) ||
+                (end.kind == HOST_ENDED && end.status > NO_EXEC)) {
+                cut_print(end, hide_at);
+                assert_int_equal(end.kind, HOST_ENDED);
+            }
+            endings[end.kind == HOST_ENDED ? end.status : 0]++;
+            refused += end.kind == HOST_REFUSED;
+            cut_stop();
+        }
+    }
+    hide_questions = 0;
     printf("exec: %u whole, %u could not clone, %u could not execute, %u refused\n", endings[WHOLE], endings[NO_FORK],
            endings[NO_EXEC], refused);
     assert_true(endings[WHOLE] > 0);
@@ -380,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(program_becomes_another_in_any_order),
         cmocka_unit_test(program_that_gets_no_memory_is_whole_or_hears_of_it),
+        cmocka_unit_test(program_that_waits_for_memory_is_whole),
         cmocka_unit_test(program_in_a_small_memory_is_whole_or_hears_of_it),
         cmocka_unit_test(program_that_becomes_another_is_cut_at_every_event_and_goes_on),
     };

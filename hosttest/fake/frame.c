@@ -31,6 +31,8 @@ static uint32_t free_count;
 static uint32_t counts[FRAME_OWNERS];
 static uint64_t attempts;
 static uint64_t fail_first;
+static uint64_t hide_first;     /* the attempt from which on no frame is free... */
+static uint64_t hide_questions; /* ...until this is 0 */
 static uint64_t fail_end;
 static enum frame_owner fail_owner;
 static bool is_spared;
@@ -67,6 +69,7 @@ void fake_frames_start(uint32_t frames)
     owners[0] = FRAME_FIRMWARE;
     attempts = 0;
     fail_first = fail_end = 0;
+    hide_questions = 0;
     fail_owner = FRAME_FREE;
     is_spared = false;
 }
@@ -91,6 +94,17 @@ void fake_fail_allocations(uint64_t index, uint64_t count)
 {
     fail_first = attempts + index;
     fail_end = count > UINT64_MAX - fail_first ? UINT64_MAX : fail_first + count;
+}
+
+void fake_hide_frames(uint64_t index, uint64_t questions)
+{
+    hide_first = attempts + index;
+    hide_questions = questions;
+}
+
+static bool is_hidden(void)
+{
+    return hide_questions != 0 && attempts >= hide_first;
 }
 
 void fake_fail_owner(enum frame_owner owner)
@@ -224,5 +238,9 @@ uint32_t frame_limit(void)
 
 uint32_t frame_count(enum frame_owner owner)
 {
+    if (owner == FRAME_FREE && is_hidden()) {
+        hide_questions--;
+        return 0;
+    }
     return counts[owner];
 }

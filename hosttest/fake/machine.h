@@ -33,6 +33,12 @@ uint64_t fake_allocations(void);
 /* Let the attempt number `index` from now fail (0: the next one), and all after it for as long as `count` says. */
 void fake_fail_allocations(uint64_t index, uint64_t count);
 
+/*
+ * Say that no frame is free, from the attempt number `index` from now on until the kernel has asked `questions` times: it
+ * waits for some meanwhile. Its reserve is there nevertheless.
+ */
+void fake_hide_frames(uint64_t index, uint64_t questions);
+
 /* Let all attempts for this owner fail from now on; FRAME_FREE: no more. */
 void fake_fail_owner(enum frame_owner owner);
 

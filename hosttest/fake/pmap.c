@@ -81,17 +81,18 @@ enum error pmap_create(struct space_id space)
     directory->exists = true;
     directory->views = 0;
     directory->stops_seen = fake_pmap.stops;
+    if (space.number != SPACE_SYSTEM.number && space.number >= fake_pmap.end) {
+        fake_pmap.end = space.number + 1;
+    }
     return OK;
 }
 
 struct space_id pmap_space_end(void)
 {
-    uint32_t end = SPACE_SYSTEM.number;
-
-    while (end > SPACE_SHARED.number + 1 && !fake_pmap.directories[end - 1].exists) {
-        end--;
+    while (fake_pmap.end > SPACE_SHARED.number + 1 && !fake_pmap.directories[fake_pmap.end - 1].exists) {
+        fake_pmap.end--;
     }
-    return (struct space_id){end};
+    return (struct space_id){fake_pmap.end > SPACE_SHARED.number ? fake_pmap.end : SPACE_SHARED.number + 1};
 }
 
 static void delete (struct fake_directory *directory, bool must_be_empty)

@@ -19,6 +19,7 @@ struct fake_pmap {
     struct fake_directory directories[SPACES_MAX];
     struct space_id active;
     uint32_t stops;
+    uint32_t end; /* no directory exists from here on, the system window aside */
 };
 
 extern struct fake_pmap fake_pmap;
