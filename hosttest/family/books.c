@@ -106,11 +106,13 @@ bool family_may_be_short(void)
     return family_options.has_faults || family_options.is_short;
 }
 
+/* pipe() says ENFILE when there is no memory, as Linux's does. */
 bool family_is_again(struct registers *registers, uint32_t instruction)
 {
     int32_t result = (int32_t)registers->eax;
+    bool has_no_memory = result == -ENOMEM || result == -ENFILE;
 
-    if (!(result == -ENOMEM && family_may_be_short()) &&
+    if (!(has_no_memory && family_may_be_short()) &&
         !(family_options.has_faults && (result == -EIO || result == -EAGAIN))) {
         return false;
     }
