@@ -13,6 +13,10 @@ eidolon_host_test(vm_links_test
     SOURCES vm_links_test.c vm_map_fixture.c
     LIBRARIES host_vm_map)
 
+eidolon_host_test(vm_presence_test
+    SOURCES vm_presence_test.c
+    LIBRARIES vm_map_fixture host_vm_map)
+
 eidolon_host_test(vm_fault_test
     SOURCES vm_fault_test.c
     LIBRARIES vm_map_fixture host_vm_map)

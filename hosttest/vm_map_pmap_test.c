@@ -283,6 +283,11 @@ static void pmap_notes_use_and_finds_chunks(void **unused)
     assert_true(pmap_next_chunk(place_at(SPACE_ONE, 0), &chunk));
     assert_int_equal(chunk.number, place.number);
     assert_false(pmap_next_chunk(place_at(SPACE_ONE, OTHER_CHUNK), &chunk));
+    struct place other = place_at(SPACE_ONE, OTHER_CHUNK);
+    assert_true(pmap_next_mapped(place_at(SPACE_ONE, 0), other, &chunk) && chunk.number == place.number);
+    assert_true(pmap_next_mapped(place, place, &chunk) && chunk.number == place.number);
+    assert_false(pmap_next_mapped((struct place){place.number + 1}, other, &chunk));
+    assert_false(pmap_next_mapped(place_at(SPACE_ONE, 0), (struct place){place.number - 1}, &chunk));
     assert_int_equal(pmap_gather_chunk(place_at(SPACE_ONE, OTHER_CHUNK), count_visit, &visits), 0);
     assert_true(pmap_remove(place)); /* D was set */
     assert_false(pmap_remove(place));

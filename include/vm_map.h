@@ -16,7 +16,7 @@
  *     [c]  constant from create to delete
  *     [r]  the policy's, and [t]: see vm_policy.h
  *
- * Invariants, all verified by vm_map_check(), VM-10 and VM-11 by their counts only in the whole check:
+ * Invariants, all verified by vm_map_check(), VM-10 to VM-12 by their counts only in the whole check:
  *     VM-1  Every page is on the chain of the bucket its gpn hashes to, and on no other, and in that head's filter.
  *     VM-2  No two pages have the same gpn.
  *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
@@ -31,6 +31,7 @@
  *           window, which are the kernel's own and stay. Its count is right.
  *     VM-11 A page's frame is known to be its own, and no frame is known to be that of another page than has it; a copy
  *           frame is nobody's.
+ *     VM-12 A map that is ordered finds each of its pages, and no other, in the order of their numbers.
  *
  * One rule binds the fault path and cannot be seen from here:
  *     VM-9  A DIRTY page that is mapped writable has its D bit set and its chunk noted as accessed, by the program's
@@ -164,10 +165,15 @@ struct vm_map {
     struct pool records;
     struct vm_frame_use *frame_uses; /* by number, below frame_end */
     uint32_t frame_end;
-    struct arena frame_arena;    /* behind frame_uses and link_heads */
+    struct arena frame_arena;    /* behind frame_uses, link_heads and presence_heads */
     struct pool links;           /* the entries that are not at their page's own place */
     struct vm_link **link_heads; /* of chains by place; a power of two of them */
     uint32_t link_head_mask;
+    struct vm_presence_node **presence_heads; /* of chains of nodes; a power of two of them */
+    uint32_t presence_head_mask;
+    bool is_ordered;                        /* VM-12; else there are no nodes */
+    struct vm_presence_node *presence_last; /* that was looked for and found, or NULL */
+    struct pool presence_nodes;
     bool views_collected; /* what was dirty at the stop through any view is listed: VIEW-5 */
     uint32_t link_hand;   /* where the next link is taken from when there can be no more */
     bool (*gpn_valid)(struct gpn page);
@@ -181,6 +187,7 @@ struct vm_map_options {
     uint64_t seed[2];                   /* of the hash: unpredictable, so that nobody can choose colliding pages */
     uint32_t buckets_max;               /* address space to reserve, in buckets; growth ends there, creation does not */
     bool (*gpn_valid)(struct gpn page); /* NULL: the whole 32-bit space */
+    bool is_ordered;                    /* VM-12: ranges and spaces can be walked, at up to 144 bytes a page */
     const struct vm_policy *policy;     /* of replacement; NULL: the default */
     vm_take_accessed *take_accessed;    /* for it; NULL: no victim is ever asked for */
 };

@@ -369,6 +369,26 @@ bool pmap_next_chunk(struct place from, struct place *first)
     return false;
 }
 
+bool pmap_next_mapped(struct place from, struct place last, struct place *out)
+{
+    struct place chunk;
+
+    while (pmap_next_chunk(from, &chunk) && chunk.number <= last.number) {
+        struct place place = chunk.number < from.number ? from : chunk;
+        for (; place.number - chunk.number < PMAP_CHUNK_PAGES && place.number <= last.number; place.number++) {
+            if (mapped_entry(place) != NULL) {
+                *out = place;
+                return true;
+            }
+        }
+        if (last.number - chunk.number < PMAP_CHUNK_PAGES) {
+            return false;
+        }
+        from.number = chunk.number + PMAP_CHUNK_PAGES;
+    }
+    return false;
+}
+
 /* The stop --------------------------------------------------------------------------------------------------------- */
 
 void pmap_stop(void)

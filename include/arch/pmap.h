@@ -118,6 +118,12 @@ uint32_t pmap_visit_views(struct place first, pmap_visit_dirty *visit, void *con
 bool pmap_next_chunk(struct place from, struct place *first);
 
 /*
+ * The first place of [from, last], which are of one window, at which something is mapped. Returns false if there is none.
+ * - work: what the chunks of the range have of page tables, not what it has of places.
+ */
+bool pmap_next_mapped(struct place from, struct place last, struct place *out);
+
+/*
  * Stop: from now on no chunk of any space may be written until it is opened. Constant time: the active
  * directory is turned read-only, the others when they are next activated.
  */

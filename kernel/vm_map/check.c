@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Verification of the invariants VM-1 to VM-8, VM-10 and VM-11.
+ * Verification of the invariants VM-1 to VM-8 and VM-10 to VM-12.
  *
  * The step looks at chains and each page on them, list neighbours included, and costs what it visits: the kernel runs
  * it before a commit. The whole check also walks the lists and the ring of replacement from end to end, and compares
@@ -9,6 +9,7 @@
 #include "frame_use.h"
 #include "internal.h"
 #include "links.h"
+#include "presence.h"
 
 static bool is_listed(const struct vm_map *map, const struct vm_page *page)
 {
@@ -45,7 +46,7 @@ static bool is_known_by_its_frames(const struct vm_map *map, const struct vm_pag
            vm_frame_page(map, page->copy_frame) == NULL;
 }
 
-/* VM-5 .. VM-8, VM-10 and VM-11 as far as this page goes. Returns the invariant that is broken or NULL. */
+/* VM-5 .. VM-8 and VM-10 .. VM-12 as far as this page goes. Returns the invariant that is broken or NULL. */
 static const char *check_page(const struct vm_map *map, const struct vm_page *page)
 {
     bool has_frame = !frame_is_none(page->frame);
@@ -69,6 +70,9 @@ static const char *check_page(const struct vm_map *map, const struct vm_page *pa
     }
     if (!is_known_by_its_frames(map, page)) {
         return "VM-11";
+    }
+    if (map->is_ordered && !vm_presence_has(map, page->gpn)) {
+        return "VM-12";
     }
     return is_in_ring_if_it_should(page) ? NULL : "VM-10";
 }
@@ -225,6 +229,9 @@ enum error vm_map_check(const struct vm_map *map, struct vm_map_violation *out)
     }
     if (error == OK) {
         error = check_frames(map, resident, out);
+    }
+    if (error == OK && !vm_presence_is_whole(map, map->is_ordered ? map->count : 0)) {
+        error = broken("VM-12", NULL, out);
     }
     if (error == OK) {
         error = check_links(map, out);

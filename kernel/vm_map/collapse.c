@@ -19,6 +19,7 @@
 #include "log.h"
 #include "object_space.h"
 #include "page_in.h"
+#include "presence.h"
 #include "snapshot_copy.h"
 #include "vm_lineage.h"
 #include "vm_reclaim.h"
@@ -223,14 +224,12 @@ static enum error persist(visit_page *visit, struct space_id space, struct gpn g
 
 static enum error visit_resident(visit_page *visit, struct space_id space, struct space_id from)
 {
-    struct vm_map_cursor cursor = {0};
+    struct gpn at = {from.number << 20}, last = {from.number << 20 | (OBJECT_PAGES - 1)};
     enum error error = OK;
 
-    while (error == OK && !cursor.done) {
-        const struct vm_page *page = vm_map_next(&vm_objects.map, &cursor);
-        if (page != NULL && gpn_space(page->gpn).number == from.number) {
-            error = persist(visit, space, page->gpn);
-        }
+    while (error == OK && vm_presence_next(&vm_objects.map, at, last, &at)) {
+        error = persist(visit, space, at);
+        at.number++; /* the last page of a space is in no window */
     }
     return error;
 }

@@ -10,29 +10,21 @@
 #include "links.h"
 #include "views.h"
 #include "object_space.h"
+#include "presence.h"
 #include "thread.h"
 #include "vm_lineage.h"
 #include "vm_snapshot.h"
 
-static bool in_range(uint32_t number, uint32_t first, uint32_t count)
-{
-    return number - first < count;
-}
-
 /* Every place of the range at which a page is mapped; the cost follows the chunks that have page tables. */
 static void visit_mapped(struct place first, uint32_t count, void (*visit)(struct place place))
 {
-    struct place chunk = first;
+    struct place place = first, last = {first.number + (count - 1)};
 
-    while (in_range(chunk.number, first.number, count) && pmap_next_chunk(chunk, &chunk)) {
-        struct place end = {(chunk.number | (PMAP_CHUNK_PAGES - 1)) + 1};
-        struct place place = chunk.number < first.number ? first : chunk;
-        for (; place.number != end.number && in_range(place.number, first.number, count); place.number++) {
-            if (pmap_query(place, NULL)) {
-                visit(place);
-            }
+    while (pmap_next_mapped(place, last, &place)) {
+        visit(place);
+        if (place.number++ == last.number) {
+            return;
         }
-        chunk = end;
     }
 }
 
@@ -80,6 +72,18 @@ static void discard_page(struct vm_page *page)
     vm_discard_page(page);
 }
 
+static void discard_pages(struct gpn first, struct gpn last)
+{
+    struct gpn at = first;
+
+    while (vm_presence_next(&vm_objects.map, at, last, &at)) {
+        discard_page(vm_map_find(&vm_objects.map, at));
+        if (at.number++ == last.number) {
+            return;
+        }
+    }
+}
+
 /* Frames that the range has borrowed, and views; no record tells of them. */
 static void give_back_linked(struct place first, uint32_t count)
 {
@@ -93,22 +97,7 @@ enum error vm_discard(struct gpn first, uint32_t count)
     thread_may_sleep();
     ASSERT(vm_map_range_in_window(first, count));
     give_back_linked(gpn_place(first), count);
-    if (count > vm_map_count(&vm_objects.map)) {
-        struct vm_map_cursor cursor = {0};
-        while (!cursor.done) {
-            struct vm_page *page = vm_map_next(&vm_objects.map, &cursor);
-            if (page != NULL && in_range(page->gpn.number, first.number, count)) {
-                discard_page(page);
-            }
-        }
-    } else {
-        for (uint32_t i = 0; i < count; i++) {
-            struct vm_page *page = vm_map_find(&vm_objects.map, (struct gpn){first.number + i});
-            if (page != NULL) {
-                discard_page(page);
-            }
-        }
-    }
+    discard_pages(first, (struct gpn){first.number + (count - 1)});
     return vm_objects.pager->discard(first, count);
 }
 

@@ -60,6 +60,7 @@ enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fau
         .seed = {clock_entropy(), clock_entropy()},
         .buckets_max = MAP_BUCKETS_MAX,
         .gpn_valid = vm_map_gpn_in_window,
+        .is_ordered = true,
         .policy = replacement,
         .take_accessed = vm_page_take_accessed,
     };

@@ -25,6 +25,7 @@
  */
 #include "frame_use.h"
 #include "internal.h"
+#include "presence.h"
 
 #include <string.h>
 
@@ -57,7 +58,7 @@ bool vm_map_range_in_window(struct gpn first, uint32_t count)
 
 enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options)
 {
-    struct vm_map new = {.gpn_valid = options->gpn_valid};
+    struct vm_map new = {.gpn_valid = options->gpn_valid, .is_ordered = options->is_ordered};
     enum error error;
 
     if (options->buckets_max == 0) {
@@ -247,6 +248,10 @@ enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **ou
     if (error != OK) {
         return error;
     }
+    if (map->is_ordered && vm_presence_add(map, gpn) != OK) {
+        pool_free(&map->records, record);
+        return ERROR_NO_MEMORY;
+    }
     map->count++;
     grow(map);
 
@@ -289,6 +294,9 @@ enum error vm_map_delete(struct vm_map *map, struct gpn gpn)
         *head = (vm_map_head)page->hash_next | (*head & VM_MAP_FILTER);
     } else {
         *head = 0;
+    }
+    if (map->is_ordered) {
+        vm_presence_remove(map, gpn);
     }
     map->count--;
     pool_free(&map->records, page);

@@ -225,6 +225,17 @@ bool pmap_next_chunk(struct place from, struct place *first)
     return true;
 }
 
+bool pmap_next_mapped(struct place from, struct place last, struct place *out)
+{
+    for (; from.number <= last.number; from.number++) {
+        if (find(from) != NULL) {
+            *out = from;
+            return true;
+        }
+    }
+    return false;
+}
+
 struct space_id pmap_space_end(void)
 {
     return (struct space_id){PROGRAM_SPACE.number + 1};

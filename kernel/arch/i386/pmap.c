@@ -226,6 +226,36 @@ static bool visit_table(const uint32_t *table, struct place first, pmap_visit_di
     return any != 0;
 }
 
+/* The first entry of a table at or behind `index` that maps something, or TABLE_ENTRIES. */
+static uint32_t next_entry(const uint32_t *table, uint32_t index)
+{
+    while (index < TABLE_ENTRIES && table[index] == 0) {
+        bool skips = index % SCAN_GROUP == 0 && group_union(&table[index]) == 0;
+        index += skips ? SCAN_GROUP : 1;
+    }
+    return index;
+}
+
+bool pmap_next_mapped(struct place from, struct place last, struct place *out)
+{
+    const uint32_t *chunk = pmap_chunk_entry(from);
+
+    while (chunk != NULL) {
+        uint32_t first = from.number & ~(TABLE_ENTRIES - 1);
+        uint32_t index = *chunk == 0 ? TABLE_ENTRIES : next_entry(entry_table(*chunk), from.number - first);
+        if (index < TABLE_ENTRIES) {
+            out->number = first + index;
+            return out->number <= last.number;
+        }
+        if (last.number - first < TABLE_ENTRIES) {
+            return false;
+        }
+        from.number = first + TABLE_ENTRIES;
+        chunk++;
+    }
+    return false;
+}
+
 uint32_t pmap_gather_chunk(struct place place, pmap_visit_dirty *visit, void *context)
 {
     ASSERT(gathering == NO_CHUNK);

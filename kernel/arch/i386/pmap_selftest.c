@@ -198,6 +198,9 @@ SELFTEST(pmap_gathering_frees_an_empty_table)
     SELFTEST_EXPECT(frame_count(FRAME_PAGE_TABLE) == tables + 1);
     SELFTEST_EXPECT(pmap_next_chunk(first_place(0), &chunk) && chunk.number == first_place(ADDRESS).number);
     SELFTEST_EXPECT(!pmap_next_chunk(first_place(OTHER_CHUNK), &chunk));
+    struct place end = first_place(OTHER_CHUNK);
+    SELFTEST_EXPECT(pmap_next_mapped(first_place(0), end, &chunk) && chunk.number == first_place(ADDRESS).number);
+    SELFTEST_EXPECT(!pmap_next_mapped(first_place(ADDRESS + PAGE_SIZE), end, &chunk));
     leave(first_place(ADDRESS), frame);
     SELFTEST_EXPECT(pmap_gather_chunk(first_place(ADDRESS), visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 0);
     SELFTEST_EXPECT(frame_count(FRAME_PAGE_TABLE) == tables);
