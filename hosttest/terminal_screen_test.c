@@ -211,28 +211,38 @@ static void changed_rows_are_noted(void **state)
     assert_int_equal(effects.changed_to, 7);
 }
 
-static void text_is_faint_and_italic_until_that_ends(void **state)
+#define PLAIN(look) CELL_MAKE(look, COLOUR_DEFAULT, COLOUR_DEFAULT)
+
+static void text_is_faint_or_italic_or_blinks_until_that_ends(void **state)
 {
     (void)state;
     output("\033[2ma\033[1mb\033[22mc\033[3md\033[23me\033[2;94mf\033[0;2;31;46mg");
+    output("\033[0;5mh\033[6;41mi\033[25mj");
     assert_int_equal(attribute_at(0, 0), 0x08);
-    assert_int_equal(terminal_screen_row(&terminal, 0)[1], CELL_PLAIN | CELL_FAINT | CELL_BOLD | 'b');
+    assert_int_equal(terminal_screen_row(&terminal, 0)[1], PLAIN(LOOK_BOLD) | 'b');
     assert_int_equal(terminal_screen_row(&terminal, 0)[2], CELL_PLAIN | 'c');
-    assert_int_equal(terminal_screen_row(&terminal, 0)[3], CELL_PLAIN | CELL_ITALIC | 'd');
+    assert_int_equal(terminal_screen_row(&terminal, 0)[3], PLAIN(LOOK_ITALIC) | 'd');
     assert_int_equal(terminal_screen_row(&terminal, 0)[4], CELL_PLAIN | 'e');
     assert_int_equal(attribute_at(0, 5), 0x01);
     assert_int_equal(attribute_at(0, 6), 0x34);
+    assert_int_equal(terminal_screen_row(&terminal, 0)[7], PLAIN(LOOK_BLINK) | 'h');
+    assert_int_equal(attribute_at(0, 7), 0x87);
+    assert_int_equal(attribute_at(0, 8), 0xC7);
+    assert_int_equal(attribute_at(0, 9), 0x47);
 }
 
-static void every_pair_of_colours_is_kept(void **state)
+static void every_look_and_pair_of_colours_is_kept(void **state)
 {
     (void)state;
     for (uint32_t foreground = 0; foreground < COLOURS; foreground++) {
         for (uint32_t background = 0; background < COLOURS; background++) {
-            terminal_cell_t cell = cell_in_colours(CELL_BOLD | CELL_INVERSE | 0x3FFFD, foreground, background);
-            assert_int_equal(cell_foreground(cell), foreground);
-            assert_int_equal(cell_background(cell), background);
-            assert_int_equal(cell & ~CELL_COLOURS_MASK, CELL_BOLD | CELL_INVERSE | 0x3FFFD);
+            for (uint32_t look = 0; look < LOOKS; look++) {
+                terminal_cell_t cell = CELL_MAKE(look, foreground, background) | 0x3FFFD;
+                assert_int_equal(cell_foreground(cell), foreground);
+                assert_int_equal(cell_background(cell), background);
+                assert_int_equal(cell_look(cell), look);
+                assert_int_equal(cell & CELL_CHARACTER_MASK, 0x3FFFD);
+            }
         }
     }
 }
@@ -304,8 +314,8 @@ int main(void)
         SCREEN_TEST(unknown_sequences_leave_no_trace),
         SCREEN_TEST(text_in_utf_8_is_shown_as_far_as_the_screen_has_it),
         SCREEN_TEST(changed_rows_are_noted),
-        SCREEN_TEST(text_is_faint_and_italic_until_that_ends),
-        SCREEN_TEST(every_pair_of_colours_is_kept),
+        SCREEN_TEST(text_is_faint_or_italic_or_blinks_until_that_ends),
+        SCREEN_TEST(every_look_and_pair_of_colours_is_kept),
         SCREEN_TEST(tab_stops_are_where_a_program_put_them),
         SCREEN_TEST(letters_draw_lines_while_a_program_says_so),
         SCREEN_TEST(reset_brings_a_blank_screen),

@@ -36,39 +36,46 @@
 #define TERMINAL_OUTBOX_BYTES 16384u /* written and not yet allowed out, see console_stream.h */
 
 /*
- * A cell: a character of Unicode in bits 0-17 (0: the right half of the wide one before it), its two colours as one
- * number in bits 18-26 (each 0-15 as ANSI numbers them, or COLOUR_DEFAULT), and how it is shown.
+ * A cell: a character of Unicode in bits 0-17 (0: the right half of the wide one before it), and in the others, as one
+ * number, how it is shown: (look * COLOURS + foreground) * COLOURS + background. A look is bold, faint or neither, and
+ * any of the others; a colour is 0-15 as ANSI numbers them, or COLOUR_DEFAULT.
  */
 typedef uint32_t terminal_cell_t;
 
 #define CELL_CHARACTER_MASK 0x3FFFFu /* planes 0 to 3, where all characters are that have a shape of their own */
-#define CELL_COLOURS_SHIFT  18u
-#define CELL_COLOURS_MASK   (0x1FFu << CELL_COLOURS_SHIFT)
-#define CELL_BOLD           0x08000000u
-#define CELL_FAINT          0x10000000u
-#define CELL_ITALIC         0x20000000u
-#define CELL_INVERSE        0x40000000u
-#define CELL_UNDERLINE      0x80000000u
 #define CELL_SHOWN_MASK     (~CELL_CHARACTER_MASK)
+#define CELL_SHOWN_SHIFT    18u
+
+#define LOOK_ITALIC    0x01u
+#define LOOK_UNDERLINE 0x02u
+#define LOOK_BLINK     0x04u
+#define LOOK_INVERSE   0x08u
+#define LOOK_BOLD      0x10u /* this or the next: a character is not both */
+#define LOOK_FAINT     0x20u
+#define LOOKS          0x30u
 
 #define COLOURS        17u
 #define COLOUR_DEFAULT 16u
-#define CELL_PLAIN     ((COLOUR_DEFAULT * COLOURS + COLOUR_DEFAULT) << CELL_COLOURS_SHIFT)
 
-/* Of a cell from an image they may be more than COLOUR_DEFAULT, which is that, too. */
+#define CELL_MAKE(look, foreground, background)                                                                        \
+    ((((look)*COLOURS + (foreground)) * COLOURS + (background)) << CELL_SHOWN_SHIFT)
+#define CELL_PLAIN CELL_MAKE(0u, COLOUR_DEFAULT, COLOUR_DEFAULT)
+_Static_assert(LOOKS *COLOURS *COLOURS <= 1u << (32 - CELL_SHOWN_SHIFT), "a cell has room for all looks and colours");
+
+/* The LOOK_ bits. Those of a cell from an image may be both bold and faint. */
+static inline uint32_t cell_look(terminal_cell_t cell)
+{
+    return (cell >> CELL_SHOWN_SHIFT) / (COLOURS * COLOURS);
+}
+
 static inline uint32_t cell_foreground(terminal_cell_t cell)
 {
-    return ((cell & CELL_COLOURS_MASK) >> CELL_COLOURS_SHIFT) / COLOURS;
+    return (cell >> CELL_SHOWN_SHIFT) / COLOURS % COLOURS;
 }
 
 static inline uint32_t cell_background(terminal_cell_t cell)
 {
-    return ((cell & CELL_COLOURS_MASK) >> CELL_COLOURS_SHIFT) % COLOURS;
-}
-
-static inline terminal_cell_t cell_in_colours(terminal_cell_t cell, uint32_t foreground, uint32_t background)
-{
-    return (cell & ~CELL_COLOURS_MASK) | (foreground * COLOURS + background) << CELL_COLOURS_SHIFT;
+    return (cell >> CELL_SHOWN_SHIFT) % COLOURS;
 }
 
 #define CHARACTER_UNKNOWN 0xFFFDu

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How the next character is shown, as programs say it (SGR): 16 colours, of others the nearest; bold, faint, italic,
- * underlined, inverse. Blinking is not kept.
+ * How the next character is shown, as programs say it (SGR): 16 colours, of others the nearest; bold or faint, italic,
+ * underlined, blinking, inverse.
  */
 #include "terminal_object.h"
 #include "terminal_screen.h"
@@ -11,17 +11,19 @@
 
 static void set_foreground(struct terminal_cursor *cursor, uint32_t colour)
 {
-    cursor->shown = cell_in_colours(cursor->shown, colour, cell_background(cursor->shown));
+    cursor->shown = CELL_MAKE(cell_look(cursor->shown), colour, cell_background(cursor->shown));
 }
 
 static void set_background(struct terminal_cursor *cursor, uint32_t colour)
 {
-    cursor->shown = cell_in_colours(cursor->shown, cell_foreground(cursor->shown), colour);
+    cursor->shown = CELL_MAKE(cell_look(cursor->shown), cell_foreground(cursor->shown), colour);
 }
 
-static void set_shown(struct terminal_cursor *cursor, uint32_t bit, bool on)
+static void set_look(struct terminal_cursor *cursor, uint32_t bits, uint32_t value)
 {
-    cursor->shown = on ? cursor->shown | bit : cursor->shown & ~bit;
+    uint32_t look = (cell_look(cursor->shown) & ~bits) | value;
+
+    cursor->shown = CELL_MAKE(look, cell_foreground(cursor->shown), cell_background(cursor->shown));
 }
 
 /* The nearest of the 16 colours: which of the primary ones are there, and whether it is bright. */
@@ -76,15 +78,17 @@ static void set_rendition(struct terminal_cursor *cursor, uint32_t code)
     if (code == 0) {
         cursor->shown = CELL_PLAIN;
     } else if (code == 1 || code == 2) {
-        set_shown(cursor, code == 1 ? CELL_BOLD : CELL_FAINT, true);
+        set_look(cursor, LOOK_BOLD | LOOK_FAINT, code == 1 ? LOOK_BOLD : LOOK_FAINT);
     } else if (code == 22) {
-        set_shown(cursor, CELL_BOLD | CELL_FAINT, false);
+        set_look(cursor, LOOK_BOLD | LOOK_FAINT, 0);
     } else if (code == 3 || code == 23) {
-        set_shown(cursor, CELL_ITALIC, code == 3);
+        set_look(cursor, LOOK_ITALIC, code == 3 ? LOOK_ITALIC : 0);
     } else if (code == 4 || code == 24) {
-        set_shown(cursor, CELL_UNDERLINE, code == 4);
+        set_look(cursor, LOOK_UNDERLINE, code == 4 ? LOOK_UNDERLINE : 0);
+    } else if (code == 5 || code == 6 || code == 25) { /* slowly, fast, not at all */
+        set_look(cursor, LOOK_BLINK, code != 25 ? LOOK_BLINK : 0);
     } else if (code == 7 || code == 27) {
-        set_shown(cursor, CELL_INVERSE, code == 7);
+        set_look(cursor, LOOK_INVERSE, code == 7 ? LOOK_INVERSE : 0);
     } else if (code >= 30 && code <= 37) {
         set_foreground(cursor, code - 30);
     } else if (code >= 90 && code <= 97) {

@@ -57,14 +57,21 @@ static void put_colour(struct painter *painter, uint32_t colour, uint32_t base)
 
 static void put_shown(struct painter *painter, terminal_cell_t shown)
 {
+    static const struct {
+        uint32_t look;
+        const char *code;
+    } looks[] = {{LOOK_BOLD, ";1"},      {LOOK_FAINT, ";2"}, {LOOK_ITALIC, ";3"},
+                 {LOOK_UNDERLINE, ";4"}, {LOOK_BLINK, ";5"}, {LOOK_INVERSE, ";7"}};
+
     shown &= CELL_SHOWN_MASK;
     if (shown == painter->shown) {
         return;
     }
     painter->shown = shown;
-    put(painter, "\033[0%s%s%s%s%s", (shown & CELL_BOLD) != 0 ? ";1" : "", (shown & CELL_FAINT) != 0 ? ";2" : "",
-        (shown & CELL_ITALIC) != 0 ? ";3" : "", (shown & CELL_UNDERLINE) != 0 ? ";4" : "",
-        (shown & CELL_INVERSE) != 0 ? ";7" : "");
+    put(painter, "\033[0");
+    for (uint32_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+        put(painter, "%s", (cell_look(shown) & looks[i].look) != 0 ? looks[i].code : "");
+    }
     put_colour(painter, cell_foreground(shown), 30);
     put_colour(painter, cell_background(shown), 40);
     put(painter, "m");

@@ -53,7 +53,7 @@ void screen_touch_all(struct terminal *terminal, struct terminal_effects *effect
 /* As terminals have it: erased cells have the background that was chosen last, and nothing else of it. */
 static terminal_cell_t blank_cell(const struct terminal *terminal)
 {
-    return cell_in_colours(' ', COLOUR_DEFAULT, cell_background(terminal->cursor.shown));
+    return CELL_MAKE(0u, COLOUR_DEFAULT, cell_background(terminal->cursor.shown)) | ' ';
 }
 
 /* Half of a wide character is nothing. */

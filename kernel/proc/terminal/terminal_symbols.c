@@ -72,16 +72,17 @@ uint8_t terminal_attribute(terminal_cell_t cell)
 {
     uint32_t foreground = cell_foreground(cell);
     uint32_t background = cell_background(cell);
+    uint32_t look = cell_look(cell), blinks = (look & LOOK_BLINK) != 0 ? 0x80u : 0;
     uint8_t before = screen_colour(foreground >= COLOUR_DEFAULT ? 7u : foreground);
     uint8_t behind = screen_colour(background >= COLOUR_DEFAULT ? 0u : background) & 7u;
 
-    if ((cell & CELL_FAINT) != 0) {
+    if ((look & LOOK_FAINT) != 0) {
         before = before == 7 ? 8 : before & 7; /* grey, or what is not bright: no other colour has a darker one */
     }
-    if ((cell & CELL_INVERSE) != 0) {
-        return (uint8_t)(behind | (before & 7u) << 4);
+    if ((look & LOOK_INVERSE) != 0) {
+        return (uint8_t)(behind | (before & 7u) << 4 | blinks);
     }
-    return (uint8_t)(before | ((cell & CELL_BOLD) != 0 ? 8u : 0u) | (uint32_t)behind << 4);
+    return (uint8_t)(before | ((look & LOOK_BOLD) != 0 ? 8u : 0u) | (uint32_t)behind << 4 | blinks);
 }
 
 uint32_t terminal_drawing(uint8_t letter)
