@@ -2,6 +2,7 @@
 /*
  * Pools of objects over the fake machine's frames: what they hand out, what they take, and what they give back.
  */
+#include "campaign.h"
 #include "arch/frame.h"
 #include "fake/machine.h"
 #include "pool.h"
@@ -210,7 +211,7 @@ static void random_use_keeps_every_object_apart(void **state)
 {
     struct pool *pool = *state;
     uint64_t *objects[500] = {NULL};
-    uint64_t seed = getenv("EIDOLON_SEED") != NULL ? strtoull(getenv("EIDOLON_SEED"), NULL, 0) : 1;
+    uint64_t seed = campaign_seed(1);
     uint32_t used = 0;
 
     print_message("EIDOLON_SEED=%llu\n", (unsigned long long)seed);

@@ -204,11 +204,10 @@ static void memory_that_is_cloned_while_it_faults_in_is_there(void **state)
 static void count_epochs(void)
 {
     struct address_space space = task_current()->program->space;
-    uint32_t epoch = space_epoch(space);
 
     map(ARENA, PAGES);
     WORDS(ARENA, 1);
-    epoch = space_epoch(space);
+    uint32_t epoch = space_epoch(space);
     EXPECT(0, CALL_MPROTECT, ARENA, PAGE_SIZE, 1);
     EXPECT_IS(true, space_epoch(space) != epoch);
     epoch = space_epoch(space);

@@ -373,7 +373,7 @@ static uint32_t run_world(uint32_t world)
 
 static void pipe_that_is_cut_anywhere_loses_nothing_and_repeats_nothing(void **state)
 {
-    uint32_t first = getenv("EIDOLON_SEED") != NULL ? (uint32_t)strtoul(getenv("EIDOLON_SEED"), NULL, 0) : 1;
+    uint32_t first = (uint32_t)campaign_seed(1);
     uint32_t worlds = (uint32_t)campaign_length(WORLDS, WORLDS * SOAK);
     uint32_t cuts = 0;
 

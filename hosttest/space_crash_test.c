@@ -93,9 +93,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(space_power_cut_anywhere_recovers_one_instant),
     };
 
-    if (getenv("EIDOLON_SEED") != NULL) {
-        first = strtoull(getenv("EIDOLON_SEED"), NULL, 0);
-    }
+    first = campaign_seed(first);
     worlds = campaign_length(worlds, WORLDS_SOAK);
     if (argc > 1) {
         first = strtoull(argv[1], NULL, 0);

@@ -87,6 +87,7 @@ void space_model_stop(struct space_model *model, uint64_t generation, uint32_t e
 {
     struct space_stop *stop = malloc(sizeof(*stop));
 
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): they are pointers */
     model->stops = realloc(model->stops, (model->stops_kept + 1) * sizeof(*model->stops));
     ASSERT(stop != NULL && model->stops != NULL);
     stop->number = model->stop_count++;

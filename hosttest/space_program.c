@@ -190,14 +190,13 @@ void space_discard(uint32_t first, uint32_t count)
     struct space_model *model = &world->model;
     struct gpn from = model->gpn[first];
     uint32_t length = model->gpn[first + count - 1].number - from.number + 1;
-    enum error error;
 
     if (any_leaving(first, count)) {
         return;
     }
     set_access(first, count, SPACE_NOTHING);
     set_leaving(first, count, true);
-    while ((error = vm_discard(from, length)) != OK) {
+    while (vm_discard(from, length) != OK) {
         if (world->slow.is_off) {
             return;
         }

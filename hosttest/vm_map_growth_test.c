@@ -145,6 +145,10 @@ static uint32_t misses_at_heads(const struct vm_map *map)
 {
     uint64_t clear = 0;
 
+    if (map->bucket_count == 0) {
+        fail();
+        return 0;
+    }
     for (uint32_t i = 0; i < map->bucket_count; i++) {
         clear += 4 - (uint32_t)__builtin_popcount((unsigned)(map->heads[i] & VM_MAP_FILTER));
     }

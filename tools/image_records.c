@@ -231,7 +231,7 @@ enum error image_space_read(const struct image *image, struct address_space numb
 /* Its own, or its lender's. */
 static enum error space_of(const struct image *image, const struct program_record *program, struct space_record *out)
 {
-    struct program_record lender;
+    struct program_record lender = {0};
 
     if (program->lender.number == 0) {
         return image_space_read(image, program->space, out);

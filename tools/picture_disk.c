@@ -41,7 +41,7 @@ struct cell {
 
 static uint32_t blocks_per_cell(const struct picture *picture)
 {
-    return (picture->block_end + CELLS_MAX - 1) / CELLS_MAX;
+    return picture->block_end / CELLS_MAX + (picture->block_end % CELLS_MAX != 0 || picture->block_end == 0 ? 1 : 0);
 }
 
 static uint32_t row_count(const struct picture *picture)

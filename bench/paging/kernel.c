@@ -100,6 +100,7 @@ static bool load_directly(const struct lab_memory *memory)
 {
     uint32_t sum = 0;
 
+    ASSERT(memory->pages > 0);
     for (uint32_t page = 0; page < memory->pages; page++) {
         (void)memory->load(memory->context, page * LAB_PAGE_WORDS);
     }
@@ -217,7 +218,7 @@ static bool is_wanted(const char *option, const char *name)
 
 SELFTEST_PANIC(bench_paging)
 {
-    uint32_t pages, budgets[BUDGETS_MAX];
+    uint32_t pages = 0, budgets[BUDGETS_MAX];
     const struct lab_program *program;
     const struct vm_policy *policy;
 

@@ -61,6 +61,7 @@ static uint32_t next_random(void)
 
 static void measure_pages(uint32_t pages)
 {
+    ASSERT(pages > 0);
     for (uint32_t i = 0; i < pages; i++) {
         rig_write(i, next_random() | 1);
     }
@@ -161,6 +162,7 @@ static void measure_faults(uint32_t pages, const char *name)
 {
     struct thread *thread;
 
+    ASSERT(pages > 0);
     for (uint32_t i = 0; i < pages; i++) {
         rig_write(i, next_random() | 1);
     }

@@ -62,7 +62,7 @@ static bool is_in_the_way(struct registers *registers, uint32_t first, uint32_t 
 /* The books of a range that has become another one: its pages go along, and new ones are zeroes. */
 static bool note_remap(struct registers *registers, const struct family_step *step, struct wish wish)
 {
-    uint32_t entries[ARENA_SLOTS], rights;
+    uint32_t entries[ARENA_SLOTS] = {0}, rights;
 
     for (uint32_t i = 0; i < step->count; i++) {
         TRY_BOOL(family_recall(registers, LEDGER + step->first + i, &entries[i]));
