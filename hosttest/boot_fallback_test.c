@@ -15,7 +15,6 @@
 #include "host_boot.h"
 #include "host_program.h"
 #include "record.h"
-#include "snap_key.h"
 #include "store.h"
 
 #include <stdio.h>
@@ -122,8 +121,7 @@ static struct host_end boot(const char *options)
 static uint64_t commit_lie(uint32_t lie)
 {
     struct store_open_options options = {.user = 7, .maintenance = true};
-    struct page_key page =
-        snap_key(gpn_make(SPACE_SYSTEM, (struct vaddr){record_layouts[RECORD_PROGRAM].start + PAGE_SIZE}));
+    struct page_key page = page_key_at(SPACE_SYSTEM, (struct vaddr){record_layouts[RECORD_PROGRAM].start + PAGE_SIZE});
     uint8_t system_record[STORE_SYSTEM_RECORD_MAX];
     uint32_t length = sizeof(system_record);
     struct store_report report;
@@ -260,8 +258,7 @@ static void boot_with_reads_that_fail_for_a_moment_goes_on_with_the_newest(void 
 /* A block that stays unreadable is as good as damaged. */
 static void boot_of_records_that_cannot_be_read_falls_back(void **state)
 {
-    struct page_key page =
-        snap_key(gpn_make(SPACE_SYSTEM, (struct vaddr){record_layouts[RECORD_PROGRAM].start + PAGE_SIZE}));
+    struct page_key page = page_key_at(SPACE_SYSTEM, (struct vaddr){record_layouts[RECORD_PROGRAM].start + PAGE_SIZE});
     struct store_open_options options = {.read_only = true};
     struct store_report report;
     struct store_entry entry;

@@ -259,7 +259,7 @@ static void find_own_space_only(void)
     EXPECT_IS(1, in_use(RECORD_SPACE));
     EXPECT_IS(2, in_use(RECORD_MEMORY)); /* with the image's */
     for (memory.number = SPACES_FIRST; memory_is_in_table(memory); memory.number++) {
-        EXPECT_IS(NULL, vm_map_find(vm_object_space(), gpn_make(memory, (struct vaddr){ARENA})));
+        EXPECT_IS(NULL, vm_map_find(vm_object_space(), page_key_at(memory, (struct vaddr){ARENA})));
     }
     EXPECT_IS(1, in_use(RECORD_PROGRAM));
 }

@@ -537,14 +537,14 @@ static void clone_reads_again_what_its_source_had_to_give_up(void **state)
 /* A page that a system call has made ready stays, although it is the source's. */
 static void wire_borrowed(void)
 {
-    struct gpn page = gpn_make(own_space(), (struct vaddr){address_of(3)});
+    struct page_key page = page_key_at(own_space(), (struct vaddr){address_of(3)});
 
     await(1);
-    EXPECT_IS(OK, vm_wire(gpn_place(page), PMAP_READ));
+    EXPECT_IS(OK, vm_wire(page_key_place(page), PMAP_READ));
     turn = 2;
     await(3);
-    EXPECT_IS(true, pmap_query(gpn_place(page), NULL));
-    vm_unwire(gpn_place(page));
+    EXPECT_IS(true, pmap_query(page_key_place(page), NULL));
+    vm_unwire(page_key_place(page));
     compare(&clones[0]);
 }
 

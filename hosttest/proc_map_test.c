@@ -47,7 +47,7 @@ static void hold_last_page(void)
 {
     struct space_id window = space_window(task_current()->program->space);
     window = vm_lineage_source(window).number != 0 && is_cloned ? vm_lineage_source(window) : window;
-    struct gpn last = gpn_make(window, (struct vaddr){ARENA + (PAGES - 1) * PAGE_SIZE});
+    struct page_key last = page_key_at(window, (struct vaddr){ARENA + (PAGES - 1) * PAGE_SIZE});
     struct vm_page *page = vm_map_find(vm_object_space(), last);
 
     EXPECT_IS(true, page != NULL);

@@ -23,7 +23,6 @@
 #include "fake/pmap_state.h"
 #include "log.h"
 #include "snap.h"
-#include "snap_key.h"
 #include "vm_fault.h"
 #include "vm_lineage.h"
 #include "vm_map.h"
@@ -58,9 +57,9 @@ static struct vaddr address_of(uint32_t page)
     return (struct vaddr){FIRST + page * PAGE_SIZE};
 }
 
-static uint32_t page_of(struct gpn gpn)
+static uint32_t page_of(struct page_key key)
 {
-    return (gpn_address(gpn).value - FIRST) / PAGE_SIZE;
+    return (page_key_address(key).value - FIRST) / PAGE_SIZE;
 }
 
 static void note_change(void)
@@ -72,7 +71,7 @@ static void note_change(void)
 
 static enum error check(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    uint32_t page = page_of(place_gpn(place));
+    uint32_t page = page_of(place_key(place));
 
     (void)access;
     if (place_space(place).number != living().number || page >= PAGES || now.leaves[page]) {
@@ -82,9 +81,9 @@ static enum error check(struct place place, enum pmap_access access, struct vm_a
     return OK;
 }
 
-static struct space_id source_of(struct gpn gpn)
+static struct space_id source_of(struct page_key key)
 {
-    bool borrows = gpn_space(gpn).number == COPY.number && page_of(gpn) < PAGES && !now.own[page_of(gpn)];
+    bool borrows = page_key_window(key).number == COPY.number && page_of(key) < PAGES && !now.own[page_of(key)];
 
     return borrows && now.is_copied ? LENDER : SPACE_SHARED;
 }
@@ -106,7 +105,7 @@ static void resume(uint64_t number)
 
 static bool discard(struct space_id space, uint32_t page, uint32_t count)
 {
-    return vm_discard(gpn_make(space, address_of(page)), count) == OK;
+    return vm_discard(page_key_at(space, address_of(page)), count) == OK;
 }
 
 static void boot(void)
@@ -157,15 +156,15 @@ static bool equals(uint64_t number, struct store *store, char *why, uint32_t roo
 
     for (uint32_t page = 0; page < PAGES; page++) {
         uint32_t content[PAGE_SIZE / sizeof(uint32_t)] = {0};
-        struct gpn gpn = gpn_make(COPY, address_of(page));
+        struct page_key key = page_key_at(COPY, address_of(page));
         struct store_entry entry;
-        enum error error = pair->is_copied ? store_find(store, snap_key(gpn), &entry) : ERROR_NOT_FOUND;
+        enum error error = pair->is_copied ? store_find(store, key, &entry) : ERROR_NOT_FOUND;
         if (error == ERROR_NOT_FOUND && !(pair->is_copied && pair->own[page])) {
-            gpn = gpn_make(LENDER, address_of(page));
-            error = store_find(store, snap_key(gpn), &entry);
+            key = page_key_at(LENDER, address_of(page));
+            error = store_find(store, key, &entry);
         }
         if (error == OK) {
-            error = store_read(store, snap_key(gpn), &entry, content);
+            error = store_read(store, key, &entry, content);
         }
         if ((error != OK && error != ERROR_NOT_FOUND) || (content[0] != pair->words[page] && !pair->leaves[page])) {
             snprintf(why, room, "page %u is %08x (%s) and was %08x", page, content[0], error_text(error),
@@ -202,7 +201,7 @@ static bool access_word(uint32_t page, enum pmap_access access, uint32_t *value)
         if (touch(page, access, value)) {
             return true;
         }
-        enum error error = vm_fault(gpn_place(gpn_make(living(), address_of(page))), access);
+        enum error error = vm_fault(page_key_place(page_key_at(living(), address_of(page))), access);
         if (error != OK && error != ERROR_INTERRUPTED) {
             SPACE_CHECK(space_world.has_faults);
             return false;
@@ -413,7 +412,7 @@ static void give_beside_stop(void)
     space_world.slow.holds_discards = false;
     space_wait_programs();
     SPACE_CHECK(space_sync());
-    enum error error = store_next(space_world.store, snap_key(gpn_make(COPY, (struct vaddr){0})), &page, &entry);
+    enum error error = store_next(space_world.store, page_key_at(COPY, (struct vaddr){0}), &page, &entry);
     SPACE_CHECK(error == ERROR_NOT_FOUND || page_key_object(page).number != COPY.number);
     load_all();
 }

@@ -36,12 +36,12 @@ uint32_t space_first_page(void)
 {
     struct space_id space = {SPACE_CASE_PROGRAM};
 
-    return space_model_find(&space_world.model, gpn_make(space, (struct vaddr){0x08048000u}));
+    return space_model_find(&space_world.model, page_key_at(space, (struct vaddr){0x08048000u}));
 }
 
 struct vm_page *space_record_of(uint32_t page)
 {
-    return vm_map_find(vm_object_space(), space_world.model.gpn[page]);
+    return vm_map_find(vm_object_space(), space_world.model.keys[page]);
 }
 
 void space_store_pages(uint32_t count, uint32_t value)

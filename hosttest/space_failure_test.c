@@ -11,7 +11,6 @@
 #include "space_case.h"
 
 #include "snap.h"
-#include "snap_key.h"
 #include "store.h"
 #include "vm_fault.h"
 #include "vm_growth.h"
@@ -134,7 +133,7 @@ static void fill_history(void)
         SPACE_CHECK(space_sync());
     }
     for (uint32_t i = 0; i < model->record_first; i++) {
-        uint32_t space = gpn_space(model->gpn[i]).number;
+        uint32_t space = page_key_window(model->keys[i]).number;
         SPACE_CHECK(space_store(space, i, 1, i + 1));
     }
     SPACE_CHECK(space_sync());
@@ -148,7 +147,7 @@ static void store_everywhere(void *unused)
 
     (void)unused;
     for (uint32_t i = 0; i < model->record_first; i++) {
-        uint32_t space = gpn_space(model->gpn[i]).number;
+        uint32_t space = page_key_window(model->keys[i]).number;
         SPACE_CHECK(space_store(space == SPACE_SHARED.number ? SPACE_CASE_PROGRAM : space, i, 1, i + 1));
     }
     space_world.programs--;
@@ -205,7 +204,7 @@ static void store_until_refused(void *unused)
 
     (void)unused;
     for (stored = 0; stored < model->record_first; stored++) {
-        uint32_t space = gpn_space(model->gpn[stored]).number;
+        uint32_t space = page_key_window(model->keys[stored]).number;
         if (!space_store(space == SPACE_SHARED.number ? SPACE_CASE_PROGRAM : space, stored, 1, stored + 1)) {
             break;
         }
@@ -350,7 +349,7 @@ static void read_damaged_neighbour(void)
 
     space_store_pages(3, 1);
     space_reboot();
-    SPACE_CHECK(store_find(space_world.store, snap_key(space_world.model.gpn[page + 1]), &entry) == OK);
+    SPACE_CHECK(store_find(space_world.store, space_world.model.keys[page + 1], &entry) == OK);
     fake_disk_flip(space_world.slow.disk, entry.block.number, 77, 1);
     space_world.has_faults = true;
     SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, page, 0));

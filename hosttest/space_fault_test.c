@@ -75,7 +75,7 @@ static void stop_before_gathering(uint32_t page)
                     space_store(SPACE_CASE_PROGRAM, page, 0, (uint32_t)space_world.model.stop_count));
         (void)snap_request();
         space_wait_until(is_stopped);
-    } while (!pmap_is_closed(gpn_place(space_world.model.gpn[page])));
+    } while (!pmap_is_closed(page_key_place(space_world.model.keys[page])));
 }
 
 static void discard_between_stop_and_gathering(uint32_t page)
@@ -97,11 +97,11 @@ SPACE_CASE(space_discard_between_stop_and_gathering_keeps_what_the_snapshot_owes
 static void write_through_frame_after_stop(void)
 {
     uint32_t page = space_first_page();
-    struct gpn gpn = space_world.model.gpn[page];
+    struct page_key key = space_world.model.keys[page];
 
     stop_before_gathering(page);
-    SPACE_CHECK(vm_content(gpn, PMAP_READ) != NULL && vm_content(gpn, PMAP_WRITE) == NULL);
-    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page, 1, 5) && vm_content(gpn, PMAP_WRITE) != NULL);
+    SPACE_CHECK(vm_content(key, PMAP_READ) != NULL && vm_content(key, PMAP_WRITE) == NULL);
+    SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, page, 1, 5) && vm_content(key, PMAP_WRITE) != NULL);
     SPACE_CHECK(space_sync());
 }
 
@@ -237,9 +237,9 @@ static void discard_wired(void)
 {
     uint32_t page = space_first_page();
 
-    SPACE_CHECK(vm_wire(gpn_place(space_world.model.gpn[page]), PMAP_WRITE) == OK);
+    SPACE_CHECK(vm_wire(page_key_place(space_world.model.keys[page]), PMAP_WRITE) == OK);
     space_discard(page, 1);
-    vm_unwire(gpn_place(space_world.model.gpn[page]));
+    vm_unwire(page_key_place(space_world.model.keys[page]));
     SPACE_CHECK(space_record_of(page) == NULL);
 }
 

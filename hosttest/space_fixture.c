@@ -116,7 +116,7 @@ bool space_in_child(void (*run)(void *context), void *context, bool quietly)
 /* Pages side by side that allow the same are a region. */
 static bool is_same_region(const struct space_model *model, uint32_t page, uint32_t next)
 {
-    return next < model->page_count && model->gpn[next].number == model->gpn[page].number + 1 &&
+    return next < model->page_count && model->keys[next].number == model->keys[page].number + 1 &&
            model->pages[next].access == model->pages[page].access;
 }
 
@@ -135,7 +135,7 @@ static bool is_of_extension(struct place place)
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
     const struct space_model *model = &space_world.model;
-    uint32_t index = space_model_find(model, place_gpn(place));
+    uint32_t index = space_model_find(model, place_key(place));
 
     if (is_of_extension(place)) {
         return extension()->check(place, access, out);
@@ -165,15 +165,15 @@ static void complete_record(struct place chunk)
     uint32_t record = world->model.record_first;
 
     if (world->is_record_due && place_space(chunk).number == SPACE_SYSTEM.number) {
-        uint8_t *content = vm_content_at_stop(world->model.gpn[record]);
+        uint8_t *content = vm_content_at_stop(world->model.keys[record]);
         memcpy(content + space_word_offset(0), &world->model.pages[record].words[0], sizeof(uint32_t));
         world->is_record_due = false;
     }
 }
 
-static struct space_id source_of(struct gpn page)
+static struct space_id source_of(struct page_key page)
 {
-    return is_of_extension(gpn_place(page)) ? extension()->source(page) : SPACE_SHARED;
+    return is_of_extension(page_key_place(page)) ? extension()->source(page) : SPACE_SHARED;
 }
 
 /* Nobody ends here; whoever waits for that waits on, until a case or a snapshot makes room. */
@@ -239,7 +239,8 @@ static void look_up(void)
     }
 }
 
-static enum error slow_measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
+static enum error slow_measure(struct page_key page, uint32_t before_max, uint32_t after_max,
+                               struct vm_cluster_extent *out)
 {
     look_up();
     enum error error = store_pager->measure(page, before_max, after_max, out);
@@ -247,7 +248,7 @@ static enum error slow_measure(struct gpn page, uint32_t before_max, uint32_t af
     return error;
 }
 
-static enum error slow_discard(struct gpn first, uint32_t count)
+static enum error slow_discard(struct page_key first, uint32_t count)
 {
     look_up();
     enum error error = store_pager->discard(first, count);
@@ -330,7 +331,7 @@ static void finish_discards(void)
 
     for (uint32_t i = 0; i < model->page_count; i++) {
         if (model->pages[i].leaving) {
-            SPACE_CHECK(vm_discard(model->gpn[i], 1) == OK);
+            SPACE_CHECK(vm_discard(model->keys[i], 1) == OK);
             memset(model->pages[i].words, 0, sizeof(model->pages[i].words));
             model->pages[i].leaving = false;
         }
@@ -376,7 +377,7 @@ void space_boot(void)
         extension()->boot();
     }
     for (uint32_t i = world->model.record_first; i < world->model.page_count; i++) {
-        SPACE_CHECK(vm_wire(gpn_place(world->model.gpn[i]), PMAP_WRITE) == OK);
+        SPACE_CHECK(vm_wire(page_key_place(world->model.keys[i]), PMAP_WRITE) == OK);
     }
     SPACE_CHECK(snap_start(world->store, &client, world->options.interval_ms) == OK);
 }
@@ -400,10 +401,10 @@ static void discard_everything(void)
     struct space_model *model = &space_world.model;
 
     for (uint32_t i = model->record_first; i < model->page_count; i++) {
-        vm_unwire(gpn_place(model->gpn[i]));
+        vm_unwire(page_key_place(model->keys[i]));
     }
     for (uint32_t i = 0; i < model->page_count; i++) {
-        SPACE_CHECK(vm_discard(model->gpn[i], 1) == OK);
+        SPACE_CHECK(vm_discard(model->keys[i], 1) == OK);
     }
     if (extension() != NULL) {
         extension()->discard();
@@ -432,7 +433,7 @@ static bool all_is_clean(void)
     while (!cursor.done) {
         const struct vm_page *page = vm_map_next(vm_object_space(), &cursor);
         if (page != NULL && (page->state == VM_PAGE_DIRTY ||
-                             (pmap_query(gpn_place(page->gpn), NULL) && pmap_is_dirty(gpn_place(page->gpn))))) {
+                             (pmap_query(vm_page_place(page), NULL) && pmap_is_dirty(vm_page_place(page))))) {
             return false;
         }
     }
@@ -510,21 +511,21 @@ void space_wait_programs(void)
 
 /* VM-9, and that a mapping leads to the page's own frame and gives no more than the page's region and the snapshot do.
  */
-static void check_mapping(struct gpn gpn, uint32_t index)
+static void check_mapping(struct page_key key, uint32_t index)
 {
     const struct vm_map *map = vm_object_space();
-    const struct vm_page *page = vm_map_find(map, gpn);
+    const struct vm_page *page = vm_map_find(map, key);
     enum pmap_access access;
 
-    if (!pmap_query(gpn_place(gpn), &access)) {
+    if (!pmap_query(page_key_place(key), &access)) {
         return;
     }
-    SPACE_CHECK(page != NULL && !frame_is_none(page->frame));
-    if (pmap_is_closed(gpn_place(gpn)) || access == PMAP_READ) {
+    SPACE_CHECK(page != NULL && !frame_is_none(vm_page_frame(page)));
+    if (pmap_is_closed(page_key_place(key)) || access == PMAP_READ) {
         return;
     }
     SPACE_CHECK(!vm_snapshot_must_copy(map, page));
-    SPACE_CHECK(page->state != VM_PAGE_DIRTY || pmap_is_dirty(gpn_place(gpn)));
+    SPACE_CHECK(page->state != VM_PAGE_DIRTY || pmap_is_dirty(page_key_place(key)));
     SPACE_CHECK(space_world.model.pages[index].access == SPACE_WRITE || space_world.model.pages[index].leaving);
 }
 
@@ -533,10 +534,10 @@ void space_check(void)
     struct snap_violation violation;
 
     if (snap_check(&violation) != OK) {
-        space_fail("%s is broken at page %08x", violation.invariant, violation.page.number);
+        space_fail("%s is broken at page %08llx", violation.invariant, (unsigned long long)violation.page.number);
     }
     for (uint32_t i = 0; i < space_world.model.page_count; i++) {
-        check_mapping(space_world.model.gpn[i], i);
+        check_mapping(space_world.model.keys[i], i);
     }
     if (space_world.slow.saw_changes) {
         space_fail("a page changed on its way to the disk");

@@ -40,9 +40,9 @@ static void exchange_frame(struct vm_page *page, struct frame frame)
 {
     struct vm_frame_use *uses = vm_object_space()->frame_uses;
 
-    uses[page->frame.number].page = NULL;
+    uses[vm_page_frame(page).number].page = NULL;
     uses[frame.number].page = page;
-    page->frame = frame;
+    vm_page_set_frame(page, frame);
 }
 
 static void break_each(void)
@@ -53,16 +53,16 @@ static void break_each(void)
     struct vm_page *page = space_record_of(space_first_page());
     struct vm_page good = *page;
 
-    frame_set_owner(page->frame, FRAME_STORE); /* somebody else's */
+    frame_set_owner(vm_page_frame(page), FRAME_STORE); /* somebody else's */
     expect("CHECK-2");
-    frame_set_owner(page->frame, FRAME_PAGE);
-    page->frame.number = frame_limit();
+    frame_set_owner(vm_page_frame(page), FRAME_PAGE);
+    vm_page_set_frame(page, (struct frame){frame_limit()});
     expect("VM-11");
     *page = good;
     SPACE_CHECK(frame_allocate(FRAME_PAGE, &copy) == OK);
     exchange_frame(page, copy); /* a page's, but not where the mapping leads to */
     expect_both("VIEW-1", "CHECK-4");
-    exchange_frame(page, good.frame);
+    exchange_frame(page, vm_page_frame(&good));
     frame_free(copy);
     *page = good;
     page->state = VM_PAGE_NEW; /* with a frame */
@@ -88,7 +88,7 @@ static void play_sick(void *context)
     SPACE_CHECK(space_sync());
     space_store_pages(20, 2);
     if (*is_sick) {
-        frame_set_owner(space_record_of(space_first_page())->frame, FRAME_STORE);
+        frame_set_owner(vm_page_frame(space_record_of(space_first_page())), FRAME_STORE);
     }
     for (uint32_t i = 0; i < vm_object_space()->bucket_count / SNAP_CHECK_BUCKETS + 2; i++) {
         space_store_pages(1, 3 + i);

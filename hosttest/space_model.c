@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "log.h"
-#include "snap_key.h"
 #include "store.h"
 
 /* Word offsets: both ends of the page and of sectors, and the middle. */
@@ -23,12 +22,12 @@ uint32_t space_word_offset(uint32_t word)
 
 static void add_pages(struct space_model *model, uint32_t space, uint32_t address, uint32_t count)
 {
-    struct gpn first = gpn_make((struct space_id){space}, (struct vaddr){address});
+    struct page_key first = page_key_at((struct space_id){space}, (struct vaddr){address});
 
     ASSERT(model->page_count + count <= SPACE_PAGES_MAX);
     for (uint32_t i = 0; i < count; i++) {
         model->pages[model->page_count].access = SPACE_WRITE;
-        model->gpn[model->page_count++].number = first.number + i;
+        model->keys[model->page_count++].number = first.number + i;
     }
 }
 
@@ -57,27 +56,28 @@ void space_model_free(struct space_model *model)
     free(model->confirmations);
 }
 
-uint32_t space_model_find(const struct space_model *model, struct gpn page)
+uint32_t space_model_find(const struct space_model *model, struct page_key page)
 {
     uint32_t low = 0;
     uint32_t high = model->page_count;
 
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (model->gpn[middle].number < page.number) {
+        if (model->keys[middle].number < page.number) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < model->page_count && model->gpn[low].number == page.number ? low : model->page_count;
+    return low < model->page_count && model->keys[low].number == page.number ? low : model->page_count;
 }
 
 uint32_t space_model_run(const struct space_model *model, uint32_t first)
 {
     uint32_t count = 1;
 
-    while (first + count < model->page_count && model->gpn[first + count].number == model->gpn[first].number + count) {
+    while (first + count < model->page_count &&
+           model->keys[first + count].number == model->keys[first].number + count) {
         count++;
     }
     return count;
@@ -186,16 +186,16 @@ static bool page_equals(const struct space_page *page, const uint8_t *content)
     return memcmp(expected, content, PAGE_SIZE) == 0;
 }
 
-static enum error read_content(struct store *store, struct gpn page, uint8_t *content)
+static enum error read_content(struct store *store, struct page_key page, uint8_t *content)
 {
     struct store_entry entry;
-    enum error error = store_find(store, snap_key(page), &entry);
+    enum error error = store_find(store, page, &entry);
 
     if (error == ERROR_NOT_FOUND) {
         memset(content, 0, PAGE_SIZE);
         return OK;
     }
-    return error == OK ? store_read(store, snap_key(page), &entry, content) : error;
+    return error == OK ? store_read(store, page, &entry, content) : error;
 }
 
 /* Every page the store has is one of ours. */
@@ -205,11 +205,9 @@ static bool no_strangers(const struct space_model *model, struct store *store, c
     struct store_entry entry;
 
     while (store_next(store, at, &key, &entry) == OK) {
-        struct gpn page = {0};
-        bool is_known = snap_page_of(key, &page);
-        uint32_t space = gpn_space(page).number;
-        bool is_foreign = model->foreign && space > SPACE_PROGRAMS && space != SPACE_SYSTEM.number;
-        if (!is_known || (!is_foreign && space_model_find(model, page) == model->page_count)) {
+        uint32_t object = page_key_object(key).number;
+        bool is_foreign = model->foreign && object > SPACE_PROGRAMS && object != SPACE_SYSTEM.number;
+        if (!is_foreign && space_model_find(model, key) == model->page_count) {
             snprintf(why, room, "page %llx is there and never was", (unsigned long long)key.number);
             return false;
         }
@@ -227,14 +225,14 @@ bool space_model_equals(const struct space_model *model, const struct space_stop
         if (stop->pages[i].leaving) {
             continue;
         }
-        enum error error = read_content(store, model->gpn[i], content);
+        enum error error = read_content(store, model->keys[i], content);
         if (error != OK) {
-            snprintf(why, room, "page %08x: %s", model->gpn[i].number, error_text(error));
+            snprintf(why, room, "page %08llx: %s", (unsigned long long)model->keys[i].number, error_text(error));
             return false;
         }
         if (!page_equals(&stop->pages[i], content)) {
-            snprintf(why, room, "page %08x is not what it was at stop %llu", model->gpn[i].number,
-                     (unsigned long long)stop->number);
+            snprintf(why, room, "page %08llx is not what it was at stop %llu",
+                     (unsigned long long)model->keys[i].number, (unsigned long long)stop->number);
             return false;
         }
     }

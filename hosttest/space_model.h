@@ -40,7 +40,7 @@ struct space_confirmation {
 };
 
 struct space_model {
-    struct gpn gpn[SPACE_PAGES_MAX]; /* ascending */
+    struct page_key keys[SPACE_PAGES_MAX]; /* ascending */
     uint32_t page_count;
     bool foreign;          /* spaces above SPACE_PROGRAMS are somebody else's business */
     uint32_t record_first; /* pages from here on are the kernel's records */
@@ -59,8 +59,8 @@ void space_model_free(struct space_model *model);
 /* Where a word of a page is. */
 uint32_t space_word_offset(uint32_t word);
 
-/* The place of a page in `gpn`; page_count if it is none of ours. */
-uint32_t space_model_find(const struct space_model *model, struct gpn page);
+/* The place of a page in `keys`; page_count if it is none of ours. */
+uint32_t space_model_find(const struct space_model *model, struct page_key page);
 
 /* How many pages from `first` on lie side by side in one space. */
 uint32_t space_model_run(const struct space_model *model, uint32_t first);

@@ -28,10 +28,10 @@ bool __real_vm_snapshot_must_copy(const struct vm_map *map, const struct vm_page
 bool __wrap_vm_snapshot_must_copy(const struct vm_map *map, const struct vm_page *page);
 void __real_pmap_stop(void);
 void __wrap_pmap_stop(void);
-void __real_pmap_mark_dirty(struct gpn page);
-void __wrap_pmap_mark_dirty(struct gpn page);
-bool __real_pmap_clear_dirty(struct gpn page);
-bool __wrap_pmap_clear_dirty(struct gpn page);
+void __real_pmap_mark_dirty(struct page_key page);
+void __wrap_pmap_mark_dirty(struct page_key page);
+bool __real_pmap_clear_dirty(struct page_key page);
+bool __wrap_pmap_clear_dirty(struct page_key page);
 enum error __real_block_flush(struct block_device *device);
 enum error __wrap_block_flush(struct block_device *device);
 
@@ -47,16 +47,16 @@ void __wrap_pmap_stop(void)
     }
 }
 
-void __wrap_pmap_mark_dirty(struct gpn page)
+void __wrap_pmap_mark_dirty(struct page_key page)
 {
     if (!no_marks) {
         __real_pmap_mark_dirty(page);
     }
 }
 
-bool __wrap_pmap_clear_dirty(struct gpn page)
+bool __wrap_pmap_clear_dirty(struct page_key page)
 {
-    return no_clearing ? pmap_is_dirty(gpn_place(page)) : __real_pmap_clear_dirty(page);
+    return no_clearing ? pmap_is_dirty(page_key_place(page)) : __real_pmap_clear_dirty(page);
 }
 
 enum error __wrap_block_flush(struct block_device *device)

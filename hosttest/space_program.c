@@ -20,7 +20,7 @@
 
 static struct vaddr address_of(uint32_t page, uint32_t word)
 {
-    return (struct vaddr){gpn_address(space_world.model.gpn[page]).value + space_word_offset(word)};
+    return (struct vaddr){page_key_address(space_world.model.keys[page]).value + space_word_offset(word)};
 }
 
 /* The program's space, as the processor sees it whenever its thread runs. */
@@ -58,7 +58,7 @@ static bool access_word(uint32_t space, uint32_t page, uint32_t word, enum pmap_
             return !world->model.pages[page].leaving;
         }
         world->counters.faults++;
-        enum error error = vm_fault(gpn_place(world->model.gpn[page]), access);
+        enum error error = vm_fault(page_key_place(world->model.keys[page]), access);
         if (error == ERROR_DENIED) {
             SPACE_CHECK(!is_allowed(page, access));
             world->counters.refusals++;
@@ -72,14 +72,15 @@ static bool access_word(uint32_t space, uint32_t page, uint32_t word, enum pmap_
             return false;
         }
         if (error != OK) {
-            space_fail("fault at page %08x: %s", world->model.gpn[page].number, error_text(error));
+            space_fail("fault at page %08llx: %s", (unsigned long long)world->model.keys[page].number,
+                       error_text(error));
         }
         SPACE_CHECK(is_allowed(page, access));
         bool done = touch(space, page, word, access, value) || touch(space, page, word, access, value);
         SPACE_CHECK(done);
         return true;
     }
-    space_fail("page %08x cannot be touched", world->model.gpn[page].number);
+    space_fail("page %08llx cannot be touched", (unsigned long long)world->model.keys[page].number);
 }
 
 bool space_store(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
@@ -100,7 +101,8 @@ bool space_load(uint32_t space, uint32_t page, uint32_t word)
         return false;
     }
     if (value != space_world.model.pages[page].words[word]) {
-        space_fail("word %u of page %08x is %08x, expected %08x", word, space_world.model.gpn[page].number, value,
+        space_fail("word %u of page %08llx is %08x, expected %08x", word,
+                   (unsigned long long)space_world.model.keys[page].number, value,
                    space_world.model.pages[page].words[word]);
     }
     space_world.counters.loads++;
@@ -113,7 +115,7 @@ void space_store_record(uint32_t page, uint32_t word, uint32_t value)
     struct vaddr address = address_of(page, word);
 
     if (!mmu_store(address, value)) {
-        bool opened = vm_fault_record(world->model.gpn[page]);
+        bool opened = vm_fault_record(world->model.keys[page]);
         if (!opened && world->has_faults) {
             return;
         }
@@ -134,8 +136,8 @@ static uint64_t region_changes(void)
 static void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t value)
 {
     struct space_world *world = &space_world;
-    struct gpn gpn = world->model.gpn[page];
-    enum error error = vm_wire(gpn_place(gpn), PMAP_WRITE);
+    struct page_key key = world->model.keys[page];
+    enum error error = vm_wire(page_key_place(key), PMAP_WRITE);
 
     if (error == ERROR_INTERRUPTED) {
         return;
@@ -155,7 +157,7 @@ static void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t va
         world->model.pages[page].words[word] = value;
         world->counters.stores++;
     }
-    vm_unwire(gpn_place(gpn));
+    vm_unwire(page_key_place(key));
 }
 
 /* Regions ---------------------------------------------------------------------------------------------------------- */
@@ -188,8 +190,8 @@ void space_discard(uint32_t first, uint32_t count)
 {
     struct space_world *world = &space_world;
     struct space_model *model = &world->model;
-    struct gpn from = model->gpn[first];
-    uint32_t length = model->gpn[first + count - 1].number - from.number + 1;
+    struct page_key from = model->keys[first];
+    uint32_t length = (uint32_t)(model->keys[first + count - 1].number - from.number + 1);
 
     if (any_leaving(first, count)) {
         return;
@@ -205,7 +207,7 @@ void space_discard(uint32_t first, uint32_t count)
     }
     for (uint32_t i = first; i < first + count; i++) {
         memset(model->pages[i].words, 0, sizeof(model->pages[i].words));
-        SPACE_CHECK(!pmap_query(gpn_place(model->gpn[i]), NULL));
+        SPACE_CHECK(!pmap_query(page_key_place(model->keys[i]), NULL));
     }
     set_leaving(first, count, false);
     set_access(first, count, SPACE_WRITE);
@@ -221,7 +223,7 @@ void space_restrict(uint32_t first, uint32_t count, enum space_access access)
     }
     set_access(first, count, access);
     if (access != SPACE_WRITE) {
-        vm_restrict(gpn_place(world->model.gpn[first]), count, access == SPACE_READ, false);
+        vm_restrict(page_key_place(world->model.keys[first]), count, access == SPACE_READ, false);
     }
     world->counters.restrictions++;
 }
@@ -260,7 +262,7 @@ static uint32_t pick_page(uint32_t space)
 
     for (;;) {
         uint32_t page = space_below(model->record_first);
-        uint32_t owner = gpn_space(model->gpn[page]).number;
+        uint32_t owner = page_key_window(model->keys[page]).number;
         if ((owner == space || owner == SPACE_SHARED.number) && (page % 4 == 0 || space_chance(3))) {
             return page;
         }
@@ -282,10 +284,10 @@ static void discard_space(uint32_t space)
     uint32_t first = 0;
     uint32_t count = 0;
 
-    while (gpn_space(model->gpn[first]).number != space) {
+    while (page_key_window(model->keys[first]).number != space) {
         first++;
     }
-    while (gpn_space(model->gpn[first + count]).number == space) {
+    while (page_key_window(model->keys[first + count]).number == space) {
         count++;
     }
     space_discard(first, count);

@@ -26,23 +26,23 @@
 #include "fake/mmu.h"
 #include "fake/pmap_state.h"
 #include "log.h"
-#include "snap_key.h"
 #include "snap_write.h"
 #include "vm_fault.h"
 #include "vm_map.h"
 #include "vm_reserve.h"
 #include "vm_snapshot.h"
 
-#define WORLDS  8u
-#define TRIES   10000u
-#define OBJECT  ((struct space_id){SPACE_PROGRAMS + 3}) /* no window has this number */
+#define WORLDS 8u
+#define TRIES  10000u
+/* The lower half of its pages' keys is that of the first window's private pages, and of its views. */
+#define OBJECT  ((struct object_id){5 * OBJECTS_FIRST + SPACE_PROGRAMS + 1})
 #define WINDOWS 2u
 #define PAGES   12u /* of the object */
 #define VIEWS   3u
 #define PRIVATE 4u /* pages of each window */
 #define WORDS   4u
-#define BORDER  0x00C00000u /* of two chunks */
-#define FIRST   0x00100000u /* the object's first page */
+#define BORDER  0x00C00000u                   /* of two chunks */
+#define FIRST   ((BORDER >> PAGE_SHIFT) - 22) /* the object's first page that is used */
 
 /* From which place of which window how many pages are seen. */
 static const struct {
@@ -71,9 +71,9 @@ static struct space_id window_of(uint32_t window)
     return (struct space_id){SPACE_PROGRAMS + 1 + window};
 }
 
-static struct gpn object_page(uint32_t page)
+static struct page_key object_page(uint32_t page)
 {
-    return gpn_make(OBJECT, (struct vaddr){FIRST + page * PAGE_SIZE});
+    return page_key_make(OBJECT, FIRST + page);
 }
 
 static struct place view_place(uint32_t view, uint32_t index)
@@ -125,7 +125,7 @@ static enum error check(struct place place, enum pmap_access access, struct vm_a
     return ERROR_DENIED;
 }
 
-static struct space_id source_of(struct gpn page)
+static struct space_id source_of(struct page_key page)
 {
     (void)page;
     return SPACE_SHARED;
@@ -175,7 +175,7 @@ static void boot(void)
 static void discard(void)
 {
     for (uint32_t window = 0; window < WINDOWS; window++) {
-        SPACE_CHECK(vm_discard(gpn_make(window_of(window), (struct vaddr){USER_START}),
+        SPACE_CHECK(vm_discard(page_key_at(window_of(window), (struct vaddr){USER_START}),
                                (USER_END - USER_START) >> PAGE_SHIFT) == OK);
         SPACE_CHECK(!pmap_has_views(window_of(window)));
         if (fake_pmap.active.number == window_of(window).number) {
@@ -188,14 +188,14 @@ static void discard(void)
     }
 }
 
-static bool holds(struct store *store, struct gpn page, const uint32_t *words, uint32_t count)
+static bool holds(struct store *store, struct page_key page, const uint32_t *words, uint32_t count)
 {
     uint32_t content[PAGE_SIZE / sizeof(uint32_t)] = {0};
     struct store_entry entry;
-    enum error error = store_find(store, snap_key(page), &entry);
+    enum error error = store_find(store, page, &entry);
 
     if (error == OK) {
-        error = store_read(store, snap_key(page), &entry, content);
+        error = store_read(store, page, &entry, content);
     }
     return (error == OK || error == ERROR_NOT_FOUND) && memcmp(content, words, count * sizeof(*words)) == 0;
 }
@@ -211,7 +211,7 @@ static bool equals(uint64_t number, struct store *store, char *why, uint32_t roo
         }
     }
     for (uint32_t i = 0; i < WINDOWS * PRIVATE; i++) {
-        struct gpn page = place_gpn(private_place(i / PRIVATE, i % PRIVATE));
+        struct page_key page = place_key(private_place(i / PRIVATE, i % PRIVATE));
         if (!holds(store, page, &model->private[i / PRIVATE][i % PRIVATE], 1)) {
             snprintf(why, room, "private page %u is not what it was", i);
             return false;
@@ -480,7 +480,9 @@ static void store_between_stop_and_first_pass(void)
 SPACE_CASE(view_is_read_only_after_a_narrow_opening_until_all_is_collected, store_between_stop_and_first_pass,
            .extension = &extension)
 
-/* What only the D bit of a view knows outlasts it: rights go in a closed chunk and in an open one, and the window ends. */
+/*
+ * What only the D bit of a view knows outlasts it: rights go in a closed chunk and in an open one, and the window ends.
+ */
 static void take_a_dirty_view_away(void)
 {
     store_all(1);
@@ -497,8 +499,8 @@ static void take_a_dirty_view_away(void)
     snap_return_pages();
     SPACE_CHECK(space_sync());
     store_shared(2, 0, 0, 4);
-    SPACE_CHECK(vm_discard(gpn_make(window_of(1), (struct vaddr){USER_START}), (USER_END - USER_START) >> PAGE_SHIFT) ==
-                OK);
+    SPACE_CHECK(
+        vm_discard(page_key_at(window_of(1), (struct vaddr){USER_START}), (USER_END - USER_START) >> PAGE_SHIFT) == OK);
     memset(now.private[1], 0, sizeof(now.private[1]));
     SPACE_CHECK(space_sync());
     space_reboot();

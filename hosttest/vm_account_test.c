@@ -28,9 +28,9 @@ static struct vm_account account, other_account;
 static struct vm_account before, before_system;
 static bool may_write;
 
-static struct gpn page_at(uint32_t number)
+static struct page_key page_at(uint32_t number)
 {
-    return gpn_make(SPACE, (struct vaddr){number << PAGE_SHIFT});
+    return page_key_at(SPACE, (struct vaddr){number << PAGE_SHIFT});
 }
 
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
@@ -44,14 +44,14 @@ static enum error check_access(struct place place, enum pmap_access access, stru
     return OK;
 }
 
-static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
+static enum error measure(struct page_key page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
 {
     (void)before_max;
     *out = (struct vm_cluster_extent){.is_zero = page.number % 2 == 0, .after = after_max};
     return OK;
 }
 
-static void read_cluster(struct gpn first, uint32_t count, void *const contents[], bool out_good[])
+static void read_cluster(struct page_key first, uint32_t count, void *const contents[], bool out_good[])
 {
     (void)first;
     for (uint32_t i = 0; i < count; i++) {
@@ -121,7 +121,7 @@ static void assert_faults(enum eidolon_count kind, uint32_t times)
 
 static void fault(uint32_t number, enum pmap_access access)
 {
-    assert_int_equal(vm_fault(gpn_place(page_at(number)), access), OK);
+    assert_int_equal(vm_fault(page_key_place(page_at(number)), access), OK);
     if (access == PMAP_WRITE) {
         assert_true(mmu_store((struct vaddr){number << PAGE_SHIFT}, number));
     }
@@ -143,9 +143,9 @@ static void account_fault_is_counted_as_what_it_was(void **unused)
     assert_faults(EIDOLON_FAULT_MAP, 2);
     fault(FIRST_PAGE + 20, PMAP_READ); /* nothing was amiss */
     assert_faults(EIDOLON_FAULT_MAP, 0);
-    assert_int_equal(vm_fault(gpn_place(page_at(FIRST_PAGE + PAGES)), PMAP_READ), ERROR_DENIED);
+    assert_int_equal(vm_fault(page_key_place(page_at(FIRST_PAGE + PAGES)), PMAP_READ), ERROR_DENIED);
     may_write = false;
-    assert_int_equal(vm_fault(gpn_place(page_at(FIRST_PAGE)), PMAP_WRITE), ERROR_DENIED);
+    assert_int_equal(vm_fault(page_key_place(page_at(FIRST_PAGE)), PMAP_WRITE), ERROR_DENIED);
     assert_faults(EIDOLON_FAULT_DENIED, 2);
 }
 

@@ -38,19 +38,19 @@ static struct {
     uint32_t discarded_first, discarded_count;
 } model;
 
-static struct gpn page_at(uint32_t number)
+static struct page_key page_at(uint32_t number)
 {
-    return gpn_make(SPACE, (struct vaddr){number << PAGE_SHIFT});
+    return page_key_at(SPACE, (struct vaddr){number << PAGE_SHIFT});
 }
 
-static uint32_t number_of(struct gpn page)
+static uint32_t number_of(struct page_key page)
 {
     return page.number & 0xFFFFFu;
 }
 
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    uint32_t at = number_of(place_gpn(place)) - model.region_first;
+    uint32_t at = number_of(place_key(place)) - model.region_first;
 
     if (at >= model.region_count || (access == PMAP_WRITE && !model.may_write)) {
         return ERROR_DENIED;
@@ -60,7 +60,7 @@ static enum error check_access(struct place place, enum pmap_access access, stru
     return OK;
 }
 
-static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
+static enum error measure(struct page_key page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
 {
     assert_true(before_max + after_max < VM_CLUSTER_PAGES);
     *out = (struct vm_cluster_extent){
@@ -79,7 +79,7 @@ static void fill(void *content, uint32_t number)
     }
 }
 
-static void read_cluster(struct gpn first, uint32_t count, void *const contents[], bool out_good[])
+static void read_cluster(struct page_key first, uint32_t count, void *const contents[], bool out_good[])
 {
     model.reads++;
     model.last_first = number_of(first);
@@ -93,14 +93,14 @@ static void read_cluster(struct gpn first, uint32_t count, void *const contents[
     }
 }
 
-static enum error read_one(struct gpn page, void *content)
+static enum error read_one(struct page_key page, void *content)
 {
     model.single_reads++;
     fill(content, number_of(page));
     return number_of(page) == model.bad_page ? ERROR_CHECKSUM : OK;
 }
 
-static enum error discard(struct gpn first, uint32_t count)
+static enum error discard(struct page_key first, uint32_t count)
 {
     model.discarded_first = number_of(first);
     model.discarded_count = count;
@@ -182,7 +182,7 @@ static void assert_only_resident(uint32_t first, uint32_t last)
 {
     for (uint32_t number = first; number <= last; number++) {
         assert_true(is_resident(number));
-        assert_int_equal(*(uint32_t *)frame_address(find(number)->frame), number);
+        assert_int_equal(*(uint32_t *)frame_address(vm_page_frame(find(number))), number);
     }
     assert_int_equal(vm_map_count(vm_object_space()), last - first + 1);
     check_map();
@@ -197,7 +197,7 @@ static bool loads_its_number(uint32_t number)
 
 static void access_page(uint32_t number, enum pmap_access access)
 {
-    assert_int_equal(vm_fault(gpn_place(page_at(number)), access), OK);
+    assert_int_equal(vm_fault(page_key_place(page_at(number)), access), OK);
     if (access == PMAP_WRITE) {
         assert_true(mmu_store((struct vaddr){number << PAGE_SHIFT}, number));
     } else {
@@ -216,7 +216,7 @@ static void fault_brings_the_aligned_group_with_one_request(void **unused)
     assert_int_equal(model.last_count, VM_CLUSTER_PAGES);
     assert_only_resident(GROUP, GROUP + VM_CLUSTER_PAGES - 1);
     /* They are there and not mapped: no further request. */
-    assert_false(pmap_query(gpn_place(page_at(GROUP + 6)), NULL));
+    assert_false(pmap_query(page_key_place(page_at(GROUP + 6)), NULL));
     access_page(GROUP + 6, PMAP_READ);
     assert_int_equal(model.reads, 1);
 }
@@ -266,7 +266,7 @@ static void fault_of_a_page_of_zeroes_reads_nothing(void **unused)
     uint32_t value = 1;
 
     model.zero_page = GROUP + 1;
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP + 1)), PMAP_READ), OK);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP + 1)), PMAP_READ), OK);
     assert_true(mmu_load((struct vaddr){(GROUP + 1) << PAGE_SHIFT}, &value) && value == 0);
     assert_int_equal(model.reads, 0);
     assert_int_equal(vm_map_count(vm_object_space()), 1);
@@ -349,7 +349,7 @@ static void fault_without_memory_for_records_of_neighbours_brings_the_page_alone
     for (uint32_t number = 0; vm_object_space()->records.partial != NULL || number == 0; number++) {
         assert_int_equal(vm_map_create(vm_object_space(), page_at(0x1000 + number), &page), OK);
     }
-    assert_int_equal(vm_map_delete(vm_object_space(), page->gpn), OK);
+    assert_int_equal(vm_map_delete(vm_object_space(), vm_page_key(page)), OK);
     fake_fail_owner(FRAME_RECORDS);
     access_page(GROUP + 5, PMAP_READ);
     assert_int_equal(model.last_count, 1);
@@ -383,10 +383,10 @@ static void fault_of_a_page_that_cannot_be_read_says_so_and_leaves_nothing(void 
 {
     (void)unused;
     model.bad_page = GROUP + 5;
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
     assert_null(find(GROUP + 5));
     assert_true(is_resident(GROUP + 4)); /* its neighbours are good */
-    assert_int_equal(vm_wire(gpn_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
+    assert_int_equal(vm_wire(page_key_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
     check_map();
 }
 
@@ -395,7 +395,7 @@ static void fault_whose_place_cannot_be_told_leaves_nothing(void **unused)
     (void)unused;
     model.bad_page = GROUP + 5;
     model.reads = NOWHERE; /* measuring fails */
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP + 5)), PMAP_READ), ERROR_IO);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP + 5)), PMAP_READ), ERROR_IO);
     assert_int_equal(vm_map_count(vm_object_space()), 0);
 }
 
@@ -403,8 +403,8 @@ static void fault_that_the_region_denies_does_nothing(void **unused)
 {
     (void)unused;
     model.may_write = false;
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_WRITE), ERROR_DENIED);
-    assert_int_equal(vm_fault(gpn_place(page_at(model.region_first - 1)), PMAP_READ), ERROR_DENIED);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP)), PMAP_WRITE), ERROR_DENIED);
+    assert_int_equal(vm_fault(page_key_place(page_at(model.region_first - 1)), PMAP_READ), ERROR_DENIED);
     assert_int_equal(vm_map_count(vm_object_space()), 0);
     assert_int_equal(model.reads, 0);
 }
@@ -422,7 +422,7 @@ static void fault_each_allocation_failing_in_turn_waits_and_succeeds(void **unus
     for (uint64_t fail = 0; fail < total; fail++) {
         assert_int_equal(vm_discard(page_at(model.region_first), model.region_count), OK);
         fake_fail_allocations(fail, 1);
-        assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_WRITE), OK);
+        assert_int_equal(vm_fault(page_key_place(page_at(GROUP)), PMAP_WRITE), OK);
         check_map();
     }
     assert_true(total >= VM_CLUSTER_PAGES);
@@ -432,12 +432,12 @@ static void fault_without_any_memory_gives_up_after_some_snapshots(void **unused
 {
     (void)unused;
     leave_frames(vm_frame_reserve());
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), ERROR_NO_MEMORY);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP)), PMAP_READ), ERROR_NO_MEMORY);
     assert_true(model.cleans > 1);
     assert_int_equal(vm_map_count(vm_object_space()), 0);
     model.clean_error = ERROR_INTERRUPTED;
     model.cleans = 0;
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), ERROR_INTERRUPTED);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP)), PMAP_READ), ERROR_INTERRUPTED);
     assert_int_equal(model.cleans, 1);
     give_frames_back();
 }
@@ -447,7 +447,7 @@ static bool has_ended;
 static void fault_group(void *unused)
 {
     (void)unused;
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), OK);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP)), PMAP_READ), OK);
     has_ended = true;
 }
 
@@ -490,16 +490,16 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
 
     access_page(GROUP, PMAP_READ);
     access_page(GROUP - 1, PMAP_READ);
-    assert_int_equal(vm_wire(gpn_place(page_at(GROUP + 3)), PMAP_READ), OK);
+    assert_int_equal(vm_wire(page_key_place(page_at(GROUP + 3)), PMAP_READ), OK);
     leave_frames(vm_frame_reserve());
     assert_int_equal(vm_frame_take(&frame), OK);
     frame_free(frame);
     assert_int_equal(vm_reclaim_dropped() - dropped, 2 * VM_CLUSTER_PAGES - 1);
     assert_true(is_resident(GROUP + 3)); /* wired */
     assert_null(find(GROUP));            /* used, but no more in a second turn */
-    assert_false(pmap_query(gpn_place(page_at(GROUP)), NULL));
+    assert_false(pmap_query(page_key_place(page_at(GROUP)), NULL));
     give_frames_back();
-    vm_unwire(gpn_place(page_at(GROUP + 3)));
+    vm_unwire(page_key_place(page_at(GROUP + 3)));
     check_map();
 }
 
@@ -518,7 +518,7 @@ static void reclaim_ends_at_a_victim_that_is_dirty(void **unused)
     }
     assert_in_range(vm_reclaim_dropped() - dropped, 1, VM_CLUSTER_PAGES - 1);
     assert_non_null(find(GROUP + 4)); /* its D bit is set */
-    assert_true(pmap_query(gpn_place(page_at(GROUP + 4)), NULL));
+    assert_true(pmap_query(page_key_place(page_at(GROUP + 4)), NULL));
     give_frames_back();
     check_map();
 }
@@ -550,32 +550,32 @@ static void discard_by_number_and_by_walking_the_map_takes_the_same(void **unuse
 static void discard_and_restrict_outside_of_one_window_are_refused_before_anything_is_touched(void **unused)
 {
     const struct {
-        struct gpn first;
+        struct page_key first;
         uint32_t count;
     } wrong[] = {
         {page_at(GROUP), 0},
-        {page_at(GROUP), (uint32_t)-1},                                   /* backwards */
-        {page_at(GROUP), (uint32_t)-GROUP},                               /* to the very end of the object space */
-        {page_at(GROUP), (USER_END >> PAGE_SHIFT) - GROUP + 1},           /* a page of no window */
-        {page_at(GROUP), 1u << 20},                                       /* into the next space */
-        {page_at((USER_START >> PAGE_SHIFT) - 1), 2},                     /* from a page of no window */
-        {gpn_make(SPACE_SYSTEM, (struct vaddr){SYSTEM_START}), 1u << 20}, /* around */
-        {gpn_make(SPACE_SHARED, (struct vaddr){USER_START}), 1},
-        {gpn_make(SPACE, (struct vaddr){SYSTEM_START}), 1},
+        {page_at(GROUP), (uint32_t)-1},                                      /* backwards */
+        {page_at(GROUP), (uint32_t)-GROUP},                                  /* to the very end of the object space */
+        {page_at(GROUP), (USER_END >> PAGE_SHIFT) - GROUP + 1},              /* a page of no window */
+        {page_at(GROUP), 1u << 20},                                          /* into the next space */
+        {page_at((USER_START >> PAGE_SHIFT) - 1), 2},                        /* from a page of no window */
+        {page_key_at(SPACE_SYSTEM, (struct vaddr){SYSTEM_START}), 1u << 20}, /* around */
+        {page_key_at(SPACE_SHARED, (struct vaddr){USER_START}), 1},
+        {page_key_at(SPACE, (struct vaddr){SYSTEM_START}), 1},
     };
 
     (void)unused;
-    assert_int_equal(vm_fault(gpn_place(page_at(GROUP)), PMAP_READ), OK);
+    assert_int_equal(vm_fault(page_key_place(page_at(GROUP)), PMAP_READ), OK);
     uint32_t pages = vm_map_count(vm_object_space());
     for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         model.discarded_count = 0;
         assert_true(fake_panics(assert_int_equal(vm_discard(wrong[i].first, wrong[i].count), OK)));
         assert_true(fake_panics(assert_int_equal(vm_discard_in_use(wrong[i].first, wrong[i].count), OK)));
         assert_int_equal(model.discarded_count, 0);
-        assert_true(fake_panics(vm_restrict(gpn_place(wrong[i].first), wrong[i].count, false, false)));
+        assert_true(fake_panics(vm_restrict(page_key_place(wrong[i].first), wrong[i].count, false, false)));
     }
     assert_int_equal(vm_map_count(vm_object_space()), pages);
-    assert_true(pmap_query(gpn_place(page_at(GROUP)), NULL));
+    assert_true(pmap_query(page_key_place(page_at(GROUP)), NULL));
 }
 
 static void discard_that_the_store_refuses_says_so(void **unused)
@@ -594,7 +594,7 @@ static void discard_in_use_that_the_store_refuses_changes_nothing(void **unused)
     model.discard_error = ERROR_NO_MEMORY;
     assert_int_equal(vm_discard_in_use(page_at(GROUP), 1), ERROR_NO_MEMORY);
     assert_non_null(find(GROUP));
-    assert_int_equal(find(GROUP)->state == VM_PAGE_DIRTY || pmap_is_dirty(gpn_place(page_at(GROUP))), true);
+    assert_int_equal(find(GROUP)->state == VM_PAGE_DIRTY || pmap_is_dirty(page_key_place(page_at(GROUP))), true);
     model.discard_error = OK;
     assert_int_equal(vm_discard_in_use(page_at(GROUP), 1), OK);
     assert_null(find(GROUP));
@@ -603,12 +603,12 @@ static void discard_in_use_that_the_store_refuses_changes_nothing(void **unused)
 static void discard_of_a_wired_page_leaves_its_record_until_it_is_unwired(void **unused)
 {
     (void)unused;
-    assert_int_equal(vm_wire(gpn_place(page_at(GROUP)), PMAP_WRITE), OK);
+    assert_int_equal(vm_wire(page_key_place(page_at(GROUP)), PMAP_WRITE), OK);
     assert_int_equal(vm_discard(page_at(GROUP), 1), OK);
     assert_int_equal(find(GROUP)->state, VM_PAGE_NEW);
-    vm_unwire(gpn_place(page_at(GROUP)));
+    vm_unwire(page_key_place(page_at(GROUP)));
     assert_null(find(GROUP));
-    assert_true(fake_panics(vm_unwire(gpn_place(page_at(GROUP)))));
+    assert_true(fake_panics(vm_unwire(page_key_place(page_at(GROUP)))));
 }
 
 static void restrict_takes_rights_away_and_keeps_what_was_written(void **unused)
@@ -616,10 +616,10 @@ static void restrict_takes_rights_away_and_keeps_what_was_written(void **unused)
     (void)unused;
     access_page(GROUP, PMAP_WRITE);
     access_page(GROUP + 1, PMAP_READ);
-    vm_restrict(gpn_place(page_at(GROUP - 1)), 4, true, false);
+    vm_restrict(page_key_place(page_at(GROUP - 1)), 4, true, false);
     assert_false(mmu_store((struct vaddr){GROUP << PAGE_SHIFT}, 1));
     assert_true(loads_its_number(GROUP) && loads_its_number(GROUP + 1));
-    vm_restrict(gpn_place(page_at(GROUP)), PMAP_CHUNK_PAGES, false, false);
+    vm_restrict(page_key_place(page_at(GROUP)), PMAP_CHUNK_PAGES, false, false);
     assert_false(loads_its_number(GROUP) || loads_its_number(GROUP + 1));
     assert_int_equal(find(GROUP)->state, VM_PAGE_DIRTY);
     assert_int_equal(find(GROUP + 1)->state, VM_PAGE_CLEAN);
@@ -674,7 +674,7 @@ static void stop_while_the_last_snapshot_has_pages_is_refused(void **unused)
 
     access_page(GROUP, PMAP_WRITE);
     assert_int_equal(vm_stop(), OK);
-    vm_open_chunk(gpn_place(page_at(GROUP)));
+    vm_open_chunk(page_key_place(page_at(GROUP)));
     assert_int_equal(vm_snapshot_count(vm_object_space()), 1);
     assert_int_equal(vm_stop(), ERROR_BUSY);
     assert_int_equal(vm_stops(), stops + 1);

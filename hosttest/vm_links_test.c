@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Links: pages that are seen elsewhere than at their own place, against a plain table of what is mapped where; the limit;
- * shortage; and the check of VIEW-1, which names each way in which links can be wrong.
+ * Links: pages that are seen elsewhere than at their own place, against a plain table of what is mapped where; the
+ * limit; shortage; and the check of VIEW-1, which names each way in which links can be wrong.
  */
 #include "vm_map_fixture.h"
 
@@ -39,7 +39,7 @@ static int start(void **unused)
     }
     for (uint32_t i = 0; i < PAGES; i++) {
         struct frame frame;
-        pages[i] = map_create(&map, place_gpn(place_at(0, i)).number);
+        pages[i] = map_create(&map, place_key(place_at(0, i)).number);
         vm_page_lock(pages[i]);
         assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
         vm_page_make_resident(&map, pages[i], frame);
@@ -55,10 +55,10 @@ static int stop(void **unused)
     (void)unused;
     for (uint32_t i = 0; i < PAGES; i++) {
         (void)vm_unmap_links(&map, pages[i]);
-        (void)vm_unmap(&map, gpn_place(pages[i]->gpn));
+        (void)vm_unmap(&map, vm_page_place(pages[i]));
         frame_free(vm_page_detach(&map, pages[i]));
         vm_page_unlock(pages[i]);
-        map_delete(&map, pages[i]->gpn.number);
+        map_delete(&map, vm_page_key(pages[i]).number);
     }
     for (uint32_t window = 0; window < WINDOWS; window++) {
         pmap_delete((struct space_id){FIRST_WINDOW + window});
@@ -75,7 +75,8 @@ static bool is_own(uint32_t window, uint32_t place)
 static enum error enter(uint32_t window, uint32_t place, uint32_t page)
 {
     if (is_own(window, place)) {
-        return page == place ? pmap_enter(place_at(window, place), pages[page]->frame, PMAP_WRITE) : ERROR_DENIED;
+        return page == place ? pmap_enter(place_at(window, place), vm_page_frame(pages[page]), PMAP_WRITE)
+                             : ERROR_DENIED;
     }
     return window == 1 ? vm_link_enter_view(&map, place_at(window, place), pages[page], PMAP_READ)
                        : vm_link_enter(&map, place_at(window, place), pages[page]);
@@ -104,7 +105,7 @@ static void check_model(void)
         uint32_t window = i / PLACES, place = i % PLACES, page = seen[window][place];
         assert_int_equal(pmap_query(place_at(window, place), NULL), page != NOBODY);
         if (page != NOBODY) {
-            assert_int_equal(pmap_frame(place_at(window, place)).number, pages[page]->frame.number);
+            assert_int_equal(pmap_frame(place_at(window, place)).number, vm_page_frame(pages[page]).number);
         }
         expected[page] += !is_own(window, place);
     }
@@ -177,7 +178,7 @@ static void link_beyond_the_limit_is_taken_from_an_entry_that_nobody_has_wired(v
     }
     map_check(&map);
     vm_page_unwire(wired);
-    map_delete(&map, wired->gpn.number);
+    map_delete(&map, vm_page_key(wired).number);
 }
 
 static void link_that_finds_all_others_wired_is_refused(void **unused)
@@ -194,12 +195,14 @@ static void link_that_finds_all_others_wired_is_refused(void **unused)
     assert_false(pmap_query((struct place){first.number + limit}, NULL));
     map_check(&map);
     for (uint32_t i = 0; i < limit; i++) {
-        vm_page_unwire(vm_map_find(&map, (struct gpn){first.number + i}));
+        vm_page_unwire(vm_map_find(&map, (struct page_key){first.number + i}));
         map_delete(&map, first.number + i);
     }
 }
 
-/* A link needs a frame for itself and one for a page table at most: each fails in turn, and nothing has changed then. */
+/*
+ * A link needs a frame for itself and one for a page table at most: each fails in turn, and nothing has changed then.
+ */
 static void link_without_memory_leaves_everything_as_it_was(void **unused)
 {
     (void)unused;
@@ -226,7 +229,7 @@ static void link_without_memory_leaves_everything_as_it_was(void **unused)
 
 static struct vm_link *link_of(uint32_t page)
 {
-    return map.frame_uses[pages[page]->frame.number].links;
+    return map.frame_uses[vm_page_frame(pages[page]).number].links;
 }
 
 static void lose_an_entry(void)
@@ -236,7 +239,7 @@ static void lose_an_entry(void)
 
 static void enter_without_a_link(void)
 {
-    assert_int_equal(pmap_enter(place_at(2, 9), pages[0]->frame, PMAP_READ), OK);
+    assert_int_equal(pmap_enter(place_at(2, 9), vm_page_frame(pages[0]), PMAP_READ), OK);
 }
 
 static void lead_to_another_page(void)
@@ -244,12 +247,12 @@ static void lead_to_another_page(void)
     struct place place = link_of(0)->place;
 
     (void)pmap_remove(place);
-    assert_int_equal(pmap_enter(place, pages[1]->frame, PMAP_READ), OK);
+    assert_int_equal(pmap_enter(place, vm_page_frame(pages[1]), PMAP_READ), OK);
 }
 
 static void forget_the_links_of_a_frame(void)
 {
-    map.frame_uses[pages[0]->frame.number].links = NULL;
+    map.frame_uses[vm_page_frame(pages[0]).number].links = NULL;
 }
 
 static void cut_a_link_backwards(void)
@@ -269,8 +272,8 @@ static void link_a_page_at_its_own_place(void)
     struct place place = link_of(0)->place;
 
     (void)pmap_remove(place);
-    link_of(0)->place = gpn_place(pages[0]->gpn);
-    assert_int_equal(pmap_enter(link_of(0)->place, pages[0]->frame, PMAP_READ), OK);
+    link_of(0)->place = vm_page_place(pages[0]);
+    assert_int_equal(pmap_enter(link_of(0)->place, vm_page_frame(pages[0]), PMAP_READ), OK);
 }
 
 static void check_names_each_wrong_link(void **unused)

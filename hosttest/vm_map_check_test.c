@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The check of the invariants: each of VM-1 to VM-8, VM-10 and VM-11 broken in every way a record or the table can break it, and each
- * time the check names it, and the page where it shows. (VM-9 is about mappings: space_mutation_test breaks that.)
+ * The check of the invariants: each of VM-1 to VM-8, VM-10 and VM-11 broken in every way a record or the table can
+ * break it, and each time the check names it, and the page where it shows. (VM-9 is about mappings: space_mutation_test
+ * breaks that.)
  *
  * The world: a page of each kind, see enum. What a case breaks is put back from a byte-wise copy of everything.
  */
@@ -56,7 +57,7 @@ static void make_pages(void)
     assert_int_equal(vm_snapshot_splice(&map), OK);
     vm_snapshot_give_frame(&map, pages[COPIED], frame_new());
     assert_true(frame_is_none(vm_page_detach(&map, pages[DISCARDED])));
-    assert_int_equal(vm_snapshot_begin_write(&map, pages[SENT]).number, pages[SENT]->frame.number);
+    assert_int_equal(vm_snapshot_begin_write(&map, pages[SENT]).number, vm_page_frame(pages[SENT]).number);
     for (uint32_t i = OPEN_A; i <= OPEN_C; i++) {
         vm_page_mark_dirty(&map, pages[i]);
     }
@@ -98,7 +99,7 @@ static int stop(void **unused)
             frame_release(vm_snapshot_abort(&map, pages[i]));
         }
         vm_page_unlock(pages[i]);
-        map_delete(&map, pages[i]->gpn.number);
+        map_delete(&map, vm_page_key(pages[i]).number);
     }
     map_stop(&map);
     return 0;
@@ -108,7 +109,7 @@ static int stop(void **unused)
 
 static vm_map_head *head_of(const struct vm_page *page)
 {
-    return &map.heads[vm_map_hash(map.seed, page->gpn) & map.mask_high];
+    return &map.heads[vm_map_hash(map.seed, vm_page_key(page)) & map.mask_high];
 }
 
 /* Take a page off its chain. The chains of this world are short and their filters stay. */
@@ -141,7 +142,7 @@ static void put_on_another_chain(void)
 
 static void lose_filter_bit(void)
 {
-    *head_of(pages[CLEAN]) &= ~vm_map_filter_bit(vm_map_hash(map.seed, pages[CLEAN]->gpn));
+    *head_of(pages[CLEAN]) &= ~vm_map_filter_bit(vm_map_hash(map.seed, vm_page_key(pages[CLEAN])));
 }
 
 static void leave_filter_on_empty_chain(void)
@@ -157,7 +158,7 @@ static void leave_filter_on_empty_chain(void)
 static void make_duplicate(void)
 {
     unchain(pages[CLEAN]);
-    pages[CLEAN]->gpn = pages[NEW]->gpn;
+    pages[CLEAN]->key_low = pages[NEW]->key_low;
     chain(pages[CLEAN], head_of(pages[NEW]));
 }
 
@@ -217,17 +218,17 @@ static void move_heads(void)
 
 static void clean_without_frame(void)
 {
-    pages[CLEAN]->frame = FRAME_NONE;
+    vm_page_set_frame(pages[CLEAN], FRAME_NONE);
 }
 
 static void new_with_frame(void)
 {
-    pages[NEW]->frame = pages[CLEAN]->frame;
+    vm_page_set_frame(pages[NEW], vm_page_frame(pages[CLEAN]));
 }
 
 static void dirty_without_frame(void)
 {
-    pages[OPEN_B]->frame = FRAME_NONE;
+    vm_page_set_frame(pages[OPEN_B], FRAME_NONE);
 }
 
 static void unknown_state(void)
@@ -252,12 +253,12 @@ static void clean_on_open_list(void)
 
 static void copy_on_no_list(void)
 {
-    pages[CLEAN]->copy_frame = pages[CLEAN]->frame;
+    vm_page_set_copy_frame(pages[CLEAN], vm_page_frame(pages[CLEAN]));
 }
 
 static void copy_on_open_list(void)
 {
-    pages[OPEN_B]->copy_frame = pages[CLEAN]->frame;
+    vm_page_set_copy_frame(pages[OPEN_B], vm_page_frame(pages[CLEAN]));
 }
 
 static void clean_owed_without_copy(void)
@@ -267,7 +268,7 @@ static void clean_owed_without_copy(void)
 
 static void new_owed_without_copy(void)
 {
-    pages[DISCARDED]->copy_frame = FRAME_NONE;
+    vm_page_set_copy_frame(pages[DISCARDED], FRAME_NONE);
 }
 
 static void dirty_while_the_snapshot_writes_it(void)
@@ -278,7 +279,7 @@ static void dirty_while_the_snapshot_writes_it(void)
 static void new_without_copy_while_the_snapshot_writes_it(void)
 {
     pages[SENT]->state = VM_PAGE_NEW;
-    pages[SENT]->frame = FRAME_NONE;
+    vm_page_set_frame(pages[SENT], FRAME_NONE);
 }
 
 /* Lists ------------------------------------------------------------------------------------------------------------ */
@@ -381,22 +382,22 @@ static void split_ring(void)
 
 static void forget_the_page_of_a_frame(void)
 {
-    map.frame_uses[pages[CLEAN]->frame.number].page = NULL;
+    map.frame_uses[vm_page_frame(pages[CLEAN]).number].page = NULL;
 }
 
 static void take_a_frame_for_that_of_another_page(void)
 {
-    map.frame_uses[pages[CLEAN]->frame.number].page = pages[OPEN_A];
+    map.frame_uses[vm_page_frame(pages[CLEAN]).number].page = pages[OPEN_A];
 }
 
 static void take_a_copy_for_the_frame_of_its_page(void)
 {
-    map.frame_uses[pages[COPIED]->copy_frame.number].page = pages[COPIED];
+    map.frame_uses[vm_page_copy_frame(pages[COPIED]).number].page = pages[COPIED];
 }
 
 static void name_a_frame_beyond_all(void)
 {
-    pages[CLEAN]->frame.number = map.frame_end;
+    vm_page_set_frame(pages[CLEAN], (struct frame){map.frame_end});
 }
 
 static void take_a_free_frame_for_that_of_a_page(void)
@@ -482,7 +483,7 @@ static void assert_names(const struct breakage *breakage, const struct vm_map_vi
     }
     if (breakage->page != ANYWHERE) {
         assert_true(violation->has_page);
-        assert_int_equal(violation->page.number, before.pages[breakage->page].gpn.number);
+        assert_int_equal(violation->page.number, vm_page_key(&before.pages[breakage->page]).number);
     }
 }
 

@@ -4,6 +4,7 @@
  */
 #include "vm_map_fixture.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define KEYS 20000u
@@ -13,9 +14,9 @@ static uint32_t scattered(uint32_t index)
     return index * 2654435761u + 77;
 }
 
-static uint32_t index_of(uint32_t gpn)
+static uint32_t index_of(uint32_t key)
 {
-    return (gpn - 77) * 244002641u; /* the inverse of 2654435761 */
+    return (key - 77) * 244002641u; /* the inverse of 2654435761 */
 }
 
 static void iteration_of_an_empty_map_ends(void **unused)
@@ -32,6 +33,60 @@ static void iteration_of_an_empty_map_ends(void **unused)
     }
     assert_int_equal(steps, PAGE_SIZE / sizeof(void *) / VM_MAP_STEP_BUCKETS);
     assert_null(vm_map_next(&map, &cursor));
+    map_stop(&map);
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+/* Two keys that differ in the upper half alone and have the same hash: they stand at the same place of the order. */
+static void find_twins(const struct vm_map *map, struct page_key twins[2])
+{
+    static uint64_t all[UINT16_MAX + 1u]; /* hash above upper half */
+
+    for (uint32_t low = 1;; low++) {
+        for (uint32_t high = 0; high <= UINT16_MAX; high++) {
+            all[high] = (uint64_t)vm_map_hash(map->seed, (struct page_key){(uint64_t)high << 32 | low}) << 32 | high;
+        }
+        qsort(all, UINT16_MAX + 1u, sizeof(all[0]), compare);
+        for (uint32_t i = 0; i < UINT16_MAX; i++) {
+            if (all[i] >> 32 == all[i + 1] >> 32) {
+                twins[0].number = (all[i] & UINT16_MAX) << 32 | low;
+                twins[1].number = (all[i + 1] & UINT16_MAX) << 32 | low;
+                return;
+            }
+        }
+    }
+}
+
+static void iteration_returns_both_pages_that_stand_at_one_place(void **unused)
+{
+    (void)unused;
+    struct vm_map map;
+    struct vm_map_cursor cursor = {0};
+    struct page_key twins[2];
+    uint32_t seen[2] = {0};
+
+    map_start(&map, 64, 1);
+    find_twins(&map, twins);
+    map_create(&map, twins[0].number);
+    map_create(&map, twins[1].number);
+    while (!cursor.done) {
+        const struct vm_page *page = vm_map_next(&map, &cursor);
+        seen[0] += page != NULL && vm_page_is(page, twins[0]);
+        seen[1] += page != NULL && vm_page_is(page, twins[1]);
+    }
+    assert_int_equal(seen[0], 1);
+    assert_int_equal(seen[1], 1);
+    assert_true(vm_map_find(&map, twins[0]) != vm_map_find(&map, twins[1]));
+    map_delete(&map, twins[1].number);
+    assert_non_null(vm_map_find(&map, twins[0]));
+    assert_null(vm_map_find(&map, twins[1]));
+    map_delete(&map, twins[0].number);
     map_stop(&map);
 }
 
@@ -55,7 +110,7 @@ static void iteration_at_rest_returns_each_page_once(void **unused)
         while (!cursor.done) {
             struct vm_page *page = vm_map_next(&map, &cursor);
             if (page != NULL) {
-                assert_int_equal(seen[index_of(page->gpn.number)]++, 0);
+                assert_int_equal(seen[index_of(page->key_low)]++, 0);
                 count++;
             }
         }
@@ -80,7 +135,7 @@ static void iteration_can_delete_all_it_returns(void **unused)
     while (!cursor.done) {
         struct vm_page *page = vm_map_next(&map, &cursor);
         if (page != NULL) {
-            map_delete(&map, page->gpn.number);
+            map_delete(&map, vm_page_key(page).number);
         }
     }
     assert_int_equal(vm_map_count(&map), 0);
@@ -109,7 +164,7 @@ static void iterate_while_pages_come_and_go(uint64_t random, uint32_t stay)
         struct vm_page *page = vm_map_next(&map, &cursor);
 
         if (page != NULL) {
-            uint32_t index = index_of(page->gpn.number);
+            uint32_t index = index_of(page->key_low);
             assert_true(index < stay || present[index]);
             assert_int_equal(seen[index]++, 0);
         }
@@ -150,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(iteration_of_an_empty_map_ends),
+        cmocka_unit_test(iteration_returns_both_pages_that_stand_at_one_place),
         cmocka_unit_test(iteration_at_rest_returns_each_page_once),
         cmocka_unit_test(iteration_can_delete_all_it_returns),
         cmocka_unit_test(iteration_while_pages_come_and_go_misses_and_repeats_none),

@@ -58,20 +58,20 @@ void map_check(const struct vm_map *map)
     }
 }
 
-struct vm_page *map_create(struct vm_map *map, uint32_t gpn)
+struct vm_page *map_create(struct vm_map *map, uint64_t key)
 {
     struct vm_page *page;
 
-    assert_int_equal(vm_map_create(map, (struct gpn){gpn}, &page), OK);
+    assert_int_equal(vm_map_create(map, (struct page_key){key}, &page), OK);
     return page;
 }
 
-void map_delete(struct vm_map *map, uint32_t gpn)
+void map_delete(struct vm_map *map, uint64_t key)
 {
-    assert_int_equal(vm_map_delete(map, (struct gpn){gpn}), OK);
+    assert_int_equal(vm_map_delete(map, (struct page_key){key}), OK);
 }
 
-enum error pager_discard(struct gpn first, uint32_t count)
+enum error pager_discard(struct page_key first, uint32_t count)
 {
     (void)first;
     (void)count;

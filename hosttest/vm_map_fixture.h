@@ -32,10 +32,10 @@ void map_stop(struct vm_map *map);
 void map_check(const struct vm_map *map);
 
 /* What pagers of tests share that are not about it: nothing has to be discarded, and nothing is written ahead. */
-enum error pager_discard(struct gpn first, uint32_t count);
+enum error pager_discard(struct page_key first, uint32_t count);
 enum error pager_page_out(struct vm_page *const pages[], uint32_t count);
 
-struct vm_page *map_create(struct vm_map *map, uint32_t gpn);
-void map_delete(struct vm_map *map, uint32_t gpn);
+struct vm_page *map_create(struct vm_map *map, uint64_t key);
+void map_delete(struct vm_map *map, uint64_t key);
 
 #endif

@@ -21,9 +21,9 @@ static struct vaddr address_of(uint32_t index)
     return (struct vaddr){ADDRESS + index * PAGE_SIZE};
 }
 
-static struct gpn gpn_of(uint32_t index)
+static struct page_key key_of(uint32_t index)
 {
-    return gpn_make(SPACE, address_of(index));
+    return page_key_at(SPACE, address_of(index));
 }
 
 static int start(void **unused)
@@ -35,12 +35,12 @@ static int start(void **unused)
     assert_int_equal(pmap_create(SPACE), OK);
     pmap_activate(SPACE);
     for (uint32_t i = 0; i < PAGES; i++) {
-        pages[i] = map_create(&map, gpn_of(i).number);
+        pages[i] = map_create(&map, key_of(i).number);
         assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
         vm_page_lock(pages[i]);
         vm_page_make_resident(&map, pages[i], frame);
         vm_page_unlock(pages[i]);
-        assert_int_equal(pmap_enter(gpn_place(gpn_of(i)), frame, PMAP_WRITE), OK);
+        assert_int_equal(pmap_enter(page_key_place(key_of(i)), frame, PMAP_WRITE), OK);
     }
     return 0;
 }
@@ -49,7 +49,7 @@ static int stop(void **unused)
 {
     (void)unused;
     for (uint32_t i = 0; i < PAGES; i++) {
-        (void)pmap_remove(gpn_place(gpn_of(i)));
+        (void)pmap_remove(page_key_place(key_of(i)));
         vm_page_lock(pages[i]);
         struct frame frame = vm_page_detach(&map, pages[i]);
         if (vm_snapshot_has(&map, pages[i])) {
@@ -57,7 +57,7 @@ static int stop(void **unused)
         }
         frame_free(frame);
         vm_page_unlock(pages[i]);
-        map_delete(&map, gpn_of(i).number);
+        map_delete(&map, key_of(i).number);
     }
     map_check(&map);
     assert_int_equal(vm_map_destroy(&map), OK);
@@ -78,16 +78,16 @@ static void gather_in_an_open_chunk_lists_what_was_written_and_keeps_its_access(
     uint32_t value;
 
     assert_true(store(1) && store(4) && mmu_load(address_of(2), &value));
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(0))), PMAP_CHUNK_PAGES);
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(0))), PMAP_CHUNK_PAGES);
     assert_int_equal(vm_dirty_open(&map), 2);
     for (uint32_t i = 0; i < PAGES; i++) {
         assert_int_equal(pages[i]->state, i == 1 || i == 4 ? VM_PAGE_DIRTY : VM_PAGE_CLEAN);
     }
-    assert_true(pmap_is_dirty(gpn_place(gpn_of(1))));
+    assert_true(pmap_is_dirty(page_key_place(key_of(1))));
     assert_true(mmu_store(address_of(1), 7)); /* no fault */
     map_check(&map);
     /* Gathered twice, listed once. */
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(PAGES - 1))), PMAP_CHUNK_PAGES);
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(PAGES - 1))), PMAP_CHUNK_PAGES);
     assert_int_equal(vm_dirty_open(&map), 2);
     map_check(&map);
 }
@@ -97,11 +97,11 @@ static void gather_after_the_stop_protects_what_was_listed_before(void **unused)
 {
     (void)unused;
     assert_true(store(1));
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(0))), PMAP_CHUNK_PAGES);
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(0))), PMAP_CHUNK_PAGES);
     assert_int_equal(vm_snapshot_splice(&map), OK);
     pmap_stop();
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(0))), PMAP_CHUNK_PAGES);
-    assert_false(pmap_is_closed(gpn_place(gpn_of(0))));
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(0))), PMAP_CHUNK_PAGES);
+    assert_false(pmap_is_closed(page_key_place(key_of(0))));
     assert_false(store(1));
     assert_true(store(0));
     assert_int_equal(vm_snapshot_count(&map), 1);
@@ -115,7 +115,7 @@ static void gather_in_a_closed_chunk_hands_what_was_written_to_the_snapshot(void
     assert_int_equal(vm_snapshot_splice(&map), OK);
     pmap_stop();
     assert_false(store(0));
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(5))), PMAP_CHUNK_PAGES);
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(5))), PMAP_CHUNK_PAGES);
     assert_int_equal(vm_dirty_open(&map), 0);
     assert_int_equal(vm_snapshot_count(&map), 2);
     assert_true(vm_snapshot_must_copy(&map, pages[2]) && vm_snapshot_must_copy(&map, pages[3]));
@@ -124,7 +124,7 @@ static void gather_in_a_closed_chunk_hands_what_was_written_to_the_snapshot(void
     assert_int_equal(pages[0]->state, VM_PAGE_CLEAN);
     map_check(&map);
     /* What was written since belongs to the next one. */
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(0))), PMAP_CHUNK_PAGES);
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(0))), PMAP_CHUNK_PAGES);
     assert_int_equal(vm_dirty_open(&map), 1);
     assert_ptr_equal(vm_dirty_first(&map), pages[0]);
     map_check(&map);
@@ -133,10 +133,10 @@ static void gather_in_a_closed_chunk_hands_what_was_written_to_the_snapshot(void
 static void gather_skips_chunks_that_nobody_touched(void **unused)
 {
     (void)unused;
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(0))), 0);
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(0))), 0);
     assert_true(store(0));
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(0))), PMAP_CHUNK_PAGES);
-    assert_int_equal(vm_gather_chunk(&map, gpn_place(gpn_of(1024))), 0); /* no table there */
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(0))), PMAP_CHUNK_PAGES);
+    assert_int_equal(vm_gather_chunk(&map, page_key_place(key_of(1024))), 0); /* no table there */
     assert_int_equal(vm_dirty_open(&map), 1);
 }
 
@@ -146,10 +146,10 @@ static void gather_finds_a_dirty_page_without_a_record_and_panics(void **unused)
     struct frame frame;
 
     assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
-    assert_int_equal(pmap_enter(gpn_place(gpn_of(PAGES)), frame, PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(page_key_place(key_of(PAGES)), frame, PMAP_WRITE), OK);
     assert_true(store(PAGES));
-    assert_true(fake_panics((void)vm_gather_chunk(&map, gpn_place(gpn_of(0)))));
-    (void)pmap_remove(gpn_place(gpn_of(PAGES)));
+    assert_true(fake_panics((void)vm_gather_chunk(&map, page_key_place(key_of(0)))));
+    (void)pmap_remove(page_key_place(key_of(PAGES)));
     frame_free(frame);
 }
 

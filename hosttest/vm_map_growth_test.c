@@ -35,19 +35,19 @@ static void assert_bounded(const struct vm_map_work *before, const struct vm_map
     assert_true(after->moved - before->moved <= (uint64_t)STEPS_MAX * chain_max);
 }
 
-static void create_bounded(struct vm_map *map, uint32_t gpn, uint32_t chain_max)
+static void create_bounded(struct vm_map *map, uint32_t key, uint32_t chain_max)
 {
     struct vm_map_work before = map->work;
 
-    map_create(map, gpn);
+    map_create(map, key);
     assert_bounded(&before, &map->work, false, chain_max);
 }
 
-static void delete_bounded(struct vm_map *map, uint32_t gpn, uint32_t chain_max)
+static void delete_bounded(struct vm_map *map, uint32_t key, uint32_t chain_max)
 {
     struct vm_map_work before = map->work;
 
-    map_delete(map, gpn);
+    map_delete(map, key);
     assert_bounded(&before, &map->work, true, chain_max);
 }
 
@@ -83,7 +83,7 @@ static void find_and_iteration_do_no_such_work(void **unused)
     }
     struct vm_map_work before = map.work;
     for (uint32_t i = 0; i < 10000; i++) {
-        (void)vm_map_find(&map, (struct gpn){scattered(i)});
+        (void)vm_map_find(&map, (struct page_key){scattered(i)});
     }
     while (!cursor.done) {
         (void)vm_map_next(&map, &cursor);
@@ -206,7 +206,7 @@ static void address_space_used_up_lengthens_chains_and_loses_nothing(void **unus
     assert_true(map.work.growth_denied > 0);
     map_check(&map);
     for (uint32_t i = 0; i < count; i++) {
-        assert_non_null(vm_map_find(&map, (struct gpn){scattered(i)}));
+        assert_non_null(vm_map_find(&map, (struct page_key){scattered(i)}));
     }
     for (uint32_t i = 0; i < count; i++) {
         delete_bounded(&map, scattered(i), 0);
@@ -288,7 +288,7 @@ static void growth_and_shrinking_at_random_keep_the_table_sound(void **unused)
         map_check(&map);
         assert_int_equal(vm_map_count(&map), high - low);
         for (uint32_t i = low; i < high; i++) {
-            assert_non_null(vm_map_find(&map, (struct gpn){scattered(i)}));
+            assert_non_null(vm_map_find(&map, (struct page_key){scattered(i)}));
         }
     }
     while (low < high) {

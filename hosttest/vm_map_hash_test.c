@@ -19,14 +19,14 @@
 
 #define KNOWN_SEED 1000000u /* none of the SEEDS */
 
-typedef uint32_t key_family(uint32_t index);
+typedef uint64_t key_family(uint32_t index);
 
-static uint32_t dense(uint32_t index)
+static uint64_t dense(uint32_t index)
 {
     return 0x00100000u + index;
 }
 
-static uint32_t scattered(uint32_t index)
+static uint64_t scattered(uint32_t index)
 {
     index ^= index >> 16;
     index *= 0x7FEB352Du;
@@ -35,24 +35,35 @@ static uint32_t scattered(uint32_t index)
     return index ^ index >> 16;
 }
 
-static uint32_t strided_by_table(uint32_t index)
+static uint64_t strided_by_table(uint32_t index)
 {
     return index << 10;
 }
 
-static uint32_t strided_by_space(uint32_t index)
+static uint64_t strided_by_space(uint32_t index)
 {
     return index << 20 | index >> 12;
 }
 
-static uint32_t stacks_and_heaps(uint32_t index)
+static uint64_t stacks_and_heaps(uint32_t index)
 {
     /* 16 pages at the bottom and 16 at the top of each of many spaces */
     return (index >> 5) << 20 | ((index & 16) != 0 ? 0x7FFF0u : 0x08050u) | (index & 15);
 }
 
+/* A page each, and the first few pages, of many objects: half of them in the same lower half of the key. */
+static uint64_t first_pages(uint32_t index)
+{
+    return page_key_make((struct object_id){OBJECTS_FIRST + index}, 0).number;
+}
+
+static uint64_t small_files(uint32_t index)
+{
+    return page_key_make((struct object_id){OBJECTS_FIRST * (1 + index / 8)}, index % 8).number;
+}
+
 /* Multiples of the inverse of the golden ratio: an unseeded multiplication puts all of them into one bucket. */
-static uint32_t against_multiplication(uint32_t index)
+static uint64_t against_multiplication(uint32_t index)
 {
     return (index + 1) * 0x144CBC89u;
 }
@@ -61,7 +72,7 @@ static uint32_t against_multiplication(uint32_t index)
  * Keys that the hash itself puts into few buckets while it has no seed: the low eight bits of each hash are the same.
  * Each call finds the next one, so they are asked for in order.
  */
-static uint32_t against_the_unseeded_hash(uint32_t index)
+static uint64_t against_the_unseeded_hash(uint32_t index)
 {
     static const uint64_t no_seed[2] = {0, 0};
     static uint32_t key;
@@ -69,22 +80,18 @@ static uint32_t against_the_unseeded_hash(uint32_t index)
 
     vm_map_hash_seed(seed, no_seed);
     key = index == 0 ? 0 : key + 1;
-    while ((vm_map_hash(seed, (struct gpn){key}) & 0xFFu) != 0x5Au) {
+    while ((vm_map_hash(seed, (struct page_key){key}) & 0xFFu) != 0x5Au) {
         key++;
     }
     return key;
 }
 
-static key_family *const families[] = {dense,
-                                       scattered,
-                                       strided_by_table,
-                                       strided_by_space,
-                                       stacks_and_heaps,
-                                       against_multiplication,
-                                       against_the_unseeded_hash};
+static key_family *const families[] = {
+    dense,       scattered,   strided_by_table,       strided_by_space,         stacks_and_heaps,
+    first_pages, small_files, against_multiplication, against_the_unseeded_hash};
 
 /* Fill a map, hand its chains to `check`, empty it. */
-static void with_map(uint64_t seed, const uint32_t *keys, uint32_t count, struct vm_map_chains *chains)
+static void with_map(uint64_t seed, const uint64_t *keys, uint32_t count, struct vm_map_chains *chains)
 {
     struct vm_map map;
 
@@ -103,7 +110,7 @@ static void with_map(uint64_t seed, const uint32_t *keys, uint32_t count, struct
 static void hash_keeps_chains_short_for_each_family_and_seed(void **unused)
 {
     (void)unused;
-    uint32_t *keys = malloc(COUNT * sizeof(*keys));
+    uint64_t *keys = malloc(COUNT * sizeof(*keys));
     struct vm_map_chains chains;
 
     for (size_t family = 0; family < sizeof(families) / sizeof(families[0]); family++) {
@@ -126,7 +133,7 @@ static void hash_keeps_chains_short_between_powers_of_two(void **unused)
 {
     (void)unused;
     const uint32_t counts[] = {40000, 50000, 60000, 100000, 110000, 130000};
-    uint32_t *keys = malloc(130000 * sizeof(*keys));
+    uint64_t *keys = malloc(130000 * sizeof(*keys));
     struct vm_map_chains chains;
 
     for (size_t family = 0; family < sizeof(families) / sizeof(families[0]); family++) {
@@ -147,7 +154,7 @@ static void hash_keys_crafted_for_one_seed_are_harmless_for_others(void **unused
 {
     (void)unused;
     const uint32_t crafted = 4096;
-    uint32_t *keys = malloc(crafted * sizeof(*keys));
+    uint64_t *keys = malloc(crafted * sizeof(*keys));
     struct vm_map_chains chains;
     uint32_t seed_words[4];
     uint64_t state = 2 * KNOWN_SEED + 1; /* as map_start() makes the words of a seed */
@@ -158,7 +165,7 @@ static void hash_keys_crafted_for_one_seed_are_harmless_for_others(void **unused
     random[1] = test_random(&state);
     vm_map_hash_seed(seed_words, random);
     for (uint32_t key = 0; found < crafted; key++) {
-        if ((vm_map_hash(seed_words, (struct gpn){key}) & 0xFFFu) == 0) {
+        if ((vm_map_hash(seed_words, (struct page_key){key}) & 0xFFFu) == 0) {
             keys[found++] = key;
         }
     }

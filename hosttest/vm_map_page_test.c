@@ -50,7 +50,7 @@ static void forget(struct vm_page *page)
         frame_release(vm_snapshot_abort(&map, page));
     }
     vm_page_unlock(page);
-    map_delete(&map, page->gpn.number);
+    map_delete(&map, vm_page_key(page).number);
 }
 
 static int stop(void **unused)
@@ -187,8 +187,8 @@ static void assert_refused(struct vm_page *page)
 {
     enum vm_page_state state = (enum vm_page_state)page->state;
 
-    assert_int_equal(vm_map_delete(&map, page->gpn), ERROR_BUSY);
-    assert_ptr_equal(vm_map_find(&map, page->gpn), page);
+    assert_int_equal(vm_map_delete(&map, vm_page_key(page)), ERROR_BUSY);
+    assert_ptr_equal(vm_map_find(&map, vm_page_key(page)), page);
     assert_int_equal(page->state, state);
     assert_int_equal(vm_map_count(&map), 1);
     map_check(&map);

@@ -52,14 +52,14 @@ struct world {
     uint32_t in_flight_content;
 };
 
-static struct gpn gpn_of(uint32_t index)
+static struct page_key key_of(uint32_t index)
 {
-    return (struct gpn){0x00100000u + index * 1024};
+    return (struct page_key){0x00100000u + index * 1024};
 }
 
 static uint32_t index_of(const struct vm_page *page)
 {
-    return (page->gpn.number - 0x00100000u) / 1024;
+    return (page->key_low - 0x00100000u) / 1024;
 }
 
 static uint32_t *word(struct frame frame)
@@ -168,10 +168,10 @@ static void frame_release(struct frame frame)
 /* The page, resident and locked. */
 static struct vm_page *fault_in(struct world *world, uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world->map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world->map, key_of(index));
 
     if (page == NULL) {
-        assert_int_equal(vm_map_create(&world->map, gpn_of(index), &page), OK);
+        assert_int_equal(vm_map_create(&world->map, key_of(index), &page), OK);
     }
     vm_page_lock(page);
     if (page->state == VM_PAGE_NEW) {
@@ -192,7 +192,7 @@ static void check_content(struct world *world, uint32_t index)
 {
     struct vm_page *page = fault_in(world, index);
 
-    assert_int_equal(*word(page->frame), world->content[index]);
+    assert_int_equal(*word(vm_page_frame(page)), world->content[index]);
     vm_page_unlock(page);
 }
 
@@ -203,11 +203,11 @@ static void write(struct world *world, uint32_t index)
 
     if (vm_snapshot_must_copy(&world->map, page)) {
         struct frame frame = frame_new();
-        *word(frame) = *word(page->frame);
+        *word(frame) = *word(vm_page_frame(page));
         vm_snapshot_give_frame(&world->map, page, frame);
     }
     world->content[index] = test_random_below(&world->random, 8) == 0 ? 0 : ++world->next_content;
-    *word(page->frame) = world->content[index];
+    *word(vm_page_frame(page)) = world->content[index];
     if (page->state != VM_PAGE_CLEAN || test_random_below(&world->random, 2) == 0) {
         vm_page_mark_dirty(&world->map, page);
     } else {
@@ -238,7 +238,7 @@ static void page_out(struct world *world)
         vm_page_fail_write(page);
     } else {
         world->hardware_dirty[index_of(page)] = false;
-        store_put(world, world->open, index_of(page), block_new(world, *word(page->frame)));
+        store_put(world, world->open, index_of(page), block_new(world, *word(vm_page_frame(page))));
         vm_page_end_write(&world->map, page);
     }
     vm_page_unlock(page);
@@ -246,7 +246,7 @@ static void page_out(struct world *world)
 
 static void drop(struct world *world, uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world->map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world->map, key_of(index));
     struct frame frame;
 
     if (page == NULL || page->state != VM_PAGE_CLEAN) {
@@ -263,17 +263,17 @@ static void drop(struct world *world, uint32_t index)
 
 static void delete_if_possible(struct world *world, uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world->map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world->map, key_of(index));
 
     if (page != NULL) {
         bool possible = page->state == VM_PAGE_NEW && page->list == VM_LIST_NONE;
-        assert_int_equal(vm_map_delete(&world->map, gpn_of(index)), possible ? OK : ERROR_BUSY);
+        assert_int_equal(vm_map_delete(&world->map, key_of(index)), possible ? OK : ERROR_BUSY);
     }
 }
 
 static void discard(struct world *world, uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world->map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world->map, key_of(index));
 
     if (page != NULL) {
         vm_page_lock(page);
@@ -302,7 +302,7 @@ static void stop(struct world *world)
     memset(world->open, 0, sizeof(world->open));
     /* Gathering. */
     for (uint32_t i = 0; i < PAGES; i++) {
-        struct vm_page *page = vm_map_find(&world->map, gpn_of(i));
+        struct vm_page *page = vm_map_find(&world->map, key_of(i));
         if (world->hardware_dirty[i]) {
             world->hardware_dirty[i] = false;
             if (page->state == VM_PAGE_CLEAN) {
@@ -500,7 +500,7 @@ static void snapshot_takes_the_lists_over_in_constant_time(void **unused)
     map_check(&map);
     assert_int_equal(vm_snapshot_splice(&map), ERROR_BUSY);
     for (uint32_t i = 0; i < count; i++) {
-        struct vm_page *page = vm_map_find(&map, (struct gpn){i});
+        struct vm_page *page = vm_map_find(&map, (struct page_key){i});
         assert_ptr_equal(vm_snapshot_first(&map), page); /* in the order they became dirty */
         vm_page_lock(page);
         frame_release(vm_snapshot_abort(&map, page));

@@ -11,7 +11,7 @@
 #define KEYS 6000u
 
 /* Keys of the model are spread over the space: dense runs, strides and scattered ones. */
-static uint32_t key(uint32_t index)
+static uint32_t number_at(uint32_t index)
 {
     switch (index % 3) {
     case 0:
@@ -28,10 +28,10 @@ static void compare_with_model(const struct vm_map *map, const uint8_t *present,
     map_check(map);
     assert_int_equal(vm_map_count(map), count);
     for (uint32_t i = 0; i < KEYS; i++) {
-        struct vm_page *page = vm_map_find(map, (struct gpn){key(i)});
+        struct vm_page *page = vm_map_find(map, (struct page_key){number_at(i)});
 
         assert_int_equal(page != NULL, present[i]);
-        assert_true(page == NULL || page->gpn.number == key(i));
+        assert_true(page == NULL || vm_page_key(page).number == number_at(i));
     }
 }
 
@@ -49,16 +49,16 @@ static void table_random_operations_agree_with_model(void **unused)
 
         for (uint32_t i = 0; i < 2000; i++) {
             uint32_t index = test_random_below(&random, KEYS);
-            struct gpn gpn = {key(index)};
+            struct page_key key = {number_at(index)};
             struct vm_page *page = NULL;
 
             if (test_random_below(&random, 100) < bias) {
-                assert_int_equal(vm_map_create(&map, gpn, &page), present[index] ? ERROR_EXISTS : OK);
+                assert_int_equal(vm_map_create(&map, key, &page), present[index] ? ERROR_EXISTS : OK);
                 assert_int_equal(page == NULL, present[index]);
                 count += !present[index];
                 present[index] = 1;
             } else {
-                assert_int_equal(vm_map_delete(&map, gpn), present[index] ? OK : ERROR_NOT_FOUND);
+                assert_int_equal(vm_map_delete(&map, key), present[index] ? OK : ERROR_NOT_FOUND);
                 count -= present[index];
                 present[index] = 0;
             }
@@ -67,7 +67,7 @@ static void table_random_operations_agree_with_model(void **unused)
     }
     for (uint32_t i = 0; i < KEYS; i++) {
         if (present[i]) {
-            map_delete(&map, key(i));
+            map_delete(&map, number_at(i));
         }
     }
     map_stop(&map);
@@ -81,16 +81,16 @@ static void table_covers_the_whole_space(void **unused)
 
     map_start(&map, 64, 3);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        assert_null(vm_map_find(&map, (struct gpn){keys[i]}));
+        assert_null(vm_map_find(&map, (struct page_key){keys[i]}));
         struct vm_page *page = map_create(&map, keys[i]);
-        assert_int_equal(page->gpn.number, keys[i]);
+        assert_int_equal(vm_page_key(page).number, keys[i]);
         assert_int_equal(page->state, VM_PAGE_NEW);
-        assert_ptr_equal(vm_map_find(&map, (struct gpn){keys[i]}), page);
+        assert_ptr_equal(vm_map_find(&map, (struct page_key){keys[i]}), page);
     }
     map_check(&map);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         map_delete(&map, keys[i]);
-        assert_null(vm_map_find(&map, (struct gpn){keys[i]}));
+        assert_null(vm_map_find(&map, (struct page_key){keys[i]}));
     }
     map_stop(&map);
 }
@@ -103,10 +103,10 @@ static void create_of_what_exists_changes_nothing(void **unused)
 
     map_start(&map, 64, 4);
     struct vm_page *page = map_create(&map, 5);
-    assert_int_equal(vm_map_create(&map, (struct gpn){5}, &other), ERROR_EXISTS);
+    assert_int_equal(vm_map_create(&map, (struct page_key){5}, &other), ERROR_EXISTS);
     assert_null(other);
     assert_int_equal(vm_map_count(&map), 1);
-    assert_ptr_equal(vm_map_find(&map, (struct gpn){5}), page);
+    assert_ptr_equal(vm_map_find(&map, (struct page_key){5}), page);
     map_check(&map);
     map_delete(&map, 5);
     map_stop(&map);
@@ -119,11 +119,11 @@ static void delete_of_what_is_not_there_changes_nothing(void **unused)
 
     map_start(&map, 64, 5);
     map_create(&map, 5);
-    assert_int_equal(vm_map_delete(&map, (struct gpn){6}), ERROR_NOT_FOUND);
+    assert_int_equal(vm_map_delete(&map, (struct page_key){6}), ERROR_NOT_FOUND);
     assert_int_equal(vm_map_count(&map), 1);
     map_check(&map);
     map_delete(&map, 5);
-    assert_int_equal(vm_map_delete(&map, (struct gpn){5}), ERROR_NOT_FOUND);
+    assert_int_equal(vm_map_delete(&map, (struct page_key){5}), ERROR_NOT_FOUND);
     map_stop(&map);
 }
 
@@ -131,7 +131,7 @@ static void create_outside_the_windows_is_refused(void **unused)
 {
     (void)unused;
     struct vm_map map;
-    struct vm_map_options options = {.buckets_max = 1024, .gpn_valid = vm_map_gpn_in_window};
+    struct vm_map_options options = {.buckets_max = 1024, .key_valid = vm_map_key_is_valid};
     struct {
         uint32_t space, address;
         bool valid;
@@ -147,17 +147,25 @@ static void create_outside_the_windows_is_refused(void **unused)
     fake_machine_start(64);
     assert_int_equal(vm_map_init(&map, &options), OK);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct gpn gpn = gpn_make((struct space_id){cases[i].space}, (struct vaddr){cases[i].address});
+        struct page_key key = page_key_at((struct space_id){cases[i].space}, (struct vaddr){cases[i].address});
         struct vm_page *page = NULL;
-        enum error error = vm_map_create(&map, gpn, &page);
+        enum error error = vm_map_create(&map, key, &page);
 
         assert_int_equal(error, cases[i].valid ? OK : ERROR_RANGE);
         assert_int_equal(page != NULL, cases[i].valid);
         assert_int_equal(vm_map_count(&map), cases[i].valid);
         if (cases[i].valid) {
-            map_delete(&map, gpn.number);
+            map_delete(&map, key.number);
         }
     }
+    struct page_key last = page_key_make((struct object_id){OBJECTS_MAX - 1}, OBJECT_PAGES - 1);
+    struct page_key first = page_key_make((struct object_id){OBJECTS_FIRST}, 0);
+    struct vm_page *page;
+    assert_int_equal(vm_map_create(&map, (struct page_key){last.number + 1}, &page), ERROR_RANGE);
+    assert_true(page_key_has_place((struct page_key){first.number - 1}) && !page_key_has_place(first));
+    map_delete(&map, vm_page_key(map_create(&map, first.number)).number);
+    map_delete(&map, vm_page_key(map_create(&map, last.number)).number);
+    assert_true(vm_map_range_is_valid(first, OBJECT_PAGES) && !vm_map_range_is_valid(first, OBJECT_PAGES + 1));
     map_stop(&map);
 }
 
@@ -203,22 +211,22 @@ static void fill_and_empty(uint64_t fail, uint64_t times, uint32_t count, uint64
     }
     for (uint32_t i = 0; i < count; i++) {
         struct vm_page *page = NULL;
-        error = vm_map_create(&map, (struct gpn){key(i)}, &page);
+        error = vm_map_create(&map, (struct page_key){number_at(i)}, &page);
 
         assert_true(error == OK || error == ERROR_NO_MEMORY);
         if (error != OK) {
             assert_null(page);
-            assert_null(vm_map_find(&map, (struct gpn){key(i)}));
+            assert_null(vm_map_find(&map, (struct page_key){number_at(i)}));
             map_check(&map);
             /* Whoever comes next may succeed, and must get this far. */
-            error = vm_map_create(&map, (struct gpn){key(i)}, &page);
+            error = vm_map_create(&map, (struct page_key){number_at(i)}, &page);
         }
         created += error == OK;
         assert_int_equal(vm_map_count(&map), created);
     }
     map_check(&map);
     for (uint32_t i = 0; i < count; i++) {
-        error = vm_map_delete(&map, (struct gpn){key(i)});
+        error = vm_map_delete(&map, (struct page_key){number_at(i)});
         assert_true(error == OK || error == ERROR_NOT_FOUND);
         created -= error == OK;
     }

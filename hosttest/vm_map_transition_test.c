@@ -90,7 +90,7 @@ static struct vm_page *page_in(enum situation situation)
     }
     assert_int_equal(vm_snapshot_splice(&map), OK);
     if (situation == OWED_WRITING || situation >= SENT_NEW) {
-        assert_int_equal(vm_snapshot_begin_write(&map, page).number, page->frame.number);
+        assert_int_equal(vm_snapshot_begin_write(&map, page).number, vm_page_frame(page).number);
     }
     if (situation < COPIED_NEW) {
         return page;
@@ -141,7 +141,7 @@ static void make_resident(struct vm_page *page)
         frame_free(frame);
         panic("test", "passed on");
     }
-    assert_int_equal(page->frame.number, frame.number);
+    assert_int_equal(vm_page_frame(page).number, frame.number);
 }
 
 static void make_resident_without_frame(struct vm_page *page)
@@ -161,7 +161,7 @@ static void end_write(struct vm_page *page)
 
 static void drop(struct vm_page *page)
 {
-    struct frame had = page->frame;
+    struct frame had = vm_page_frame(page);
     struct frame frame;
 
     assert_int_equal(vm_page_drop(&map, page, &frame), OK);
@@ -172,11 +172,11 @@ static void drop(struct vm_page *page)
 static void detach(struct vm_page *page)
 {
     bool owed = vm_snapshot_must_copy(&map, page);
-    struct frame had = page->frame;
+    struct frame had = vm_page_frame(page);
     struct frame frame = vm_page_detach(&map, page);
 
     assert_int_equal(frame.number, owed ? FRAME_NONE.number : had.number);
-    assert_true(!owed || page->copy_frame.number == had.number);
+    assert_true(!owed || vm_page_copy_frame(page).number == had.number);
     frame_release(frame);
 }
 
@@ -187,15 +187,15 @@ static void snapshot_add(struct vm_page *page)
 
 static void snapshot_give_frame(struct vm_page *page)
 {
-    struct frame had = page->frame;
+    struct frame had = vm_page_frame(page);
     struct frame frame = frame_new();
 
     if (fake_panics(vm_snapshot_give_frame(&map, page, frame))) {
         frame_free(frame);
         panic("test", "passed on");
     }
-    assert_int_equal(page->frame.number, frame.number);
-    assert_int_equal(page->copy_frame.number, had.number);
+    assert_int_equal(vm_page_frame(page).number, frame.number);
+    assert_int_equal(vm_page_copy_frame(page).number, had.number);
 }
 
 static void snapshot_give_no_frame(struct vm_page *page)
@@ -205,14 +205,14 @@ static void snapshot_give_no_frame(struct vm_page *page)
 
 static void snapshot_begin_write(struct vm_page *page)
 {
-    struct frame owed = frame_is_none(page->copy_frame) ? page->frame : page->copy_frame;
+    struct frame owed = frame_is_none(vm_page_copy_frame(page)) ? vm_page_frame(page) : vm_page_copy_frame(page);
 
     assert_int_equal(vm_snapshot_begin_write(&map, page).number, owed.number);
 }
 
 static void snapshot_end_write(struct vm_page *page)
 {
-    struct frame had = page->copy_frame;
+    struct frame had = vm_page_copy_frame(page);
     struct frame copy = vm_snapshot_end_write(&map, page);
 
     assert_int_equal(copy.number, had.number);
@@ -226,7 +226,7 @@ static void snapshot_fail_write(struct vm_page *page)
 
 static void snapshot_abort(struct vm_page *page)
 {
-    struct frame had = page->copy_frame;
+    struct frame had = vm_page_copy_frame(page);
     struct frame copy = vm_snapshot_abort(&map, page);
 
     assert_int_equal(copy.number, had.number);

@@ -32,14 +32,14 @@ static struct {
     bool cleans_all;
 } model;
 
-static uint32_t number_of(struct gpn page)
+static uint32_t number_of(struct page_key page)
 {
-    return (page.number & 0xFFFFFu) - FIRST;
+    return page_key_index(page) - FIRST;
 }
 
-static struct gpn page_at(uint32_t number)
+static struct page_key page_at(uint32_t number)
 {
-    return gpn_make(SPACE, (struct vaddr){(FIRST + number) << PAGE_SHIFT});
+    return page_key_at(SPACE, (struct vaddr){(FIRST + number) << PAGE_SHIFT});
 }
 
 static struct vaddr word_at(uint32_t number, uint32_t word)
@@ -57,12 +57,12 @@ static uint32_t word_of(uint32_t number, uint32_t round, uint32_t word)
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
     (void)access;
-    uint32_t number = number_of(place_gpn(place));
+    uint32_t number = number_of(place_key(place));
     *out = (struct vm_allowance){.may_write = true, .pages_before = number, .pages_after = PAGES - 1 - number};
     return number < PAGES ? OK : ERROR_DENIED;
 }
 
-static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
+static enum error measure(struct page_key page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
 {
     (void)before_max;
     (void)after_max;
@@ -70,14 +70,14 @@ static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_m
     return OK;
 }
 
-static void read_cluster(struct gpn first, uint32_t count, void *const contents[], bool out_good[])
+static void read_cluster(struct page_key first, uint32_t count, void *const contents[], bool out_good[])
 {
     assert_int_equal(count, 1);
     memcpy(contents[0], kept[number_of(first)], PAGE_SIZE);
     out_good[0] = true;
 }
 
-static enum error read_one(struct gpn page, void *content)
+static enum error read_one(struct page_key page, void *content)
 {
     memcpy(content, kept[number_of(page)], PAGE_SIZE);
     return OK;
@@ -85,8 +85,8 @@ static enum error read_one(struct gpn page, void *content)
 
 static void keep(const struct vm_page *page)
 {
-    memcpy(kept[number_of(page->gpn)], frame_address(page->frame), PAGE_SIZE);
-    marks[number_of(page->gpn)] = WAS_WRITTEN;
+    memcpy(kept[number_of(vm_page_key(page))], frame_address(vm_page_frame(page)), PAGE_SIZE);
+    marks[number_of(vm_page_key(page))] = WAS_WRITTEN;
 }
 
 static enum error page_out(struct vm_page *const pages[], uint32_t count)
@@ -96,9 +96,9 @@ static enum error page_out(struct vm_page *const pages[], uint32_t count)
         assert_int_equal(pages[i]->state, VM_PAGE_DIRTY);
         assert_true(vm_page_is_mine(pages[i]));
         assert_int_equal(pages[i]->wire_count, 0);
-        assert_false(pmap_query(gpn_place(pages[i]->gpn), NULL));
+        assert_false(pmap_query(vm_page_place(pages[i]), NULL));
         assert_false(vm_snapshot_has(vm_object_space(), pages[i]));
-        assert_true(i == 0 || pages[i - 1]->gpn.number < pages[i]->gpn.number);
+        assert_true(i == 0 || vm_page_key(pages[i - 1]).number < vm_page_key(pages[i]).number);
     }
     if (model.error != OK) {
         return model.error;
@@ -121,8 +121,8 @@ static enum error clean(void)
     model.cleans++;
     while (model.cleans_all && !cursor.done) {
         struct vm_page *page = vm_map_next(vm_object_space(), &cursor);
-        bool is_mapped = page != NULL && pmap_query(gpn_place(page->gpn), NULL);
-        if (page == NULL || (page->state != VM_PAGE_DIRTY && !(is_mapped && pmap_is_dirty(gpn_place(page->gpn))))) {
+        bool is_mapped = page != NULL && pmap_query(vm_page_place(page), NULL);
+        if (page == NULL || (page->state != VM_PAGE_DIRTY && !(is_mapped && pmap_is_dirty(vm_page_place(page))))) {
             continue;
         }
         vm_page_lock(page);
@@ -131,7 +131,7 @@ static enum error clean(void)
         keep(page);
         vm_page_end_write(vm_object_space(), page);
         if (is_mapped) {
-            (void)pmap_clear_dirty(gpn_place(page->gpn));
+            (void)pmap_clear_dirty(vm_page_place(page));
         }
         vm_page_unlock(page);
     }
@@ -174,7 +174,7 @@ static int stop(void **unused)
 static void store(uint32_t number, uint32_t round, uint32_t word)
 {
     while (!mmu_store(word_at(number, word), word_of(number, round, word))) {
-        assert_int_equal(vm_fault(gpn_place(page_at(number)), PMAP_WRITE), OK);
+        assert_int_equal(vm_fault(page_key_place(page_at(number)), PMAP_WRITE), OK);
     }
 }
 
@@ -183,7 +183,7 @@ static void load(uint32_t number, uint32_t round, uint32_t word)
     uint32_t value;
 
     while (!mmu_load(word_at(number, word), &value)) {
-        assert_int_equal(vm_fault(gpn_place(page_at(number)), PMAP_READ), OK);
+        assert_int_equal(vm_fault(page_key_place(page_at(number)), PMAP_READ), OK);
     }
     assert_int_equal(value, word_of(number, round, word));
 }
@@ -246,14 +246,14 @@ static void wired_pages_stay(void **unused)
     (void)unused;
     for (uint32_t number = 0; number < 8; number++) {
         store(number, 1, 0);
-        assert_int_equal(vm_wire(gpn_place(page_at(number)), PMAP_WRITE), OK);
+        assert_int_equal(vm_wire(page_key_place(page_at(number)), PMAP_WRITE), OK);
     }
     fill(PAGES, 2);
     for (uint32_t number = 0; number < 8; number++) {
         assert_non_null(find(number));
-        assert_false(frame_is_none(find(number)->frame));
+        assert_false(frame_is_none(vm_page_frame(find(number))));
         assert_int_equal(marks[number], 0);
-        vm_unwire(gpn_place(page_at(number)));
+        vm_unwire(page_key_place(page_at(number)));
     }
     verify(PAGES, 2);
 }

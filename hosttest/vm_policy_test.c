@@ -34,7 +34,7 @@ static struct {
 
 static uint32_t number_of(const struct vm_page *page)
 {
-    return page->gpn.number - gpn_make(SPACE, (struct vaddr){ADDRESS}).number;
+    return page_key_index(vm_page_key(page)) - ADDRESS / PAGE_SIZE;
 }
 
 static bool may_go(const struct vm_page *page)
@@ -50,7 +50,7 @@ static bool none_may_go(const struct vm_page *page)
 
 static bool take_accessed(const struct vm_page *page)
 {
-    return pmap_query(gpn_place(page->gpn), NULL) && pmap_clear_accessed(gpn_place(page->gpn));
+    return pmap_query(vm_page_place(page), NULL) && pmap_clear_accessed(vm_page_place(page));
 }
 
 static void begin(const struct vm_policy *policy, uint32_t seed)
@@ -79,12 +79,12 @@ static void bring(uint32_t number)
 {
     struct frame frame;
 
-    pages[number] = map_create(&map, gpn_make(SPACE, (struct vaddr){ADDRESS}).number + number);
+    pages[number] = map_create(&map, page_key_at(SPACE, (struct vaddr){ADDRESS}).number + number);
     assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
     vm_page_lock(pages[number]);
     vm_page_make_resident(&map, pages[number], frame);
     vm_page_unlock(pages[number]);
-    assert_int_equal(pmap_enter(gpn_place(pages[number]->gpn), frame, PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(vm_page_place(pages[number]), frame, PMAP_WRITE), OK);
     vm_replacement_mapped(&map.replacement, pages[number]);
     load(number);
 }
@@ -94,12 +94,12 @@ static void take_away(uint32_t number)
     struct vm_page *page = pages[number];
     struct frame frame;
 
-    (void)pmap_remove(gpn_place(page->gpn));
+    (void)pmap_remove(vm_page_place(page));
     vm_page_lock(page);
     assert_int_equal(vm_page_drop(&map, page, &frame), OK);
     vm_page_unlock(page);
     frame_free(frame);
-    assert_int_equal(vm_map_delete(&map, page->gpn), OK);
+    assert_int_equal(vm_map_delete(&map, vm_page_key(page)), OK);
     pages[number] = NULL;
 }
 
@@ -389,10 +389,10 @@ static void first_mapping_of_a_page_read_ahead_is_no_visit_to_sieve(void **unuse
         bring(i);
     }
     for (uint32_t i = 0; i < 8; i++) { /* as if they had come together and were mapped one by one */
-        (void)pmap_remove(gpn_place(pages[i]->gpn));
+        (void)pmap_remove(vm_page_place(pages[i]));
     }
     for (uint32_t i = 0; i < 8; i++) {
-        assert_int_equal(pmap_enter(gpn_place(pages[i]->gpn), pages[i]->frame, PMAP_WRITE), OK);
+        assert_int_equal(pmap_enter(vm_page_place(pages[i]), vm_page_frame(pages[i]), PMAP_WRITE), OK);
         vm_replacement_mapped(&map.replacement, pages[i]);
         load(i);
     }

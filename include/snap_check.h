@@ -17,7 +17,7 @@
 
 struct snap_violation {
     const char *invariant; /* "VM-1" .. or "CHECK-2" .. */
-    struct gpn page;       /* where it was seen, if `has_page` */
+    struct page_key page;  /* where it was seen, if `has_page` */
     bool has_page;
 };
 

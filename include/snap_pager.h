@@ -13,6 +13,6 @@ const struct vm_pager *snap_pager(struct store *store);
  * The first page at or after `from` that the store has something of.
  * - may sleep. ERROR_NOT_FOUND: none. ERROR_IO, ERROR_CHECKSUM: it cannot be told.
  */
-MUST_CHECK enum error snap_pager_next(struct gpn from, struct gpn *out);
+MUST_CHECK enum error snap_pager_next(struct page_key from, struct page_key *out);
 
 #endif

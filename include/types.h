@@ -17,11 +17,6 @@
 #define PAGE_SIZE  (1u << PAGE_SHIFT)
 #define PAGE_MASK  (PAGE_SIZE - 1u)
 
-/* A page of the object space: 12 bits of space id above 20 bits of page number within that space's 4 GiB window. */
-struct gpn {
-    uint32_t number;
-};
-
 /*
  * What has pages: 2^28 objects of up to 4 GiB. The private memory of window w is object w, the kernel's records are
  * object 4095; all else is from OBJECTS_FIRST on. 0 is the shared window's.
@@ -32,7 +27,7 @@ struct object_id {
 
 /*
  * A page by what it is, wherever it may be seen: 28 bits of object above 20 bits of index. The order of keys is that of
- * the pages of one object, and then the next one's.
+ * the pages of one object, and then the next one's. A window's page has the number of its own place.
  */
 struct page_key {
     uint64_t number;
@@ -130,22 +125,6 @@ struct terminal_id {
 #define FRAME_NONE ((struct frame){0})
 #define BLOCK_NONE ((struct block){0})
 
-static inline struct gpn gpn_make(struct space_id space, struct vaddr address)
-{
-    return (struct gpn){space.number << 20 | address.value >> PAGE_SHIFT};
-}
-
-static inline struct space_id gpn_space(struct gpn page)
-{
-    return (struct space_id){page.number >> 20};
-}
-
-/* The first address of the page within its space's window. */
-static inline struct vaddr gpn_address(struct gpn page)
-{
-    return (struct vaddr){page.number << PAGE_SHIFT};
-}
-
 static inline struct place place_make(struct space_id space, struct vaddr address)
 {
     return (struct place){space.number << 20 | address.value >> PAGE_SHIFT};
@@ -160,17 +139,6 @@ static inline struct space_id place_space(struct place place)
 static inline struct vaddr place_address(struct place place)
 {
     return (struct vaddr){place.number << PAGE_SHIFT};
-}
-
-/* A page of a space's own memory, and the place at which that space sees it. */
-static inline struct place gpn_place(struct gpn page)
-{
-    return (struct place){page.number};
-}
-
-static inline struct gpn place_gpn(struct place place)
-{
-    return (struct gpn){place.number};
 }
 
 static inline struct page_key page_key_make(struct object_id object, uint32_t index)
@@ -192,6 +160,40 @@ static inline uint32_t page_key_index(struct page_key key)
 static inline uint32_t page_key_offset(struct page_key key)
 {
     return (uint32_t)key.number << PAGE_SHIFT;
+}
+
+/* The page of a window at an address. */
+static inline struct page_key page_key_at(struct space_id window, struct vaddr address)
+{
+    return (struct page_key){window.number << OBJECT_PAGES_BITS | address.value >> PAGE_SHIFT};
+}
+
+/* Whether the page is a window's: then there is a place of its own, where it needs no link. The next three ask that. */
+static inline bool page_key_has_place(struct page_key key)
+{
+    return key.number >> 32 == 0;
+}
+
+static inline struct space_id page_key_window(struct page_key key)
+{
+    return (struct space_id){(uint32_t)key.number >> OBJECT_PAGES_BITS};
+}
+
+/* The first address of the page within its window. */
+static inline struct vaddr page_key_address(struct page_key key)
+{
+    return (struct vaddr){(uint32_t)key.number << PAGE_SHIFT};
+}
+
+static inline struct place page_key_place(struct page_key key)
+{
+    return (struct place){(uint32_t)key.number};
+}
+
+/* The page whose own place it is. */
+static inline struct page_key place_key(struct place place)
+{
+    return (struct page_key){place.number};
 }
 
 static inline bool frame_is_none(struct frame frame)

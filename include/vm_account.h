@@ -36,8 +36,8 @@ void vm_account_attach(struct space_id space, struct vm_account *account);
 struct vm_account *vm_account_of(struct space_id space);
 
 /* Something happened to a page, or to several of one space. Neither sleeps. */
-void vm_account_add(struct gpn page, enum eidolon_count count, uint32_t times);
-static inline void vm_account_count(struct gpn page, enum eidolon_count count)
+void vm_account_add(struct page_key page, enum eidolon_count count, uint32_t times);
+static inline void vm_account_count(struct page_key page, enum eidolon_count count)
 {
     vm_account_add(page, count, 1);
 }

@@ -23,7 +23,7 @@ struct vm_allowance {
     uint32_t pages_before; /* of the same region, below this one */
     uint32_t pages_after;  /* and above it */
     bool is_shared; /* what is seen there is `shown`; else it is the space's own page, or what that is a copy of */
-    struct gpn shown;
+    struct page_key shown;
 };
 
 /* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
@@ -42,7 +42,7 @@ struct vm_fault_policy {
      * The space whose page at the same address an untouched page is a copy of; space 0: none, it is zeroes. What the
      * answer is for pages of a space without regions does not matter. May be NULL: there are no copies. Does not sleep.
      */
-    struct space_id (*source)(struct gpn page);
+    struct space_id (*source)(struct page_key page);
     /*
      * The space has taken more than can be kept: make the program that runs in it end, and say so. False: no program
      * does, or it cannot be ended. Does not sleep. May be NULL: nobody can be.
@@ -66,21 +66,21 @@ struct vm_pager {
      * What is worth reading together with a page, of at most `before_max` pages below it and `after_max` above it;
      * before_max + after_max < VM_CLUSTER_PAGES. ERROR_IO, ERROR_CHECKSUM: it cannot be told.
      */
-    enum error (*measure)(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out);
+    enum error (*measure)(struct page_key page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out);
     /*
      * Fill page-aligned buffers with what pages [first, first + count) hold; count is 1 .. VM_CLUSTER_PAGES.
      * - out_good: for each page whether its buffer holds what was committed. A page that has moved meanwhile is not
      *   good.
      */
-    void (*read)(struct gpn first, uint32_t count, void *const contents[], bool out_good[]);
+    void (*read)(struct page_key first, uint32_t count, void *const contents[], bool out_good[]);
     /* Fill one buffer, and say what is wrong if that cannot be done. ERROR_IO, ERROR_CHECKSUM. */
-    enum error (*read_one)(struct gpn page, void *content);
+    enum error (*read_one)(struct page_key page, void *content);
     /*
-     * Pages [first, first + count) of one space hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed.
+     * Pages [first, first + count) of one object hold nothing any more. ERROR_NO_MEMORY, ERROR_IO: nothing has changed.
      */
-    enum error (*discard)(struct gpn first, uint32_t count);
+    enum error (*discard)(struct page_key first, uint32_t count);
     /* The first page at or after `from` that has been written. ERROR_NOT_FOUND: none; ERROR_IO, ERROR_CHECKSUM. */
-    enum error (*next)(struct gpn from, struct gpn *out);
+    enum error (*next)(struct page_key from, struct page_key *out);
     /*
      * Write what dirty pages hold to fresh blocks, ahead of the snapshot that commits it. Used by one thread at a time.
      * - pages: 1 .. VM_PAGE_OUT_MAX, in ascending order, DIRTY and not the snapshot's, locked by the caller, not
@@ -122,25 +122,26 @@ void vm_unwire(struct place place);
  * Write to a page that the caller has wired for writing since it last slept, through its frame: whatever space the
  * processor is in. `offset` + `length` is PAGE_SIZE at most. Does not sleep.
  */
-void vm_write(struct gpn page, uint32_t offset, const void *bytes, uint32_t length);
+void vm_write(struct page_key page, uint32_t offset, const void *bytes, uint32_t length);
 
 /*
  * A write of the kernel to a record in the system window that found the page protected, because of a snapshot.
  * - does not sleep. Returns false if the page is not there at all, which is a program error of the kernel.
  */
-bool vm_fault_record(struct gpn page);
+bool vm_fault_record(struct page_key page);
 
 /*
  * The bytes of a wired page whose chunk is closed, to complete it as of the stop: behind the protection, so that the
  * running snapshot gets what is written. The page counts as dirty. Valid until something sleeps or the chunk is opened.
  */
-void *vm_content_at_stop(struct gpn page);
+void *vm_content_at_stop(struct page_key page);
 
 /*
  * The bytes of a page, for the kernel to read or write them behind the mapping: of spaces that no program runs in. The
- * page counts as dirty with PMAP_WRITE. Valid until something sleeps; NULL: vm_fault() for that access is due first.
+ * page counts as dirty with PMAP_WRITE, which is for a window's pages. Valid until something sleeps; NULL: vm_fault()
+ * for that access is due first.
  */
-void *vm_content(struct gpn page, enum pmap_access access);
+void *vm_content(struct page_key page, enum pmap_access access);
 
 /*
  * How often the world has been stopped. What was prepared before a stop (a mapping that can be written) has to be
@@ -149,19 +150,20 @@ void *vm_content(struct gpn page, enum pmap_access access);
 uint32_t vm_stops(void);
 
 /*
- * Pages [first, first + count) of one space have no content any more: unmapped, frames freed, committed content deleted
- * with the next snapshot. Waits for pages in flight; the cost follows the pages there are.
- * - count: 1 or more. All of them lie in the window of that space: anything else is a panic, before any page is
+ * Pages [first, first + count) of one object have no content any more: unmapped, frames freed, committed content
+ * deleted with the next snapshot. Waits for pages in flight; the cost follows the pages there are.
+ * - count: 1 or more. All of them lie in the window of the space, if it is a space's private memory: anything else is
+ *   a panic, before any page is
  *   touched.
  * - the caller has made sure that no fault brings them back meanwhile (their region denies access or is gone), and
  *   that a call which is issued again after a boot does this again.
  * - ERROR_NO_MEMORY, ERROR_IO from the pager: the frames are free all the same, so that memory comes back when there is
  *   none; but a page may have an *earlier* content again, the committed one. Nobody may see it before a call succeeds.
  */
-MUST_CHECK enum error vm_discard(struct gpn first, uint32_t count);
+MUST_CHECK enum error vm_discard(struct page_key first, uint32_t count);
 
 /* The same for pages that somebody sees, or sees again: after an error each is empty or as it was. */
-MUST_CHECK enum error vm_discard_in_use(struct gpn first, uint32_t count);
+MUST_CHECK enum error vm_discard_in_use(struct page_key first, uint32_t count);
 
 /*
  * All that a space has of its own becomes its source's, in place of what that has there; the space is as it was, and

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The inverted page table: gpn -> struct vm_page.
+ * The inverted page table: page_key -> struct vm_page.
  *
  * It holds the pages that are resident, dirty, new or in flight, and nothing else; for any other page the store's page
  * map and the region's backing say what it is. So it grows with physical memory and not with the object space.
@@ -17,8 +17,8 @@
  *     [r]  the policy's, and [t]: see vm_policy.h
  *
  * Invariants, all verified by vm_map_check(), VM-10 to VM-12 by their counts only in the whole check:
- *     VM-1  Every page is on the chain of the bucket its gpn hashes to, and on no other, and in that head's filter.
- *     VM-2  No two pages have the same gpn.
+ *     VM-1  Every page is on the chain of the bucket its key hashes to, and on no other, and in that head's filter.
+ *     VM-2  No two pages have the same key.
  *     VM-3  The number of pages on chains is `count`, and the pool's number of objects.
  *     VM-4  Every bucket head in use lies in committed memory, and mask_high covers bucket_count.
  *     VM-5  A page has a frame if and only if it is CLEAN, DIRTY or WRITING.
@@ -92,20 +92,66 @@ struct vm_page_link {
 /* 48 bytes on a 32-bit machine: each byte is there a million times. */
 struct vm_page {
     struct vm_page *hash_next;            /* [t] */
-    struct gpn gpn;                       /* [c] */
-    struct frame frame;                   /* [p] FRAME_NONE when not resident */
-    struct frame copy_frame;              /* [p] content as the running snapshot must write it, or FRAME_NONE */
+    uint32_t key_low;                     /* [c] of the key: vm_page_key() */
+    uint32_t frame : 24;                  /* [p] vm_page_frame() */
+    uint32_t state : 8;                   /* [p] enum vm_page_state */
+    uint32_t copy_frame : 24;             /* [t] vm_page_copy_frame() */
+    uint32_t list : 8;                    /* [t] enum vm_list_id */
     struct vm_page_link list_link;        /* [t] */
     struct vm_page_link replacement_link; /* [r] */
     struct mutex mutex;                   /*     see vm_page_lock() */
-    uint8_t state;                        /* [p] enum vm_page_state */
-    uint8_t list;                         /* [t] enum vm_list_id */
+    uint16_t key_high;                    /* [c] */
     uint16_t age;                         /* [r] */
     uint16_t wire_count;                  /* [t] while above 0 the page is not dropped */
     uint16_t reference_count;             /* [t] while above 0 the record is not deleted */
 };
 
 _Static_assert(sizeof(void *) != 4 || sizeof(struct vm_page) == 48, "a page's record is as small as it can be");
+
+#define VM_FRAMES_MAX (1u << 24) /* of a machine: their numbers are below */
+
+static inline struct page_key vm_page_key(const struct vm_page *page)
+{
+    return (struct page_key){(uint64_t)page->key_high << 32 | page->key_low};
+}
+
+/* Whether the page is a window's, and its place there. */
+static inline bool vm_page_has_place(const struct vm_page *page)
+{
+    return page->key_high == 0;
+}
+
+static inline struct place vm_page_place(const struct vm_page *page)
+{
+    return (struct place){page->key_low};
+}
+
+/* FRAME_NONE when not resident. */
+static inline struct frame vm_page_frame(const struct vm_page *page)
+{
+    return (struct frame){page->frame};
+}
+
+static inline void vm_page_set_frame(struct vm_page *page, struct frame frame)
+{
+    page->frame = frame.number & (VM_FRAMES_MAX - 1);
+}
+
+/* The content as the running snapshot must write it, or FRAME_NONE. */
+static inline struct frame vm_page_copy_frame(const struct vm_page *page)
+{
+    return (struct frame){page->copy_frame};
+}
+
+static inline void vm_page_set_copy_frame(struct vm_page *page, struct frame frame)
+{
+    page->copy_frame = frame.number & (VM_FRAMES_MAX - 1);
+}
+
+static inline bool vm_page_is(const struct vm_page *page, struct page_key key)
+{
+    return page->key_low == (uint32_t)key.number && page->key_high == key.number >> 32;
+}
 
 /*
  * The head of a chain: its first page, and in the bits that the alignment of records leaves a filter of the whole
@@ -176,7 +222,7 @@ struct vm_map {
     struct pool presence_nodes;
     bool views_collected; /* what was dirty at the stop through any view is listed: VIEW-5 */
     uint32_t link_hand;   /* where the next link is taken from when there can be no more */
-    bool (*gpn_valid)(struct gpn page);
+    bool (*key_valid)(struct page_key page);
     uint32_t open_half; /* which of the halves is open: 0 or 1 */
     struct vm_list lists[VM_LISTS];
     struct vm_replacement replacement;
@@ -184,19 +230,22 @@ struct vm_map {
 };
 
 struct vm_map_options {
-    uint64_t seed[2];                   /* of the hash: unpredictable, so that nobody can choose colliding pages */
-    uint32_t buckets_max;               /* address space to reserve, in buckets; growth ends there, creation does not */
-    bool (*gpn_valid)(struct gpn page); /* NULL: the whole 32-bit space */
-    bool is_ordered;                    /* VM-12: ranges and spaces can be walked, at up to 144 bytes a page */
-    const struct vm_policy *policy;     /* of replacement; NULL: the default */
-    vm_take_accessed *take_accessed;    /* for it; NULL: no victim is ever asked for */
+    uint64_t seed[2];     /* of the hash: unpredictable, so that nobody can choose colliding pages */
+    uint32_t buckets_max; /* address space to reserve, in buckets; growth ends there, creation does not */
+    bool (*key_valid)(struct page_key page); /* NULL: all that there can be */
+    bool is_ordered;                         /* VM-12: ranges and objects can be walked, at up to 144 bytes a page */
+    const struct vm_policy *policy;          /* of replacement; NULL: the default */
+    vm_take_accessed *take_accessed;         /* for it; NULL: no victim is ever asked for */
 };
 
-/* Whether a page lies in the window of its space: private, shared or system (types.h). For options.gpn_valid. */
-bool vm_map_gpn_in_window(struct gpn page);
+/*
+ * Whether there can be such a page: an object's, or one within the window of its space, private, shared or system
+ * (types.h). For options.key_valid.
+ */
+bool vm_map_key_is_valid(struct page_key page);
 
-/* Whether pages [first, first + count), one at least, lie in the window of one space. */
-bool vm_map_range_in_window(struct gpn first, uint32_t count);
+/* Whether pages [first, first + count), one at least, are of one object, or lie in the window of one space. */
+bool vm_map_range_is_valid(struct page_key first, uint32_t count);
 
 /*
  * Make an empty map.
@@ -212,15 +261,15 @@ MUST_CHECK enum error vm_map_destroy(struct vm_map *map);
  * - work: one chain, plus at most two bucket splits.
  * - ERROR_RANGE: outside the space. ERROR_EXISTS. ERROR_NO_MEMORY: no record. The map is unchanged then.
  */
-MUST_CHECK enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **out);
+MUST_CHECK enum error vm_map_create(struct vm_map *map, struct page_key key, struct vm_page **out);
 
 /*
  * The page's record or NULL. Inline, because every fault and every gathered page begins with it.
  * - valid until the caller sleeps, and beyond that while it is locked or referenced.
  */
-static inline struct vm_page *vm_map_find(const struct vm_map *map, struct gpn gpn)
+static inline struct vm_page *vm_map_find(const struct vm_map *map, struct page_key key)
 {
-    uint32_t hash = vm_map_hash(map->seed, gpn);
+    uint32_t hash = vm_map_hash(map->seed, key);
     uint32_t index = hash & map->mask_high;
 
     if (index >= map->bucket_count) { /* a branch: it is decided long before the head arrives */
@@ -231,7 +280,7 @@ static inline struct vm_page *vm_map_find(const struct vm_map *map, struct gpn g
         return NULL;
     }
     struct vm_page *page = vm_map_head_first(head); /* there is one: an empty chain has no filter bits */
-    while (page->gpn.number != gpn.number) {
+    while (!vm_page_is(page, key)) {
         page = page->hash_next;
         if (page == NULL) {
             return NULL;
@@ -246,13 +295,14 @@ static inline struct vm_page *vm_map_find(const struct vm_map *map, struct gpn g
  * - ERROR_NOT_FOUND. ERROR_BUSY: it is in another state than NEW, on a list, wired, locked (by the caller too) or
  *   referenced. Who finds it referenced may leave it: whoever holds the reference sees a NEW page and decides.
  */
-MUST_CHECK enum error vm_map_delete(struct vm_map *map, struct gpn gpn);
+MUST_CHECK enum error vm_map_delete(struct vm_map *map, struct page_key key);
 
 uint32_t vm_map_count(const struct vm_map *map);
 
 /* Where an iteration stands. Start with a zeroed one. */
 struct vm_map_cursor {
     uint64_t position; /* of the next page, in an order that growth and shrinking do not change */
+    uint32_t high;     /* and the least upper half of its key */
     bool done;
 };
 
@@ -391,7 +441,7 @@ MUST_CHECK struct frame vm_snapshot_abort(struct vm_map *map, struct vm_page *pa
 /* A broken invariant. */
 struct vm_map_violation {
     const char *invariant; /* "VM-1" .. */
-    struct gpn page;       /* where it was seen, if `has_page` */
+    struct page_key page;  /* where it was seen, if `has_page` */
     bool has_page;
 };
 

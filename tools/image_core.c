@@ -9,7 +9,6 @@
  * have on 64 bits). Pages without content are holes in the file.
  */
 #include "image_records.h"
-#include "snap_key.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -224,7 +223,7 @@ static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index
 {
     struct space_id space = segment->p_vaddr >= SHARED_START ? SPACE_SHARED : core->space.memory;
     struct vaddr address = {segment->p_vaddr + (index << PAGE_SHIFT)};
-    struct gpn page = gpn_make(space, address);
+    struct page_key page = page_key_at(space, address);
     struct store_entry entry;
     uint8_t content[PAGE_SIZE];
     enum error error = image_page_find(core->image, &core->space, &page, &entry);
@@ -233,7 +232,7 @@ static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index
         return STATUS_SOUND;
     }
     if (error == OK) {
-        error = store_read(core->image->store, snap_key(page), &entry, content);
+        error = store_read(core->image->store, page, &entry, content);
     }
     if (error != OK) {
         complain("%s: program %u at 0x%08x: %s", core->image->path, core->index, address.value, error_text(error));

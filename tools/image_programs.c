@@ -3,7 +3,6 @@
  * `programs`: what lives in an image.
  */
 #include "image_records.h"
-#include "snap_key.h"
 
 #include <stdio.h>
 
@@ -24,7 +23,7 @@ static enum error add_region(const struct vm_region *region, void *context)
 /* Pages of a space that have content in the image; 0 is none. */
 static enum error count_content(const struct image *image, struct space_id space, uint64_t *out)
 {
-    struct page_key from = snap_key(gpn_make(space, (struct vaddr){0})), page;
+    struct page_key from = page_key_at(space, (struct vaddr){0}), page;
     struct store_entry entry;
     enum error error = OK;
     *out = 0;

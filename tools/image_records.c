@@ -3,7 +3,6 @@
  * Reading records and memory out of an image.
  */
 #include "image_records.h"
-#include "snap_key.h"
 #include "system_state.h"
 
 #include <errno.h>
@@ -83,10 +82,10 @@ static enum error region_find(const struct image *image, uint32_t root, uint32_t
 }
 
 /* The space whose page an untouched one of a space with these regions shows; 0: none. */
-static enum error source_of(const struct image *image, uint32_t root, struct gpn page, struct space_id *out)
+static enum error source_of(const struct image *image, uint32_t root, struct page_key page, struct space_id *out)
 {
     struct vm_region region;
-    enum error error = region_find(image, root, gpn_address(page).value >> PAGE_SHIFT, &region);
+    enum error error = region_find(image, root, page_key_address(page).value >> PAGE_SHIFT, &region);
 
     *out = SPACE_SHARED;
     if (error == OK && region.backing.kind == VM_BACKING_COPY && region.backing.object < SPACES_MAX) {
@@ -95,7 +94,7 @@ static enum error source_of(const struct image *image, uint32_t root, struct gpn
     return error == ERROR_NOT_FOUND ? OK : error;
 }
 
-enum error image_page_find(const struct image *image, const struct space_record *space, struct gpn *page,
+enum error image_page_find(const struct image *image, const struct space_record *space, struct page_key *page,
                            struct store_entry *entry)
 {
     uint32_t root = space->region_root;
@@ -103,8 +102,8 @@ enum error image_page_find(const struct image *image, const struct space_record 
     for (uint32_t sources = 0; sources < SPACES_MAX; sources++) {
         struct memory_record record;
         struct space_id source;
-        enum error error = store_find(image->store, snap_key(*page), entry);
-        if (error != ERROR_NOT_FOUND || gpn_space(*page).number == SPACE_SHARED.number) {
+        enum error error = store_find(image->store, *page, entry);
+        if (error != ERROR_NOT_FOUND || page_key_window(*page).number == SPACE_SHARED.number) {
             return error;
         }
         error = source_of(image, root, *page, &source);
@@ -115,23 +114,24 @@ enum error image_page_find(const struct image *image, const struct space_record 
         if (error != OK) {
             return error;
         }
-        *page = gpn_make(source, gpn_address(*page));
+        *page = page_key_at(source, page_key_address(*page));
         root = record.region_root;
     }
     return ERROR_FORMAT_DAMAGED;
 }
 
 /* Of a space, or of the kernel's own records if it is NULL. */
-static enum error page_read(const struct image *image, const struct space_record *space, struct gpn page, void *content)
+static enum error page_read(const struct image *image, const struct space_record *space, struct page_key page,
+                            void *content)
 {
     struct store_entry entry;
     enum error error =
-        space != NULL ? image_page_find(image, space, &page, &entry) : store_find(image->store, snap_key(page), &entry);
+        space != NULL ? image_page_find(image, space, &page, &entry) : store_find(image->store, page, &entry);
     if (error == ERROR_NOT_FOUND || (error == OK && block_is_none(entry.block))) {
         memset(content, 0, PAGE_SIZE);
         return OK;
     }
-    return error == OK ? store_read(image->store, snap_key(page), &entry, content) : error;
+    return error == OK ? store_read(image->store, page, &entry, content) : error;
 }
 
 static enum error window_read(const struct image *image, const struct space_record *space, uint32_t address,
@@ -148,7 +148,7 @@ static enum error window_read(const struct image *image, const struct space_reco
         uint32_t offset = address & PAGE_MASK;
         uint32_t part = PAGE_SIZE - offset < length ? PAGE_SIZE - offset : length;
         bool is_shared = address >= SHARED_START && address < SHARED_END;
-        struct gpn page = gpn_make(is_shared ? SPACE_SHARED : window, (struct vaddr){address});
+        struct page_key page = page_key_at(is_shared ? SPACE_SHARED : window, (struct vaddr){address});
         enum error error = page_read(image, space, page, content);
         if (error != OK) {
             return error;

@@ -30,8 +30,8 @@ MUST_CHECK enum error image_space_read(const struct image *image, struct address
  * to.
  * - ERROR_NOT_FOUND: nowhere, it is zeroes. ERROR_FORMAT_DAMAGED: the records make no sense. ERROR_CHECKSUM, ERROR_IO.
  */
-MUST_CHECK enum error image_page_find(const struct image *image, const struct space_record *space, struct gpn *page,
-                                      struct store_entry *entry);
+MUST_CHECK enum error image_page_find(const struct image *image, const struct space_record *space,
+                                      struct page_key *page, struct store_entry *entry);
 
 /*
  * Copy bytes of a space, as its program sees it (the shared window included); pages without content are zeroes.

@@ -5,7 +5,6 @@
  */
 #include "picture.h"
 #include "picture_svg.h"
-#include "snap_key.h"
 
 #include <string.h>
 
@@ -47,7 +46,7 @@ struct cell_counts {
 };
 
 /* A page that a clone has not written since, and that its source may have. */
-static enum error count_shared(const struct drawing *drawing, struct gpn page, struct cell_counts *cell)
+static enum error count_shared(const struct drawing *drawing, struct page_key page, struct cell_counts *cell)
 {
     struct store_entry entry;
     enum error error = image_page_find(&drawing->picture->image, &drawing->program->space, &page, &entry);
@@ -57,8 +56,8 @@ static enum error count_shared(const struct drawing *drawing, struct gpn page, s
 }
 
 /* The pages [from, to) of a region, of which the space itself has nothing. */
-static enum error count_gap(const struct drawing *drawing, const struct vm_region *region, struct gpn from,
-                            struct gpn to, uint32_t pages_per_cell, struct cell_counts cells[CELLS])
+static enum error count_gap(const struct drawing *drawing, const struct vm_region *region, struct page_key from,
+                            struct page_key to, uint32_t pages_per_cell, struct cell_counts cells[CELLS])
 {
     uint32_t first = drawing->program->space.memory.number << 20 | region->first_page;
     enum error error = OK;
@@ -75,15 +74,14 @@ static enum error count_gap(const struct drawing *drawing, const struct vm_regio
 static enum error count_cells(const struct drawing *drawing, const struct vm_region *region, uint32_t pages_per_cell,
                               struct cell_counts cells[CELLS])
 {
-    struct gpn first = {drawing->program->space.memory.number << 20 | region->first_page};
-    struct gpn end = {first.number + region->page_count}, at = first, found;
+    struct page_key first = {drawing->program->space.memory.number << 20 | region->first_page};
+    struct page_key end = {first.number + region->page_count}, at = first, found = first;
     enum error error = OK;
 
     while (error == OK && at.number != end.number) {
         struct store_entry entry;
-        struct page_key key;
-        error = store_next(drawing->picture->image.store, snap_key(at), &key, &entry);
-        bool is_here = error == OK && snap_page_of(key, &found) && found.number - first.number < region->page_count;
+        error = store_next(drawing->picture->image.store, at, &found, &entry);
+        bool is_here = error == OK && found.number - first.number < region->page_count;
         if (error != OK && error != ERROR_NOT_FOUND) {
             return error;
         }

@@ -16,19 +16,19 @@ static struct {
     struct lab_paged_result *result;
 } run;
 
-static struct gpn page_at(uint32_t number)
+static struct page_key page_at(uint32_t number)
 {
-    return (struct gpn){gpn_make(LAB_SPACE, (struct vaddr){LAB_ADDRESS}).number + number};
+    return (struct page_key){page_key_at(LAB_SPACE, (struct vaddr){LAB_ADDRESS}).number + number};
 }
 
-static uint32_t number_of(struct gpn page)
+static uint32_t number_of(struct page_key page)
 {
-    return page.number - page_at(0).number;
+    return (uint32_t)(page.number - page_at(0).number);
 }
 
 /* The pager: every page is on the disk, and nothing comes along with it -------------------------------------------- */
 
-static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
+static enum error measure(struct page_key page, uint32_t before_max, uint32_t after_max, struct vm_cluster_extent *out)
 {
     (void)page;
     (void)before_max;
@@ -37,7 +37,7 @@ static enum error measure(struct gpn page, uint32_t before_max, uint32_t after_m
     return OK;
 }
 
-static void read_pages(struct gpn first, uint32_t count, void *const contents[], bool out_good[])
+static void read_pages(struct page_key first, uint32_t count, void *const contents[], bool out_good[])
 {
     ASSERT(count == 1);
     run.machine->read(number_of(first), contents[0]);
@@ -68,10 +68,10 @@ static bool every_page_may_go(const struct vm_page *page)
 /* The D bit alone decides whether it is written. */
 static void write_if_dirty(struct vm_map *map, struct vm_page *page)
 {
-    if (pmap_remove(gpn_place(page->gpn))) {
+    if (pmap_remove(vm_page_place(page))) {
         vm_page_mark_dirty(map, page);
         vm_page_begin_write(page);
-        run.machine->write(number_of(page->gpn), frame_address(page->frame));
+        run.machine->write(number_of(vm_page_key(page)), frame_address(vm_page_frame(page)));
         vm_page_end_write(map, page);
         run.result->counts.writes++;
     }
@@ -90,8 +90,8 @@ static void evict(struct vm_map *map)
     ASSERT(error == OK);
     vm_page_unlock(page);
     frame_free(frame);
-    run.result->counts.victims = lab_hash(run.result->counts.victims, number_of(page->gpn));
-    error = vm_map_delete(map, page->gpn);
+    run.result->counts.victims = lab_hash(run.result->counts.victims, number_of(vm_page_key(page)));
+    error = vm_map_delete(map, vm_page_key(page));
     ASSERT(error == OK);
 }
 
@@ -105,7 +105,7 @@ static void fault(uint32_t number, enum pmap_access access)
             evict(map);
         }
     }
-    enum error error = vm_fault(gpn_place(page_at(number)), access);
+    enum error error = vm_fault(page_key_place(page_at(number)), access);
     if (error != OK) {
         panic("paging", "page %u cannot be had: %s", number, error_text(error));
     }

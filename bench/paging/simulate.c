@@ -16,9 +16,9 @@ static struct {
 
 static bool take_accessed(const struct vm_page *page)
 {
-    bool accessed = machine.accessed[page->gpn.number];
+    bool accessed = machine.accessed[vm_page_key(page).number];
 
-    machine.accessed[page->gpn.number] = false;
+    machine.accessed[vm_page_key(page).number] = false;
     return accessed;
 }
 
@@ -33,7 +33,7 @@ static void evict(struct lab_result *result)
     struct vm_page *page = vm_replacement_victim(&machine.replacement, every_page_may_go);
 
     ASSERT(page != NULL);
-    uint32_t number = page->gpn.number;
+    uint32_t number = page->key_low;
     vm_replacement_remove(&machine.replacement, page);
     result->victims = lab_hash(result->victims, number);
     result->writes += machine.dirty[number];
@@ -62,7 +62,7 @@ void lab_simulate(const struct vm_policy *policy, uint32_t pages, uint32_t frame
     ASSERT(pages <= LAB_PAGES_MAX && frames > 0);
     memset(&machine, 0, sizeof(machine));
     for (uint32_t i = 0; i < pages; i++) {
-        machine.pages[i].gpn.number = i;
+        machine.pages[i].key_low = i;
     }
     vm_replacement_init(&machine.replacement, policy, take_accessed, LAB_SEED);
     *out = (struct lab_result){.victims = LAB_HASH_START};

@@ -68,7 +68,8 @@ static void find_contents(uint32_t pages)
 {
     for (uint32_t i = 0; i < pages; i++) {
         struct vaddr address = {RIG_ADDRESS + i * PAGE_SIZE};
-        contents[i] = frame_address(vm_map_find(vm_object_space(), gpn_make((struct space_id){SPACE}, address))->frame);
+        struct page_key key = page_key_at((struct space_id){SPACE}, address);
+        contents[i] = frame_address(vm_page_frame(vm_map_find(vm_object_space(), key)));
     }
 }
 

@@ -147,7 +147,7 @@ void rig_write(uint32_t page, uint32_t value)
     struct vaddr address = {RIG_ADDRESS + page * PAGE_SIZE};
 
     while (!cpu_copy_guarded((void *)(uintptr_t)address.value, &value, sizeof(value))) {
-        RIG_OK(vm_fault(gpn_place(gpn_make(entered, address)), PMAP_WRITE));
+        RIG_OK(vm_fault(page_key_place(page_key_at(entered, address)), PMAP_WRITE));
         pmap_activate(entered);
     }
 }

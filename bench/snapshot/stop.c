@@ -70,8 +70,8 @@ static uint64_t phantom_stop(void)
 
     while (!cursor.done) {
         struct vm_page *page = vm_map_next(map, &cursor);
-        if (page != NULL && pmap_query(gpn_place(page->gpn), NULL)) {
-            pmap_protect(gpn_place(page->gpn), PMAP_READ);
+        if (page != NULL && pmap_query(vm_page_place(page), NULL)) {
+            pmap_protect(vm_page_place(page), PMAP_READ);
         }
     }
     uint64_t cycles = rig_cycles() - begun;
@@ -87,10 +87,10 @@ static void take_back(void)
 
     while (!cursor.done) {
         struct vm_page *page = vm_map_next(map, &cursor);
-        if (page != NULL && pmap_query(gpn_place(page->gpn), NULL)) {
-            pmap_protect(gpn_place(page->gpn), PMAP_WRITE);
-            if (pmap_is_dirty(gpn_place(page->gpn))) {
-                pmap_mark_dirty(gpn_place(page->gpn));
+        if (page != NULL && pmap_query(vm_page_place(page), NULL)) {
+            pmap_protect(vm_page_place(page), PMAP_WRITE);
+            if (pmap_is_dirty(vm_page_place(page))) {
+                pmap_mark_dirty(vm_page_place(page));
             }
         }
     }

@@ -72,13 +72,13 @@ static inline uint32_t bucket_xxh3(const struct parameters *p, uint32_t key)
 
 static inline uint32_t bucket_vm_map(const struct parameters *p, uint32_t key)
 {
-    return vm_map_hash(p->seed, (struct gpn){key}) & p->mask;
+    return vm_map_hash(p->seed, (struct page_key){key}) & p->mask;
 }
 
 /* vm_map's hash of groups of 16 neighbours, which lie in 16 buckets that are neighbours too. */
 static inline uint32_t bucket_vm_map_grouped(const struct parameters *p, uint32_t key)
 {
-    return (vm_map_hash(p->seed, (struct gpn){key >> 4}) + (key & 15)) & p->mask;
+    return (vm_map_hash(p->seed, (struct page_key){key >> 4}) + (key & 15)) & p->mask;
 }
 
 /* Loops with each hash inlined, as a table would have it. */

@@ -77,7 +77,7 @@ static void make_crafted(uint32_t *keys, uint32_t count)
     for (uint32_t i = 1; i < count; i += 2) {
         do {
             key++;
-        } while ((vm_map_hash(seed, (struct gpn){key}) & mask & 0xFFFu) != 0 || key * 0x9E3779B9u < 2 * count);
+        } while ((vm_map_hash(seed, (struct page_key){key}) & mask & 0xFFFu) != 0 || key * 0x9E3779B9u < 2 * count);
         keys[i] = key;
     }
 }

@@ -45,7 +45,8 @@ static ck_ht_hash_t hash(uint32_t key)
 {
     ck_ht_hash_t result;
 
-    result.value = (uint64_t)vm_map_hash(hash_seed, (struct gpn){key}) * 0x100000001u; /* it looks at both halves */
+    result.value =
+        (uint64_t)vm_map_hash(hash_seed, (struct page_key){key}) * 0x100000001u; /* it looks at both halves */
     return result;
 }
 

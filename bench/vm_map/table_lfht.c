@@ -35,7 +35,7 @@ static struct record *record_of(struct cds_lfht_node *node)
 
 static unsigned long hash(uint32_t key)
 {
-    return vm_map_hash(hash_seed, (struct gpn){key});
+    return vm_map_hash(hash_seed, (struct page_key){key});
 }
 
 static int matches(struct cds_lfht_node *node, const void *key)

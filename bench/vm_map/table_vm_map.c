@@ -13,7 +13,8 @@ struct record {
     char rest[sizeof(struct vm_page) - sizeof(struct vm_page *) - 8];
 };
 _Static_assert(sizeof(struct record) == sizeof(struct vm_page), "a record is a vm_page");
-_Static_assert(offsetof(struct record, key) == offsetof(struct vm_page, gpn), "its key is the gpn");
+_Static_assert(offsetof(struct record, key) == offsetof(struct vm_page, key_low),
+               "its key is the lower half of the page's");
 _Static_assert(offsetof(struct record, payload) == offsetof(struct vm_page, frame), "its payload is a word of it");
 _Static_assert(sizeof(struct vm_page) - sizeof(struct vm_page *) == RECORD_BODY_BYTES, "peers' records are alike");
 
@@ -41,17 +42,17 @@ static struct record *table_create(uint32_t key)
 {
     struct vm_page *page;
 
-    return vm_map_create(&map, (struct gpn){key}, &page) == OK ? (struct record *)page : NULL;
+    return vm_map_create(&map, (struct page_key){key}, &page) == OK ? (struct record *)page : NULL;
 }
 
 static struct record *table_find(uint32_t key)
 {
-    return (struct record *)vm_map_find(&map, (struct gpn){key});
+    return (struct record *)vm_map_find(&map, (struct page_key){key});
 }
 
 static void table_delete(uint32_t key)
 {
-    if (vm_map_delete(&map, (struct gpn){key}) != OK) {
+    if (vm_map_delete(&map, (struct page_key){key}) != OK) {
         panic("bench", "expected a page to delete");
     }
 }

@@ -130,8 +130,8 @@ static void check_health(void)
     struct snap_violation violation;
 
     if (snap_check_step(&violation) != OK) {
-        panic("snap", "%s is broken (page %08x): nothing more is committed", violation.invariant,
-              violation.page.number);
+        panic("snap", "%s is broken (page %08llx): nothing more is committed", violation.invariant,
+              (unsigned long long)violation.page.number);
     }
 }
 

@@ -14,7 +14,7 @@ static enum error broken(const char *invariant, const struct vm_page *page, stru
 {
     *out = (struct snap_violation){.invariant = invariant};
     if (page != NULL) {
-        out->page = page->gpn;
+        out->page = vm_page_key(page);
         out->has_page = true;
     }
     return ERROR_INVALID;
@@ -33,13 +33,13 @@ static bool owns(struct frame frame, enum frame_owner owner)
 
 static enum error check_frames(const struct vm_page *page, struct snap_violation *out)
 {
-    bool has_copy = !frame_is_none(page->copy_frame);
+    bool has_copy = !frame_is_none(vm_page_copy_frame(page));
 
-    if ((!frame_is_none(page->frame) && !owns(page->frame, FRAME_PAGE)) ||
-        (has_copy && !owns(page->copy_frame, FRAME_COPY))) {
+    if ((!frame_is_none(vm_page_frame(page)) && !owns(vm_page_frame(page), FRAME_PAGE)) ||
+        (has_copy && !owns(vm_page_copy_frame(page), FRAME_COPY))) {
         return broken("CHECK-2", page, out);
     }
-    return frame_is_none(page->frame) || vm_mappings_are_right(page) ? OK : broken("CHECK-4", page, out);
+    return frame_is_none(vm_page_frame(page)) || vm_mappings_are_right(page) ? OK : broken("CHECK-4", page, out);
 }
 
 enum error snap_check_step(struct snap_violation *out)
@@ -82,8 +82,8 @@ enum error snap_check(struct snap_violation *out)
         if (check_frames(page, out) != OK) {
             return ERROR_INVALID;
         }
-        pages += !frame_is_none(page->frame) || page->state == VM_PAGE_READING;
-        copies += !frame_is_none(page->copy_frame);
+        pages += !frame_is_none(vm_page_frame(page)) || page->state == VM_PAGE_READING;
+        copies += !frame_is_none(vm_page_copy_frame(page));
     }
     bool is_right = pages == frame_count(FRAME_PAGE) && copies == frame_count(FRAME_COPY);
     return is_right ? OK : broken("CHECK-3", NULL, out);

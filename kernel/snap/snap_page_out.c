@@ -10,7 +10,6 @@
  *     SNAP-4  A page that is paged out is noted in the layer of the interval it was dirtied in.
  */
 #include "snap_page_out.h"
-#include "snap_key.h"
 #include "arch/frame.h"
 #include "log.h"
 #include "place.h"
@@ -32,10 +31,10 @@ static void describe(struct store *store, struct vm_page *const pages[], uint32_
 {
     placement.count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        void *content = frame_address(pages[i]->frame);
+        void *content = frame_address(vm_page_frame(pages[i]));
         vm_page_begin_write(pages[i]);
         entries[i].generation = store_open_generation(store);
-        entries[i].checksum = store_checksum(store, snap_key(pages[i]->gpn), entries[i].generation, content);
+        entries[i].checksum = store_checksum(store, vm_page_key(pages[i]), entries[i].generation, content);
         entries[i].block = BLOCK_NONE;
         places[i] = NO_CONTENT;
         if (!memory_is_zero(content, PAGE_SIZE)) {
@@ -51,7 +50,7 @@ static enum error put(struct store *store, struct vm_page *page, const struct st
     bool is_snapshots = vm_snapshot_has(map, page);
     /* A snapshot that has just failed no longer has a layer; what it owed is the next one's. */
     bool is_sealed = is_snapshots && store_sealed_generation(store).number != 0;
-    struct page_key key = snap_key(page->gpn);
+    struct page_key key = vm_page_key(page);
     enum error error = is_sealed ? store_snapshot_put(store, key, entry) : store_put(store, key, entry);
 
     if (error != OK) {

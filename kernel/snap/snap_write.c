@@ -10,7 +10,6 @@
  * So a page's content is in the generation being written, or in a copy that is, before the page changes (SNAP-2).
  */
 #include "snap_write.h"
-#include "snap_key.h"
 #include "arch/frame.h"
 #include "arch/pmap.h"
 #include "log.h"
@@ -44,7 +43,7 @@ static void add_page(struct store *store, struct batch *batch, struct vm_page *p
     struct store_entry *entry = &batch->entries[batch->count];
 
     entry->generation = store_sealed_generation(store);
-    entry->checksum = store_checksum(store, snap_key(page->gpn), entry->generation, content);
+    entry->checksum = store_checksum(store, vm_page_key(page), entry->generation, content);
     entry->block = BLOCK_NONE;
     batch->pages[batch->count] = page;
     batch->places[batch->count] = NO_CONTENT;
@@ -84,7 +83,7 @@ static void collect(struct store *store, struct vm_map *map, struct batch *batch
 static void drop_record(struct vm_map *map, struct vm_page *page)
 {
     if (page->state == VM_PAGE_NEW) {
-        enum error error = vm_map_delete(map, page->gpn);
+        enum error error = vm_map_delete(map, vm_page_key(page));
         ASSERT(error == OK || error == ERROR_BUSY);
     }
 }
@@ -134,12 +133,12 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct batc
         batch->entries[i].block = place == NO_CONTENT ? BLOCK_NONE : batch->placement.blocks[place];
     }
     for (uint32_t i = 0; i < batch->count; i++) {
-        enum error error = store_snapshot_put(store, snap_key(batch->pages[i]->gpn), &batch->entries[i]);
+        enum error error = store_snapshot_put(store, vm_page_key(batch->pages[i]), &batch->entries[i]);
         if (error != OK) {
             give_up_pages(store, map, batch, i);
             return error;
         }
-        vm_account_count(batch->pages[i]->gpn, EIDOLON_PAGES_WRITTEN);
+        vm_account_count(vm_page_key(batch->pages[i]), EIDOLON_PAGES_WRITTEN);
         finish_page(map, batch->pages[i]);
     }
     totals->pages += batch->count;

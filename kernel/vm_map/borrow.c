@@ -26,40 +26,40 @@ uint64_t vm_borrowed_copies(void)
     return copied;
 }
 
-static struct gpn in_space(struct gpn gpn, struct space_id space)
+static struct page_key in_space(struct page_key key, struct space_id space)
 {
-    return gpn_make(space, gpn_address(gpn));
+    return page_key_at(space, page_key_address(key));
 }
 
 /* The page that an untouched one is a copy of. False: none, and `out` is as it was. */
-static bool source_of(struct gpn gpn, struct gpn *out)
+static bool source_of(struct page_key key, struct page_key *out)
 {
-    struct space_id source = vm_objects.policy->source != NULL ? vm_objects.policy->source(gpn) : SPACE_SHARED;
+    struct space_id source = vm_objects.policy->source != NULL ? vm_objects.policy->source(key) : SPACE_SHARED;
 
     if (source.number == SPACE_SHARED.number) {
         return false;
     }
-    *out = in_space(gpn, source);
+    *out = in_space(key, source);
     return true;
 }
 
-bool vm_borrow_is_due(struct gpn gpn)
+bool vm_borrow_is_due(struct page_key key)
 {
-    struct gpn source;
+    struct page_key source;
 
-    return source_of(gpn, &source);
+    return source_of(key, &source);
 }
 
 bool vm_borrow_is_mapped(const struct vm_page *page)
 {
-    return frame_is_none(page->frame) && pmap_query(gpn_place(page->gpn), NULL);
+    return frame_is_none(vm_page_frame(page)) && pmap_query(vm_page_place(page), NULL);
 }
 
-/* Whether a search for the content of `gpn` comes by `above`. */
-static bool is_on_the_way(struct gpn gpn, struct gpn above)
+/* Whether a search for the content of `key` comes by `above`. */
+static bool is_on_the_way(struct page_key key, struct page_key above)
 {
-    while (gpn.number != above.number) {
-        if (!source_of(gpn, &gpn)) {
+    while (key.number != above.number) {
+        if (!source_of(key, &key)) {
             return false;
         }
     }
@@ -83,18 +83,18 @@ static enum error bring_in(struct vm_page *page, const struct vm_allowance *allo
  * The nearest source's page with content, resident and locked. `*lender` NULL: none has any; *last is then the page of
  * the last source asked. The mutexes are locked upwards (LINEAGE-3).
  */
-static enum error find_lender(struct gpn gpn, const struct vm_allowance *allowance, struct vm_page **lender,
-                              struct gpn *last, enum eidolon_count *kind)
+static enum error find_lender(struct page_key key, const struct vm_allowance *allowance, struct vm_page **lender,
+                              struct page_key *last, enum eidolon_count *kind)
 {
     struct vm_page *page;
 
     *lender = NULL;
-    *last = gpn;
+    *last = key;
     while (source_of(*last, last)) {
         enum error error = vm_map_lock_page(&vm_objects.map, *last, &page, NULL);
-        if (error == OK && frame_is_none(page->frame)) {
+        if (error == OK && frame_is_none(vm_page_frame(page))) {
             error = bring_in(page, allowance, kind);
-            if (error != OK || frame_is_none(page->frame)) {
+            if (error != OK || frame_is_none(vm_page_frame(page))) {
                 vm_page_unlock(page);
                 vm_map_forget(&vm_objects.map, *last);
                 page = NULL;
@@ -121,12 +121,12 @@ enum error vm_borrow_begin_copy(struct vm_page *page, struct frame *out)
 void vm_borrow_end_copy(struct vm_page *page, const struct vm_page *lender, struct frame frame)
 {
     if (lender != NULL) {
-        memcpy(frame_address(frame), frame_address(lender->frame), PAGE_SIZE);
+        memcpy(frame_address(frame), frame_address(vm_page_frame(lender)), PAGE_SIZE);
         copied++;
     } else {
         memset(frame_address(frame), 0, PAGE_SIZE);
     }
-    (void)vm_unmap(&vm_objects.map, gpn_place(page->gpn)); /* what was lent */
+    (void)vm_unmap(&vm_objects.map, vm_page_place(page)); /* what was lent */
     vm_page_make_resident(&vm_objects.map, page, frame);
 }
 
@@ -138,7 +138,7 @@ void vm_borrow_fail_copy(struct vm_page *page, struct frame frame)
 
 static enum error share(const struct vm_page *page, struct vm_page *lender)
 {
-    struct place place = gpn_place(page->gpn);
+    struct place place = vm_page_place(page);
 
     return pmap_query(place, NULL) ? OK : vm_link_enter(&vm_objects.map, place, lender);
 }
@@ -176,15 +176,15 @@ static enum error find_and_take(struct vm_page *page, enum pmap_access access, s
                                 struct vm_allowance *allowance, enum eidolon_count *kind)
 {
     struct vm_page *lender;
-    struct gpn last;
+    struct page_key last;
     enum error error;
 
     for (;;) {
-        error = find_lender(page->gpn, allowance, &lender, &last, kind);
+        error = find_lender(vm_page_key(page), allowance, &lender, &last, kind);
         if (error == OK) {
-            error = vm_fault_look(page, gpn_place(page->gpn), access, allowance);
+            error = vm_fault_look(page, vm_page_place(page), access, allowance);
         }
-        bool holds = is_on_the_way(page->gpn, last) && (lender != NULL || !vm_borrow_is_due(last));
+        bool holds = is_on_the_way(vm_page_key(page), last) && (lender != NULL || !vm_borrow_is_due(last));
         if (error == OK && holds) {
             error = take(page, lender, access, frame, kind);
         }

@@ -29,7 +29,7 @@ static bool is_in_ring_if_it_should(const struct vm_page *page)
 {
     const struct vm_page_link *link = &page->replacement_link;
 
-    if (frame_is_none(page->frame) || !vm_is_replaceable(page)) {
+    if (frame_is_none(vm_page_frame(page)) || !vm_is_replaceable(page)) {
         return link->next == NULL && link->previous == NULL;
     }
     return link->next != NULL && link->previous != NULL && link->next->replacement_link.previous == page &&
@@ -39,18 +39,18 @@ static bool is_in_ring_if_it_should(const struct vm_page *page)
 /* VM-11 as far as this page goes. */
 static bool is_known_by_its_frames(const struct vm_map *map, const struct vm_page *page)
 {
-    if (page->frame.number >= map->frame_end || page->copy_frame.number >= map->frame_end) {
+    if (vm_page_frame(page).number >= map->frame_end || vm_page_copy_frame(page).number >= map->frame_end) {
         return false;
     }
-    return (frame_is_none(page->frame) || vm_frame_page(map, page->frame) == page) &&
-           vm_frame_page(map, page->copy_frame) == NULL;
+    return (frame_is_none(vm_page_frame(page)) || vm_frame_page(map, vm_page_frame(page)) == page) &&
+           vm_frame_page(map, vm_page_copy_frame(page)) == NULL;
 }
 
 /* VM-5 .. VM-8 and VM-10 .. VM-12 as far as this page goes. Returns the invariant that is broken or NULL. */
 static const char *check_page(const struct vm_map *map, const struct vm_page *page)
 {
-    bool has_frame = !frame_is_none(page->frame);
-    bool has_copy = !frame_is_none(page->copy_frame);
+    bool has_frame = !frame_is_none(vm_page_frame(page));
+    bool has_copy = !frame_is_none(vm_page_copy_frame(page));
     bool dirty = page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING;
 
     if (page->list >= VM_LISTS || !is_listed(map, page)) {
@@ -71,7 +71,7 @@ static const char *check_page(const struct vm_map *map, const struct vm_page *pa
     if (!is_known_by_its_frames(map, page)) {
         return "VM-11";
     }
-    if (map->is_ordered && !vm_presence_has(map, page->gpn)) {
+    if (map->is_ordered && !vm_presence_has(map, vm_page_key(page))) {
         return "VM-12";
     }
     return is_in_ring_if_it_should(page) ? NULL : "VM-10";
@@ -81,16 +81,16 @@ static enum error broken(const char *invariant, const struct vm_page *page, stru
 {
     *out = (struct vm_map_violation){.invariant = invariant};
     if (page != NULL) {
-        out->page = page->gpn;
+        out->page = vm_page_key(page);
         out->has_page = true;
     }
     return ERROR_INVALID;
 }
 
-/* Whether an earlier page of the chain has the same gpn. */
+/* Whether an earlier page of the chain has the same key. */
 static bool is_duplicate(const struct vm_page *first, const struct vm_page *page)
 {
-    while (first != page && first->gpn.number != page->gpn.number) {
+    while (first != page && !vm_page_is(first, vm_page_key(page))) {
         first = first->hash_next;
     }
     return first != page;
@@ -104,7 +104,7 @@ static enum error check_chain(const struct vm_map *map, uint32_t bucket, uint32_
         return broken("VM-1", NULL, out);
     }
     for (const struct vm_page *page = vm_map_head_first(head); page != NULL; page = page->hash_next) {
-        uint32_t hash = vm_map_hash(map->seed, page->gpn);
+        uint32_t hash = vm_map_hash(map->seed, vm_page_key(page));
         if (++*seen > map->count) {
             return broken("VM-3", page, out);
         }

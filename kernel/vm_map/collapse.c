@@ -26,9 +26,9 @@
 #include "vm_snapshot.h"
 #include <string.h>
 
-static struct gpn source_page(struct gpn gpn)
+static struct page_key source_page(struct page_key key)
 {
-    return gpn_make(vm_lineage_source(gpn_space(gpn)), gpn_address(gpn));
+    return page_key_at(vm_lineage_source(page_key_window(key)), page_key_address(key));
 }
 
 /* Make a locked page resident if it has content of its own. */
@@ -37,7 +37,7 @@ static enum error bring_in(struct vm_page *page)
     const struct vm_allowance alone = {.may_write = true};
     struct vm_cluster_extent extent;
 
-    if (!frame_is_none(page->frame)) {
+    if (!frame_is_none(vm_page_frame(page))) {
         return OK;
     }
     enum error error = vm_page_in_measure(vm_objects.pager, page, &alone, &extent);
@@ -55,21 +55,21 @@ static enum error bring_in(struct vm_page *page)
  */
 static enum error write_over(struct vm_page *target, const struct vm_page *content, struct frame frame)
 {
-    const void *bytes = frame_address(content->frame);
+    const void *bytes = frame_address(vm_page_frame(content));
     enum eidolon_count kind;
 
-    if (frame_is_none(target->frame)) {
+    if (frame_is_none(vm_page_frame(target))) {
         memcpy(frame_address(frame), bytes, PAGE_SIZE);
-        (void)vm_unmap(&vm_objects.map, gpn_place(target->gpn)); /* what it borrowed itself before it was a source */
+        (void)vm_unmap(&vm_objects.map, vm_page_place(target)); /* what it borrowed itself before it was a source */
         vm_page_make_resident(&vm_objects.map, target, frame);
         vm_page_mark_dirty(&vm_objects.map, target);
         return OK;
     }
-    enum error error = vm_fault_map(target, gpn_place(target->gpn), PMAP_WRITE, true, &kind);
+    enum error error = vm_fault_map(target, vm_page_place(target), PMAP_WRITE, true, &kind);
     if (error == OK) {
-        memcpy(frame_address(target->frame), bytes, PAGE_SIZE);
+        memcpy(frame_address(vm_page_frame(target)), bytes, PAGE_SIZE);
         vm_page_mark_dirty(&vm_objects.map, target);
-        pmap_mark_dirty(gpn_place(target->gpn));
+        pmap_mark_dirty(vm_page_place(target));
     }
     return error;
 }
@@ -85,7 +85,7 @@ static enum error end_page(struct vm_page *page)
 
     do {
         stops = vm_stops();
-        error = vm_objects.pager->discard(page->gpn, 1);
+        error = vm_objects.pager->discard(vm_page_key(page), 1);
     } while (error == OK && stops != vm_stops());
     if (error == OK) {
         vm_discard_page(page);
@@ -99,12 +99,12 @@ static enum error end_page(struct vm_page *page)
 static enum error copy_to_source(struct vm_page *page, struct vm_page *target)
 {
     struct frame frame = FRAME_NONE;
-    enum error error = frame_is_none(target->frame) ? vm_borrow_begin_copy(target, &frame) : OK;
+    enum error error = frame_is_none(vm_page_frame(target)) ? vm_borrow_begin_copy(target, &frame) : OK;
 
     if (error == OK) {
         error = bring_in(page);
     }
-    if (error == OK && !frame_is_none(page->frame)) {
+    if (error == OK && !frame_is_none(vm_page_frame(page))) {
         error = write_over(target, page, frame);
     }
     if (target->state == VM_PAGE_READING) {
@@ -113,26 +113,26 @@ static enum error copy_to_source(struct vm_page *page, struct vm_page *target)
     return error;
 }
 
-static enum error try_give_page(struct space_id unused, struct gpn gpn)
+static enum error try_give_page(struct space_id unused, struct page_key key)
 {
     struct vm_page *page, *target;
     (void)unused;
-    enum error error = vm_map_lock_page(&vm_objects.map, gpn, &page, NULL);
+    enum error error = vm_map_lock_page(&vm_objects.map, key, &page, NULL);
 
     if (error != OK) {
         return error;
     }
-    error = vm_map_lock_page(&vm_objects.map, source_page(gpn), &target, NULL);
+    error = vm_map_lock_page(&vm_objects.map, source_page(key), &target, NULL);
     if (error == OK) {
         error = copy_to_source(page, target);
         vm_page_unlock(target);
-        vm_map_forget(&vm_objects.map, source_page(gpn));
+        vm_map_forget(&vm_objects.map, source_page(key));
     }
-    if (error == OK && !frame_is_none(page->frame)) {
+    if (error == OK && !frame_is_none(vm_page_frame(page))) {
         return end_page(page);
     }
     vm_page_unlock(page);
-    vm_map_forget(&vm_objects.map, gpn);
+    vm_map_forget(&vm_objects.map, key);
     return error;
 }
 
@@ -141,12 +141,12 @@ static enum error try_give_page(struct space_id unused, struct gpn gpn)
 /* A page of the space's own is no longer what its backing says, written or not. */
 static void mark_dirty(struct vm_page *page)
 {
-    vm_open_chunk(gpn_place(page->gpn));
+    vm_open_chunk(vm_page_place(page));
     if (page->state == VM_PAGE_CLEAN) {
         vm_page_mark_dirty(&vm_objects.map, page);
     }
-    if (page->state == VM_PAGE_DIRTY && pmap_query(gpn_place(page->gpn), NULL)) {
-        pmap_mark_dirty(gpn_place(page->gpn));
+    if (page->state == VM_PAGE_DIRTY && pmap_query(vm_page_place(page), NULL)) {
+        pmap_mark_dirty(vm_page_place(page));
     }
 }
 
@@ -159,14 +159,14 @@ static enum error copy_from_source(struct vm_page *page)
     if (error != OK) {
         return error;
     }
-    error = vm_map_lock_page(&vm_objects.map, source_page(page->gpn), &lender, NULL);
+    error = vm_map_lock_page(&vm_objects.map, source_page(vm_page_key(page)), &lender, NULL);
     if (error == OK) {
         error = bring_in(lender);
-        if (error == OK && !frame_is_none(lender->frame)) {
+        if (error == OK && !frame_is_none(vm_page_frame(lender))) {
             vm_borrow_end_copy(page, lender, frame);
         }
         vm_page_unlock(lender);
-        vm_map_forget(&vm_objects.map, source_page(page->gpn));
+        vm_map_forget(&vm_objects.map, source_page(vm_page_key(page)));
     }
     if (page->state == VM_PAGE_READING) {
         vm_borrow_fail_copy(page, frame);
@@ -174,10 +174,10 @@ static enum error copy_from_source(struct vm_page *page)
     return error;
 }
 
-/* `gpn` is a page of the source. */
-static enum error try_take_page(struct space_id space, struct gpn gpn)
+/* `key` is a page of the source. */
+static enum error try_take_page(struct space_id space, struct page_key key)
 {
-    struct gpn own = gpn_make(space, gpn_address(gpn));
+    struct page_key own = page_key_at(space, page_key_address(key));
     struct vm_page *page;
 
     if (!vm_borrow_is_due(own)) {
@@ -187,7 +187,7 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
     if (error != OK) {
         return error;
     }
-    if (frame_is_none(page->frame)) {
+    if (frame_is_none(vm_page_frame(page))) {
         const struct vm_allowance alone = {.may_write = true};
         struct vm_cluster_extent extent;
         error = vm_page_in_measure(vm_objects.pager, page, &alone, &extent);
@@ -195,7 +195,7 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
             error = copy_from_source(page);
         }
     }
-    if (error == OK && !frame_is_none(page->frame)) {
+    if (error == OK && !frame_is_none(vm_page_frame(page))) {
         mark_dirty(page);
     }
     vm_page_unlock(page);
@@ -206,25 +206,25 @@ static enum error try_take_page(struct space_id space, struct gpn gpn)
 /* All pages of a space --------------------------------------------------------------------------------------------- */
 
 /* What is done to one page, for `space`. ERROR_NO_MEMORY, ERROR_BUSY: again, after a wait. */
-typedef enum error visit_page(struct space_id space, struct gpn gpn);
+typedef enum error visit_page(struct space_id space, struct page_key key);
 
-static enum error persist(visit_page *visit, struct space_id space, struct gpn gpn)
+static enum error persist(visit_page *visit, struct space_id space, struct page_key key)
 {
-    enum error error = visit(space, gpn);
+    enum error error = visit(space, key);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
-        error = error == ERROR_BUSY ? vm_copy_wait(source_page(gpn)) : vm_reclaim_wait(space);
+        error = error == ERROR_BUSY ? vm_copy_wait(source_page(key)) : vm_reclaim_wait(space);
         if (error != OK) {
             return error;
         }
-        error = visit(space, gpn);
+        error = visit(space, key);
     }
     return error;
 }
 
 static enum error visit_resident(visit_page *visit, struct space_id space, struct space_id from)
 {
-    struct gpn at = {from.number << 20}, last = {from.number << 20 | (OBJECT_PAGES - 1)};
+    struct page_key at = {from.number << 20}, last = {from.number << 20 | (OBJECT_PAGES - 1)};
     enum error error = OK;
 
     while (error == OK && vm_presence_next(&vm_objects.map, at, last, &at)) {
@@ -236,10 +236,10 @@ static enum error visit_resident(visit_page *visit, struct space_id space, struc
 
 static enum error visit_stored(visit_page *visit, struct space_id space, struct space_id from)
 {
-    struct gpn page = gpn_make(from, (struct vaddr){0});
+    struct page_key page = page_key_at(from, (struct vaddr){0});
     enum error error;
 
-    while ((error = vm_objects.pager->next(page, &page)) == OK && gpn_space(page).number == from.number) {
+    while ((error = vm_objects.pager->next(page, &page)) == OK && page_key_object(page).number == from.number) {
         error = persist(visit, space, page);
         if (error != OK) {
             return error;

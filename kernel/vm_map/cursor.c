@@ -4,9 +4,9 @@
  *
  * A bucket of linear hashing holds the hashes that agree in their low bits. Read backwards, those are the high bits:
  * the bucket is an interval of bit-reversed hashes; a split cuts it in two, a merge joins two neighbours. So the order
- * of (bit-reversed hash, gpn) does not depend on the table's size. The cursor is a place in that order. Each step looks
- * at the bucket whose interval holds the place, and returns the first page at or behind it; if there is none, the place
- * moves to the end of the interval, where another bucket's begins.
+ * of (bit-reversed hash, lower half of the key, upper half) does not depend on the table's size. The cursor is a place
+ * in that order. Each step looks at the bucket whose interval holds the place, and returns the first page at or behind
+ * it; if there is none, the place moves to the end of the interval, where another bucket's begins.
  *
  * Neighbours in this order lie far apart in memory, buckets as well as pages. So each step prefetches what the next
  * ones will look at: the heads, then the first pages of chains, then the second.
@@ -21,9 +21,15 @@ static uint32_t reverse_bits(uint32_t x)
     return __builtin_bswap32(x);
 }
 
+/* Two pages have the same place if they have the same hash and differ in the upper half of the key alone. */
 static uint64_t place_of(const struct vm_map *map, const struct vm_page *page)
 {
-    return (uint64_t)reverse_bits(vm_map_hash(map->seed, page->gpn)) << 32 | page->gpn.number;
+    return (uint64_t)reverse_bits(vm_map_hash(map->seed, vm_page_key(page))) << 32 | page->key_low;
+}
+
+static bool is_before(uint64_t place, uint32_t high, uint64_t other_place, uint32_t other_high)
+{
+    return place != other_place ? place < other_place : high < other_high;
 }
 
 /* The place behind the interval of bucket `index`; 0 when that is the end of the order. */
@@ -67,17 +73,19 @@ struct vm_page *vm_map_next(const struct vm_map *map, struct vm_map_cursor *curs
         for (struct vm_page *page = vm_map_head_first(map->heads[index]); page != NULL; page = page->hash_next) {
             uint64_t place = place_of(map, page);
 
-            if (place >= cursor->position && (best == NULL || place < best_place)) {
+            if (!is_before(place, page->key_high, cursor->position, cursor->high) &&
+                (best == NULL || is_before(place, page->key_high, best_place, best->key_high))) {
                 best = page;
                 best_place = place;
             }
         }
         if (best != NULL) {
-            cursor->position = best_place + 1;
-            cursor->done = cursor->position == 0;
+            cursor->position = best_place;
+            cursor->high = best->key_high + 1u;
             return best;
         }
         cursor->position = interval_end(map, index);
+        cursor->high = 0;
         cursor->done = cursor->position == 0;
         prefetch_intervals(map, (uint32_t)(cursor->position >> 32));
     }

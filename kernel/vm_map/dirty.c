@@ -49,7 +49,7 @@ struct frame vm_page_detach(struct vm_map *map, struct vm_page *page)
     }
     struct frame frame = vm_frame_take_back(map, page);
     if (is_owed) {
-        page->copy_frame = frame;
+        vm_page_set_copy_frame(page, frame);
         frame = FRAME_NONE;
     }
     page->state = VM_PAGE_NEW;

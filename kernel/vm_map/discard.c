@@ -39,7 +39,7 @@ static void unmap_linked(struct place place)
 {
     const struct vm_page *page = vm_frame_page(&vm_objects.map, pmap_frame(place));
 
-    if (page->gpn.number != place_gpn(place).number) {
+    if (!vm_page_is(page, place_key(place))) {
         forbid_access(place);
     }
 }
@@ -50,20 +50,24 @@ static void unmap_linked(struct place place)
  */
 void vm_discard_page(struct vm_page *page)
 {
-    struct gpn gpn = page->gpn;
+    struct page_key key = vm_page_key(page);
 
-    vm_open_chunk(gpn_place(gpn));
+    if (vm_page_has_place(page)) {
+        vm_open_chunk(vm_page_place(page));
+    }
     vm_collect(&vm_objects.map, page);
-    (void)vm_unmap(&vm_objects.map, gpn_place(gpn));
+    if (vm_page_has_place(page)) {
+        (void)vm_unmap(&vm_objects.map, vm_page_place(page));
+    }
     (void)vm_unmap_links(&vm_objects.map, page);
     struct frame frame = vm_page_detach(&vm_objects.map, page);
     if (!frame_is_none(frame)) {
         frame_free(frame);
-    } else if (!frame_is_none(page->copy_frame)) {
-        frame_set_owner(page->copy_frame, FRAME_COPY);
+    } else if (!frame_is_none(vm_page_copy_frame(page))) {
+        frame_set_owner(vm_page_copy_frame(page), FRAME_COPY);
     }
     vm_page_unlock(page);
-    vm_map_forget(&vm_objects.map, gpn);
+    vm_map_forget(&vm_objects.map, key);
 }
 
 static void discard_page(struct vm_page *page)
@@ -72,9 +76,9 @@ static void discard_page(struct vm_page *page)
     vm_discard_page(page);
 }
 
-static void discard_pages(struct gpn first, struct gpn last)
+static void discard_pages(struct page_key first, struct page_key last)
 {
-    struct gpn at = first;
+    struct page_key at = first;
 
     while (vm_presence_next(&vm_objects.map, at, last, &at)) {
         discard_page(vm_map_find(&vm_objects.map, at));
@@ -92,19 +96,21 @@ static void give_back_linked(struct place first, uint32_t count)
     }
 }
 
-enum error vm_discard(struct gpn first, uint32_t count)
+enum error vm_discard(struct page_key first, uint32_t count)
 {
     thread_may_sleep();
-    ASSERT(vm_map_range_in_window(first, count));
-    give_back_linked(gpn_place(first), count);
-    discard_pages(first, (struct gpn){first.number + (count - 1)});
+    ASSERT(vm_map_range_is_valid(first, count));
+    if (page_key_has_place(first)) {
+        give_back_linked(page_key_place(first), count);
+    }
+    discard_pages(first, (struct page_key){first.number + (count - 1)});
     return vm_objects.pager->discard(first, count);
 }
 
-enum error vm_discard_in_use(struct gpn first, uint32_t count)
+enum error vm_discard_in_use(struct page_key first, uint32_t count)
 {
     thread_may_sleep();
-    ASSERT(vm_map_range_in_window(first, count));
+    ASSERT(vm_map_range_is_valid(first, count));
     enum error error = vm_objects.pager->discard(first, count);
 
     return error == OK ? vm_discard(first, count) : error;
@@ -118,7 +124,7 @@ static void forbid_writing(struct place place)
 
 void vm_restrict(struct place first, uint32_t count, bool readable, bool writable)
 {
-    ASSERT(vm_map_range_in_window(place_gpn(first), count));
+    ASSERT(vm_map_range_is_valid(place_key(first), count));
     if (!readable) {
         visit_mapped(first, count, forbid_access);
     } else if (!writable) {

@@ -59,7 +59,7 @@ enum error vm_fault_initialise(const struct vm_pager *pager, const struct vm_fau
     struct vm_map_options options = {
         .seed = {clock_entropy(), clock_entropy()},
         .buckets_max = MAP_BUCKETS_MAX,
-        .gpn_valid = vm_map_gpn_in_window,
+        .key_valid = vm_map_key_is_valid,
         .is_ordered = true,
         .policy = replacement,
         .take_accessed = vm_page_take_accessed,
@@ -90,7 +90,7 @@ static enum error fetch(struct vm_page *page, struct place place, enum pmap_acce
         *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
         error = vm_fault_look(page, place, access, allowance);
     }
-    if (error == OK && extent.is_absent && !allowance->is_shared && vm_borrow_is_due(page->gpn)) {
+    if (error == OK && extent.is_absent && !allowance->is_shared && vm_borrow_is_due(vm_page_key(page))) {
         return vm_borrow(page, access, allowance, kind);
     }
     if (error == OK) {
@@ -105,7 +105,7 @@ static enum error fetch(struct vm_page *page, struct place place, enum pmap_acce
 static void account_for(struct place place, enum eidolon_count kind)
 {
     if (kind != NO_FAULT) {
-        vm_account_count(place_gpn(place), kind);
+        vm_account_count(place_key(place), kind);
     }
     if (kind == EIDOLON_FAULT_ZERO || kind == EIDOLON_FAULT_COPY) {
         vm_growth_count(place_space(place));
@@ -133,7 +133,7 @@ static enum error make_present(struct vm_page *page, struct place place, enum pm
  * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting
  * go of it to start over would hand it to the next one who waits, round and round.
  */
-static enum error try_fault(struct place place, enum pmap_access access, bool wire, struct gpn *shown)
+static enum error try_fault(struct place place, enum pmap_access access, bool wire, struct page_key *shown)
 {
     struct vm_allowance allowance;
     struct vm_page *page;
@@ -170,7 +170,7 @@ static enum error fault(struct place place, enum pmap_access access, bool wire)
 {
     thread_may_sleep();
     struct space_id space = place_space(place);
-    struct gpn shown = place_gpn(place);
+    struct page_key shown = place_key(place);
     enum error error = vm_growth_stands_back(space) ? ERROR_NO_MEMORY : try_fault(place, access, wire, &shown);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
@@ -181,7 +181,7 @@ static enum error fault(struct place place, enum pmap_access access, bool wire)
         error = try_fault(place, access, wire, &shown);
     }
     if (error == ERROR_DENIED) {
-        vm_account_count(place_gpn(place), EIDOLON_FAULT_DENIED);
+        vm_account_count(place_key(place), EIDOLON_FAULT_DENIED);
     }
     return error;
 }
@@ -192,10 +192,10 @@ enum error vm_fault(struct place place, enum pmap_access access)
     return fault(place, access, false);
 }
 
-bool vm_fault_record(struct gpn gpn)
+bool vm_fault_record(struct page_key key)
 {
     DOES_NOT_SLEEP();
-    struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+    struct vm_page *page = vm_map_find(&vm_objects.map, key);
 
     if (page == NULL || !vm_page_is_resident(page)) {
         return false;
@@ -205,10 +205,10 @@ bool vm_fault_record(struct gpn gpn)
     }
     enum eidolon_count kind;
     atomic_begin(); /* whoever writes to a record is in the middle of something */
-    enum error error = vm_fault_map(page, gpn_place(gpn), PMAP_WRITE, true, &kind);
+    enum error error = vm_fault_map(page, page_key_place(key), PMAP_WRITE, true, &kind);
     atomic_end();
     vm_page_unlock(page);
-    account_for(gpn_place(gpn), kind);
+    account_for(page_key_place(key), kind);
     return error == OK;
 }
 
@@ -219,12 +219,12 @@ enum error vm_wire(struct place place, enum pmap_access access)
 
 void vm_unwire(struct place place)
 {
-    struct gpn gpn = place_gpn(place);
-    struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+    struct page_key key = place_key(place);
+    struct vm_page *page = vm_map_find(&vm_objects.map, key);
 
     ASSERT(page != NULL);
     vm_page_unwire(page);
     if (page->state == VM_PAGE_NEW) {
-        vm_map_forget(&vm_objects.map, gpn); /* its content was discarded meanwhile */
+        vm_map_forget(&vm_objects.map, key); /* its content was discarded meanwhile */
     }
 }

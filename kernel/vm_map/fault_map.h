@@ -19,7 +19,7 @@ MUST_CHECK static inline enum error vm_fault_look(const struct vm_page *page, st
 {
     enum error error = vm_objects.policy->check(place, access, allowance);
 
-    return error == OK && vm_shown(place, allowance).number != page->gpn.number ? ERROR_BUSY : error;
+    return error == OK && !vm_page_is(page, vm_shown(place, allowance)) ? ERROR_BUSY : error;
 }
 
 /*

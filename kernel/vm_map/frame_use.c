@@ -33,6 +33,7 @@ enum error vm_frame_uses_init(struct vm_map *map)
         arena_release(&map->frame_arena);
         return error;
     }
+    ASSERT(frame_limit() <= VM_FRAMES_MAX);
     map->frame_uses = map->frame_arena.base;
     map->frame_end = frame_limit();
     vm_links_init(map, map->frame_uses + map->frame_end, heads);

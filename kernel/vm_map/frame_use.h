@@ -34,17 +34,17 @@ static inline void vm_frame_give(struct vm_map *map, struct frame frame, struct 
 
     ASSERT(use->page == NULL);
     use->page = page;
-    page->frame = frame;
+    vm_page_set_frame(page, frame);
 }
 
 static inline struct frame vm_frame_take_back(struct vm_map *map, struct vm_page *page)
 {
-    struct frame frame = page->frame;
+    struct frame frame = vm_page_frame(page);
 
     if (!frame_is_none(frame)) {
         ASSERT(vm_frame_use(map, frame)->links == NULL); /* nothing leads to it any more */
         vm_frame_use(map, frame)->page = NULL;
-        page->frame = FRAME_NONE;
+        vm_page_set_frame(page, FRAME_NONE);
     }
     return frame;
 }

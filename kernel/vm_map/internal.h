@@ -35,28 +35,28 @@ static inline enum vm_list_id vm_list_snapshot(const struct vm_map *map)
 /* Whether replacement is about the page while it is resident. The kernel's own records are wired for good. */
 static inline bool vm_is_replaceable(const struct vm_page *page)
 {
-    return gpn_space(page->gpn).number != SPACE_SYSTEM.number;
+    return page_key_object(vm_page_key(page)).number != SPACE_SYSTEM.number;
 }
 
 static inline bool vm_page_is_resident(const struct vm_page *page)
 {
-    return !frame_is_none(page->frame);
+    return page->frame != 0;
 }
 
 /* The page that a place shows, as a look at its region has said. */
-static inline struct gpn vm_shown(struct place place, const struct vm_allowance *allowance)
+static inline struct page_key vm_shown(struct place place, const struct vm_allowance *allowance)
 {
-    return allowance->is_shared ? allowance->shown : place_gpn(place);
+    return allowance->is_shared ? allowance->shown : place_key(place);
 }
 
 /*
  * The page's record, made if there is none, with its mutex.
  * - slept: whether it waited for the mutex; may be NULL. ERROR_RANGE, ERROR_NO_MEMORY.
  */
-MUST_CHECK enum error vm_map_lock_page(struct vm_map *map, struct gpn gpn, struct vm_page **out, bool *slept);
+MUST_CHECK enum error vm_map_lock_page(struct vm_map *map, struct page_key key, struct vm_page **out, bool *slept);
 
 /* Delete the record of a page if it holds nothing and nobody waits for it. */
-void vm_map_forget(struct vm_map *map, struct gpn gpn);
+void vm_map_forget(struct vm_map *map, struct page_key key);
 
 /* Put a page that is on no list at the end or at the front of one; take it off the one it is on, if any. */
 void vm_list_append(struct vm_map *map, enum vm_list_id id, struct vm_page *page);

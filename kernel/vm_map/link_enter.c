@@ -2,9 +2,9 @@
 /*
  * Making entries that have links. A link is had before the entry is made: what can fail comes first.
  *
- * There are at most VM_LINKS_PER_FRAME links for each frame of the machine. Beyond that another entry goes: it is only a
- * cache of what a fault finds. A hand goes round the chains, and the first entry behind it that nobody has wired gives
- * its link to who asks.
+ * There are at most VM_LINKS_PER_FRAME links for each frame of the machine. Beyond that another entry goes: it is only
+ * a cache of what a fault finds. A hand goes round the chains, and the first entry behind it that nobody has wired
+ * gives its link to who asks.
  */
 #include "atomic.h"
 #include "internal.h"
@@ -44,12 +44,13 @@ static inline enum error enter(struct vm_map *map, struct place place, struct vm
     if (error != OK) {
         return error;
     }
-    error = is_view ? pmap_enter_view(place, page->frame, access) : pmap_enter(place, page->frame, access);
+    error =
+        is_view ? pmap_enter_view(place, vm_page_frame(page), access) : pmap_enter(place, vm_page_frame(page), access);
     if (error != OK) {
         pool_free(&map->links, link);
         return error;
     }
-    vm_link_attach(map, link, place, page->frame);
+    vm_link_attach(map, link, place, vm_page_frame(page));
     return OK;
 }
 

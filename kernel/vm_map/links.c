@@ -3,10 +3,10 @@
  * Links: where else a page is seen than at its own place.
  *
  * The private page of a place, mapped there, needs no link: place and page name each other. Any other entry has one: a
- * page that a source lends, a view of an object. Links are volatile, as mappings are. A link is on the list of the frame
- * that its entry leads to, and on the chain that its place hashes to; both are left in constant time, but for the chain's
- * length. There is a head for every four frames and there are at most four links a frame, so a chain is 16 links long on
- * average, at the limit. Places hash by a secret factor: nobody can choose such that collide.
+ * page that a source lends, a view of an object. Links are volatile, as mappings are. A link is on the list of the
+ * frame that its entry leads to, and on the chain that its place hashes to; both are left in constant time, but for the
+ * chain's length. There is a head for every four frames and there are at most four links a frame, so a chain is 16
+ * links long on average, at the limit. Places hash by a secret factor: nobody can choose such that collide.
  */
 #include "links.h"
 #include "arch/frame.h"
@@ -42,12 +42,12 @@ struct vm_link **vm_link_head(const struct vm_map *map, struct place place)
 
 struct vm_link *vm_links_of(const struct vm_map *map, const struct vm_page *page)
 {
-    return frame_is_none(page->frame) ? NULL : vm_frame_use(map, page->frame)->links;
+    return frame_is_none(vm_page_frame(page)) ? NULL : vm_frame_use(map, vm_page_frame(page))->links;
 }
 
 bool vm_link_is_held(const struct vm_map *map, const struct vm_link *link)
 {
-    const struct vm_page *page = vm_map_find(map, place_gpn(link->place));
+    const struct vm_page *page = vm_map_find(map, place_key(link->place));
 
     return page != NULL && page->wire_count > 0;
 }
@@ -98,7 +98,7 @@ bool vm_unmap(struct vm_map *map, struct place place)
         return false;
     }
     struct frame frame = pmap_frame(place);
-    if (vm_frame_page(map, frame)->gpn.number != place_gpn(place).number) {
+    if (!vm_page_is(vm_frame_page(map, frame), place_key(place))) {
         struct vm_link *link = find(map, place);
         detach(map, link, frame);
         pool_free(&map->links, link);
@@ -113,7 +113,7 @@ bool vm_unmap_links(struct vm_map *map, const struct vm_page *page)
 
     while ((link = vm_links_of(map, page)) != NULL) {
         dirty |= pmap_remove(link->place);
-        detach(map, link, page->frame);
+        detach(map, link, vm_page_frame(page));
         pool_free(&map->links, link);
     }
     return dirty;

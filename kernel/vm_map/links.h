@@ -44,12 +44,14 @@ MUST_CHECK enum error vm_link_enter_view(struct vm_map *map, struct place place,
 MUST_CHECK static inline enum error vm_enter_page(struct vm_map *map, struct place place, struct vm_page *page,
                                                   enum pmap_access access)
 {
-    bool is_own = page->gpn.number == place_gpn(place).number;
+    bool is_own = vm_page_is(page, place_key(place));
 
-    return is_own ? pmap_enter(place, page->frame, access) : vm_link_enter_view(map, place, page, access);
+    return is_own ? pmap_enter(place, vm_page_frame(page), access) : vm_link_enter_view(map, place, page, access);
 }
 
-/* Put a link that is the caller's on the list of a frame and the chain of a place, where an entry leads to that frame. */
+/*
+ * Put a link that is the caller's on the list of a frame and the chain of a place, where an entry leads to that frame.
+ */
 void vm_link_attach(struct vm_map *map, struct vm_link *link, struct place place, struct frame frame);
 
 /* Unmap what is mapped at a place, if anything, at its own or at another. Returns whether D was set. */

@@ -11,7 +11,7 @@ static bool is_right(const struct vm_map *map, const struct vm_link *link, struc
 {
     const struct vm_page *page = vm_frame_page(map, frame);
 
-    return page != NULL && page->gpn.number != place_gpn(link->place).number && pmap_query(link->place, NULL) &&
+    return page != NULL && !vm_page_is(page, place_key(link->place)) && pmap_query(link->place, NULL) &&
            pmap_frame(link->place).number == frame.number;
 }
 
@@ -58,7 +58,7 @@ static uint32_t count_in_tables(const struct vm_map *map, uint32_t space)
             struct place place = {chunk.number + i};
             if (pmap_query(place, NULL)) {
                 const struct vm_page *page = vm_frame_page(map, pmap_frame(place));
-                count += page == NULL || page->gpn.number != place_gpn(place).number;
+                count += page == NULL || !vm_page_is(page, place_key(place));
             }
         }
         chunk.number += PMAP_CHUNK_PAGES;

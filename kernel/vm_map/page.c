@@ -23,13 +23,13 @@ void vm_page_unlock(struct vm_page *page)
     mutex_unlock(&page->mutex, LOCK_PAGE);
 }
 
-enum error vm_map_lock_page(struct vm_map *map, struct gpn gpn, struct vm_page **out, bool *slept)
+enum error vm_map_lock_page(struct vm_map *map, struct page_key key, struct vm_page **out, bool *slept)
 {
-    struct vm_page *page = vm_map_find(map, gpn);
+    struct vm_page *page = vm_map_find(map, key);
     bool is_free;
 
     if (page == NULL) {
-        enum error error = vm_map_create(map, gpn, &page);
+        enum error error = vm_map_create(map, key, &page);
         if (error != OK) {
             return error;
         }
@@ -106,7 +106,7 @@ void vm_page_make_resident(struct vm_map *map, struct vm_page *page, struct fram
 void vm_page_begin_write(struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
-    ASSERT(page->state == VM_PAGE_DIRTY && frame_is_none(page->copy_frame));
+    ASSERT(page->state == VM_PAGE_DIRTY && frame_is_none(vm_page_copy_frame(page)));
     page->state = VM_PAGE_WRITING;
 }
 

@@ -31,23 +31,23 @@ struct cluster {
     bool good[VM_CLUSTER_PAGES];
 };
 
-/* Where the last cluster of a space ended and began, unless another space with the same slot came in between. */
+/* Where the last cluster of an object ended and began, unless another one with the same slot came in between. */
 #define STREAMS 64u
 
 static struct stream {
-    uint32_t after, before;
+    uint64_t after, before; /* numbers of keys */
 } streams[STREAMS];
 
-static struct stream *stream_of(struct gpn gpn)
+static struct stream *stream_of(struct page_key key)
 {
-    return &streams[gpn_space(gpn).number % STREAMS];
+    return &streams[page_key_object(key).number % STREAMS];
 }
 
-static bool goes_on(struct gpn gpn)
+static bool goes_on(struct page_key key)
 {
-    const struct stream *stream = stream_of(gpn);
+    const struct stream *stream = stream_of(key);
 
-    return gpn.number == stream->after || gpn.number == stream->before;
+    return key.number == stream->after || key.number == stream->before;
 }
 
 static void cluster_add(struct cluster *cluster, struct vm_page *page, struct frame frame)
@@ -64,26 +64,26 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
     return value < limit ? value : limit;
 }
 
-/* How many pages from gpn + step on, going by `step`, have no record. */
-static uint32_t count_absent(const struct vm_map *map, struct gpn gpn, int32_t step, uint32_t count_max)
+/* How many pages from key + step on, going by `step`, have no record. */
+static uint32_t count_absent(const struct vm_map *map, struct page_key key, int32_t step, uint32_t count_max)
 {
     uint32_t count = 0;
 
     while (count < count_max &&
-           vm_map_find(map, (struct gpn){gpn.number + (uint32_t)(step * (int32_t)(count + 1))}) == NULL) {
+           vm_map_find(map, (struct page_key){key.number + (uint64_t)(step * (int64_t)(count + 1))}) == NULL) {
         count++;
     }
     return count;
 }
 
 /* How many frames must be free for a neighbour: it gets none that somebody else would have to give up. */
-static uint32_t frames_needed(struct gpn wanted)
+static uint32_t frames_needed(struct page_key wanted)
 {
     return vm_frame_reserve() + (goes_on(wanted) ? VM_CLUSTER_PAGES : vm_frame_reserve());
 }
 
 /* A neighbour: it gets a record and a frame. Locked then. */
-static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, struct gpn gpn, uint32_t needed)
+static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, struct page_key key, uint32_t needed)
 {
     struct vm_page *page;
     struct frame frame;
@@ -91,7 +91,7 @@ static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, s
     if (frame_count(FRAME_FREE) <= needed || frame_allocate(FRAME_PAGE, &frame) != OK) {
         return false;
     }
-    if (vm_map_create(map, gpn, &page) != OK) {
+    if (vm_map_create(map, key, &page) != OK) {
         frame_free(frame);
         return false;
     }
@@ -105,24 +105,24 @@ static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, s
 static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, uint32_t i)
 {
     struct vm_page *page = cluster->pages[i];
-    struct gpn gpn = page->gpn;
+    struct page_key key = vm_page_key(page);
 
     if (cluster->good[i]) {
         vm_page_make_resident(map, page, cluster->frames[i]);
-        vm_account_count(gpn, EIDOLON_PAGES_IN);
+        vm_account_count(key, EIDOLON_PAGES_IN);
     } else {
         vm_page_fail_read(page);
         frame_free(cluster->frames[i]);
     }
     vm_page_unlock(page);
-    vm_map_forget(map, gpn);
+    vm_map_forget(map, key);
 }
 
 /* The pages below, lowest first: all `count` of them or none. */
-static void add_below(struct vm_map *map, struct cluster *cluster, struct gpn gpn, uint32_t count, uint32_t needed)
+static void add_below(struct vm_map *map, struct cluster *cluster, struct page_key key, uint32_t count, uint32_t needed)
 {
     for (uint32_t i = count; i > 0; i--) {
-        if (!cluster_add_neighbour(map, cluster, (struct gpn){gpn.number - i}, needed)) {
+        if (!cluster_add_neighbour(map, cluster, (struct page_key){key.number - i}, needed)) {
             while (cluster->count > 0) {
                 cluster->count--;
                 finish_neighbour(map, cluster, cluster->count);
@@ -137,14 +137,14 @@ static void cluster_build(struct vm_map *map, struct cluster *cluster, struct vm
                           const struct vm_cluster_extent *extent)
 {
     DOES_NOT_SLEEP();
-    uint32_t after = count_absent(map, page->gpn, 1, extent->after);
-    uint32_t needed = frames_needed(page->gpn);
+    uint32_t after = count_absent(map, vm_page_key(page), 1, extent->after);
+    uint32_t needed = frames_needed(vm_page_key(page));
 
-    add_below(map, cluster, page->gpn, count_absent(map, page->gpn, -1, extent->before), needed);
+    add_below(map, cluster, vm_page_key(page), count_absent(map, vm_page_key(page), -1, extent->before), needed);
     cluster->wanted = cluster->count;
     cluster_add(cluster, page, frame);
     for (uint32_t i = 1; i <= after; i++) {
-        if (!cluster_add_neighbour(map, cluster, (struct gpn){page->gpn.number + i}, needed)) {
+        if (!cluster_add_neighbour(map, cluster, (struct page_key){vm_page_key(page).number + i}, needed)) {
             return;
         }
     }
@@ -167,25 +167,26 @@ static enum error finish_wanted(struct vm_map *map, const struct vm_pager *pager
     enum error error = OK;
 
     if (!cluster->good[cluster->wanted]) {
-        error = pager->read_one(page->gpn, frame_address(frame));
+        error = pager->read_one(vm_page_key(page), frame_address(frame));
     }
     if (error != OK) {
-        log_line("vm_map: page %08x cannot be read: %s", page->gpn.number, error_text(error));
+        log_line("vm_map: page %08llx cannot be read: %s", (unsigned long long)vm_page_key(page).number,
+                 error_text(error));
         vm_page_fail_read(page);
         frame_free(frame);
         return error;
     }
     vm_page_make_resident(map, page, frame);
-    vm_account_count(page->gpn, EIDOLON_PAGES_IN);
+    vm_account_count(vm_page_key(page), EIDOLON_PAGES_IN);
     return OK;
 }
 
 enum error vm_page_in_measure(const struct vm_pager *pager, const struct vm_page *page,
                               const struct vm_allowance *allowance, struct vm_cluster_extent *out)
 {
-    uint32_t place = page->gpn.number % VM_CLUSTER_PAGES;
+    uint32_t place = vm_page_key(page).number % VM_CLUSTER_PAGES;
 
-    return pager->measure(page->gpn, at_most(allowance->pages_before, place),
+    return pager->measure(vm_page_key(page), at_most(allowance->pages_before, place),
                           at_most(allowance->pages_after, VM_CLUSTER_PAGES - 1 - place), out);
 }
 
@@ -210,11 +211,11 @@ enum error vm_page_in(struct vm_map *map, const struct vm_pager *pager, struct v
         return OK;
     }
     cluster_build(map, &cluster, page, frame, &allowed);
-    *stream_of(page->gpn) = (struct stream){
-        .after = cluster.pages[cluster.count - 1]->gpn.number + 1,
-        .before = cluster.pages[0]->gpn.number - 1,
+    *stream_of(vm_page_key(page)) = (struct stream){
+        .after = vm_page_key(cluster.pages[cluster.count - 1]).number + 1,
+        .before = vm_page_key(cluster.pages[0]).number - 1,
     };
-    pager->read(cluster.pages[0]->gpn, cluster.count, cluster.contents, cluster.good);
+    pager->read(vm_page_key(cluster.pages[0]), cluster.count, cluster.contents, cluster.good);
     cluster_finish(map, &cluster);
     return finish_wanted(map, pager, &cluster);
 }

@@ -39,7 +39,9 @@ static bool take(struct vm_map *map, struct vm_page *page, uint32_t *dropped)
     bool locked = vm_page_try_lock(page);
 
     ASSERT(locked);
-    vm_open_chunk(gpn_place(page->gpn));
+    if (vm_page_has_place(page)) {
+        vm_open_chunk(vm_page_place(page));
+    }
     vm_collect(map, page);
     if (vm_snapshot_has(map, page)) {
         vm_page_unlock(page);
@@ -60,7 +62,7 @@ static void insert_in_order(struct vm_page *pages[], uint32_t count, struct vm_p
 {
     uint32_t at = count;
 
-    while (at > 0 && pages[at - 1]->gpn.number > page->gpn.number) {
+    while (at > 0 && vm_page_key(pages[at - 1]).number > vm_page_key(page).number) {
         pages[at] = pages[at - 1];
         at--;
     }
@@ -91,7 +93,7 @@ static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32
 
     for (uint32_t i = 0; i < count; i++) {
         if (pages[i]->state == VM_PAGE_CLEAN) {
-            vm_account_count(pages[i]->gpn, EIDOLON_PAGES_WRITTEN);
+            vm_account_count(vm_page_key(pages[i]), EIDOLON_PAGES_WRITTEN);
         }
         if (pages[i]->state == VM_PAGE_CLEAN) { /* and not wired: that takes the page's mutex */
             vm_victim_drop(map, pages[i]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two levels of bitmaps, found by a hash: a node for each chunk that has pages with records, and one for each space
- * that has such chunks. A node knows which of its words are not 0, so the next bit is three looks away. Nodes hash by a
+ * Two levels of bitmaps, found by a hash: a node for each chunk that has pages with records, and one for each
+ * object that has such chunks. A node knows which of its words are not 0, so the next bit is three looks away. Nodes hash by a
  * secret factor, and there is a head for every eight frames: a chain is short even where each page is alone in its
  * chunk.
  *
- *     space  . . 1 . 1 .            chunks that have any
+ *     object . . 1 . 1 .            chunks that have any
  *                |   '------.
  *     chunk  1 1 . 1 .    . . 1     pages that have a record
  */
@@ -17,10 +17,10 @@
 #define FRAMES_PER_HEAD 8u
 #define HEADS_MIN       16u
 #define SHIFT           10u
-#define IS_SPACE        0x80000000u /* in a key */
+#define IS_OBJECT       (UINT64_C(1) << 63) /* in a key */
 #define NONE            VM_PRESENCE_FANOUT
 
-_Static_assert(1u << SHIFT == VM_PRESENCE_FANOUT && 2 * SHIFT == 20, "two levels are a space");
+_Static_assert(1u << SHIFT == VM_PRESENCE_FANOUT && 2 * SHIFT == 20, "two levels are an object");
 
 uint32_t vm_presence_heads(uint32_t frames)
 {
@@ -41,22 +41,22 @@ void vm_presence_init(struct vm_map *map, void *heads, uint32_t head_count)
 
 /* Nodes ------------------------------------------------------------------------------------------------------------ */
 
-static uint32_t chunk_key(struct gpn gpn)
+static uint64_t chunk_key(struct page_key key)
 {
-    return gpn.number >> SHIFT;
+    return key.number >> SHIFT;
 }
 
-static uint32_t space_key(uint32_t chunk)
+static uint64_t object_key(uint64_t chunk)
 {
-    return chunk >> SHIFT | IS_SPACE;
+    return chunk >> SHIFT | IS_OBJECT;
 }
 
-static struct vm_presence_node **head_of(const struct vm_map *map, uint32_t key)
+static struct vm_presence_node **head_of(const struct vm_map *map, uint64_t key)
 {
-    return &map->presence_heads[vm_map_hash_fold(key ^ map->seed[2], map->seed[1]) & map->presence_head_mask];
+    return &map->presence_heads[vm_map_hash(map->seed, (struct page_key){key}) & map->presence_head_mask];
 }
 
-static struct vm_presence_node *find(const struct vm_map *map, uint32_t key)
+static struct vm_presence_node *find(const struct vm_map *map, uint64_t key)
 {
     struct vm_presence_node *node = *head_of(map, key);
 
@@ -67,7 +67,7 @@ static struct vm_presence_node *find(const struct vm_map *map, uint32_t key)
 }
 
 /* The same for a chunk: pages come and go side by side. */
-static inline struct vm_presence_node *find_chunk(struct vm_map *map, uint32_t key)
+static inline struct vm_presence_node *find_chunk(struct vm_map *map, uint64_t key)
 {
     if (map->presence_last == NULL || map->presence_last->key != key) {
         map->presence_last = find(map, key);
@@ -75,7 +75,7 @@ static inline struct vm_presence_node *find_chunk(struct vm_map *map, uint32_t k
     return map->presence_last;
 }
 
-static struct vm_presence_node *find_or_make(struct vm_map *map, uint32_t key)
+static struct vm_presence_node *find_or_make(struct vm_map *map, uint64_t key)
 {
     struct vm_presence_node *node = find(map, key);
     void *made;
@@ -149,70 +149,71 @@ static uint32_t next_bit(const struct vm_presence_node *node, uint32_t index)
 
 /* Pages ------------------------------------------------------------------------------------------------------------ */
 
-enum error vm_presence_add(struct vm_map *map, struct gpn gpn)
+enum error vm_presence_add(struct vm_map *map, struct page_key key)
 {
-    struct vm_presence_node *chunk = find_chunk(map, chunk_key(gpn));
+    struct vm_presence_node *chunk = find_chunk(map, chunk_key(key));
 
     if (chunk == NULL) {
-        chunk = find_or_make(map, chunk_key(gpn));
+        chunk = find_or_make(map, chunk_key(key));
     }
     if (chunk == NULL) {
         return ERROR_NO_MEMORY;
     }
     if (chunk->words == 0) { /* it is new */
-        struct vm_presence_node *space = find_or_make(map, space_key(chunk->key));
-        if (space == NULL) {
+        struct vm_presence_node *object = find_or_make(map, object_key(chunk->key));
+        if (object == NULL) {
             drop_if_empty(map, chunk);
             return ERROR_NO_MEMORY;
         }
-        set(space, chunk->key);
+        set(object, (uint32_t)chunk->key);
     }
-    set(chunk, gpn.number);
+    set(chunk, (uint32_t)key.number);
     return OK;
 }
 
-void vm_presence_remove(struct vm_map *map, struct gpn gpn)
+void vm_presence_remove(struct vm_map *map, struct page_key key)
 {
-    struct vm_presence_node *chunk = find_chunk(map, chunk_key(gpn));
+    struct vm_presence_node *chunk = find_chunk(map, chunk_key(key));
 
     ASSERT(chunk != NULL);
-    clear(chunk, gpn.number);
+    clear(chunk, (uint32_t)key.number);
     if (chunk->words == 0) {
-        struct vm_presence_node *space = find(map, space_key(chunk->key));
-        ASSERT(space != NULL);
-        clear(space, chunk->key);
-        drop_if_empty(map, space);
+        struct vm_presence_node *object = find(map, object_key(chunk->key));
+        ASSERT(object != NULL);
+        clear(object, (uint32_t)chunk->key);
+        drop_if_empty(map, object);
         drop_if_empty(map, chunk);
     }
 }
 
 /* The first page of a chunk at or behind `from` that has a record. */
-static bool next_in_chunk(struct vm_map *map, struct gpn from, struct gpn *out)
+static bool next_in_chunk(struct vm_map *map, struct page_key from, struct page_key *out)
 {
     const struct vm_presence_node *chunk = find_chunk(map, chunk_key(from));
-    uint32_t index = chunk == NULL ? NONE : next_bit(chunk, from.number % VM_PRESENCE_FANOUT);
+    uint32_t index = chunk == NULL ? NONE : next_bit(chunk, (uint32_t)from.number % VM_PRESENCE_FANOUT);
 
-    out->number = (from.number & ~(VM_PRESENCE_FANOUT - 1)) + index;
+    out->number = (from.number & ~(uint64_t)(VM_PRESENCE_FANOUT - 1)) + index;
     return index != NONE;
 }
 
-/* The first page of the next chunk behind that of `from`, in its space, that has pages with records. */
-static bool next_chunk(const struct vm_map *map, struct gpn from, struct gpn *out)
+/* The first page of the next chunk behind that of `from`, in its object, that has pages with records. */
+static bool next_chunk(const struct vm_map *map, struct page_key from, struct page_key *out)
 {
-    const struct vm_presence_node *space = find(map, space_key(chunk_key(from)));
-    uint32_t index = chunk_key(from) % VM_PRESENCE_FANOUT + 1;
+    const struct vm_presence_node *object = find(map, object_key(chunk_key(from)));
+    uint32_t index = (uint32_t)chunk_key(from) % VM_PRESENCE_FANOUT + 1;
 
-    if (space == NULL || index == VM_PRESENCE_FANOUT || (index = next_bit(space, index)) == NONE) {
+    if (object == NULL || index == VM_PRESENCE_FANOUT || (index = next_bit(object, index)) == NONE) {
         return false;
     }
-    out->number = (space->key << SHIFT | index) << SHIFT;
+    out->number = (object->key << SHIFT | index) << SHIFT;
     return true;
 }
 
-bool vm_presence_next(struct vm_map *map, struct gpn from, struct gpn last, struct gpn *out)
+bool vm_presence_next(struct vm_map *map, struct page_key from, struct page_key last, struct page_key *out)
 {
-    ASSERT(map->is_ordered && gpn_space(from).number == gpn_space(last).number && from.number <= last.number);
-    struct gpn page;
+    ASSERT(map->is_ordered && page_key_object(from).number == page_key_object(last).number &&
+           from.number <= last.number);
+    struct page_key page;
     bool found = next_in_chunk(map, from, &page);
 
     if (!found && chunk_key(from) != chunk_key(last) && next_chunk(map, from, &page)) {
@@ -228,12 +229,13 @@ bool vm_presence_next(struct vm_map *map, struct gpn from, struct gpn last, stru
 
 /* VM-12 ------------------------------------------------------------------------------------------------------------ */
 
-bool vm_presence_has(const struct vm_map *map, struct gpn gpn)
+bool vm_presence_has(const struct vm_map *map, struct page_key key)
 {
-    const struct vm_presence_node *chunk = find(map, chunk_key(gpn));
-    const struct vm_presence_node *space = find(map, space_key(chunk_key(gpn)));
+    const struct vm_presence_node *chunk = find(map, chunk_key(key));
+    const struct vm_presence_node *object = find(map, object_key(chunk_key(key)));
 
-    return chunk != NULL && space != NULL && is_set(chunk, gpn.number) && is_set(space, chunk->key);
+    return chunk != NULL && object != NULL && is_set(chunk, (uint32_t)key.number) &&
+           is_set(object, (uint32_t)chunk->key);
 }
 
 /* How many bits a node has. False: its words are not as it says, or all are 0. */
@@ -254,10 +256,10 @@ bool vm_presence_is_whole(const struct vm_map *map, uint32_t count)
 
     for (uint32_t head = 0; head <= map->presence_head_mask; head++) {
         for (const struct vm_presence_node *node = map->presence_heads[head]; node != NULL; node = node->hash_next) {
-            bool is_space = (node->key & IS_SPACE) != 0;
-            chunks += !is_space;
+            bool is_object = (node->key & IS_OBJECT) != 0;
+            chunks += !is_object;
             if (++nodes > map->presence_nodes.objects_used || head_of(map, node->key) != &map->presence_heads[head] ||
-                !count_bits(node, is_space ? &chunks_known : &pages)) {
+                !count_bits(node, is_object ? &chunks_known : &pages)) {
                 return false;
             }
         }

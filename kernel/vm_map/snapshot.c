@@ -50,7 +50,7 @@ bool vm_snapshot_has(const struct vm_map *map, const struct vm_page *page)
 
 bool vm_snapshot_must_copy(const struct vm_map *map, const struct vm_page *page)
 {
-    return vm_snapshot_has(map, page) && frame_is_none(page->copy_frame);
+    return vm_snapshot_has(map, page) && frame_is_none(vm_page_copy_frame(page));
 }
 
 void vm_snapshot_add(struct vm_map *map, struct vm_page *page)
@@ -65,7 +65,7 @@ void vm_snapshot_give_frame(struct vm_map *map, struct vm_page *page, struct fra
     ASSERT(vm_page_is_mine(page));
     ASSERT(vm_snapshot_must_copy(map, page));
     ASSERT(!frame_is_none(frame));
-    page->copy_frame = vm_frame_take_back(map, page);
+    vm_page_set_copy_frame(page, vm_frame_take_back(map, page));
     vm_frame_give(map, frame, page);
     page->state = VM_PAGE_DIRTY;
 }
@@ -74,12 +74,12 @@ struct frame vm_snapshot_begin_write(struct vm_map *map, struct vm_page *page)
 {
     ASSERT(vm_page_is_mine(page));
     ASSERT(page->list == vm_list_snapshot(map));
-    if (frame_is_none(page->copy_frame)) {
+    if (frame_is_none(vm_page_copy_frame(page))) {
         vm_page_begin_write(page);
     }
     vm_list_remove(map, page);
     vm_list_append(map, VM_LIST_WRITING, page);
-    return frame_is_none(page->copy_frame) ? page->frame : page->copy_frame;
+    return frame_is_none(vm_page_copy_frame(page)) ? vm_page_frame(page) : vm_page_copy_frame(page);
 }
 
 void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page)
@@ -88,7 +88,7 @@ void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page)
     ASSERT(page->list == VM_LIST_WRITING);
     vm_list_remove(map, page);
     vm_list_append(map, vm_list_snapshot(map), page);
-    if (frame_is_none(page->copy_frame)) {
+    if (frame_is_none(vm_page_copy_frame(page))) {
         vm_page_fail_write(page);
     }
 }
@@ -96,9 +96,9 @@ void vm_snapshot_fail_write(struct vm_map *map, struct vm_page *page)
 /* The snapshot has no claim on the page any more. Returns the copy frame it had. */
 static struct frame let_go(struct vm_map *map, struct vm_page *page)
 {
-    struct frame copy = page->copy_frame;
+    struct frame copy = vm_page_copy_frame(page);
 
-    page->copy_frame = FRAME_NONE;
+    vm_page_set_copy_frame(page, FRAME_NONE);
     vm_list_remove(map, page);
     if (page->state == VM_PAGE_DIRTY) {
         vm_list_append(map, vm_list_open(map), page);
@@ -111,7 +111,7 @@ struct frame vm_snapshot_end_write(struct vm_map *map, struct vm_page *page)
     ASSERT(vm_page_is_mine(page));
     ASSERT(vm_snapshot_has(map, page));
     ASSERT(page->list == VM_LIST_WRITING || page->state == VM_PAGE_WRITING); /* by a page-out, under way at the stop */
-    if (frame_is_none(page->copy_frame)) {
+    if (frame_is_none(vm_page_copy_frame(page))) {
         page->state = VM_PAGE_CLEAN;
     }
     return let_go(map, page);

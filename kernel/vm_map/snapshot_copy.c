@@ -33,9 +33,9 @@ uint64_t vm_copies(void)
 }
 
 /* A frame to copy a page to. The kernel's own records must not wait for one, so they take of the reserve. */
-static enum error take_copy_frame(struct gpn gpn, struct frame *out)
+static enum error take_copy_frame(struct page_key key, struct frame *out)
 {
-    if (gpn_space(gpn).number == SPACE_SYSTEM.number) {
+    if (page_key_object(key).number == SPACE_SYSTEM.number) {
         return frame_allocate(FRAME_PAGE, out);
     }
     if (frame_count(FRAME_COPY) >= vm_copies_max() || vm_frame_take(out) != OK) {
@@ -48,14 +48,14 @@ enum error vm_copy_for_snapshot(struct vm_page *page, struct place place)
 {
     DOES_NOT_SLEEP();
     struct frame fresh;
-    enum error error = take_copy_frame(page->gpn, &fresh);
+    enum error error = take_copy_frame(vm_page_key(page), &fresh);
 
     if (error != OK) {
         return error;
     }
-    memcpy(frame_address(fresh), frame_address(page->frame), PAGE_SIZE);
+    memcpy(frame_address(fresh), frame_address(vm_page_frame(page)), PAGE_SIZE);
     (void)vm_views_unmap(&vm_objects.map, page); /* what any D knew is from before the stop: VIEW-3 */
-    frame_set_owner(page->frame, FRAME_COPY);
+    frame_set_owner(vm_page_frame(page), FRAME_COPY);
     vm_snapshot_give_frame(&vm_objects.map, page, fresh);
     copies++;
     error = vm_enter_page(&vm_objects.map, place, page, PMAP_WRITE);
@@ -66,9 +66,9 @@ enum error vm_copy_for_snapshot(struct vm_page *page, struct place place)
 }
 
 /* The snapshot writes this page next, and then it need not be copied any more. */
-enum error vm_copy_wait(struct gpn gpn)
+enum error vm_copy_wait(struct page_key key)
 {
-    struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+    struct vm_page *page = vm_map_find(&vm_objects.map, key);
 
     if (page == NULL || !vm_snapshot_must_copy(&vm_objects.map, page)) {
         return OK;

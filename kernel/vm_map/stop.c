@@ -65,11 +65,11 @@ void vm_open_chunk(struct place place)
     }
 }
 
-void *vm_content_at_stop(struct gpn gpn)
+void *vm_content_at_stop(struct page_key key)
 {
-    struct vm_page *page = vm_map_find(&vm_objects.map, gpn);
+    struct vm_page *page = vm_map_find(&vm_objects.map, key);
 
-    ASSERT(page != NULL && page->wire_count > 0 && pmap_is_closed(gpn_place(gpn)));
-    pmap_mark_dirty(gpn_place(gpn));
-    return frame_address(page->frame);
+    ASSERT(page != NULL && page->wire_count > 0 && pmap_is_closed(page_key_place(key)));
+    pmap_mark_dirty(page_key_place(key));
+    return frame_address(vm_page_frame(page));
 }

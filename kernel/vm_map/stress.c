@@ -70,14 +70,14 @@ static bool one_in(uint32_t count)
     return !world.winding_up && below(count) == 0;
 }
 
-static struct gpn gpn_of(uint32_t index)
+static struct page_key key_of(uint32_t index)
 {
-    return (struct gpn){0x00100000u + index * 1024};
+    return (struct page_key){0x00100000u + index * 1024};
 }
 
 static uint32_t index_of(const struct vm_page *page)
 {
-    return (page->gpn.number - 0x00100000u) / 1024;
+    return (page->key_low - 0x00100000u) / 1024;
 }
 
 static void check(void)
@@ -188,23 +188,23 @@ static void lock(struct vm_page *page)
 /* Delete a record that holds nothing. Only whoever uses it may be in the way. */
 static void forget(uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world.map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world.map, key_of(index));
 
     if (page == NULL || page->state != VM_PAGE_NEW || page->list != VM_LIST_NONE) {
         return;
     }
     bool in_use = page->reference_count > 0 || page->wire_count > 0 || !mutex_is_free(&page->mutex);
-    EXPECT(vm_map_delete(&world.map, gpn_of(index)) == (in_use ? ERROR_BUSY : OK));
+    EXPECT(vm_map_delete(&world.map, key_of(index)) == (in_use ? ERROR_BUSY : OK));
     world.result.deletes += !in_use;
 }
 
 /* The page, locked, and resident unless there is no frame for it. */
 static struct vm_page *fault_in(uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world.map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world.map, key_of(index));
     struct frame frame;
 
-    if (page == NULL && vm_map_create(&world.map, gpn_of(index), &page) != OK) {
+    if (page == NULL && vm_map_create(&world.map, key_of(index), &page) != OK) {
         return NULL;
     }
     lock(page);
@@ -233,7 +233,7 @@ static bool copy_if_needed(struct vm_page *page)
     if (frame_allocate(FRAME_PAGE, &frame) != OK) {
         return false;
     }
-    frame_fill(frame, frame_value(page->frame));
+    frame_fill(frame, frame_value(vm_page_frame(page)));
     EXPECT(vm_snapshot_must_copy(&world.map, page)); /* nobody could end its write without the mutex */
     vm_snapshot_give_frame(&world.map, page, frame);
     world.result.copies++;
@@ -247,14 +247,14 @@ static void write_page(struct vm_page *page, uint32_t index)
     }
     vm_page_mark_dirty(&world.map, page);
     world.writing[index] = ++world.next_value;
-    frame_fill(page->frame, world.writing[index]);
+    frame_fill(vm_page_frame(page), world.writing[index]);
     world.content[index] = world.writing[index];
     world.result.writes++;
 }
 
 static void read_page(const struct vm_page *page, uint32_t index)
 {
-    EXPECT(frame_value(page->frame) == world.content[index]);
+    EXPECT(frame_value(vm_page_frame(page)) == world.content[index]);
     EXPECT(vm_page_is_mine(page));
     world.result.reads++;
 }
@@ -268,7 +268,7 @@ static void hold_page(struct vm_page *page, bool wired)
     }
     vm_page_unlock(page);
     thread_yield();
-    EXPECT(vm_map_find(&world.map, page->gpn) == page);
+    EXPECT(vm_map_find(&world.map, vm_page_key(page)) == page);
     lock(page);
     if (wired) {
         vm_page_unwire(page);
@@ -300,7 +300,7 @@ static void run_program_once(void)
 
 static void discard(uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world.map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world.map, key_of(index));
 
     if (page != NULL) {
         lock(page);
@@ -347,14 +347,14 @@ static void page_out(void)
     lock(page);
     if (page->state == VM_PAGE_DIRTY && !vm_snapshot_has(&world.map, page)) {
         vm_page_begin_write(page);
-        end_page_out(page, frame_value(page->frame));
+        end_page_out(page, frame_value(vm_page_frame(page)));
     }
     vm_page_unlock(page);
 }
 
 static void drop(uint32_t index)
 {
-    struct vm_page *page = vm_map_find(&world.map, gpn_of(index));
+    struct vm_page *page = vm_map_find(&world.map, key_of(index));
     struct frame frame;
 
     if (page == NULL) {

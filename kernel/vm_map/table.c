@@ -34,10 +34,13 @@
 #define BUCKETS_MIN    HEADS_PER_PAGE
 #define SHRINK_SLACK   64u
 
-bool vm_map_gpn_in_window(struct gpn page)
+bool vm_map_key_is_valid(struct page_key page)
 {
-    uint32_t space = gpn_space(page).number;
-    uint32_t address = gpn_address(page).value;
+    if (!page_key_has_place(page)) {
+        return page.number < PAGE_KEYS;
+    }
+    uint32_t space = page_key_window(page).number;
+    uint32_t address = page_key_address(page).value;
 
     if (space == SPACE_SHARED.number) {
         return address >= SHARED_START && address < SHARED_END;
@@ -48,17 +51,17 @@ bool vm_map_gpn_in_window(struct gpn page)
     return address >= USER_START && address < USER_END;
 }
 
-bool vm_map_range_in_window(struct gpn first, uint32_t count)
+bool vm_map_range_is_valid(struct page_key first, uint32_t count)
 {
-    struct gpn last = {first.number + (count - 1)};
+    struct page_key last = {first.number + (count - 1)};
 
-    return count > 0 && last.number >= first.number && gpn_space(last).number == gpn_space(first).number &&
-           vm_map_gpn_in_window(first) && vm_map_gpn_in_window(last);
+    return count > 0 && page_key_object(last).number == page_key_object(first).number && vm_map_key_is_valid(first) &&
+           vm_map_key_is_valid(last);
 }
 
 enum error vm_map_init(struct vm_map *map, const struct vm_map_options *options)
 {
-    struct vm_map new = {.gpn_valid = options->gpn_valid, .is_ordered = options->is_ordered};
+    struct vm_map new = {.key_valid = options->key_valid, .is_ordered = options->is_ordered};
     enum error error;
 
     if (options->buckets_max == 0) {
@@ -132,7 +135,7 @@ static void split(struct vm_map *map)
     struct chain move = {.end = &move.first};
 
     for (struct vm_page *page = vm_map_head_first(map->heads[sibling]); page != NULL; page = page->hash_next) {
-        uint32_t hash = vm_map_hash(map->seed, page->gpn);
+        uint32_t hash = vm_map_hash(map->seed, vm_page_key(page));
         if ((hash & map->mask_high) == new) {
             chain_add(&move, page, hash);
             map->work.moved++;
@@ -216,39 +219,39 @@ static void shrink(struct vm_map *map)
  * Whether a page is on the chain that the filter sends it to. If not, all of the chain was looked at, and the filter is
  * made exact.
  */
-static bool chain_has(struct vm_map *map, vm_map_head *head, struct gpn gpn)
+static bool chain_has(struct vm_map *map, vm_map_head *head, struct page_key key)
 {
     vm_map_head filter = 0;
 
     for (const struct vm_page *page = vm_map_head_first(*head); page != NULL; page = page->hash_next) {
-        if (page->gpn.number == gpn.number) {
+        if (vm_page_is(page, key)) {
             return true;
         }
-        filter |= vm_map_filter_bit(vm_map_hash(map->seed, page->gpn));
+        filter |= vm_map_filter_bit(vm_map_hash(map->seed, vm_page_key(page)));
     }
     *head = (*head & ~(vm_map_head)VM_MAP_FILTER) | filter;
     return false;
 }
 
-enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **out)
+enum error vm_map_create(struct vm_map *map, struct page_key key, struct vm_page **out)
 {
-    uint32_t hash = vm_map_hash(map->seed, gpn);
+    uint32_t hash = vm_map_hash(map->seed, key);
     vm_map_head *head = &map->heads[vm_bucket(map, hash)];
     void *record;
     enum error error;
 
-    if (map->gpn_valid != NULL && !map->gpn_valid(gpn)) {
+    if (map->key_valid != NULL && !map->key_valid(key)) {
         return ERROR_RANGE;
     }
     prefetch_splits(map);
-    if (vm_map_head_may_have(*head, hash) && chain_has(map, head, gpn)) {
+    if (vm_map_head_may_have(*head, hash) && chain_has(map, head, key)) {
         return ERROR_EXISTS;
     }
     error = pool_allocate(&map->records, &record);
     if (error != OK) {
         return error;
     }
-    if (map->is_ordered && vm_presence_add(map, gpn) != OK) {
+    if (map->is_ordered && vm_presence_add(map, key) != OK) {
         pool_free(&map->records, record);
         return ERROR_NO_MEMORY;
     }
@@ -258,7 +261,8 @@ enum error vm_map_create(struct vm_map *map, struct gpn gpn, struct vm_page **ou
     struct vm_page *page = record;
 
     head = &map->heads[vm_bucket(map, hash)];
-    page->gpn = gpn;
+    page->key_low = (uint32_t)key.number;
+    page->key_high = (uint16_t)(key.number >> 32);
     page->state = VM_PAGE_NEW;
     page->hash_next = vm_map_head_first(*head);
     *head = (vm_map_head)page | (*head & VM_MAP_FILTER) | vm_map_filter_bit(hash);
@@ -272,13 +276,13 @@ static bool can_be_deleted(const struct vm_page *page)
            page->reference_count == 0 && mutex_is_free(&page->mutex);
 }
 
-enum error vm_map_delete(struct vm_map *map, struct gpn gpn)
+enum error vm_map_delete(struct vm_map *map, struct page_key key)
 {
-    vm_map_head *head = &map->heads[vm_bucket(map, vm_map_hash(map->seed, gpn))];
+    vm_map_head *head = &map->heads[vm_bucket(map, vm_map_hash(map->seed, key))];
     struct vm_page *page = vm_map_head_first(*head);
     struct vm_page *before = NULL;
 
-    while (page != NULL && page->gpn.number != gpn.number) {
+    while (page != NULL && !vm_page_is(page, key)) {
         before = page;
         page = page->hash_next;
     }
@@ -296,7 +300,7 @@ enum error vm_map_delete(struct vm_map *map, struct gpn gpn)
         *head = 0;
     }
     if (map->is_ordered) {
-        vm_presence_remove(map, gpn);
+        vm_presence_remove(map, key);
     }
     map->count--;
     pool_free(&map->records, page);
@@ -304,12 +308,12 @@ enum error vm_map_delete(struct vm_map *map, struct gpn gpn)
     return OK;
 }
 
-void vm_map_forget(struct vm_map *map, struct gpn gpn)
+void vm_map_forget(struct vm_map *map, struct page_key key)
 {
-    struct vm_page *page = vm_map_find(map, gpn);
+    struct vm_page *page = vm_map_find(map, key);
 
     if (page != NULL && page->state == VM_PAGE_NEW) {
-        enum error error = vm_map_delete(map, gpn);
+        enum error error = vm_map_delete(map, key);
         ASSERT(error == OK || error == ERROR_BUSY);
     }
 }

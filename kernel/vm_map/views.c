@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Views: what is asked and done of a page wherever it is seen, at its own place and through its links (links.h). Each costs
- * what the page has of them.
+ * Views: what is asked and done of a page wherever it is seen, at its own place and through its links (links.h). Each
+ * costs what the page has of them.
  */
 #include "views.h"
 #include "atomic.h"
@@ -23,10 +23,17 @@ bool vm_views_hold(const struct vm_page *page)
     return false;
 }
 
+/* The entry at a page's own place, if it has one there. */
+static bool own_entry(const struct vm_page *page, struct place *out)
+{
+    *out = vm_page_place(page);
+    return vm_page_has_place(page) && pmap_query(*out, NULL);
+}
+
 bool vm_views_are_dirty(const struct vm_page *page)
 {
-    struct place own = gpn_place(page->gpn);
-    bool dirty = pmap_query(own, NULL) && pmap_is_dirty(own);
+    struct place own;
+    bool dirty = own_entry(page, &own) && pmap_is_dirty(own);
 
     for (const struct vm_link *link = vm_links_of(&vm_objects.map, page); link != NULL && !dirty; link = link->next) {
         dirty = pmap_is_dirty(link->place);
@@ -38,7 +45,7 @@ bool vm_views_unmap(struct vm_map *map, const struct vm_page *page)
 {
     bool dirty = vm_unmap_links(map, page);
 
-    return pmap_remove(gpn_place(page->gpn)) || dirty;
+    return (vm_page_has_place(page) && pmap_remove(vm_page_place(page))) || dirty;
 }
 
 /* Becoming dirty, and clean ---------------------------------------------------------------------------------------- */
@@ -52,8 +59,8 @@ static bool is_writable(struct place place)
 
 void vm_views_protect(const struct vm_map *map, const struct vm_page *page)
 {
-    if (is_writable(gpn_place(page->gpn))) {
-        pmap_protect(gpn_place(page->gpn), PMAP_READ);
+    if (vm_page_has_place(page) && is_writable(vm_page_place(page))) {
+        pmap_protect(vm_page_place(page), PMAP_READ);
     }
     for (const struct vm_link *link = vm_links_of(map, page); link != NULL; link = link->next) {
         if (is_writable(link->place)) {
@@ -110,7 +117,7 @@ void vm_view_allow_write(const struct vm_page *page, struct place place)
     struct vm_allowance allowance;
 
     if (vm_objects.policy->check(place, PMAP_WRITE, &allowance) == OK &&
-        vm_shown(place, &allowance).number == page->gpn.number) {
+        vm_page_is(page, vm_shown(place, &allowance))) {
         pmap_protect(place, PMAP_WRITE);
         if (page->state == VM_PAGE_DIRTY) {
             pmap_mark_dirty(place);
@@ -120,9 +127,9 @@ void vm_view_allow_write(const struct vm_page *page, struct place place)
 
 void vm_views_clean(const struct vm_page *page)
 {
-    struct place own = gpn_place(page->gpn);
+    struct place own;
 
-    if (pmap_query(own, NULL)) {
+    if (own_entry(page, &own)) {
         (void)pmap_clear_dirty(own);
         vm_view_allow_write(page, own);
     }
@@ -155,8 +162,8 @@ void vm_end_collecting(void)
 
 bool vm_page_take_accessed(const struct vm_page *page)
 {
-    struct place own = gpn_place(page->gpn);
-    bool accessed = pmap_query(own, NULL) && pmap_clear_accessed(own);
+    struct place own;
+    bool accessed = own_entry(page, &own) && pmap_clear_accessed(own);
 
     for (const struct vm_link *link = vm_links_of(&vm_objects.map, page); link != NULL; link = link->next) {
         accessed |= pmap_clear_accessed(link->place);
@@ -170,14 +177,14 @@ static bool is_nearest(const struct vm_page *page, struct place place)
     struct space_id at = place_space(place);
     uint32_t steps = 0;
 
-    while (at.number != gpn_space(page->gpn).number) {
-        const struct vm_page *own = vm_map_find(&vm_objects.map, gpn_make(at, place_address(place)));
+    while (at.number != page_key_object(vm_page_key(page)).number) {
+        const struct vm_page *own = vm_map_find(&vm_objects.map, page_key_at(at, place_address(place)));
         if (at.number == 0 || steps++ == SPACES_MAX || (own != NULL && vm_page_is_resident(own))) {
             return false;
         }
         at = vm_lineage_source(at);
     }
-    return place_address(place).value == gpn_address(page->gpn).value;
+    return place_address(place).value == page_key_address(vm_page_key(page)).value;
 }
 
 /* VIEW-3 and 4 as far as one view goes. */
@@ -186,7 +193,7 @@ static bool is_view_right(const struct vm_page *page, struct place place)
     enum pmap_access access;
     bool may_write = pmap_query(place, &access) && access == PMAP_WRITE;
 
-    if (pmap_frame(place).number != page->frame.number) {
+    if (pmap_frame(place).number != vm_page_frame(page).number) {
         return false;
     }
     if (may_write && !pmap_is_closed(place) && vm_snapshot_must_copy(&vm_objects.map, page)) {
@@ -212,17 +219,17 @@ static bool is_lent_rightly(const struct vm_page *page, struct place place)
 {
     enum pmap_access access;
 
-    return pmap_query(place, &access) && pmap_frame(place).number == page->frame.number && access == PMAP_READ &&
-           !pmap_is_dirty(place) && is_nearest(page, place);
+    return pmap_query(place, &access) && pmap_frame(place).number == vm_page_frame(page).number &&
+           access == PMAP_READ && !pmap_is_dirty(place) && is_nearest(page, place);
 }
 
 /* PLACE-1 for the page itself, LINEAGE-2 for those who borrow it, VIEW-2 to 6 for views. */
 bool vm_mappings_are_right(const struct vm_page *page)
 {
     DOES_NOT_SLEEP();
-    struct place own = gpn_place(page->gpn);
+    struct place own;
 
-    if (pmap_query(own, NULL) && pmap_frame(own).number != page->frame.number) {
+    if (own_entry(page, &own) && pmap_frame(own).number != vm_page_frame(page).number) {
         return false;
     }
     for (const struct vm_link *link = vm_links_of(&vm_objects.map, page); link != NULL; link = link->next) {

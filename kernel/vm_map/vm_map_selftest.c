@@ -43,9 +43,9 @@ SELFTEST(vm_map_pages_stay_whole_under_contention)
 }
 
 /* Scattered over the whole space, each number once. */
-static struct gpn gpn_of(uint32_t index)
+static struct page_key key_of(uint32_t index)
 {
-    return (struct gpn){index * 2654435761u};
+    return (struct page_key){index * 2654435761u};
 }
 
 static uint32_t create_pages(struct vm_map *map, uint32_t count)
@@ -53,7 +53,7 @@ static uint32_t create_pages(struct vm_map *map, uint32_t count)
     struct vm_page *page;
     uint32_t created = 0;
 
-    while (created < count && vm_map_create(map, gpn_of(created), &page) == OK) {
+    while (created < count && vm_map_create(map, key_of(created), &page) == OK) {
         created++;
     }
     return created;
@@ -78,7 +78,7 @@ static void expect_each_page_once(const struct vm_map *map, uint32_t count)
         seen += vm_map_next(map, &cursor) != NULL;
     }
     for (uint32_t i = 0; i < count; i++) {
-        found += vm_map_find(map, gpn_of(i)) != NULL;
+        found += vm_map_find(map, key_of(i)) != NULL;
     }
     SELFTEST_EXPECT(seen == count && found == count);
 }
@@ -104,7 +104,7 @@ SELFTEST(vm_map_page_costs_less_than_72_bytes)
     expect_sound(&map);
     expect_each_page_once(&map, count);
     for (uint32_t i = 0; i < count; i++) {
-        SELFTEST_EXPECT(vm_map_delete(&map, gpn_of(i)) == OK);
+        SELFTEST_EXPECT(vm_map_delete(&map, key_of(i)) == OK);
     }
     SELFTEST_EXPECT(map.records.frames_used == 0 && vm_map_destroy(&map) == OK);
 }

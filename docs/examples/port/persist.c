@@ -48,10 +48,11 @@ static struct program_record {
 
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
 {
-    struct gpn first;
+    struct page_key page;
 
     (void)access;
-    (void)machine_page(WINDOW_START, &first);
+    (void)machine_page(WINDOW_START, &page);
+    struct place first = page_key_place(page);
     if (place.number - first.number >= WINDOW_PAGES) {
         return ERROR_DENIED;
     }
@@ -101,7 +102,7 @@ static const struct snap_client client = {.capture = capture, .system_record = s
 
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
-    struct gpn page;
+    struct page_key page;
 
     trapped = context;
     bool is_write = (trapped->uc_mcontext.gregs[REG_ERR] & 2) != 0;
@@ -110,7 +111,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
               (void *)(uintptr_t)trapped->uc_mcontext.gregs[REG_RIP]);
     }
     while (!machine_access(page, is_write)) {
-        enum error error = vm_fault(gpn_place(page), is_write ? PMAP_WRITE : PMAP_READ);
+        enum error error = vm_fault(page_key_place(page), is_write ? PMAP_WRITE : PMAP_READ);
         if (error != OK) {
             panic("program", "no memory at %p: %s", info->si_addr, error_text(error));
         }

@@ -70,17 +70,17 @@ static void refresh(const struct entry *entry)
     ASSERT(mprotect(window_page(entry), PAGE_SIZE, rights) == 0);
 }
 
-bool machine_page(const void *address, struct gpn *out)
+bool machine_page(const void *address, struct page_key *out)
 {
     uintptr_t offset = (uintptr_t)address - (uintptr_t)WINDOW_START;
 
-    *out = place_gpn((struct place){window_first().number + (uint32_t)(offset / PAGE_SIZE)});
+    *out = place_key((struct place){window_first().number + (uint32_t)(offset / PAGE_SIZE)});
     return offset / PAGE_SIZE < WINDOW_PAGES;
 }
 
-bool machine_access(struct gpn page, bool is_write)
+bool machine_access(struct page_key page, bool is_write)
 {
-    struct entry *entry = find(gpn_place(page));
+    struct entry *entry = find(page_key_place(page));
 
     if (entry == NULL || (is_write && (!entry->writable || !chunk_of(entry)->open))) {
         return false;

@@ -24,10 +24,10 @@ extern int machine_memory;
 void machine_start(void);
 
 /* The processor's side of an access: notes it and returns true, or returns false if the tables do not allow it. */
-bool machine_access(struct gpn page, bool is_write);
+bool machine_access(struct page_key page, bool is_write);
 
 /* The page of an address of the window; false for others. */
-bool machine_page(const void *address, struct gpn *out);
+bool machine_page(const void *address, struct page_key *out);
 
 /* A file as a disk. It is created with `blocks` blocks if it does not exist; is_new says so. */
 struct block_device *machine_disk(const char *path, uint32_t blocks, bool *is_new);

@@ -33,7 +33,7 @@ static bool is_program(struct program_id id)
 static bool is_newer(const struct vm_page *page)
 {
     return page->state == VM_PAGE_DIRTY || page->state == VM_PAGE_WRITING ||
-           (pmap_query(gpn_place(page->gpn), NULL) && pmap_is_dirty(gpn_place(page->gpn)));
+           (vm_page_has_place(page) && pmap_query(vm_page_place(page), NULL) && pmap_is_dirty(vm_page_place(page)));
 }
 
 /* Frames ----------------------------------------------------------------------------------------------------------- */
@@ -54,17 +54,20 @@ struct frame_picture {
 };
 
 /* The program whose page it is; 0: clones share it, or all do. */
-static uint32_t program_of(struct gpn page)
+static uint32_t program_of(struct page_key page)
 {
-    struct space_id space = gpn_space(page);
+    struct space_id space = page_key_window(page);
 
+    if (!page_key_has_place(page)) {
+        return 0;
+    }
     return space.number == SPACE_SYSTEM.number || space.number == SPACE_PIPES.number
                ? EIDOLON_PROGRAM_KERNEL
                : space_owner(memory_space(space)).number;
 }
 
 static void set_frame(const struct frame_picture *picture, struct frame frame, enum eidolon_frame_kind kind,
-                      struct gpn page)
+                      struct page_key page)
 {
     unaligned_uint16 *out = picture->range.address;
 
@@ -86,11 +89,11 @@ static enum eidolon_frame_kind kind_of(const struct vm_page *page)
 
 static void set_page(const struct frame_picture *picture, const struct vm_page *page)
 {
-    if (!frame_is_none(page->frame)) {
-        set_frame(picture, page->frame, kind_of(page), page->gpn);
+    if (!frame_is_none(vm_page_frame(page))) {
+        set_frame(picture, vm_page_frame(page), kind_of(page), vm_page_key(page));
     }
-    if (!frame_is_none(page->copy_frame)) {
-        set_frame(picture, page->copy_frame, EIDOLON_FRAME_COPY, page->gpn);
+    if (!frame_is_none(vm_page_copy_frame(page))) {
+        set_frame(picture, vm_page_copy_frame(page), EIDOLON_FRAME_COPY, vm_page_key(page));
     }
 }
 
@@ -200,15 +203,16 @@ struct piece {
     uint8_t states[PIECE_PAGES];
 };
 
-static struct gpn page_of(const struct piece *piece, uint32_t i)
+static struct page_key page_of(const struct piece *piece, uint32_t i)
 {
-    return gpn_make(space_window(program_at(piece->program)->space), (struct vaddr){(piece->first + i) << PAGE_SHIFT});
+    return page_key_at(space_window(program_at(piece->program)->space),
+                       (struct vaddr){(piece->first + i) << PAGE_SHIFT});
 }
 
 /* What the store has, as EIDOLON_PAGE_OUT; the rest becomes 0. Sleeps. */
 static enum error ask_store(struct piece *piece)
 {
-    struct gpn page = page_of(piece, 0), first = page;
+    struct page_key page = page_of(piece, 0), first = page;
     enum error error;
 
     memset(piece->states, 0, sizeof(piece->states));
@@ -236,10 +240,10 @@ static void ask_memory(struct piece *piece)
 {
     for (uint32_t i = 0; i < piece->count; i++) {
         const struct vm_page *page = vm_map_find(vm_object_space(), page_of(piece, i));
-        if (page != NULL && !frame_is_none(page->frame)) {
+        if (page != NULL && !frame_is_none(vm_page_frame(page))) {
             piece->states[i] = state_in_memory(page);
         } else if (piece->states[i] == 0 && piece->first + i < USER_END_PAGE &&
-                   pmap_query(gpn_place(page_of(piece, i)), NULL)) {
+                   pmap_query(page_key_place(page_of(piece, i)), NULL)) {
             piece->states[i] = EIDOLON_PAGE_SHARED;
         }
         if (page != NULL && is_owed(page)) {

@@ -88,7 +88,7 @@ uint32_t pipe_part(struct pipe_id pipe, enum pipe_end end, uint32_t length);
 struct pipe_hold {
     struct pipe_id pipe;
     uint32_t count;
-    struct gpn pages[PIPE_HOLD_PAGES];
+    struct page_key pages[PIPE_HOLD_PAGES];
 };
 MUST_CHECK enum error pipe_hold(struct pipe_hold *hold, struct pipe_id pipe, enum pipe_end end, uint32_t length);
 void pipe_let_go(struct pipe_hold *hold);
@@ -110,7 +110,7 @@ void pipe_watch(struct pipe_id pipe, enum pipe_end end, struct watch *watch, str
 
 /* What the fault path may do with a page of SPACE_PIPES. */
 struct vm_allowance;
-void pipe_content_allow(struct gpn page, struct vm_allowance *out);
+void pipe_content_allow(struct page_key page, struct vm_allowance *out);
 
 /* Once in a boot, before any pipe is used. ERROR_NO_MEMORY. */
 MUST_CHECK enum error pipe_start(void);

@@ -21,9 +21,9 @@ _Static_assert(PIPE_FAR_START + PIPES_MAX * PIPE_FAR_PAGES <= USER_END >> PAGE_S
                "the rings of all pipes fit their space");
 _Static_assert(PIPE_NEAR_START % VM_CLUSTER_PAGES == 0, "what is read together belongs to one pipe");
 
-void pipe_content_allow(struct gpn page, struct vm_allowance *out)
+void pipe_content_allow(struct page_key page, struct vm_allowance *out)
 {
-    uint32_t number = gpn_address(page).value >> PAGE_SHIFT;
+    uint32_t number = page_key_address(page).value >> PAGE_SHIFT;
     bool is_far = number >= PIPE_FAR_START;
     uint32_t place = is_far ? (number - PIPE_FAR_START) % PIPE_FAR_PAGES : (number - PIPE_NEAR_START) % PIPE_NEAR_PAGES;
 
@@ -138,12 +138,12 @@ bool pipe_write(struct pipe_id pipe, const uint8_t *bytes, uint32_t length)
 
 /* Holding pages ---------------------------------------------------------------------------------------------------- */
 
-static enum error wire(struct pipe_hold *hold, struct gpn page, enum pmap_access access)
+static enum error wire(struct pipe_hold *hold, struct page_key page, enum pmap_access access)
 {
     enum error error;
 
     do {
-        error = vm_wire(gpn_place(page), access);
+        error = vm_wire(page_key_place(page), access);
     } while (task_wait_goes_on(error));
     if (error == OK) {
         hold->pages[hold->count++] = page;
@@ -161,7 +161,7 @@ static enum error open_all(const struct pipe_hold *hold, enum pmap_access access
         stops = vm_stops();
         for (uint32_t i = 0; error == OK && i < hold->count; i++) {
             do {
-                error = vm_fault(gpn_place(hold->pages[i]), access);
+                error = vm_fault(page_key_place(hold->pages[i]), access);
             } while (task_wait_goes_on(error));
         }
     } while (error == OK && stops != vm_stops());
@@ -202,7 +202,7 @@ void pipe_let_go(struct pipe_hold *hold)
     struct pipe *pipe = pipe_at(hold->pipe);
 
     while (hold->count > 0) {
-        vm_unwire(gpn_place(hold->pages[--hold->count]));
+        vm_unwire(page_key_place(hold->pages[--hold->count]));
     }
     pipe->holds--;
     if (pipe->holds == 0) {
@@ -234,7 +234,7 @@ static enum error move_part(struct pipe_id pipe, uint32_t from, uint32_t to, uin
                length);
     }
     while (source.count + target.count > 0) {
-        vm_unwire(gpn_place(target.count > 0 ? target.pages[--target.count] : source.pages[--source.count]));
+        vm_unwire(page_key_place(target.count > 0 ? target.pages[--target.count] : source.pages[--source.count]));
     }
     return error;
 }

@@ -41,13 +41,13 @@ void pipe_unlock(struct pipe_id pipe);
 #define PIPE_FAR_PAGES  (PIPE_CAPACITY_MAX / PAGE_SIZE - PIPE_NEAR_PAGES)
 #define PIPE_NEAR_START (USER_START >> PAGE_SHIFT)
 #define PIPE_FAR_START  (PIPE_NEAR_START + PIPES_MAX * PIPE_NEAR_PAGES)
-static inline struct gpn pipe_page(struct pipe_id pipe, uint32_t index)
+static inline struct page_key pipe_page(struct pipe_id pipe, uint32_t index)
 {
     uint32_t number = index < PIPE_NEAR_PAGES
                           ? PIPE_NEAR_START + pipe.number * PIPE_NEAR_PAGES + index
                           : PIPE_FAR_START + pipe.number * PIPE_FAR_PAGES + (index - PIPE_NEAR_PAGES);
 
-    return gpn_make(SPACE_PIPES, (struct vaddr){number << PAGE_SHIFT});
+    return page_key_at(SPACE_PIPES, (struct vaddr){number << PAGE_SHIFT});
 }
 
 /* A pipe has become empty, or was found so: its pages are given up some time later. Does not sleep. */

@@ -53,7 +53,7 @@ static enum error discard(struct pipe_id pipe, uint32_t pages)
     enum error error = OK;
 
     for (uint32_t from = 0; error == OK && from < pages;) {
-        struct gpn page = pipe_page(pipe, from);
+        struct page_key page = pipe_page(pipe, from);
         uint32_t count = 1;
         while (from + count < pages && pipe_page(pipe, from + count).number == page.number + count) {
             count++;

@@ -68,9 +68,9 @@ uint32_t record_pages_for(const struct record_layout *layout, uint32_t count)
     return (uint32_t)(((uint64_t)count * layout->bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
-struct gpn record_page(const struct record_layout *layout, uint32_t index)
+struct page_key record_page(const struct record_layout *layout, uint32_t index)
 {
-    return gpn_make(SPACE_SYSTEM, (struct vaddr){layout->start + index * PAGE_SIZE});
+    return page_key_at(SPACE_SYSTEM, (struct vaddr){layout->start + index * PAGE_SIZE});
 }
 
 bool record_has_holes(enum record_type type)

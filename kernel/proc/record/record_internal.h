@@ -10,7 +10,7 @@
 
 /* Pages of the first `count` records; and a page of a table, as one of the object space. */
 uint32_t record_pages_for(const struct record_layout *layout, uint32_t count);
-struct gpn record_page(const struct record_layout *layout, uint32_t index);
+struct page_key record_page(const struct record_layout *layout, uint32_t index);
 
 /* Whether units of a table come and go wherever they are; pages of one unit. */
 bool record_has_holes(enum record_type type);

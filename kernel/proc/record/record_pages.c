@@ -10,7 +10,6 @@
 #include "atomic.h"
 #include "log.h"
 #include "record_internal.h"
-#include "snap_key.h"
 #include "store.h"
 #include "task/pending.h"
 #include "vm_fault.h"
@@ -85,12 +84,12 @@ static enum error make_room(enum record_type type, uint32_t more)
 
 /* In --------------------------------------------------------------------------------------------------------------- */
 
-static enum error wire(struct gpn page)
+static enum error wire(struct page_key page)
 {
     enum error error;
 
     do {
-        error = vm_wire(gpn_place(page), PMAP_WRITE);
+        error = vm_wire(page_key_place(page), PMAP_WRITE);
     } while (task_wait_goes_on(error));
     return error;
 }
@@ -98,7 +97,7 @@ static enum error wire(struct gpn page)
 /* Bring in a unit that is neither present nor moving. */
 static enum error bring_in(enum record_type type, uint32_t page)
 {
-    struct gpn first = record_page(&record_layouts[type], page);
+    struct page_key first = record_page(&record_layouts[type], page);
     uint32_t wired = 0, count = record_unit_pages(type);
     enum error error = OK;
 
@@ -107,11 +106,11 @@ static enum error bring_in(enum record_type type, uint32_t page)
     pages_of[type] += count;
     atomic_end();
     while (error == OK && wired < count) {
-        error = wire((struct gpn){first.number + wired});
+        error = wire((struct page_key){first.number + wired});
         wired += error == OK ? 1 : 0;
     }
     while (error != OK && wired > 0) {
-        vm_unwire(gpn_place((struct gpn){first.number + --wired}));
+        vm_unwire(page_key_place((struct page_key){first.number + --wired}));
     }
     atomic_begin();
     pages_of[type] -= error == OK ? 0 : count;
@@ -234,14 +233,14 @@ bool record_round_again(struct record_rounds *rounds, enum error *error)
  */
 static void take_out(enum record_type type, uint32_t page)
 {
-    struct gpn first = record_page(&record_layouts[type], page);
+    struct page_key first = record_page(&record_layouts[type], page);
     uint32_t count = record_unit_pages(type);
 
     atomic_begin();
     set_unit(type, page, false, true);
     pages_leaving += count;
     for (uint32_t i = 0; i < count; i++) {
-        vm_unwire(gpn_place((struct gpn){first.number + i}));
+        vm_unwire(page_key_place((struct page_key){first.number + i}));
     }
     atomic_end();
     enum error error = vm_discard_in_use(first, count);
@@ -327,8 +326,8 @@ static enum error resume_page(enum record_type type, uint32_t page)
 static enum error resume_table(struct store *store, enum record_type type)
 {
     const struct record_layout *layout = &record_layouts[type];
-    struct page_key first = snap_key(record_page(layout, 0)),
-                    end = snap_key(record_page(layout, record_pages_for(layout, layout->count))), page = first;
+    struct page_key first = record_page(layout, 0), end = record_page(layout, record_pages_for(layout, layout->count)),
+                    page = first;
     struct store_entry entry;
     enum error error;
 

@@ -34,9 +34,9 @@ struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t fla
         .protection = protection, .flags = flags, .backing = {.kind = VM_BACKING_ZERO}};
 }
 
-static struct gpn page_of(struct address_space space, uint32_t page)
+static struct page_key page_of(struct address_space space, uint32_t page)
 {
-    return gpn_make(space_window(space), (struct vaddr){page << PAGE_SHIFT});
+    return page_key_at(space_window(space), (struct vaddr){page << PAGE_SHIFT});
 }
 
 static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
@@ -224,7 +224,7 @@ enum error address_space_protect(struct address_space space, uint32_t first, uin
     space_count_epoch(space);
     error = vm_region_protect(&region_table, &space_at(space)->region_root, first, count, protection);
     if (error == OK) {
-        vm_restrict(gpn_place(page_of(space, first)), count, protection != 0, (protection & VM_WRITE) != 0);
+        vm_restrict(page_key_place(page_of(space, first)), count, protection != 0, (protection & VM_WRITE) != 0);
     }
     return error;
 }

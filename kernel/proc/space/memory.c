@@ -152,7 +152,7 @@ static enum error empty(struct space_id window)
     while (error == OK && (region = vm_region_next(&region_table, record->region_root, 0)) != NULL) {
         uint32_t first = region->first_page;
         uint32_t count = end_of_run(record->region_root, region) - first;
-        error = vm_discard((struct gpn){window.number << 20 | first}, count);
+        error = vm_discard((struct page_key){window.number << 20 | first}, count);
         if (error == OK) {
             error = vm_region_release(&region_table, &record->region_root, first, count);
         }

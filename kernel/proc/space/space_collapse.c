@@ -15,9 +15,9 @@
 #include "vm_fault.h"
 #include "vm_lineage.h"
 
-static struct gpn page_in(struct space_id space, uint32_t page)
+static struct page_key page_in(struct space_id space, uint32_t page)
 {
-    return (struct gpn){space.number << 20 | page};
+    return (struct page_key){space.number << 20 | page};
 }
 
 /* The program sees nothing of the source's pages [first, end), which may be none: they go. */
@@ -107,7 +107,7 @@ static void restrict_to_regions(struct space_id space, uint32_t root)
 
     for (uint32_t page = 0; (region = vm_region_next(&region_table, root, page)) != NULL;
          page = vm_region_end(region)) {
-        vm_restrict(gpn_place(page_in(space, region->first_page)), region->page_count, region->protection != 0,
+        vm_restrict(page_key_place(page_in(space, region->first_page)), region->page_count, region->protection != 0,
                     (region->protection & VM_WRITE) != 0);
     }
 }

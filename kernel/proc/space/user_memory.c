@@ -15,17 +15,17 @@
 #include "vm_fault.h"
 #include <string.h>
 
-static struct gpn page_of_current(uint32_t address)
+static struct page_key page_of_current(uint32_t address)
 {
     struct space_id space = address >= SHARED_START ? SPACE_SHARED : task_current()->context.space;
 
-    return gpn_make(space, (struct vaddr){address});
+    return page_key_at(space, (struct vaddr){address});
 }
 
-static void unwire_pages(struct gpn first, uint32_t count)
+static void unwire_pages(struct page_key first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        vm_unwire(gpn_place((struct gpn){first.number + i}));
+        vm_unwire(page_key_place((struct page_key){first.number + i}));
     }
 }
 
@@ -33,14 +33,14 @@ static void unwire_pages(struct gpn first, uint32_t count)
  * Wired pages stay resident, but a stop that happened while a later one was read has closed the earlier ones to writing
  * again. Go over them until no stop came in between.
  */
-static enum error open_all(struct gpn first, uint32_t count, enum pmap_access access)
+static enum error open_all(struct page_key first, uint32_t count, enum pmap_access access)
 {
     uint32_t stops;
 
     do {
         stops = vm_stops();
         for (uint32_t i = 0; i < count; i++) {
-            enum error error = vm_fault(gpn_place((struct gpn){first.number + i}), access);
+            enum error error = vm_fault(page_key_place((struct page_key){first.number + i}), access);
             if (error != OK) {
                 return error;
             }
@@ -55,7 +55,7 @@ static enum error wire_pages(struct user_range *range, uint32_t pages, enum pmap
     enum error error = OK;
 
     while (error == OK && range->page_count < pages) {
-        error = vm_wire(gpn_place((struct gpn){range->first.number + range->page_count}), access);
+        error = vm_wire(page_key_place((struct page_key){range->first.number + range->page_count}), access);
         range->page_count += error == OK ? 1 : 0;
     }
     if (error == OK) {
@@ -76,12 +76,12 @@ static bool is_in_window(struct vaddr address, uint32_t length)
            (address.value >= USER_END || end <= USER_END);
 }
 
-static bool is_mapped(struct gpn page, enum pmap_access access)
+static bool is_mapped(struct page_key page, enum pmap_access access)
 {
     enum pmap_access allowed;
 
-    return pmap_query(gpn_place(page), &allowed) &&
-           (access == PMAP_READ || (allowed == PMAP_WRITE && !pmap_is_closed(gpn_place(page))));
+    return pmap_query(page_key_place(page), &allowed) &&
+           (access == PMAP_READ || (allowed == PMAP_WRITE && !pmap_is_closed(page_key_place(page))));
 }
 
 bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access)
@@ -93,8 +93,8 @@ bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access acc
     if (length > USER_RANGE_MAX || !is_in_window(address, length)) {
         return false;
     }
-    struct gpn page = page_of_current(address.value);
-    struct gpn last = page_of_current(address.value + length - 1);
+    struct page_key page = page_of_current(address.value);
+    struct page_key last = page_of_current(address.value + length - 1);
     while (page.number <= last.number && is_mapped(page, access)) {
         page.number++;
     }
@@ -246,16 +246,16 @@ enum error user_copy_out_all(const struct user_output *outputs, uint32_t count)
     return error;
 }
 
-static enum error copy_into_page(struct gpn page, uint32_t offset, const void *bytes, uint32_t length)
+static enum error copy_into_page(struct page_key page, uint32_t offset, const void *bytes, uint32_t length)
 {
     enum error error;
 
     do {
-        error = vm_wire(gpn_place(page), PMAP_WRITE);
+        error = vm_wire(page_key_place(page), PMAP_WRITE);
     } while (task_wait_goes_on(error));
     if (error == OK) {
         vm_write(page, offset, bytes, length);
-        vm_unwire(gpn_place(page));
+        vm_unwire(page_key_place(page));
     }
     return error;
 }
@@ -273,7 +273,7 @@ enum error user_copy_into(struct space_id space, struct vaddr destination, const
         struct vaddr to = {destination.value + done};
         uint32_t offset = to.value & PAGE_MASK;
         uint32_t piece = length - done < PAGE_SIZE - offset ? length - done : PAGE_SIZE - offset;
-        error = copy_into_page(gpn_make(space, to), offset, bytes + done, piece);
+        error = copy_into_page(page_key_at(space, to), offset, bytes + done, piece);
         done += piece;
     }
     return error;

@@ -15,7 +15,7 @@
 #define USER_RANGE_MAX (64u * 1024u) /* bytes; longer transfers go in pieces */
 
 struct user_range {
-    struct gpn first;
+    struct page_key first;
     uint32_t page_count;
     void *address; /* usable by the kernel until released, as long as it does not sleep */
 };

@@ -30,7 +30,7 @@ static uint32_t running_half;
 static void capture(const struct task *task)
 {
     struct vaddr address = window_address(task->record);
-    uint8_t *content = vm_content_at_stop(gpn_make(SPACE_SYSTEM, address));
+    uint8_t *content = vm_content_at_stop(page_key_at(SPACE_SYSTEM, address));
     struct task_record *record = (struct task_record *)(content + (address.value & PAGE_MASK));
 
     record->fpu = task->context.fpu;

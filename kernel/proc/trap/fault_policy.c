@@ -31,7 +31,7 @@ static enum error check_access(struct place place, enum pmap_access access, stru
         return OK;
     }
     if (place_space(place).number == SPACE_PIPES.number) {
-        pipe_content_allow(place_gpn(place), out);
+        pipe_content_allow(place_key(place), out);
         return OK;
     }
     if (space.number == 0) {
@@ -59,17 +59,17 @@ static enum error check_access(struct place place, enum pmap_access access, stru
 }
 
 /* The space whose page an untouched one shows. */
-static struct space_id source_of(struct gpn page)
+static struct space_id source_of(struct page_key page)
 {
     DOES_NOT_SLEEP();
-    struct space_id space = gpn_space(page);
+    struct space_id space = page_key_window(page);
 
     if (space.number == SPACE_SHARED.number || space.number == SPACE_SYSTEM.number ||
         space.number == SPACE_PIPES.number) {
         return SPACE_SHARED;
     }
     const struct vm_region *region =
-        vm_region_find(&region_table, *memory_regions(space), gpn_address(page).value >> PAGE_SHIFT);
+        vm_region_find(&region_table, *memory_regions(space), page_key_address(page).value >> PAGE_SHIFT);
     bool is_copy = region != NULL && region->backing.kind == VM_BACKING_COPY;
     return is_copy ? (struct space_id){region->backing.object} : SPACE_SHARED;
 }

@@ -18,9 +18,9 @@
 #include "vm_account.h"
 #include "vm_fault.h"
 
-static struct gpn page_at(const struct task *task, struct vaddr address)
+static struct page_key page_at(const struct task *task, struct vaddr address)
 {
-    return gpn_make(address.value >= SHARED_START ? SPACE_SHARED : task->context.space, address);
+    return page_key_at(address.value >= SHARED_START ? SPACE_SHARED : task->context.space, address);
 }
 
 /*
@@ -35,9 +35,9 @@ static bool is_stale_translation(struct vaddr address, enum trap_fault_access ac
     if (task == NULL || address.value < USER_START || address.value >= SHARED_END) {
         return false;
     }
-    struct gpn page = page_at(task, address);
-    return pmap_query(gpn_place(page), &allowed) &&
-           (access != TRAP_WRITE || (allowed == PMAP_WRITE && !pmap_is_closed(gpn_place(page))));
+    struct page_key page = page_at(task, address);
+    return pmap_query(page_key_place(page), &allowed) &&
+           (access != TRAP_WRITE || (allowed == PMAP_WRITE && !pmap_is_closed(page_key_place(page))));
 }
 
 static bool fault_of_kernel(struct vaddr address, enum trap_fault_access access, bool present)
@@ -46,7 +46,7 @@ static bool fault_of_kernel(struct vaddr address, enum trap_fault_access access,
         return false;
     }
     if (address.value >= SYSTEM_START && address.value < SYSTEM_END) {
-        return access == TRAP_WRITE && vm_fault_record(gpn_make(SPACE_SYSTEM, address));
+        return access == TRAP_WRITE && vm_fault_record(page_key_at(SPACE_SYSTEM, address));
     }
     return is_stale_translation(address, access);
 }
@@ -62,7 +62,7 @@ static enum error fault_of_program(const struct task *task, struct vaddr address
     uint32_t epoch;
     do {
         epoch = space_epoch(space);
-        error = vm_fault(gpn_place(page_at(task, address)), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
+        error = vm_fault(page_key_place(page_at(task, address)), access == TRAP_WRITE ? PMAP_WRITE : PMAP_READ);
     } while (regions_growth_goes_on(error) || (error == ERROR_DENIED && epoch != space_epoch(space)));
     return error;
 }
