@@ -78,7 +78,7 @@ ELSEWHERE = {
     "git apply docs/examples/system-call.patch": "test_examples.py::test_example_applies_builds_and_passes",
     "build/hosttest/proc_memory_test": "test_examples.py::test_example_applies_builds_and_passes",
     "./eidolon torture -- ./prog": "test_torture.py::test_program_that_stands_cuts_is_said_to",
-    "./eidolon torture --kills 30 -- ./prog 100": "test_torture.py::test_program_that_stands_cuts_is_said_to",
+    "./eidolon torture --kills 30 -- ./prog 400": "test_torture.py::test_program_that_stands_cuts_is_said_to",
     "./eidolon bench paging --simulate": "test_bench.py::test_paging_plots_have_every_line_and_say_what_it_is",
 }
 
