@@ -162,12 +162,52 @@ static void pages_that_were_never_touched_cost_nothing_to_unmap(void **state)
     run(unmap_ranges);
 }
 
+/* Copies ----------------------------------------------------------------------------------------------------------- */
+
+#define OPEN          5
+#define CLOCK_GETTIME 265
+#define COPY_BLOCKS   60u /* what a copy may cost beyond a call that copies nothing; with wires it is 200 */
+
+static uint32_t zero;
+
+static void call_nothing(void)
+{
+    (void)CALL(CALL_GETPPID);
+}
+
+static void read_a_byte(void)
+{
+    EXPECT(1, CALL_READ, zero, SPACE_AT, 1);
+}
+
+static void ask_the_time(void)
+{
+    EXPECT(0, CLOCK_GETTIME, 1, SPACE_AT);
+}
+
+static void copy_to_what_is_present(void)
+{
+    case_string(SPACE_AT, "/dev/zero");
+    zero = (uint32_t)CALL(OPEN, SPACE_AT, 0);
+    uint64_t none = cost_of(call_nothing);
+
+    expect_at_most("a byte of /dev/zero", none + COPY_BLOCKS, cost_of(read_a_byte));
+    expect_at_most("the time", none + COPY_BLOCKS, cost_of(ask_the_time));
+}
+
+static void what_is_present_is_copied_to_without_wires(void **state)
+{
+    (void)state;
+    run(copy_to_what_is_present);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_memory_costs_nothing),
         cmocka_unit_test(own_memory_that_is_not_written_costs_a_clone_nothing),
         cmocka_unit_test(pages_that_were_never_touched_cost_nothing_to_unmap),
+        cmocka_unit_test(what_is_present_is_copied_to_without_wires),
     };
 
     return cmocka_run_group_tests_name("proc_cost", tests, NULL, NULL);

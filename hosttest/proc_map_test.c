@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "arch/pmap.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "space/space.h"
@@ -42,7 +43,7 @@ static void let_others_run(uint32_t turns)
     }
 }
 
-/* Function 0: the last page is on its way for a while, so whoever needs it sleeps. */
+/* Function 0: the last page is on its way for a while and not mapped, so whoever needs it sleeps. */
 static void hold_last_page(void)
 {
     struct space_id window = space_window(task_current()->program->space);
@@ -52,6 +53,9 @@ static void hold_last_page(void)
 
     EXPECT_IS(true, page != NULL);
     vm_page_lock(page);
+    if (pmap_remove(page_key_place(last)) && page->state == VM_PAGE_CLEAN) {
+        vm_page_mark_dirty(vm_object_space(), page);
+    }
     is_held = true;
     while (!begun) {
         EXPECT(0, CALL_SCHED_YIELD);

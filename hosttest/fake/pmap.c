@@ -231,6 +231,13 @@ bool pmap_query(struct place place, enum pmap_access *out)
     return entry != NULL;
 }
 
+bool pmap_allows(struct place place, enum pmap_access access)
+{
+    enum pmap_access allowed;
+
+    return pmap_query(place, &allowed) && (access == PMAP_READ || (allowed == PMAP_WRITE && !pmap_is_closed(place)));
+}
+
 /* Use -------------------------------------------------------------------------------------------------------------- */
 
 struct frame pmap_frame(struct place place)

@@ -63,6 +63,12 @@ void pmap_protect(struct place place, enum pmap_access access);
 /* Whether anything is mapped at a place, and how. `out` may be NULL. */
 bool pmap_query(struct place place, enum pmap_access *out);
 
+/*
+ * Whether a program's access at a place would go through now: something is mapped, and a write is allowed there and in
+ * its chunk.
+ */
+bool pmap_allows(struct place place, enum pmap_access access);
+
 /* The frame that a mapping leads to. */
 struct frame pmap_frame(struct place place);
 
@@ -118,7 +124,8 @@ uint32_t pmap_visit_views(struct place first, pmap_visit_dirty *visit, void *con
 bool pmap_next_chunk(struct place from, struct place *first);
 
 /*
- * The first place of [from, last], which are of one window, at which something is mapped. Returns false if there is none.
+ * The first place of [from, last], which are of one window, at which something is mapped. Returns false if there is
+ * none.
  * - work: what the chunks of the range have of page tables, not what it has of places.
  */
 bool pmap_next_mapped(struct place from, struct place last, struct place *out);

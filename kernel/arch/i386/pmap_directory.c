@@ -103,6 +103,17 @@ bool pmap_is_visible(struct space_id space)
     return !pmap_is_private(space) || space.number == active_space.number;
 }
 
+bool pmap_allows(struct place place, enum pmap_access access)
+{
+    uint32_t wanted = access == PMAP_WRITE ? ENTRY_PRESENT | ENTRY_WRITABLE : ENTRY_PRESENT;
+    /* The active directory is right for all that is visible in it: it has seen every stop. */
+    const uint32_t *chunk =
+        pmap_is_visible(place_space(place)) ? &active[pmap_chunk_of(place)] : pmap_chunk_entry(place);
+
+    return chunk != NULL && (*chunk & wanted) == wanted &&
+           (entry_table(*chunk)[place.number & (TABLE_ENTRIES - 1)] & wanted) == wanted;
+}
+
 enum error pmap_create(struct space_id id)
 {
     ASSERT(id.number < SPACES_MAX && pmap_is_private(id));

@@ -96,7 +96,11 @@ SELFTEST(pmap_read_only_page_refuses_writes)
     struct frame frame = enter(first_place(ADDRESS), PMAP_READ);
     SELFTEST_EXPECT(can_read(ADDRESS, &value) && value == 0);
     SELFTEST_EXPECT(!can_write(ADDRESS, 7));
+    SELFTEST_EXPECT(!pmap_allows(first_place(ADDRESS), PMAP_WRITE) && pmap_allows(first_place(ADDRESS), PMAP_READ));
+    SELFTEST_EXPECT(!pmap_allows(first_place(ADDRESS + PAGE_SIZE), PMAP_READ));
+    SELFTEST_EXPECT(!pmap_allows(first_place(OTHER_CHUNK), PMAP_READ));
     pmap_protect(first_place(ADDRESS), PMAP_WRITE);
+    SELFTEST_EXPECT(pmap_allows(first_place(ADDRESS), PMAP_WRITE));
     SELFTEST_EXPECT(can_write(ADDRESS, 7) && *(uint32_t *)frame_address(frame) == 7);
     pmap_protect(first_place(ADDRESS), PMAP_READ);
     SELFTEST_EXPECT(!can_write(ADDRESS, 8) && *(uint32_t *)frame_address(frame) == 7);
@@ -218,6 +222,7 @@ SELFTEST(pmap_stop_closes_every_chunk_until_it_is_opened)
     pmap_stop();
     SELFTEST_EXPECT(pmap_is_closed(first_place(ADDRESS)) && pmap_is_closed(first_place(OTHER_CHUNK)));
     SELFTEST_EXPECT(!can_write(ADDRESS, 2) && can_read(ADDRESS, &value) && value == 1);
+    SELFTEST_EXPECT(!pmap_allows(first_place(ADDRESS), PMAP_WRITE) && pmap_allows(first_place(ADDRESS), PMAP_READ));
     pmap_open(first_place(ADDRESS));
     SELFTEST_EXPECT(!pmap_is_closed(first_place(ADDRESS)) && can_write(ADDRESS, 3));
     SELFTEST_EXPECT(pmap_is_closed(first_place(OTHER_CHUNK)) && !can_write(OTHER_CHUNK, 2));

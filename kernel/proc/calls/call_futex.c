@@ -177,14 +177,14 @@ static int32_t wake_and_operate(const struct system_call *call)
         result = check_word(call, address);
     }
     if (result == 0) {
-        result = system_call_errno(user_prepare(&range, (struct vaddr){address}, sizeof(uint32_t), PMAP_WRITE));
+        result = system_call_errno(user_begin(&range, (struct vaddr){address}, sizeof(uint32_t), PMAP_WRITE));
     }
     if (result != 0) {
         return result;
     }
     program_call_commit();
     result = operate(call->arguments[5], range.address);
-    user_release(&range);
+    user_end(&range);
     if (result == 0) {
         result = check_comparison(call->arguments[5]);
     }

@@ -173,13 +173,13 @@ static int32_t take_status(const struct system_call *call, struct program_id id,
     }
     if (status_address != 0) {
         enum error error =
-            user_prepare(&range, (struct vaddr){status_address}, sizeof(program_at(id)->exit_status), PMAP_WRITE);
+            user_begin(&range, (struct vaddr){status_address}, sizeof(program_at(id)->exit_status), PMAP_WRITE);
         if (error != OK) {
             return system_call_errno(error);
         }
         program_call_commit();
         memcpy(range.address, &program_at(id)->exit_status, sizeof(program_at(id)->exit_status));
-        user_release(&range);
+        user_end(&range);
     }
     usage_inherit(call_change_program(call), program_at(id));
     program_forget(id);

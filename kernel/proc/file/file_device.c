@@ -14,7 +14,7 @@ static int32_t fill(uint32_t base, uint32_t length, bool random)
     for (uint32_t at = 0; at < length;) {
         struct user_range range;
         uint32_t piece = length - at < USER_RANGE_MAX ? length - at : USER_RANGE_MAX;
-        enum error error = user_prepare(&range, (struct vaddr){base + at}, piece, PMAP_WRITE);
+        enum error error = user_begin(&range, (struct vaddr){base + at}, piece, PMAP_WRITE);
         if (error != OK) {
             return at > 0 ? (int32_t)at : system_call_errno(error);
         }
@@ -23,7 +23,7 @@ static int32_t fill(uint32_t base, uint32_t length, bool random)
             uint64_t bits = clock_entropy();
             memcpy((uint8_t *)range.address + i, &bits, piece - i < sizeof(bits) ? piece - i : sizeof(bits));
         }
-        user_release(&range);
+        user_end(&range);
         at += piece;
         call_let_others_run();
     }

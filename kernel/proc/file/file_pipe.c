@@ -220,13 +220,14 @@ static int32_t set_pipe_size(const struct file_record *file, uint32_t bytes)
 
 static uint32_t pipe_events(const struct system_call *call, const struct file_record *file)
 {
-    struct pipe_id pipe = file->pipe;
+    const struct pipe_record *pipe = pipe_record(file->pipe);
 
     (void)call;
     if (end_of(file) == PIPE_READER) {
-        return (pipe_length(pipe) > 0 ? FILE_READABLE : 0u) | (pipe_has(pipe, PIPE_WRITER) ? 0u : POLLHUP);
+        return (pipe->length > 0 ? FILE_READABLE : 0u) | (pipe->ends[PIPE_WRITER] > 0 ? 0u : POLLHUP);
     }
-    return (pipe_room(pipe) >= PIPE_ATOMIC ? FILE_WRITABLE : 0u) | (pipe_has(pipe, PIPE_READER) ? 0u : POLLERR);
+    return (pipe->capacity - pipe->length >= PIPE_ATOMIC ? FILE_WRITABLE : 0u) |
+           (pipe->ends[PIPE_READER] > 0 ? 0u : POLLERR);
 }
 
 static bool watch_pipe(const struct file_record *file, uint32_t events, struct watch *watch, struct watcher *watcher)

@@ -141,12 +141,24 @@ uint32_t record_changes(void)
 
 /* Records ---------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Whether the record at an address is there, of a table that may have holes: its first page is its unit's (or all of
+ * it).
+ */
+static inline bool is_there(uint32_t address)
+{
+    return is_in(present, (address - SYSTEM_START) >> PAGE_SHIFT);
+}
+
 bool record_is_present(enum record_type type, uint32_t index)
 {
-    uint32_t unit = record_has_holes(type) ? index >> unit_shift[type] : index / record_unit_size(type);
-    uint32_t page = unit * unit_pages[type];
+    const struct record_layout *layout = &record_layouts[type];
 
-    return index < record_layouts[type].count && record_page_is_present(type, page);
+    if (index >= layout->count) {
+        return false;
+    }
+    return record_has_holes(type) ? is_there(layout->start + index * layout->bytes)
+                                  : record_page_is_present(type, index / record_unit_size(type) * unit_pages[type]);
 }
 
 void *record_at(enum record_type type, uint32_t index)
@@ -154,10 +166,11 @@ void *record_at(enum record_type type, uint32_t index)
     const struct record_layout *layout = &record_layouts[type];
 
     ASSERT(index < layout->count);
-    if (record_has_holes(type) && !record_is_present(type, index)) {
+    uint32_t address = layout->start + index * layout->bytes;
+    if (record_has_holes(type) && !is_there(address)) {
         return (void *)(uintptr_t)absent.bytes;
     }
-    return window_pointer((struct vaddr){layout->start + index * layout->bytes});
+    return window_pointer((struct vaddr){address});
 }
 
 uint32_t record_index(enum record_type type, const void *record)

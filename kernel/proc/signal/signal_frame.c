@@ -220,11 +220,10 @@ enum error signal_frame_enter(struct registers *registers, const struct signal_f
     struct user_range range;
 
     enum error error =
-        user_prepare(&range, (struct vaddr){at}, fpu + (uint32_t)sizeof(struct fpu_frame) - at, PMAP_WRITE);
+        user_begin(&range, (struct vaddr){at}, fpu + (uint32_t)sizeof(struct fpu_frame) - at, PMAP_WRITE);
     if (error != OK) {
         return error;
     }
-    atomic_begin();
     struct signal_context context = context_from(registers, fault, fpu, mask[0]);
     fill_fpu((struct fpu_frame *)((uint8_t *)range.address + (fpu - at)));
     if (with_information) {
@@ -236,9 +235,8 @@ enum error signal_frame_enter(struct registers *registers, const struct signal_f
         fill_classic(range.address, at, &context, fault, action, mask[1]);
         start_handler(registers, action, at, fault->signal, 0, 0);
     }
-    user_release(&range);
     record->signal_mask_saved = 0;
-    atomic_end();
+    user_end(&range);
     return OK;
 }
 

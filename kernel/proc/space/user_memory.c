@@ -67,6 +67,11 @@ static enum error wire_pages(struct user_range *range, uint32_t pages, enum pmap
     return error;
 }
 
+static uint32_t pages_of(struct vaddr address, uint32_t length)
+{
+    return ((address.value + length - 1) >> PAGE_SHIFT) - (address.value >> PAGE_SHIFT) + 1;
+}
+
 /* Whether a range lies in one of the windows that programs may have memory in. */
 static bool is_in_window(struct vaddr address, uint32_t length)
 {
@@ -74,14 +79,6 @@ static bool is_in_window(struct vaddr address, uint32_t length)
 
     return address.value >= USER_START && end >= address.value && end <= SHARED_END &&
            (address.value >= USER_END || end <= USER_END);
-}
-
-static bool is_mapped(struct page_key page, enum pmap_access access)
-{
-    enum pmap_access allowed;
-
-    return pmap_query(page_key_place(page), &allowed) &&
-           (access == PMAP_READ || (allowed == PMAP_WRITE && !pmap_is_closed(page_key_place(page))));
 }
 
 bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access)
@@ -93,19 +90,18 @@ bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access acc
     if (length > USER_RANGE_MAX || !is_in_window(address, length)) {
         return false;
     }
-    struct page_key page = page_of_current(address.value);
-    struct page_key last = page_of_current(address.value + length - 1);
-    while (page.number <= last.number && is_mapped(page, access)) {
-        page.number++;
+    struct place place = page_key_place(page_of_current(address.value));
+    uint32_t left = pages_of(address, length);
+    while (left > 0 && pmap_allows(place, access)) {
+        place.number++;
+        left--;
     }
-    return page.number > last.number;
+    return left == 0;
 }
 
 enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
 {
     thread_may_sleep();
-    uint32_t end = address.value + length;
-
     if (length > USER_RANGE_MAX) {
         return ERROR_RANGE;
     }
@@ -117,7 +113,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     if (!is_in_window(address, length)) {
         return ERROR_DENIED;
     }
-    uint32_t pages = ((end - 1) >> PAGE_SHIFT) - (address.value >> PAGE_SHIFT) + 1;
+    uint32_t pages = pages_of(address, length);
     struct address_space space = address_space_of_task(task_current());
     enum error error;
     bool goes_on;
@@ -140,42 +136,59 @@ void user_release(struct user_range *range)
     range->page_count = 0;
 }
 
+enum error user_begin(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
+{
+    thread_may_sleep();
+    enum error error = OK;
+
+    *range = (struct user_range){.address = window_pointer(address)};
+    if (!user_is_present(address, length, access)) {
+        error = user_prepare(range, address, length, access);
+    }
+    if (error == OK) {
+        atomic_begin();
+    }
+    return error;
+}
+
+void user_end(struct user_range *range)
+{
+    atomic_end();
+    user_release(range);
+}
+
 enum error user_copy_in(void *destination, struct vaddr source, uint32_t length)
 {
     thread_may_sleep();
-    struct user_range range;
-
     if (user_is_present(source, length, PMAP_READ)) {
         memcpy(destination, window_pointer(source), length);
         return OK;
     }
+    struct user_range range;
     enum error error = user_prepare(&range, source, length, PMAP_READ);
 
-    if (error != OK) {
-        return error;
+    if (error == OK) {
+        memcpy(destination, range.address, length);
+        user_release(&range);
     }
-    memcpy(destination, range.address, length);
-    user_release(&range);
-    return OK;
+    return error;
 }
 
 enum error user_copy_out(struct vaddr destination, const void *source, uint32_t length)
 {
     thread_may_sleep();
-    struct user_range range;
-
     if (user_is_present(destination, length, PMAP_WRITE)) {
         memcpy(window_pointer(destination), source, length);
         return OK;
     }
+    struct user_range range;
     enum error error = user_prepare(&range, destination, length, PMAP_WRITE);
 
-    if (error != OK) {
-        return error;
+    if (error == OK) {
+        memcpy(range.address, source, length);
+        user_release(&range);
     }
-    memcpy(range.address, source, length);
-    user_release(&range);
-    return OK;
+    return error;
 }
 
 /*
