@@ -35,11 +35,11 @@ void vm_account_attach(struct space_id space, struct vm_account *account);
 /* The account of a space, or NULL. */
 struct vm_account *vm_account_of(struct space_id space);
 
-/* Something happened to a page, or to several of one space. Neither sleeps. */
-void vm_account_add(struct page_key page, enum eidolon_count count, uint32_t times);
-static inline void vm_account_count(struct page_key page, enum eidolon_count count)
+/* Something happened to a page of a space, or to several; SPACE_SHARED: to one that is no space's. Neither sleeps. */
+void vm_account_add(struct space_id space, enum eidolon_count count, uint32_t times);
+static inline void vm_account_count(struct space_id space, enum eidolon_count count)
 {
-    vm_account_add(page, count, 1);
+    vm_account_add(space, count, 1);
 }
 
 /*

@@ -126,6 +126,12 @@ static inline struct place vm_page_place(const struct vm_page *page)
     return (struct place){page->key_low};
 }
 
+/* The window whose page it is; SPACE_SHARED: none's. */
+static inline struct space_id vm_page_window(const struct vm_page *page)
+{
+    return page->key_high == 0 ? (struct space_id){page->key_low >> OBJECT_PAGES_BITS} : SPACE_SHARED;
+}
+
 /* FRAME_NONE when not resident. */
 static inline struct frame vm_page_frame(const struct vm_page *page)
 {

@@ -138,7 +138,7 @@ static enum error put_pages(struct store *store, struct vm_map *map, struct batc
             give_up_pages(store, map, batch, i);
             return error;
         }
-        vm_account_count(vm_page_key(batch->pages[i]), EIDOLON_PAGES_WRITTEN);
+        vm_account_count(vm_page_window(batch->pages[i]), EIDOLON_PAGES_WRITTEN);
         finish_page(map, batch->pages[i]);
     }
     totals->pages += batch->count;

@@ -33,9 +33,9 @@ void vm_account_attach(struct space_id space, struct vm_account *account)
     by_space[space.number] = account;
 }
 
-void vm_account_add(struct page_key page, enum eidolon_count count, uint32_t times)
+void vm_account_add(struct space_id space, enum eidolon_count count, uint32_t times)
 {
-    struct vm_account *account = page_key_has_place(page) ? by_space[page_key_window(page).number] : NULL;
+    struct vm_account *account = by_space[space.number];
 
     of_system->counts[count] += times;
     if (account != NULL) {

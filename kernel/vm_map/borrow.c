@@ -96,7 +96,7 @@ static enum error find_lender(struct page_key key, const struct vm_allowance *al
             error = bring_in(page, allowance, kind);
             if (error != OK || frame_is_none(vm_page_frame(page))) {
                 vm_page_unlock(page);
-                vm_map_forget(&vm_objects.map, *last);
+                vm_map_forget(&vm_objects.map, page);
                 page = NULL;
             }
         }

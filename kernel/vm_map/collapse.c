@@ -126,13 +126,13 @@ static enum error try_give_page(struct space_id unused, struct page_key key)
     if (error == OK) {
         error = copy_to_source(page, target);
         vm_page_unlock(target);
-        vm_map_forget(&vm_objects.map, source_page(key));
+        vm_map_forget(&vm_objects.map, target);
     }
     if (error == OK && !frame_is_none(vm_page_frame(page))) {
         return end_page(page);
     }
     vm_page_unlock(page);
-    vm_map_forget(&vm_objects.map, key);
+    vm_map_forget(&vm_objects.map, page);
     return error;
 }
 
@@ -166,7 +166,7 @@ static enum error copy_from_source(struct vm_page *page)
             vm_borrow_end_copy(page, lender, frame);
         }
         vm_page_unlock(lender);
-        vm_map_forget(&vm_objects.map, source_page(vm_page_key(page)));
+        vm_map_forget(&vm_objects.map, lender);
     }
     if (page->state == VM_PAGE_READING) {
         vm_borrow_fail_copy(page, frame);
@@ -199,7 +199,7 @@ static enum error try_take_page(struct space_id space, struct page_key key)
         mark_dirty(page);
     }
     vm_page_unlock(page);
-    vm_map_forget(&vm_objects.map, own);
+    vm_map_forget(&vm_objects.map, page);
     return error;
 }
 

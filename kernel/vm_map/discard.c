@@ -50,8 +50,6 @@ static void unmap_linked(struct place place)
  */
 void vm_discard_page(struct vm_page *page)
 {
-    struct page_key key = vm_page_key(page);
-
     if (vm_page_has_place(page)) {
         vm_open_chunk(vm_page_place(page));
     }
@@ -67,7 +65,7 @@ void vm_discard_page(struct vm_page *page)
         frame_set_owner(vm_page_copy_frame(page), FRAME_COPY);
     }
     vm_page_unlock(page);
-    vm_map_forget(&vm_objects.map, key);
+    vm_map_forget(&vm_objects.map, page);
 }
 
 static void discard_page(struct vm_page *page)

@@ -105,7 +105,7 @@ static enum error fetch(struct vm_page *page, struct place place, enum pmap_acce
 static void account_for(struct place place, enum eidolon_count kind)
 {
     if (kind != NO_FAULT) {
-        vm_account_count(place_key(place), kind);
+        vm_account_count(place_space(place), kind);
     }
     if (kind == EIDOLON_FAULT_ZERO || kind == EIDOLON_FAULT_COPY) {
         vm_growth_count(place_space(place));
@@ -159,7 +159,7 @@ static enum error try_fault(struct place place, enum pmap_access access, bool wi
         error = vm_page_wire(page);
     }
     vm_page_unlock(page);
-    vm_map_forget(&vm_objects.map, *shown); /* if there is nothing, or what there is is borrowed */
+    vm_map_forget(&vm_objects.map, page); /* if there is nothing, or what there is is borrowed */
     if (error == OK) {
         account_for(place, kind);
     }
@@ -181,7 +181,7 @@ static enum error fault(struct place place, enum pmap_access access, bool wire)
         error = try_fault(place, access, wire, &shown);
     }
     if (error == ERROR_DENIED) {
-        vm_account_count(place_key(place), EIDOLON_FAULT_DENIED);
+        vm_account_count(place_space(place), EIDOLON_FAULT_DENIED);
     }
     return error;
 }
@@ -224,7 +224,5 @@ void vm_unwire(struct place place)
 
     ASSERT(page != NULL);
     vm_page_unwire(page);
-    if (page->state == VM_PAGE_NEW) {
-        vm_map_forget(&vm_objects.map, key); /* its content was discarded meanwhile */
-    }
+    vm_map_forget(&vm_objects.map, page); /* if its content was discarded meanwhile */
 }

@@ -55,8 +55,8 @@ static inline struct page_key vm_shown(struct place place, const struct vm_allow
  */
 MUST_CHECK enum error vm_map_lock_page(struct vm_map *map, struct page_key key, struct vm_page **out, bool *slept);
 
-/* Delete the record of a page if it holds nothing and nobody waits for it. */
-void vm_map_forget(struct vm_map *map, struct page_key key);
+/* Delete a page's record if it holds nothing and nobody waits for it. The caller has not slept since it had its mutex. */
+void vm_map_forget(struct vm_map *map, struct vm_page *page);
 
 /* Put a page that is on no list at the end or at the front of one; take it off the one it is on, if any. */
 void vm_list_append(struct vm_map *map, enum vm_list_id id, struct vm_page *page);

@@ -105,17 +105,16 @@ static bool cluster_add_neighbour(struct vm_map *map, struct cluster *cluster, s
 static void finish_neighbour(struct vm_map *map, const struct cluster *cluster, uint32_t i)
 {
     struct vm_page *page = cluster->pages[i];
-    struct page_key key = vm_page_key(page);
 
     if (cluster->good[i]) {
         vm_page_make_resident(map, page, cluster->frames[i]);
-        vm_account_count(key, EIDOLON_PAGES_IN);
+        vm_account_count(vm_page_window(page), EIDOLON_PAGES_IN);
     } else {
         vm_page_fail_read(page);
         frame_free(cluster->frames[i]);
     }
     vm_page_unlock(page);
-    vm_map_forget(map, key);
+    vm_map_forget(map, page);
 }
 
 /* The pages below, lowest first: all `count` of them or none. */
@@ -177,7 +176,7 @@ static enum error finish_wanted(struct vm_map *map, const struct vm_pager *pager
         return error;
     }
     vm_page_make_resident(map, page, frame);
-    vm_account_count(vm_page_key(page), EIDOLON_PAGES_IN);
+    vm_account_count(vm_page_window(page), EIDOLON_PAGES_IN);
     return OK;
 }
 

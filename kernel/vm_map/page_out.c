@@ -93,7 +93,7 @@ static uint32_t finish(struct vm_map *map, struct vm_page *const pages[], uint32
 
     for (uint32_t i = 0; i < count; i++) {
         if (pages[i]->state == VM_PAGE_CLEAN) {
-            vm_account_count(vm_page_key(pages[i]), EIDOLON_PAGES_WRITTEN);
+            vm_account_count(vm_page_window(pages[i]), EIDOLON_PAGES_WRITTEN);
         }
         if (pages[i]->state == VM_PAGE_CLEAN) { /* and not wired: that takes the page's mutex */
             vm_victim_drop(map, pages[i]);

@@ -308,12 +308,10 @@ enum error vm_map_delete(struct vm_map *map, struct page_key key)
     return OK;
 }
 
-void vm_map_forget(struct vm_map *map, struct page_key key)
+void vm_map_forget(struct vm_map *map, struct vm_page *page)
 {
-    struct vm_page *page = vm_map_find(map, key);
-
-    if (page != NULL && page->state == VM_PAGE_NEW) {
-        enum error error = vm_map_delete(map, key);
+    if (page->state == VM_PAGE_NEW) {
+        enum error error = vm_map_delete(map, vm_page_key(page));
         ASSERT(error == OK || error == ERROR_BUSY);
     }
 }

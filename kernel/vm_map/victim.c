@@ -26,13 +26,12 @@ bool vm_victim_may_drop(const struct vm_page *page)
 
 void vm_victim_drop(struct vm_map *map, struct vm_page *page)
 {
-    struct page_key key = vm_page_key(page);
     struct frame frame;
     enum error error = vm_page_drop(map, page, &frame);
 
     ASSERT(error == OK);
     frame_free(frame);
     vm_page_unlock(page);
-    vm_map_forget(map, key);
-    vm_account_count(key, EIDOLON_PAGES_OUT);
+    vm_account_count(vm_page_window(page), EIDOLON_PAGES_OUT);
+    vm_map_forget(map, page);
 }

@@ -54,7 +54,7 @@ static bool fault_of_kernel(struct vaddr address, enum trap_fault_access access,
 static enum error fault_of_program(const struct task *task, struct vaddr address, enum trap_fault_access access)
 {
     if (address.value < USER_START || address.value >= SHARED_END) {
-        vm_account_count(page_at(task, (struct vaddr){0}), EIDOLON_FAULT_DENIED);
+        vm_account_count(task->context.space, EIDOLON_FAULT_DENIED);
         return ERROR_DENIED;
     }
     struct address_space space = address_space_of_task(task);
