@@ -67,6 +67,10 @@ const char *host_log(void);
 /* Type on the serial line. From a thread of the machine. Returns how many of the bytes found room. */
 uint32_t host_type(const char *bytes, uint32_t count);
 
+/* The same on the control line, and what has gone out on that. */
+uint32_t host_ask(const char *bytes, uint32_t count);
+const char *host_answers(void);
+
 /* How many times a boot has come back from user mode. */
 uint64_t host_user_traps(void);
 

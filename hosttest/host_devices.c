@@ -26,10 +26,18 @@ struct text {
 
 static struct text console, log_text;
 static struct block_device *disk;
-static struct wait_queue room_queue;
-static serial_receiver *receiver;
-static void *receiver_context;
-static bool is_paused;
+
+struct serial_port {
+    struct text *text; /* that is written to it */
+    struct wait_queue room;
+    serial_receiver *receiver;
+    void *receiver_context;
+    bool is_paused;
+};
+
+static struct text control;
+struct serial_port serial_console = {.text = &console};
+struct serial_port serial_control = {.text = &control};
 
 static void append(struct text *text, const void *bytes, size_t count)
 {
@@ -51,11 +59,10 @@ static void append(struct text *text, const void *bytes, size_t count)
 void host_devices_start(struct block_device *with)
 {
     disk = with;
-    room_queue = (struct wait_queue){0};
-    receiver = NULL;
-    is_paused = false;
-    console.length = log_text.length = 0;
-    console.bytes[0] = log_text.bytes[0] = 0;
+    serial_console = (struct serial_port){.text = &console};
+    serial_control = (struct serial_port){.text = &control};
+    console.length = control.length = log_text.length = 0;
+    console.bytes[0] = control.bytes[0] = log_text.bytes[0] = 0;
 }
 
 const char *host_console(void)
@@ -68,56 +75,73 @@ const char *host_log(void)
     return log_text.bytes;
 }
 
-/* The serial line -------------------------------------------------------------------------------------------------- */
+/* The serial lines ------------------------------------------------------------------------------------------------- */
 
 void serial_init(void)
 {
 }
 
-uint32_t serial_write_room(void)
+uint32_t serial_write_room(const struct serial_port *port)
 {
+    (void)port;
     return SERIAL_TRANSMIT_BYTES;
 }
 
-uint32_t serial_write(const uint8_t *bytes, uint32_t length)
+uint32_t serial_write(struct serial_port *port, const uint8_t *bytes, uint32_t length)
 {
-    append(&console, bytes, length);
+    append(port->text, bytes, length);
     return length;
 }
 
-struct wait_queue *serial_room_queue(void)
+struct wait_queue *serial_room_queue(struct serial_port *port)
 {
-    return &room_queue;
+    return &port->room;
 }
 
-void serial_set_receiver(serial_receiver *to, void *context)
+void serial_set_receiver(struct serial_port *port, serial_receiver *receiver, void *context)
 {
-    receiver = to;
-    receiver_context = context;
+    port->receiver = receiver;
+    port->receiver_context = context;
 }
 
-void serial_pause_receiver(void)
+void serial_pause_receiver(struct serial_port *port)
 {
-    is_paused = true;
+    port->is_paused = true;
 }
 
-void serial_resume_receiver(void)
+void serial_resume_receiver(struct serial_port *port)
 {
-    is_paused = false;
+    port->is_paused = false;
 }
 
-void serial_drain(void)
+void serial_drain(struct serial_port *port)
 {
+    (void)port;
+}
+
+static uint32_t give(struct serial_port *port, const char *bytes, uint32_t count)
+{
+    uint32_t given = 0;
+
+    for (; given < count && port->receiver != NULL && !port->is_paused; given++) {
+        port->receiver((uint8_t)bytes[given], port->receiver_context);
+    }
+    return given;
 }
 
 uint32_t host_type(const char *bytes, uint32_t count)
 {
-    uint32_t typed = 0;
+    return give(&serial_console, bytes, count);
+}
 
-    for (; typed < count && receiver != NULL && !is_paused; typed++) {
-        receiver((uint8_t)bytes[typed], receiver_context);
-    }
-    return typed;
+uint32_t host_ask(const char *bytes, uint32_t count)
+{
+    return give(&serial_control, bytes, count);
+}
+
+const char *host_answers(void)
+{
+    return control.bytes;
 }
 
 /* The rest --------------------------------------------------------------------------------------------------------- */

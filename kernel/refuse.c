@@ -9,7 +9,7 @@
 
 _Noreturn void leave(uint8_t how)
 {
-    serial_drain();
+    serial_drain(&serial_console);
     cpu_power_off(how);
 }
 

@@ -46,7 +46,7 @@ static void receive(uint8_t byte, void *context)
     }
     if (from_serial_line && ring.count >= RING_PAUSE && !ring.paused) {
         ring.paused = true;
-        serial_pause_receiver();
+        serial_pause_receiver(&serial_console);
     }
     wait_queue_wake(&console_work, UINT32_MAX);
 }
@@ -64,7 +64,7 @@ static void drop_from_ring(uint32_t count)
     ring.count -= count;
     if (ring.paused && ring.count <= RING_RESUME) {
         ring.paused = false;
-        serial_resume_receiver();
+        serial_resume_receiver(&serial_console);
     }
 }
 
@@ -175,5 +175,5 @@ void terminal_attach(void)
     terminal_tell_size();
     keyboard_set_receiver(receive, NULL);
     keyboard_set_scroller(wish_to_scroll);
-    serial_set_receiver(receive, &serial_line);
+    serial_set_receiver(&serial_console, receive, &serial_line);
 }

@@ -42,7 +42,7 @@ static bool hand_piece(void)
     uint64_t count = may_go_to - handed_to;
 
     count = count < TERMINAL_OUTBOX_BYTES - start ? count : TERMINAL_OUTBOX_BYTES - start;
-    handed_to += serial_write(&outbox()->bytes[start], (uint32_t)count);
+    handed_to += serial_write(&serial_console, &outbox()->bytes[start], (uint32_t)count);
     return handed_to == may_go_to;
 }
 
@@ -50,8 +50,8 @@ static void wait_for_line(uint32_t room)
 {
     bool enabled = interrupt_disable();
 
-    while (serial_write_room() < room) {
-        enum error error = wait_queue_sleep(serial_room_queue(), DEADLINE_NEVER, false);
+    while (serial_write_room(&serial_console) < room) {
+        enum error error = wait_queue_sleep(serial_room_queue(&serial_console), DEADLINE_NEVER, false);
         ASSERT(error == OK);
     }
     interrupt_restore(enabled);
@@ -96,7 +96,7 @@ bool stream_is_held(void)
 uint32_t stream_room(void)
 {
     if (!is_held) {
-        return serial_write_room();
+        return serial_write_room(&serial_console);
     }
     uint32_t room = TERMINAL_OUTBOX_BYTES - waiting();
     return room > KERNEL_RESERVE ? room - KERNEL_RESERVE : 0;
@@ -121,11 +121,11 @@ static void put_in_outbox(const uint8_t *bytes, uint32_t length)
 /* Callers that may wait have made sure of room before; for the others a full line is emptied by polling. */
 void stream_send_at_once(const uint8_t *bytes, uint32_t length)
 {
-    uint32_t sent = serial_write(bytes, length);
+    uint32_t sent = serial_write(&serial_console, bytes, length);
 
     if (sent < length) {
-        serial_drain();
-        (void)serial_write(bytes + sent, length - sent);
+        serial_drain(&serial_console);
+        (void)serial_write(&serial_console, bytes + sent, length - sent);
     }
 }
 
@@ -145,8 +145,8 @@ static enum error wait_for_serial_room(uint32_t bytes, bool interruptible)
     bool enabled = interrupt_disable();
     enum error error = OK;
 
-    while (serial_write_room() < bytes && error == OK) {
-        error = wait_queue_sleep(serial_room_queue(), DEADLINE_NEVER, interruptible);
+    while (serial_write_room(&serial_console) < bytes && error == OK) {
+        error = wait_queue_sleep(serial_room_queue(&serial_console), DEADLINE_NEVER, interruptible);
     }
     interrupt_restore(enabled);
     return error;
