@@ -165,7 +165,9 @@ static const struct lie_field system_fields[] = {
     ARRAY(system_state, account.counts, 0),
     FIELD(system_state, end_status, 65536),
     ARRAY(system_state, end_name, 128),
-    FIELD(system_state, unused, 0),
+    FIELD(system_state, request_next, 0),
+    FIELD(system_state, requests[0].id[0], 0),
+    FIELD(system_state, requests[0].generation, 0),
 };
 
 static const struct lie_field note_fields[] = {

@@ -19,7 +19,10 @@ struct store;
 struct snap_client {
     void (*capture)(void);                                      /* in the stop: constant time, must not sleep */
     uint32_t (*system_record)(void *record, uint32_t capacity); /* returns its length in bytes */
-    void (*durable)(void);             /* what the newest stop saw is durable; must not sleep; may be NULL */
+    void (*durable)(void); /* what the newest stop saw is durable; must not sleep; may be NULL */
+    void (*finished)(
+        enum error
+            error); /* an attempt is over, whoever waits for it is about to be told; must not sleep; may be NULL */
     void (*changed)(enum error error); /* snapshots begin to fail, for this reason, or succeed again: OK; may be NULL */
 };
 
@@ -49,6 +52,13 @@ MUST_CHECK enum error snap_sync(void);
  */
 uint64_t snap_request(void);
 MUST_CHECK enum error snap_wait(uint64_t ticket);
+
+/*
+ * The same for those who cannot wait, and for whom there is to be a generation even if no page has changed: what is in
+ * the system record is in it then. snap_is_over(): the attempt is, and *result says how it went. Neither sleeps.
+ */
+uint64_t snap_request_generation(void);
+bool snap_is_over(uint64_t ticket, enum error *result);
 
 void snap_statistics(struct snap_statistics *out);
 

@@ -18,6 +18,13 @@
 #define SYSTEM_STATE_MAGIC   0x4D545359u /* "YSTM" */
 #define SYSTEM_STATE_VERSION 1u
 #define SYSTEM_RECORDS_MAX   16u
+#define SYSTEM_REQUESTS      8u
+
+/* A request for a snapshot, over the control line (control.h). */
+struct system_request {
+    uint64_t id[2];      /* that whoever asked has chosen; 0, 0: none */
+    uint64_t generation; /* that was durable then; 0: the first that has the id in it */
+};
 
 struct system_state {
     uint32_t magic;
@@ -35,11 +42,12 @@ struct system_state {
     struct vm_account account;     /* of the whole system, programs that have ended included; it is kept nowhere else */
     uint32_t end_status;           /* of the program that ended last, as wait() reports it */
     char end_name[32];             /* its name; "": none has ended yet */
-    uint32_t unused;
+    uint32_t request_next;         /* requests so far: where the next one goes, modulo their number */
+    struct system_request requests[SYSTEM_REQUESTS];
 };
 #define SYSTEM_STATE_BYTES_MIN 208u /* images from before the account end here */
 _Static_assert(offsetof(struct system_state, account) == SYSTEM_STATE_BYTES_MIN &&
-                   sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS + 40,
+                   sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS + 40 + 24 * SYSTEM_REQUESTS,
                "the system record's layout is part of the disk format");
 
 /* The one of the running kernel. Changed without sleeping; committed as it is at the stop. */

@@ -17,6 +17,7 @@
 #include "ata.h"
 #include "boot_program.h"
 #include "choices.h"
+#include "control.h"
 #include "image_check.h"
 #include "image_open.h"
 #include "keyboard.h"
@@ -98,8 +99,11 @@ static void say_changed(enum error error)
     }
 }
 
-static const struct snap_client snap_client = {
-    .capture = capture, .system_record = commit_system_record, .durable = stream_durable, .changed = say_changed};
+static const struct snap_client snap_client = {.capture = capture,
+                                               .system_record = commit_system_record,
+                                               .durable = stream_durable,
+                                               .finished = control_snapshot_finished,
+                                               .changed = say_changed};
 
 /* From here on the image is written to. */
 static void use_image(const struct store_report *report)
@@ -221,6 +225,7 @@ static uint32_t shell_status(uint32_t wait_status)
 static _Noreturn void shut_down(uint32_t wait_status)
 {
     switch_off_end();
+    control_end();
     stream_finish();
     enum error error = snap_stop();
     if (provocations.stall_end) {
@@ -313,6 +318,9 @@ static _Noreturn void run(void)
     }
     if (error == OK) {
         error = snap_start(store, &snap_client, options.interval_ms);
+    }
+    if (error == OK) {
+        error = control_start(store, report.generation);
     }
     if (error == OK) {
         error = switch_off_start();

@@ -40,6 +40,7 @@ static uint64_t stops_begun;             /* number of the newest stop */
 static uint64_t stops_finished;          /* all up to here are durable or have failed */
 static uint64_t stops_durable;           /* all up to here are durable, by the newest snapshot that succeeded */
 static uint64_t wanted;                  /* newest ticket given out */
+static uint64_t generation_wanted;       /* newest one for which there is to be a generation in any case */
 static enum error last_error;            /* of the newest attempt */
 static bool stopping;                    /* none beyond those that are asked for */
 static uint32_t changes;                 /* that the newest snapshot committed; 0 if it committed nothing */
@@ -172,7 +173,9 @@ static enum error try_snapshot(void)
         return error;
     }
     gather();
-    if (vm_snapshot_count(vm_object_space()) == 0 && store_sealed_is_empty(backing)) {
+    bool is_same = vm_snapshot_count(vm_object_space()) == 0 && store_sealed_is_empty(backing);
+    bool is_wanted = generation_wanted > stops_durable && generation_wanted <= stops_begun;
+    if (is_same && !is_wanted) {
         store_snapshot_abort(backing);
         return OK;
     }
@@ -214,6 +217,11 @@ static void finish(enum error error)
     last_error = error;
     vm_growth_note_snapshot(error);
     stops_finished = stops_begun;
+    if (client->finished != NULL) {
+        atomic_begin();
+        client->finished(error);
+        atomic_end();
+    }
     wait_queue_wake(&finished_queue, UINT32_MAX);
 }
 
@@ -252,7 +260,7 @@ enum error snap_start(struct store *store, const struct snap_client *snap_client
     backing = store;
     client = snap_client;
     interval_ns = interval_ms * NS_PER_MS;
-    stops_begun = stops_finished = stops_durable = wanted = 0;
+    stops_begun = stops_finished = stops_durable = wanted = generation_wanted = 0;
     last_error = OK;
     compactions_left = COMPACTIONS_MAX; /* of what was left when the power went */
     stopping = false;
@@ -269,6 +277,23 @@ uint64_t snap_request(void)
         wait_queue_wake(&request_queue, 1);
     }
     return ticket;
+}
+
+uint64_t snap_request_generation(void)
+{
+    DOES_NOT_SLEEP();
+    generation_wanted = snap_request();
+    return generation_wanted;
+}
+
+bool snap_is_over(uint64_t ticket, enum error *result)
+{
+    DOES_NOT_SLEEP();
+    if (stops_finished < ticket) {
+        return false;
+    }
+    *result = stops_durable >= ticket ? OK : last_error;
+    return true;
 }
 
 enum error snap_wait(uint64_t ticket)

@@ -163,18 +163,19 @@ static const struct disk_record_ref *kept_before(const struct disk_root *root, u
 enum error store_kept_before(struct store *store, struct generation before, struct store_kept *out)
 {
     thread_may_sleep();
-    const struct disk_record_ref *ref = kept_before(store->root, before.number == 0 ? UINT64_MAX : before.number);
-    if (ref == NULL) {
+    const struct disk_record_ref *found = kept_before(store->root, before.number == 0 ? UINT64_MAX : before.number);
+    if (found == NULL) {
         return ERROR_NOT_FOUND;
     }
-    *out = (struct store_kept){.generation = {ref->generation}, .wall_time_ns = ref->wall_time_ns};
+    const struct disk_record_ref ref = *found; /* a commit replaces the root that it stands in */
+    *out = (struct store_kept){.generation = {ref.generation}, .wall_time_ns = ref.wall_time_ns};
     void *page;
     enum error error = store_page_new(&page);
     if (error != OK) {
         return error;
     }
     const struct disk_head *head = page;
-    out->record = store_record_read_head(store, NULL, ref, page);
+    out->record = store_record_read_head(store, NULL, &ref, page);
     if (out->record == OK) {
         out->stop_ns = head->stop_ns;
         out->pages = head->pages_live;

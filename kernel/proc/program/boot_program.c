@@ -10,6 +10,7 @@
 #include "arch/boot.h"
 #include "log.h"
 #include "program.h"
+#include "words.h"
 #include <string.h>
 
 #define WORDS_MAX 512u
@@ -19,56 +20,6 @@ static char NAME_DEFAULT[] = "program"; /* of a program whose loader gave it non
 
 static char text[TEXT_MAX];
 static const char *words[WORDS_MAX];
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Decode %XX within one word, in place; a '%' without two digits stays. */
-static void decode(char *word)
-{
-    char *to = word;
-
-    for (const char *from = word; *from != 0;) {
-        if (from[0] == '%' && hex_digit(from[1]) >= 0 && hex_digit(from[2]) >= 0) {
-            *to++ = (char)(hex_digit(from[1]) << 4 | hex_digit(from[2]));
-            from += 3;
-        } else {
-            *to++ = *from++;
-        }
-    }
-    *to = 0;
-}
-
-/* Split `text` into `words`; returns how many, or WORDS_MAX + 1 if there are more than fit. */
-static uint32_t split(void)
-{
-    uint32_t count = 0;
-
-    for (char *at = text; *at != 0;) {
-        while (*at == ' ') {
-            *at++ = 0;
-        }
-        if (*at == 0) {
-            break;
-        }
-        if (count == WORDS_MAX) {
-            return WORDS_MAX + 1;
-        }
-        words[count++] = at;
-        while (*at != ' ' && *at != 0) {
-            at++;
-        }
-    }
-    return count;
-}
 
 enum error boot_program_start(void)
 {
@@ -81,7 +32,7 @@ enum error boot_program_start(void)
         return ERROR_INVALID;
     }
     memcpy(text, module->command_line, length + 1);
-    uint32_t count = split();
+    uint32_t count = words_split(text, words, WORDS_MAX);
     if (count == 0) {
         words[count++] = NAME_DEFAULT;
     }
@@ -94,7 +45,7 @@ enum error boot_program_start(void)
         arguments++;
     }
     for (uint32_t i = 0; i < count; i++) {
-        decode((char *)words[i]);
+        words_decode((char *)words[i]);
     }
     struct program_image image = {
         .bytes = module->start,
