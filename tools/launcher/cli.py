@@ -5,17 +5,18 @@ import argparse
 import os
 import sys
 
-from launcher import bench, build, demo, image, machine, packages, run, test, torture, web
+from launcher import bench, build, ctl, demo, image, machine, packages, run, test, torture, web
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, STATUS_USAGE, Failure, UsageFailure, alike, reason, say, spoken, version
 
 STATUS_INTERRUPTED = 130
 STATUS_PIPE = 141
-WITHOUT_SOURCES = ("run", "torture", "image", "help", "--version")  # what works where Eidolon was installed
+WITHOUT_SOURCES = ("run", "ctl", "torture", "image", "help", "--version")  # what works where Eidolon was installed
 
 OVERVIEW = """\
 usage: ./eidolon COMMAND [OPTIONS]
 
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
+  ctl [OPTIONS] COMMAND ...             ask a running machine: name its state, roll it back, look into it
   demo                                  see it: programs side by side, and a key that pulls the plug
   torture [OPTIONS] -- PROGRAM [ARG...] find out whether your program withstands power cuts
   image COMMAND FILE ...                look into an image, check it, name its generations
@@ -106,8 +107,15 @@ def command_torture(arguments):
     return torture.command(parse_options(options, arguments), words)
 
 
+def command_ctl(arguments):
+    options = parser("ctl", ctl.DESCRIPTION, ctl.EPILOG, "./eidolon ctl [OPTIONS] COMMAND ...")
+    ctl.add_options(options)
+    return ctl.command(options.parse_args(arguments))
+
+
 def command_image(arguments):
-    return image.command(arguments)
+    asked = ctl.ask_for_image(arguments)
+    return asked if asked is not None else image.command(arguments)
 
 
 def command_test(arguments):
@@ -176,7 +184,7 @@ def command_version(arguments):
 
 HELP = ("help", "--help", "-h")
 COMMANDS = {
-    "run": command_run, "torture": command_torture, "demo": command_demo, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
+    "run": command_run, "ctl": command_ctl, "torture": command_torture, "demo": command_demo, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
     "setup": command_setup, "clean": command_clean, "help": command_help, "--version": command_version,
 }
 

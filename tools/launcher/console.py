@@ -14,6 +14,7 @@ terminal is gone, the machine runs on unseen. A full disk under stdout holds the
 
 import errno
 import os
+import queue
 import re
 import select
 import signal
@@ -92,6 +93,7 @@ class Console:
         self.has_escapes = False
         self.has_window = window() is not None
         self.other_size = threading.Event()
+        self.connections = queue.Queue()  # the next one, when a machine goes on as another; None: there is none
         self.output = threading.Thread(target=self.pass_out, daemon=True)
 
     def start(self):
@@ -113,14 +115,35 @@ class Console:
             self.other_size.clear()
             size = window()
             try:
-                self.connection.sendall(window_message(*size) if size else b"")
+                self.send(window_message(*size) if size else b"")
             except OSError:
                 return
+
+    def reattach(self, connection):
+        """The machine goes on as another one: what is typed from now on is for that."""
+        self.connection = connection
+        self.connections.put(connection)
 
     def show_rest(self):
         """QEMU has ended: show what it has still said."""
         self.is_ended = True
+        self.connections.put(None)
         self.output.join()
+
+    def send(self, data):
+        """To the machine, or to the one that follows it. OSError: none does."""
+        while data:
+            connection = self.connection
+            try:
+                data = data[connection.send(data):]
+            except OSError:
+                if self.is_ended:
+                    raise
+                self.wait_for_other(connection)
+
+    def wait_for_other(self, connection):
+        while self.connection is connection and not self.is_ended:
+            time.sleep(LOG_POLL_S)
 
     def finish(self):
         """Give the terminal back."""
@@ -162,9 +185,9 @@ class Console:
         try:
             while data := read_input():
                 last = data[-1:]
-                self.connection.sendall(data)
+                self.send(data)
             # In the middle of a line the first one only sends what there is of it.
-            self.connection.sendall(END_OF_INPUT if last == b"\n" else END_OF_INPUT * 2)
+            self.send(END_OF_INPUT if last == b"\n" else END_OF_INPUT * 2)
         except OSError:
             return
 
@@ -173,10 +196,16 @@ class Console:
         pending = bytearray()
         is_escaped = False
         while True:
-            readable, writable, _ = select.select([0], [self.connection] if pending else [], [])
+            connection = self.connection
+            readable, writable, _ = select.select([0], [connection] if pending else [], [])
+            if writable:
+                try:
+                    del pending[:connection.send(pending[:4096])]
+                except OSError:
+                    if self.is_ended:
+                        return
+                    self.wait_for_other(connection)
             try:
-                if writable:
-                    del pending[:self.connection.send(pending[:4096])]
                 if readable:
                     data = read_input()
                     if not data:
@@ -212,9 +241,15 @@ class Console:
     # Out -------------------------------------------------------------------------------------------------------------
 
     def pass_out(self):
+        connection = self.connection
+        while connection:
+            self.pass_all(connection)
+            connection = self.connections.get()
+
+    def pass_all(self, connection):
         while True:
             try:
-                data = self.connection.recv(65536)
+                data = connection.recv(65536)
             except OSError:
                 return
             if not data:

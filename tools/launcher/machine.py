@@ -24,7 +24,7 @@ import socket
 import subprocess
 import threading
 
-from launcher import console, holder, qmp, remote
+from launcher import console, control, holder, qmp, remote
 from launcher.common import Failure, say
 
 EMULATOR = "qemu-system-i386"
@@ -97,9 +97,10 @@ def arguments(options, log, boot_arguments, folder, connection=None):
     return result + options.qemu
 
 
-def socket_arguments(serial, control):
-    """The two connections that the launcher has to the machine: its serial line, and QEMU itself."""
+def socket_arguments(serial, requests, control):
+    """The connections that the launcher has to the machine: its two serial lines, and QEMU itself."""
     return ["-chardev", f"socket,id=console,fd={serial}", "-serial", "chardev:console",
+            "-chardev", f"socket,id=requests,fd={requests}", "-serial", "chardev:requests",
             "-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"]
 
 
@@ -112,16 +113,32 @@ def die_with_parent(parent):
 
 
 class Machine:
-    """A running QEMU. It takes over the connection to the image's server, if there is one."""
+    """A running QEMU. It takes over the connection to the image's server, if there is one.
 
-    def __init__(self, command, log, image_path, connection=None):
+    - again: makes the command, and such a connection, of the machine that goes on from a generation in its place; None: it
+      cannot be rolled back, and why is in `again_trouble`.
+    """
+
+    def __init__(self, command, log, image_path, connection=None, again=None, again_trouble=None):
         self.log = log
         self.image_path = image_path
-        self.complaints = []
+        self.again = again
+        self.again_trouble = again_trouble
         self.asked_to_end = None  # the exit status that whoever asked is to get
-        serial, its_serial = socket.socketpair()
-        control, its_control = socket.socketpair()
-        inherited = [its_serial.fileno(), its_control.fileno()]
+        self.goes_on_from = None  # the generation, once this QEMU has ended
+        self.again_lock = threading.Lock()
+        self.has_gone_on = threading.Event()
+        self.server = control.Server(self, image_path)
+        serial, requests = self.begin(command, connection)
+        self.server.read_from(requests)
+        self.console = console.Console(serial, log, lambda: self.process.kill(), lambda: self.switch_off(0),
+                                       lambda: self.switch_off(128 + signal.SIGPIPE))
+    def begin(self, command, connection):
+        """Start QEMU. Returns our ends of its serial lines."""
+        pairs = [socket.socketpair() for _ in range(3)]
+        inherited = [its.fileno() for _, its in pairs]
+        (serial, _), (requests, _), (qmp_line, _) = pairs
+        self.complaints = []
         me = os.getpid()
         try:
             self.process = subprocess.Popen(command + socket_arguments(*inherited), stdin=subprocess.DEVNULL,
@@ -131,20 +148,42 @@ class Machine:
         except FileNotFoundError:
             raise Failure(f"{EMULATOR} is missing; install it: apt-get install qemu-system-x86") from None
         finally:
-            its_serial.close()
-            its_control.close()
+            for _, its in pairs:
+                its.close()
             if connection:
                 os.close(connection)
-        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener = threading.Thread(target=self.listen, args=(self.process, self.complaints), daemon=True)
         self.listener.start()
-        self.control = qmp.Control(control, image_path)
-        self.console = console.Console(serial, log, self.process.kill, lambda: self.switch_off(0),
-                                       lambda: self.switch_off(128 + signal.SIGPIPE))
+        self.control = qmp.Control(qmp_line, self.image_path, self.server.listen)
+        return serial, requests
 
-    def listen(self):
+    def go_on(self):
+        """Another QEMU in the place of this one, which has ended."""
+        generation, self.goes_on_from = self.goes_on_from, None
+        self.server.forget_waiting("gone", "the machine was rolled back")
+        serial, requests = self.begin(*self.again(generation))
+        self.server.read_from(requests)
+        self.console.reattach(serial)
+        self.has_gone_on.set()
+
+    @staticmethod
+    def listen(process, complaints):
         """Keep what QEMU says on stderr, to be explained once it has ended."""
-        for line in self.process.stderr:
-            self.complaints.append(line.decode(errors="surrogateescape").rstrip())
+        for line in process.stderr:
+            complaints.append(line.decode(errors="surrogateescape").rstrip())
+
+    def roll_back(self, generation):
+        """End this QEMU, and go on from a generation. Returns None, or why not; the new one has begun, or will."""
+        if self.again is None:
+            return self.again_trouble
+        with self.again_lock:
+            if self.asked_to_end is not None:
+                return "the machine is ending"
+            self.has_gone_on.clear()
+            self.goes_on_from = generation
+            self.process.kill()
+            self.has_gone_on.wait()
+        return None
 
     def switch_off(self, status):
         """End with everything durable; a kernel that does not do so in time loses its power.
@@ -167,8 +206,12 @@ class Machine:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, lambda number, _: self.switch_off(128 + number))
         self.console.start()
+        status = None
         try:
             status = self.process.wait()
+            while self.goes_on_from is not None:
+                self.go_on()
+                status = self.process.wait()
             self.listener.join(timeout=1)
             # The console may have to wait for whoever reads it, and must not hold a launcher that is to end.
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -176,6 +219,8 @@ class Machine:
                     signal.signal(number, signal.default_int_handler)
             return self.explain(status)
         finally:
+            self.has_gone_on.set()
+            self.server.finish(self.switched_off_at(status) if status is not None else None)
             self.console.finish()
 
     def log_lines(self):
@@ -211,9 +256,13 @@ class Machine:
         tail = "\n".join(["the kernel's log ends with:", *lines[-LOG_TAIL_LINES:]] if lines else [])
         raise Failure(f"QEMU failed with status {status}", details=f"{complaint}\n{tail}".strip())
 
+    def switched_off_at(self, status):
+        """The generation that is durable after the power button; None: the end was another."""
+        number = durable_generation(self.log_lines()) if status == STATUS_SWITCHED else "?"
+        return int(number) if number.isdigit() else None
+
     def explain_switched(self, lines):
-        generation = next((line.split()[4] for line in reversed(lines) if line.startswith("eidolon: switched off, generation")),
-                          "?")
+        generation = durable_generation(lines)
         message = f"switched off: generation {generation} is durable; run it again, and it goes on there"
         if self.asked_to_end:
             raise Failure(message, self.asked_to_end)
@@ -224,6 +273,11 @@ class Machine:
         """The kernel stopped. What it said on the console is not said again there."""
         line, why = stop_reason(lines)
         raise Failure(None if line and self.console.has_shown(line) else f"{self.image_path}: {why}")
+
+
+def durable_generation(lines):
+    """What the kernel said last, when it was switched off."""
+    return next((line.split()[4] for line in reversed(lines) if line.startswith("eidolon: switched off, generation")), "?")
 
 
 def stop_reason(lines):

@@ -30,8 +30,10 @@ def has_space(path):
 class Control:
     """The connection, and a thread that listens."""
 
-    def __init__(self, connection, image_path):
+    def __init__(self, connection, image_path, on_begin):
+        """`on_begin` is called once QEMU has all its devices, the image locked among them."""
         self.connection = connection
+        self.on_begin = on_begin
         self.image_path = image_path
         self.rest = b""
         self.is_full = False  # it was said, and not taken back
@@ -68,6 +70,9 @@ class Control:
                 self.look_for_space()
 
     def take(self, message):
+        if "return" in message and self.on_begin:
+            self.on_begin()
+            self.on_begin = None
         data = message.get("data", {})
         if message.get("event") != "BLOCK_IO_ERROR" or data.get("action") != "stop":
             return

@@ -236,8 +236,8 @@ def module(words):
     return (shell, program.command_line(shell, [])) if os.path.exists(shell) else (None, None)
 
 
-def start(options, words, folder):
-    """Boot, and wait for the end. `folder`: temporary."""
+def command_of_machine(options, words, log, folder):
+    """QEMU's command line and the connection to the image's server. `folder`: temporary, nothing is in it yet."""
     path, line = module(words)
     what = boot.Boot(build_path("kernel", "eidolon.elf"), kernel_options(options, bool(words)), path, line)
     if options.boot == "direct":
@@ -245,13 +245,31 @@ def start(options, words, folder):
     else:
         menu = options.menu or not options.headless
         boot_arguments = boot.grub_arguments(what, folder, options.image, menu)
-    log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
     connection = remote.connect(options.image) if remote.is_remote(options.image) else None
+    return machine.arguments(options, log, boot_arguments, folder, connection), connection
+
+
+def from_generation(options, generation):
+    """The options of a machine that is rolled back: what was asked of its first boot is done."""
+    again = argparse.Namespace(**vars(options))
+    again.generation, again.fresh, again.menu = generation, False, False
+    again.hold, again.end, again.release = [], [], []
+    return again
+
+
+def start(options, words, folder):
+    """Boot, and wait for the end. `folder`: temporary."""
+    log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
+
+    def again(generation):
+        return command_of_machine(from_generation(options, generation), [], log, tempfile.mkdtemp(dir=folder))
+
     if options.write_log:
         with open(options.write_log, "wb"):
             pass  # QEMU adds to what is there
-    command = machine.arguments(options, log, boot_arguments, folder, connection)
-    return machine.Machine(command, log, options.image, connection).wait()
+    command_line, connection = command_of_machine(options, words, log, folder)
+    trouble = "--write-log: the log is of one run of QEMU" if options.write_log else None
+    return machine.Machine(command_line, log, options.image, connection, None if trouble else again, trouble).wait()
 
 
 def command(options, words):
