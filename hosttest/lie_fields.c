@@ -318,9 +318,9 @@ static const struct lie_field file_fields[] = {
 static const struct lie_field region_fields[] = {
     FIELD(vm_region, first_page, VM_REGION_PAGES),
     FIELD(vm_region, page_count, VM_REGION_PAGES),
-    FIELD(vm_region, backing.kind, VM_BACKING_COPY + 1),
-    FIELD(vm_region, backing.object, SPACES_MAX),
-    FIELD(vm_region, backing.object, 64),
+    FIELD(vm_region, backing.kind, VM_BACKING_MEMORY + 1),
+    FIELD(vm_region, backing.depth, SPACES_MAX),
+    FIELD(vm_region, backing.depth, 64),
     FIELD(vm_region, reserved, 0),
     FIELD(vm_region, protection, VM_PROTECTIONS + 1),
     FIELD(vm_region, flags, VM_REGION_FLAGS + 1),

@@ -256,7 +256,7 @@ static void main_of_growth(void)
     }
     /* no call takes the last ones */
     for (uint32_t page = 0; vm_region_records_available(&region_table) > 0; page += 2) {
-        const struct vm_region_attributes attributes = {3, 0, {.kind = VM_BACKING_ZERO}};
+        const struct vm_region_attributes attributes = {3, 0, {.kind = VM_BACKING_MEMORY}};
         EXPECT_IS(OK, vm_region_insert(&region_table, &space_at(case_program(1)->space)->region_root,
                                        (ARENA >> PAGE_SHIFT) + page, 1, &attributes));
     }

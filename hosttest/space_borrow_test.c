@@ -81,9 +81,11 @@ static enum error check(struct place place, enum pmap_access access, struct vm_a
     return OK;
 }
 
-static struct space_id source_of(struct page_key key)
+static struct space_id source_of(struct place place, struct space_id at)
 {
-    bool borrows = page_key_window(key).number == COPY.number && page_of(key) < PAGES && !now.own[page_of(key)];
+    uint32_t page = page_of(place_key(place));
+    bool borrows =
+        at.number == COPY.number && place_space(place).number == COPY.number && page < PAGES && !now.own[page];
 
     return borrows && now.is_copied ? LENDER : SPACE_SHARED;
 }

@@ -171,9 +171,9 @@ static void complete_record(struct place chunk)
     }
 }
 
-static struct space_id source_of(struct page_key page)
+static struct space_id source_of(struct place place, struct space_id at)
 {
-    return is_of_extension(page_key_place(page)) ? extension()->source(page) : SPACE_SHARED;
+    return is_of_extension(place) ? extension()->source(place, at) : SPACE_SHARED;
 }
 
 /* Nobody ends here; whoever waits for that waits on, until a case or a snapshot makes room. */

@@ -26,7 +26,7 @@ struct vm_allowance;
 struct space_extension {
     /* These two as in struct vm_fault_policy. */
     enum error (*check)(struct place place, enum pmap_access access, struct vm_allowance *out);
-    struct space_id (*source)(struct page_key page);
+    struct space_id (*source)(struct place place, struct space_id at);
     void (*stop)(uint64_t number);   /* the instant of a stop */
     void (*resume)(uint64_t number); /* everything is as it was at that one */
     void (*boot)(void);              /* the object space is there */

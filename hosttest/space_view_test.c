@@ -125,9 +125,10 @@ static enum error check(struct place place, enum pmap_access access, struct vm_a
     return ERROR_DENIED;
 }
 
-static struct space_id source_of(struct page_key page)
+static struct space_id source_of(struct place place, struct space_id at)
 {
-    (void)page;
+    (void)place;
+    (void)at;
     return SPACE_SHARED;
 }
 

@@ -104,7 +104,7 @@ static void call_release_and_insert(struct fixture *fixture, uint32_t region, ui
 static void call_grow_and_trim(struct fixture *fixture, uint32_t region, uint32_t count)
 {
     (void)count;
-    assert_int_equal(vm_region_grow_down(&fixture->table, &fixture->roots[0], page_of(region) - 2, 2, 1), OK);
+    assert_int_equal(vm_region_grow_down(&fixture->table, &fixture->roots[0], page_of(region) - 2, 2, 1, 0), OK);
     assert_int_equal(vm_region_release(&fixture->table, &fixture->roots[0], page_of(region) - 2, 2), OK);
 }
 

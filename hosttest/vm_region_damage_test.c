@@ -36,7 +36,7 @@ static int build_sound_image(void **state)
     fixture_reserve_all(&fixture);
     for (uint32_t i = 0; i < RECORDS; i++) {
         uint32_t tree = i % 5 % TREES;
-        struct vm_region_attributes attributes = i % 2 == 0 ? zeroes(VM_READ | VM_WRITE) : copy_of(VM_READ, i);
+        struct vm_region_attributes attributes = i % 2 == 0 ? zeroes(VM_READ | VM_WRITE) : deep(VM_READ, i);
         assert_int_equal(vm_region_insert(&fixture.table, &fixture.roots[tree], i * 4, 2, &attributes), OK);
     }
     for (uint32_t i = 0; i < RECORDS; i += 6) {
@@ -250,7 +250,7 @@ static struct vm_region leaf(uint32_t parent, uint32_t first, uint32_t count)
 {
     return (struct vm_region){.first_page = first,
                               .page_count = count,
-                              .backing = {.kind = VM_BACKING_ZERO},
+                              .backing = {.kind = VM_BACKING_MEMORY},
                               .level = 1,
                               .state = VM_REGION_USED,
                               .parent = parent,
@@ -304,17 +304,15 @@ static void adopt_attributes_that_mean_nothing_are_refused(void **state)
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
 
     record = leaf(0, 4, 2);
-    record.backing.object = 1;
-    expect_leaf(record, ERROR_FORMAT_DAMAGED);
-    record.backing.kind = VM_BACKING_COPY;
+    record.backing.depth = SPACES_MAX - 1;
     expect_leaf(record, OK);
-    record.backing.object = SPACES_MAX;
+    record.backing.depth = SPACES_MAX;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
     record.backing = (struct vm_backing){.kind = VM_BACKING_NONE};
     expect_leaf(record, OK);
-    record.backing.object = 1;
+    record.backing.depth = 1;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
-    record.backing.object = 0;
+    record.backing.depth = 0;
     record.protection = VM_READ;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
 }
@@ -323,12 +321,12 @@ static void adopt_attributes_that_mean_nothing_are_refused(void **state)
 static void adopt_backing_of_no_kind_is_refused(void **state)
 {
     (void)state;
-    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_ZERO, VM_BACKING_COPY};
+    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_MEMORY};
     struct vm_region record = leaf(0, 4, 2);
 
     for (uint32_t kind = 0; kind <= UINT8_MAX; kind++) {
         record.backing.kind = kind;
-        bool is_kind = kind == kinds[0] || kind == kinds[1] || kind == kinds[2];
+        bool is_kind = kind == kinds[0] || kind == kinds[1];
         expect_leaf(record, is_kind ? OK : ERROR_FORMAT_DAMAGED);
     }
     record.backing.kind = UINT32_MAX;
@@ -338,9 +336,9 @@ static void adopt_backing_of_no_kind_is_refused(void **state)
 static void adopt_reserved_bits_are_refused(void **state)
 {
     (void)state;
-    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_ZERO, VM_BACKING_COPY};
+    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_MEMORY};
 
-    for (uint32_t kind = 0; kind < 3; kind++) {
+    for (uint32_t kind = 0; kind < 2; kind++) {
         struct vm_region record = leaf(0, 4, 2);
         record.backing.kind = kinds[kind];
         for (uint32_t bit = 0; bit < 32; bit++) {
@@ -386,9 +384,9 @@ static void adopt_neighbours_that_could_be_one_are_refused(void **state)
     expect(&image, OK);
 
     image = craft_pair(4, 4, 8);
-    image.records[1].backing = image.records[2].backing = (struct vm_backing){VM_BACKING_COPY, 3};
+    image.records[1].backing = image.records[2].backing = (struct vm_backing){VM_BACKING_MEMORY, 3};
     expect(&image, ERROR_FORMAT_DAMAGED);
-    image.records[2].backing.object = 4;
+    image.records[2].backing.depth = 4;
     expect(&image, OK);
 }
 

@@ -98,12 +98,12 @@ const struct vm_region *fixture_find(const struct fixture *fixture, uint32_t pag
 
 struct vm_region_attributes zeroes(uint8_t protection)
 {
-    return (struct vm_region_attributes){.protection = protection, .backing = {.kind = VM_BACKING_ZERO}};
+    return (struct vm_region_attributes){.protection = protection, .backing = {.kind = VM_BACKING_MEMORY}};
 }
 
-struct vm_region_attributes copy_of(uint8_t protection, uint32_t space)
+struct vm_region_attributes deep(uint8_t protection, uint32_t depth)
 {
-    return (struct vm_region_attributes){.protection = protection, .backing = {VM_BACKING_COPY, space}};
+    return (struct vm_region_attributes){.protection = protection, .backing = {VM_BACKING_MEMORY, depth}};
 }
 
 struct vm_region_attributes guard(void)
@@ -114,7 +114,7 @@ struct vm_region_attributes guard(void)
 struct vm_region_attributes stack(uint8_t protection)
 {
     return (struct vm_region_attributes){
-        .protection = protection, .flags = VM_REGION_GROWS_DOWN, .backing = {.kind = VM_BACKING_ZERO}};
+        .protection = protection, .flags = VM_REGION_GROWS_DOWN, .backing = {.kind = VM_BACKING_MEMORY}};
 }
 
 uint64_t test_seed(void)

@@ -42,7 +42,7 @@ const struct vm_region *fixture_find(const struct fixture *fixture, uint32_t pag
 
 /* Shorthand for attributes. */
 struct vm_region_attributes zeroes(uint8_t protection);
-struct vm_region_attributes copy_of(uint8_t protection, uint32_t space);
+struct vm_region_attributes deep(uint8_t protection, uint32_t depth);
 struct vm_region_attributes guard(void);
 struct vm_region_attributes stack(uint8_t protection);
 

@@ -36,7 +36,7 @@ static const uint32_t bases[TREES] = {0, 0x8048, VM_REGION_PAGES - WINDOW};
 static bool attributes_equal(const struct vm_region_attributes *a, const struct vm_region_attributes *b)
 {
     return a->protection == b->protection && a->flags == b->flags && a->backing.kind == b->backing.kind &&
-           a->backing.object == b->backing.object;
+           a->backing.depth == b->backing.depth;
 }
 
 /* Whether pages i - 1 and i are in one region. */
@@ -144,7 +144,7 @@ static enum error model_protect(struct model *model, struct page *pages, uint32_
 }
 
 static enum error model_grow_down(struct model *model, struct page *pages, uint32_t page, uint32_t distance_max,
-                                  uint32_t guard_pages)
+                                  uint32_t guard_pages, uint32_t depth)
 {
     uint32_t above = page, below = page;
 
@@ -164,7 +164,7 @@ static enum error model_grow_down(struct model *model, struct page *pages, uint3
         return ERROR_NOT_FOUND;
     }
     struct vm_region_attributes attributes = pages[above].attributes;
-    attributes.backing = (struct vm_backing){.kind = VM_BACKING_ZERO};
+    attributes.backing = (struct vm_backing){VM_BACKING_MEMORY, depth};
     return model_insert(model, pages, page, above - page, &attributes);
 }
 
@@ -179,10 +179,12 @@ static bool model_is_legitimate(const struct page *pages, uint32_t first, uint32
     return true;
 }
 
-static void become_copy(struct vm_region_attributes *attributes, void *context)
+static void model_cut_depths(struct page *pages, uint32_t depth)
 {
-    if (attributes->backing.kind != VM_BACKING_NONE) {
-        attributes->backing = (struct vm_backing){.kind = VM_BACKING_COPY, .object = *(uint32_t *)context};
+    for (uint32_t i = 0; i < WINDOW; i++) {
+        if (pages[i].attributes.backing.depth > depth) {
+            pages[i].attributes.backing.depth = depth;
+        }
     }
 }
 
@@ -247,10 +249,10 @@ static struct vm_region_attributes random_attributes(struct random *random)
         attributes.backing.kind = VM_BACKING_NONE;
         break;
     case 1 ... 3:
-        attributes.backing = (struct vm_backing){VM_BACKING_COPY, 7 + random_below(random, 3)};
+        attributes.backing = (struct vm_backing){VM_BACKING_MEMORY, 7 + random_below(random, 3)};
         break;
     default:
-        attributes.backing.kind = VM_BACKING_ZERO;
+        attributes.backing.kind = VM_BACKING_MEMORY;
         break;
     }
     return attributes;
@@ -278,19 +280,16 @@ static void try_allocate(struct model *model, uint32_t tree, uint32_t low, uint3
     }
 }
 
-/* The copy must be the original converted; its records are given back, so that the table is as before. */
+/* The copy must be the original; its records are given back, so that the table is as before. */
 static void try_clone(struct model *model, uint32_t tree)
 {
     struct fixture *fixture = &model->fixture;
-    uint32_t space = 9, copy = 0, count = vm_region_count(&fixture->table);
+    uint32_t copy = 0, count = vm_region_count(&fixture->table);
     struct page pages[WINDOW];
 
     memcpy(pages, model->pages[tree], sizeof(pages));
-    for (uint32_t i = 0; i < WINDOW; i++) {
-        become_copy(&pages[i].attributes, &space);
-    }
     bool fits = region_count(pages) <= records_available(model);
-    enum error error = vm_region_clone(&fixture->table, fixture->roots[tree], &copy, become_copy, &space);
+    enum error error = vm_region_clone(&fixture->table, fixture->roots[tree], &copy);
     assert_int_equal(error, fits ? OK : ERROR_NO_MEMORY);
     assert_int_equal(vm_region_count(&fixture->table), count + (fits ? region_count(pages) : 0));
     assert_int_equal(vm_region_validate(&fixture->table, copy), OK);
@@ -298,7 +297,7 @@ static void try_clone(struct model *model, uint32_t tree)
         const struct vm_region *region = vm_region_find(&fixture->table, copy, bases[tree] + i);
         assert_int_equal(region != NULL, pages[i].mapped);
         assert_true(region == NULL || (region->backing.kind == pages[i].attributes.backing.kind &&
-                                       region->backing.object == pages[i].attributes.backing.object));
+                                       region->backing.depth == pages[i].attributes.backing.depth));
     }
     vm_region_clear(&fixture->table, &copy);
     assert_int_equal(vm_region_count(&fixture->table), count);
@@ -314,6 +313,7 @@ static void step(struct model *model)
     struct vm_region_attributes attributes = random_attributes(random);
     uint8_t protection = (uint8_t)random_below(random, VM_PROTECTIONS + 1);
     uint32_t distance = random_below(random, 12), guard_pages = random_below(random, 5);
+    uint32_t depth = 7 + random_below(random, 3);
 
     switch (random_below(random, 32)) {
     case 0:
@@ -322,6 +322,10 @@ static void step(struct model *model)
         break;
     case 1:
         try_clone(model, tree);
+        if (random_below(random, 4) == 0) {
+            vm_region_cut_depths(table, root, depth);
+            model_cut_depths(pages, depth);
+        }
         break;
     case 2 ... 9:
         assert_int_equal(vm_region_release(table, root, base + first, count),
@@ -332,8 +336,8 @@ static void step(struct model *model)
                          model_protect(model, pages, first, count, protection));
         break;
     case 16 ... 19:
-        assert_int_equal(vm_region_grow_down(table, root, base + first, distance, guard_pages),
-                         model_grow_down(model, pages, first, distance, guard_pages));
+        assert_int_equal(vm_region_grow_down(table, root, base + first, distance, guard_pages, depth),
+                         model_grow_down(model, pages, first, distance, guard_pages, depth));
         break;
     case 20 ... 23:
         try_allocate(model, tree, first, count);

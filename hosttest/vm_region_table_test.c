@@ -14,29 +14,15 @@
 
 /* Whole trees ------------------------------------------------------------------------------------------------------ */
 
-static void become_alike(struct vm_region_attributes *attributes, void *context)
-{
-    *attributes = copy_of(RW, *(uint32_t *)context);
-}
-
-static void become_invalid(struct vm_region_attributes *attributes, void *context)
-{
-    uint32_t *calls = context;
-
-    if (++*calls == 3) {
-        attributes->protection = 8;
-    }
-}
-
 static void clone_copies_every_region(void **state)
 {
     struct fixture *fixture = *state;
 
     for (uint32_t i = 0; i < 12; i++) {
-        assert_int_equal(fixture_insert(fixture, i * 3, 2, copy_of(VM_READ, 1 + i * 5)), OK);
+        assert_int_equal(fixture_insert(fixture, i * 3, 2, deep(VM_READ, 1 + i * 5)), OK);
     }
     assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0], 1), OK);
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1], NULL, NULL), OK);
+    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1]), OK);
     fixture_validate(fixture);
     assert_int_equal(vm_region_count(&fixture->table), 24);
     for (uint32_t page = 0; page < 36; page++) {
@@ -44,8 +30,8 @@ static void clone_copies_every_region(void **state)
         const struct vm_region *copy = vm_region_find(&fixture->table, fixture->roots[1], page);
         assert_int_equal(copy != NULL, original != NULL);
         if (copy != NULL) {
-            assert_int_equal(copy->backing.kind, VM_BACKING_COPY);
-            assert_int_equal(copy->backing.object, 1 + page / 3 * 5);
+            assert_int_equal(copy->backing.kind, VM_BACKING_MEMORY);
+            assert_int_equal(copy->backing.depth, 1 + page / 3 * 5);
         }
     }
     vm_region_clear(&fixture->table, &fixture->roots[0]);
@@ -53,18 +39,29 @@ static void clone_copies_every_region(void **state)
     assert_int_equal(vm_region_count(&fixture->table), 12);
 }
 
-static void clone_merges_what_conversion_makes_alike(void **state)
+/* When a memory is its source again, what was mapped since is as deep as what is left of before. */
+static void cutting_depths_merges_what_becomes_alike(void **state)
 {
     struct fixture *fixture = *state;
-    uint32_t space = 4;
 
-    assert_int_equal(fixture_insert(fixture, 0, 3, copy_of(VM_READ, 1)), OK);
-    assert_int_equal(fixture_insert(fixture, 3, 3, zeroes(RW)), OK);
-    assert_int_equal(fixture_insert(fixture, 7, 3, zeroes(0)), OK);
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &fixture->roots[1], become_alike, &space), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 3, deep(RW, 3)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 3, deep(RW, 4)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 1, deep(VM_READ, 4)), OK);
+    assert_int_equal(fixture_insert(fixture, 7, 2, guard()), OK);
+    assert_int_equal(fixture_insert(fixture, 9, 2, deep(RW, 5)), OK);
+    assert_int_equal(fixture_insert(fixture, 11, 2, deep(RW, 2)), OK);
+    vm_region_cut_depths(&fixture->table, &fixture->roots[0], 5);
+    assert_int_equal(vm_region_count(&fixture->table), 6);
+    vm_region_cut_depths(&fixture->table, &fixture->roots[0], 3);
     fixture_validate(fixture);
     assert_int_equal(vm_region_count(&fixture->table), 5);
-    assert_int_equal(vm_region_find(&fixture->table, fixture->roots[1], 0)->page_count, 6);
+    assert_int_equal(fixture_find(fixture, 0)->page_count, 6);
+    assert_int_equal(fixture_find(fixture, 9)->backing.depth, 3);
+    assert_int_equal(fixture_find(fixture, 11)->backing.depth, 2);
+    vm_region_cut_depths(&fixture->table, &fixture->roots[0], 0);
+    fixture_validate(fixture);
+    assert_int_equal(vm_region_count(&fixture->table), 4);
+    assert_int_equal(fixture_find(fixture, 9)->page_count, 4);
 }
 
 static void clone_of_an_empty_tree_is_empty(void **state)
@@ -73,116 +70,22 @@ static void clone_of_an_empty_tree_is_empty(void **state)
 
     fixture->roots[1] = 77;
     assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0], 1), OK);
-    assert_int_equal(vm_region_clone(&fixture->table, 0, &fixture->roots[1], NULL, NULL), OK);
+    assert_int_equal(vm_region_clone(&fixture->table, 0, &fixture->roots[1]), OK);
     assert_int_equal(fixture->roots[1], 0);
 }
 
 static void clone_that_fails_leaves_nothing_behind(void **state)
 {
     struct fixture *fixture = *state;
-    uint32_t calls = 0, copy = 77;
+    uint32_t copy = 77;
 
     for (uint32_t i = 0; i < FIXTURE_CAPACITY / 2; i++) {
         assert_int_equal(fixture_insert(fixture, i * 2, 1, zeroes(RW)), OK);
     }
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, become_invalid, &calls), ERROR_INVALID);
-    assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);
     assert_int_equal(vm_region_reserve_clone(&fixture->table, &fixture->roots[0], 1), ERROR_NO_MEMORY);
-    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy, NULL, NULL), ERROR_NO_MEMORY);
+    assert_int_equal(vm_region_clone(&fixture->table, fixture->roots[0], &copy), ERROR_NO_MEMORY);
     assert_int_equal(copy, 77);
     assert_int_equal(vm_region_count(&fixture->table), FIXTURE_CAPACITY / 2);
-}
-
-/* Looking through a tree ------------------------------------------------------------------------------------------- */
-
-#define PAGES 40u
-
-/* Regions at random over the pages of a tree. */
-static void scatter(struct fixture *fixture, uint32_t *root, struct random *random, bool has_copies)
-{
-    for (uint32_t page = 0; page < PAGES;) {
-        uint32_t count = 1 + random_below(random, 6);
-        uint8_t protection = random_below(random, 2) == 0 ? RW : VM_READ;
-        const struct vm_region_attributes choices[] = {
-            zeroes(protection), guard(), copy_of(protection, has_copies ? 9 : 1 + random_below(random, 3)),
-            has_copies ? copy_of(protection, 9) : stack(protection)};
-        uint32_t choice = random_below(random, 5);
-        count = count < PAGES - page ? count : PAGES - page;
-        if (choice < 4) {
-            assert_int_equal(vm_region_insert(&fixture->table, root, page, count, &choices[choice]), OK);
-        }
-        page += count;
-    }
-}
-
-/* What page `page` should be: itself but for a copy, which has the backing of the source, and zeroes where that has
- * none. */
-static void check_composed(const struct fixture *fixture, uint32_t root, uint32_t page)
-{
-    const struct vm_region *upper = vm_region_find(&fixture->table, fixture->roots[0], page);
-    const struct vm_region *lower = vm_region_find(&fixture->table, fixture->roots[1], page);
-    const struct vm_region *composed = vm_region_find(&fixture->table, root, page);
-
-    assert_int_equal(composed != NULL, upper != NULL);
-    if (upper == NULL || composed == NULL) {
-        return;
-    }
-    struct vm_backing expected = upper->backing;
-    if (expected.kind == VM_BACKING_COPY) {
-        expected = (struct vm_backing){.kind = VM_BACKING_ZERO};
-        if (lower != NULL && lower->backing.kind != VM_BACKING_NONE) {
-            expected = lower->backing;
-        }
-    }
-    assert_int_equal(composed->protection, upper->protection);
-    assert_int_equal(composed->flags, upper->flags);
-    assert_memory_equal(&composed->backing, &expected, sizeof(expected));
-}
-
-static void compose_gives_copies_the_backings_of_their_source(void **state)
-{
-    struct random random = {test_seed()};
-
-    (void)state;
-    for (uint32_t round = 0; round < 500; round++) {
-        struct fixture fixture;
-        uint32_t composed;
-        fixture_create(&fixture, 200);
-        scatter(&fixture, &fixture.roots[0], &random, true);
-        scatter(&fixture, &fixture.roots[1], &random, false);
-        uint32_t before = vm_region_count(&fixture.table);
-        assert_int_equal(vm_region_reserve_compose(&fixture.table, &fixture.roots[0], &fixture.roots[1]), OK);
-        assert_int_equal(vm_region_compose(&fixture.table, fixture.roots[0], fixture.roots[1], &composed), OK);
-        assert_true(vm_region_count(&fixture.table) <= 2 * before);
-        assert_int_equal(vm_region_validate(&fixture.table, composed), OK);
-        for (uint32_t page = 0; page < PAGES; page++) {
-            check_composed(&fixture, composed, page);
-        }
-        vm_region_clear(&fixture.table, &composed);
-        fixture_validate(&fixture);
-        assert_int_equal(vm_region_count(&fixture.table), before);
-        fixture_delete(&fixture);
-    }
-}
-
-static void compose_without_records_leaves_nothing_behind(void **state)
-{
-    struct fixture *fixture = *state;
-    struct vm_region_attributes copy = copy_of(RW, 9);
-    uint32_t composed = 77, before = FIXTURE_CAPACITY / 2;
-
-    assert_int_equal(fixture_insert(fixture, 0, 2 * before, copy), OK);
-    for (uint32_t i = 0; i < before; i++) {
-        struct vm_region_attributes lower = copy_of(VM_READ, 1 + i);
-        assert_int_equal(vm_region_insert(&fixture->table, &fixture->roots[1], i * 2, 1, &lower), OK);
-    }
-    assert_int_equal(vm_region_reserve_compose(&fixture->table, &fixture->roots[0], &fixture->roots[1]),
-                     ERROR_NO_MEMORY);
-    assert_int_equal(vm_region_compose(&fixture->table, fixture->roots[0], fixture->roots[1], &composed),
-                     ERROR_NO_MEMORY);
-    assert_int_equal(composed, 77);
-    fixture_validate(fixture);
-    assert_int_equal(vm_region_count(&fixture->table), before + 1);
 }
 
 static void clear_gives_every_record_back(void **state)
@@ -302,7 +205,7 @@ static void take_picture(const struct fixture *fixture, uint32_t picture[TREES][
     for (uint32_t tree = 0; tree < TREES; tree++) {
         for (uint32_t page = 0; page < MANY; page++) {
             const struct vm_region *region = vm_region_find(&fixture->table, fixture->roots[tree], page);
-            picture[tree][page] = region == NULL ? 0 : 1 + region->protection + 8 * region->backing.object;
+            picture[tree][page] = region == NULL ? 0 : 1 + region->protection + 8 * region->backing.depth;
         }
     }
 }
@@ -312,7 +215,7 @@ static void change_at_random(struct fixture *fixture, struct random *random, uin
     for (uint32_t i = 0; i < times; i++) {
         uint32_t *root = &fixture->roots[random_below(random, TREES)];
         uint32_t page = random_below(random, MANY - 20), count = 1 + random_below(random, 4);
-        struct vm_region_attributes attributes = copy_of((uint8_t)random_below(random, 8), random_below(random, 40));
+        struct vm_region_attributes attributes = deep((uint8_t)random_below(random, 8), random_below(random, 40));
         assert_int_equal(vm_region_reserve(&fixture->table), OK);
         assert_int_equal(vm_region_release(&fixture->table, root, page, count), OK);
         assert_int_equal(vm_region_insert(&fixture->table, root, page, count, &attributes), OK);
@@ -400,11 +303,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(clone_copies_every_region),
-        TEST(clone_merges_what_conversion_makes_alike),
+        TEST(cutting_depths_merges_what_becomes_alike),
         TEST(clone_of_an_empty_tree_is_empty),
         TEST(clone_that_fails_leaves_nothing_behind),
-        TEST(compose_gives_copies_the_backings_of_their_source),
-        TEST(compose_without_records_leaves_nothing_behind),
         TEST(clear_gives_every_record_back),
         TEST(table_full_refuses_and_lets_go),
         TEST(growth_leaves_room_to_release),

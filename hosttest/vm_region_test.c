@@ -23,13 +23,12 @@ static bool is_legitimate(const struct fixture *fixture, uint32_t first, uint32_
     return vm_region_is_legitimate(&fixture->table, fixture->roots[0], first, count, protection);
 }
 
-/* The space that a page is a copy of. */
-static uint32_t source_at(const struct fixture *fixture, uint32_t page)
+static uint32_t depth_at(const struct fixture *fixture, uint32_t page)
 {
     const struct vm_region *region = fixture_find(fixture, page);
 
-    assert_int_equal(region->backing.kind, VM_BACKING_COPY);
-    return region->backing.object;
+    assert_int_equal(region->backing.kind, VM_BACKING_MEMORY);
+    return region->backing.depth;
 }
 
 /* Pages [first, first + strlen(layout)) look like this, and the records in use are those of the first tree. */
@@ -106,16 +105,14 @@ static void insert_attributes_that_mean_nothing_is_refused(void **state)
 
     unknown_flag.flags = 4;
     guard_with_rights.protection = VM_READ;
-    unknown_kind.backing.kind = VM_BACKING_COPY + 1;
+    unknown_kind.backing.kind = VM_BACKING_MEMORY + 1;
     assert_int_equal(fixture_insert(fixture, 1, 1, zeroes(8)), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_flag), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
-    unknown_kind.backing.kind = VM_BACKING_COPY - 1;
-    assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, guard_with_rights), ERROR_INVALID);
-    assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(RW, SPACES_MAX)), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 1, deep(RW, SPACES_MAX)), ERROR_INVALID);
     expect_layout(fixture, 0, "...");
-    assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(RW, SPACES_MAX - 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 1, deep(RW, SPACES_MAX - 1)), OK);
 }
 
 static void insert_backing_is_kept_in_normal_form(void **state)
@@ -123,16 +120,13 @@ static void insert_backing_is_kept_in_normal_form(void **state)
     struct fixture *fixture = *state;
     struct vm_region_attributes loose = zeroes(RW);
 
-    loose.backing.object = 3;
-    assert_int_equal(fixture_insert(fixture, 1, 1, loose), OK);
-    assert_int_equal(fixture_find(fixture, 1)->backing.object, 0);
-    loose.backing.kind = VM_BACKING_COPY;
+    loose.backing.depth = 3;
     assert_int_equal(fixture_insert(fixture, 2, 1, loose), OK);
-    assert_int_equal(source_at(fixture, 2), 3);
+    assert_int_equal(depth_at(fixture, 2), 3);
     loose.backing.kind = VM_BACKING_NONE;
     loose.protection = 0;
     assert_int_equal(fixture_insert(fixture, 3, 1, loose), OK);
-    assert_int_equal(fixture_find(fixture, 3)->backing.object, 0);
+    assert_int_equal(fixture_find(fixture, 3)->backing.depth, 0);
 }
 
 static void insert_overlapping_is_refused(void **state)
@@ -165,9 +159,9 @@ static void insert_below_alike_region_extends_it(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 3, 2, copy_of(RW, 7)), OK);
-    assert_int_equal(fixture_insert(fixture, 1, 2, copy_of(RW, 7)), OK);
-    assert_int_equal(fixture_insert(fixture, 0, 1, copy_of(RW, 8)), OK);
+    assert_int_equal(fixture_insert(fixture, 3, 2, deep(RW, 7)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 2, deep(RW, 7)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 1, deep(RW, 8)), OK);
     expect_layout(fixture, 0, "abbbb.");
 }
 
@@ -175,22 +169,22 @@ static void insert_copies_merge_only_with_those_of_the_same_space(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 4, 2, copy_of(VM_READ, 1)), OK);
-    assert_int_equal(fixture_insert(fixture, 6, 2, copy_of(VM_READ, 1)), OK);
-    assert_int_equal(fixture_insert(fixture, 2, 2, copy_of(VM_READ, 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, deep(VM_READ, 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 2, deep(VM_READ, 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 2, deep(VM_READ, 1)), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
-    assert_int_equal(fixture_insert(fixture, 8, 1, copy_of(VM_READ, 2)), OK);
-    assert_int_equal(fixture_insert(fixture, 1, 1, copy_of(VM_READ, 3)), OK);
-    assert_int_equal(fixture_insert(fixture, 10, 1, copy_of(VM_READ, 2)), OK);
+    assert_int_equal(fixture_insert(fixture, 8, 1, deep(VM_READ, 2)), OK);
+    assert_int_equal(fixture_insert(fixture, 1, 1, deep(VM_READ, 3)), OK);
+    assert_int_equal(fixture_insert(fixture, 10, 1, deep(VM_READ, 2)), OK);
     expect_layout(fixture, 0, ".abbbbbbc.d");
-    assert_int_equal(fixture_insert(fixture, 9, 1, copy_of(VM_READ, 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 9, 1, deep(VM_READ, 1)), OK);
     expect_layout(fixture, 0, ".abbbbbbcde");
-    assert_int_equal(source_at(fixture, 1), 3);
-    assert_int_equal(source_at(fixture, 2), 1);
-    assert_int_equal(source_at(fixture, 7), 1);
-    assert_int_equal(source_at(fixture, 8), 2);
-    assert_int_equal(source_at(fixture, 9), 1);
-    assert_int_equal(source_at(fixture, 10), 2);
+    assert_int_equal(depth_at(fixture, 1), 3);
+    assert_int_equal(depth_at(fixture, 2), 1);
+    assert_int_equal(depth_at(fixture, 7), 1);
+    assert_int_equal(depth_at(fixture, 8), 2);
+    assert_int_equal(depth_at(fixture, 9), 1);
+    assert_int_equal(depth_at(fixture, 10), 2);
 }
 
 static void insert_unlike_neighbours_stay_apart(void **state)
@@ -205,7 +199,7 @@ static void insert_unlike_neighbours_stay_apart(void **state)
     assert_int_equal(fixture_insert(fixture, 4, 1, zeroes(VM_READ)), OK);
     assert_int_equal(fixture_insert(fixture, 5, 1, guard()), OK);
     assert_int_equal(fixture_insert(fixture, 6, 1, zeroes(0)), OK);
-    assert_int_equal(fixture_insert(fixture, 7, 1, copy_of(0, 0)), OK);
+    assert_int_equal(fixture_insert(fixture, 7, 1, deep(0, 1)), OK);
     expect_layout(fixture, 0, ".abcdefg.");
 }
 
@@ -259,15 +253,15 @@ static void release_middle_splits_and_keeps_the_backing(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 2, 6, copy_of(VM_READ, 5)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, deep(VM_READ, 5)), OK);
     assert_int_equal(fixture_release(fixture, 4, 2), OK);
     expect_layout(fixture, 0, "..aa..bb..");
-    assert_int_equal(source_at(fixture, 2), 5);
-    assert_int_equal(source_at(fixture, 6), 5);
-    assert_int_equal(fixture_insert(fixture, 4, 2, copy_of(VM_READ, 6)), OK);
+    assert_int_equal(depth_at(fixture, 2), 5);
+    assert_int_equal(depth_at(fixture, 6), 5);
+    assert_int_equal(fixture_insert(fixture, 4, 2, deep(VM_READ, 6)), OK);
     expect_layout(fixture, 0, "..aabbcc..");
     assert_int_equal(fixture_release(fixture, 4, 2), OK);
-    assert_int_equal(fixture_insert(fixture, 4, 2, copy_of(VM_READ, 5)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, deep(VM_READ, 5)), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
 }
 
@@ -275,12 +269,12 @@ static void release_half_trims_without_a_record(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 2, 6, copy_of(VM_READ, 5)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, deep(VM_READ, 5)), OK);
     assert_int_equal(fixture_release(fixture, 0, 4), OK);
     expect_layout(fixture, 0, "....aaaa..");
     assert_int_equal(fixture_release(fixture, 6, 40), OK);
     expect_layout(fixture, 0, "....aa....");
-    assert_int_equal(source_at(fixture, 4), 5);
+    assert_int_equal(depth_at(fixture, 4), 5);
 }
 
 static void release_across_regions_and_holes_leaves_the_rest(void **state)
@@ -290,7 +284,7 @@ static void release_across_regions_and_holes_leaves_the_rest(void **state)
     assert_int_equal(fixture_insert(fixture, 0, 3, zeroes(RW)), OK);
     assert_int_equal(fixture_insert(fixture, 3, 2, zeroes(VM_READ)), OK);
     assert_int_equal(fixture_insert(fixture, 6, 1, guard()), OK);
-    assert_int_equal(fixture_insert(fixture, 8, 3, copy_of(RW, 2)), OK);
+    assert_int_equal(fixture_insert(fixture, 8, 3, deep(RW, 2)), OK);
     expect_layout(fixture, 0, "aaabb.c.ddd");
     assert_int_equal(fixture_release(fixture, 2, 7), OK);
     expect_layout(fixture, 0, "aa.......bb");
@@ -307,13 +301,13 @@ static void protect_middle_splits_and_back_merges(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 2, 6, copy_of(RW, 5)), OK);
+    assert_int_equal(fixture_insert(fixture, 2, 6, deep(RW, 5)), OK);
     assert_int_equal(fixture_protect(fixture, 4, 2, VM_READ), OK);
     expect_layout(fixture, 0, "..aabbcc..");
     assert_int_equal(fixture_find(fixture, 4)->protection, VM_READ);
     assert_int_equal(fixture_find(fixture, 6)->protection, RW);
-    assert_int_equal(source_at(fixture, 4), 5);
-    assert_int_equal(source_at(fixture, 6), 5);
+    assert_int_equal(depth_at(fixture, 4), 5);
+    assert_int_equal(depth_at(fixture, 6), 5);
     assert_int_equal(fixture_protect(fixture, 4, 2, RW), OK);
     expect_layout(fixture, 0, "..aaaaaa..");
 }
@@ -337,12 +331,12 @@ static void protect_across_kinds_keeps_backings(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(fixture_insert(fixture, 0, 3, copy_of(VM_READ, 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 0, 3, deep(VM_READ, 1)), OK);
     assert_int_equal(fixture_insert(fixture, 3, 3, zeroes(RW)), OK);
     assert_int_equal(fixture_protect(fixture, 2, 2, VM_READ), OK);
     expect_layout(fixture, 0, "aaabcc");
-    assert_int_equal(source_at(fixture, 2), 1);
-    assert_int_equal(fixture_find(fixture, 3)->backing.kind, VM_BACKING_ZERO);
+    assert_int_equal(depth_at(fixture, 2), 1);
+    assert_int_equal(fixture_find(fixture, 3)->backing.kind, VM_BACKING_MEMORY);
     assert_int_equal(fixture_find(fixture, 3)->protection, VM_READ);
 }
 
@@ -367,7 +361,7 @@ static void protect_of_what_is_not_there_changes_nothing(void **state)
 
 static enum error grow_down(struct fixture *fixture, uint32_t page, uint32_t distance_max, uint32_t guard_pages)
 {
-    return vm_region_grow_down(&fixture->table, &fixture->roots[0], page, distance_max, guard_pages);
+    return vm_region_grow_down(&fixture->table, &fixture->roots[0], page, distance_max, guard_pages, 0);
 }
 
 static void grow_down_extends_only_stacks_within_distance(void **state)
@@ -403,20 +397,20 @@ static void grow_down_keeps_the_guard_above_the_next_region(void **state)
     expect_layout(fixture, 0, "aaaabbbbbbbbbbbbbbbbbb.");
 }
 
-/* A forked stack copies what its parent had; what it grows by, its parent never had. */
-static void grow_down_of_a_copy_adds_zeroes(void **state)
+/* A forked stack shows what its parent had; what it grows by, its parent never had. */
+static void grow_down_of_a_copy_is_as_deep_as_the_memory(void **state)
 {
     struct fixture *fixture = *state;
-    struct vm_region_attributes copied = copy_of(RW, 5);
+    struct vm_region_attributes copied = deep(RW, 5);
 
     copied.flags = VM_REGION_GROWS_DOWN;
     assert_int_equal(fixture_insert(fixture, 10, 2, copied), OK);
-    assert_int_equal(grow_down(fixture, 8, 100, 1), OK);
-    assert_int_equal(grow_down(fixture, 6, 100, 1), OK);
+    assert_int_equal(vm_region_grow_down(&fixture->table, &fixture->roots[0], 8, 100, 1, 6), OK);
+    assert_int_equal(vm_region_grow_down(&fixture->table, &fixture->roots[0], 6, 100, 1, 6), OK);
     expect_layout(fixture, 5, ".aaaabb.");
-    assert_int_equal(fixture_find(fixture, 9)->backing.kind, VM_BACKING_ZERO);
+    assert_int_equal(depth_at(fixture, 9), 6);
     assert_int_equal(fixture_find(fixture, 9)->protection, RW);
-    assert_int_equal(fixture_find(fixture, 10)->backing.kind, VM_BACKING_COPY);
+    assert_int_equal(depth_at(fixture, 10), 5);
 }
 
 /* Placement -------------------------------------------------------------------------------------------------------- */
@@ -512,7 +506,7 @@ int main(void)
         TEST(protect_of_what_is_not_there_changes_nothing),
         TEST(grow_down_extends_only_stacks_within_distance),
         TEST(grow_down_keeps_the_guard_above_the_next_region),
-        TEST(grow_down_of_a_copy_adds_zeroes),
+        TEST(grow_down_of_a_copy_is_as_deep_as_the_memory),
         TEST(allocate_takes_the_highest_hole_that_fits),
         TEST(allocate_stays_within_its_limits),
         TEST(allocate_range_that_is_none_is_refused),

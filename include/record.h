@@ -248,15 +248,15 @@ _Static_assert(sizeof(struct space_record) == 64, "space records are 64 bytes");
 
 enum memory_state {
     MEMORY_FREE,
-    MEMORY_OWNED, /* a space's; its regions are in the space's record */
+    MEMORY_OWNED, /* a space's */
     MEMORY_SOURCE /* what clones of it have in common: nobody writes to it */
 };
 
 /* Private memory: a window, and what it is a copy of. Its index is the number of the window. */
 struct memory_record {
     uint32_t state;         /* enum memory_state */
-    struct space_id source; /* whose pages its regions of VM_BACKING_COPY show; 0: none */
-    uint32_t region_root;   /* of a source */
+    struct space_id source; /* what it is a copy of; 0: nothing */
+    uint32_t region_root;   /* of a source that is a program image: the regions its programs begin with */
     struct {                /* of a source that is a program image, as it was loaded; else 0 */
         uint32_t entry, headers_address, header_count, end;
         char name[PROGRAM_NAME_MAX];

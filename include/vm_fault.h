@@ -39,10 +39,10 @@ struct vm_fault_policy {
      */
     void (*opening)(struct place chunk);
     /*
-     * The space whose page at the same address an untouched page is a copy of; space 0: none, it is zeroes. What the
-     * answer is for pages of a space without regions does not matter. May be NULL: there are no copies. Does not sleep.
+     * A place of private memory shows nothing of the memory `at`, its own or a source's: the source above that which
+     * may have what is shown; space 0: none, it is zeroes. May be NULL: there are no copies. Does not sleep.
      */
-    struct space_id (*source)(struct page_key page);
+    struct space_id (*source)(struct place place, struct space_id at);
     /*
      * The space has taken more than can be kept: make the program that runs in it end, and say so. False: no program
      * does, or it cannot be ended. Does not sleep. May be NULL: nobody can be.
@@ -162,13 +162,16 @@ uint32_t vm_stops(void);
  */
 MUST_CHECK enum error vm_discard(struct page_key first, uint32_t count);
 
+/* The same for a range that may well have nothing; then nothing is written for it. */
+MUST_CHECK enum error vm_discard_if_any(struct page_key first, uint32_t count);
+
 /* The same for pages that somebody sees, or sees again: after an error each is empty or as it was. */
 MUST_CHECK enum error vm_discard_in_use(struct page_key first, uint32_t count);
 
 /*
  * All that a space has of its own becomes its source's, in place of what that has there; the space is as it was, and
  * has nothing of its own any more. The cost follows its pages.
- * - the source has no other child, and no program runs in the space. Every region of the space is a copy of the source.
+ * - the source has no other child, and no program runs in the space. No region of the space is deeper than the source.
  * - may sleep, and can be called again after a failure or a boot: each page is in one place or the other.
  * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED.
  */

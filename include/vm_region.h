@@ -3,8 +3,11 @@
  * Regions and backings: what should be where in a space.
  *
  * Each space has an ordered tree of regions that do not overlap. A region is a range of pages with one protection and
- * one backing, which says what an untouched page of it becomes. So a range of any length costs one record. The pages of
- * a program image are in a space of their own, and reach each program that runs it as VM_BACKING_COPY of that space.
+ * one backing, which says what an untouched page of it becomes. So a range of any length costs one record.
+ *
+ * What a place of the space's memory shows is the memory's own page; else that of the sources it is a copy of, upwards,
+ * while they are at least as deep as the region (vm_lineage_depth()); else zeroes. So a region keeps out of sight what
+ * sources had there before it was made, and a clone changes no region.
  *
  * Records are persistent and index-based: they live in a table in the system window, the links are indices, index 0 is
  * "none". A tree is named by the index of its root, kept by its owner (a program record). After a boot the table and
@@ -16,6 +19,8 @@
  *     REGION-4  A record below the high-water mark is in exactly one tree or on the free list.
  *     REGION-5  Attributes mean something: known bits only, backings in their normal form, guards allow nothing, what is
  *               reserved is 0.
+ *     DEPTH-1   A source is as deep as there are sources above it, and what is copied of it one deeper; no region is
+ *               deeper than its space's memory. (memory.h keeps that.)
  *
  * A change needs records only for the regions it cuts in two or adds. It takes stock first: either it succeeds whole,
  * or it fails and nothing has changed. Nothing here recurses; the stack needed does not depend on the tree.
@@ -40,17 +45,16 @@
 
 #define VM_REGION_PAGES (1u << 20) /* of a space: page numbers are below this */
 
-/* The numbers are stored, so they stay; 2 is no kind. */
+/* The numbers are stored, so they stay. */
 enum vm_backing_kind {
-    VM_BACKING_NONE = 0, /* nothing may be here: a guard; its protection is 0 */
-    VM_BACKING_ZERO = 1, /* zeroes */
-    VM_BACKING_COPY = 3  /* copy-on-write of the page at the same address in space `object` */
+    VM_BACKING_NONE = 0,  /* nothing may be here: a guard; its protection is 0 */
+    VM_BACKING_MEMORY = 1 /* the memory's own pages and its sources', else zeroes */
 };
 
 /* In normal form what a kind has no use for is 0; insertion brings it about. */
 struct vm_backing {
-    uint32_t kind;   /* enum vm_backing_kind */
-    uint32_t object; /* COPY: the number of the space */
+    uint32_t kind;  /* enum vm_backing_kind */
+    uint32_t depth; /* MEMORY: that of the memory when the range was mapped, grown or emptied (DEPTH-1) */
 };
 
 enum vm_region_state {
@@ -185,10 +189,6 @@ MUST_CHECK enum error vm_region_reserve_leaving(struct vm_region_table *table, u
 /* The same for `copies` calls of vm_region_clone() of the tree at *root, as that tree is on return. */
 MUST_CHECK enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t *root, uint32_t copies);
 
-/* The same for vm_region_compose() of the trees at *root and *source, as they are on return. */
-MUST_CHECK enum error vm_region_reserve_compose(struct vm_region_table *table, const uint32_t *root,
-                                                const uint32_t *source);
-
 /* Giving memory back ----------------------------------------------------------------------------------------------- */
 
 /* Records that are usable and not in use. */
@@ -262,31 +262,22 @@ MUST_CHECK enum error vm_region_protect(struct vm_region_table *table, uint32_t 
 
 /*
  * Extend a VM_REGION_GROWS_DOWN region downwards so that `page` is held, if `page` is at most `distance_max` pages
- * below it and at least `guard_pages` unmapped pages remain above the next region below. The new pages are zeroes,
- * whatever the backing of those above: they merge with the region when it has zeroes too, else they need a record. A
- * page that such a region holds already needs nothing.
+ * below it and at least `guard_pages` unmapped pages remain above the next region below. The new pages are as deep as
+ * `depth`: they merge with the region if it is, too, else they need a record. A page that such a region holds already
+ * needs nothing.
  * - ERROR_NOT_FOUND: no such region above, or not allowed; ERROR_NO_MEMORY. Unchanged then.
  */
 MUST_CHECK enum error vm_region_grow_down(struct vm_region_table *table, uint32_t *root, uint32_t page,
-                                          uint32_t distance_max, uint32_t guard_pages);
+                                          uint32_t distance_max, uint32_t guard_pages, uint32_t depth);
 
 /*
- * Copy a whole tree (fork), merging what has become alike. Does not sleep: see vm_region_reserve_clone().
- * - convert: may change the attributes of each copy; NULL: none change. ERROR_NO_MEMORY; ERROR_INVALID: it gave
- *   attributes that mean nothing. Nothing is left behind then.
- */
-MUST_CHECK enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_t *out_root,
-                                      void (*convert)(struct vm_region_attributes *attributes, void *context),
-                                      void *context);
-
-/*
- * What a tree means when its VM_BACKING_COPY regions are looked up in the tree of their source: a new tree with the
- * ranges, protection and flags of the first, and for the copies with the source's backings; zeroes where the source has
- * nothing. Does not sleep: see vm_region_reserve_compose(). O(m log m) for m regions in both.
+ * Copy a whole tree (fork). Does not sleep: see vm_region_reserve_clone().
  * - ERROR_NO_MEMORY: nothing is left behind.
  */
-MUST_CHECK enum error vm_region_compose(struct vm_region_table *table, uint32_t root, uint32_t source,
-                                        uint32_t *out_root);
+MUST_CHECK enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_t *out_root);
+
+/* No region is deeper than that from now on; what has become alike is merged. Does not sleep. O(n). */
+void vm_region_cut_depths(struct vm_region_table *table, uint32_t *root, uint32_t depth);
 
 /* Remove all regions of a tree; *root becomes 0. O(n). */
 void vm_region_clear(struct vm_region_table *table, uint32_t *root);

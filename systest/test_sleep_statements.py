@@ -39,7 +39,6 @@ EXCEPTIONS = {
     ("vm_region_reserve", NOT): ASKS_CALLER,
     ("exchange_regions", NOT): "its bracket begins behind the reserving",
     ("vm_fault_look", NOT): "inline, on the way of every fault; what it calls asserts it",
-    ("become_source", NOT): "its bracket begins behind the reserving",
     ("record_reserve", MAY): UNLESS_THERE,
     ("space_reserve", MAY): UNLESS_THERE,
     ("task_reserve", MAY): UNLESS_THERE,

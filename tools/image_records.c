@@ -81,43 +81,60 @@ static enum error region_find(const struct image *image, uint32_t root, uint32_t
     return ERROR_NOT_FOUND;
 }
 
-/* The space whose page an untouched one of a space with these regions shows; 0: none. */
-static enum error source_of(const struct image *image, uint32_t root, struct page_key page, struct space_id *out)
+/* What a memory is a copy of; 0: nothing. */
+static enum error source_of(const struct image *image, struct space_id window, struct space_id *out)
 {
-    struct vm_region region;
-    enum error error = region_find(image, root, page_key_address(page).value >> PAGE_SHIFT, &region);
+    struct memory_record record = {0};
+    enum error error =
+        window.number != SPACE_SHARED.number ? image_record_read(image, RECORD_MEMORY, window.number, &record) : OK;
 
-    *out = SPACE_SHARED;
-    if (error == OK && region.backing.kind == VM_BACKING_COPY && region.backing.object < SPACES_MAX) {
-        out->number = region.backing.object;
+    *out = record.source;
+    return error == OK && out->number >= SPACES_MAX ? ERROR_FORMAT_DAMAGED : error;
+}
+
+enum error image_memory_depth(const struct image *image, struct space_id window, uint32_t *out)
+{
+    enum error error;
+
+    *out = 0;
+    while ((error = source_of(image, window, &window)) == OK && window.number != 0) {
+        if (++*out == SPACES_MAX) {
+            return ERROR_FORMAT_DAMAGED;
+        }
     }
-    return error == ERROR_NOT_FOUND ? OK : error;
+    return error;
 }
 
 enum error image_page_find(const struct image *image, const struct space_record *space, struct page_key *page,
                            struct store_entry *entry)
 {
-    uint32_t root = space->region_root;
+    struct space_id window = page_key_window(*page);
+    struct vm_region region;
+    uint32_t depth;
+    enum error error = store_find(image->store, *page, entry);
 
-    for (uint32_t sources = 0; sources < SPACES_MAX; sources++) {
-        struct memory_record record;
-        struct space_id source;
-        enum error error = store_find(image->store, *page, entry);
-        if (error != ERROR_NOT_FOUND || page_key_window(*page).number == SPACE_SHARED.number) {
-            return error;
-        }
-        error = source_of(image, root, *page, &source);
-        if (error != OK || source.number == SPACE_SHARED.number) {
-            return error != OK ? error : ERROR_NOT_FOUND;
-        }
-        error = image_record_read(image, RECORD_MEMORY, source.number, &record);
+    if (error != ERROR_NOT_FOUND || window.number == SPACE_SHARED.number) {
+        return error;
+    }
+    error = region_find(image, space->region_root, page_key_address(*page).value >> PAGE_SHIFT, &region);
+    if (error == OK) {
+        error = image_memory_depth(image, window, &depth);
+    }
+    if (error != OK || region.backing.kind == VM_BACKING_NONE) {
+        return error != OK ? error : ERROR_NOT_FOUND;
+    }
+    while (depth-- > region.backing.depth) {
+        error = source_of(image, window, &window);
         if (error != OK) {
             return error;
         }
-        *page = page_key_at(source, page_key_address(*page));
-        root = record.region_root;
+        *page = page_key_at(window, page_key_address(*page));
+        error = store_find(image->store, *page, entry);
+        if (error != ERROR_NOT_FOUND) {
+            return error;
+        }
     }
-    return ERROR_FORMAT_DAMAGED;
+    return ERROR_NOT_FOUND;
 }
 
 /* Of a space, or of the kernel's own records if it is NULL. */

@@ -24,6 +24,9 @@ bool records_are_known(const struct image *image);
 MUST_CHECK enum error image_space_read(const struct image *image, struct address_space number,
                                        struct space_record *out);
 
+/* How many sources there are above a memory. ERROR_FORMAT_DAMAGED: they do not end; and those of image_page_find(). */
+MUST_CHECK enum error image_memory_depth(const struct image *image, struct space_id window, uint32_t *out);
+
 /*
  * Where the content of a page of a space is: in the space's memory, or in the one that is a copy of.
  * - page: of the space's memory, or a shared one; becomes the page that has it, which is what its checksum is bound

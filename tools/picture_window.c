@@ -27,6 +27,7 @@ struct drawing {
     const struct picture_program *program;
     FILE *file;
     uint32_t y;
+    uint32_t depth;   /* of the space's memory */
     uint32_t regions; /* drawn so far, or left out */
     uint64_t pages;
 };
@@ -45,6 +46,11 @@ struct cell_counts {
     uint32_t content, shared, zero;
 };
 
+static bool shows_sources(const struct drawing *drawing, const struct vm_region *region)
+{
+    return region->backing.kind != VM_BACKING_NONE && region->backing.depth < drawing->depth;
+}
+
 /* A page that a clone has not written since, and that its source may have. */
 static enum error count_shared(const struct drawing *drawing, struct page_key page, struct cell_counts *cell)
 {
@@ -62,7 +68,7 @@ static enum error count_gap(const struct drawing *drawing, const struct vm_regio
     uint32_t first = drawing->program->space.memory.number << 20 | region->first_page;
     enum error error = OK;
 
-    if (region->backing.kind != VM_BACKING_COPY) {
+    if (!shows_sources(drawing, region)) {
         return OK;
     }
     for (; error == OK && from.number != to.number; from.number++) {
@@ -129,7 +135,7 @@ static enum error draw_strip(const struct drawing *drawing, const struct vm_regi
     return OK;
 }
 
-static const char *kind_text(const struct vm_region *region)
+static const char *kind_text(const struct drawing *drawing, const struct vm_region *region)
 {
     if ((region->flags & VM_REGION_GROWS_DOWN) != 0) {
         return "stack";
@@ -137,16 +143,10 @@ static const char *kind_text(const struct vm_region *region)
     if ((region->flags & VM_REGION_HEAP) != 0) {
         return "heap";
     }
-    switch (region->backing.kind) {
-    case VM_BACKING_NONE:
+    if (region->backing.kind == VM_BACKING_NONE) {
         return "guard";
-    case VM_BACKING_ZERO:
-        return "";
-    case VM_BACKING_COPY:
-        return "copy";
-    default:
-        return "?";
     }
+    return shows_sources(drawing, region) ? "copy" : "";
 }
 
 static enum error draw_region(const struct vm_region *region, void *context)
@@ -162,7 +162,7 @@ static enum error draw_region(const struct vm_region *region, void *context)
     svg_text(drawing->file, SVG_MARGIN, drawing->y + 13, "code", "%08x  %c%c%c  %10s  %s",
              region->first_page << PAGE_SHIFT, region->protection & VM_READ ? 'r' : '-',
              region->protection & VM_WRITE ? 'w' : '-', region->protection & VM_EXECUTE ? 'x' : '-', size,
-             kind_text(region));
+             kind_text(drawing, region));
     enum error error = draw_strip(drawing, region);
     drawing->y += ROW;
     return error;
@@ -207,7 +207,10 @@ enum error picture_window_draw(const struct picture *picture, const struct pictu
 
     (void)sum_up(picture, program, &sum); /* what is wrong with it shows again below */
     draw_heading(&sum, file, y);
-    enum error error = regions_walk(&picture->image, &program->space, draw_region, &drawing);
+    enum error error = image_memory_depth(&picture->image, program->space.memory, &drawing.depth);
+    if (error == OK) {
+        error = regions_walk(&picture->image, &program->space, draw_region, &drawing);
+    }
     if (error != OK) {
         svg_text(file, SVG_MARGIN, drawing.y + 13, "small", "here it cannot be read: %s", error_text(error));
     } else if (drawing.regions > REGIONS_MAX) {

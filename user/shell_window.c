@@ -13,9 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define STRIP_CELLS  44u
-#define BACKING_NONE 0
-#define BACKING_COPY 3
+#define STRIP_CELLS 44u
 
 /* In order of activity. */
 static const struct {
@@ -99,10 +97,10 @@ static const char *kind_of(const struct eidolon_region *region)
     if ((region->flags & 2) != 0) {
         return "heap";
     }
-    if (region->backing == BACKING_NONE) {
+    if (region->backing == EIDOLON_BACKING_NONE) {
         return "guard";
     }
-    return region->backing == BACKING_COPY ? "copy" : "";
+    return region->backing == EIDOLON_BACKING_COPY ? "copy" : "";
 }
 
 static bool draw_region(uint32_t program, const struct eidolon_region *region)
@@ -112,7 +110,7 @@ static bool draw_region(uint32_t program, const struct eidolon_region *region)
     picture_text("%08lx %10s %c%c%c %-5s ", (unsigned long)region->first_page << 12, picture_size(region->page_count),
                  region->protection & 1 ? 'r' : '-', region->protection & 2 ? 'w' : '-',
                  region->protection & 4 ? 'x' : '-', kind_of(region));
-    if (region->backing != BACKING_NONE) {
+    if (region->backing != EIDOLON_BACKING_NONE) {
         if (!fill_strip(&strip, program, region)) {
             return false;
         }

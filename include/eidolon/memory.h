@@ -93,12 +93,17 @@ enum eidolon_frame_kind {
  * Returns how many there are of those asked for, 0 behind the last. EINVAL: more than EIDOLON_FRAMES_MAX. EFAULT.
  */
 
+/* What an untouched page of a region is. */
+#define EIDOLON_BACKING_NONE   0 /* nothing: a guard */
+#define EIDOLON_BACKING_ZEROES 1
+#define EIDOLON_BACKING_COPY   3 /* what a space that this one was cloned from had there, or else zeroes */
+
 /* A range of a program's window. */
 struct eidolon_region {
     uint32_t first_page, page_count;
     uint8_t protection; /* 1 read, 2 write, 4 execute */
     uint8_t flags;      /* 1: a stack, it grows down; 2: the heap */
-    uint8_t backing;    /* what an untouched page of it is: 0 nothing, a guard; 1 zeroes; 3 another space's */
+    uint8_t backing;    /* what an untouched page of it is: EIDOLON_BACKING_... */
     uint8_t reserved;
 };
 

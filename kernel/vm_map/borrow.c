@@ -31,23 +31,24 @@ static struct page_key in_space(struct page_key key, struct space_id space)
     return page_key_at(space, page_key_address(key));
 }
 
-/* The page that an untouched one is a copy of. False: none, and `out` is as it was. */
-static bool source_of(struct page_key key, struct page_key *out)
+/* Go on to the source above a page that shows nothing at a place. False: there is none, and `at` is as it was. */
+static bool source_of(struct place place, struct page_key *at)
 {
-    struct space_id source = vm_objects.policy->source != NULL ? vm_objects.policy->source(key) : SPACE_SHARED;
+    struct space_id source =
+        vm_objects.policy->source != NULL ? vm_objects.policy->source(place, page_key_window(*at)) : SPACE_SHARED;
 
     if (source.number == SPACE_SHARED.number) {
         return false;
     }
-    *out = in_space(key, source);
+    *at = in_space(*at, source);
     return true;
 }
 
-bool vm_borrow_is_due(struct page_key key)
+bool vm_borrow_is_due(struct place place)
 {
-    struct page_key source;
+    struct page_key at = place_key(place);
 
-    return source_of(key, &source);
+    return source_of(place, &at);
 }
 
 bool vm_borrow_is_mapped(const struct vm_page *page)
@@ -55,11 +56,11 @@ bool vm_borrow_is_mapped(const struct vm_page *page)
     return frame_is_none(vm_page_frame(page)) && pmap_query(vm_page_place(page), NULL);
 }
 
-/* Whether a search for the content of `key` comes by `above`. */
-static bool is_on_the_way(struct page_key key, struct page_key above)
+/* Whether a search for what a place shows comes by `above`. */
+static bool is_on_the_way(struct place place, struct page_key above)
 {
-    while (key.number != above.number) {
-        if (!source_of(key, &key)) {
+    for (struct page_key at = place_key(place); at.number != above.number;) {
+        if (!source_of(place, &at)) {
             return false;
         }
     }
@@ -83,14 +84,14 @@ static enum error bring_in(struct vm_page *page, const struct vm_allowance *allo
  * The nearest source's page with content, resident and locked. `*lender` NULL: none has any; *last is then the page of
  * the last source asked. The mutexes are locked upwards (LINEAGE-3).
  */
-static enum error find_lender(struct page_key key, const struct vm_allowance *allowance, struct vm_page **lender,
+static enum error find_lender(struct place place, const struct vm_allowance *allowance, struct vm_page **lender,
                               struct page_key *last, enum eidolon_count *kind)
 {
     struct vm_page *page;
 
     *lender = NULL;
-    *last = key;
-    while (source_of(*last, last)) {
+    *last = place_key(place);
+    while (source_of(place, last)) {
         enum error error = vm_map_lock_page(&vm_objects.map, *last, &page, NULL);
         if (error == OK && frame_is_none(vm_page_frame(page))) {
             error = bring_in(page, allowance, kind);
@@ -175,16 +176,17 @@ static enum error take(struct vm_page *page, struct vm_page *lender, enum pmap_a
 static enum error find_and_take(struct vm_page *page, enum pmap_access access, struct frame frame,
                                 struct vm_allowance *allowance, enum eidolon_count *kind)
 {
+    struct place place = vm_page_place(page);
     struct vm_page *lender;
     struct page_key last;
     enum error error;
 
     for (;;) {
-        error = find_lender(vm_page_key(page), allowance, &lender, &last, kind);
+        error = find_lender(place, allowance, &lender, &last, kind);
         if (error == OK) {
-            error = vm_fault_look(page, vm_page_place(page), access, allowance);
+            error = vm_fault_look(page, place, access, allowance);
         }
-        bool holds = is_on_the_way(vm_page_key(page), last) && (lender != NULL || !vm_borrow_is_due(last));
+        bool holds = is_on_the_way(place, last) && (lender != NULL || !source_of(place, &last));
         if (error == OK && holds) {
             error = take(page, lender, access, frame, kind);
         }

@@ -9,8 +9,8 @@
 #include "vm_fault.h"
 #include "vm_map.h"
 
-/* Whether an untouched page is a source's. */
-bool vm_borrow_is_due(struct page_key key);
+/* Whether what a place shows may be a source's, if it is untouched. */
+bool vm_borrow_is_due(struct place place);
 
 /* Whether a page without a frame is mapped: then it is its lender's frame, and the page has no content of its own. */
 bool vm_borrow_is_mapped(const struct vm_page *page);

@@ -105,6 +105,26 @@ enum error vm_discard(struct page_key first, uint32_t count)
     return vm_objects.pager->discard(first, count);
 }
 
+/* What has a record may be on its way to the store, which then must hear that it ends. */
+enum error vm_discard_if_any(struct page_key first, uint32_t count)
+{
+    thread_may_sleep();
+    ASSERT(vm_map_range_is_valid(first, count));
+    struct page_key last = {first.number + (count - 1)}, found;
+
+    if (vm_presence_next(&vm_objects.map, first, last, &found)) {
+        return vm_discard(first, count);
+    }
+    if (page_key_has_place(first)) {
+        give_back_linked(page_key_place(first), count);
+    }
+    enum error error = vm_objects.pager->next(first, &found);
+    if (error == ERROR_NOT_FOUND || (error == OK && found.number > last.number)) {
+        return OK;
+    }
+    return error == OK ? vm_discard(first, count) : error;
+}
+
 enum error vm_discard_in_use(struct page_key first, uint32_t count)
 {
     thread_may_sleep();

@@ -9,7 +9,7 @@
  *        '- make_present
  *           |- not resident:
  *           |  |- lent already, and only to be read .................. done
- *           |  |- fetch: never written, and its region copies a source
+ *           |  |- fetch: never written, and its region shows sources
  *           |  |  |    vm_borrow                                       borrow.c
  *           |  |  |- a source has it, to be read: its frame, read-only, done
  *           |  |  |- a source has it, to be written: a copy of it
@@ -90,7 +90,7 @@ static enum error fetch(struct vm_page *page, struct place place, enum pmap_acce
         *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
         error = vm_fault_look(page, place, access, allowance);
     }
-    if (error == OK && extent.is_absent && !allowance->is_shared && vm_borrow_is_due(vm_page_key(page))) {
+    if (error == OK && extent.is_absent && !allowance->is_shared && vm_borrow_is_due(place)) {
         return vm_borrow(page, access, allowance, kind);
     }
     if (error == OK) {

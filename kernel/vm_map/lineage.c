@@ -47,3 +47,13 @@ uint32_t vm_lineage_children(struct space_id space)
 {
     return nodes[space.number].children;
 }
+
+uint32_t vm_lineage_depth(struct space_id space)
+{
+    uint32_t depth = 0;
+
+    for (uint32_t above = nodes[space.number].source; above != 0; above = nodes[above].source) {
+        depth++;
+    }
+    return depth;
+}

@@ -9,6 +9,7 @@
  *
  * What a region means to a fault is decided elsewhere; here it is a range with attributes.
  */
+#include "atomic.h"
 #include "vm_region_tree.h"
 
 static uint32_t neighbour(const struct vm_region_table *table, uint32_t index, enum vm_region_side side)
@@ -145,8 +146,8 @@ static struct vm_region describe(uint32_t first, uint32_t count, const struct vm
                                .protection = attributes->protection,
                                .flags = attributes->flags};
 
-    if (region.backing.kind != VM_BACKING_COPY) {
-        region.backing.object = 0;
+    if (region.backing.kind == VM_BACKING_NONE) {
+        region.backing.depth = 0;
     }
     return region;
 }
@@ -185,7 +186,7 @@ enum error vm_region_insert(struct vm_region_table *table, uint32_t *root, uint3
 }
 
 enum error vm_region_grow_down(struct vm_region_table *table, uint32_t *root, uint32_t page, uint32_t distance_max,
-                               uint32_t guard_pages)
+                               uint32_t guard_pages, uint32_t depth)
 {
     uint32_t above = first_above(table, *root, page);
 
@@ -202,7 +203,7 @@ enum error vm_region_grow_down(struct vm_region_table *table, uint32_t *root, ui
         return ERROR_NOT_FOUND;
     }
     struct vm_region_attributes attributes = {
-        .protection = region->protection, .flags = region->flags, .backing = {.kind = VM_BACKING_ZERO}};
+        .protection = region->protection, .flags = region->flags, .backing = {VM_BACKING_MEMORY, depth}};
     return vm_region_insert(table, root, page, region->first_page - page, &attributes);
 }
 
@@ -309,4 +310,24 @@ enum error vm_region_protect(struct vm_region_table *table, uint32_t *root, uint
     }
     join_range(table, root, first, end);
     return OK;
+}
+
+/* Depths ----------------------------------------------------------------------------------------------------------- */
+
+void vm_region_cut_depths(struct vm_region_table *table, uint32_t *root, uint32_t depth)
+{
+    DOES_NOT_SLEEP();
+    bool changed = false;
+
+    for (uint32_t index = vm_region_tree_outermost(table, *root, VM_REGION_BELOW); index != 0;
+         index = neighbour(table, index, VM_REGION_ABOVE)) {
+        struct vm_region *region = vm_region_at(table, index);
+        if (region->backing.depth > depth) {
+            region->backing.depth = depth;
+            changed = true;
+        }
+    }
+    if (changed) {
+        join_range(table, root, 0, VM_REGION_PAGES);
+    }
 }

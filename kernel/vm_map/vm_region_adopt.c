@@ -19,11 +19,9 @@ static bool backing_is_sound(const struct vm_region *region)
 
     switch (backing->kind) {
     case VM_BACKING_NONE:
-        return backing->object == 0 && region->protection == 0;
-    case VM_BACKING_ZERO:
-        return backing->object == 0;
-    case VM_BACKING_COPY:
-        return backing->object < SPACES_MAX;
+        return backing->depth == 0 && region->protection == 0;
+    case VM_BACKING_MEMORY:
+        return backing->depth < SPACES_MAX;
     default:
         return false;
     }
@@ -39,7 +37,7 @@ bool vm_region_continues(const struct vm_region *below, const struct vm_region *
 {
     return vm_region_end(below) == above->first_page && below->protection == above->protection &&
            below->flags == above->flags && below->backing.kind == above->backing.kind &&
-           below->backing.object == above->backing.object;
+           below->backing.depth == above->backing.depth;
 }
 
 /* The table -------------------------------------------------------------------------------------------------------- */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whole trees: copying one for a new space, looking one through another, and taking one apart when its space ends.
+ * Whole trees: copying one for a new space, and taking one apart when its space ends.
  *
- * A copy is built by insertion in order, so that regions which the conversion made alike are merged as they arrive. The
- * records it takes are reserved before, because memory for them may have to be waited for, and the tree may change
- * meanwhile.
+ * The records that a copy takes are reserved before, because memory for them may have to be waited for, and the tree
+ * may change meanwhile.
  */
 #include "atomic.h"
 #include "vm_region_tree.h"
@@ -42,31 +41,15 @@ enum error vm_region_reserve_clone(struct vm_region_table *table, const uint32_t
     return OK;
 }
 
-enum error vm_region_reserve_compose(struct vm_region_table *table, const uint32_t *root, const uint32_t *source)
+enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_t *out_root)
 {
-    uint32_t size;
-
-    while ((size = tree_size(table, *root) + tree_size(table, *source)) > vm_region_records_available(table)) {
-        enum error error = vm_region_records_reserve(table, size);
-        if (error != OK) {
-            return error;
-        }
-    }
-    return OK;
-}
-
-enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_t *out_root,
-                           void (*convert)(struct vm_region_attributes *attributes, void *context), void *context)
-{
+    DOES_NOT_SLEEP();
     uint32_t copy = 0;
 
     for (uint32_t index = first_of(table, root); index != 0; index = next_of(table, index)) {
         const struct vm_region *region = vm_region_at(table, index);
         struct vm_region_attributes attributes = {
             .protection = region->protection, .flags = region->flags, .backing = region->backing};
-        if (convert != NULL) {
-            convert(&attributes, context);
-        }
         enum error error = vm_region_insert(table, &copy, region->first_page, region->page_count, &attributes);
         if (error != OK) {
             vm_region_clear(table, &copy);
@@ -74,54 +57,6 @@ enum error vm_region_clone(struct vm_region_table *table, uint32_t root, uint32_
         }
     }
     *out_root = copy;
-    return OK;
-}
-
-/* Pages [first, end) of a copy, with the backings of the source. */
-static enum error look_through(struct vm_region_table *table, const struct vm_region_attributes *copy, uint32_t first,
-                               uint32_t end, uint32_t source, uint32_t *out_root)
-{
-    enum error error = OK;
-
-    while (error == OK && first < end) {
-        const struct vm_region *below = vm_region_next(table, source, first);
-        struct vm_region_attributes attributes = *copy;
-        uint32_t stop = end;
-        attributes.backing = (struct vm_backing){.kind = VM_BACKING_ZERO};
-        if (below != NULL && below->first_page <= first) {
-            stop = vm_region_end(below);
-            if (below->backing.kind != VM_BACKING_NONE) {
-                attributes.backing = below->backing;
-            }
-        } else if (below != NULL) {
-            stop = below->first_page;
-        }
-        stop = stop < end ? stop : end;
-        error = vm_region_insert(table, out_root, first, stop - first, &attributes);
-        first = stop;
-    }
-    return error;
-}
-
-enum error vm_region_compose(struct vm_region_table *table, uint32_t root, uint32_t source, uint32_t *out_root)
-{
-    DOES_NOT_SLEEP();
-    uint32_t composed = 0;
-
-    for (uint32_t index = first_of(table, root); index != 0; index = next_of(table, index)) {
-        const struct vm_region *region = vm_region_at(table, index);
-        struct vm_region_attributes attributes = {
-            .protection = region->protection, .flags = region->flags, .backing = region->backing};
-        uint32_t first = region->first_page, end = vm_region_end(region);
-        enum error error = region->backing.kind == VM_BACKING_COPY
-                               ? look_through(table, &attributes, first, end, source, &composed)
-                               : vm_region_insert(table, &composed, first, end - first, &attributes);
-        if (error != OK) {
-            vm_region_clear(table, &composed);
-            return error;
-        }
-    }
-    *out_root = composed;
     return OK;
 }
 

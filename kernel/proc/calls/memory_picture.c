@@ -16,6 +16,7 @@
 #include "space/address_space.h"
 #include "space/space.h"
 #include "vm_fault.h"
+#include "vm_lineage.h"
 #include "vm_map.h"
 #include <string.h>
 
@@ -157,14 +158,18 @@ int32_t call_eidolon_frames(const struct system_call *call)
 
 /* Regions ---------------------------------------------------------------------------------------------------------- */
 
-static struct eidolon_region describe_region(const struct vm_region *region)
+static struct eidolon_region describe_region(struct space_id window, const struct vm_region *region)
 {
+    struct space_id source = vm_lineage_source(window);
+    bool is_copy = region->backing.kind != VM_BACKING_NONE && source.number != 0 &&
+                   region->backing.depth <= vm_lineage_depth(source);
+
     return (struct eidolon_region){
         .first_page = region->first_page,
         .page_count = region->page_count,
         .protection = region->protection,
         .flags = region->flags,
-        .backing = (uint8_t)region->backing.kind,
+        .backing = is_copy ? EIDOLON_BACKING_COPY : (uint8_t)region->backing.kind,
     };
 }
 
@@ -187,7 +192,7 @@ int32_t call_eidolon_regions(const struct system_call *call)
         if (region == NULL) {
             break;
         }
-        found[count++] = describe_region(region);
+        found[count++] = describe_region(space_window(program_at(program)->space), region);
         page = vm_region_end(region);
     }
     int32_t result = copy_out(call->arguments[2], found, count * (uint32_t)sizeof(found[0]));

@@ -66,7 +66,7 @@ static struct node node_of_image(struct space_id image)
                         .image = image};
     const struct vm_region *region;
 
-    for (uint32_t page = 0; (region = vm_region_next(&region_table, *memory_regions(image), page)) != NULL;
+    for (uint32_t page = 0; (region = vm_region_next(&region_table, memory_at(image)->region_root, page)) != NULL;
          page = vm_region_end(region)) {
         node.size += (uint64_t)region->page_count << PAGE_SHIFT;
     }

@@ -4,9 +4,9 @@
  *
  * First the memory of the program's space is collapsed into the source it may have, so that sources do not pile up
  * (space_collapse.c), and records are reserved; that may sleep, and leaves nothing that would matter after a cut. Then,
- * without a sleep: the clone gets a space, both sides get memories and regions that are copies of the program's, the
- * clone gets a record, open files and a task, and what was the program's memory becomes a source with all the pages it
- * has, wherever they are.
+ * without a sleep: the clone gets a space with the same regions, both sides get memories that are copies of the
+ * program's, the clone gets a record, open files and a task, and what was the program's memory becomes a source with
+ * all the pages it has, wherever they are.
  *
  * A clone that holds its parent and shares its memory (vfork) gets a record, files and a task, which runs in the
  * parent's space. A program that runs in its parent's may be cloned itself: it is the lender's space, then, that is
@@ -33,7 +33,7 @@ struct clone {
     struct address_space space;           /* that space */
     struct space_id source;               /* its memory as it was */
     struct space_id memory, child_memory; /* as they will be; none if it is shared */
-    uint32_t regions, child_regions;
+    uint32_t child_regions;
     struct address_space child_space;
     struct program_id child;
 };
@@ -58,7 +58,7 @@ static enum error reserve(struct address_space space, bool shares)
             error = memory_reserve(2);
         }
         if (error == OK && !shares) {
-            error = vm_region_reserve_clone(&region_table, &space_at(space)->region_root, 2);
+            error = vm_region_reserve_clone(&region_table, &space_at(space)->region_root, 1);
         }
     } while (record_round_again(&rounds, &error));
     return error;
@@ -66,16 +66,11 @@ static enum error reserve(struct address_space space, bool shares)
 
 /* Putting together: nothing sleeps from here on -------------------------------------------------------------------- */
 
-static void drop_memory(struct space_id memory, uint32_t *regions)
-{
-    vm_region_clear(&region_table, regions);
-    memory_forget(memory);
-}
-
 static void drop_memories(struct clone *clone)
 {
-    drop_memory(clone->memory, &clone->regions);
-    drop_memory(clone->child_memory, &clone->child_regions);
+    vm_region_clear(&region_table, &clone->child_regions);
+    memory_forget(clone->memory);
+    memory_forget(clone->child_memory);
 }
 
 static enum error make_memories(struct clone *clone)
@@ -90,10 +85,7 @@ static enum error make_memories(struct clone *clone)
         memory_forget(clone->memory);
         return error;
     }
-    error = memory_copy_regions(clone->source, &clone->regions);
-    if (error == OK) {
-        error = memory_copy_regions(clone->source, &clone->child_regions);
-    }
+    error = vm_region_clone(&region_table, space_at(clone->space)->region_root, &clone->child_regions);
     if (error == OK) {
         error = space_create(clone->child_memory, &clone->child_space);
     }
@@ -162,14 +154,15 @@ static enum error make_program(struct clone *clone)
 /* What was one memory becomes the source of both. */
 static void divide(struct clone *clone)
 {
-    struct space_record *parent = space_at(clone->space), *child = space_at(clone->child_space);
+    const struct space_record *parent = space_at(clone->space);
+    struct space_record *child = space_at(clone->child_space);
 
     child->region_root = clone->child_regions;
     child->break_start = parent->break_start;
     child->break_end = parent->break_end;
     child->image_end = parent->image_end;
-    memory_become_source(clone->source, &parent->region_root);
-    space_change_memory(clone->space, clone->memory, clone->regions);
+    memory_become_source(clone->source);
+    space_change_memory(clone->space, clone->memory);
     memory_set_source(clone->memory, clone->source);
     memory_set_source(clone->child_memory, clone->source);
 }

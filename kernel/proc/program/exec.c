@@ -76,10 +76,10 @@ static enum error fill(struct address_space space, struct space_id image, const 
     thread_may_sleep();
     struct space_record *record = space_at(space);
     struct elf_plan plan = plan_of(memory_at(image));
-    enum error error = vm_region_reserve_clone(&region_table, memory_regions(image), 1);
+    enum error error = vm_region_reserve_clone(&region_table, &memory_at(image)->region_root, 1);
 
     if (error == OK) {
-        error = memory_copy_regions(image, &record->region_root);
+        error = vm_region_clone(&region_table, memory_at(image)->region_root, &record->region_root);
     }
     record->image_end = plan.image_end;
     record->break_start = record->break_end = (plan.image_end + PAGE_MASK) & ~PAGE_MASK;

@@ -19,9 +19,9 @@ const struct record_layout record_layouts[RECORD_TYPES] = {
     [RECORD_TASK] = {"task", TASK_RECORD_VERSION, sizeof(struct task_record), 0xF1100000u, TASKS_MAX},
     [RECORD_FILE] = {"file", 1, sizeof(struct file_record), 0xF1500000u, FILES_MAX},
     [RECORD_TERMINAL] = {"terminal", 5, TERMINAL_RECORD_BYTES, 0xF1600000u, TERMINALS_MAX},
-    [RECORD_MEMORY] = {"memory", 1, sizeof(struct memory_record), 0xF1800000u, SPACES_MAX - 1},
+    [RECORD_MEMORY] = {"memory", 2, sizeof(struct memory_record), 0xF1800000u, SPACES_MAX - 1},
     [RECORD_SPACE] = {"space", 3, sizeof(struct space_record), 0xF1840000u, SPACES_MAX - 1},
     [RECORD_PIPE] = {"pipe", 2, sizeof(struct pipe_record), 0xF1900000u, PIPES_MAX},
-    [RECORD_REGION] = {"region", 1, sizeof(struct vm_region), REGION_TABLE_START,
+    [RECORD_REGION] = {"region", 2, sizeof(struct vm_region), REGION_TABLE_START,
                        REGION_TABLE_BYTES / sizeof(struct vm_region)},
 };

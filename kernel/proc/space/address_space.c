@@ -13,6 +13,7 @@
 #include "space_map.h"
 #include "task/task.h"
 #include "vm_fault.h"
+#include "vm_lineage.h"
 #include "vm_reclaim.h"
 
 #define REGION_LEVEL_FEW 8u   /* a tree of that height has 54 to 255 regions */
@@ -31,12 +32,18 @@ bool address_space_contains(uint32_t first, uint32_t count)
 struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t flags)
 {
     return (struct vm_region_attributes){
-        .protection = protection, .flags = flags, .backing = {.kind = VM_BACKING_ZERO}};
+        .protection = protection, .flags = flags, .backing = {.kind = VM_BACKING_MEMORY}};
 }
 
 static struct page_key page_of(struct address_space space, uint32_t page)
 {
     return page_key_at(space_window(space), (struct vaddr){page << PAGE_SHIFT});
+}
+
+/* What is mapped now shows nothing of what sources have there. */
+static void set_depth(struct address_space space, struct vm_region_attributes *attributes)
+{
+    attributes->backing.depth = vm_lineage_depth(space_window(space));
 }
 
 static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
@@ -89,6 +96,7 @@ enum error address_space_map(struct address_space space, uint32_t first, uint32_
     ASSERT(may_change(space));
     enum error error = reserve_growth(space);
 
+    set_depth(space, &attributes);
     if (error == OK) {
         error = vm_region_insert(&region_table, &space_at(space)->region_root, first, count, &attributes);
     }
@@ -104,6 +112,7 @@ enum error address_space_map_anywhere(struct address_space space, uint32_t count
     ASSERT(may_change(space));
     enum error error = reserve_growth(space);
 
+    set_depth(space, &attributes);
     if (error == OK) {
         error = vm_region_allocate(&region_table, &space_at(space)->region_root, USER_FIRST_PAGE, MAPPING_END_PAGE,
                                    count, &attributes, out_first);
@@ -164,6 +173,7 @@ enum error address_space_replace(struct address_space space, uint32_t first, uin
     if (error != OK) {
         return error;
     }
+    set_depth(space, &attributes);
     error = exchange_regions(space, first, count, &attributes);
     commit(space);
     return error;
@@ -189,13 +199,15 @@ enum error address_space_unmap(struct address_space space, uint32_t first, uint3
 static enum error forget_sources(struct address_space space, uint32_t first, uint32_t end)
 {
     enum error error = OK;
+    bool is_over_image = memory_is_image(vm_lineage_source(space_window(space)));
 
-    while (error == OK && first < end) {
+    while (error == OK && first < end && !is_over_image) {
         const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, first);
         ASSERT(region != NULL);
         uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;
         struct vm_region_attributes zeroes = address_space_zeroes(region->protection, region->flags);
-        if (region->backing.kind == VM_BACKING_COPY && !memory_is_image((struct space_id){region->backing.object})) {
+        set_depth(space, &zeroes);
+        if (region->backing.kind != VM_BACKING_NONE && region->backing.depth < zeroes.backing.depth) {
             error = exchange_regions(space, first, stop - first, &zeroes);
         }
         first = stop;

@@ -14,6 +14,8 @@
 #include "vm_lineage.h"
 #include <string.h>
 
+#define WINDOW_PAGES ((USER_END - USER_START) >> PAGE_SHIFT)
+
 static uint16_t spaces[SPACES_MAX]; /* by memory */
 
 struct address_space memory_space(struct space_id window)
@@ -26,13 +28,6 @@ void memory_set_space(struct space_id window, struct address_space space)
     if (window.number != 0) {
         spaces[window.number] = (uint16_t)space.number;
     }
-}
-
-uint32_t *memory_regions(struct space_id window)
-{
-    struct address_space space = memory_space(window);
-
-    return space.number != 0 ? &space_at(space)->region_root : &memory_at(window)->region_root;
 }
 
 /* Creation --------------------------------------------------------------------------------------------------------- */
@@ -76,22 +71,7 @@ void memory_set_source(struct space_id window, struct space_id source)
     vm_lineage_set_source(window, source);
 }
 
-/* Copies and images ------------------------------------------------------------------------------------------------ */
-
-static void become_copy(struct vm_region_attributes *attributes, void *context)
-{
-    const struct space_id *source = context;
-
-    if (attributes->backing.kind != VM_BACKING_NONE) {
-        attributes->backing = (struct vm_backing){.kind = VM_BACKING_COPY, .object = source->number};
-    }
-}
-
-enum error memory_copy_regions(struct space_id source, uint32_t *out_root)
-{
-    DOES_NOT_SLEEP();
-    return vm_region_clone(&region_table, *memory_regions(source), out_root, become_copy, &source);
-}
+/* Images ----------------------------------------------------------------------------------------------------------- */
 
 bool memory_is_image(struct space_id window)
 {
@@ -119,45 +99,10 @@ struct space_id memory_image_named(const char *name)
 
 /* The end ---------------------------------------------------------------------------------------------------------- */
 
-void memory_become_source(struct space_id window, uint32_t *regions)
+void memory_become_source(struct space_id window)
 {
     DOES_NOT_SLEEP();
-    struct memory_record *record = memory_at(window);
-
-    record->region_root = *regions;
-    record->state = MEMORY_SOURCE;
-    *regions = 0;
-}
-
-#define RUN_REGIONS_MAX 256u
-
-/* The end of the regions that follow each other without a hole from one on, as far as one step takes them. */
-static uint32_t end_of_run(uint32_t root, const struct vm_region *region)
-{
-    uint32_t end = vm_region_end(region);
-
-    for (uint32_t i = 1; i < RUN_REGIONS_MAX && (region = vm_region_find(&region_table, root, end)) != NULL; i++) {
-        end = vm_region_end(region);
-    }
-    return end;
-}
-
-/* Discard what is in it run by run. A region leaves the tree only after its pages are gone. */
-static enum error empty(struct space_id window)
-{
-    struct memory_record *record = memory_at(window);
-    const struct vm_region *region;
-    enum error error = OK;
-
-    while (error == OK && (region = vm_region_next(&region_table, record->region_root, 0)) != NULL) {
-        uint32_t first = region->first_page;
-        uint32_t count = end_of_run(record->region_root, region) - first;
-        error = vm_discard((struct page_key){window.number << 20 | first}, count);
-        if (error == OK) {
-            error = vm_region_release(&region_table, &record->region_root, first, count);
-        }
-    }
-    return error;
+    memory_at(window)->state = MEMORY_SOURCE;
 }
 
 /* MEMORY-3 */
@@ -171,11 +116,12 @@ void memory_collect(struct space_id window)
     thread_may_sleep();
     while (is_leaving(window)) {
         struct space_id source = vm_lineage_source(window);
-        enum error error = empty(window);
+        enum error error = vm_discard(page_key_at(window, (struct vaddr){USER_START}), WINDOW_PAGES);
         if (error != OK) {
             log_line("memory: that of window %u is not released for now: %s", window.number, error_text(error));
             return;
         }
+        vm_region_clear(&region_table, &memory_at(window)->region_root);
         memory_forget(window);
         window = source;
     }
@@ -194,43 +140,45 @@ static bool is_sound(struct space_id window)
     return record->source.number == 0 || memory_at(record->source)->state == MEMORY_SOURCE;
 }
 
-/* Whether the sources above a memory end. */
-static bool ends(struct space_id window)
+/* How many sources there are above a memory; SPACES_MAX: they do not end (MEMORY-1). */
+static uint32_t depth_of(struct space_id window)
 {
-    uint32_t steps = 0;
+    uint32_t depth = 0;
 
-    while (window.number != 0 && ++steps < SPACES_MAX) {
-        window = memory_at(window)->source;
+    while ((window = memory_at(window)->source).number != 0 && depth < SPACES_MAX) {
+        depth++;
     }
-    return window.number == 0;
+    return depth;
 }
 
-/* Regions are a program's to have, and each copy is one of the memory's source (MEMORY-1). */
-static bool regions_are_sound(struct space_id window)
+/* Regions are a program's to have, and none is deeper than the memory (DEPTH-1). */
+static bool regions_are_sound(uint32_t root, uint32_t depth)
 {
     const struct vm_region *region;
 
-    for (uint32_t page = 0; (region = vm_region_next(&region_table, *memory_regions(window), page)) != NULL;
+    for (uint32_t page = 0; (region = vm_region_next(&region_table, root, page)) != NULL;
          page = vm_region_end(region)) {
         if (region->first_page < USER_START >> PAGE_SHIFT || vm_region_end(region) > USER_END >> PAGE_SHIFT ||
-            (region->backing.kind == VM_BACKING_COPY && region->backing.object != memory_at(window)->source.number)) {
+            region->backing.depth > depth) {
             return false;
         }
     }
     return true;
 }
 
+/* MEMORY-2: an owned memory is some space's, whose regions are adopted; of the others, images have some. */
 static enum error adopt(struct space_id window)
 {
-    struct memory_record *record = memory_at(window);
-    enum error error = is_sound(window) && ends(window) ? OK : ERROR_FORMAT_DAMAGED;
+    const struct memory_record *record = memory_at(window);
+    struct address_space space = memory_space(window);
 
-    if (error == OK && record->state == MEMORY_SOURCE) {
-        error = vm_region_adopt(&region_table, record->region_root);
-    } else if (error == OK && (memory_space(window).number == 0 || record->region_root != 0)) {
-        error = ERROR_FORMAT_DAMAGED; /* nobody's, or with regions of its own: MEMORY-2 */
+    if (!is_sound(window) || depth_of(window) == SPACES_MAX || (record->state == MEMORY_OWNED) != (space.number != 0) ||
+        (record->region_root != 0 && (record->state == MEMORY_OWNED || !memory_is_image(window)))) {
+        return ERROR_FORMAT_DAMAGED;
     }
-    if (error == OK && !regions_are_sound(window)) {
+    enum error error = record->region_root != 0 ? vm_region_adopt(&region_table, record->region_root) : OK;
+    if (error == OK &&
+        !regions_are_sound(space.number != 0 ? space_at(space)->region_root : record->region_root, depth_of(window))) {
         error = ERROR_FORMAT_DAMAGED;
     }
     return error == OK ? pmap_create(window) : error;

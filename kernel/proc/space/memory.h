@@ -3,15 +3,15 @@
  * Inside kernel/proc: private memory: the windows that spaces have their pages in, and the sources that clones have in
  * common.
  *
- * A space has one memory. When it is cloned, its memory becomes a source with the regions as they are; the space and
- * its clone get new memories, and regions that are copies of it (vm_lineage.h). So cloning costs what the regions cost,
- * whatever is in them. A source ends with its last child. A memory that is the only child its source has left is
- * collapsed into it: it gives the source what has been written since, and the space has that memory again, as if
- * nothing had been.
+ * A space has one memory. When it is cloned, its memory becomes a source, and the space and its clone get new memories
+ * that are copies of it (vm_lineage.h), one deeper. The space's regions stay as they are, and the clone gets the same:
+ * a region says down to which depth sources are shown (vm_region.h). So cloning costs what the regions cost, whatever
+ * is in them. A source ends with its last child. A memory that is the only child its source has left is collapsed into
+ * it: it gives the source what has been written since, and the space has that memory again, as if nothing had been.
  *
- *     MEMORY-1  A memory has at most one source, and all its regions of VM_BACKING_COPY name it.
- *     MEMORY-2  An owned memory has no children, and one space has it, whose regions are its. Those of a source are in
- *               the memory's own record.
+ *     MEMORY-1  A memory has at most one source, which is one, and its sources end.
+ *     MEMORY-2  An owned memory has no children, and one space has it, whose regions are its. A source has none, but for
+ *               an image: those are what its programs begin with.
  *     MEMORY-3  A source has children; one that has none is on its way out, and the next boot finishes that.
  *     MEMORY-4  The memory of a space has at most SOURCES_MAX sources above it that have other children: a clone beyond
  *               that makes the space copy what it borrows of the nearest ones first.
@@ -41,9 +41,6 @@ static inline bool memory_is_in_table(struct space_id window)
 struct address_space memory_space(struct space_id window);
 void memory_set_space(struct space_id window, struct address_space space);
 
-/* The regions of any memory that is in use. */
-uint32_t *memory_regions(struct space_id window);
-
 /* Make sure of `count` free records. May sleep, unless they are there. ERROR_NO_MEMORY. */
 MUST_CHECK enum error memory_reserve(uint32_t count);
 
@@ -53,11 +50,11 @@ MUST_CHECK enum error memory_create(struct space_id *out);
 /* Undo memory_create(): nothing is in it. Does not sleep. */
 void memory_forget(struct space_id window);
 
-/* Give a memory a source. Its regions are the caller's business. Does not sleep. */
+/* Give a memory a source. The depths of its regions are the caller's business. Does not sleep. */
 void memory_set_source(struct space_id window, struct space_id source);
 
-/* An owned memory becomes a source with these regions, which are its own from now on. Does not sleep. */
-void memory_become_source(struct space_id window, uint32_t *regions);
+/* An owned memory becomes a source. Does not sleep. */
+void memory_become_source(struct space_id window);
 
 /*
  * Take back what a source without children has: pages, regions, the window; and go on with its source if that has no
@@ -69,9 +66,6 @@ void memory_collect(struct space_id window);
 bool memory_is_image(struct space_id window);
 struct space_id memory_image_of(struct space_id window);
 struct space_id memory_image_named(const char *name);
-
-/* Regions that are copies of all of a source's, as a new tree; see vm_region_reserve_clone(). Does not sleep. */
-MUST_CHECK enum error memory_copy_regions(struct space_id source, uint32_t *out_root);
 
 /*
  * After a boot, once the spaces are adopted: the lineage, from the records. ERROR_FORMAT_DAMAGED is explained in the

@@ -61,7 +61,7 @@ void space_forget(struct address_space space)
     memory_set_space(memory, ADDRESS_SPACE_NONE);
 }
 
-void space_change_memory(struct address_space space, struct space_id memory, uint32_t regions)
+void space_change_memory(struct address_space space, struct space_id memory)
 {
     DOES_NOT_SLEEP();
     struct space_record *record = space_at(space);
@@ -70,7 +70,6 @@ void space_change_memory(struct address_space space, struct space_id memory, uin
     space_set_owner(space, PROGRAM_NONE);
     memory_set_space(record->memory, ADDRESS_SPACE_NONE);
     record->memory = memory;
-    record->region_root = regions;
     space_count_epoch(space);
     memory_set_space(memory, space);
     space_set_owner(space, owner);
@@ -95,19 +94,20 @@ enum error space_make_image(struct address_space space, const char *name, const 
     if (error != OK) {
         return error;
     }
-    error = memory_copy_regions(image, &regions);
+    error = vm_region_clone(&region_table, space_at(space)->region_root, &regions);
     if (error != OK) {
         memory_forget(memory);
         return error;
     }
-    memory_become_source(image, &space_at(space)->region_root);
+    memory_become_source(image);
     struct memory_record *record = memory_at(image);
+    record->region_root = regions;
     record->image.entry = plan->entry;
     record->image.headers_address = plan->headers_address;
     record->image.header_count = plan->header_count;
     record->image.end = plan->image_end;
     memcpy(record->image.name, name, sizeof(record->image.name));
-    space_change_memory(space, memory, regions);
+    space_change_memory(space, memory);
     memory_set_source(memory, image);
     return OK;
 }
@@ -122,9 +122,9 @@ struct space_id space_abandon(struct address_space space)
         return SPACE_NONE;
     }
     struct space_id memory = space_window(space);
-    uint32_t regions = space_at(space)->region_root;
+    vm_region_clear(&region_table, &space_at(space)->region_root);
     space_forget(space);
-    memory_become_source(memory, &regions);
+    memory_become_source(memory);
     return memory;
 }
 

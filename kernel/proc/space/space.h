@@ -54,10 +54,10 @@ MUST_CHECK enum error space_create(struct space_id memory, struct address_space 
 void space_forget(struct address_space space);
 
 /*
- * The space has another memory and other regions from now on, and whoever runs in it runs there. What it had is the
- * caller's business. Does not sleep.
+ * The space has another memory from now on, and whoever runs in it runs there. What it had is the caller's business,
+ * and so is that no region is too deep (DEPTH-1). Does not sleep.
  */
-void space_change_memory(struct address_space space, struct space_id memory, uint32_t regions);
+void space_change_memory(struct address_space space, struct space_id memory);
 
 /*
  * Nobody has a use for a space any more; none is fine. Does not sleep. Returns its memory: memory_collect() takes back

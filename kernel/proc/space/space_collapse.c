@@ -2,11 +2,10 @@
 /*
  * Collapse: the memory of a space and its source become one again when nobody else needs the source.
  *
- * The regions first: where the program has something else than a copy of the source, the source's pages are of no use
- * to anyone; they go, the source gets the region, and the program a copy of that. Each step leaves both in order, so a
- * cut or a failure in between changes nothing that the program could see. Then the pages: the space gives them to its
- * source. Then, in one step, the program moves: it gets the source's regions with the rights of its own, and the
- * source's space.
+ * First what the space sees nothing of: in holes, and in ranges that were mapped since, the source's pages are of no
+ * use to anyone, and go. Then the regions of those ranges may be as deep as the source, which has nothing there. Then
+ * the pages: the memory gives them to its source. A cut or a failure in between changes nothing that the program could
+ * see, and whoever comes next goes on. Then, in one step, the space has the source for its memory.
  */
 #include "atomic.h"
 #include "address_space.h"
@@ -20,81 +19,28 @@ static struct page_key page_in(struct space_id space, uint32_t page)
     return (struct page_key){space.number << 20 | page};
 }
 
-/* The program sees nothing of the source's pages [first, end), which may be none: they go. */
-static enum error clear_source(struct space_id source, uint32_t first, uint32_t end)
+/* The space sees nothing of the source's pages [first, end), which may be none: they go. */
+static enum error clear_range(struct space_id source, uint32_t first, uint32_t end)
 {
-    uint32_t *regions = memory_regions(source);
-    const struct vm_region *region = vm_region_next(&region_table, *regions, first);
-
-    if (first == end || region == NULL || region->first_page >= end) {
-        return OK;
-    }
-    enum error error = vm_discard(page_in(source, first), end - first);
-    if (error == OK) {
-        error = vm_region_reserve(&region_table);
-    }
-    return error == OK ? vm_region_release(&region_table, regions, first, end - first) : error;
+    return first < end ? vm_discard_if_any(page_in(source, first), end - first) : OK;
 }
 
-/* Pages of a region of the program's own become the source's, and the program's a copy of them. */
-static enum error hand_over(struct address_space space, struct space_id source, uint32_t first, uint32_t end)
+/* All pages of the source that the space sees nothing of. What it maps meanwhile is deeper, so it loses nothing. */
+static enum error clear_hidden(struct address_space space, struct space_id source)
 {
-    const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, first);
-    struct vm_region_attributes attributes = {region->protection, region->flags, region->backing};
-    uint32_t count = end - first;
-    enum error error = clear_source(source, first, end);
-
-    if (error == OK) {
-        error = vm_region_reserve(&region_table);
-    }
-    if (error == OK) {
-        error = vm_region_insert(&region_table, memory_regions(source), first, count, &attributes);
-    }
-    if (error != OK) {
-        return error;
-    }
-    attributes.backing = (struct vm_backing){.kind = VM_BACKING_COPY, .object = source.number};
-    error = vm_region_release(&region_table, &space_at(space)->region_root, first, count);
-    ASSERT(error == OK);
-    error = vm_region_insert(&region_table, &space_at(space)->region_root, first, count, &attributes);
-    ASSERT(error == OK);
-    return OK;
-}
-
-/*
- * The first page of the program at or above `page` that is in a region, and the end of that region; USER_END_PAGE:
- * none.
- */
-static const struct vm_region *next_part(struct address_space space, uint32_t page, uint32_t *first, uint32_t *end)
-{
-    const struct vm_region *region = vm_region_next(&region_table, space_at(space)->region_root, page);
-
-    *first = *end = USER_END_PAGE;
-    if (region != NULL) {
-        *first = region->first_page > page ? region->first_page : page;
-        *end = vm_region_end(region);
-    }
-    return region;
-}
-
-/*
- * The source ends up with what the program has, and nothing else. What has been handed over may have become one region
- * with what follows, so each step goes on from a page, and takes of a region only what lies above it.
- */
-static enum error collapse_regions(struct address_space space, struct space_id source)
-{
+    uint32_t depth = vm_lineage_depth(source), hidden = USER_FIRST_PAGE, end = USER_FIRST_PAGE;
+    const struct vm_region *region;
     enum error error = OK;
-    uint32_t first, end;
 
-    for (uint32_t page = USER_FIRST_PAGE; error == OK && page < USER_END_PAGE; page = end) {
-        const struct vm_region *region = next_part(space, page, &first, &end);
-        uint32_t kind = region != NULL ? region->backing.kind : VM_BACKING_NONE;
-        error = clear_source(source, page, kind == VM_BACKING_NONE ? end : first);
-        if (error == OK && kind != VM_BACKING_NONE && kind != VM_BACKING_COPY) {
-            error = hand_over(space, source, first, end);
+    while (error == OK && (region = vm_region_next(&region_table, space_at(space)->region_root, end)) != NULL) {
+        uint32_t first = region->first_page > end ? region->first_page : end;
+        end = vm_region_end(region);
+        if (region->backing.kind != VM_BACKING_NONE && region->backing.depth <= depth) {
+            error = clear_range(source, hidden, first);
+            hidden = end;
         }
     }
-    return error;
+    return error == OK ? clear_range(source, hidden, USER_END_PAGE) : error;
 }
 
 /*
@@ -112,29 +58,17 @@ static void restrict_to_regions(struct space_id space, uint32_t root)
     }
 }
 
-/* Nothing sleeps in here but the reserving: one instant for everybody. */
-static enum error become_source(struct address_space space, struct space_id source)
+/* One instant for everybody. */
+static void become_source(struct address_space space, struct space_id source)
 {
     struct space_id window = space_window(space);
-    uint32_t *regions = &space_at(space)->region_root;
-    uint32_t root;
-    enum error error = vm_region_reserve_compose(&region_table, regions, memory_regions(source));
 
-    if (error == OK) {
-        error = vm_region_compose(&region_table, *regions, *memory_regions(source), &root);
-    }
-    if (error != OK) {
-        return error;
-    }
     atomic_begin();
-    vm_region_clear(&region_table, regions);
-    vm_region_clear(&region_table, memory_regions(source));
-    restrict_to_regions(source, root);
+    restrict_to_regions(source, space_at(space)->region_root);
     memory_at(source)->state = MEMORY_OWNED;
-    space_change_memory(space, source, root);
+    space_change_memory(space, source);
     memory_forget(window);
     atomic_end();
-    return OK;
 }
 
 static bool is_only_child(struct space_id window)
@@ -152,8 +86,9 @@ enum error space_collapse(struct address_space space)
     while (error == OK && is_only_child(space_window(space))) {
         struct space_id window = space_window(space);
         struct space_id source = vm_lineage_source(window);
-        error = collapse_regions(space, source);
+        error = clear_hidden(space, source);
         if (error == OK) {
+            vm_region_cut_depths(&region_table, &space_at(space)->region_root, vm_lineage_depth(source));
             error = vm_give_to_source(window);
         }
         if (error == OK) {
@@ -161,7 +96,7 @@ enum error space_collapse(struct address_space space)
             error = vm_discard(page_in(window, USER_FIRST_PAGE), USER_END_PAGE - USER_FIRST_PAGE);
         }
         if (error == OK) {
-            error = become_source(space, source);
+            become_source(space, source);
         }
     }
     return error;
@@ -188,24 +123,16 @@ static uint32_t count_sources(struct space_id window)
 }
 
 /* The space does without its nearest source, all of whose pages it has copied. */
-static enum error leave_source(struct address_space space)
+static void leave_source(struct address_space space)
 {
     struct space_id window = space_window(space);
     struct space_id source = vm_lineage_source(window);
-    uint32_t *regions = &space_at(space)->region_root;
-    uint32_t root;
-    enum error error = vm_region_reserve_compose(&region_table, regions, memory_regions(source));
 
-    if (error == OK) {
-        error = vm_region_compose(&region_table, *regions, *memory_regions(source), &root);
-    }
-    if (error == OK) {
-        vm_region_clear(&region_table, regions);
-        *regions = root;
-        memory_set_source(window, vm_lineage_source(source));
-        memory_collect(source); /* its other children may have ended meanwhile */
-    }
-    return error;
+    atomic_begin();
+    memory_set_source(window, vm_lineage_source(source));
+    vm_region_cut_depths(&region_table, &space_at(space)->region_root, vm_lineage_depth(window));
+    atomic_end();
+    memory_collect(source); /* its other children may have ended meanwhile */
 }
 
 enum error space_bound_sources(struct address_space space)
@@ -219,7 +146,7 @@ enum error space_bound_sources(struct address_space space)
     while (error == OK && has_source(window)) {
         error = vm_take_from_source(window);
         if (error == OK) {
-            error = leave_source(space);
+            leave_source(space);
         }
     }
     return error;

@@ -14,6 +14,7 @@
 #include "task/task.h"
 #include "terminal/terminal_use.h"
 #include "vm_fault.h"
+#include "vm_lineage.h"
 
 static uint8_t protection_for(enum pmap_access access)
 {
@@ -42,7 +43,8 @@ static enum error check_access(struct place place, enum pmap_access access, stru
     if (region == NULL) {
         enum error error = limits_allow_stack(space, number) ? OK : ERROR_DENIED;
         if (error == OK) {
-            error = vm_region_grow_down(&region_table, root, number, STACK_PAGES_MAX, STACK_GAP_PAGES);
+            error = vm_region_grow_down(&region_table, root, number, STACK_PAGES_MAX, STACK_GAP_PAGES,
+                                        vm_lineage_depth(place_space(place)));
         }
         if (error != OK) {
             return ERROR_DENIED;
@@ -58,20 +60,21 @@ static enum error check_access(struct place place, enum pmap_access access, stru
     return OK;
 }
 
-/* The space whose page an untouched one shows. */
-static struct space_id source_of(struct page_key page)
+/* The source above, if what it had was there when the place was mapped. */
+static struct space_id source_of(struct place place, struct space_id at)
 {
     DOES_NOT_SLEEP();
-    struct space_id space = page_key_window(page);
+    struct space_id source = vm_lineage_source(at);
+    struct address_space space = memory_space(place_space(place));
 
-    if (space.number == SPACE_SHARED.number || space.number == SPACE_SYSTEM.number ||
-        space.number == SPACE_PIPES.number) {
-        return SPACE_SHARED;
+    if (source.number == 0 || space.number == 0) {
+        return SPACE_NONE;
     }
     const struct vm_region *region =
-        vm_region_find(&region_table, *memory_regions(space), page_key_address(page).value >> PAGE_SHIFT);
-    bool is_copy = region != NULL && region->backing.kind == VM_BACKING_COPY;
-    return is_copy ? (struct space_id){region->backing.object} : SPACE_SHARED;
+        vm_region_find(&region_table, space_at(space)->region_root, place_address(place).value >> PAGE_SHIFT);
+    bool is_shown =
+        region != NULL && region->backing.kind != VM_BACKING_NONE && vm_lineage_depth(source) >= region->backing.depth;
+    return is_shown ? source : SPACE_NONE;
 }
 
 static void opening(struct place chunk)
