@@ -89,7 +89,7 @@ def notes(tab):
     before = len(tab.console())
     tab.type("\x15notes\rtime\r")
     tab.wait_for(lambda: tab.console()[before:], r"alive, over all boots")
-    return re.findall(r"^(?:> )*\s+\d+ .* (tab \d+)$", tab.console()[before:], re.MULTILINE)
+    return re.findall(r"^(?:> )*\s*\d+ .* (tab \d+)$", tab.console()[before:], re.MULTILINE)
 
 
 @NEEDS_BROWSER
