@@ -17,6 +17,7 @@
 #define TURNS             6u
 #define ELSEWHERE         0x30000000u
 #define MANY              3000u /* pages */
+#define LIFE_BLOCKS       7000u /* of fork, exit and wait of a small program; 5,400 when this was written */
 #define SCRATCH           0x60000000u
 #define PRIVATE_ANONYMOUS 0x32u /* with MAP_FIXED */
 
@@ -119,6 +120,7 @@ static void beside_much_memory_of_others(void)
     for (uint32_t i = 0; i < 4; i++) { /* it begins as soon as it is its turn, and is not interrupted */
         EXPECT(0, CALL_SCHED_YIELD);
     }
+    expect_at_most("a clone's life", LIFE_BLOCKS, alone);
     expect_at_most("a clone's life beside 3,000 pages of others", alone * 11 / 10 + 400, cost_of(start_and_reap));
     expect_at_most("unmapping beside 3,000 pages of others", unmapping * 11 / 10, cost_of(map_and_unmap_untouched));
     is_over = true;

@@ -83,12 +83,12 @@ void scheduler_arrive(void)
     }
 }
 
-void scheduler_switch(void)
+/* Its slice is charged. */
+static void switch_to_next(void)
 {
     thread_may_sleep();
     ASSERT(!interrupt_is_enabled());
     ASSERT(cpu_stack_is_intact(&current->stack));
-    charge_slice();
     should_switch = false;
     struct thread *from = current;
     struct thread *to = take_next();
@@ -110,6 +110,12 @@ void scheduler_switch(void)
     scheduler_arrive();
 }
 
+void scheduler_switch(void)
+{
+    charge_slice();
+    switch_to_next();
+}
+
 void thread_yield(void)
 {
     bool enabled = interrupt_disable();
@@ -124,7 +130,7 @@ void thread_yield(void)
         current->slice_left_ns = SLICE_NS;
         thread_queue_add_last(&waiting, current);
     }
-    scheduler_switch();
+    switch_to_next();
     interrupt_restore(enabled);
 }
 

@@ -43,7 +43,8 @@ static struct kind *find_kind(const char *name)
     return NULL;
 }
 
-static void note(const struct thread *thread)
+/* Returns what it has used. */
+static uint32_t note(const struct thread *thread)
 {
     struct kind *kind = find_kind(kind_of(thread));
     uint32_t used = cpu_stack_used(&thread->stack);
@@ -51,6 +52,7 @@ static void note(const struct thread *thread)
     if (kind != NULL && used > kind->used) {
         kind->used = used;
     }
+    return used;
 }
 
 void stack_use_begin(struct thread *thread)
@@ -65,9 +67,8 @@ void stack_use_begin(struct thread *thread)
 
 void stack_use_end(struct thread *thread)
 {
-    uint32_t used = cpu_stack_used(&thread->stack);
+    uint32_t used = note(thread);
 
-    note(thread);
     if (used > STACK_USE_MAX) {
         log_line("thread: %s has used %u bytes of its kernel stack, which should not be more than %u", thread->name,
                  used, STACK_USE_MAX);
@@ -85,7 +86,7 @@ void stack_use_end(struct thread *thread)
 static void note_all(void)
 {
     for (const struct thread *thread = youngest; thread != NULL; thread = thread->older) {
-        note(thread);
+        (void)note(thread);
     }
 }
 

@@ -120,11 +120,11 @@ bool cpu_stack_is_intact(const struct cpu_stack *stack)
 uint32_t cpu_stack_used(const struct cpu_stack *stack)
 {
     const uint32_t *word = stack->bottom;
+    uint32_t left = CPU_STACK_BYTES / sizeof(*word);
+    bool is_unused;
 
-    while (word < (const uint32_t *)stack->top && *word == UNUSED_WORD) {
-        word++;
-    }
-    return (uint32_t)((const char *)stack->top - (const char *)word);
+    __asm__("repe scasl" : "+D"(word), "+c"(left), "=@ccz"(is_unused) : "a"(UNUSED_WORD) : "memory");
+    return is_unused ? 0 : (left + 1) * (uint32_t)sizeof(*word);
 }
 
 bool cpu_stack_is_guard(const void *address)

@@ -199,17 +199,34 @@ void *descriptors_stack(void)
     return (void *)task.esp0;
 }
 
+static struct descriptor tls_descriptor(const struct cpu_tls *tls)
+{
+    uint8_t access = tls->read_only ? DESCRIPTOR_READ_ONLY : DESCRIPTOR_DATA;
+    uint8_t flags = DESCRIPTOR_32_BITS | (tls->limit_in_pages ? DESCRIPTOR_IN_PAGES : 0);
+
+    return make_descriptor(tls->base, tls->limit, access | DESCRIPTOR_USER | DESCRIPTOR_ACCESSED, flags);
+}
+
+static bool is_same(const struct cpu_tls *a, const struct cpu_tls *b)
+{
+    return a->base == b->base && a->limit == b->limit && a->limit_in_pages == b->limit_in_pages &&
+           a->present == b->present && a->read_only == b->read_only;
+}
+
+/* Most programs have one segment, and most of them at the same address: what is loaded already is left. */
 void cpu_load_tls(const struct cpu_user_context *context)
 {
+    static struct cpu_tls loaded[CPU_TLS_ENTRIES];
+
     for (uint32_t i = 0; i < CPU_TLS_ENTRIES; i++) {
         const struct cpu_tls *tls = &context->tls[i];
-        struct descriptor descriptor = {0};
-        if (tls->present) {
-            uint8_t access = tls->read_only ? DESCRIPTOR_READ_ONLY : DESCRIPTOR_DATA;
-            uint8_t flags = DESCRIPTOR_32_BITS | (tls->limit_in_pages ? DESCRIPTOR_IN_PAGES : 0);
-            descriptor = make_descriptor(tls->base, tls->limit, access | DESCRIPTOR_USER | DESCRIPTOR_ACCESSED, flags);
+        if (!tls->present && !loaded[i].present) {
+            continue;
         }
-        gdt[CPU_TLS_FIRST_ENTRY + i] = descriptor;
+        if (!is_same(tls, &loaded[i])) {
+            loaded[i] = *tls;
+            gdt[CPU_TLS_FIRST_ENTRY + i] = tls->present ? tls_descriptor(tls) : (struct descriptor){0};
+        }
     }
 }
 

@@ -226,8 +226,7 @@ static bool visit_table(const uint32_t *table, struct place first, pmap_visit_di
     return any != 0;
 }
 
-/* The first entry of a table at or behind `index` that maps something, or TABLE_ENTRIES. */
-static uint32_t next_entry(const uint32_t *table, uint32_t index)
+uint32_t pmap_next_entry(const uint32_t *table, uint32_t index)
 {
     while (index < TABLE_ENTRIES && table[index] == 0) {
         bool skips = index % SCAN_GROUP == 0 && group_union(&table[index]) == 0;
@@ -242,7 +241,7 @@ bool pmap_next_mapped(struct place from, struct place last, struct place *out)
 
     while (chunk != NULL) {
         uint32_t first = from.number & ~(TABLE_ENTRIES - 1);
-        uint32_t index = *chunk == 0 ? TABLE_ENTRIES : next_entry(entry_table(*chunk), from.number - first);
+        uint32_t index = *chunk == 0 ? TABLE_ENTRIES : pmap_next_entry(entry_table(*chunk), from.number - first);
         if (index < TABLE_ENTRIES) {
             out->number = first + index;
             return out->number <= last.number;

@@ -85,15 +85,13 @@ static void catch_up(struct space *space)
 
 uint32_t *pmap_chunk_entry(struct place place)
 {
-    ASSERT(is_in_window(place));
-    struct space_id id = place_space(place);
-    if (!pmap_is_private(id)) {
-        return &active[pmap_chunk_of(place)];
-    }
-    struct space *space = &spaces[id.number];
+    struct space *space = &spaces[place_space(place).number];
+
     if (space->directory == NULL) {
-        return NULL;
+        ASSERT(is_in_window(place));
+        return pmap_is_private(place_space(place)) ? NULL : &active[pmap_chunk_of(place)];
     }
+    ASSERT(pmap_chunk_of(place) < PRIVATE_CHUNKS); /* only private ones have a directory */
     catch_up(space);
     return &space->directory[pmap_chunk_of(place)];
 }
@@ -145,16 +143,6 @@ bool pmap_has_views(struct space_id id)
     return spaces[id.number].views > 0;
 }
 
-static bool is_empty_table(const uint32_t *table)
-{
-    for (uint32_t i = 0; i < TABLE_ENTRIES; i++) {
-        if (table[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void pmap_free_table(uint32_t *chunk)
 {
     frame_free(frame_containing(entry_table(*chunk)));
@@ -171,7 +159,7 @@ void pmap_delete(struct space_id id)
     }
     for (uint32_t chunk = 0; chunk < PRIVATE_CHUNKS; chunk++) {
         if (space->directory[chunk] != 0) {
-            ASSERT(is_empty_table(entry_table(space->directory[chunk])));
+            ASSERT(pmap_next_entry(entry_table(space->directory[chunk]), 0) == TABLE_ENTRIES);
             pmap_free_table(&space->directory[chunk]);
         }
     }

@@ -31,6 +31,9 @@ void pmap_count_view(struct space_id space, int change);
 /* From now on a shared or system chunk is copied from directory to directory. */
 void pmap_list_window_chunk(uint32_t chunk);
 
+/* The first entry of a table at or behind `index` that maps something, or TABLE_ENTRIES. */
+uint32_t pmap_next_entry(const uint32_t *table, uint32_t index);
+
 /* Give the table of a directory entry back; it must map nothing. */
 void pmap_free_table(uint32_t *chunk);
 

@@ -166,7 +166,7 @@ int32_t call_getrandom(const struct system_call *call)
     uint32_t length = call->arguments[1] < RANDOM_PIECE ? call->arguments[1] : RANDOM_PIECE;
     uint64_t bits[RANDOM_PIECE / sizeof(uint64_t)];
 
-    for (uint32_t i = 0; i < RANDOM_PIECE / sizeof(uint64_t); i++) {
+    for (uint32_t i = 0; i * sizeof(uint64_t) < length; i++) {
         bits[i] = clock_entropy();
     }
     int32_t result = copy_out(call->arguments[0], bits, length);

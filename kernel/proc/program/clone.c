@@ -142,7 +142,7 @@ static enum error make_program(struct clone *clone)
     }
     struct program_record *child = program_at(clone->child);
     child->parent_waits = clone->options->holds_parent;
-    child->lender = clone->options->shares_memory ? clone->lender : PROGRAM_NONE;
+    task_set_lender(child, clone->options->shares_memory ? clone->lender : PROGRAM_NONE);
     inherit(child, clone->parent);
     error = make_task(clone);
     if (error != OK) {

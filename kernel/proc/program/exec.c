@@ -129,7 +129,7 @@ static struct space_id exchange_spaces(struct program_record *program, struct pr
     struct space_id old = space_abandon(program->space);
 
     program->space = space;
-    program->lender = PROGRAM_NONE;
+    task_set_lender(program, PROGRAM_NONE);
     task_move_program(id, space_window(space));
     return old;
 }

@@ -55,6 +55,7 @@ enum error program_create_in(const char *name, struct program_id parent, struct 
 void program_create_undo(struct program_id id)
 {
     space_set_owner(program_at(id)->space, PROGRAM_NONE);
+    task_set_lender(program_at(id), PROGRAM_NONE);
     program_account_close(id);
     program_forget(id);
     programs_alive--;
@@ -124,6 +125,7 @@ enum error program_revive(struct program_id id)
     if (error == OK) {
         program_account_restore(id, program->counters);
         space_set_owner(program->space, id);
+        task_count_borrower(program->lender);
         programs_alive++;
     }
     return error;

@@ -119,12 +119,12 @@ static void leave_space_to_borrower(struct program_record *program, struct progr
 {
     struct program_id heir = PROGRAM_NONE;
 
-    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+    for (struct program_id id = PROGRAM_FIRST; task_has_borrowers(owner) && program_is_in_table(id); id.number++) {
         struct program_record *borrower = program_at(id);
         if (borrower->state == PROGRAM_FREE || borrower->lender.number != owner.number) {
             continue;
         }
-        borrower->lender = heir;
+        task_set_lender(borrower, heir);
         if (heir.number != 0) {
             continue;
         }
@@ -151,7 +151,7 @@ void program_destroy(struct program_id id)
     file_close_all(program);
     terminal_wake_readers();
     leave_space_to_borrower(program, id);
-    program->lender = PROGRAM_NONE;
+    task_set_lender(program, PROGRAM_NONE);
     program_release_parent(program);
     memory_collect(give_up_space(program));
     program_account_close(id);

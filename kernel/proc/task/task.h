@@ -54,6 +54,14 @@ void task_remove(uint32_t index);
 /* Make every other task of the current one's program leave at its next return to user mode. */
 void task_end_others(const struct task *task);
 
+/*
+ * A program gets a lender, another one or none. How many a program has lent its space to is counted; after a boot,
+ * task_count_borrower() counts those who have one. None sleeps.
+ */
+void task_set_lender(struct program_record *program, struct program_id lender);
+void task_count_borrower(struct program_id lender);
+bool task_has_borrowers(struct program_id program);
+
 /* The tasks of a program, and of those that it lends its space to, run in another space from now on. Does not sleep. */
 void task_move_program(struct program_id program, struct space_id space);
 

@@ -4,10 +4,12 @@
  */
 #include "arch/pmap.h"
 #include "atomic.h"
+#include "log.h"
 #include "task.h"
 
 static struct task *tasks[TASKS_MAX];
 static struct task *of_program[PROGRAMS_MAX + 1]; /* its tasks, the oldest first */
+static uint16_t borrowers[PROGRAMS_MAX + 1];      /* programs whose lender it is */
 
 struct task *task_current(void)
 {
@@ -78,10 +80,37 @@ static struct program_id memory_of(const struct task *task)
     return task->program->lender.number != 0 ? task->program->lender : task->program_id;
 }
 
+void task_count_borrower(struct program_id lender)
+{
+    if (lender.number != 0) {
+        borrowers[lender.number]++;
+    }
+}
+
+void task_set_lender(struct program_record *program, struct program_id lender)
+{
+    DOES_NOT_SLEEP();
+    if (program->lender.number != 0) {
+        ASSERT(borrowers[program->lender.number] > 0);
+        borrowers[program->lender.number]--;
+    }
+    program->lender = lender;
+    task_count_borrower(lender);
+}
+
+bool task_has_borrowers(struct program_id program)
+{
+    return borrowers[program.number] > 0;
+}
+
+/* Those who have lent their space wait until it is theirs again, and pay for the others' tasks. */
 void task_move_program(struct program_id program, struct space_id space)
 {
     DOES_NOT_SLEEP();
-    for (uint32_t i = 0; i < TASKS_MAX; i++) {
+    for (struct task *task = of_program[program.number]; task != NULL; task = task->next_of_program) {
+        task->context.space = space;
+    }
+    for (uint32_t i = 0; borrowers[program.number] > 0 && i < TASKS_MAX; i++) {
         if (tasks[i] != NULL && memory_of(tasks[i]).number == program.number) {
             tasks[i]->context.space = space;
         }
