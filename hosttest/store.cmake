@@ -9,7 +9,7 @@ add_library(store_fixture STATIC store_fixture.c store_crash.c)
 target_include_directories(store_fixture PUBLIC ${CMAKE_SOURCE_DIR}/kernel/snap)
 target_link_libraries(store_fixture PUBLIC host_snap fake_disk cmocka)
 
-foreach(test layer key model fault lie lists flush beside limit branch note cost crash mutation reuse)
+foreach(test layer key model fault lie lists flush beside limit branch overlay note cost crash mutation reuse)
     eidolon_host_test(store_${test}_test
         SOURCES store_${test}_test.c
         LIBRARIES store_fixture host_snap fake_disk)

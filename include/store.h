@@ -249,6 +249,16 @@ MUST_CHECK enum error store_pin_at(const struct store *store, uint32_t index, st
                                    char name[STORE_NAME_BYTES]);
 MUST_CHECK enum error store_pin_find(const struct store *store, const char *name, struct generation *out);
 
+/*
+ * Make of the first blocks of an image those of a branch of it: an image whose other blocks are the same, as long as the
+ * name is pinned there, and that goes on from that generation alone. The first boot of it makes its free-space map.
+ * - head: STORE_HEAD_BLOCKS blocks, as they are now or were at any moment since the name was pinned; changed.
+ * - ERROR_FORMAT_FOREIGN, ERROR_FORMAT_DAMAGED: no label or root proves itself; ERROR_NOT_FOUND: no such name;
+ *   ERROR_NO_MEMORY.
+ */
+#define STORE_HEAD_BLOCKS 4u
+MUST_CHECK enum error store_branch_head(void *head, const char *name);
+
 struct store_statistics {
     uint64_t space_id[2];
     uint64_t created_ns; /* UTC since 1970 */

@@ -29,6 +29,7 @@ static const struct command {
     {"core", command_core, "FILE PROGRAM OUT [GENERATION]", "a program as a core file, for gdb"},
     {"picture", command_picture, "FILE OUT.svg [GENERATION]",
      "the blocks of the disk and the programs' memory, as SVG"},
+    {"branch-head", command_branch_head, "NAME <HEAD >OUT", "the first blocks of a branch, for ./eidolon branch"},
 };
 
 #define COMMANDS      (sizeof(commands) / sizeof(commands[0]))
@@ -124,7 +125,7 @@ static void help(FILE *to)
 {
     fprintf(to, "usage: %s COMMAND FILE ...\n\n", tool_name);
     for (size_t i = 0; i < COMMANDS; i++) {
-        fprintf(to, "  %-8s %-40s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
+        fprintf(to, "  %-11s %-40s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
     }
     fprintf(to, "\nGENERATION is a number or a name. Exit status: 0 sound, equal or done; 1 something was found or "
                 "differs;\n2 the command could not run.\n");

@@ -61,6 +61,7 @@ int command_unpin(int argc, char **argv);
 int command_programs(int argc, char **argv);
 int command_cat(int argc, char **argv);
 int command_core(int argc, char **argv);
+int command_branch_head(int argc, char **argv);
 int command_picture(int argc, char **argv);
 
 #endif

@@ -103,6 +103,9 @@ static inline bool store_is_damage(enum error error)
 /* store_root.c: label and roots. */
 MUST_CHECK enum error store_label_write(struct block_device *device, const struct store_format_options *options);
 MUST_CHECK enum error store_label_judge(const struct disk_label *label, uint32_t block);
+
+/* The same of a root. */
+MUST_CHECK enum error store_root_judge(const struct store *store, const struct disk_root *root, uint32_t block);
 MUST_CHECK enum error store_label_read(struct store *store, struct store_report *report);
 MUST_CHECK enum error store_root_write_first(struct block_device *device, const struct store_format_options *options);
 MUST_CHECK enum error store_root_read(struct store *store, struct store_report *report);

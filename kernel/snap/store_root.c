@@ -157,7 +157,7 @@ static bool unused_are_zero(const struct disk_root *root)
            memory_is_zero(&root->pins[root->pin_count], pins * (uint32_t)sizeof(root->pins[0]));
 }
 
-static enum error root_judge(const struct store *store, const struct disk_root *root, uint32_t block)
+enum error store_root_judge(const struct store *store, const struct disk_root *root, uint32_t block)
 {
     if (root->magic != DISK_ROOT_MAGIC) {
         return ERROR_FORMAT_FOREIGN;
@@ -184,7 +184,7 @@ static enum error root_judge(const struct store *store, const struct disk_root *
 static enum error root_load(struct store *store, uint32_t slot, struct disk_root *root)
 {
     enum error error = block_read(store->device, (struct block){slot}, root);
-    return error == OK ? root_judge(store, root, slot) : error;
+    return error == OK ? store_root_judge(store, root, slot) : error;
 }
 
 /* Whether a root is what somebody wrote, if not for this version. */
@@ -232,7 +232,7 @@ static enum error roots_compare(const struct store *store, void *const pages[DIS
     bool ours = false;
     for (uint32_t i = 0; i < DISK_ROOTS; i++) {
         const struct disk_root *root = pages[i];
-        if (root_judge(store, root, DISK_ROOT_BLOCK + i) != OK) {
+        if (store_root_judge(store, root, DISK_ROOT_BLOCK + i) != OK) {
             continue;
         }
         ours = ours || root->checksum == store->root->checksum;
