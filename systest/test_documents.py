@@ -84,6 +84,11 @@ ELSEWHERE = {
     "./eidolon ctl pin good": "test_control.py::test_machine_is_asked_about_itself_and_ends_when_told",
     "./eidolon ctl stop": "test_control.py::test_machine_is_asked_about_itself_and_ends_when_told",
     "./eidolon ctl rollback good": "test_control.py::test_machine_is_rolled_back_in_one_command_with_its_console",
+    "./eidolon branch good --to other.img": "test_branch.py::test_story_of_the_readme",
+    "./eidolon run --image other.img": "test_branch.py::test_story_of_the_readme",
+    "./eidolon branch --list": "test_branch.py::test_branch_is_listed_held_and_made_independent",
+    "./eidolon branch --flatten FILE": "test_branch.py::test_branch_is_listed_held_and_made_independent",
+    "./eidolon branch --prune": "test_branch.py::test_branch_that_was_removed_holds_nothing_after_prune",
     "./eidolon image log": "test_control.py::test_machine_is_asked_about_itself_and_ends_when_told",
     "./eidolon bench paging --simulate": "test_bench.py::test_paging_plots_have_every_line_and_say_what_it_is",
 }
@@ -96,7 +101,7 @@ NAME = re.compile(r"eidolon ([a-z]+)")
 
 REASONS = {
     "eidolon web": "the name of a command", "eidolon image": "the name of a command", "eidolon demo": "the name of a command",
-    "./eidolon torture": "the name of a command", "./eidolon ctl": "the name of a command", "./eidolon web": "it serves until it is told to end; what it serves is tested by test_web.py",
+    "./eidolon torture": "the name of a command", "./eidolon ctl": "the name of a command", "./eidolon image": "the name of a command", "./eidolon web": "it serves until it is told to end; what it serves is tested by test_web.py",
     "ctest --test-dir build -R NAME": "a pattern", "./eidolon test system -k WORDS": "a pattern",
     "git apply -R docs/examples/system-call.patch": "there and back: git's affair",
     "./eidolon test": THE_TESTS, "./eidolon test host": THE_TESTS, "./eidolon test system": THE_TESTS, "./eidolon test web": THE_TESTS,

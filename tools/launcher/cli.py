@@ -5,18 +5,19 @@ import argparse
 import os
 import sys
 
-from launcher import bench, build, ctl, demo, image, machine, packages, run, test, torture, web
+from launcher import bench, branch, build, ctl, demo, image, machine, packages, run, test, torture, web
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, STATUS_USAGE, Failure, UsageFailure, alike, reason, say, spoken, version
 
 STATUS_INTERRUPTED = 130
 STATUS_PIPE = 141
-WITHOUT_SOURCES = ("run", "ctl", "torture", "image", "help", "--version")  # what works where Eidolon was installed
+WITHOUT_SOURCES = ("run", "ctl", "branch", "torture", "image", "help", "--version")  # what works where Eidolon was installed
 
 OVERVIEW = """\
 usage: ./eidolon COMMAND [OPTIONS]
 
   run [OPTIONS] [-- PROGRAM [ARG...]]   boot an image in QEMU and run programs whose memory does not go away
   ctl [OPTIONS] COMMAND ...             ask a running machine: name its state, roll it back, look into it
+  branch NAME --to NEW.img              a second machine from a state of one that goes on
   demo                                  see it: programs side by side, and a key that pulls the plug
   torture [OPTIONS] -- PROGRAM [ARG...] find out whether your program withstands power cuts
   image COMMAND FILE ...                look into an image, check it, name its generations
@@ -110,10 +111,21 @@ def command_torture(arguments):
 def command_ctl(arguments):
     options = parser("ctl", ctl.DESCRIPTION, ctl.EPILOG, "./eidolon ctl [OPTIONS] COMMAND ...")
     ctl.add_options(options)
-    return ctl.command(options.parse_args(arguments))
+    chosen = options.parse_args(arguments)
+    if chosen.command[:1] == ["unpin"] and len(chosen.command) == 2:
+        branch.refuse_unpin(chosen.image, chosen.command[1])
+    return ctl.command(chosen)
+
+
+def command_branch(arguments):
+    options = parser("branch", branch.DESCRIPTION, branch.EPILOG)
+    branch.add_options(options)
+    return branch.command(options.parse_args(arguments))
 
 
 def command_image(arguments):
+    if len(arguments) == 3 and arguments[0] == "unpin":
+        branch.refuse_unpin(arguments[1], arguments[2])
     asked = ctl.ask_for_image(arguments)
     return asked if asked is not None else image.command(arguments)
 
@@ -184,7 +196,7 @@ def command_version(arguments):
 
 HELP = ("help", "--help", "-h")
 COMMANDS = {
-    "run": command_run, "ctl": command_ctl, "torture": command_torture, "demo": command_demo, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
+    "run": command_run, "ctl": command_ctl, "branch": command_branch, "torture": command_torture, "demo": command_demo, "image": command_image, "web": command_web, "test": command_test, "bench": command_bench, "build": command_build,
     "setup": command_setup, "clean": command_clean, "help": command_help, "--version": command_version,
 }
 

@@ -8,7 +8,7 @@ import os
 import stat
 import subprocess
 
-from launcher import build, common
+from launcher import build, common, overlay
 from launcher.common import Failure, UsageFailure, reason
 
 MIB = 1 << 20
@@ -16,6 +16,7 @@ SIZE_MIB_MIN = 4
 SIZE_MIB_MAX = 1 << 20
 SIZE_MIB_DEFAULT = 1024
 GENERATION_MAX = (1 << 40) - 1
+STATUS_NOT_RUN = 2  # of the image tool
 
 
 def default_path():
@@ -76,7 +77,11 @@ def check(path, size_mib):
         what = "read-only" if os.access(path, os.R_OK) else "it may not be read"
         raise Failure(f"{path}: {what}, and a machine reads and writes its image; allow it (chmod u+rw) or use a copy")
     if stat.S_ISREG(status.st_mode):
-        check_size(path, status.st_size, size_mib)
+        length = status.st_size
+        if overlay.is_overlay(path):
+            overlay.chain(path)
+            length = overlay.read(path).size
+        check_size(path, length, size_mib)
     return True
 
 
@@ -149,4 +154,21 @@ def command(arguments):
         raise UsageFailure(f"{served[0]}: the image tool reads files; look at the file on the machine that serves it, or "
                            f"at a copy: qemu-img convert -O raw {served[0]} FILE")
     build.build(["image_tool"])
+    if len(arguments) > 1 and os.path.isfile(arguments[1]) and overlay.is_overlay(arguments[1]):
+        return run_on_branch(arguments)
     os.execv(tool_path(), ["eidolon image", *arguments])
+
+
+LOOKING = ("info", "log", "verify", "diff", "programs", "cat", "core", "picture")
+
+
+def run_on_branch(arguments):
+    """The image tool reads plain files: it is given a whole copy of the branch, which lasts as long as it looks."""
+    path = arguments[1]
+    if arguments[0] not in LOOKING:
+        raise Failure(f"{path}: a branch, which only its machine changes: run it, and use ./eidolon ctl", STATUS_NOT_RUN)
+    overlay.chain(path)
+    with common.temporary_folder(os.path.dirname(os.path.abspath(path))) as folder:
+        whole = os.path.join(folder, os.path.basename(path))
+        overlay.copy(path, whole)
+        return subprocess.run(["eidolon image", arguments[0], whole, *arguments[2:]], executable=tool_path(), check=False).returncode

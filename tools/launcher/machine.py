@@ -24,7 +24,7 @@ import socket
 import subprocess
 import threading
 
-from launcher import console, control, holder, qmp, remote
+from launcher import console, control, holder, overlay, qmp, remote
 from launcher.common import Failure, say
 
 EMULATOR = "qemu-system-i386"
@@ -59,6 +59,8 @@ def disk_arguments(path, kind, connection, folder, write_log=None):
         file = {"driver": "file", "filename": name_for_qemu(path, folder), "locking": "on", "aio": "threads",
                 "cache": {"direct": False, "no-flush": False}}
     blockdev = {"driver": "raw", "cache": {"direct": False, "no-flush": False}, "file": file}
+    if not remote.is_remote(path) and (branch := overlay.read(path)) is not None:
+        blockdev = {**blockdev, "driver": "qcow2", "backing": overlay.below_node(branch.below, branch.kind)}
     if write_log:
         blockdev = {"driver": "blklogwrites", "file": blockdev,
                     "log": {"driver": "file", "filename": os.path.abspath(write_log), "cache": {"no-flush": True}}}

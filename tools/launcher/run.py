@@ -12,7 +12,7 @@ import shlex
 import sys
 import tempfile
 
-from launcher import boot, build, common, console, image, machine, program, remote
+from launcher import boot, branch, build, common, console, image, machine, program, remote
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
@@ -135,6 +135,8 @@ def check(options, words):
         raise UsageFailure("--menu is GRUB's: it does not go with --boot direct")
     if options.external_sync and options.interval == 0:
         raise UsageFailure("--external-sync: output would wait for ever without snapshots; give an --interval above 0")
+    if options.fresh and options.image and not remote.is_remote(options.image):
+        branch.refuse_discarding(options.image)
     if options.fresh and options.generation:
         raise UsageFailure("--fresh discards what --generation asks for: give one of them")
     chosen = [f"--{name}" for name in ("hold", "end", "release") if getattr(options, name)]

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Branches: a second machine from a kept generation of one that goes on, over its image, and what that image then keeps.
+
+That blocks of a held generation are never written again, and that an image and its branch go on beside each other whatever either
+does, is tested on the host (hosttest/store_overlay_test.c).
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from crash_witness import STATE, History, Witness
+from machine import RESUMED, WAIT_S, eidolon
+
+PAGES, CHANGES = 1500, 300  # a few thousand pages a second
+TOGETHER_S = 4
+TOGETHER_SOAK_S = 600
+
+
+@pytest.fixture
+def branch_of(new_image, tmp_path):
+    """Makes a branch of an image and returns it as an image."""
+    def make(image, which, name):
+        branch = new_image(name)
+        eidolon("branch", which, "--image", image.path, "--to", branch.path, status=0, timeout=60)
+        return branch
+    return make
+
+
+def ctl(image, *words, status=0):
+    return eidolon("ctl", "--image", image.path, *words, status=status, timeout=60).stdout
+
+
+def stop(image, boot):
+    ctl(image, "stop")
+    assert boot.end() == 0
+
+
+def test_branch_under_load_and_its_parent_go_on_byte_for_byte(image, branch_of, program, soak):
+    history = History(PAGES, CHANGES)
+    parent = image.boot("--interval", "50", program=[program("crash_pages"), str(PAGES), str(CHANGES), "10"])
+    parent.expect(r"confirmed 20 of")
+    ctl(image, "pin", "good")
+    parent.read_for(0.5)  # what it had printed by then
+    at_pin = max(int(number) for number, _ in STATE.findall(parent.text()))
+    child_image = branch_of(image, "good", "child.img")
+    child = child_image.boot("--interval", "50")
+    resumed = int(child.expect(RESUMED)[1])
+    child.expect(r"confirmed \d+ of")
+    grandchild_image = None
+    ctl(child_image, "pin", "deeper")
+    grandchild_image = branch_of(child_image, "deeper", "grandchild.img")
+    grandchild = grandchild_image.boot("--interval", "50")
+    grandchild.expect(RESUMED)
+    end = time.monotonic() + (TOGETHER_SOAK_S if soak else TOGETHER_S)
+    while time.monotonic() < end:
+        for boot in (parent, child, grandchild):
+            boot.read_for(0.2)
+    child.kill()  # its plug is pulled, and it goes on from what it had
+    child = child_image.boot("--interval", "50")
+    assert int(child.expect(RESUMED)[1]) > resumed
+    child.expect(r"confirmed \d+ of")
+    for each, boot in ((image, parent), (child_image, child), (grandchild_image, grandchild)):
+        stop(each, boot)
+        for number, earlier in enumerate(each.boots):
+            states = Witness(history).judge(earlier.text(), is_first=True) if each is image else judged(history, earlier)
+            assert states > 5, f"{each.name}, boot {number}"
+    first_of_child = int(STATE.search(child_image.boots[0].text())[1])
+    assert 20 < first_of_child <= at_pin + 1, "the branch began where its parent was when that was named"
+    for each in (image, child_image, grandchild_image):
+        each.tool("verify")
+
+
+def judged(history, boot):
+    """Each state of a machine that began somewhere is the one that its round has."""
+    assert "CORRUPT" not in boot.text() and "panic" not in boot.text()
+    states = STATE.findall(boot.text())
+    for number, checksum in states:
+        assert int(checksum, 16) == history.checksum_after(int(number)), f"state {number}"
+    return len(states)
+
+
+def test_branch_is_listed_held_and_made_independent(image, branch_of, tmp_path):
+    boot = image.boot()
+    boot.expect("> ")
+    boot.send_line("note first")
+    boot.expect("That makes 1")
+    number = re.search(r"\d+", ctl(image, "pin", "good"))[0]
+    branch = branch_of(image, "good", "other.img")
+    ctl(image, "unpin", "good")  # its own name holds it
+    hold = re.search(r"branch-[0-9a-f]{12}", image.tool("log"))[0]
+    assert "needs it" in eidolon("ctl", "--image", image.path, "unpin", hold, status=1).stderr
+    listed = eidolon("branch", "--list", "--image", image.path, status=0).stdout
+    assert re.search(rf"(?m)^ +{number}  good +{re.escape(branch.path)}$", listed)
+    stop(image, boot)
+    assert "needs it" in eidolon("image", "unpin", image.path, hold, status=1).stderr
+    assert "needs it" in eidolon("run", "--headless", "--image", image.path, "--fresh", "--yes", status=1).stderr
+    assert branch.tool("log").splitlines()[1].split()[0] == number
+    assert "only its machine changes" in eidolon("image", "pin", branch.path, "x", status=2).stderr
+    other = branch.boot()
+    other.expect(RESUMED)
+    other.send_line("notes")
+    other.expect("first")
+    assert "in use" in eidolon("branch", "--flatten", branch.path, status=1).stderr
+    stop(branch, other)
+    before = branch.tool("log")
+    eidolon("branch", "--flatten", branch.path, status=0)
+    assert branch.tool("log") == before and hold not in image.tool("log")
+    assert "no branch" in eidolon("branch", "--flatten", branch.path, status=1).stderr
+    os.unlink(image.path)  # it stands on its own
+    other = branch.boot()
+    other.expect(RESUMED)
+    stop(branch, other)
+    branch.tool("verify")
+    assert not [name for name in os.listdir(tmp_path) if name.endswith((".ctl", ".branches", ".flat"))]
+
+
+def test_branch_that_was_removed_holds_nothing_after_prune(image, branch_of):
+    image.boot_with_durable_note("something")
+    image.tool("pin", "good")
+    branch = branch_of(image, "good", "other.img")  # of an image that does not run
+    os.unlink(branch.path)
+    assert "gone" in eidolon("branch", "--list", "--image", image.path, status=0).stdout
+    eidolon("branch", "--prune", "--image", image.path, status=0)
+    assert "branch-" not in image.tool("log") and not os.path.exists(image.path + ".branches")
+    image.tool("verify")
+
+
+def test_what_cannot_be_branched_is_refused_and_leaves_nothing(image, branch_of, tmp_path):
+    image.boot_with_durable_note("something")
+    image.tool("pin", "good")
+    names = sorted(os.listdir(tmp_path))
+    new = str(tmp_path / "new.img")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    cases = [
+        (("never", "--to", new), "no such generation"), (("good", "--to", image.path), "there is a file"),
+        (("good", "--to", str(tmp_path / "nowhere" / "new.img")), "no folder"),
+        (("good", "--image", str(tmp_path / "nobody.img"), "--to", new), "no such image"),
+        (("good", "--image", "nbd://there/disk", "--to", new), "on the machine that has it"),
+        (("good",), "usage"), (("--list", "--prune"), "usage"), (("--flatten", image.path), "no branch"),
+    ]
+    for words, complaint in cases:
+        arguments = words if "--image" in words else (*words, "--image", image.path)
+        result = eidolon("branch", *arguments)
+        assert result.returncode in (1, 2) and complaint in result.stderr, f"{words}: {result.stderr}"
+        assert result.stderr.count("\n") == 1
+    closed.rmdir()
+    assert sorted(os.listdir(tmp_path)) == names and "branch-" not in image.tool("log")
+    branch = branch_of(image, "good", "other.img")
+    os.rename(image.path, image.path + ".away")
+    assert "not there any more" in eidolon("run", "--headless", "--image", branch.path, status=1).stderr
+    with open(tmp_path / "foreign.img", "wb") as file:
+        file.write(b"QFI\xfb" + bytes(5 << 20))
+    assert "no branch of an Eidolon image" in eidolon("run", "--headless", "--image", file.name, status=1).stderr
+
+
+def test_file_of_a_branch_is_sound_to_qemu(image, branch_of):
+    image.boot_with_durable_note("something")
+    image.tool("pin", "good")
+    branch = branch_of(image, "good", "other.img")
+    subprocess.run(["qemu-img", "check", branch.path], check=True, capture_output=True)
+    boot = branch.boot()
+    boot.expect(RESUMED)
+    os.kill(boot.qemu_pid(), signal.SIGKILL)
+    boot.end()
+    result = subprocess.run(["qemu-img", "check", branch.path], check=False, capture_output=True, text=True)
+    assert result.returncode in (0, 3), result.stdout  # 3: clusters that are lost, which costs room only
+
+
+def test_story_of_the_readme(new_image):
+    image = new_image("eidolon.img")
+    folder = os.path.dirname(image.path)
+
+    def typed(*words):
+        result = eidolon(*words, cwd=folder, timeout=60)
+        assert result.returncode == 0, result.stderr
+        return result.stdout + result.stderr
+
+    boot = image.boot()
+    boot.expect("> ")
+    boot.send_line("note buy milk")
+    boot.expect("That makes 1")
+    number = re.fullmatch(r"generation (\d+) is kept\n", typed("ctl", "pin", "good"))[1]
+    boot.send_line("forget all")
+    boot.send_line("notes")
+    boot.expect("no notes|none|No notes|>")
+    branched = f"eidolon: other.img: a branch of generation {number}; boot it: ./eidolon run --image other.img\n"
+    assert typed("branch", "good", "--to", "other.img") == branched
+    other = new_image("other.img").boot()
+    assert other.expect(RESUMED)[1] == number
+    other.send_line("notes")
+    other.expect("buy milk")
+    assert typed("ctl", "rollback", "good") == f"the machine goes on from generation {number}\n"
+    assert boot.expect(RESUMED)[1] == number
+    boot.send_line("notes")
+    boot.expect("buy milk")
