@@ -540,11 +540,13 @@ static void wire_borrowed(void)
     struct page_key page = page_key_at(own_space(), (struct vaddr){address_of(3)});
 
     await(1);
-    EXPECT_IS(OK, vm_wire(page_key_place(page), PMAP_READ));
+    struct vm_page *wired;
+    EXPECT_IS(OK, vm_wire(page_key_place(page), PMAP_READ, &wired));
+    EXPECT_IS(false, vm_page_is(wired, page)); /* it is the source's */
     turn = 2;
     await(3);
     EXPECT_IS(true, pmap_query(page_key_place(page), NULL));
-    vm_unwire(page_key_place(page));
+    vm_unwire(wired);
     compare(&clones[0]);
 }
 

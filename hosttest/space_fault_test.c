@@ -235,11 +235,12 @@ SPACE_CASE(space_snapshot_of_page_that_is_locked_waits, lock_page_of_snapshot)
 
 static void discard_wired(void)
 {
+    struct vm_page *wired;
     uint32_t page = space_first_page();
 
-    SPACE_CHECK(vm_wire(page_key_place(space_world.model.keys[page]), PMAP_WRITE) == OK);
+    SPACE_CHECK(vm_wire(page_key_place(space_world.model.keys[page]), PMAP_WRITE, &wired) == OK);
     space_discard(page, 1);
-    vm_unwire(page_key_place(space_world.model.keys[page]));
+    vm_unwire_own(space_world.model.keys[page]);
     SPACE_CHECK(space_record_of(page) == NULL);
 }
 

@@ -348,6 +348,7 @@ static const struct vm_policy *replacement_policy(const struct space_world *worl
 
 void space_boot(void)
 {
+    struct vm_page *wired;
     struct space_world *world = &space_world;
     struct fake_disk *disk = &world->disks[world->boot];
     struct store_open_options options = {
@@ -377,7 +378,7 @@ void space_boot(void)
         extension()->boot();
     }
     for (uint32_t i = world->model.record_first; i < world->model.page_count; i++) {
-        SPACE_CHECK(vm_wire(page_key_place(world->model.keys[i]), PMAP_WRITE) == OK);
+        SPACE_CHECK(vm_wire(page_key_place(world->model.keys[i]), PMAP_WRITE, &wired) == OK);
     }
     SPACE_CHECK(snap_start(world->store, &client, world->options.interval_ms) == OK);
 }
@@ -401,7 +402,7 @@ static void discard_everything(void)
     struct space_model *model = &space_world.model;
 
     for (uint32_t i = model->record_first; i < model->page_count; i++) {
-        vm_unwire(page_key_place(model->keys[i]));
+        vm_unwire_own(model->keys[i]);
     }
     for (uint32_t i = 0; i < model->page_count; i++) {
         SPACE_CHECK(vm_discard(model->keys[i], 1) == OK);

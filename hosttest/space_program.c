@@ -137,7 +137,8 @@ static void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t va
 {
     struct space_world *world = &space_world;
     struct page_key key = world->model.keys[page];
-    enum error error = vm_wire(page_key_place(key), PMAP_WRITE);
+    struct vm_page *wired;
+    enum error error = vm_wire(page_key_place(key), PMAP_WRITE, &wired);
 
     if (error == ERROR_INTERRUPTED) {
         return;
@@ -157,7 +158,7 @@ static void space_wire(uint32_t space, uint32_t page, uint32_t word, uint32_t va
         world->model.pages[page].words[word] = value;
         world->counters.stores++;
     }
-    vm_unwire(page_key_place(key));
+    vm_unwire(wired);
 }
 
 /* Regions ---------------------------------------------------------------------------------------------------------- */

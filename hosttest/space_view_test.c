@@ -64,7 +64,7 @@ struct model {
 
 static struct model now;
 static struct model *stops; /* by number */
-static uint64_t view_faults;
+static uint64_t view_faults, emptied;
 
 static struct space_id window_of(uint32_t window)
 {
@@ -154,6 +154,7 @@ static void resume(uint64_t number)
 
 static bool empty(uint32_t page)
 {
+    emptied++; /* in part even if it fails */
     if (vm_discard(object_page(page), 1) != OK) {
         return false;
     }
@@ -313,6 +314,23 @@ static void set_rights(uint32_t view, uint32_t first, uint32_t count, enum space
     }
 }
 
+/* As a system call holds memory: the page that is seen stays, whoever sleeps, unless it is emptied. */
+static void hold(uint32_t view, uint32_t index, enum pmap_access access)
+{
+    uint64_t before = emptied;
+    struct vm_page *wired;
+
+    if (vm_wire(view_place(view, index), access, &wired) != OK) {
+        return;
+    }
+    SPACE_CHECK(vm_page_is(wired, object_page(now.offsets[view] + index)));
+    for (uint32_t yields = space_below(6); yields > 0; yields--) {
+        thread_yield();
+    }
+    SPACE_CHECK(!frame_is_none(vm_page_frame(wired)) || emptied != before);
+    vm_unwire(wired);
+}
+
 /* munmap, and mmap of another part of the object. */
 static void move_view(uint32_t view)
 {
@@ -359,6 +377,8 @@ static void step(void)
         empty_page(space_below(PAGES));
     } else if (dice < 945) {
         (void)space_sync();
+    } else if (dice < 965) {
+        hold(view, index, space_chance(2) ? PMAP_WRITE : PMAP_READ);
     } else {
         thread_yield();
     }

@@ -382,11 +382,12 @@ static void fault_whose_page_has_moved_reads_it_again_alone(void **unused)
 static void fault_of_a_page_that_cannot_be_read_says_so_and_leaves_nothing(void **unused)
 {
     (void)unused;
+    struct vm_page *wired;
     model.bad_page = GROUP + 5;
     assert_int_equal(vm_fault(page_key_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
     assert_null(find(GROUP + 5));
     assert_true(is_resident(GROUP + 4)); /* its neighbours are good */
-    assert_int_equal(vm_wire(page_key_place(page_at(GROUP + 5)), PMAP_READ), ERROR_CHECKSUM);
+    assert_int_equal(vm_wire(page_key_place(page_at(GROUP + 5)), PMAP_READ, &wired), ERROR_CHECKSUM);
     check_map();
 }
 
@@ -485,12 +486,13 @@ static void fault_with_a_full_disk_waits_for_room(void **unused)
 static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
 {
     (void)unused;
+    struct vm_page *wired;
     struct frame frame;
     uint64_t dropped = vm_reclaim_dropped();
 
     access_page(GROUP, PMAP_READ);
     access_page(GROUP - 1, PMAP_READ);
-    assert_int_equal(vm_wire(page_key_place(page_at(GROUP + 3)), PMAP_READ), OK);
+    assert_int_equal(vm_wire(page_key_place(page_at(GROUP + 3)), PMAP_READ, &wired), OK);
     leave_frames(vm_frame_reserve());
     assert_int_equal(vm_frame_take(&frame), OK);
     frame_free(frame);
@@ -499,7 +501,7 @@ static void reclaim_drops_what_is_clean_and_was_not_used(void **unused)
     assert_null(find(GROUP));            /* used, but no more in a second turn */
     assert_false(pmap_query(page_key_place(page_at(GROUP)), NULL));
     give_frames_back();
-    vm_unwire(page_key_place(page_at(GROUP + 3)));
+    vm_unwire_own(page_at(GROUP + 3));
     check_map();
 }
 
@@ -603,12 +605,13 @@ static void discard_in_use_that_the_store_refuses_changes_nothing(void **unused)
 static void discard_of_a_wired_page_leaves_its_record_until_it_is_unwired(void **unused)
 {
     (void)unused;
-    assert_int_equal(vm_wire(page_key_place(page_at(GROUP)), PMAP_WRITE), OK);
+    struct vm_page *wired;
+    assert_int_equal(vm_wire(page_key_place(page_at(GROUP)), PMAP_WRITE, &wired), OK);
     assert_int_equal(vm_discard(page_at(GROUP), 1), OK);
     assert_int_equal(find(GROUP)->state, VM_PAGE_NEW);
-    vm_unwire(page_key_place(page_at(GROUP)));
+    vm_unwire_own(page_at(GROUP));
     assert_null(find(GROUP));
-    assert_true(fake_panics(vm_unwire(page_key_place(page_at(GROUP)))));
+    assert_true(fake_panics(vm_unwire_own(page_at(GROUP))));
 }
 
 static void restrict_takes_rights_away_and_keeps_what_was_written(void **unused)

@@ -244,16 +244,17 @@ static void pages_that_are_only_read_are_not_written(void **unused)
 static void wired_pages_stay(void **unused)
 {
     (void)unused;
+    struct vm_page *wired;
     for (uint32_t number = 0; number < 8; number++) {
         store(number, 1, 0);
-        assert_int_equal(vm_wire(page_key_place(page_at(number)), PMAP_WRITE), OK);
+        assert_int_equal(vm_wire(page_key_place(page_at(number)), PMAP_WRITE, &wired), OK);
     }
     fill(PAGES, 2);
     for (uint32_t number = 0; number < 8; number++) {
         assert_non_null(find(number));
         assert_false(frame_is_none(vm_page_frame(find(number))));
         assert_int_equal(marks[number], 0);
-        vm_unwire(page_key_place(page_at(number)));
+        vm_unwire_own(page_at(number));
     }
     verify(PAGES, 2);
 }

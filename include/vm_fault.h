@@ -114,9 +114,16 @@ MUST_CHECK enum error vm_fault(struct place place, enum pmap_access access);
  */
 bool vm_mappings_are_right(const struct vm_page *page);
 
-/* As vm_fault, at a place of private memory, and the page stays resident until vm_unwire(). Wires nest. */
-MUST_CHECK enum error vm_wire(struct place place, enum pmap_access access);
-void vm_unwire(struct place place);
+/*
+ * As vm_fault, and the page that is seen there, be it another memory's or an object's, stays resident until
+ * vm_unwire(). Wires nest.
+ * - out: that page, which has a record until then.
+ */
+MUST_CHECK enum error vm_wire(struct place place, enum pmap_access access, struct vm_page **out);
+void vm_unwire(struct vm_page *page);
+
+/* The same for a page that is wired at its own place and known by its key: the kernel's records, a pipe's. */
+void vm_unwire_own(struct page_key page);
 
 /*
  * Write to a page that the caller has wired for writing since it last slept, through its frame: whatever space the

@@ -38,6 +38,7 @@
 #include "arch/pmap.h"
 #include "borrow.h"
 #include "fault_map.h"
+#include "frame_use.h"
 #include "internal.h"
 #include "log.h"
 #include "object_space.h"
@@ -133,7 +134,7 @@ static enum error make_present(struct vm_page *page, struct place place, enum pm
  * The mutex is kept from the first look at the page to the last: whoever waited for it has been handed it, and letting
  * go of it to start over would hand it to the next one who waits, round and round.
  */
-static enum error try_fault(struct place place, enum pmap_access access, bool wire, struct page_key *shown)
+static enum error try_fault(struct place place, enum pmap_access access, struct vm_page **wired, struct page_key *shown)
 {
     struct vm_allowance allowance;
     struct vm_page *page;
@@ -142,7 +143,6 @@ static enum error try_fault(struct place place, enum pmap_access access, bool wi
     enum error error = vm_objects.policy->check(place, access, &allowance);
 
     if (error == OK) {
-        ASSERT(!wire || !allowance.is_shared);
         *shown = vm_shown(place, &allowance);
         error = vm_map_lock_page(&vm_objects.map, *shown, &page, &slept);
     }
@@ -155,8 +155,9 @@ static enum error try_fault(struct place place, enum pmap_access access, bool wi
     if (error == OK) {
         error = make_present(page, place, access, &allowance, &kind);
     }
-    if (error == OK && wire) {
-        error = vm_page_wire(page);
+    if (error == OK && wired != NULL) {
+        *wired = vm_frame_page(&vm_objects.map, pmap_frame(place)); /* which is lent, perhaps */
+        error = vm_page_wire(*wired);
     }
     vm_page_unlock(page);
     vm_map_forget(&vm_objects.map, page); /* if there is nothing, or what there is is borrowed */
@@ -166,19 +167,19 @@ static enum error try_fault(struct place place, enum pmap_access access, bool wi
     return error;
 }
 
-static enum error fault(struct place place, enum pmap_access access, bool wire)
+static enum error fault(struct place place, enum pmap_access access, struct vm_page **wired)
 {
     thread_may_sleep();
     struct space_id space = place_space(place);
     struct page_key shown = place_key(place);
-    enum error error = vm_growth_stands_back(space) ? ERROR_NO_MEMORY : try_fault(place, access, wire, &shown);
+    enum error error = vm_growth_stands_back(space) ? ERROR_NO_MEMORY : try_fault(place, access, wired, &shown);
 
     while (error == ERROR_NO_MEMORY || error == ERROR_BUSY) {
         error = error == ERROR_BUSY ? vm_copy_wait(shown) : vm_reclaim_wait(space);
         if (error != OK) {
             return error;
         }
-        error = try_fault(place, access, wire, &shown);
+        error = try_fault(place, access, wired, &shown);
     }
     if (error == ERROR_DENIED) {
         vm_account_count(place_space(place), EIDOLON_FAULT_DENIED);
@@ -189,7 +190,7 @@ static enum error fault(struct place place, enum pmap_access access, bool wire)
 enum error vm_fault(struct place place, enum pmap_access access)
 {
     thread_may_sleep();
-    return fault(place, access, false);
+    return fault(place, access, NULL);
 }
 
 bool vm_fault_record(struct page_key key)
@@ -212,17 +213,21 @@ bool vm_fault_record(struct page_key key)
     return error == OK;
 }
 
-enum error vm_wire(struct place place, enum pmap_access access)
+enum error vm_wire(struct place place, enum pmap_access access, struct vm_page **out)
 {
-    return fault(place, access, true);
+    return fault(place, access, out);
 }
 
-void vm_unwire(struct place place)
+void vm_unwire(struct vm_page *page)
 {
-    struct page_key key = place_key(place);
+    vm_page_unwire(page);
+    vm_map_forget(&vm_objects.map, page); /* if its content was discarded meanwhile */
+}
+
+void vm_unwire_own(struct page_key key)
+{
     struct vm_page *page = vm_map_find(&vm_objects.map, key);
 
     ASSERT(page != NULL);
-    vm_page_unwire(page);
-    vm_map_forget(&vm_objects.map, page); /* if its content was discarded meanwhile */
+    vm_unwire(page);
 }

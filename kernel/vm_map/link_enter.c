@@ -3,15 +3,15 @@
  * Making entries that have links. A link is had before the entry is made: what can fail comes first.
  *
  * There are at most VM_LINKS_PER_FRAME links for each frame of the machine. Beyond that another entry goes: it is only
- * a cache of what a fault finds. A hand goes round the chains, and the first entry behind it that nobody has wired
- * gives its link to who asks.
+ * a cache of what a fault finds. A hand goes round the chains, and the first entry behind it whose page nobody has
+ * wired wired gives its link to who asks.
  */
 #include "atomic.h"
 #include "internal.h"
 #include "links.h"
 #include "views.h"
 
-/* Take an entry away whose place nobody has wired, and its link. False: all are wired. */
+/* Take an entry away whose page nobody has wired, and its link. False: all are wired. */
 static bool give_up_another(struct vm_map *map)
 {
     for (uint32_t i = 0; i <= map->link_head_mask; i++) {

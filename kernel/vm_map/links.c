@@ -47,9 +47,7 @@ struct vm_link *vm_links_of(const struct vm_map *map, const struct vm_page *page
 
 bool vm_link_is_held(const struct vm_map *map, const struct vm_link *link)
 {
-    const struct vm_page *page = vm_map_find(map, place_key(link->place));
-
-    return page != NULL && page->wire_count > 0;
+    return vm_frame_page(map, pmap_frame(link->place))->wire_count > 0;
 }
 
 /* Take a link off its frame's list and its chain. */

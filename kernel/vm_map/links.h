@@ -66,7 +66,7 @@ struct vm_link *vm_links_of(const struct vm_map *map, const struct vm_page *page
 /* The head of the chain that the link of a place is on. */
 struct vm_link **vm_link_head(const struct vm_map *map, struct place place);
 
-/* Whether a place is wired (vm_wire()), though what is seen there is another's page. */
+/* Whether what is seen there is wired (vm_wire()), be it through this link or another one. */
 bool vm_link_is_held(const struct vm_map *map, const struct vm_link *link);
 
 /*

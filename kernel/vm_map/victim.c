@@ -13,15 +13,13 @@
 bool vm_victim_may_go(const struct vm_page *page)
 {
     return (page->state == VM_PAGE_CLEAN || page->state == VM_PAGE_DIRTY) && page->wire_count == 0 &&
-           page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(&vm_objects.map, page) &&
-           !vm_views_hold(page);
+           page->reference_count == 0 && mutex_is_free(&page->mutex) && !vm_snapshot_has(&vm_objects.map, page);
 }
 
 bool vm_victim_may_drop(const struct vm_page *page)
 {
     return page->state == VM_PAGE_CLEAN && page->wire_count == 0 && page->reference_count == 0 &&
-           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) && !vm_views_are_dirty(page) &&
-           !vm_views_hold(page);
+           page->list == VM_LIST_NONE && mutex_is_free(&page->mutex) && !vm_views_are_dirty(page);
 }
 
 void vm_victim_drop(struct vm_map *map, struct vm_page *page)

@@ -13,16 +13,6 @@
 #include "vm_lineage.h"
 #include "vm_snapshot.h"
 
-bool vm_views_hold(const struct vm_page *page)
-{
-    for (const struct vm_link *link = vm_links_of(&vm_objects.map, page); link != NULL; link = link->next) {
-        if (vm_link_is_held(&vm_objects.map, link)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The entry at a page's own place, if it has one there. */
 static bool own_entry(const struct vm_page *page, struct place *out)
 {

@@ -3,8 +3,8 @@
  * Inside kernel/vm_map: all places at which a page is seen.
  *
  * A page of an object may be written through any of its views, and the D bits of each are found when its own chunk is
- * looked at. So before one of them becomes writable after a stop, the page is *collected*: is it dirty through a view of a
- * chunk that is still closed? Then the snapshot has it, and no view of it can be written through.
+ * looked at. So before one of them becomes writable after a stop, the page is *collected*: is it dirty through a view
+ * of a chunk that is still closed? Then the snapshot has it, and no view of it can be written through.
  *
  *     VIEW-3  No entry of a page that the snapshot owes, and has no copy of, is writable in an open chunk.
  *     VIEW-4  Each writable view of a DIRTY page has D, and its chunk is noted (pmap_is_noted()): VM-9.
@@ -21,9 +21,6 @@
 struct vm_map;
 struct vm_page;
 
-/* Whether somebody who sees the page elsewhere than at its own place has wired that place. */
-bool vm_views_hold(const struct vm_page *page);
-
 /* Whether a D bit of any entry is set: the page may have been written to without its record knowing. */
 bool vm_views_are_dirty(const struct vm_page *page);
 
@@ -39,7 +36,9 @@ void vm_views_protect(const struct vm_map *map, const struct vm_page *page);
 /* A page has become DIRTY that may be seen writable elsewhere: each such entry says so, too (VIEW-4). */
 void vm_views_mark_dirty(const struct vm_map *map, const struct vm_page *page);
 
-/* A page is about to be writable through an entry, or dropped: if it was dirty at the stop, the snapshot has it then. */
+/*
+ * A page is about to be writable through an entry, or dropped: if it was dirty at the stop, the snapshot has it then.
+ */
 void vm_collect(struct vm_map *map, struct vm_page *page);
 
 /* Let a page be written through an entry, if its region allows that. */

@@ -140,10 +140,11 @@ bool pipe_write(struct pipe_id pipe, const uint8_t *bytes, uint32_t length)
 
 static enum error wire(struct pipe_hold *hold, struct page_key page, enum pmap_access access)
 {
+    struct vm_page *wired;
     enum error error;
 
     do {
-        error = vm_wire(page_key_place(page), access);
+        error = vm_wire(page_key_place(page), access, &wired);
     } while (task_wait_goes_on(error));
     if (error == OK) {
         hold->pages[hold->count++] = page;
@@ -202,7 +203,7 @@ void pipe_let_go(struct pipe_hold *hold)
     struct pipe *pipe = pipe_at(hold->pipe);
 
     while (hold->count > 0) {
-        vm_unwire(page_key_place(hold->pages[--hold->count]));
+        vm_unwire_own(hold->pages[--hold->count]);
     }
     pipe->holds--;
     if (pipe->holds == 0) {
@@ -234,7 +235,7 @@ static enum error move_part(struct pipe_id pipe, uint32_t from, uint32_t to, uin
                length);
     }
     while (source.count + target.count > 0) {
-        vm_unwire(page_key_place(target.count > 0 ? target.pages[--target.count] : source.pages[--source.count]));
+        vm_unwire_own(target.count > 0 ? target.pages[--target.count] : source.pages[--source.count]);
     }
     return error;
 }

@@ -86,10 +86,11 @@ static enum error make_room(enum record_type type, uint32_t more)
 
 static enum error wire(struct page_key page)
 {
+    struct vm_page *wired;
     enum error error;
 
     do {
-        error = vm_wire(page_key_place(page), PMAP_WRITE);
+        error = vm_wire(page_key_place(page), PMAP_WRITE, &wired);
     } while (task_wait_goes_on(error));
     return error;
 }
@@ -110,7 +111,7 @@ static enum error bring_in(enum record_type type, uint32_t page)
         wired += error == OK ? 1 : 0;
     }
     while (error != OK && wired > 0) {
-        vm_unwire(page_key_place((struct page_key){first.number + --wired}));
+        vm_unwire_own((struct page_key){first.number + --wired});
     }
     atomic_begin();
     pages_of[type] -= error == OK ? 0 : count;
@@ -240,7 +241,7 @@ static void take_out(enum record_type type, uint32_t page)
     set_unit(type, page, false, true);
     pages_leaving += count;
     for (uint32_t i = 0; i < count; i++) {
-        vm_unwire(page_key_place((struct page_key){first.number + i}));
+        vm_unwire_own((struct page_key){first.number + i});
     }
     atomic_end();
     enum error error = vm_discard_in_use(first, count);

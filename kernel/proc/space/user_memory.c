@@ -15,32 +15,25 @@
 #include "vm_fault.h"
 #include <string.h>
 
-static struct page_key page_of_current(uint32_t address)
+static struct place place_of_current(uint32_t address)
 {
     struct space_id space = address >= SHARED_START ? SPACE_SHARED : task_current()->context.space;
 
-    return page_key_at(space, (struct vaddr){address});
-}
-
-static void unwire_pages(struct page_key first, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        vm_unwire(page_key_place((struct page_key){first.number + i}));
-    }
+    return place_make(space, (struct vaddr){address});
 }
 
 /*
  * Wired pages stay resident, but a stop that happened while a later one was read has closed the earlier ones to writing
  * again. Go over them until no stop came in between.
  */
-static enum error open_all(struct page_key first, uint32_t count, enum pmap_access access)
+static enum error open_all(struct place first, uint32_t count, enum pmap_access access)
 {
     uint32_t stops;
 
     do {
         stops = vm_stops();
         for (uint32_t i = 0; i < count; i++) {
-            enum error error = vm_fault(page_key_place((struct page_key){first.number + i}), access);
+            enum error error = vm_fault((struct place){first.number + i}, access);
             if (error != OK) {
                 return error;
             }
@@ -55,7 +48,8 @@ static enum error wire_pages(struct user_range *range, uint32_t pages, enum pmap
     enum error error = OK;
 
     while (error == OK && range->page_count < pages) {
-        error = vm_wire(page_key_place((struct page_key){range->first.number + range->page_count}), access);
+        error =
+            vm_wire((struct place){range->first.number + range->page_count}, access, &range->pages[range->page_count]);
         range->page_count += error == OK ? 1 : 0;
     }
     if (error == OK) {
@@ -90,7 +84,7 @@ bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access acc
     if (length > USER_RANGE_MAX || !is_in_window(address, length)) {
         return false;
     }
-    struct place place = page_key_place(page_of_current(address.value));
+    struct place place = place_of_current(address.value);
     uint32_t left = pages_of(address, length);
     while (left > 0 && pmap_allows(place, access)) {
         place.number++;
@@ -119,7 +113,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
     bool goes_on;
     do {
         uint32_t epoch = space_epoch(space);
-        range->first = page_of_current(address.value);
+        range->first = place_of_current(address.value);
         error = wire_pages(range, pages, access);
         goes_on = task_wait_goes_on(error) || regions_growth_goes_on(error);
         if (epoch != space_epoch(space)) { /* what was found need not be there any more, nor what was not */
@@ -132,8 +126,9 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
 
 void user_release(struct user_range *range)
 {
-    unwire_pages(range->first, range->page_count);
-    range->page_count = 0;
+    while (range->page_count > 0) {
+        vm_unwire(range->pages[--range->page_count]);
+    }
 }
 
 enum error user_begin(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
@@ -141,7 +136,8 @@ enum error user_begin(struct user_range *range, struct vaddr address, uint32_t l
     thread_may_sleep();
     enum error error = OK;
 
-    *range = (struct user_range){.address = window_pointer(address)};
+    range->address = window_pointer(address);
+    range->page_count = 0;
     if (!user_is_present(address, length, access)) {
         error = user_prepare(range, address, length, access);
     }
@@ -261,14 +257,15 @@ enum error user_copy_out_all(const struct user_output *outputs, uint32_t count)
 
 static enum error copy_into_page(struct page_key page, uint32_t offset, const void *bytes, uint32_t length)
 {
+    struct vm_page *wired;
     enum error error;
 
     do {
-        error = vm_wire(page_key_place(page), PMAP_WRITE);
+        error = vm_wire(page_key_place(page), PMAP_WRITE, &wired);
     } while (task_wait_goes_on(error));
     if (error == OK) {
         vm_write(page, offset, bytes, length);
-        vm_unwire(page_key_place(page));
+        vm_unwire(wired);
     }
     return error;
 }

@@ -14,10 +14,15 @@
 
 #define USER_RANGE_MAX (64u * 1024u) /* bytes; longer transfers go in pieces */
 
+struct vm_page;
+
+#define USER_RANGE_PAGES (USER_RANGE_MAX / PAGE_SIZE + 1)
+
 struct user_range {
-    struct page_key first;
+    struct place first;
     uint32_t page_count;
-    void *address; /* usable by the kernel until released, as long as it does not sleep */
+    struct vm_page *pages[USER_RANGE_PAGES]; /* that are wired: what is seen at these places */
+    void *address;                           /* usable by the kernel until released, as long as it does not sleep */
 };
 
 /*
