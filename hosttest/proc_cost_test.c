@@ -77,10 +77,41 @@ static void hold_much(void)
     }
 }
 
+#define CROWD 60u
+#define KILL  9u
+#define PAUSE 29
+
+static volatile bool are_there;
+
+static void wait_for_ever(void)
+{
+    (void)CALL(PAUSE);
+}
+
+static void hold_many(void)
+{
+    int32_t programs[CROWD];
+
+    for (uint32_t i = 0; i < CROWD; i++) {
+        programs[i] = case_fork(3);
+    }
+    are_there = true;
+    while (!is_over) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    for (uint32_t i = 0; i < CROWD; i++) {
+        EXPECT(0, CALL_KILL, (uint32_t)programs[i], KILL);
+        case_reap(programs[i], KILL);
+    }
+}
+
 static void run(void (*main)(void))
 {
-    struct proc_case scene = {
-        .main = main, .functions = {nothing, hold_much}, .frames = 8192, .blocks = 16384, .options = "interval=0"};
+    struct proc_case scene = {.main = main,
+                              .functions = {nothing, hold_much, hold_many, wait_for_ever},
+                              .frames = 8192,
+                              .blocks = 16384,
+                              .options = "interval=0"};
 
     is_over = false;
     case_run(&scene);
@@ -125,6 +156,27 @@ static void beside_much_memory_of_others(void)
     expect_at_most("unmapping beside 3,000 pages of others", unmapping * 11 / 10, cost_of(map_and_unmap_untouched));
     is_over = true;
     case_reap(holder, 0);
+}
+
+static void beside_many_programs(void)
+{
+    uint64_t alone = cost_of(start_and_reap);
+    int32_t holder = case_fork(2);
+
+    are_there = false;
+    while (!are_there) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    start_and_reap(); /* finds the lowest record that is free, once */
+    expect_at_most("a clone's life beside 60 programs", alone * 11 / 10 + 400, cost_of(start_and_reap));
+    is_over = true;
+    case_reap(holder, 0);
+}
+
+static void others_programs_cost_nothing(void **state)
+{
+    (void)state;
+    run(beside_many_programs);
 }
 
 static void others_memory_costs_nothing(void **state)
@@ -207,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_memory_costs_nothing),
+        cmocka_unit_test(others_programs_cost_nothing),
         cmocka_unit_test(own_memory_that_is_not_written_costs_a_clone_nothing),
         cmocka_unit_test(pages_that_were_never_touched_cost_nothing_to_unmap),
         cmocka_unit_test(what_is_present_is_copied_to_without_wires),

@@ -10,6 +10,7 @@
 
 #include "linux/linux_abi.h"
 #include "proc_case.h"
+#include "program/children.h"
 #include "program.h"
 #include "record.h"
 #include "terminal.h"
@@ -165,12 +166,18 @@ static void parent_that_waits_for_a_group_hears_of_that_one(void **state)
 
 /* The keyboard ----------------------------------------------------------------------------------------------------- */
 
+static void make_nobodys(uint32_t program)
+{
+    children_remove(case_program(program)->parent, (struct program_id){program});
+    case_program(program)->parent = PROGRAM_NONE;
+}
+
 /* As if the kernel had started it: a session of its own, a child of nobody. */
 static uint32_t start_session(void)
 {
     uint32_t program = (uint32_t)case_fork(0);
 
-    case_program(program)->parent = PROGRAM_NONE;
+    make_nobodys(program);
     case_program(program)->session = (struct session_id){program};
     case_program(program)->process_group = (struct group_id){program};
     terminal_begin_session(CONSOLE, (struct program_id){program});
@@ -183,7 +190,7 @@ static uint32_t start_job(uint32_t session)
 {
     uint32_t program = (uint32_t)case_fork(0);
 
-    case_program(program)->parent = PROGRAM_NONE;
+    make_nobodys(program);
     case_program(program)->session = (struct session_id){session};
     case_program(program)->process_group = (struct group_id){program};
     terminal_set_foreground(CONSOLE, (struct group_id){program});

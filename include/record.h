@@ -12,6 +12,7 @@
  *     RECORD-1  A record whose page is not there is free. Every type's zeroed record is a free one.
  *     RECORD-2  The pages of all tables together are at most half of the kernel's reserve of frames, and each table can
  *               have its guaranteed share of them at any time.
+ *     RECORD-3  A unit that is present and whose records are all free has been told of: record_freed() for each of them.
  */
 #ifndef RECORD_H
 #define RECORD_H

@@ -10,6 +10,7 @@
 #include "arch/pmap.h"
 #include "calls.h"
 #include "log.h"
+#include "program/children.h"
 #include "program/programs.h"
 #include "space/space.h"
 #include "space/space_map.h"
@@ -126,14 +127,11 @@ int32_t call_clone(const struct system_call *call)
 
 /* The end of children ---------------------------------------------------------------------------------------------- */
 
-/* Whether wait4(`wish`) of the caller is about this program. */
+/* Whether wait4(`wish`) of the caller is about this child of it. */
 static bool is_meant(const struct system_call *call, struct program_id id, int32_t wish)
 {
     const struct program_record *program = program_at(id);
 
-    if (program->state == PROGRAM_FREE || program->parent.number != call->task->program_id.number) {
-        return false;
-    }
     if (wish > 0) {
         return id.number == (uint32_t)wish;
     }
@@ -144,8 +142,10 @@ static bool is_meant(const struct system_call *call, struct program_id id, int32
 /* One that has ended; else 0, and `any` says whether there are others to wait for. */
 static struct program_id find_ended(const struct system_call *call, int32_t wish, bool *any)
 {
+    struct program_id id = children_first(call->task->program_id);
+
     *any = false;
-    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+    for (; id.number != 0; id = children_next(id)) {
         if (!is_meant(call, id, wish)) {
             continue;
         }

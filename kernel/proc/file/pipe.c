@@ -94,6 +94,7 @@ void pipe_close(struct pipe_id pipe, enum pipe_end end)
     if (!has_ends(pipe)) { /* PIPE-1 */
         clear(pipe);
         set_used(pipe, false);
+        record_freed(RECORD_PIPE, pipe.number);
         pipe_trim_later(pipe);
     }
 }

@@ -73,6 +73,7 @@ static void trim(struct pipe_id pipe)
     enum error error = discard(pipe, pipe_record(pipe)->pages);
     if (error == OK) {
         pipe_record(pipe)->pages = 0;
+        record_freed(RECORD_PIPE, pipe.number); /* if it has no ends either */
     } else {
         log_line("pipe: the pages of pipe %u are not given up for now: %s", pipe.number, error_text(error));
     }

@@ -7,6 +7,7 @@
  * faults.
  */
 #include "atomic.h"
+#include "children.h"
 #include "log.h"
 #include "programs.h"
 #include "space/limits.h"
@@ -40,6 +41,7 @@ enum error program_create_in(const char *name, struct program_id parent, struct 
     memset(program, 0, sizeof(*program));
     program->state = PROGRAM_RUNNING;
     program->parent = parent;
+    children_add(parent, id);
     program->space = space;
     program->umask = 022;
     limits_set_defaults(program);
@@ -133,6 +135,7 @@ enum error program_revive(struct program_id id)
 
 void program_forget(struct program_id id)
 {
+    children_remove(program_at(id)->parent, id);
     memset(program_at(id), 0, sizeof(struct program_record));
     record_freed(RECORD_PROGRAM, id.number);
 }

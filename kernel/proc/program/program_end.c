@@ -7,6 +7,7 @@
  * from the record.
  */
 #include "atomic.h"
+#include "children.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
 #include "log.h"
@@ -25,19 +26,16 @@ static bool program_exists(struct program_id id)
     return id.number > 0 && program_is_in_table(id) && program_at(id)->state != PROGRAM_FREE;
 }
 
-/* Whoever waits for something about the programs it made. */
-static struct wait_queue parents;
-
 enum error program_wait_for_change(void)
 {
-    return wait_queue_sleep(&parents, DEADLINE_NEVER, true);
+    return children_wait(task_current()->program_id);
 }
 
 void program_release_parent(struct program_record *program)
 {
     if (program->parent_waits != 0) {
         program->parent_waits = 0;
-        wait_queue_wake(&parents, UINT32_MAX);
+        children_wake(program->parent);
     }
 }
 
@@ -53,11 +51,11 @@ static bool has_interested_parent(const struct program_record *program)
 
 static void disown_children(struct program_id parent)
 {
-    for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
+    struct program_id id;
+
+    while ((id = children_first(parent)).number != 0) {
         struct program_record *child = program_at(id);
-        if (child->state == PROGRAM_FREE || child->parent.number != parent.number) {
-            continue;
-        }
+        children_remove(parent, id);
         child->parent = PROGRAM_NONE;
         if (child->state == PROGRAM_ZOMBIE) {
             program_forget(id);
@@ -104,7 +102,7 @@ static void end(struct program_id id)
         program_forget(id);
     }
     tell_parent(parent, &origin);
-    wait_queue_wake(&parents, UINT32_MAX);
+    children_wake(parent);
     program_uncount();
     if (program_count() == 0) {
         wait_queue_wake(&all_ended, UINT32_MAX);

@@ -3,6 +3,7 @@
  * Programs at the beginning of a boot: none, or those that the records hold.
  */
 #include "atomic.h"
+#include "children.h"
 #include "file/file.h"
 #include "file/pipe.h"
 #include "log.h"
@@ -78,6 +79,9 @@ enum error program_adopt_all(void)
             continue;
         }
         error = program_adopt(id);
+        if (error == OK) {
+            children_add(program_at(id)->parent, id);
+        }
         if (error == OK && program_at(id)->state != PROGRAM_ZOMBIE) {
             error = program_revive(id);
         }

@@ -34,7 +34,7 @@ void program_forget(struct program_id id);
 /* A parent that was held until the program is another one or has ended goes on. */
 void program_release_parent(struct program_record *program);
 
-/* Sleep until a program has ended or released its parent. ERROR_INTERRUPTED. */
+/* Sleep until a child of the current task's program has ended or released it. ERROR_INTERRUPTED. */
 MUST_CHECK enum error program_wait_for_change(void);
 
 /*

@@ -48,6 +48,7 @@ static uint32_t none_below[RECORD_TYPES]; /* no record below is free. Volatile. 
 
 /* By page of the system window. Volatile. */
 static uint32_t present[WINDOW_PAGES / 32], moving[WINDOW_PAGES / 32];
+static uint32_t loosened[WINDOW_PAGES / 32]; /* units whose records may all be free, no others are: RECORD-3 */
 static uint32_t changes;
 
 /* What a record reads as whose unit is not present. */
@@ -234,11 +235,15 @@ uint32_t record_first_index(enum record_type type)
     return first_index[type];
 }
 
+uint32_t record_first_free(enum record_type type)
+{
+    return none_below[type] > first_index[type] ? none_below[type] : first_index[type];
+}
+
 bool record_find_free(enum record_type type, uint32_t *out_index)
 {
     DOES_NOT_SLEEP();
-    uint32_t from = none_below[type] > first_index[type] ? none_below[type] : first_index[type];
-    bool found = record_find_free_from(type, from, out_index);
+    bool found = record_find_free_from(type, record_first_free(type), out_index);
 
     none_below[type] = found ? *out_index : record_committed(type);
     return found;
@@ -250,6 +255,25 @@ void record_freed(enum record_type type, uint32_t index)
     if (index < none_below[type]) {
         none_below[type] = index;
     }
+    if (record_has_holes(type)) {
+        put(loosened, window_page(type, (index >> unit_shift[type]) * unit_pages[type]), true);
+    }
+}
+
+bool record_next_loosened(enum record_type type, uint32_t *page)
+{
+    uint32_t at = window_page(type, *page), end = window_page(type, ends[type]);
+
+    while (at < end && !is_in(loosened, at)) {
+        at = loosened[at / 32] >> at % 32 == 0 ? (at | 31) + 1 : at + 1;
+    }
+    *page += at - window_page(type, *page);
+    return at < end;
+}
+
+void record_is_in_use(enum record_type type, uint32_t page)
+{
+    put(loosened, window_page(type, page), false);
 }
 
 bool record_unit_is_free(enum record_type type, uint32_t index)

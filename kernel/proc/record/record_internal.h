@@ -29,8 +29,19 @@ uint32_t record_end_page(enum record_type type);
 /* Changes what a unit is; its first page stands for it. */
 void record_set_unit(enum record_type type, uint32_t page, bool is_here, bool is_moving);
 
-/* The first index of a table that a record may have, and the lowest free record at or above one. */
+/*
+ * The first page at or behind *page of a unit whose records may all be free, because one was freed since
+ * record_is_in_use(). False: there is none.
+ */
+bool record_next_loosened(enum record_type type, uint32_t *page);
+void record_is_in_use(enum record_type type, uint32_t page);
+
+/*
+ * The first index of a table that a record may have, one that no free record is below, and the lowest free record at or
+ * above one.
+ */
 uint32_t record_first_index(enum record_type type);
+uint32_t record_first_free(enum record_type type);
 bool record_find_free_from(enum record_type type, uint32_t from, uint32_t *out);
 
 #endif

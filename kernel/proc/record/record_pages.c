@@ -194,7 +194,7 @@ enum error record_reserve(enum record_type type, uint32_t count)
     if (count == 1 && record_find_free(type, &index)) {
         return OK;
     }
-    index = record_first_index(type);
+    index = record_first_free(type);
     while (error == OK && found < count) {
         if (record_find_free_from(type, index, &index)) {
             found++;
@@ -202,7 +202,7 @@ enum error record_reserve(enum record_type type, uint32_t count)
         } else {
             error = grow(type);
             found = 0; /* that may have slept */
-            index = record_first_index(type);
+            index = record_first_free(type);
         }
     }
     return error;
@@ -278,11 +278,11 @@ bool record_give_back_last(enum record_type type, uint32_t count)
  */
 static void trim_units(enum record_type type, uint32_t spare)
 {
-    for (uint32_t index = 0; index < record_committed(type); index += record_unit_size(type)) {
-        if (!record_is_present(type, index) || !record_unit_is_free(type, index)) {
-            continue;
-        }
-        if (spare > 0) {
+    for (uint32_t page = 0; record_next_loosened(type, &page); page += record_unit_pages(type)) {
+        uint32_t index = page / record_unit_pages(type) * record_unit_size(type);
+        if (!record_page_is_present(type, page) || !record_unit_is_free(type, index)) {
+            record_is_in_use(type, page);
+        } else if (spare > 0) {
             spare--;
         } else {
             give_back(type, index);
