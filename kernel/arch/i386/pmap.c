@@ -200,39 +200,23 @@ void pmap_sample_chunk(struct place place, struct pmap_sample *out)
     }
 }
 
-#define SCAN_GROUP 8u
-
-static uint32_t group_union(const uint32_t *entries)
-{
-    return entries[0] | entries[1] | entries[2] | entries[3] | entries[4] | entries[5] | entries[6] | entries[7];
-}
-
 /* Visit the dirty entries of a table, which are looked for in groups. Returns whether it maps anything. */
 static bool visit_table(const uint32_t *table, struct place first, pmap_visit_dirty *visit, void *context)
 {
     uint32_t any = 0;
-    for (uint32_t group = 0; group < TABLE_ENTRIES; group += SCAN_GROUP) {
-        uint32_t entries = group_union(&table[group]);
+    for (uint32_t group = 0; group < TABLE_ENTRIES; group += PMAP_SCAN_GROUP) {
+        uint32_t entries = pmap_group_union(&table[group]);
         any |= entries;
         if ((entries & ENTRY_DIRTY) == 0) {
             continue;
         }
-        for (uint32_t i = group; i < group + SCAN_GROUP; i++) {
+        for (uint32_t i = group; i < group + PMAP_SCAN_GROUP; i++) {
             if ((table[i] & ENTRY_DIRTY) != 0) {
                 visit((struct place){first.number + i}, (struct frame){table[i] >> PAGE_SHIFT}, context);
             }
         }
     }
     return any != 0;
-}
-
-uint32_t pmap_next_entry(const uint32_t *table, uint32_t index)
-{
-    while (index < TABLE_ENTRIES && table[index] == 0) {
-        bool skips = index % SCAN_GROUP == 0 && group_union(&table[index]) == 0;
-        index += skips ? SCAN_GROUP : 1;
-    }
-    return index;
 }
 
 bool pmap_next_mapped(struct place from, struct place last, struct place *out)

@@ -31,8 +31,22 @@ void pmap_count_view(struct space_id space, int change);
 /* From now on a shared or system chunk is copied from directory to directory. */
 void pmap_list_window_chunk(uint32_t chunk);
 
+#define PMAP_SCAN_GROUP 8u /* entries that are looked at together */
+
+static inline uint32_t pmap_group_union(const uint32_t *entries)
+{
+    return entries[0] | entries[1] | entries[2] | entries[3] | entries[4] | entries[5] | entries[6] | entries[7];
+}
+
 /* The first entry of a table at or behind `index` that maps something, or TABLE_ENTRIES. */
-uint32_t pmap_next_entry(const uint32_t *table, uint32_t index);
+static inline uint32_t pmap_next_entry(const uint32_t *table, uint32_t index)
+{
+    while (index < TABLE_ENTRIES && table[index] == 0) {
+        bool skips = index % PMAP_SCAN_GROUP == 0 && pmap_group_union(&table[index]) == 0;
+        index += skips ? PMAP_SCAN_GROUP : 1;
+    }
+    return index;
+}
 
 /* Give the table of a directory entry back; it must map nothing. */
 void pmap_free_table(uint32_t *chunk);

@@ -36,8 +36,8 @@ MUST_CHECK enum error user_prepare(struct user_range *range, struct vaddr addres
 void user_release(struct user_range *range);
 
 /*
- * The same for a moment: what is there already, as nearly everything is nearly always, is not held, and nothing sleeps
- * until user_end(). The two are a bracket (atomic.h).
+ * The same for a moment, in a bracket (atomic.h) that user_end() ends: what is there already, as nearly everything is
+ * nearly always, is not held.
  * - may sleep before it begins. Errors as user_prepare(), and then nothing has begun.
  */
 MUST_CHECK enum error user_begin(struct user_range *range, struct vaddr address, uint32_t length,
