@@ -107,7 +107,7 @@ def launcher_page(version, epoch):
     lines += [".SH SYNOPSIS", ".nf", roff("eidolon COMMAND [OPTIONS]"), ".fi", ".SH COMMANDS"]
     for name, arguments, purpose in re.findall(r"^  (-?-?[a-z]+) ?(.*?)  +(.*)$", overview, re.MULTILINE):
         lines += tagged(f"{name} {arguments}".strip(), purpose)
-    lines += [".PP", roff("run, image and help are there in every installation; the others work on the sources, in a checkout.")]
+    lines += [".PP", roff("run, ctl, branch, torture, image and help are there in every installation; the others work on the sources, in a checkout.")]
     for name in cli.COMMANDS:
         parser = parser_of(name)
         if parser is None or name.startswith("-"):

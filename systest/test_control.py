@@ -104,6 +104,8 @@ def test_machine_is_asked_about_itself_and_ends_when_told(image):
     assert asked(image, "snapshot")["generation"] > first
     named = asked(image, "pin", "good")["generation"]
     assert "taken" in ctl(image, "pin", "good", status=1)
+    refused = eidolon("ctl", "--image", image.path, "--json", "pin", "good", status=1)
+    assert json.loads(refused.stdout)["kind"] == "exists" and refused.stderr.count("\n") == 1
     assert re.search(rf"(?m)^ +{named} .* good$", ctl(image, "log"))
     # The image tool's commands are answered by the machine that has the image.
     assert image.tool("log") == ctl(image, "log") and "in use" in image.tool("info") and "shell" in image.tool("programs")

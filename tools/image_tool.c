@@ -15,7 +15,7 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *usage;
-    const char *purpose;
+    const char *purpose; /* NULL, at the end: not for people */
 } commands[] = {
     {"create", command_create, "FILE [--size MIB]", "make a new, empty image (1024 MiB, sparse)"},
     {"info", command_info, "FILE", "what the image is and what state it is in"},
@@ -29,7 +29,7 @@ static const struct command {
     {"core", command_core, "FILE PROGRAM OUT [GENERATION]", "a program as a core file, for gdb"},
     {"picture", command_picture, "FILE OUT.svg [GENERATION]",
      "the blocks of the disk and the programs' memory, as SVG"},
-    {"branch-head", command_branch_head, "NAME <HEAD >OUT", "the first blocks of a branch, for ./eidolon branch"},
+    {"branch-head", command_branch_head, "NAME <HEAD >OUT", NULL}, /* for the launcher (image_branch.c) */
 };
 
 #define COMMANDS      (sizeof(commands) / sizeof(commands[0]))
@@ -124,8 +124,8 @@ static const char *command_alike(const char *word)
 static void help(FILE *to)
 {
     fprintf(to, "usage: %s COMMAND FILE ...\n\n", tool_name);
-    for (size_t i = 0; i < COMMANDS; i++) {
-        fprintf(to, "  %-11s %-40s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
+    for (size_t i = 0; i < COMMANDS && commands[i].purpose != NULL; i++) {
+        fprintf(to, "  %-8s %-40s %s\n", commands[i].name, commands[i].usage, commands[i].purpose);
     }
     fprintf(to, "\nGENERATION is a number or a name. Exit status: 0 sound, equal or done; 1 something was found or "
                 "differs;\n2 the command could not run.\n");
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) != 0) {
             continue;
         }
-        if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+        if (argc > 2 && strcmp(argv[2], "--help") == 0 && commands[i].purpose != NULL) {
             printf("usage: %s %s %s\n\n%s\n", tool_name, commands[i].name, commands[i].usage, commands[i].purpose);
             return STATUS_SOUND;
         }

@@ -208,7 +208,7 @@ def command(name):
     if name not in COMMANDS:
         raise UsageFailure(f"there is no command {name!r}{alike(name, COMMANDS)} (see ./eidolon help)")
     if IS_INSTALLED and name not in WITHOUT_SOURCES:
-        raise UsageFailure(f"{name} works on the sources of Eidolon, in a checkout; this is an installed one, which has run and image")
+        raise UsageFailure(f"{name} works on the sources of Eidolon, in a checkout; this is an installed one, which has run, ctl, branch, torture and image")
     return COMMANDS[name]
 
 

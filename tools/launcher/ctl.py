@@ -41,6 +41,14 @@ class Gone(Failure):
     """The connection has ended."""
 
 
+class Refused(Failure):
+    """The machine has answered, and does not do it."""
+
+    def __init__(self, message, answer):
+        super().__init__(message)
+        self.answer = answer
+
+
 class Connection:
     """To a machine's control socket."""
 
@@ -81,7 +89,7 @@ class Connection:
         answer = self.receive(patience_s or self.patience_s)
         if not answer.get("ok"):
             details = answer.get("details")
-            raise Failure(f"{self.path}: {details + ': ' if details else ''}{answer.get('error', 'refused')}")
+            raise Refused(f"{self.path}: {details + ': ' if details else ''}{answer.get('error', 'refused')}", answer)
         return answer
 
 
@@ -209,7 +217,7 @@ def do_start(connection, options, words):
     connection.socket.sendall(" ".join([identity, "start", program.word(line[0]), *line[1:]]).encode() + b"\n")
     answer = connection.receive(connection.patience_s + os.path.getsize(words[0]) // SLOWEST_BYTES_S)
     if not answer.get("ok"):
-        raise Failure(f"{words[0]}: {answer.get('error', 'refused')}; the console says more if it is about the program")
+        raise Refused(f"{words[0]}: {answer.get('error', 'refused')}; the console says more if it is about the program", answer)
     show(options, answer, lambda found: print(f"program {found['program']} has started"))
     return 0
 
@@ -280,9 +288,14 @@ def command(options):
     """./eidolon ctl. Returns the exit status."""
     name, words = check(options.command)
     connection = Connection(options.image, options.wait)
-    if name in ("watch", "start"):
-        return {"watch": do_watch, "start": do_start}[name](connection, options, words)
-    show(options, connection.ask(name, *words, identity=options.id), COMMANDS[name][3])
+    try:
+        if name in ("watch", "start"):
+            return {"watch": do_watch, "start": do_start}[name](connection, options, words)
+        show(options, connection.ask(name, *words, identity=options.id), COMMANDS[name][3])
+    except Refused as refused:
+        if options.json:
+            show(options, refused.answer, None)
+        raise
     return 0
 
 

@@ -154,6 +154,8 @@ def command(arguments):
         raise UsageFailure(f"{served[0]}: the image tool reads files; look at the file on the machine that serves it, or "
                            f"at a copy: qemu-img convert -O raw {served[0]} FILE")
     build.build(["image_tool"])
+    if arguments[:1] == ["ps"]:
+        arguments = ["programs", *arguments[1:]]
     if len(arguments) > 1 and os.path.isfile(arguments[1]) and overlay.is_overlay(arguments[1]):
         return run_on_branch(arguments)
     os.execv(tool_path(), ["eidolon image", *arguments])
