@@ -155,20 +155,29 @@ static void requests_that_mean_nothing_are_refused_by_name(void **state)
 
 static void request_made_twice_in_one_boot_is_done_once(void **state)
 {
-    static const char *const requests[] = {
-        "a1 snapshot\n", "b1 snapshot\n",   "A1 snapshot\n",   "c1 pin good\n",   "c1 pin good\n",
-        "d1 pin good\n", "e1 unpin good\n", "e1 unpin good\n", "f1 unpin good\n", NULL};
+    static const char *const requests[] = {"a1 snapshot\n",
+                                           "b1 snapshot\n",
+                                           "A1 snapshot\n",
+                                           "c1 pin good\n",
+                                           "c1 pin good\n",
+                                           "d1 pin good\n",
+                                           "d2 pin good 1\n",
+                                           "e1 unpin good\n",
+                                           "e1 unpin good\n",
+                                           "f1 unpin good\n",
+                                           NULL};
 
     (void)state;
     cut_start();
-    assert_int_equal(ask_all(requests, "interval=0", 0), 9);
+    assert_int_equal(ask_all(requests, "interval=0", 0), 10);
     assert_int_equal(generation_in(0), generation_in(2));
     assert_int_equal(generation_in(0) + 1, generation_in(1));
     assert_string_equal(answers[3], answers[4]);
     answer_has(5, "\"kind\":\"exists\"");
-    assert_string_equal(answers[6], answers[7]);
-    answer_has(7, "\"ok\":true");
-    answer_has(8, "\"kind\":\"not-found\"");
+    answer_has(6, "\"kind\":\"exists\"");
+    assert_string_equal(answers[7], answers[8]);
+    answer_has(8, "\"ok\":true");
+    answer_has(9, "\"kind\":\"not-found\"");
     cut_stop();
 }
 

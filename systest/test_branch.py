@@ -14,7 +14,7 @@ import time
 import pytest
 
 from crash_witness import STATE, History, Witness
-from machine import RESUMED, WAIT_S, eidolon
+from machine import LAUNCHER, RESUMED, WAIT_S, eidolon, environment
 
 PAGES, CHANGES = 1500, 300  # a few thousand pages a second
 TOGETHER_S = 4
@@ -199,3 +199,41 @@ def test_story_of_the_readme(new_image):
     assert boot.expect(RESUMED)[1] == number
     boot.send_line("notes")
     boot.expect("buy milk")
+
+
+def test_interrupted_branch_leaves_at_most_what_prune_clears(image, chance, tmp_path):
+    boot = image.boot()
+    boot.expect("> ")
+    ctl(image, "pin", "good")
+    made = []
+    for number in range(6):
+        path = str(tmp_path / f"new{number}.img")
+        process = subprocess.Popen([LAUNCHER, "branch", "good", "--image", image.path, "--to", path], env=environment(),
+                                   stderr=subprocess.PIPE)
+        time.sleep(chance.uniform(0.05, 0.6))
+        process.send_signal(chance.choice([signal.SIGINT, signal.SIGKILL]))
+        process.communicate(timeout=WAIT_S)
+        if os.path.exists(path):
+            made.append(path)
+    eidolon("branch", "--prune", "--image", image.path, status=0)
+    log = image.tool("log")
+    listed = eidolon("branch", "--list", "--image", image.path, status=0).stdout
+    assert len(re.findall(r"branch-", log)) == listed.count("new") and "gone" not in listed
+    for path in made:
+        subprocess.run(["qemu-img", "check", "-q", "-U", path], check=path in listed)
+    stop(image, boot)
+
+
+def test_branch_on_a_full_disk_is_refused_and_leaves_nothing(image, tmp_path):
+    image.boot_with_durable_note("something")
+    image.tool("pin", "good")
+    full = tmp_path / "full"
+    full.mkdir()
+    script = (f"mount -t tmpfs -o size=64k none {full} && head -c 40000 /dev/zero >{full}/filler && "
+              f'"$0" branch good --image "$1" --to {full}/new.img; status=$?; ls {full}; exit $status')
+    result = subprocess.run(["unshare", "-rm", "sh", "-c", script, LAUNCHER, image.path], capture_output=True, text=True,
+                            env=environment(), check=False, timeout=60)
+    if "unshare" in result.stderr or "mount" in result.stderr:
+        pytest.skip("no mount namespaces here (unshare -rm)")
+    assert result.returncode == 1 and "no space left" in result.stderr and result.stdout == "filler\n"
+    assert "branch-" not in image.tool("log") and not os.path.exists(image.path + ".branches")

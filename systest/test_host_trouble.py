@@ -300,7 +300,7 @@ def test_image_in_use_names_the_process_and_its_command(start, image):
     read_until(launcher.stdout, "> ")
     named = f"process {launcher.pid} (./eidolon run --headless --boot direct --image {image.path})"
     assert f"in use by {named}" in eidolon(*run_words(image.path), status=1).stderr
-    assert f"in use by a running machine, {named}" in eidolon("image", "info", image.path, status=2).stderr
+    assert f"in use by a running machine, {named}" in eidolon("image", "verify", image.path, status=2).stderr
     os.kill(machine_of(launcher)[0], signal.SIGKILL)
     assert launcher.wait(WAIT_S) == 137
 
