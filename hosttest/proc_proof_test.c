@@ -92,6 +92,11 @@ static void descriptor_flag(void)
     case_program(1)->file_flags[1] = 2;
 }
 
+static void timer_beyond_all_time(void)
+{
+    case_program(child)->timers[TIMER_PROFILE].interval_ns = TIMER_NS_MAX + 1;
+}
+
 static void name_without_end(void)
 {
     case_program(1)->name[0] = '\n';
@@ -116,13 +121,14 @@ static const struct {
     void (*tell)(void);
     const char *named;
 } lies[] = {
-    {circle_of_parents, "its parent"}, {parent_that_is_nobody, "its parent"},
-    {space_of_another, "its space"},   {break_before_its_start, "its break"},
-    {memory_of_another, "its memory"}, {memory_that_is_a_source, "its memory"},
-    {umask_of_nobody, "its umask"},    {group_of_nobody, "its group"},
-    {other_terminal, "its terminal"},  {descriptor_flag, "its descriptors"},
-    {name_without_end, "its name"},    {blocked_kill, "its signal mask"},
-    {second_task, "its program"},      {file_of_another_terminal, "its object"},
+    {circle_of_parents, "its parent"},     {parent_that_is_nobody, "its parent"},
+    {space_of_another, "its space"},       {break_before_its_start, "its break"},
+    {memory_of_another, "its memory"},     {memory_that_is_a_source, "its memory"},
+    {umask_of_nobody, "its umask"},        {group_of_nobody, "its group"},
+    {other_terminal, "its terminal"},      {descriptor_flag, "its descriptors"},
+    {name_without_end, "its name"},        {blocked_kill, "its signal mask"},
+    {second_task, "its program"},          {file_of_another_terminal, "its object"},
+    {timer_beyond_all_time, "its timers"},
 };
 
 static uint32_t lie;

@@ -163,6 +163,21 @@ struct usage {
     uint64_t minor_faults, major_faults;
 };
 
+/* The timers that setitimer() sets, by its numbers, and the clock of each. */
+enum interval_timer_kind {
+    TIMER_REAL,    /* the monotonic clock of the object space */
+    TIMER_VIRTUAL, /* the program's time on the processor in user mode */
+    TIMER_PROFILE, /* and in the kernel as well */
+    INTERVAL_TIMERS
+};
+
+#define TIMER_NS_MAX (UINT64_MAX / 2) /* of a deadline and of an interval */
+
+struct interval_timer {
+    uint64_t deadline_ns; /* of its clock; 0: not set */
+    uint64_t interval_ns; /* from one signal to the next; 0: there is one only */
+};
+
 /* What setrlimit() sets. */
 struct limit {
     uint64_t soft, hard;
@@ -175,8 +190,9 @@ struct program_record {
     struct usage used;             /* by tasks of it that have ended (program_usage.h) */
     struct usage used_by_children; /* and theirs, as far as it has heard of their end */
     struct limit limits[LIMITS_MAX];
-    uint32_t state;           /* enum program_state */
-    struct program_id parent; /* program index; 0: the kernel */
+    struct interval_timer timers[INTERVAL_TIMERS]; /* by enum interval_timer_kind (signal/timer.h) */
+    uint32_t state;                                /* enum program_state */
+    struct program_id parent;                      /* program index; 0: the kernel */
     uint32_t task_count;
     uint32_t exit_status; /* as wait() reports it, from when it exits on */
     uint32_t umask;
@@ -192,8 +208,9 @@ struct program_record {
     struct signal_origin origins[SIGNALS_MAX]; /* of the signals that are pending in a task of the program */
     uint32_t held;            /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
     struct program_id lender; /* in whose space it runs until it is another one or ends (vfork); 0: its own */
-    uint8_t reserved[4096 - 48 - 2 * 32 - 16 * LIMITS_MAX - PROGRAM_NAME_MAX - 5 * PROGRAM_FILES_MAX -
-                     (20 + 12) * SIGNALS_MAX - 32 * 8];
+    uint32_t timer_mark;      /* changes when the wait for a timer leaves a mark (signal/timer.c) */
+    uint8_t reserved[4096 - 52 - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
+                     5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
 

@@ -232,6 +232,8 @@ struct linux_user_desc {
 #define SIGTTOU    22u
 #define SIGURG     23u
 #define SIGXCPU    24u
+#define SIGVTALRM  26u
+#define SIGPROF    27u
 #define SIGWINCH   28u
 #define SIGNAL_MAX 64u
 
@@ -253,6 +255,11 @@ struct linux_user_desc {
 #define SS_ONSTACK       1u
 #define SS_DISABLE       2u
 #define SIGNAL_STACK_MIN 2048u
+
+/* setitimer(); the numbers of the timers are those of enum interval_timer_kind (record.h) */
+struct linux_itimerval {
+    struct linux_timeval interval, value;
+};
 
 #define SI_USER    0
 #define SI_KERNEL  0x80

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "programs.h"
 #include "signal/signal.h"
+#include "signal/timer.h"
 #include "space/space.h"
 #include "system_state.h"
 #include "task/program_account.h"
@@ -150,6 +151,7 @@ void program_destroy(struct program_id id)
     terminal_wake_readers();
     leave_space_to_borrower(program, id);
     task_set_lender(program, PROGRAM_NONE);
+    timer_forget(id);
     program_release_parent(program);
     memory_collect(give_up_space(program));
     program_account_close(id);

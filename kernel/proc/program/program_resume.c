@@ -9,6 +9,7 @@
 #include "log.h"
 #include "program_hold.h"
 #include "programs.h"
+#include "signal/timer.h"
 #include "space/limits.h"
 #include "space/regions.h"
 #include "space/space.h"
@@ -17,7 +18,10 @@ enum error program_start_empty(void)
 {
     enum error error = regions_start();
 
-    return error == OK ? pipe_start() : error;
+    if (error == OK) {
+        error = pipe_start();
+    }
+    return error == OK ? timer_start() : error;
 }
 
 /* What a program without a space of its own runs in, if it runs (SPACE-2). */
@@ -101,10 +105,15 @@ enum error program_resume_all(void)
     thread_may_sleep();
     enum error error = task_resume_all();
 
+    if (error == OK) {
+        error = timer_start();
+    }
     for (struct program_id id = PROGRAM_FIRST; error == OK && program_is_in_table(id); id.number++) {
         if (program_at(id)->state != PROGRAM_FREE && program_at(id)->state != PROGRAM_ZOMBIE &&
             program_at(id)->task_count == 0) {
             program_destroy(id);
+        } else {
+            timer_resume(id);
         }
     }
     if (error == OK) {

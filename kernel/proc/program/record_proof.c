@@ -101,6 +101,16 @@ static bool descriptors_are_sound(const struct program_record *program)
     return true;
 }
 
+static bool timers_are_sound(const struct program_record *program)
+{
+    for (uint32_t i = 0; i < INTERVAL_TIMERS; i++) {
+        if (program->timers[i].deadline_ns > TIMER_NS_MAX || program->timers[i].interval_ns > TIMER_NS_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool program_is_sound(uint32_t index)
 {
     struct program_id id = {index};
@@ -116,7 +126,8 @@ static bool program_is_sound(uint32_t index)
            expect(program->umask <= UMASK_MAX, type, index, "its umask") &&
            expect(program->process_group.number <= PROGRAMS_MAX && program->session.number <= PROGRAMS_MAX, type, index,
                   "its group") &&
-           expect(descriptors_are_sound(program), type, index, "its descriptors");
+           expect(descriptors_are_sound(program), type, index, "its descriptors") &&
+           expect(timers_are_sound(program), type, index, "its timers");
 }
 
 /* Tasks ------------------------------------------------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
 #include "program/programs.h"
 #include "program_hold.h"
 #include "signal/signal.h"
+#include "signal/timer.h"
 #include "space/user_memory.h"
 #include "task/pending.h"
 #include "task/program_usage.h"
@@ -66,6 +67,7 @@ void trap_return(struct registers *registers)
     task->registers = registers;
     usage_enter(task); /* after an interrupt, which nobody has told of */
     check_processor_limit(task);
+    timer_check_processor(task);
     while (thread_should_yield()) {
         thread_yield();
     }
