@@ -49,7 +49,7 @@ static void use_descriptors(void)
 
 static void deep_stack(void)
 {
-    WORDS(0x7FFFF000u - 200 * PAGE_SIZE, 1);
+    WORDS(0xBFFFF000u - 200 * PAGE_SIZE, 1);
 }
 
 static void limits(void)

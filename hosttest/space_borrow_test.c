@@ -87,7 +87,7 @@ static struct space_id source_of(struct place place, struct space_id at)
     bool borrows =
         at.number == COPY.number && place_space(place).number == COPY.number && page < PAGES && !now.own[page];
 
-    return borrows && now.is_copied ? LENDER : SPACE_SHARED;
+    return borrows && now.is_copied ? LENDER : SPACE_NONE;
 }
 
 static void stop(uint64_t number)
@@ -131,7 +131,7 @@ static void end_copy(void)
     if (fake_pmap.active.number == COPY.number) {
         pmap_activate(SPACE_SYSTEM);
     }
-    vm_lineage_set_source(COPY, SPACE_SHARED);
+    vm_lineage_set_source(COPY, SPACE_NONE);
     pmap_delete(COPY);
     now.is_copied = false;
     note_change();
@@ -269,7 +269,7 @@ static void take_all(void)
 {
     SPACE_CHECK(vm_take_from_source(COPY) == OK);
     memset(now.own, true, sizeof(now.own));
-    vm_lineage_set_source(COPY, SPACE_SHARED);
+    vm_lineage_set_source(COPY, SPACE_NONE);
     note_change();
     SPACE_CHECK(discard(LENDER, 0, PAGES));
 }

@@ -148,7 +148,7 @@ static void store_everywhere(void *unused)
     (void)unused;
     for (uint32_t i = 0; i < model->record_first; i++) {
         uint32_t space = page_key_window(model->keys[i]).number;
-        SPACE_CHECK(space_store(space == SPACE_SHARED.number ? SPACE_CASE_PROGRAM : space, i, 1, i + 1));
+        SPACE_CHECK(space_store(space, i, 1, i + 1));
     }
     space_world.programs--;
 }
@@ -188,7 +188,7 @@ static void wait_for_who_took_more(void)
     }
     SPACE_CHECK(space_world.programs == 1 && space_world.told_to_end == EATER.number);
     unpin_all();
-    vm_growth_inherit(EATER, SPACE_SHARED); /* it has ended */
+    vm_growth_inherit(EATER, SPACE_NONE); /* it has ended */
     space_wait_programs();
     SPACE_CHECK(space_sync());
 }
@@ -205,7 +205,7 @@ static void store_until_refused(void *unused)
     (void)unused;
     for (stored = 0; stored < model->record_first; stored++) {
         uint32_t space = page_key_window(model->keys[stored]).number;
-        if (!space_store(space == SPACE_SHARED.number ? SPACE_CASE_PROGRAM : space, stored, 1, stored + 1)) {
+        if (!space_store(space, stored, 1, stored + 1)) {
             break;
         }
     }
@@ -286,10 +286,10 @@ static void settle_by_account(void)
     space_world.told_to_end = 0;
     SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == 0); /* wait for it */
     SPACE_CHECK(vm_growth_decide(copy) == ERROR_NO_MEMORY && space_world.told_to_end == 0);
-    vm_growth_inherit(copy, SPACE_SHARED);
+    vm_growth_inherit(copy, SPACE_NONE);
     /* it has ended: the next one */
     SPACE_CHECK(vm_growth_decide(first) == OK && space_world.told_to_end == small.number);
-    vm_growth_inherit(small, SPACE_SHARED);
+    vm_growth_inherit(small, SPACE_NONE);
     SPACE_CHECK(vm_growth_decide(first) == ERROR_NO_MEMORY);
 }
 

@@ -173,7 +173,7 @@ static void complete_record(struct place chunk)
 
 static struct space_id source_of(struct place place, struct space_id at)
 {
-    return is_of_extension(place) ? extension()->source(place, at) : SPACE_SHARED;
+    return is_of_extension(place) ? extension()->source(place, at) : SPACE_NONE;
 }
 
 /* Nobody ends here; whoever waits for that waits on, until a case or a snapshot makes room. */

@@ -34,11 +34,11 @@ static void add_pages(struct space_model *model, uint32_t space, uint32_t addres
 void space_model_start(struct space_model *model)
 {
     *model = (struct space_model){0};
-    add_pages(model, SPACE_SHARED.number, SHARED_START + 0x3F0000u, 32);
     for (uint32_t space = 1; space <= SPACE_PROGRAMS; space++) {
         add_pages(model, space, USER_START, 1);
         add_pages(model, space, 0x08048000u, 48);
         add_pages(model, space, 0x403F4000u, 24);
+        add_pages(model, space, 0x803F0000u, space == 1 ? 32 : 0);
         add_pages(model, space, USER_END - PAGE_SIZE, 1);
     }
     model->record_first = model->page_count;

@@ -264,7 +264,7 @@ static uint32_t pick_page(uint32_t space)
     for (;;) {
         uint32_t page = space_below(model->record_first);
         uint32_t owner = page_key_window(model->keys[page]).number;
-        if ((owner == space || owner == SPACE_SHARED.number) && (page % 4 == 0 || space_chance(3))) {
+        if (owner == space && (page % 4 == 0 || space_chance(3))) {
             return page;
         }
     }

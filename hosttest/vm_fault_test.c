@@ -562,7 +562,7 @@ static void discard_and_restrict_outside_of_one_window_are_refused_before_anythi
         {page_at(GROUP), 1u << 20},                                          /* into the next space */
         {page_at((USER_START >> PAGE_SHIFT) - 1), 2},                        /* from a page of no window */
         {page_key_at(SPACE_SYSTEM, (struct vaddr){SYSTEM_START}), 1u << 20}, /* around */
-        {page_key_at(SPACE_SHARED, (struct vaddr){USER_START}), 1},
+        {page_key_at(SPACE_NONE, (struct vaddr){USER_START}), 1},
         {page_key_at(SPACE, (struct vaddr){SYSTEM_START}), 1},
     };
 

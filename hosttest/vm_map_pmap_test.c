@@ -13,7 +13,7 @@
 
 #define ADDRESS       0x00400000u
 #define OTHER_CHUNK   0x00800000u
-#define SHARED        (SHARED_START + 0x3000u)
+#define SYSTEM        (SYSTEM_START + 0x3000u)
 #define SPACE_ONE     ((struct space_id){1})
 #define SPACE_TWO     ((struct space_id){2})
 #define CONTENT_ONE   0x11111111u
@@ -231,16 +231,16 @@ static void pmap_stop_reaches_the_other_spaces_when_they_are_activated_or_opened
     (void)unused;
     begin();
     assert_int_equal(pmap_enter(place_at(SPACE_TWO, OTHER_CHUNK), frames[2], PMAP_WRITE), OK);
-    assert_int_equal(pmap_enter(place_at(SPACE_SHARED, SHARED), frames[3], PMAP_WRITE), OK);
+    assert_int_equal(pmap_enter(place_at(SPACE_SYSTEM, SYSTEM), frames[3], PMAP_WRITE), OK);
     pmap_stop();
-    assert_true(pmap_is_closed(place_at(SPACE_TWO, ADDRESS)) && pmap_is_closed(place_at(SPACE_SHARED, SHARED)));
-    assert_false(stores(SHARED));
+    assert_true(pmap_is_closed(place_at(SPACE_TWO, ADDRESS)) && pmap_is_closed(place_at(SPACE_SYSTEM, SYSTEM)));
+    assert_false(stores(SYSTEM));
     pmap_open(place_at(SPACE_TWO, ADDRESS));
     pmap_activate(SPACE_TWO);
     assert_true(stores(ADDRESS));
     assert_false(stores(OTHER_CHUNK));
-    pmap_open(place_at(SPACE_SHARED, SHARED));
-    assert_true(stores(SHARED));
+    pmap_open(place_at(SPACE_SYSTEM, SYSTEM));
+    assert_true(stores(SYSTEM));
     end();
 }
 

@@ -136,12 +136,20 @@ static void create_outside_the_windows_is_refused(void **unused)
         uint32_t space, address;
         bool valid;
     } cases[] = {
-        {0, 0x00010000, false},       {0, SHARED_START - 1, false},    {0, SHARED_START, true},
-        {0, SHARED_END - 1, true},    {0, SHARED_END, false},          {1, 0, false},
-        {1, USER_START - 1, false},   {1, USER_START, true},           {4094, USER_END - 1, true},
-        {1, USER_END, false},         {2, SHARED_START, false},        {3, 0xFFFFFFFF, false},
-        {4095, 0x10000, false},       {4095, SYSTEM_START - 1, false}, {4095, SYSTEM_START, true},
-        {4095, SYSTEM_END - 1, true}, {4095, SYSTEM_END, false},
+        {0, 0x00010000, false},
+        {0, USER_END - 1, false},
+        {1, 0, false},
+        {1, USER_START - 1, false},
+        {1, USER_START, true},
+        {4094, USER_END - 1, true},
+        {1, USER_END, false},
+        {2, USER_END, false},
+        {3, 0xFFFFFFFF, false},
+        {4095, 0x10000, false},
+        {4095, SYSTEM_START - 1, false},
+        {4095, SYSTEM_START, true},
+        {4095, SYSTEM_END - 1, true},
+        {4095, SYSTEM_END, false},
     };
 
     fake_machine_start(64);

@@ -19,7 +19,7 @@
 
 /*
  * What has pages: 2^28 objects of up to 4 GiB. The private memory of window w is object w, the kernel's records are
- * object 4095; all else is from OBJECTS_FIRST on. 0 is the shared window's.
+ * object 4095; all else is from OBJECTS_FIRST on. 0 is none.
  */
 struct object_id {
     uint32_t number;
@@ -34,8 +34,7 @@ struct page_key {
 };
 
 /*
- * An address space: 0 is the shared window, SPACE_SYSTEM and SPACE_PIPES hold what is the kernel's own, the rest are
- * programs.
+ * A window of pages: 0 is none, SPACE_SYSTEM and SPACE_PIPES hold what is the kernel's own, the rest are programs'.
  */
 struct space_id {
     uint32_t number;
@@ -103,7 +102,6 @@ struct terminal_id {
     uint32_t number;
 };
 
-#define SPACE_SHARED ((struct space_id){0})
 #define SPACE_SYSTEM ((struct space_id){4095})
 #define SPACE_PIPES  ((struct space_id){1}) /* what is under way in pipes; no program runs in it */
 #define SPACES_FIRST 2u                     /* of programs */
@@ -208,9 +206,7 @@ static inline bool block_is_none(struct block block)
 
 /* The windows of an address space; a page's address equals its page number within the space. */
 #define USER_START   0x00010000u /* below: never mapped, null pointers fault */
-#define USER_END     0x80000000u /* private window of a program: [USER_START, USER_END) */
-#define SHARED_START 0x80000000u /* space 0, at the same address in every program */
-#define SHARED_END   0xC0000000u
+#define USER_END     0xC0000000u /* private window of a program: [USER_START, USER_END) */
 #define KERNEL_START 0xC0000000u
 #define SYSTEM_START 0xF0000000u /* SPACE_SYSTEM: persistent records that only the kernel can touch */
 #define SYSTEM_END   0xF4000000u

@@ -28,14 +28,14 @@ void vm_account_keep_system(struct vm_account *account);
 
 /*
  * From now on what happens to pages of a space goes in its account as well, until it is detached with NULL.
- * - account: owned by the caller. SPACE_SYSTEM and SPACE_SHARED may be without one, like any other.
+ * - account: owned by the caller. SPACE_SYSTEM may be without one, like any other.
  */
 void vm_account_attach(struct space_id space, struct vm_account *account);
 
 /* The account of a space, or NULL. */
 struct vm_account *vm_account_of(struct space_id space);
 
-/* Something happened to a page of a space, or to several; SPACE_SHARED: to one that is no space's. Neither sleeps. */
+/* Something happened to a page of a space, or to several; SPACE_NONE: to one that is no space's. Neither sleeps. */
 void vm_account_add(struct space_id space, enum eidolon_count count, uint32_t times);
 static inline void vm_account_count(struct space_id space, enum eidolon_count count)
 {

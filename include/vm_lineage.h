@@ -14,7 +14,7 @@
  *     LINEAGE-3  The mutexes of one page in several spaces are locked upwards.
  *
  * This is the volatile side: links between numbers of spaces, told by kernel/proc, which keeps them in its records.
- * Nothing here sleeps. Space 0 (shared) is nobody's source and stands for "none".
+ * Nothing here sleeps. SPACE_NONE is nobody's source and stands for "none".
  */
 #ifndef VM_LINEAGE_H
 #define VM_LINEAGE_H

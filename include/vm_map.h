@@ -126,10 +126,10 @@ static inline struct place vm_page_place(const struct vm_page *page)
     return (struct place){page->key_low};
 }
 
-/* The window whose page it is; SPACE_SHARED: none's. */
+/* The window whose page it is; SPACE_NONE: none's. */
 static inline struct space_id vm_page_window(const struct vm_page *page)
 {
-    return page->key_high == 0 ? (struct space_id){page->key_low >> OBJECT_PAGES_BITS} : SPACE_SHARED;
+    return page->key_high == 0 ? (struct space_id){page->key_low >> OBJECT_PAGES_BITS} : SPACE_NONE;
 }
 
 /* FRAME_NONE when not resident. */
@@ -245,8 +245,8 @@ struct vm_map_options {
 };
 
 /*
- * Whether there can be such a page: an object's, or one within the window of its space, private, shared or system
- * (types.h). For options.key_valid.
+ * Whether there can be such a page: an object's, or one within the window of its space, private or system (types.h).
+ * For options.key_valid.
  */
 bool vm_map_key_is_valid(struct page_key page);
 

@@ -130,7 +130,7 @@ def change_segment(content, number, field, change):
     (0, ADDRESS, lambda address: address + 0x1000000, "overlap"),
     (1, OFFSET, lambda offset: offset + 1, "damaged"),
     (0, ADDRESS, lambda address: 0x1000, "special addresses"),
-    (-1, ADDRESS, lambda address: 0x7FFFF000 + address % 4096, "special addresses"),
+    (-1, ADDRESS, lambda address: 0xBFFFF000 + address % 4096, "special addresses"),
     (-1, ADDRESS, lambda address: 0xC0000000 + address % 4096, "special addresses"),
     (-1, MEMORY_BYTES, lambda length: 0xFFFFFFFF, "special addresses"),
     (-1, MEMORY_BYTES, lambda length: 1, "larger in the file"),

@@ -23,7 +23,7 @@ LOST = None
 WORD = (1 << 32) - 1
 PROGRAM_SPACES = range(1, 4095)
 SPACE_SHIFT = 20
-STACK_PAGE = 0x7FFFE  # what a program began on is there
+STACK_PAGE = 0xBFFFE  # what a program began on is there
 
 
 def page_content(number):

@@ -40,7 +40,7 @@ def test_pictures_show_what_the_program_knows(image, program):
     assert before[KIND_DIRTY][0] >= THIRD and before[KIND_CLEAN][0] >= THIRD
     boot.expect_line("errors: Invalid argument, Bad address, 0, No such process, Invalid argument, Bad address, "
                      "No such process, Invalid argument, Invalid argument")
-    boot.expect_line("beyond: 0 of 73 pages are something")
+    boot.expect_line("beyond: 0 of 41 pages are something")
     boot.expect_line("nobody: No such process")
     assert pages(boot, "synced") == {"untouched": THIRD, "clean": 2 * THIRD}
     after = frames(boot)

@@ -37,12 +37,12 @@ static enum error extend(const struct vm_region *region, void *context)
     return OK;
 }
 
-/* Whether a program has the whole range; that of the shared window is nobody's. Returns an exit status. */
+/* Whether a program has the whole range. Returns an exit status. */
 static int range_check(const struct image *image, uint32_t index, const struct space_record *space, uint64_t address,
                        uint64_t length)
 {
     struct reach reach = {.end = address};
-    uint64_t end = address + length < SHARED_START ? address + length : SHARED_START;
+    uint64_t end = address + length < USER_END ? address + length : USER_END;
     enum error error = regions_walk(image, space, extend, &reach);
 
     if (error != OK) {

@@ -221,7 +221,7 @@ static bool put_heads(struct core *core)
 /* A page of a segment, if it has content; the file has a hole for it otherwise. */
 static int put_page(struct core *core, const Elf32_Phdr *segment, uint32_t index)
 {
-    struct space_id space = segment->p_vaddr >= SHARED_START ? SPACE_SHARED : core->space.memory;
+    struct space_id space = core->space.memory;
     struct vaddr address = {segment->p_vaddr + (index << PAGE_SHIFT)};
     struct page_key page = page_key_at(space, address);
     struct store_entry entry;

@@ -86,7 +86,7 @@ static enum error source_of(const struct image *image, struct space_id window, s
 {
     struct memory_record record = {0};
     enum error error =
-        window.number != SPACE_SHARED.number ? image_record_read(image, RECORD_MEMORY, window.number, &record) : OK;
+        window.number != SPACE_NONE.number ? image_record_read(image, RECORD_MEMORY, window.number, &record) : OK;
 
     *out = record.source;
     return error == OK && out->number >= SPACES_MAX ? ERROR_FORMAT_DAMAGED : error;
@@ -113,7 +113,7 @@ enum error image_page_find(const struct image *image, const struct space_record 
     uint32_t depth;
     enum error error = store_find(image->store, *page, entry);
 
-    if (error != ERROR_NOT_FOUND || window.number == SPACE_SHARED.number) {
+    if (error != ERROR_NOT_FOUND || window.number == SPACE_NONE.number) {
         return error;
     }
     error = region_find(image, space->region_root, page_key_address(*page).value >> PAGE_SHIFT, &region);
@@ -164,8 +164,7 @@ static enum error window_read(const struct image *image, const struct space_reco
         uint8_t content[PAGE_SIZE];
         uint32_t offset = address & PAGE_MASK;
         uint32_t part = PAGE_SIZE - offset < length ? PAGE_SIZE - offset : length;
-        bool is_shared = address >= SHARED_START && address < SHARED_END;
-        struct page_key page = page_key_at(is_shared ? SPACE_SHARED : window, (struct vaddr){address});
+        struct page_key page = page_key_at(window, (struct vaddr){address});
         enum error error = page_read(image, space, page, content);
         if (error != OK) {
             return error;

@@ -29,7 +29,7 @@ MUST_CHECK enum error image_memory_depth(const struct image *image, struct space
 
 /*
  * Where the content of a page of a space is: in the space's memory, or in the one that is a copy of.
- * - page: of the space's memory, or a shared one; becomes the page that has it, which is what its checksum is bound
+ * - page: of the space's memory; becomes the page that has it, which is what its checksum is bound
  * to.
  * - ERROR_NOT_FOUND: nowhere, it is zeroes. ERROR_FORMAT_DAMAGED: the records make no sense. ERROR_CHECKSUM, ERROR_IO.
  */
@@ -37,7 +37,7 @@ MUST_CHECK enum error image_page_find(const struct image *image, const struct sp
                                       struct page_key *page, struct store_entry *entry);
 
 /*
- * Copy bytes of a space, as its program sees it (the shared window included); pages without content are zeroes.
+ * Copy bytes of a space, as its program sees it; pages without content are zeroes.
  * - ERROR_RANGE: beyond the window; and those of image_page_find().
  */
 MUST_CHECK enum error image_program_read(const struct image *image, const struct space_record *space, uint32_t address,

@@ -73,16 +73,12 @@ void mmu_invalidate_all(enum mmu_reason reason)
     }
 }
 
-/* The place of an address: in the windows of the active space, the shared and the system one. False: nothing is ever there. */
+/* The place of an address: in the active window, or the system one. False: nothing is ever there. */
 static bool place_at(struct vaddr address, struct place *out)
 {
     if (address.value >= USER_START && address.value < USER_END) {
         *out = place_make(fake_pmap.active, address);
         return fake_pmap.active.number != SPACE_SYSTEM.number;
-    }
-    if (address.value >= SHARED_START && address.value < SHARED_END) {
-        *out = place_make(SPACE_SHARED, address);
-        return true;
     }
     *out = place_make(SPACE_SYSTEM, address);
     return address.value >= SYSTEM_START && address.value < SYSTEM_END;

@@ -89,10 +89,10 @@ enum error pmap_create(struct space_id space)
 
 struct space_id pmap_space_end(void)
 {
-    while (fake_pmap.end > SPACE_SHARED.number + 1 && !fake_pmap.directories[fake_pmap.end - 1].exists) {
+    while (fake_pmap.end > SPACE_NONE.number + 1 && !fake_pmap.directories[fake_pmap.end - 1].exists) {
         fake_pmap.end--;
     }
-    return (struct space_id){fake_pmap.end > SPACE_SHARED.number ? fake_pmap.end : SPACE_SHARED.number + 1};
+    return (struct space_id){fake_pmap.end > SPACE_NONE.number ? fake_pmap.end : SPACE_NONE.number + 1};
 }
 
 static void delete (struct fake_directory *directory, bool must_be_empty)
@@ -115,7 +115,7 @@ static void delete (struct fake_directory *directory, bool must_be_empty)
 void pmap_delete(struct space_id space)
 {
     ASSERT(space.number < SPACES_MAX && fake_pmap.directories[space.number].exists);
-    ASSERT(space.number != SPACE_SHARED.number && space.number != SPACE_SYSTEM.number);
+    ASSERT(space.number != SPACE_NONE.number && space.number != SPACE_SYSTEM.number);
     ASSERT(space.number != fake_pmap.active.number);
     delete (&fake_pmap.directories[space.number], true);
 }
@@ -126,7 +126,7 @@ void fake_pmap_start(void)
     fake_pmap.active = SPACE_SYSTEM;
     mmu_forget(MMU_REASONS);
     mmu_invalidate_all(MMU_ACTIVATE);
-    ASSERT(pmap_create(SPACE_SHARED) == OK && pmap_create(SPACE_SYSTEM) == OK);
+    ASSERT(pmap_create(SPACE_SYSTEM) == OK);
 }
 
 void fake_pmap_stop_machine(void)
@@ -172,7 +172,7 @@ enum error pmap_enter(struct place place, struct frame frame, enum pmap_access a
 
 enum error pmap_enter_view(struct place place, struct frame frame, enum pmap_access access)
 {
-    ASSERT(place_space(place).number != SPACE_SHARED.number && place_space(place).number != SPACE_SYSTEM.number);
+    ASSERT(place_space(place).number != SPACE_NONE.number && place_space(place).number != SPACE_SYSTEM.number);
     enum error error = pmap_enter(place, frame, access);
 
     if (error == OK) {
@@ -402,7 +402,6 @@ void pmap_stop(void)
 {
     fake_pmap.stops++;
     catch_up(&fake_pmap.directories[fake_pmap.active.number]);
-    catch_up(&fake_pmap.directories[SPACE_SHARED.number]);
     catch_up(&fake_pmap.directories[SPACE_SYSTEM.number]);
     mmu_invalidate_all(MMU_STOP);
 }

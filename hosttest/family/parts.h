@@ -35,7 +35,7 @@
 #define BUFFER       (HOST_DATA + 2u * PAGE_SIZE) /* of pipes, two pages */
 #define BUFFER_BYTES (2u * PAGE_SIZE)
 #define ARENA        0x40000000u
-#define STACK_END    0x7FFFF000u
+#define STACK_END    (USER_END - PAGE_SIZE)
 
 /* Words of the books. */
 enum {
@@ -168,8 +168,8 @@ MUST_CHECK bool family_note_range(struct registers *registers, uint32_t first, u
 MUST_CHECK bool family_step(struct registers *registers, struct family_step *step);
 
 /*
- * Stories (story.c): some steps follow each other as chance would seldom have it. Returns the instruction of a step that
- * is part of one, and sets its range; INSTRUCTIONS: it is part of none.
+ * Stories (story.c): some steps follow each other as chance would seldom have it. Returns the instruction of a step
+ * that is part of one, and sets its range; INSTRUCTIONS: it is part of none.
  */
 uint32_t family_story(struct family_step *step);
 

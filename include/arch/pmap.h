@@ -2,8 +2,8 @@
 /*
  * Machine contract: what is mapped where, and what the hardware notes of its use.
  *
- * A place (types.h) has one table entry: the tables of the shared and the system window are shared by all spaces, the
- * private ones belong to one. Which page is seen at a place, and at which places a page is seen, is not known here.
+ * A place (types.h) has one table entry: the tables of the system window are shared by all spaces, the private ones
+ * belong to one. Which page is seen at a place, and at which places a page is seen, is not known here.
  *
  * Mappings are volatile. They are rebuilt by faults after a boot.
  *
@@ -25,7 +25,7 @@
 enum pmap_access { PMAP_READ, PMAP_WRITE };
 
 /*
- * Make a space known, with no mappings. SPACE_SHARED and SPACE_SYSTEM exist from boot.
+ * Make a space known, with no mappings. SPACE_SYSTEM exists from boot.
  * - ERROR_NO_MEMORY: no frame for the directory. ERROR_EXISTS.
  */
 MUST_CHECK enum error pmap_create(struct space_id space);

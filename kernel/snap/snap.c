@@ -111,13 +111,12 @@ static void collect_space(uint32_t space)
 
 static void gather(void)
 {
-    for (uint32_t space = SPACE_SHARED.number + 1; space < pmap_space_end().number; space++) {
+    for (uint32_t space = SPACE_NONE.number + 1; space < pmap_space_end().number; space++) {
         collect_space(space);
     }
     vm_end_collecting();
-    gather_space(SPACE_SHARED.number);
     gather_space(SPACE_SYSTEM.number);
-    for (uint32_t space = SPACE_SHARED.number + 1; space < pmap_space_end().number; space++) {
+    for (uint32_t space = SPACE_NONE.number + 1; space < pmap_space_end().number; space++) {
         gather_space(space);
     }
 }

@@ -35,9 +35,9 @@ static struct page_key in_space(struct page_key key, struct space_id space)
 static bool source_of(struct place place, struct page_key *at)
 {
     struct space_id source =
-        vm_objects.policy->source != NULL ? vm_objects.policy->source(place, page_key_window(*at)) : SPACE_SHARED;
+        vm_objects.policy->source != NULL ? vm_objects.policy->source(place, page_key_window(*at)) : SPACE_NONE;
 
-    if (source.number == SPACE_SHARED.number) {
+    if (source.number == SPACE_NONE.number) {
         return false;
     }
     *at = in_space(*at, source);

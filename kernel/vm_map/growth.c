@@ -85,7 +85,7 @@ static struct space_id find_most(void)
 {
     struct space_id most = {0};
 
-    for (uint32_t i = SPACE_SHARED.number + 1; i < SPACE_SYSTEM.number; i++) {
+    for (uint32_t i = SPACE_NONE.number + 1; i < SPACE_SYSTEM.number; i++) {
         if (weight(&growths[i]) > weight(&growths[most.number])) {
             most.number = i;
         }

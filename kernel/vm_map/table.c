@@ -42,8 +42,8 @@ bool vm_map_key_is_valid(struct page_key page)
     uint32_t space = page_key_window(page).number;
     uint32_t address = page_key_address(page).value;
 
-    if (space == SPACE_SHARED.number) {
-        return address >= SHARED_START && address < SHARED_END;
+    if (space == SPACE_NONE.number) {
+        return false;
     }
     if (space == SPACE_SYSTEM.number) {
         return address >= SYSTEM_START && address < SYSTEM_END;

@@ -107,7 +107,7 @@ static void say_beyond(void)
     unsigned something = 0;
     long told = 0;
 
-    for (uint32_t first = 0x80000u; first < 0xFFFFFu; first += 0x0FFFFu) {
+    for (uint32_t first = 0xC0000u; first < 0xFFFFFu; first += 0x0FFFEu) {
         memset(states, 1, sizeof(states));
         told += syscall(CALL_PAGES, getpid(), first, sizeof(states), states);
         for (uint32_t i = 0; i < sizeof(states); i++) {

@@ -14,7 +14,7 @@ from launcher.common import Failure, reason
 
 USER_START = 0x00010000
 
-USER_IMAGE_END = 0x7F000000
+USER_IMAGE_END = 0xBF000000
 
 ELF_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
 PROGRAM_HEADER = struct.Struct("<IIIIIIII")

@@ -2,10 +2,10 @@
 /*
  * Directories of the object space: which tables a space has, which space the processor sees, and what is closed.
  *
- * Windows. A directory has three parts: the private window (its own), the kernel (the same in all, for ever) and
- * the shared and system windows, whose tables belong to everybody. The entries of those windows are right in the active
- * directory only; pmap_activate() copies them from the directory it leaves. So opening, closing and the accessed bits
- * of a shared chunk are one word each, and no other directory has to be found.
+ * Windows. A directory has three parts: the private window (its own), the kernel (the same in all, for ever) and the
+ * system window, whose tables belong to everybody. The entries of that window are right in the active directory only;
+ * pmap_activate() copies them from the directory it leaves. So opening, closing and the accessed bits of a chunk of it
+ * are one word each, and no other directory has to be found.
  *
  * Closing. A chunk is closed when its directory entry is present without the writable bit. pmap_stop() closes what the
  * active directory maps; other directories note how many stops they have seen, and close their private part when
@@ -21,12 +21,10 @@
 #include <string.h>
 
 #define PRIVATE_CHUNKS (USER_END >> CHUNK_SHIFT)
-#define SHARED_CHUNK   (SHARED_START >> CHUNK_SHIFT)
-#define SHARED_CHUNKS  ((SHARED_END - SHARED_START) >> CHUNK_SHIFT)
 #define SYSTEM_CHUNK   (SYSTEM_START >> CHUNK_SHIFT)
 #define SYSTEM_CHUNKS  ((SYSTEM_END - SYSTEM_START) >> CHUNK_SHIFT)
 
-_Static_assert(PRIVATE_CHUNKS % 8 == 0 && SHARED_CHUNKS % 8 == 0 && SYSTEM_CHUNKS % 8 == 0, "close_entries() takes 8");
+_Static_assert(PRIVATE_CHUNKS % 8 == 0 && SYSTEM_CHUNKS % 8 == 0, "close_entries() takes 8");
 
 /* A private window. */
 struct space {
@@ -43,16 +41,16 @@ static uint32_t stops;
 static struct space_id active_space = {SPACES_MAX - 1};
 static uint32_t *active = boot_directory;
 
-/* Chunks of the shared and the system window that have or had a table: what pmap_activate() copies. */
-static uint16_t window_chunks[SHARED_CHUNKS + SYSTEM_CHUNKS];
+/* Chunks of the system window that have or had a table: what pmap_activate() copies. */
+static uint16_t window_chunks[SYSTEM_CHUNKS];
 static uint32_t window_chunk_count;
 
 static bool is_in_window(struct place place)
 {
     uint32_t address = place_address(place).value;
     uint32_t space = place_space(place).number;
-    if (space == SPACE_SHARED.number) {
-        return address >= SHARED_START && address < SHARED_END;
+    if (space == SPACE_NONE.number) {
+        return false;
     }
     if (space == SPACE_SYSTEM.number) {
         return address >= SYSTEM_START && address < SYSTEM_END;
@@ -177,7 +175,7 @@ struct space_id pmap_space_end(void)
 
 void pmap_activate(struct space_id id)
 {
-    ASSERT(id.number < SPACES_MAX && id.number != SPACE_SHARED.number);
+    ASSERT(id.number < SPACES_MAX && id.number != SPACE_NONE.number);
     if (id.number == active_space.number) {
         return;
     }
@@ -211,10 +209,7 @@ bool pmap_next_chunk(struct place from, struct place *first)
     uint32_t end = PRIVATE_CHUNKS;
     uint32_t chunk = pmap_chunk_of(from);
     const uint32_t *directory = active;
-    if (id.number == SPACE_SHARED.number) {
-        end = SHARED_CHUNK + SHARED_CHUNKS;
-        chunk = chunk < SHARED_CHUNK ? SHARED_CHUNK : chunk;
-    } else if (id.number == SPACE_SYSTEM.number) {
+    if (id.number == SPACE_SYSTEM.number) {
         end = SYSTEM_CHUNK + SYSTEM_CHUNKS;
         chunk = chunk < SYSTEM_CHUNK ? SYSTEM_CHUNK : chunk;
     } else if ((directory = spaces[id.number].directory) == NULL) {
@@ -236,7 +231,6 @@ void pmap_stop(void)
         spaces[active_space.number].stops_seen = stops;
         close_entries(active, PRIVATE_CHUNKS);
     }
-    close_entries(&active[SHARED_CHUNK], SHARED_CHUNKS);
     close_entries(&active[SYSTEM_CHUNK], SYSTEM_CHUNKS);
     processor_write_cr3(processor_read_cr3());
 }

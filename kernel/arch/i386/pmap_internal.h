@@ -10,7 +10,7 @@
 
 static inline bool pmap_is_private(struct space_id space)
 {
-    return space.number != SPACE_SHARED.number && space.number != SPACE_SYSTEM.number;
+    return space.number != SPACE_NONE.number && space.number != SPACE_SYSTEM.number;
 }
 
 static inline uint32_t pmap_chunk_of(struct place place)
@@ -28,7 +28,7 @@ bool pmap_is_visible(struct space_id space);
 /* Count the views of a space that come and go. */
 void pmap_count_view(struct space_id space, int change);
 
-/* From now on a shared or system chunk is copied from directory to directory. */
+/* From now on a chunk of the system window is copied from directory to directory. */
 void pmap_list_window_chunk(uint32_t chunk);
 
 #define PMAP_SCAN_GROUP 8u /* entries that are looked at together */

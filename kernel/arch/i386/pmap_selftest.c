@@ -16,7 +16,6 @@
 #define ADDRESS      0x10000000u
 #define OTHER_CHUNK  (ADDRESS + 0x400000u)
 #define RECORDS      0xF3C00000u /* in the system window, behind all tables */
-#define SHARED       (SHARED_START + 0x1000u)
 #define FIRST_SPACE  ((struct space_id){4000})
 #define SECOND_SPACE ((struct space_id){4001})
 #define VISITS_MAX   8u
@@ -256,35 +255,6 @@ SELFTEST(pmap_stop_reaches_spaces_that_are_not_active)
     leave(place_at(SECOND_SPACE, ADDRESS), second);
     end_space(FIRST_SPACE);
     end_space(SECOND_SPACE);
-}
-
-SELFTEST(pmap_shared_window_is_one_for_all_spaces)
-{
-    uint32_t value = 0;
-    struct visits visits = {.clear = true};
-    struct place place = place_at(SPACE_SHARED, SHARED);
-    begin_space(SECOND_SPACE);
-    begin_space(FIRST_SPACE);
-    struct frame frame = enter(place, PMAP_WRITE);
-    SELFTEST_EXPECT(can_write(SHARED, 5));
-    pmap_activate(SECOND_SPACE);
-    SELFTEST_EXPECT(can_read(SHARED, &value) && value == 5);
-    SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == PMAP_CHUNK_PAGES && visits.count == 1);
-    pmap_activate(FIRST_SPACE);
-    SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == 0);
-
-    SELFTEST_EXPECT(can_write(SHARED, 6));
-    pmap_stop();
-    pmap_activate(SECOND_SPACE);
-    SELFTEST_EXPECT(pmap_is_closed(place) && !can_write(SHARED, 7));
-    pmap_open(place);
-    pmap_activate(FIRST_SPACE);
-    SELFTEST_EXPECT(!pmap_is_closed(place) && can_write(SHARED, 8));
-    end_space(SECOND_SPACE);
-    leave(place, frame);
-    SELFTEST_EXPECT(pmap_gather_chunk(place, visit, &visits) == PMAP_CHUNK_PAGES); /* frees the table */
-    end_space(FIRST_SPACE);
-    SELFTEST_EXPECT(!can_read(SHARED, &value));
 }
 
 /* Both locks on the kernel's records: a program reaches neither their table nor their pages, whatever is open. */

@@ -39,7 +39,7 @@ static int32_t check_word(const struct system_call *call, uint32_t address)
     if ((call->arguments[1] & FUTEX_PRIVATE) == 0) {
         return copy_in(&value, address, sizeof(value));
     }
-    return address < SHARED_END ? 0 : -EFAULT;
+    return address < USER_END ? 0 : -EFAULT;
 }
 
 /* -EAGAIN: the word has another value. */

@@ -104,7 +104,7 @@ static const char *judge_segment(const struct program_header *segment, uint32_t 
     }
     if (segment->address < USER_START || segment->address >= ELF_IMAGE_END ||
         segment->memory_bytes > ELF_IMAGE_END - segment->address) {
-        return "linked at addresses that programs do not have (0x10000 to 0x7f000000); use the default ones";
+        return "linked at addresses that programs do not have (0x10000 to 0xbf000000); use the default ones";
     }
     return NULL;
 }

@@ -14,7 +14,7 @@
 #define ELF_SEGMENTS_MAX 16u
 #define ELF_HEADER_BYTES 32u         /* of one program header */
 #define ELF_BIAS         0x56555000u /* where an image that may lie anywhere (static-pie) is put */
-#define ELF_IMAGE_END    0x7F000000u /* no image reaches above: the stack lies there */
+#define ELF_IMAGE_END    0xBF000000u /* no image reaches above: the stack lies there */
 
 /* A piece of the file, and zeroes behind it. Protection is VM_READ and so on of vm_region.h. */
 struct elf_segment {

@@ -23,7 +23,7 @@
 /*
  * The stack grows down from STACK_END_PAGE to at most STACK_PAGES_MAX, and keeps STACK_GAP_PAGES free above whatever
  * lies below it. Mappings without a wish are placed below what it may need. The last page of the window stays empty, so
- * that nothing runs from it into the shared window.
+ * that nothing runs from it into the kernel.
  */
 #define STACK_END_PAGE   (USER_END_PAGE - 1u)
 #define STACK_PAGES_MAX  2048u /* 8 MiB, as Linux has it by default */

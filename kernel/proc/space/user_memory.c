@@ -17,9 +17,7 @@
 
 static struct place place_of_current(uint32_t address)
 {
-    struct space_id space = address >= SHARED_START ? SPACE_SHARED : task_current()->context.space;
-
-    return place_make(space, (struct vaddr){address});
+    return place_make(task_current()->context.space, (struct vaddr){address});
 }
 
 /*
@@ -66,13 +64,12 @@ static uint32_t pages_of(struct vaddr address, uint32_t length)
     return ((address.value + length - 1) >> PAGE_SHIFT) - (address.value >> PAGE_SHIFT) + 1;
 }
 
-/* Whether a range lies in one of the windows that programs may have memory in. */
+/* Whether a range lies in the window that programs have memory in. */
 static bool is_in_window(struct vaddr address, uint32_t length)
 {
     uint32_t end = address.value + length;
 
-    return address.value >= USER_START && end >= address.value && end <= SHARED_END &&
-           (address.value >= USER_END || end <= USER_END);
+    return address.value >= USER_START && end >= address.value && end <= USER_END;
 }
 
 bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access access)

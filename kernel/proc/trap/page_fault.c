@@ -20,7 +20,7 @@
 
 static struct page_key page_at(const struct task *task, struct vaddr address)
 {
-    return page_key_at(address.value >= SHARED_START ? SPACE_SHARED : task->context.space, address);
+    return page_key_at(task->context.space, address);
 }
 
 /*
@@ -32,7 +32,7 @@ static bool is_stale_translation(struct vaddr address, enum trap_fault_access ac
     const struct task *task = task_current();
     enum pmap_access allowed;
 
-    if (task == NULL || address.value < USER_START || address.value >= SHARED_END) {
+    if (task == NULL || address.value < USER_START || address.value >= USER_END) {
         return false;
     }
     struct page_key page = page_at(task, address);
@@ -53,7 +53,7 @@ static bool fault_of_kernel(struct vaddr address, enum trap_fault_access access,
 
 static enum error fault_of_program(const struct task *task, struct vaddr address, enum trap_fault_access access)
 {
-    if (address.value < USER_START || address.value >= SHARED_END) {
+    if (address.value < USER_START || address.value >= USER_END) {
         vm_account_count(task->context.space, EIDOLON_FAULT_DENIED);
         return ERROR_DENIED;
     }
