@@ -241,6 +241,40 @@ static void line_of_any_bytes_hurts_nobody(void **state)
     }
 }
 
+/* Lines of words that mean something, in any order and number: each is answered, in a line that begins as JSON. */
+static void lines_of_any_words_are_answered_one_by_one(void **state)
+{
+    static const char *const words[] = {
+        "status", "stat",  "ps",     "log",  "watch", "on",    "off",  "snapshot",
+        "pin",    "unpin", "signal", "load", "bytes", "start", "good", "a",
+        "b",      "0",     "1",      "2",    "4096",  "100",   "--",   "18446744073709551615",
+        "Zm9v",   "Zg==",  "%00",    "%20",  "x=y",   "%2D",   "",     "4294967296"};
+    static char lines[ANSWERS_MAX][256];
+    const char *requests[ANSWERS_MAX + 1] = {NULL};
+    uint32_t seed = 20261130;
+
+    (void)state;
+    for (uint32_t round = 0; round < 60; round++) {
+        uint32_t count = 0;
+        cut_start();
+        for (; count < ANSWERS_MAX - 1; count++) {
+            size_t length = (size_t)sprintf(lines[count], "%x", (unsigned)rand_r(&seed) % 5);
+            for (uint32_t word = (uint32_t)rand_r(&seed) % 6; word > 0; word--) {
+                const char *next = words[(uint32_t)rand_r(&seed) % (sizeof(words) / sizeof(words[0]))];
+                length += (size_t)sprintf(lines[count] + length, " %s", next);
+            }
+            sprintf(lines[count] + length, "\n");
+            requests[count] = lines[count];
+        }
+        requests[count] = NULL;
+        assert_int_equal(ask_all(requests, "interval=0", round), count);
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(strncmp(answers[i], "{\"id\":", 6) == 0 || strncmp(answers[i], "{\"event\":", 9) == 0);
+        }
+        cut_stop();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +283,7 @@ int main(void)
         cmocka_unit_test(request_made_twice_in_one_boot_is_done_once),
         cmocka_unit_test(requests_made_again_over_a_cut_are_answered_alike),
         cmocka_unit_test(line_of_any_bytes_hurts_nobody),
+        cmocka_unit_test(lines_of_any_words_are_answered_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,7 +250,7 @@ class Server:
             if not os.path.isabs(path) or len(words) < 2:
                 raise Failure("start FILE WORD... [-- VARIABLE=VALUE...]: the file's whole path, then what the program finds")
             program.check(path)
-            content = program.read(path)
+            content = program.loaded_part(program.read(path))
         except Failure as failure:
             client.send(failed(identity, "usage", str(failure)))
             return

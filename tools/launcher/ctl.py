@@ -87,6 +87,8 @@ class Connection:
         """A request and its answer, which is not a refusal."""
         self.send(*words, identity=identity)
         answer = self.receive(patience_s or self.patience_s)
+        while "event" in answer:  # that overtook it
+            answer = self.receive(patience_s or self.patience_s)
         if not answer.get("ok"):
             details = answer.get("details")
             raise Refused(f"{self.path}: {details + ': ' if details else ''}{answer.get('error', 'refused')}", answer)

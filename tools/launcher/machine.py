@@ -166,6 +166,8 @@ class Machine:
         serial, requests = self.begin(*self.again(generation))
         self.server.read_from(requests)
         self.console.reattach(serial)
+        if self.asked_to_end is not None:  # while neither of the two could be told; nothing has happened in this one
+            self.process.terminate()
         self.has_gone_on.set()
 
     @staticmethod

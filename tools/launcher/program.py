@@ -85,6 +85,14 @@ def check(path):
     check_segments(path, kind, entry, segments)
 
 
+def loaded_part(content):
+    """Of a checked program file, what is loaded, from its beginning: names and what is for debuggers mostly lie behind that."""
+    _, _, _, _, _, table, _, _, _, entry_size, count, *_ = ELF_HEADER.unpack_from(content)
+    headers = [PROGRAM_HEADER.unpack_from(content, table + index * entry_size) for index in range(count)]
+    end = max([table + count * entry_size, ELF_HEADER.size, *(header[1] + header[4] for header in headers)])
+    return content[:end]
+
+
 def check_segment(path, kind, segment, length):
     """A loadable part by itself: all there, as it was linked, and within a program's window."""
     _, offset, address, _, file_bytes, memory_bytes, _, alignment = segment
