@@ -9,12 +9,16 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 from crash_witness import STATE, History, Witness
-from machine import LAUNCHER, RESUMED, WAIT_S, eidolon, environment
+from machine import LAUNCHER, RESUMED, ROOT, WAIT_S, eidolon, environment
+
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from launcher import boot as launcher_boot  # noqa: E402
 
 PAGES, CHANGES = 1500, 300  # a few thousand pages a second
 TOGETHER_S = 4
@@ -99,6 +103,8 @@ def test_branch_is_listed_held_and_made_independent(image, branch_of, tmp_path):
     stop(image, boot)
     assert "needs it" in eidolon("image", "unpin", image.path, hold, status=1).stderr
     assert "needs it" in eidolon("run", "--headless", "--image", image.path, "--fresh", "--yes", status=1).stderr
+    what = launcher_boot.Boot("kernel", [])
+    assert "Discard" not in launcher_boot.grub_configuration(what, image.path, False)
     assert branch.tool("log").splitlines()[1].split()[0] == number
     assert "only its machine changes" in eidolon("image", "pin", branch.path, "x", status=2).stderr
     other = branch.boot()

@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 
-from launcher import image
+from launcher import branch, image
 from launcher.common import Failure
 
 KERNEL_NAME = "eidolon.elf"
@@ -109,8 +109,11 @@ def grub_configuration(boot, image_path, menu):
     parts.append("}\n")
     parts.append(grub_entry(boot, "Check the image", ("generation", "fresh"), ("check",)))
     parts.append('submenu "Start afresh" {\n')
-    parts.append(GRUB_BACK.format(title="Back: keep everything"))
-    parts.append(grub_entry(boot, "Discard everything in the image", ("generation", "fresh"), ("fresh",)))
+    if branch.is_needed(image_path):
+        parts.append(GRUB_BACK.format(title="Back: a branch needs what is in the image"))
+    else:
+        parts.append(GRUB_BACK.format(title="Back: keep everything"))
+        parts.append(grub_entry(boot, "Discard everything in the image", ("generation", "fresh"), ("fresh",)))
     parts.append("}\n")
     return "".join(parts)
 

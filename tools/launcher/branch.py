@@ -167,9 +167,18 @@ def of_image(path):
         return list(known.entries)
 
 
+def needing(path):
+    """The files of the branches that stand on an image."""
+    return [entry["file"] for entry in of_image(path) if is_there(entry)]
+
+
+def is_needed(path):
+    return bool(not remote.is_remote(path) and needing(path))
+
+
 def refuse_discarding(path):
     """--fresh would take away what branches read."""
-    alive = [entry["file"] for entry in of_image(path) if is_there(entry)]
+    alive = needing(path)
     if alive:
         raise Failure(f"--fresh: {alive[0]} is a branch of {path} and needs it; make it independent first: ./eidolon branch "
                       f"--flatten {alive[0]}")
