@@ -259,6 +259,11 @@ static void keep_clones(void)
     for (uint32_t i = 0; i < STAYING; i++) {
         children[i] = case_fork(0);
         write_page(&parent, i % PAGES, i);
+        for (uint32_t j = 0; j < i; j++) { /* what it has mapped since, whatever became of the sources of that time */
+            EXPECT_IS(j + 1, case_word(PRESSURE + 2 * j * PAGE_SIZE));
+        }
+        map(PRESSURE + 2 * i * PAGE_SIZE, 1);
+        WORDS(PRESSURE + 2 * i * PAGE_SIZE, i + 1);
         uint32_t count = sources_above(own_space());
         most = count > most ? count : most;
         compare(&parent);
@@ -534,6 +539,39 @@ static void clone_reads_again_what_its_source_had_to_give_up(void **state)
     case_run(&(struct proc_case){.main = run_short_of_frames, .functions = {compare_in_turns}, .frames = FEW_FRAMES});
 }
 
+/* What a source has where its last child has unmapped it, and by then only in the store, is not there again. */
+static void unmap_what_only_the_store_has(void)
+{
+    uint32_t known = 0;
+
+    begin();
+    map(PRESSURE, PRESSURE_PAGES);
+    int32_t child = case_fork(0);
+    struct space_id source = vm_lineage_source(own_space());
+    EXPECT(0, CALL_MUNMAP, ROW, 8 * PAGE_SIZE);
+    for (uint32_t round = 0; round < 4; round++) {
+        press(round);
+        EXPECT(0, CALL_SYNC);
+    }
+    for (uint32_t page = 0; page < 8; page++) {
+        known += vm_map_find(vm_object_space(), page_key_at(source, (struct vaddr){address_of(page)})) != NULL;
+    }
+    EXPECT_IS(0, known);
+    turn = 1;
+    case_reap(child, 0);
+    EXPECT_IS(source.number, own_space().number);
+    map(ROW, 8);
+    for (uint32_t page = 0; page < 8; page++) {
+        EXPECT_IS(0, case_word(address_of(page)));
+    }
+}
+
+static void collapse_keeps_nothing_that_only_the_store_had_of_unmapped_memory(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = unmap_what_only_the_store_has, .functions = {stay}, .frames = FEW_FRAMES});
+}
+
 /* A page that a system call has made ready stays, although it is the source's. */
 static void wire_borrowed(void)
 {
@@ -587,6 +625,7 @@ int main(void)
         cmocka_unit_test(collapse_without_memory_loses_nothing),
         cmocka_unit_test(clone_reads_again_what_its_source_had_to_give_up),
         cmocka_unit_test(wired_page_of_a_source_is_not_dropped),
+        cmocka_unit_test(collapse_keeps_nothing_that_only_the_store_had_of_unmapped_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

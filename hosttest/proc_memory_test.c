@@ -231,6 +231,29 @@ static void memory_calls_without_memory_change_all_or_nothing(void **state)
     case_run(&(struct proc_case){.main = main_of_failures, .options = "interval=0"});
 }
 
+/* What its source has there is out of a stack's sight where it grows anew. */
+static void unmap_and_grow(void)
+{
+    uint32_t at = 0xBFFFF000u - 100 * PAGE_SIZE;
+
+    EXPECT_IS(4711, case_word(at));
+    EXPECT(0, CALL_MUNMAP, at, PAGE_SIZE);
+    EXPECT_IS(0, case_word(at));
+}
+
+static void main_of_a_stack_that_is_cut(void)
+{
+    deep_stack();
+    case_reap(case_fork(0), 0);
+    deep_stack();
+}
+
+static void stack_that_grows_where_a_clone_unmapped_it_is_zeroes(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_a_stack_that_is_cut, .functions = {unmap_and_grow}});
+}
+
 /* A stack of a clone grows although the table has not a single record to spare. */
 #define GROWING 6u
 
@@ -510,6 +533,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_calls_answer_as_documented),
         cmocka_unit_test(memory_calls_without_memory_change_all_or_nothing),
+        cmocka_unit_test(stack_that_grows_where_a_clone_unmapped_it_is_zeroes),
         cmocka_unit_test(program_collapses_with_what_it_has_mapped_again),
         cmocka_unit_test(program_stack_grows_without_a_free_region_record),
         cmocka_unit_test(program_calls_answer_as_documented),
