@@ -91,6 +91,8 @@ class Connection:
             answer = self.receive(patience_s or self.patience_s)
         if not answer.get("ok"):
             details = answer.get("details")
+            if answer.get("kind") == "gone":
+                raise Gone(f"{self.path}: {answer['error']}")
             raise Refused(f"{self.path}: {details + ': ' if details else ''}{answer.get('error', 'refused')}", answer)
         return answer
 
@@ -325,6 +327,8 @@ def ask_for_image(arguments):
         return None
     try:
         answer = connection.ask(name, *words)
+    except Gone:
+        return None  # it has just ended: its image is a file like others
     except Failure as failure:
         raise Failure(str(failure), STATUS_NOT_RUN) from None
     if how:
