@@ -158,6 +158,26 @@ static void beside_much_memory_of_others(void)
     case_reap(holder, 0);
 }
 
+/* What ended ones leave behind: holes in tables, deleted pages in the store. */
+static void after_many_programs(void)
+{
+    uint64_t alone = cost_of(start_and_reap);
+
+    for (uint32_t i = 0; i < 4 * CROWD; i++) {
+        start_and_reap();
+        if (i % 16 == 0) {
+            EXPECT(0, CALL_SYNC);
+        }
+    }
+    expect_at_most("a clone's life after 240 others", alone * 11 / 10 + 400, cost_of(start_and_reap));
+}
+
+static void programs_that_have_ended_cost_nothing(void **state)
+{
+    (void)state;
+    run(after_many_programs);
+}
+
 static void beside_many_programs(void)
 {
     uint64_t alone = cost_of(start_and_reap);
@@ -260,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_memory_costs_nothing),
         cmocka_unit_test(others_programs_cost_nothing),
+        cmocka_unit_test(programs_that_have_ended_cost_nothing),
         cmocka_unit_test(own_memory_that_is_not_written_costs_a_clone_nothing),
         cmocka_unit_test(pages_that_were_never_touched_cost_nothing_to_unmap),
         cmocka_unit_test(what_is_present_is_copied_to_without_wires),

@@ -188,12 +188,31 @@ static void index_without_memory_keeps_what_it_has(void **state)
     fake_machine_stop();
 }
 
+/* Pages that go one after the other leave one range, and nothing to step over. */
+static void pages_deleted_in_order_are_one_slot(void **state)
+{
+    (void)state;
+    struct layer layer = {0};
+    uint64_t first, last;
+
+    fake_machine_start(64);
+    for (uint32_t i = 0; i < 5000; i++) {
+        assert_int_equal(store_layer_delete(&layer, 7ull * OBJECT_PAGES + i, 7ull * OBJECT_PAGES + i, NULL, NULL), OK);
+    }
+    assert_int_equal(layer.deleted.slots, 1);
+    assert_true(store_layer_range_at(&layer, 0, &first, &last));
+    assert_int_equal(last - first, 4999);
+    store_layer_clear(&layer);
+    fake_machine_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(index_random_slots_agree_with_the_model),
         cmocka_unit_test(index_without_memory_keeps_what_it_has),
         cmocka_unit_test(layer_random_changes_agree_with_the_model),
+        cmocka_unit_test(pages_deleted_in_order_are_one_slot),
         cmocka_unit_test(layer_merge_agrees_with_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ QUICK = {
     "vm_map": (["--quick", "--only", "hashes", "--only", "memory"], "vm_map"),
     "snapshot": (["--quick"], "boot_to_program_ms"),
     "system": (["--quick"], "the small one while another holds 128 MiB"),
+    "stall": (["--quick"], "a clone ends after its parent wrote 8,192 pages"),
     "paging": (["--quick"], "50 runs of the kernel and the simulator agree in every count and victim"),
 }
 

@@ -10,20 +10,17 @@ build/bench/system, and prints the table.
 import argparse
 import csv
 import os
-import re
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.dirname(HERE))
 sys.path.insert(2, os.path.join(os.path.dirname(os.path.dirname(HERE)), "tools"))
+import emulated  # noqa: E402
 from launcher import foreign  # noqa: E402
 from plot_style import LINES  # noqa: E402
 
-MEMORY_MIB = 512
 IMAGE_MIB = 512
-TIMEOUT_S = 900
-ICOUNT = ["-icount", "shift=0,sleep=off"]
 AIM = 1.2
 
 # What the lines are called, and how many times Linux's instructions each may take.
@@ -42,31 +39,8 @@ LINES_OF_TABLE = {
 }
 
 
-def qemu(*arguments):
-    command = ["qemu-system-i386", "-accel", "tcg", "-nodefaults", "-no-reboot", "-display", "none", "-m", str(MEMORY_MIB), "-serial", "stdio",
-               *ICOUNT, *arguments]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False)
-
-
-def results(output):
-    """The instructions of each line. All must be there."""
-    found = {name: int(count) for name, count in re.findall(r"^bench: line=(\w+) instructions=(\d+)", output.replace("\r", ""), re.MULTILINE)}
-    missing = [name for name in [*LINES_OF_TABLE, "done"] if name not in found]
-    if missing:
-        raise SystemExit(f"bench system: {', '.join(missing)} missing in:\n{output}")
-    return found
-
-
 def on_eidolon(build, folder, guest):
-    image = os.path.join(folder, "disk.img")
-    if os.path.exists(image):
-        os.unlink(image)
-    subprocess.run([os.path.join(build, "tools", "image_tool"), "create", image, "--size", str(IMAGE_MIB)], check=True,
-                   stdout=subprocess.DEVNULL)
-    done = qemu("-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-drive", f"file={image},format=raw,if=virtio", "-kernel",
-                os.path.join(build, "kernel", "eidolon.elf"), "-append", "interval=0", "-initrd", f"{guest} guest")
-    os.unlink(image)
-    return results(done.stdout)
+    return emulated.results(emulated.on_eidolon(build, folder, f"{guest} guest", IMAGE_MIB), LINES_OF_TABLE)
 
 
 def cpio_entry(name, mode, content, number):
@@ -87,8 +61,8 @@ def on_linux(kernel, folder, guest):
     files = os.path.join(folder, "initramfs")
     with open(files, "wb") as file:
         file.write(initramfs(guest))
-    done = qemu("-kernel", kernel, "-initrd", files, "-append", "console=ttyS0 quiet panic=-1 mitigations=off")
-    return results(done.stdout)
+    done = emulated.qemu("-kernel", kernel, "-initrd", files, "-append", "console=ttyS0 quiet panic=-1 mitigations=off")
+    return emulated.results(done.stdout, LINES_OF_TABLE)
 
 
 def write(rows, folder):

@@ -42,6 +42,26 @@ static enum error find_from(struct store *store, uint32_t top, uint64_t key, str
     }
 }
 
+/*
+ * A page is deleted: the next that may not be. What lies below the layer that says so is deleted up to the end of its
+ * range; that layer and those above it may have pages in there that are newer.
+ */
+static uint64_t behind_deleted(const struct store *store, uint32_t top, uint64_t key)
+{
+    for (uint32_t i = top; i < LAYERS; i++) {
+        uint64_t first, last;
+        if (!store_layer_range_at(layer_at(store, i), key, &first, &last) || first > key) {
+            continue;
+        }
+        for (uint32_t above = top; above <= i; above++) {
+            const struct disk_map_entry *newer = store_index_next(&layer_at(store, above)->pages, key + 1);
+            last = newer != NULL && newer->key <= last ? newer->key - 1 : last;
+        }
+        return last + 1;
+    }
+    return key + 1;
+}
+
 static enum error next_from(struct store *store, uint32_t top, uint64_t key, struct disk_map_entry *out,
                             bool *is_committed)
 {
@@ -72,7 +92,7 @@ static enum error next_from(struct store *store, uint32_t top, uint64_t key, str
         if (error != ERROR_NOT_FOUND) {
             return error;
         }
-        at++;
+        at = behind_deleted(store, top, at);
     }
 }
 

@@ -56,19 +56,27 @@ enum error store_layer_put(struct layer *layer, const struct disk_map_entry *ent
     return OK;
 }
 
-/* Add a range whose slot exists (it may be empty), joining it with those it touches. */
+/*
+ * A range that goes on where another one ends needs no slot of its own. So pages that are deleted one after the other
+ * leave one range, and nothing that a search has to step over.
+ */
+static enum error range_reserve(struct index *deleted, uint64_t first)
+{
+    struct disk_map_entry *slot = store_index_previous(deleted, first);
+
+    return slot != NULL && range_meets(slot, first) ? OK : store_index_slot(deleted, first, &slot);
+}
+
+/* Add a range for which there is room, joining it with those it touches. */
 static void range_add(struct index *deleted, uint64_t first, uint64_t last)
 {
-    struct disk_map_entry *slot = store_index_find(deleted, first);
-    ASSERT(slot != NULL && object_of(first) == object_of(last)); /* LAYER-2 */
-    if (store_entry_is_empty(slot)) {
-        struct disk_map_entry *left = store_index_previous(deleted, first);
-        if (left != NULL && range_meets(left, first)) {
-            slot = left;
-        } else {
-            *slot = (struct disk_map_entry){.key = first, .when = 1};
-            range_end_at(slot, last);
-        }
+    struct disk_map_entry *slot = store_index_previous(deleted, first);
+    ASSERT(object_of(first) == object_of(last)); /* LAYER-2 */
+    if (slot == NULL || !range_meets(slot, first)) {
+        slot = store_index_find(deleted, first);
+        ASSERT(slot != NULL);
+        *slot = (struct disk_map_entry){.key = first, .when = 1};
+        range_end_at(slot, last);
     }
     range_end_at(slot, range_last(slot) > last ? range_last(slot) : last);
     struct disk_map_entry *right = store_index_after(slot);
@@ -93,8 +101,7 @@ static void entries_empty(struct index *pages, uint64_t first, uint64_t last, la
 
 enum error store_layer_delete(struct layer *layer, uint64_t first, uint64_t last, layer_visit *visit, void *context)
 {
-    struct disk_map_entry *slot;
-    enum error error = store_index_slot(&layer->deleted, first, &slot);
+    enum error error = range_reserve(&layer->deleted, first);
     if (error != OK) {
         return error;
     }
@@ -105,8 +112,7 @@ enum error store_layer_delete(struct layer *layer, uint64_t first, uint64_t last
 
 enum error store_layer_delete_before(struct layer *layer, uint64_t first, uint64_t last, uint64_t birth)
 {
-    struct disk_map_entry *slot;
-    enum error error = store_index_slot(&layer->deleted, first, &slot);
+    enum error error = range_reserve(&layer->deleted, first);
     if (error != OK) {
         return error;
     }
@@ -123,8 +129,7 @@ enum error store_layer_delete_before(struct layer *layer, uint64_t first, uint64
 
 enum error store_layer_delete_under(struct layer *layer, uint64_t first, uint64_t last)
 {
-    struct disk_map_entry *slot;
-    enum error error = store_index_slot(&layer->deleted, first, &slot);
+    enum error error = range_reserve(&layer->deleted, first);
     if (error == OK) {
         range_add(&layer->deleted, first, last);
     }
