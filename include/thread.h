@@ -87,6 +87,15 @@ void thread_log_stacks(void);
 /* Let others run; returns when it is this thread's turn again. */
 void thread_yield(void);
 
+/* In long work, between two steps: let others run if it is their turn. May sleep. */
+static inline void thread_give_way(void)
+{
+    thread_may_sleep();
+    if (thread_should_yield()) {
+        thread_yield();
+    }
+}
+
 /* Sleep until clock_boot_ns() >= deadline_ns, or until thread_interrupt(): then ERROR_INTERRUPTED. */
 MUST_CHECK enum error thread_sleep_until(uint64_t deadline_ns);
 

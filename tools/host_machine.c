@@ -105,6 +105,16 @@ void atomic_broken(void)
 {
 }
 
+/* There is one thread. */
+bool thread_should_yield(void)
+{
+    return false;
+}
+
+void thread_yield(void)
+{
+}
+
 void mutex_lock(struct mutex *mutex, enum lock_rank rank)
 {
     (void)rank;

@@ -9,6 +9,7 @@
 #include "atomic.h"
 #include "log.h"
 #include "store_suspect.h"
+#include "thread.h"
 
 #include <string.h>
 
@@ -71,6 +72,7 @@ static enum error range_dies(struct run_list *dead, struct commit *commit, uint6
         if (error != OK) {
             return error;
         }
+        thread_give_way();
         at = old.key + 1;
     }
     return OK;
@@ -103,6 +105,7 @@ static enum error dead_collect(struct commit *commit, struct run_list *dead)
         if (error != OK && error != ERROR_NOT_FOUND && !store_is_damage(error)) {
             return error;
         }
+        thread_give_way();
     }
     return OK;
 }
@@ -165,6 +168,7 @@ static enum error append_puts(struct commit *commit)
         if (error != OK) {
             return error;
         }
+        thread_give_way();
     }
     return OK;
 }

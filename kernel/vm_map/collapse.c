@@ -21,6 +21,7 @@
 #include "page_in.h"
 #include "presence.h"
 #include "snapshot_copy.h"
+#include "thread.h"
 #include "vm_lineage.h"
 #include "vm_reclaim.h"
 #include "vm_snapshot.h"
@@ -229,6 +230,7 @@ static enum error visit_resident(visit_page *visit, struct space_id space, struc
 
     while (error == OK && vm_presence_next(&vm_objects.map, at, last, &at)) {
         error = persist(visit, space, at);
+        thread_give_way();
         at.number++; /* the last page of a space is in no window */
     }
     return error;
@@ -244,6 +246,7 @@ static enum error visit_stored(visit_page *visit, struct space_id space, struct 
         if (error != OK) {
             return error;
         }
+        thread_give_way();
         page.number++;
     }
     return error == ERROR_NOT_FOUND ? OK : error;

@@ -83,6 +83,7 @@ static void discard_pages(struct page_key first, struct page_key last)
         if (at.number++ == last.number) {
             return;
         }
+        thread_give_way();
     }
 }
 
