@@ -240,6 +240,7 @@ static const struct lie_field program_fields[] = {
      .bytes = 8,
      .count = INTERVAL_TIMERS * sizeof(struct interval_timer) / 8},
     FIELD(program_record, timer_mark, 0),
+    FIELD(program_record, stop_status, 65536),
     {.name = "origins",
      .offset = offsetof(struct program_record, origins),
      .bytes = 4,

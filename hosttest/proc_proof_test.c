@@ -97,6 +97,11 @@ static void timer_beyond_all_time(void)
     case_program(child)->timers[TIMER_PROFILE].interval_ns = TIMER_NS_MAX + 1;
 }
 
+static void stop_by_another_signal(void)
+{
+    case_program(child)->stop_status = SIGTERM << 8 | PROGRAM_STOPPED_BY;
+}
+
 static void name_without_end(void)
 {
     case_program(1)->name[0] = '\n';
@@ -128,7 +133,7 @@ static const struct {
     {other_terminal, "its terminal"},      {descriptor_flag, "its descriptors"},
     {name_without_end, "its name"},        {blocked_kill, "its signal mask"},
     {second_task, "its program"},          {file_of_another_terminal, "its object"},
-    {timer_beyond_all_time, "its timers"},
+    {timer_beyond_all_time, "its timers"}, {stop_by_another_signal, "its stop"},
 };
 
 static uint32_t lie;

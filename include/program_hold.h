@@ -14,15 +14,16 @@
 #include "types.h"
 
 enum program_hold {
-    PROGRAM_HELD_AT_BOOT = 1u << 0 /* asked for at boot, or because the kernel panicked with it on the processor */
+    PROGRAM_HELD_AT_BOOT = 1u << 0, /* asked for at boot, or because the kernel panicked with it on the processor */
+    PROGRAM_IS_STOPPED = 1u << 1    /* by a signal */
 };
-#define PROGRAM_HOLDS_KNOWN PROGRAM_HELD_AT_BOOT
+#define PROGRAM_HOLDS_KNOWN (PROGRAM_HELD_AT_BOOT | PROGRAM_IS_STOPPED)
 
 /* Hold a program for one more reason. Does not sleep. */
 void program_hold(struct program_id program, enum program_hold why);
 
-/* One reason less. With none left its tasks go on. Does not sleep. */
-void program_let_go(struct program_id program, enum program_hold why);
+/* One reason less, or several (bits). With none left its tasks go on. Does not sleep. */
+void program_let_go(struct program_id program, uint32_t why);
 
 /* Programs that are alive, and not held. */
 uint32_t program_count_not_held(void);

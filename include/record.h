@@ -145,6 +145,14 @@ enum program_state {
     PROGRAM_ZOMBIE   /* has nothing but its status any more, which its parent has yet to ask for */
 };
 
+/* Of a program that is not stopped. One that is has the signal << 8 | PROGRAM_STOPPED_BY, as wait4() reports it. */
+enum program_stop_status {
+    PROGRAM_NO_STOP,           /* nothing to report */
+    PROGRAM_CONTINUING,        /* it has been let go, and has yet to tell its parent */
+    PROGRAM_STOPPED_BY = 0x7F, /* the low byte */
+    PROGRAM_CONTINUED = 0xFFFF /* as wait4() reports it */
+};
+
 struct signal_action {
     uint32_t handler, flags, restorer;
     uint32_t mask[2];
@@ -209,7 +217,8 @@ struct program_record {
     uint32_t held;            /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
     struct program_id lender; /* in whose space it runs until it is another one or ends (vfork); 0: its own */
     uint32_t timer_mark;      /* changes when the wait for a timer leaves a mark (signal/timer.c) */
-    uint8_t reserved[4096 - 52 - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
+    uint32_t stop_status;     /* that wait4() has yet to report of a living program, or enum program_stop_status */
+    uint8_t reserved[4096 - 56 - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
                      5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");

@@ -102,7 +102,7 @@ bool choices_hold_culprit(const struct store_note *note)
 void choices_say_held(void)
 {
     for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
-        if (is_alive(id) && program_at(id)->held != 0) {
+        if (is_alive(id) && (program_at(id)->held & PROGRAM_HELD_AT_BOOT) != 0) {
             console_say("eidolon: program %u (%s) is held; --release %u at a boot, or SIGCONT, lets it go", id.number,
                         program_at(id)->name, id.number);
         }

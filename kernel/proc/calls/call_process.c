@@ -139,8 +139,17 @@ static bool is_meant(const struct system_call *call, struct program_id id, int32
     return wish == -1 || program->process_group.number == group;
 }
 
-/* One that has ended; else 0, and `any` says whether there are others to wait for. */
-static struct program_id find_ended(const struct system_call *call, int32_t wish, bool *any)
+/* Whether a living child has something to report that the caller wants to hear. */
+static bool has_news(const struct program_record *program, uint32_t options)
+{
+    uint32_t status = program->stop_status;
+
+    return ((options & WAIT_STOPPED) != 0 && (status & 0xFF) == PROGRAM_STOPPED_BY) ||
+           ((options & WAIT_CONTINUED) != 0 && status == PROGRAM_CONTINUED);
+}
+
+/* One that has ended, stopped or been continued; else 0, and `any` says whether there are others to wait for. */
+static struct program_id find_changed(const struct system_call *call, int32_t wish, uint32_t options, bool *any)
 {
     struct program_id id = children_first(call->task->program_id);
 
@@ -150,36 +159,61 @@ static struct program_id find_ended(const struct system_call *call, int32_t wish
             continue;
         }
         *any = true;
-        if (program_at(id)->state == PROGRAM_ZOMBIE) {
+        if (program_at(id)->state == PROGRAM_ZOMBIE || has_news(program_at(id), options)) {
             return id;
         }
     }
     return PROGRAM_NONE;
 }
 
-/* Take note of an end: the status goes out and the program's record is free, in one step. */
+static void usage_of_child(struct program_id id, struct usage *out)
+{
+    if (program_at(id)->state == PROGRAM_ZOMBIE) {
+        usage_of_ended(program_at(id), out);
+    } else {
+        usage_of_program(id, program_at(id), out);
+    }
+}
+
+/*
+ * Take note of a change: the status goes out and is not reported again, in one step; and with that of an end the
+ * program's record is free. 0: the program has changed again meanwhile.
+ */
 static int32_t take_status(const struct system_call *call, struct program_id id, uint32_t usage_address)
 {
     struct user_range range = {0};
     uint32_t status_address = call->arguments[1];
+    bool has_ended = program_at(id)->state == PROGRAM_ZOMBIE;
+    uint32_t status = has_ended ? program_at(id)->exit_status : program_at(id)->stop_status;
 
     if (usage_address != 0) {
         struct usage used;
-        usage_of_ended(program_at(id), &used);
+        usage_of_child(id, &used);
         int32_t result = call_usage_out(usage_address, &used);
         if (result != 0) {
             return result;
         }
     }
     if (status_address != 0) {
-        enum error error =
-            user_begin(&range, (struct vaddr){status_address}, sizeof(program_at(id)->exit_status), PMAP_WRITE);
+        enum error error = user_begin(&range, (struct vaddr){status_address}, sizeof(status), PMAP_WRITE);
         if (error != OK) {
             return system_call_errno(error);
         }
-        program_call_commit();
-        memcpy(range.address, &program_at(id)->exit_status, sizeof(program_at(id)->exit_status));
+    }
+    if (!has_ended && program_at(id)->stop_status != status) {
+        if (status_address != 0) {
+            user_end(&range);
+        }
+        return 0;
+    }
+    program_call_commit();
+    if (status_address != 0) {
+        memcpy(range.address, &status, sizeof(status));
         user_end(&range);
+    }
+    if (!has_ended) {
+        program_at(id)->stop_status = PROGRAM_NO_STOP;
+        return (int32_t)id.number;
     }
     usage_inherit(call_change_program(call), program_at(id));
     program_forget(id);
@@ -196,15 +230,19 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
         return wish == INT32_MIN ? -ESRCH : -EINVAL;
     }
     for (;;) {
-        struct program_id ended = find_ended(call, wish, &any);
-        if (ended.number != 0) {
+        struct program_id changed = find_changed(call, wish, options, &any);
+        if (changed.number != 0) {
             /* What it alone shared with the caller can be the caller's own again. If not now, before the next clone. */
-            if (call->program->lender.number == 0) {
+            if (program_at(changed)->state == PROGRAM_ZOMBIE && call->program->lender.number == 0) {
                 space_lock(call->program->space);
                 (void)!space_collapse(call->program->space);
                 space_unlock(call->program->space);
             }
-            return take_status(call, ended, usage_address);
+            int32_t result = take_status(call, changed, usage_address);
+            if (result != 0) {
+                return result;
+            }
+            continue;
         }
         if (!any) {
             return -ECHILD;

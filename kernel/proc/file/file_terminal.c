@@ -11,6 +11,7 @@
 #include "file_operations.h"
 #include "log.h"
 #include "program_time.h"
+#include "signal/background.h"
 #include "task/pending.h"
 #include "terminal/terminal_use.h"
 #include "watch.h"
@@ -70,6 +71,9 @@ static int32_t wait_readable(const struct system_call *call, const struct file_r
     uint64_t deadline = DEADLINE_NEVER;
 
     if (task_has_signal(call->task)) {
+        return call_interrupted(call);
+    }
+    if (!terminal_is_foreground(file->terminal, call->task->program_id) && signal_background(call->task, SIGTTIN)) {
         return call_interrupted(call);
     }
     uint64_t limit_ns = terminal_read_limit_ns(file->terminal);

@@ -244,6 +244,7 @@ struct linux_user_desc {
 #define SIG_UNBLOCK 1u
 #define SIG_SETMASK 2u
 
+#define SA_NOCLDSTOP 0x00000001u
 #define SA_NOCLDWAIT 0x00000002u
 #define SA_SIGINFO   0x00000004u
 #define SA_RESTORER  0x04000000u
@@ -261,11 +262,13 @@ struct linux_itimerval {
     struct linux_timeval interval, value;
 };
 
-#define SI_USER    0
-#define SI_KERNEL  0x80
-#define SI_TKILL   (-6)
-#define CLD_EXITED 1
-#define CLD_KILLED 2
+#define SI_USER       0
+#define SI_KERNEL     0x80
+#define SI_TKILL      (-6)
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_STOPPED   5
+#define CLD_CONTINUED 6
 
 /* What the old sigaction() takes; the mask is of the first 32 signals. */
 struct linux_old_sigaction {

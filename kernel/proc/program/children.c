@@ -3,6 +3,9 @@
  * Children: doubly linked lists through arrays by program, 0 being nobody.
  */
 #include "children.h"
+#include "signal/signal.h"
+#include "log.h"
+#include "linux/linux_abi.h"
 #include "atomic.h"
 #include "record.h"
 #include "thread.h"
@@ -62,4 +65,14 @@ void children_wake(struct program_id parent)
 {
     DOES_NOT_SLEEP();
     wait_queue_wake(&families[parent.number].parent, UINT32_MAX);
+}
+
+void children_tell(struct program_id parent, const struct signal_origin *origin)
+{
+    if (parent.number > 0 && program_is_in_table(parent) && program_at(parent)->state != PROGRAM_FREE &&
+        program_at(parent)->actions[SIGCHLD].handler != SIG_IGN) {
+        enum error error = signal_send_from(parent, SIGCHLD, origin);
+        ASSERT(error == OK || error == ERROR_NOT_FOUND);
+    }
+    children_wake(parent);
 }

@@ -28,4 +28,8 @@ struct program_id children_next(struct program_id child);
 MUST_CHECK enum error children_wait(struct program_id parent);
 void children_wake(struct program_id parent);
 
+/* The same, and the parent gets SIGCHLD unless it ignores that. */
+struct signal_origin;
+void children_tell(struct program_id parent, const struct signal_origin *origin);
+
 #endif

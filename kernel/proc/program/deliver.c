@@ -6,6 +6,7 @@
 #include "atomic.h"
 #include "linux/linux_abi.h"
 #include "log.h"
+#include "job.h"
 #include "programs.h"
 #include "signal/signal.h"
 #include "signal/signal_frame.h"
@@ -109,17 +110,26 @@ void program_force_signal(struct registers *registers, const struct signal_fault
     (void)force(registers, fault);
 }
 
+/* What stops the program does so before a call is made again, which would find nothing but that signal. */
+static void take_stops(struct task *task)
+{
+    while (task->program->held == 0 && !task->dying && task_is_to_stop(task)) {
+        job_stop(task, task_next_to_deliver(task));
+    }
+}
+
 void program_deliver_signals(struct registers *registers)
 {
     thread_may_sleep();
     struct task *task = task_current();
     uint32_t signal;
 
+    take_stops(task);
     /* A call that is to be issued again after a boot comes first: it will find the signal and end with EINTR. */
-    if (task->record->call.active != 0) {
+    if (task->record->call.active != 0 || task->program->held != 0) {
         return;
     }
-    while (!task->dying && (signal = task_next_to_deliver(task)) != 0) {
+    while (!task->dying && task->program->held == 0 && (signal = task_next_to_deliver(task)) != 0) {
         const struct signal_origin *origin = &task->program->origins[signal];
         struct signal_fault fault = {
             .signal = signal, .code = origin->code, .sender = origin->program, .value = origin->value};
@@ -127,11 +137,15 @@ void program_deliver_signals(struct registers *registers)
 
         if (task_ignores(task->program, signal)) {
             signal_take_out(task->record->signal_pending, signal);
+        } else if (task_stops_by(task->program, signal)) {
+            job_stop(task, signal);
         } else if (handler == SIG_DFL || signal == SIGKILL) {
             end_program(&fault);
         } else {
             (void)enter_handler(registers, &fault);
         }
     }
-    signal_mask_restore(task);
+    if (task->program->held == 0) {
+        signal_mask_restore(task);
+    }
 }

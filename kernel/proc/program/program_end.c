@@ -11,6 +11,7 @@
 #include "file/file.h"
 #include "linux/linux_abi.h"
 #include "log.h"
+#include "job.h"
 #include "programs.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
@@ -58,18 +59,10 @@ static void disown_children(struct program_id parent)
         struct program_record *child = program_at(id);
         children_remove(parent, id);
         child->parent = PROGRAM_NONE;
+        job_left_alone(id);
         if (child->state == PROGRAM_ZOMBIE) {
             program_forget(id);
         }
-    }
-}
-
-/* A parent that ignores SIGCHLD is not told. */
-static void tell_parent(struct program_id parent, const struct signal_origin *origin)
-{
-    if (program_exists(parent) && program_at(parent)->actions[SIGCHLD].handler != SIG_IGN) {
-        enum error error = signal_send_from(parent, SIGCHLD, origin);
-        ASSERT(error == OK || error == ERROR_NOT_FOUND);
     }
 }
 
@@ -102,8 +95,7 @@ static void end(struct program_id id)
     } else {
         program_forget(id);
     }
-    tell_parent(parent, &origin);
-    children_wake(parent);
+    children_tell(parent, &origin);
     program_uncount();
     if (program_count() == 0) {
         wait_queue_wake(&all_ended, UINT32_MAX);

@@ -14,6 +14,7 @@
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "space/space.h"
+#include "task/pending.h"
 #include "terminal/terminal_console.h"
 #include <string.h>
 
@@ -111,6 +112,14 @@ static bool timers_are_sound(const struct program_record *program)
     return true;
 }
 
+static bool stop_is_sound(const struct program_record *program)
+{
+    uint32_t status = program->stop_status;
+
+    return status == PROGRAM_NO_STOP || status == PROGRAM_CONTINUING || status == PROGRAM_CONTINUED ||
+           ((status & 0xFF) == PROGRAM_STOPPED_BY && signal_is_stop(status >> 8));
+}
+
 static bool program_is_sound(uint32_t index)
 {
     struct program_id id = {index};
@@ -127,7 +136,8 @@ static bool program_is_sound(uint32_t index)
            expect(program->process_group.number <= PROGRAMS_MAX && program->session.number <= PROGRAMS_MAX, type, index,
                   "its group") &&
            expect(descriptors_are_sound(program), type, index, "its descriptors") &&
-           expect(timers_are_sound(program), type, index, "its timers");
+           expect(timers_are_sound(program), type, index, "its timers") &&
+           expect(stop_is_sound(program), type, index, "its stop");
 }
 
 /* Tasks ------------------------------------------------------------------------------------------------------------ */

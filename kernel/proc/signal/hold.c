@@ -13,22 +13,22 @@
 #include "task/task.h"
 #include <string.h>
 
-static struct wait_queue held_tasks;
-
 void program_hold(struct program_id program, enum program_hold why)
 {
     DOES_NOT_SLEEP();
     program_at(program)->held |= why;
 }
 
-void program_let_go(struct program_id program, enum program_hold why)
+void program_let_go(struct program_id program, uint32_t why)
 {
     DOES_NOT_SLEEP();
     struct program_record *record = program_at(program);
 
     if ((record->held & why) != 0) {
-        record->held &= ~(uint32_t)why;
-        wait_queue_wake(&held_tasks, UINT32_MAX);
+        record->held &= ~why;
+        for (struct task *task = task_first_of(program); task != NULL; task = task->next_of_program) {
+            wait_queue_wake(&task->released, UINT32_MAX);
+        }
     }
 }
 
@@ -61,10 +61,10 @@ static bool is_killed(const struct task *task)
 
 bool program_hold_wait(void)
 {
-    const struct task *task = task_current();
+    struct task *task = task_current();
 
     while (task->program->held != 0 && !task->dying && !is_killed(task)) {
-        (void)!wait_queue_sleep(&held_tasks, DEADLINE_NEVER, true);
+        (void)!wait_queue_sleep(&task->released, DEADLINE_NEVER, true);
     }
     return !is_killed(task) || task->dying;
 }

@@ -2,8 +2,8 @@
 /*
  * Signals: sending, masks and actions. (What is pending: task/pending.c; what is done about it: program/deliver.c.)
  *
- * What siginfo says of a pending signal is in the program's record, once for all its tasks. There is no job control:
- * the signals that would stop a program are ignored.
+ * What siginfo says of a pending signal is in the program's record, once for all its tasks. SIGCONT lets a stopped
+ * program go on when it is sent; what stops one is in program/job.c.
  */
 #include "signal.h"
 #include "atomic.h"
@@ -28,6 +28,13 @@ void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
     }
 }
 
+static void take_from_all(struct program_id program, uint32_t signal)
+{
+    for (struct task *task = task_first_of(program); task != NULL; task = task->next_of_program) {
+        signal_take_out(task->record->signal_pending, signal);
+    }
+}
+
 void signal_set_action(struct program_record *program, uint32_t signal, const struct signal_action *action)
 {
     program->actions[signal] = *action;
@@ -35,10 +42,7 @@ void signal_set_action(struct program_record *program, uint32_t signal, const st
     if (!task_ignores(program, signal)) {
         return;
     }
-    struct program_id id = {record_index(RECORD_PROGRAM, program)};
-    for (struct task *task = task_first_of(id); task != NULL; task = task->next_of_program) {
-        signal_take_out(task->record->signal_pending, signal);
-    }
+    take_from_all((struct program_id){record_index(RECORD_PROGRAM, program)}, signal);
 }
 
 void signal_mask_exchange(struct task *task, uint32_t low, uint32_t high)
@@ -62,13 +66,29 @@ void signal_mask_restore(struct task *task)
 
 /* Sending ---------------------------------------------------------------------------------------------------------- */
 
+/* Whatever becomes of SIGCONT itself, it lets a program go on, which tells its parent then. */
+static void let_continue(struct program_id program)
+{
+    struct program_record *record = program_at(program);
+
+    for (uint32_t signal = SIGSTOP; signal <= SIGTTOU; signal++) {
+        take_from_all(program, signal);
+    }
+    if ((record->held & PROGRAM_IS_STOPPED) != 0) {
+        record->stop_status = PROGRAM_CONTINUING;
+    }
+    program_let_go(program, PROGRAM_HELD_AT_BOOT | PROGRAM_IS_STOPPED);
+}
+
 void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin)
 {
     struct task_record *record = task->record;
     bool is_blocked = signal_in(record->signal_mask, signal);
 
     if (signal == SIGCONT) {
-        program_let_go(task->program_id, PROGRAM_HELD_AT_BOOT);
+        let_continue(task->program_id);
+    } else if (signal_is_stop(signal)) {
+        take_from_all(task->program_id, SIGCONT);
     }
     if (task_ignores(task->program, signal) && !is_blocked) {
         return;

@@ -183,6 +183,7 @@ void timer_forget(struct program_id program)
 
 struct timer_setting timer_left(struct program_id program, enum interval_timer_kind kind)
 {
+    DOES_NOT_SLEEP();
     const struct interval_timer *timer = &program_at(program)->timers[kind];
     struct timer_setting left = {0, timer->interval_ns};
 

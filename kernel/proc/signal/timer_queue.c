@@ -3,6 +3,7 @@
  * Programs in the order of their moments. See timer_queue.h.
  */
 #include "timer_queue.h"
+#include "atomic.h"
 #include "record.h"
 
 #define NOWHERE 0u /* place 0 of the heap is not used: the children of place i are 2i and 2i + 1 */
@@ -50,6 +51,7 @@ static void sink(uint32_t place)
 
 void timer_queue_put(struct program_id program, uint64_t moment_ns)
 {
+    DOES_NOT_SLEEP();
     uint32_t place = places[program.number];
 
     moments[program.number] = moment_ns;
@@ -64,6 +66,7 @@ void timer_queue_put(struct program_id program, uint64_t moment_ns)
 
 void timer_queue_remove(struct program_id program)
 {
+    DOES_NOT_SLEEP();
     uint32_t place = places[program.number];
 
     if (place == NOWHERE) {
@@ -81,6 +84,7 @@ void timer_queue_remove(struct program_id program)
 
 bool timer_queue_first(struct program_id *program, uint64_t *moment_ns)
 {
+    DOES_NOT_SLEEP();
     if (count == 0) {
         return false;
     }

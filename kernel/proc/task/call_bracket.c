@@ -4,6 +4,8 @@
  */
 #include "arch/cpu.h"
 #include "atomic.h"
+#include "linux/linux_errno.h"
+#include "pending.h"
 #include "task.h"
 #include <string.h>
 
@@ -35,11 +37,29 @@ static void end_call(struct task *task)
     task->in_call = false;
 }
 
+/*
+ * A call that was interrupted only to stop is made again when the program is continued, and goes on from what it had
+ * achieved, as after a boot. (What returns from a handler is no interrupted call, whatever it returns: it has changed
+ * something.)
+ */
+static void put_back(struct task *task, struct registers *registers)
+{
+    registers->eip -= SYSTEM_CALL_BYTES;
+    registers->eax = task->call_number;
+    task->record->call.active = 1;
+    task->has_progress = true;
+}
+
 void program_call_end(struct registers *registers, int32_t result)
 {
     struct task *task = task_current();
 
     task_runs_on(task);
+    if (result == -EINTR && !task->committed && task_is_to_stop(task)) {
+        put_back(task, registers);
+        end_call(task);
+        return;
+    }
     registers->eax = (uint32_t)result;
     if (task->record->call.active != 0) {
         task->record->call.active = 0;

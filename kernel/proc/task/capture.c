@@ -20,8 +20,6 @@
 #include "vm_fault.h"
 #include <string.h>
 
-#define SYSTEM_CALL_BYTES 2u /* of `int 0x80` */
-
 /* Tasks to capture: one half lists those that ran since the last stop, the other those that are due for it. */
 static struct task *to_capture[2];
 static uint32_t running_half;

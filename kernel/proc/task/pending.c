@@ -11,8 +11,12 @@
 
 static bool is_ignored_by_default(uint32_t signal)
 {
-    return signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH ||
-           (signal >= SIGSTOP && signal <= SIGTTOU);
+    return signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH;
+}
+
+bool task_stops_by(const struct program_record *program, uint32_t signal)
+{
+    return signal_is_stop(signal) && program->actions[signal].handler == SIG_DFL;
 }
 
 bool task_ignores(const struct program_record *program, uint32_t signal)
@@ -47,7 +51,7 @@ static uint32_t next_fatal_signal(const struct task *task)
         for (; ready != 0; ready &= ready - 1) {
             uint32_t signal = word * 32 + (uint32_t)__builtin_ctz(ready) + 1;
             bool has_handler = signal != SIGKILL && task->program->actions[signal].handler != SIG_DFL;
-            if (!has_handler && !task_ignores(task->program, signal)) {
+            if (!has_handler && !task_ignores(task->program, signal) && !task_stops_by(task->program, signal)) {
                 return signal;
             }
         }
@@ -69,6 +73,13 @@ bool task_wait_goes_on(enum error error)
     const struct task *task = task_current();
 
     return error == ERROR_INTERRUPTED && task != NULL && !task->dying && next_fatal_signal(task) == 0;
+}
+
+bool task_is_to_stop(const struct task *task)
+{
+    uint32_t signal = task_next_to_deliver(task);
+
+    return signal != 0 && task_stops_by(task->program, signal);
 }
 
 bool task_restarts_call(const struct task *task)

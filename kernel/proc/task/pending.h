@@ -5,6 +5,7 @@
 #ifndef PENDING_H
 #define PENDING_H
 
+#include "linux/linux_abi.h"
 #include "task.h"
 
 /* Sets of signals: signal n is bit n - 1 of two words. */
@@ -25,6 +26,13 @@ static inline void signal_take_out(uint32_t set[2], uint32_t signal)
 
 /* Whether a program does nothing about a signal. SIGKILL it cannot ignore. */
 bool task_ignores(const struct program_record *program, uint32_t signal);
+
+/* Whether a signal is one that stops by default: SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU; and whether a program does. */
+static inline bool signal_is_stop(uint32_t signal)
+{
+    return signal >= SIGSTOP && signal <= SIGTTOU;
+}
+bool task_stops_by(const struct program_record *program, uint32_t signal);
 
 /* The lowest signal that is pending and not blocked; 0: none. */
 uint32_t task_next_signal(const struct task_record *record);
@@ -48,6 +56,9 @@ static inline bool task_has_signal(const struct task *task)
  * that does not wait for anybody, fails with EINTR.
  */
 bool task_wait_goes_on(enum error error);
+
+/* Whether what a task does next about its signals is to stop. */
+bool task_is_to_stop(const struct task *task);
 
 /* Whether a call that was ended by the pending signal is to be issued again once the signal has been dealt with. */
 bool task_restarts_call(const struct task *task);

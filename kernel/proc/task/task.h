@@ -11,6 +11,8 @@
 #include "record.h"
 #include "thread.h"
 
+#define SYSTEM_CALL_BYTES 2u /* of `int 0x80` */
+
 #define FIRST_THREAD_ID 4096u /* above every process id: that of a thread is this and the index of its record */
 
 /* A task while it lives in this boot. Volatile. */
@@ -28,10 +30,11 @@ struct task {
     bool committed;              /* the call has changed something and has no result yet: CALL-2 */
     uint64_t user_ns, system_ns; /* on the processor before this boot (program_usage.h) */
     uint64_t user_cycles,
-        system_cycles; /* and in it, up to the last entry into the kernel or leaving: its thread's lap */
-    bool in_kernel;    /* during the lap */
-    bool dying;        /* leaves at the next trap_return */
-    bool listed[2];    /* on the list of tasks to capture, of this half: see capture.c */
+        system_cycles;          /* and in it, up to the last entry into the kernel or leaving: its thread's lap */
+    bool in_kernel;             /* during the lap */
+    struct wait_queue released; /* the task itself, while its program is held (program_hold.h) */
+    bool dying;                 /* leaves at the next trap_return */
+    bool listed[2];             /* on the list of tasks to capture, of this half: see capture.c */
     struct task *next_listed[2];
 };
 

@@ -59,7 +59,7 @@ enum error terminal_wait_writable(struct terminal_id terminal)
 
 /* Input ------------------------------------------------------------------------------------------------------------ */
 
-static bool is_foreground(struct terminal_id terminal, struct program_id program)
+bool terminal_is_foreground(struct terminal_id terminal, struct program_id program)
 {
     return terminal_foreground(terminal).number == program_at(program)->process_group.number;
 }
@@ -68,7 +68,7 @@ enum error terminal_read(struct terminal_id terminal, struct program_id program,
                          uint32_t *length)
 {
     DOES_NOT_SLEEP();
-    if (!is_foreground(terminal, program)) {
+    if (!terminal_is_foreground(terminal, program)) {
         return ERROR_BUSY;
     }
     enum error error = terminal_take(terminal_object(terminal), bytes, capacity, length);
@@ -81,7 +81,7 @@ enum error terminal_read(struct terminal_id terminal, struct program_id program,
 
 bool terminal_is_readable(struct terminal_id terminal, struct program_id program)
 {
-    return is_foreground(terminal, program) && terminal_has_input(terminal_object(terminal));
+    return terminal_is_foreground(terminal, program) && terminal_has_input(terminal_object(terminal));
 }
 
 enum error terminal_wait_readable(struct terminal_id terminal, struct program_id program, uint64_t deadline_boot_ns)

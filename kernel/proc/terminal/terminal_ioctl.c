@@ -4,8 +4,17 @@
  */
 #include "call.h"
 #include "linux/linux_terminal.h"
+#include "signal/background.h"
 #include "terminal_object.h"
 #include "terminal_use.h"
+
+/* Whether the caller is in the background, and told so: it stops, or a handler of its own says what to do. */
+static bool is_kept_back(struct terminal_id terminal)
+{
+    const struct task *task = task_current();
+
+    return !terminal_is_foreground(terminal, task->program_id) && signal_background(task, SIGTTOU);
+}
 
 static int32_t set_settings(struct terminal *object, uint32_t request, uint32_t argument)
 {
@@ -84,7 +93,7 @@ int32_t terminal_ioctl(struct terminal_id terminal, uint32_t request, uint32_t a
     case TCSETS:
     case TCSETSW:
     case TCSETSF:
-        return set_settings(object, request, argument);
+        return is_kept_back(terminal) ? -EINTR : set_settings(object, request, argument);
     case TIOCGWINSZ:
         return size_out(object, argument);
     case TIOCSWINSZ:
@@ -96,11 +105,11 @@ int32_t terminal_ioctl(struct terminal_id terminal, uint32_t request, uint32_t a
     case TIOCGPGRP:
         return number_out(argument, terminal_foreground(terminal).number);
     case TIOCSPGRP:
-        return set_foreground(terminal, argument);
+        return is_kept_back(terminal) ? -EINTR : set_foreground(terminal, argument);
     case TIOCGSID:
         return number_out(argument, task_current()->program->session.number);
     case TCFLSH:
-        return flush(object, argument);
+        return is_kept_back(terminal) ? -EINTR : flush(object, argument);
     case TCSBRK:
     case TCXONC:
     case TIOCSCTTY:

@@ -50,6 +50,10 @@ MUST_CHECK enum error terminal_wait_writable(struct terminal_id terminal);
  */
 MUST_CHECK enum error terminal_read(struct terminal_id terminal, struct program_id program, uint8_t *bytes,
                                     uint32_t capacity, uint32_t *length);
+
+/* Whether a program's group is the one in front. */
+bool terminal_is_foreground(struct terminal_id terminal, struct program_id program);
+
 bool terminal_is_readable(struct terminal_id terminal, struct program_id program);
 
 /* Sleep until terminal_read() would not answer ERROR_BUSY, or deadline. Interruptible. */

@@ -5,6 +5,7 @@
 #include "arch/cpu.h"
 #include "linux/linux_abi.h"
 #include "log.h"
+#include "program/job.h"
 #include "program/programs.h"
 #include "program_hold.h"
 #include "signal/signal.h"
@@ -57,7 +58,8 @@ static void leave_tid(struct task *task)
 /* Nobody wants anything of the task, as nearly always. */
 static bool goes_on(const struct task *task)
 {
-    return task->program->held == 0 && task->record->signal_mask_saved == 0 && !task_has_signal(task);
+    return task->program->held == 0 && task->program->stop_status != PROGRAM_CONTINUING &&
+           task->record->signal_mask_saved == 0 && !task_has_signal(task);
 }
 
 void trap_return(struct registers *registers)
@@ -71,13 +73,16 @@ void trap_return(struct registers *registers)
     while (thread_should_yield()) {
         thread_yield();
     }
-    if (!goes_on(task) && !program_hold_wait()) {
-        program_exit(SIGKILL);
-    }
-    leave_tid(task);
-    if (!goes_on(task)) {
-        program_deliver_signals(registers);
-    }
+    do {
+        if (!goes_on(task) && !program_hold_wait()) {
+            program_exit(SIGKILL);
+        }
+        leave_tid(task);
+        if (!goes_on(task)) {
+            job_tell_continued(task);
+            program_deliver_signals(registers);
+        }
+    } while (task->program->held != 0 && !task->dying); /* it has stopped */
     if (task->dying) {
         program_exit_task();
     }
