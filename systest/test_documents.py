@@ -112,7 +112,7 @@ REASONS = {
     "./eidolon bench vm_map": LONG, "./eidolon bench vm_map --full": LONG, "./eidolon bench snapshot": LONG,
     "./eidolon bench snapshot --only disk": LONG, "./eidolon bench snapshot --only boot": LONG, "./eidolon bench snapshot --only stop": LONG,
     "./eidolon bench paging": LONG, "./eidolon bench paging --program zipf --policy lru --pages 256 --frames 64 128": LONG,
-    "./eidolon bench snapshot --only calls": LONG, "./eidolon bench system": LONG,
+    "./eidolon bench snapshot --only calls": LONG, "./eidolon bench system": LONG, "./eidolon bench stall": LONG,
     "build/asan/hosttest/lie_tool IMAGE --seed 1000 --count 1500": THE_TESTS,
     "build/hosttest/lie_boot IMAGE --seed 61000000 --count 3200": THE_TESTS,
     "systest/test_misdeeds.py -k random": THE_TESTS,
