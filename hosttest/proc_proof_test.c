@@ -102,6 +102,12 @@ static void stop_by_another_signal(void)
     case_program(child)->stop_status = SIGTERM << 8 | PROGRAM_STOPPED_BY;
 }
 
+static void queue_of_a_plain_signal(void)
+{
+    case_program(child)->queued_count = 1;
+    case_program(child)->queued[0].signal = SIGTERM;
+}
+
 static void name_without_end(void)
 {
     case_program(1)->name[0] = '\n';
@@ -126,14 +132,23 @@ static const struct {
     void (*tell)(void);
     const char *named;
 } lies[] = {
-    {circle_of_parents, "its parent"},     {parent_that_is_nobody, "its parent"},
-    {space_of_another, "its space"},       {break_before_its_start, "its break"},
-    {memory_of_another, "its memory"},     {memory_that_is_a_source, "its memory"},
-    {umask_of_nobody, "its umask"},        {group_of_nobody, "its group"},
-    {other_terminal, "its terminal"},      {descriptor_flag, "its descriptors"},
-    {name_without_end, "its name"},        {blocked_kill, "its signal mask"},
-    {second_task, "its program"},          {file_of_another_terminal, "its object"},
-    {timer_beyond_all_time, "its timers"}, {stop_by_another_signal, "its stop"},
+    {circle_of_parents, "its parent"},
+    {parent_that_is_nobody, "its parent"},
+    {space_of_another, "its space"},
+    {break_before_its_start, "its break"},
+    {memory_of_another, "its memory"},
+    {memory_that_is_a_source, "its memory"},
+    {umask_of_nobody, "its umask"},
+    {group_of_nobody, "its group"},
+    {other_terminal, "its terminal"},
+    {descriptor_flag, "its descriptors"},
+    {name_without_end, "its name"},
+    {blocked_kill, "its signal mask"},
+    {second_task, "its program"},
+    {file_of_another_terminal, "its object"},
+    {timer_beyond_all_time, "its timers"},
+    {stop_by_another_signal, "its stop"},
+    {queue_of_a_plain_signal, "its queued signals"},
 };
 
 static uint32_t lie;

@@ -165,6 +165,13 @@ struct signal_origin {
     uint32_t value;            /* of SIGCHLD: an exit status or a signal */
 };
 
+/* A real-time signal that is pending behind an earlier one of the same number. */
+struct queued_signal {
+    uint32_t signal;
+    struct signal_origin origin;
+};
+#define QUEUED_MAX 32u /* as many as POSIX asks for */
+
 /* Time on the processor, and faults that were answered without the disk and by it. */
 struct usage {
     uint64_t user_ns, system_ns;
@@ -217,8 +224,10 @@ struct program_record {
     uint32_t held;            /* bits of enum program_hold (program_hold.h): while there is one its tasks do not run */
     struct program_id lender; /* in whose space it runs until it is another one or ends (vfork); 0: its own */
     uint32_t timer_mark;      /* changes when the wait for a timer leaves a mark (signal/timer.c) */
-    uint32_t stop_status;     /* that wait4() has yet to report of a living program, or enum program_stop_status */
-    uint8_t reserved[4096 - 56 - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
+    uint32_t queued_count;
+    struct queued_signal queued[QUEUED_MAX]; /* the oldest first (task/pending.c) */
+    uint32_t stop_status; /* that wait4() has yet to report of a living program, or enum program_stop_status */
+    uint8_t reserved[4096 - 60 - 16 * QUEUED_MAX - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
                      5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");

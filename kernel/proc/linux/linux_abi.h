@@ -188,17 +188,18 @@ struct linux_rusage {
 #define RUSAGE_MINOR_FAULTS 4u /* of the counters */
 #define RUSAGE_MAJOR_FAULTS 5u
 
-#define RLIMIT_CPU     0u /* in seconds */
-#define RLIMIT_DATA    2u
-#define RLIMIT_STACK   3u
-#define RLIMIT_CORE    4u
-#define RLIMIT_NOFILE  7u
-#define RLIMIT_AS      9u
-#define RLIMIT_NICE    13u
-#define RLIMIT_RTPRIO  14u
-#define RLIMITS        16u
-#define RLIMIT_NONE_32 0xFFFFFFFFu
-#define RLIMIT_NONE_64 UINT64_MAX
+#define RLIMIT_CPU        0u /* in seconds */
+#define RLIMIT_DATA       2u
+#define RLIMIT_STACK      3u
+#define RLIMIT_CORE       4u
+#define RLIMIT_NOFILE     7u
+#define RLIMIT_AS         9u
+#define RLIMIT_SIGPENDING 11u
+#define RLIMIT_NICE       13u
+#define RLIMIT_RTPRIO     14u
+#define RLIMITS           16u
+#define RLIMIT_NONE_32    0xFFFFFFFFu
+#define RLIMIT_NONE_64    UINT64_MAX
 
 /* set_thread_area() */
 struct linux_user_desc {
@@ -211,31 +212,32 @@ struct linux_user_desc {
 #define USER_DESC_USABLE         0x40u
 
 /* Signals */
-#define SIGHUP     1u
-#define SIGINT     2u
-#define SIGQUIT    3u
-#define SIGILL     4u
-#define SIGTRAP    5u
-#define SIGABRT    6u
-#define SIGBUS     7u
-#define SIGFPE     8u
-#define SIGKILL    9u
-#define SIGSEGV    11u
-#define SIGPIPE    13u
-#define SIGALRM    14u
-#define SIGTERM    15u
-#define SIGCHLD    17u
-#define SIGCONT    18u
-#define SIGSTOP    19u
-#define SIGTSTP    20u
-#define SIGTTIN    21u
-#define SIGTTOU    22u
-#define SIGURG     23u
-#define SIGXCPU    24u
-#define SIGVTALRM  26u
-#define SIGPROF    27u
-#define SIGWINCH   28u
-#define SIGNAL_MAX 64u
+#define SIGHUP           1u
+#define SIGINT           2u
+#define SIGQUIT          3u
+#define SIGILL           4u
+#define SIGTRAP          5u
+#define SIGABRT          6u
+#define SIGBUS           7u
+#define SIGFPE           8u
+#define SIGKILL          9u
+#define SIGSEGV          11u
+#define SIGPIPE          13u
+#define SIGALRM          14u
+#define SIGTERM          15u
+#define SIGCHLD          17u
+#define SIGCONT          18u
+#define SIGSTOP          19u
+#define SIGTSTP          20u
+#define SIGTTIN          21u
+#define SIGTTOU          22u
+#define SIGURG           23u
+#define SIGXCPU          24u
+#define SIGVTALRM        26u
+#define SIGPROF          27u
+#define SIGWINCH         28u
+#define SIGNAL_REAL_TIME 32u /* from here on they are queued */
+#define SIGNAL_MAX       64u
 
 #define SIG_DFL 0u
 #define SIG_IGN 1u
@@ -265,10 +267,18 @@ struct linux_itimerval {
 #define SI_USER       0
 #define SI_KERNEL     0x80
 #define SI_TKILL      (-6)
+#define SI_QUEUE      (-1)
 #define CLD_EXITED    1
 #define CLD_KILLED    2
 #define CLD_STOPPED   5
 #define CLD_CONTINUED 6
+
+struct linux_siginfo {
+    int32_t signal, error, code;
+    uint32_t program, user, value;
+    uint8_t padding[104];
+};
+_Static_assert(sizeof(struct linux_siginfo) == 128, "siginfo_t");
 
 /* What the old sigaction() takes; the mask is of the first 32 signals. */
 struct linux_old_sigaction {

@@ -48,7 +48,7 @@ static void begin_handler(const struct signal_fault *fault, const struct signal_
 {
     struct task *task = task_current();
 
-    signal_take_out(task->record->signal_pending, fault->signal);
+    signal_dequeue(task, fault->signal);
     signal_set_mask(task, task->record->signal_mask[0] | action->mask[0],
                     task->record->signal_mask[1] | action->mask[1]);
     if ((action->flags & SA_NODEFER) == 0) {
@@ -71,7 +71,7 @@ static bool begin_overrun(struct registers *registers, uint32_t signal)
     }
     bool begins = force(registers, &overrun);
     if (begins) {
-        signal_take_out(task_current()->record->signal_pending, signal);
+        signal_dequeue(task_current(), signal);
     }
     return begins;
 }
@@ -137,6 +137,7 @@ void program_deliver_signals(struct registers *registers)
 
         if (task_ignores(task->program, signal)) {
             signal_take_out(task->record->signal_pending, signal);
+            signal_drop_queued(task->program, signal);
         } else if (task_stops_by(task->program, signal)) {
             job_stop(task, signal);
         } else if (handler == SIG_DFL || signal == SIGKILL) {

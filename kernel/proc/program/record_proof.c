@@ -120,6 +120,19 @@ static bool stop_is_sound(const struct program_record *program)
            ((status & 0xFF) == PROGRAM_STOPPED_BY && signal_is_stop(status >> 8));
 }
 
+static bool queue_is_sound(const struct program_record *program)
+{
+    if (program->queued_count > QUEUED_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < program->queued_count; i++) {
+        if (program->queued[i].signal < SIGNAL_REAL_TIME || program->queued[i].signal > SIGNAL_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool program_is_sound(uint32_t index)
 {
     struct program_id id = {index};
@@ -137,7 +150,8 @@ static bool program_is_sound(uint32_t index)
                   "its group") &&
            expect(descriptors_are_sound(program), type, index, "its descriptors") &&
            expect(timers_are_sound(program), type, index, "its timers") &&
-           expect(stop_is_sound(program), type, index, "its stop");
+           expect(stop_is_sound(program), type, index, "its stop") &&
+           expect(queue_is_sound(program), type, index, "its queued signals");
 }
 
 /* Tasks ------------------------------------------------------------------------------------------------------------ */

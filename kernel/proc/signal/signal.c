@@ -24,12 +24,14 @@ void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
         if (signal_in(record->signal_pending, signal) && !signal_in(record->signal_mask, signal) &&
             task_ignores(task->program, signal)) {
             signal_take_out(record->signal_pending, signal);
+            signal_drop_queued(task->program, signal);
         }
     }
 }
 
 static void take_from_all(struct program_id program, uint32_t signal)
 {
+    signal_drop_queued(program_at(program), signal);
     for (struct task *task = task_first_of(program); task != NULL; task = task->next_of_program) {
         signal_take_out(task->record->signal_pending, signal);
     }
@@ -83,17 +85,20 @@ static void let_continue(struct program_id program)
 void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin)
 {
     struct task_record *record = task->record;
-    bool is_blocked = signal_in(record->signal_mask, signal);
+    bool is_awaited = signal_in(task->awaited, signal);
+    bool is_blocked = signal_in(record->signal_mask, signal) && !is_awaited;
 
     if (signal == SIGCONT) {
         let_continue(task->program_id);
     } else if (signal_is_stop(signal)) {
         take_from_all(task->program_id, SIGCONT);
     }
-    if (task_ignores(task->program, signal) && !is_blocked) {
+    if (task_ignores(task->program, signal) && !is_blocked && !is_awaited) {
         return;
     }
-    if (!signal_in(record->signal_pending, signal)) {
+    if (signal >= SIGNAL_REAL_TIME && signal_in(record->signal_pending, signal)) {
+        (void)signal_enqueue(task->program, signal, origin); /* who minds has asked for room before */
+    } else if (!signal_in(record->signal_pending, signal)) {
         signal_add(record->signal_pending, signal);
         task->program->origins[signal] = *origin;
     }

@@ -3,7 +3,7 @@
  * Inside kernel/proc: what a program may use (setrlimit). The limits are in its record; a clone has those of its
  * parent, and another image changes nothing about them.
  *
- * Those on descriptors, address space, data, stack and time on the processor are enforced. There is one user, root,
+ * Those on descriptors, address space, data, stack, queued signals and time on the processor are enforced. There is one user, root,
  * whom Linux does not hold to the number of programs nor to locked memory; of the others nothing exists that they could
  * limit. They are kept.
  */

@@ -7,6 +7,7 @@
  * that is pending and not blocked always means something.
  */
 #include "pending.h"
+#include "atomic.h"
 #include "linux/linux_abi.h"
 
 static bool is_ignored_by_default(uint32_t signal)
@@ -27,6 +28,56 @@ bool task_ignores(const struct program_record *program, uint32_t signal)
         return false;
     }
     return handler == SIG_IGN || (handler == SIG_DFL && is_ignored_by_default(signal));
+}
+
+bool signal_queue_is_full(const struct program_record *program)
+{
+    uint32_t count = program->queued_count;
+
+    return count >= QUEUED_MAX || count >= program->limits[RLIMIT_SIGPENDING].soft;
+}
+
+bool signal_enqueue(struct program_record *program, uint32_t signal, const struct signal_origin *origin)
+{
+    DOES_NOT_SLEEP();
+    if (signal_queue_is_full(program)) {
+        return false;
+    }
+    program->queued[program->queued_count++] = (struct queued_signal){signal, *origin};
+    return true;
+}
+
+static void remove_queued(struct program_record *program, uint32_t index)
+{
+    program->queued_count--;
+    for (uint32_t i = index; i < program->queued_count; i++) {
+        program->queued[i] = program->queued[i + 1];
+    }
+}
+
+void signal_dequeue(struct task *task, uint32_t signal)
+{
+    DOES_NOT_SLEEP();
+    struct program_record *program = task->program;
+
+    for (uint32_t i = 0; i < program->queued_count; i++) {
+        if (program->queued[i].signal == signal) {
+            program->origins[signal] = program->queued[i].origin;
+            remove_queued(program, i);
+            return;
+        }
+    }
+    signal_take_out(task->record->signal_pending, signal);
+}
+
+void signal_drop_queued(struct program_record *program, uint32_t signal)
+{
+    DOES_NOT_SLEEP();
+    for (uint32_t i = program->queued_count; i > 0; i--) {
+        if (program->queued[i - 1].signal == signal) {
+            remove_queued(program, i - 1);
+        }
+    }
 }
 
 /* The lowest signal that is pending and not blocked; 0: none. */

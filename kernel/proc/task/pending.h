@@ -34,6 +34,17 @@ static inline bool signal_is_stop(uint32_t signal)
 }
 bool task_stops_by(const struct program_record *program, uint32_t signal);
 
+/*
+ * Real-time signals are queued in the program's record, each with its own origin, behind the one that is pending.
+ * - signal_enqueue(): one more; false: there is no room (QUEUED_MAX, RLIMIT_SIGPENDING).
+ * - signal_dequeue(): one is taken; if another one was queued it is what is pending now.
+ * - signal_drop_queued(): none is queued any more. None of them sleeps.
+ */
+bool signal_enqueue(struct program_record *program, uint32_t signal, const struct signal_origin *origin);
+void signal_dequeue(struct task *task, uint32_t signal);
+void signal_drop_queued(struct program_record *program, uint32_t signal);
+bool signal_queue_is_full(const struct program_record *program);
+
 /* The lowest signal that is pending and not blocked; 0: none. */
 uint32_t task_next_signal(const struct task_record *record);
 

@@ -32,6 +32,7 @@ struct task {
     uint64_t user_cycles,
         system_cycles;          /* and in it, up to the last entry into the kernel or leaving: its thread's lap */
     bool in_kernel;             /* during the lap */
+    uint32_t awaited[2];        /* signals that its call waits for though they are blocked */
     struct wait_queue released; /* the task itself, while its program is held (program_hold.h) */
     bool dying;                 /* leaves at the next trap_return */
     bool listed[2];             /* on the list of tasks to capture, of this half: see capture.c */
