@@ -49,7 +49,7 @@ COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 BESIDE = re.compile(r"(?:\n#define (?:[^\n\\]|\\\n)*|\n(?:static )?struct \w+ \{.*?\n\};)*", re.DOTALL)  # what they need
 END_OF_HEADS = re.compile(r"\n[ \t]*\n|\{|/\*|\Z")
 NAME = re.compile(r"\b([a-z_][a-z0-9_]*)\s*\(")
-DEFINITION = re.compile(r"^(?!static inline)[a-zA-Z_][^;{}#/\"]*?\b([a-z_][a-z0-9_]*)\([^;{}]*?\)\n\{\n(.*?)^\}",
+DEFINITION = re.compile(r"^[a-zA-Z_][^;{}#/\"]*?\b([a-z_][a-z0-9_]*)\([^;{}]*?\)\n\{\n(.*?)^\}",
                         re.DOTALL | re.MULTILINE)
 
 
@@ -94,10 +94,9 @@ def bodies():
     """The bodies of the kernel's functions: by name, and of those that only their file knows by path and name."""
     found = {}
     for path, text in sources():
-        if path.endswith(".c"):
-            for definition in DEFINITION.finditer(text):
-                is_local = definition[0].startswith("static")
-                found[(path, definition[1]) if is_local else definition[1]] = definition[2]
+        for definition in DEFINITION.finditer(text):
+            is_local = path.endswith(".c") and definition[0].startswith("static")
+            found[(path, definition[1]) if is_local else definition[1]] = definition[2]
     return found
 
 
