@@ -23,7 +23,7 @@
 #define FAMILY  24u
 
 enum { ALARM = 27, PAUSE = 29, SETITIMER = 104, GETITIMER = 105, PROCMASK = 175, PENDING = 176 };
-enum { COUNT_SIGNAL, HAVE_NONE = 2, END_BY_TIMER, GO_ON };
+enum { COUNT_SIGNAL, HAVE_NONE = 2, END_BY_TIMER, GO_ON, END_WITH_A_TIMER, SLEEP_LONGER };
 
 static void count(void)
 {
@@ -156,6 +156,26 @@ static void have_none(void)
     EXPECT_IS(0, left(TIMER_PROFILE));
 }
 
+static void end_with_a_timer(void)
+{
+    set(TIMER_REAL, 500 * MS, 0);
+}
+
+static void sleep_longer(void)
+{
+    sleep_ms(2000);
+}
+
+/* The next program of the same number is another one. */
+static void successors(void)
+{
+    int32_t child = case_fork(END_WITH_A_TIMER);
+
+    case_reap(child, 0);
+    EXPECT_IS(child, case_fork(SLEEP_LONGER));
+    case_reap(child, 0);
+}
+
 static void clones(void)
 {
     set(TIMER_REAL, 500 * MS, 0);
@@ -174,12 +194,14 @@ static void main_of_real_time(void)
     blocked();
     mistakes();
     clones();
+    successors();
 }
 
 static void timer_of_real_time_signals_when_it_is_due(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = main_of_real_time, .functions = {count, NULL, have_none}});
+    case_run(&(struct proc_case){.main = main_of_real_time,
+                                 .functions = {count, NULL, have_none, NULL, NULL, end_with_a_timer, sleep_longer}});
 }
 
 /* Many of them: each ends at its own moment, and some are set anew meanwhile. --------------------------------- */
