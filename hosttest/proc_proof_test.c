@@ -60,6 +60,11 @@ static void break_before_its_start(void)
     space->break_start = space->break_end + 1;
 }
 
+static void break_outside_the_window(void)
+{
+    space_at(case_program(1)->space)->break_start = 0;
+}
+
 static void memory_of_another(void)
 {
     space_at(case_program(child)->space)->memory = space_at(case_program(1)->space)->memory;
@@ -132,23 +137,15 @@ static const struct {
     void (*tell)(void);
     const char *named;
 } lies[] = {
-    {circle_of_parents, "its parent"},
-    {parent_that_is_nobody, "its parent"},
-    {space_of_another, "its space"},
-    {break_before_its_start, "its break"},
-    {memory_of_another, "its memory"},
-    {memory_that_is_a_source, "its memory"},
-    {umask_of_nobody, "its umask"},
-    {group_of_nobody, "its group"},
-    {other_terminal, "its terminal"},
-    {descriptor_flag, "its descriptors"},
-    {name_without_end, "its name"},
-    {blocked_kill, "its signal mask"},
-    {second_task, "its program"},
-    {file_of_another_terminal, "its object"},
-    {timer_beyond_all_time, "its timers"},
-    {stop_by_another_signal, "its stop"},
-    {queue_of_a_plain_signal, "its queued signals"},
+    {circle_of_parents, "its parent"},        {parent_that_is_nobody, "its parent"},
+    {space_of_another, "its space"},          {break_before_its_start, "its break"},
+    {break_outside_the_window, "its break"},  {memory_of_another, "its memory"},
+    {memory_that_is_a_source, "its memory"},  {umask_of_nobody, "its umask"},
+    {group_of_nobody, "its group"},           {other_terminal, "its terminal"},
+    {descriptor_flag, "its descriptors"},     {name_without_end, "its name"},
+    {blocked_kill, "its signal mask"},        {second_task, "its program"},
+    {file_of_another_terminal, "its object"}, {timer_beyond_all_time, "its timers"},
+    {stop_by_another_signal, "its stop"},     {queue_of_a_plain_signal, "its queued signals"},
 };
 
 static uint32_t lie;

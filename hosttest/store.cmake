@@ -16,7 +16,7 @@ foreach(test layer key model fault lie lists flush beside limit branch overlay n
 endforeach()
 set_tests_properties(store_crash_test PROPERTIES TIMEOUT 10800) # a soak takes long
 target_link_options(store_key_test PRIVATE -Wl,--wrap=store_record_append_page)
-target_link_options(store_lists_test PRIVATE -Wl,--wrap=store_record_append)
+target_link_options(store_lists_test PRIVATE -Wl,--wrap=store_record_append -Wl,--wrap=store_record_finish)
 target_link_options(store_reuse_test PRIVATE -Wl,--wrap=store_record_append -Wl,--wrap=store_space_drop)
 
 eidolon_host_test(store_golden_test

@@ -219,6 +219,48 @@ static void store_list_that_leaves_something_out_is_completed_by_the_next_boot(v
     lie_once(LEFT_OUT);
 }
 
+/* What the head of the next record says of its log. */
+enum head_lie { HEAD_TRUTH, HEAD_MERGES_WHAT_IS_MERGED, HEAD_GOES_BACK };
+static enum head_lie head_lie;
+
+void __real_store_record_finish(struct record_writer *writer, struct disk_record_ref *out);
+void __wrap_store_record_finish(struct record_writer *writer, struct disk_record_ref *out);
+
+void __wrap_store_record_finish(struct record_writer *writer, struct disk_record_ref *out)
+{
+    if (head_lie == HEAD_MERGES_WHAT_IS_MERGED) {
+        writer->head->merge_end = writer->head->map_base;
+    } else if (head_lie == HEAD_GOES_BACK) {
+        writer->head->map_base--;
+    }
+    __real_store_record_finish(writer, out);
+}
+
+/* Its blocks are given up already: whoever went on from it would have the log in blocks that count as free. */
+static void store_log_that_reaches_what_was_given_up_is_not_believed(void **state)
+{
+    (void)state;
+    for (enum head_lie chosen = HEAD_MERGES_WHAT_IS_MERGED; chosen <= HEAD_GOES_BACK; chosen++) {
+        struct store_open_options options = {.read_only = true};
+        struct store_report report;
+        struct store *store;
+        start();
+        snapshots(12);
+        while (world.store->state.map_base == 0 || world.store->state.merge_end != 0) {
+            snapshots(1);
+        }
+        uint64_t before = store_committed(world.store).number;
+        head_lie = chosen;
+        snapshots(1);
+        head_lie = HEAD_TRUTH;
+        assert_int_equal(store_open(&disk.device, &options, &store, &report), OK);
+        assert_true(report.fell_back);
+        assert_int_equal(report.generation.number, before);
+        assert_int_equal(store_close(store), OK);
+        stop();
+    }
+}
+
 static void store_that_waits_writes_nothing_before_it_is_used(void **state)
 {
     (void)state;
@@ -292,6 +334,7 @@ int main(void)
         cmocka_unit_test(store_list_that_names_a_record_in_use_frees_it_not),
         cmocka_unit_test(store_list_that_names_a_copy_that_is_none_frees_it_not),
         cmocka_unit_test(store_list_that_leaves_something_out_is_completed_by_the_next_boot),
+        cmocka_unit_test(store_log_that_reaches_what_was_given_up_is_not_believed),
         cmocka_unit_test(store_root_that_hides_what_it_keeps_is_not_believed),
         cmocka_unit_test(store_that_waits_writes_nothing_before_it_is_used),
     };

@@ -26,6 +26,9 @@ enum error store_chain_collect(struct store *store, const struct disk_record_ref
     struct disk_record_ref ref = head->predecessor;
     while (error == OK && ref.block != 0 && ref.generation > head->map_base) {
         error = store_record_read_head(store, store->window, &ref, older);
+        if (error == OK && older->map_base > head->map_base) {
+            error = ERROR_FORMAT_DAMAGED; /* what has left a log does not come back: it was given up */
+        }
         if (error == OK) {
             error = store_ref_list_prepend(chain, &ref);
         }

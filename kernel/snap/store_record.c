@@ -215,7 +215,8 @@ static bool head_is_sound(const struct disk_head *head, const struct disk_record
            head->generation <= DISK_GENERATION_MAX && head->system_bytes <= STORE_SYSTEM_RECORD_MAX &&
            head->item_bytes <= sizeof(head->bytes) - padded(head->system_bytes) && head->chain_blocks != 0 &&
            head->map_base < head->generation && head->space_base < head->generation &&
-           head->merge_end < head->generation && store_when_birth(head->page_tree.when) <= head->generation &&
+           head->merge_end < head->generation && (head->merge_end == 0 || head->merge_end > head->map_base) &&
+           store_when_birth(head->page_tree.when) <= head->generation &&
            store_when_birth(head->space_tree.when) <= head->generation &&
            (head->predecessor.block == 0 || head->predecessor.generation < head->generation);
 }

@@ -319,9 +319,9 @@ static enum error move_break(const struct system_call *call, struct address_spac
 /* As Linux does, answers with the break as it is, whether or not the wish was granted. */
 static int32_t change_break(const struct system_call *call, struct address_space space)
 {
-    uint32_t wish = call->arguments[0];
+    uint32_t wish = call->arguments[0], start = space_at(space)->break_start;
 
-    if (wish >= space_at(space)->break_start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
+    if (start >= USER_START && wish >= start && wish <= MAPPING_END_PAGE << PAGE_SHIFT &&
         move_break(call, space, wish) == OK) {
         program_call_commit();
         space_at(space)->break_end = wish;

@@ -195,7 +195,10 @@ static bool task_is_sound(uint32_t index)
 
 static bool break_is_sound(const struct space_record *record)
 {
-    return record->break_start <= record->break_end && record->break_end <= USER_END && record->image_end <= USER_END;
+    bool has_none = record->break_start == 0 && record->break_end == 0; /* no program has been loaded yet */
+
+    return (has_none || record->break_start >= USER_START) && record->break_start <= record->break_end &&
+           record->break_end <= USER_END && record->image_end <= USER_END;
 }
 
 static bool memory_is_sound(const struct space_record *record)
