@@ -14,7 +14,7 @@ static struct fake_disk disk;
 static struct world world;
 
 /* What becomes of items that say what is dead. */
-enum lie { TRUTH, TWICE, LEFT_OUT, ANOTHER_BLOCK, LONGER, YOUNGER, ANOTHER_RECORD, ANOTHER_COPY };
+enum lie { TRUTH, TWICE, LEFT_OUT, ANOTHER_BLOCK, LONGER, YOUNGER, ANOTHER_RECORD, ANOTHER_COPY, RETIRED };
 static enum lie lie;
 static uint32_t wanted, told;        /* lies: so many at most, and so many so far */
 static uint64_t pinned;              /* generation */
@@ -65,6 +65,10 @@ enum error __wrap_store_record_append(struct record_writer *writer, enum disk_it
     if (lie == TWICE && dies) {
         enum error error = __real_store_record_append(writer, type, item);
         return error == OK ? __real_store_record_append(writer, type, item) : error;
+    }
+    if (lie == RETIRED && type == DISK_ITEM_ALLOCATED && told < wanted) {
+        told++;
+        return __real_store_record_append(writer, DISK_ITEM_BAD, item);
     }
     if (lie == TRUTH || !dies || told == wanted) {
         return __real_store_record_append(writer, type, item);
@@ -219,6 +223,24 @@ static void store_list_that_leaves_something_out_is_completed_by_the_next_boot(v
     lie_once(LEFT_OUT);
 }
 
+static void store_check_finds_that_a_node_in_use_is_retired(void **state)
+{
+    (void)state;
+    start();
+    lie = RETIRED;
+    wanted = 1;
+    told = 0;
+    for (uint32_t i = 0; told < wanted && i < 60; i++) {
+        snapshots(1);
+    }
+    lie = TRUTH;
+    assert_int_equal(told, 1);
+    world_close(&world);
+    world_open(&world);
+    assert_true(findings() > 0);
+    stop();
+}
+
 /* What the head of the next record says of its log. */
 enum head_lie { HEAD_TRUTH, HEAD_MERGES_WHAT_IS_MERGED, HEAD_GOES_BACK };
 static enum head_lie head_lie;
@@ -334,6 +356,7 @@ int main(void)
         cmocka_unit_test(store_list_that_names_a_record_in_use_frees_it_not),
         cmocka_unit_test(store_list_that_names_a_copy_that_is_none_frees_it_not),
         cmocka_unit_test(store_list_that_leaves_something_out_is_completed_by_the_next_boot),
+        cmocka_unit_test(store_check_finds_that_a_node_in_use_is_retired),
         cmocka_unit_test(store_log_that_reaches_what_was_given_up_is_not_believed),
         cmocka_unit_test(store_root_that_hides_what_it_keeps_is_not_believed),
         cmocka_unit_test(store_that_waits_writes_nothing_before_it_is_used),

@@ -192,6 +192,18 @@ static enum error chunk_compare(struct checking *checking, struct space *reached
     return error;
 }
 
+/* Nobody may need what is retired. */
+static enum error retired_check(struct checking *checking, uint32_t block)
+{
+    struct reach_item item = {.kind = REACH_BAD,
+                              .block = block,
+                              .key = DISK_SPACE_BAD + block,
+                              .generation = checking->store->state.record.generation};
+
+    tell(checking, STORE_BLOCK_RETIRED, block, 0);
+    return again_check(checking, &item);
+}
+
 /* Retired blocks that the free-space tree does not name yet. */
 static enum error retired_reach(struct checking *checking, struct space *reached, const struct run_list *list)
 {
@@ -201,8 +213,8 @@ static enum error retired_reach(struct checking *checking, struct space *reached
     enum error error = OK;
     while (error == OK && store_run_list_next(list, &cursor, &run)) {
         error = store_space_mark(reached, (struct extent){{run.first}, run.count}, true);
-        for (uint32_t i = 0; i < run.count; i++) {
-            tell(checking, STORE_BLOCK_RETIRED, run.first + i, 0);
+        for (uint32_t i = 0; error == OK && i < run.count; i++) {
+            error = retired_check(checking, run.first + i);
         }
     }
     checking->result->retired += reached->used - used_before;
