@@ -126,7 +126,8 @@ class Boot:
 
     def text(self):
         """Everything the console has shown, with plain line ends."""
-        self.transcript.flush()
+        if not self.transcript.closed:
+            self.transcript.flush()
         with open(self.transcript.name, encoding="latin-1", newline="") as file:
             return file.read().replace("\r", "")
 
