@@ -223,6 +223,18 @@ def test_figures_of_the_essay_are_those_that_were_measured():
     assert len(essay) == 5 and set(essay) <= set(rows("docs/performance.md", (0, 1, 2, 3)))
 
 
+def test_programs_are_told_of_every_call_and_limit():
+    listing = text_of("kernel/proc/calls/list.h")
+    told = re.findall(r"`(\w+)`", text_of("docs/programs.md").partition("## Calls")[2].partition("## Limits")[0])
+    assert told == sorted(re.findall(r"^CALL\(\d+, (\w+),", listing, re.MULTILINE)) + re.findall(r"^OWN_CALL\(\w+, (\w+),", listing, re.MULTILINE)
+    record = text_of("include/record.h")
+    limit = {name: int(value) for name, value in re.findall(r"#define (\w+_MAX) +(\d+)u", record)}
+    limits = text_of("docs/programs.md").partition("## Limits")[2]
+    for said in (f"| programs | {limit['PROGRAMS_MAX']:,} |", f"| {limit['PROGRAM_FILES_MAX']}, {limit['FILES_MAX']:,} |",
+                 f"| pipes | {limit['PIPES_MAX']:,}, of", f"| {limit['QUEUED_MAX']}, and RLIMIT", f"| {limit['PROGRAM_NAME_MAX'] - 1} bytes |"):
+        assert said in limits
+
+
 def test_picture_of_the_essay_shows_its_table(tmp_path):
     if not shutil.which("gnuplot"):
         pytest.skip("gnuplot is missing: ./eidolon setup installs it")
