@@ -54,7 +54,7 @@ void map_check(const struct vm_map *map)
     struct vm_map_violation violation;
 
     if (vm_map_check(map, &violation) != OK) {
-        fail_msg("%s is broken at page %08x", violation.invariant, violation.page.number);
+        fail_msg("%s is broken at page %llx", violation.invariant, (unsigned long long)violation.page.number);
     }
 }
 
