@@ -203,7 +203,7 @@ def test_wrong_option_is_named(tmp_path, arguments, words):
     (["test", "--seed", "soon"], "--seed"),
     (["test", "--seed", ""], "--seed"),
     (["test", "host", "-k", "thread"], "-k"),
-    (["bench", "everything"], "paging, snapshot, system, vm_map"),
+    (["bench", "everything"], "paging, snapshot, stall, system, vm_map"),
     (["bench", "--quick"], "NAME --quick"),
     (["bench", "paging", "snapshot", "--quick"], "one by one"),
     (["build", "everything"], "everything"),

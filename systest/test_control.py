@@ -8,10 +8,12 @@ meanwhile, and the roll back of a whole machine.
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -270,19 +272,20 @@ def test_socket_of_a_killed_machine_is_removed_and_a_stale_one_replaced(image):
 
 
 def test_image_with_a_long_name_or_in_a_closed_folder_is_found(new_image, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
-    os.mkdir(tmp_path / "runtime")
+    runtime = tempfile.mkdtemp()  # with a short name
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     image = new_image("n" * 90 + ".img")
     boot = shell(image)
     assert asked(image, "status")["ok"]
-    assert not os.path.lexists(image.path + ".ctl") and len(os.listdir(tmp_path / "runtime" / "eidolon")) == 1
+    assert not os.path.lexists(image.path + ".ctl") and len(os.listdir(os.path.join(runtime, "eidolon"))) == 1
     link = tmp_path / "link.img"
     link.symlink_to(image.path)
     assert eidolon("ctl", "--image", str(link), "status").returncode == 0
     boot.kill()
     limit = time.monotonic() + WAIT_S
-    while os.listdir(tmp_path / "runtime" / "eidolon"):
+    while os.listdir(os.path.join(runtime, "eidolon")):
         assert time.monotonic() < limit
+    shutil.rmtree(runtime)
 
 
 @pytest.mark.parametrize("words, complaint", [

@@ -15,7 +15,8 @@ struct record {
 _Static_assert(sizeof(struct record) == sizeof(struct vm_page), "a record is a vm_page");
 _Static_assert(offsetof(struct record, key) == offsetof(struct vm_page, key_low),
                "its key is the lower half of the page's");
-_Static_assert(offsetof(struct record, payload) == offsetof(struct vm_page, frame), "its payload is a word of it");
+_Static_assert(offsetof(struct record, payload) == offsetof(struct vm_page, key_low) + sizeof(uint32_t),
+               "its payload is a word of it");
 _Static_assert(sizeof(struct vm_page) - sizeof(struct vm_page *) == RECORD_BODY_BYTES, "peers' records are alike");
 
 static const char table_name[] = "vm_map";

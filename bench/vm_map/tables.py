@@ -16,7 +16,7 @@ LIBRARIES = {"judy": ["-lJudy"], "lfht": ["-lurcu-cds", "-lurcu-memb"], "ck": ["
 LOSES = ("old",)          # every other table must keep every page
 DENSE_ONLY = ("flat",)    # has no place for other keys
 OWN = ("vm_map", "old", "flat")  # need no library: they can be built everywhere
-MAP_SOURCES = ("vm_map/table", "vm_map/frame_use", "vm_map/cursor", "vm_map/policy", "vm_map/policy_clock",
+MAP_SOURCES = ("vm_map/table", "vm_map/frame_use", "vm_map/presence", "vm_map/cursor", "vm_map/policy", "vm_map/policy_clock",
                "vm_map/policy_lru", "vm_map/policy_sieve", "lib/pool", "thread/atomic")
 SEED = "7"
 

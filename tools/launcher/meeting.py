@@ -13,13 +13,16 @@ import stat
 from launcher import remote
 
 SUFFIX = ".ctl"
+DIGITS = 24  # of the name that is made of the image's
 ADDRESS_MAX = 107  # bytes of a socket's path (unix(7))
 
 
 def runtime_folder():
     """The user's own, which nobody else can put anything into."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    return os.path.join(base, "eidolon") if base else f"/tmp/eidolon-{os.getuid()}"
+    own = os.path.join(base, "eidolon") if base else ""
+    fits = own and len(os.fsencode(own)) + len("/") + DIGITS + len(SUFFIX) <= ADDRESS_MAX
+    return own if fits else f"/tmp/eidolon-{os.getuid()}"
 
 
 def is_private(folder):
@@ -43,7 +46,7 @@ def beside(image):
 
 
 def apart(image):
-    digest = hashlib.sha256(os.fsencode(whole_name(image))).hexdigest()[:24]
+    digest = hashlib.sha256(os.fsencode(whole_name(image))).hexdigest()[:DIGITS]
     return os.fsencode(os.path.join(runtime_folder(), digest + SUFFIX))
 
 
