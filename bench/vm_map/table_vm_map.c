@@ -9,14 +9,17 @@
 struct record {
     struct vm_page *hash_next;
     uint32_t key;
-    uint32_t payload; /* in place of the frame */
-    char rest[sizeof(struct vm_page) - sizeof(struct vm_page *) - 8];
+    uint32_t words[2];
+    union {
+        struct vm_page_link link;
+        uint32_t payload; /* in place of the list's link: no page is in a list */
+    };
+    char rest[sizeof(struct vm_page) - offsetof(struct vm_page, list_link) - sizeof(struct vm_page_link)];
 };
 _Static_assert(sizeof(struct record) == sizeof(struct vm_page), "a record is a vm_page");
 _Static_assert(offsetof(struct record, key) == offsetof(struct vm_page, key_low),
                "its key is the lower half of the page's");
-_Static_assert(offsetof(struct record, payload) == offsetof(struct vm_page, key_low) + sizeof(uint32_t),
-               "its payload is a word of it");
+_Static_assert(offsetof(struct record, payload) == offsetof(struct vm_page, list_link), "its payload is the link");
 _Static_assert(sizeof(struct vm_page) - sizeof(struct vm_page *) == RECORD_BODY_BYTES, "peers' records are alike");
 
 static const char table_name[] = "vm_map";
