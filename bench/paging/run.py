@@ -22,6 +22,7 @@ import sys
 import tempfile
 
 sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import command_line  # noqa: E402
 from plot_style import LINES  # noqa: E402
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
@@ -334,11 +335,7 @@ def whole_number(low, high):
 
 
 def arguments():
-    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
-        sys.argv[1:] = ["-", "--help"]  # asked for before there is anything to run
-    parser = argparse.ArgumentParser(prog="./eidolon bench paging", description=__doc__.partition("\n\n")[2],
-                                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser = command_line.parser("paging", __doc__.partition("\n\n")[2])
     parser.add_argument("--pages", metavar="N", type=whole_number(PAGES_MIN, PAGES_MAX), default=64,
                         help=f"of the programs' memory, {PAGES_MIN} to {PAGES_MAX} (default: %(default)s)")
     parser.add_argument("--frames", metavar="N", type=whole_number(1, PAGES_MAX), nargs="+", default=[],

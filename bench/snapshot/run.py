@@ -7,7 +7,6 @@ instruction, and every run gives the same figures. Where bytes a second count th
 within a run say anything. Writes a CSV for each table and plots (SVG) to build/bench/snapshot, and prints the tables.
 """
 
-import argparse
 import csv
 import os
 import re
@@ -18,6 +17,7 @@ import sys
 import time
 
 sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import command_line  # noqa: E402
 from plot_style import LINES  # noqa: E402
 
 TIMEOUT_S = 900
@@ -330,11 +330,7 @@ ALL = {function.__name__: function for function in (stop, programs, cost, faults
 
 
 def arguments():
-    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
-        sys.argv[1:] = ["-", "--help"]  # asked for before there is anything to run
-    parser = argparse.ArgumentParser(prog="./eidolon bench snapshot", description=__doc__.partition("\n\n")[2],
-                                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser = command_line.parser("snapshot", __doc__.partition("\n\n")[2])
     parser.add_argument("--only", metavar="TABLE", nargs="+", choices=ALL, default=list(ALL),
                         help=f"some of: {' '.join(ALL)} (default: all, some ten minutes)")
     parser.add_argument("--quick", action="store_true", help="only whether it runs: two of the tables, with little in them")

@@ -5,13 +5,13 @@ A program spins (guest.c) and notes the longest time between two of its instruct
 (-icount). One turn of another thread is 10,000,000 of them. Writes stall.csv to build/bench/stall and prints the table.
 """
 
-import argparse
 import csv
 import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.dirname(HERE))
+import command_line  # noqa: E402
 import emulated  # noqa: E402
 
 IMAGE_MIB = 1024
@@ -24,11 +24,7 @@ QUICK = ["commit_0", "commit_1000", "collapse_8192"]
 
 
 def main():
-    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
-        sys.argv[1:] = ["-", "--help"]  # asked for before there is anything to run
-    parser = argparse.ArgumentParser(prog="./eidolon bench stall", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     allow_abbrev=False)
-    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser = command_line.parser("stall", __doc__)
     parser.add_argument("--quick", action="store_true", help="the short lines only")
     options = parser.parse_args()
     folder = os.path.join(options.build, "bench", "stall")

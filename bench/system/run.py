@@ -7,7 +7,6 @@ meanwhile, Linux has no mitigations. Where Linux's package cannot be had there i
 build/bench/system, and prints the table.
 """
 
-import argparse
 import csv
 import os
 import subprocess
@@ -16,6 +15,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.dirname(HERE))
 sys.path.insert(2, os.path.join(os.path.dirname(os.path.dirname(HERE)), "tools"))
+import command_line  # noqa: E402
 import emulated  # noqa: E402
 from launcher import foreign  # noqa: E402
 from plot_style import LINES  # noqa: E402
@@ -92,11 +92,7 @@ plot "system.csv" every ::1 using 4:0:ytic(1) with points pointtype 7 pointsize 
 
 
 def main():
-    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
-        sys.argv[1:] = ["-", "--help"]  # asked for before there is anything to run
-    parser = argparse.ArgumentParser(prog="./eidolon bench system", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     allow_abbrev=False)
-    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser = command_line.parser("system", __doc__)
     parser.add_argument("--quick", action="store_true", help="Eidolon alone: without what would have to be fetched")
     options = parser.parse_args()
     folder = os.path.join(options.build, "bench", "system")

@@ -22,6 +22,19 @@ static inline uint32_t vm_bucket(const struct vm_map *map, uint32_t hash)
     return index < map->bucket_count ? index : index & map->mask_high >> 1;
 }
 
+#define VM_HEADS_MIN 16u
+
+/* How many heads a table of chains has that is to have so many: a power of two. */
+static inline uint32_t vm_heads_for(uint32_t wanted)
+{
+    uint32_t count = VM_HEADS_MIN;
+
+    while (count < wanted) {
+        count *= 2;
+    }
+    return count;
+}
+
 static inline enum vm_list_id vm_list_open(const struct vm_map *map)
 {
     return VM_LIST_DIRTY_0 + map->open_half;

@@ -15,16 +15,10 @@
 #include "internal.h"
 
 #define FRAMES_PER_HEAD 4u
-#define HEADS_MIN       16u
 
 uint32_t vm_links_heads(uint32_t frames)
 {
-    uint32_t count = HEADS_MIN;
-
-    while (count < frames / FRAMES_PER_HEAD) {
-        count *= 2;
-    }
-    return count;
+    return vm_heads_for(frames / FRAMES_PER_HEAD);
 }
 
 void vm_links_init(struct vm_map *map, void *heads, uint32_t head_count)

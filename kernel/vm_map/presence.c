@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define FRAMES_PER_HEAD 8u
-#define HEADS_MIN       16u
 #define SHIFT           10u
 #define IS_OBJECT       (UINT64_C(1) << 63) /* in a key */
 #define NONE            VM_PRESENCE_FANOUT
@@ -24,12 +23,7 @@ _Static_assert(1u << SHIFT == VM_PRESENCE_FANOUT && 2 * SHIFT == 20, "two levels
 
 uint32_t vm_presence_heads(uint32_t frames)
 {
-    uint32_t count = HEADS_MIN;
-
-    while (count < frames / FRAMES_PER_HEAD) {
-        count *= 2;
-    }
-    return count;
+    return vm_heads_for(frames / FRAMES_PER_HEAD);
 }
 
 void vm_presence_init(struct vm_map *map, void *heads, uint32_t head_count)
