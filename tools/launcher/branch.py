@@ -112,18 +112,53 @@ class Parent:
 # The list ---------------------------------------------------------------------------------------------------------------
 
 
+FIELDS = {"hold": str, "file": str, "generation": int, "name": str}
+
+
 class List:
-    """The branches of an image, in a file beside it that is locked while it is used."""
+    """The branches of an image, in a file beside it that is locked while it is used.
+
+    A change replaces the file by a new one, which is locked before it has the name: whoever has waited for the old one
+    looks again. So it is whole at any moment.
+    """
 
     def __init__(self, path):
         self.path = os.path.realpath(path) + LIST
+        self.file = self.locked("a+", self.path)
+        while not self.is_current():
+            self.file.close()
+            self.file = self.locked("a+", self.path)
         try:
-            self.file = open(self.path, "a+", encoding="utf-8", errors="surrogateescape")
+            self.file.seek(0)
+            self.entries = [self.entry(number, line) for number, line in enumerate(self.file, 1) if line.strip()]
+        except Failure:
+            self.file.close()
+            raise
+
+    def locked(self, mode, path):
+        try:
+            file = open(path, mode, encoding="utf-8", errors="surrogateescape")
         except OSError as error:
-            raise Failure(f"{self.path}: {reason(error)}; the image's branches are listed there") from None
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-        self.file.seek(0)
-        self.entries = [json.loads(line) for line in self.file if line.strip()]
+            raise Failure(f"{path}: {reason(error)}; the image's branches are listed there") from None
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
+
+    def is_current(self):
+        """Whether the file that is locked is the one that has the name."""
+        try:
+            return os.path.samestat(os.fstat(self.file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def entry(self, number, line):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or any(not isinstance(found.get(name), kind) for name, kind in FIELDS.items()):
+            raise Failure(f"{self.path}: line {number} names no branch; mend or remove that line, and look with ./eidolon image log "
+                          f"which names that begin with {HOLD} are left in the image")
+        return found
 
     def __enter__(self):
         return self
@@ -134,12 +169,19 @@ class List:
         self.file.close()
 
     def write(self):
-        self.file.seek(0)
-        self.file.truncate()
-        for entry in self.entries:
-            self.file.write(json.dumps(entry) + "\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        file = self.locked("w", self.path + ".new")
+        try:
+            for entry in self.entries:
+                file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, self.path)
+        except OSError as error:
+            os.unlink(file.name)
+            file.close()
+            raise Failure(f"{self.path}: {reason(error)}") from None
+        self.file.close()
+        self.file = file
 
     def add(self, entry):
         self.entries.append(entry)

@@ -29,7 +29,7 @@ HEADER_BYTES = 104
 EXTENSION_FORMAT = 0xE2792ACA
 EXTENSION_BRANCH = 0x45494442  # "EIDB"
 BELOW_MAX = 1023  # bytes of a name, by the format
-ABOUT_MAX = 4096
+SIZE_MIN, SIZE_MAX = 4 << 20, 1 << 44  # bytes of a disk: images have up to a TiB, their files may be longer
 
 
 class Overlay:
@@ -68,12 +68,19 @@ def read(path):
         return None
     fields = HEADER.unpack_from(data)
     below_at, below_length, size = fields[2], fields[3], fields[5]
+    below = data[below_at:below_at + below_length]
     extensions = pieces(data)
     try:
         about = json.loads(extensions[EXTENSION_BRANCH])
     except (KeyError, ValueError):
-        raise Failure(f"{path}: a qcow2 file that is no branch of an Eidolon image; ./eidolon branch makes one") from None
-    return Overlay(size, os.fsdecode(data[below_at:below_at + below_length]), extensions.get(EXTENSION_FORMAT, b"raw").decode(), about)
+        about = None
+    if not isinstance(about, dict):
+        raise Failure(f"{path}: a qcow2 file that is no branch of an Eidolon image; ./eidolon branch makes one")
+    kind = extensions.get(EXTENSION_FORMAT)
+    if (kind not in (b"raw", b"qcow2") or not 0 < len(below) == below_length <= BELOW_MAX or b"\0" in below or
+            not SIZE_MIN <= size <= SIZE_MAX):
+        raise Failure(f"{path}: the header of this branch is damaged; it cannot be read any more")
+    return Overlay(size, os.fsdecode(below), kind.decode(), about)
 
 
 def is_overlay(path):
