@@ -20,6 +20,8 @@
 #include <string.h>
 
 #define SPACE         ((struct space_id){1})
+#define SOURCE        ((struct space_id){2})
+#define CHECKS_MAX    1000u    /* of one fault that comes to an end */
 #define GROUP         0x00500u /* number of a page at the start of a group of VM_CLUSTER_PAGES */
 #define FRAMES_PLENTY 4096u
 #define NOWHERE       0xFFFFFFFFu
@@ -36,6 +38,8 @@ static struct {
     uint32_t reads, last_first, last_count; /* requests, and the last one's range */
     uint32_t single_reads, cleans;
     uint32_t discarded_first, discarded_count;
+    bool is_lent;    /* the space has nothing of its own; its source has everything */
+    uint32_t checks; /* of accesses */
 } model;
 
 static struct page_key page_at(uint32_t number)
@@ -52,6 +56,7 @@ static enum error check_access(struct place place, enum pmap_access access, stru
 {
     uint32_t at = number_of(place_key(place)) - model.region_first;
 
+    assert_true(model.checks++ < CHECKS_MAX);
     if (at >= model.region_count || (access == PMAP_WRITE && !model.may_write)) {
         return ERROR_DENIED;
     }
@@ -65,6 +70,7 @@ static enum error measure(struct page_key page, uint32_t before_max, uint32_t af
     assert_true(before_max + after_max < VM_CLUSTER_PAGES);
     *out = (struct vm_cluster_extent){
         .is_zero = number_of(page) == model.zero_page, .before = before_max, .after = after_max};
+    out->is_absent = model.is_lent && page_key_window(page).number == SPACE.number;
     if (model.keeps_count > 0) {
         model.region_first = model.keeps_first;
         model.region_count = model.keeps_count;
@@ -127,7 +133,13 @@ static bool note_stop(struct space_id space)
     return true;
 }
 
-static const struct vm_fault_policy policy = {.check = check_access, .stop = note_stop};
+static struct space_id source_of(struct place place, struct space_id at)
+{
+    (void)place;
+    return model.is_lent && at.number == SPACE.number ? SOURCE : SPACE_NONE;
+}
+
+static const struct vm_fault_policy policy = {.check = check_access, .source = source_of, .stop = note_stop};
 
 static void start_with(uint32_t frames)
 {
@@ -443,6 +455,27 @@ static void fault_without_any_memory_gives_up_after_some_snapshots(void **unused
     give_frames_back();
 }
 
+/* However many frames are free: enough for some of what a fault needs must not count as enough for all of it. */
+static void fault_of_a_lent_page_ends_with_any_number_of_frames(void **unused)
+{
+    (void)unused;
+    uint32_t refused = 0, extra = 0;
+
+    model.is_lent = true;
+    for (enum error error = ERROR_NO_MEMORY; error != OK; extra++) {
+        model.checks = 0;
+        leave_frames(vm_frame_reserve() + extra);
+        error = vm_fault(page_key_place(page_at(GROUP)), PMAP_WRITE);
+        give_frames_back();
+        assert_true(error == OK || error == ERROR_NO_MEMORY);
+        refused += error != OK;
+        check_map();
+    }
+    assert_true(loads_its_number(GROUP));
+    assert_true(refused > 2 && refused < VM_CLUSTER_PAGES);
+    assert_int_equal(vm_discard(page_key_at(SOURCE, (struct vaddr){GROUP << PAGE_SHIFT}), VM_CLUSTER_PAGES), OK);
+}
+
 static bool has_ended;
 
 static void fault_group(void *unused)
@@ -707,6 +740,7 @@ int main(void)
         FAULT_TEST(fault_that_the_region_denies_does_nothing),
         FAULT_TEST(fault_each_allocation_failing_in_turn_waits_and_succeeds),
         FAULT_TEST(fault_without_any_memory_gives_up_after_some_snapshots),
+        FAULT_TEST(fault_of_a_lent_page_ends_with_any_number_of_frames),
         FAULT_TEST(fault_with_a_full_disk_waits_for_room),
         FAULT_TEST(reclaim_drops_what_is_clean_and_was_not_used),
         FAULT_TEST(reclaim_ends_at_a_victim_that_is_dirty),

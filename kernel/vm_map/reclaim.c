@@ -26,7 +26,8 @@
 #define FULL_SNAPSHOTS    2u /* that found no room in one wait, before it is decided who does without */
 /* are looked at, so that who asks for little at a time is refused before it is stopped */
 #define PROMISE_PAGES_MIN 64u
-#define FRAMES_OF_A_FAULT 2u /* at most: a page that is lent, and the copy of it */
+/* At most: a page that is lent, the copy of it, and a slab each for their records, presence nodes and links. */
+#define FRAMES_OF_A_FAULT 5u
 
 static uint64_t dropped;
 
