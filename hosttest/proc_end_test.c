@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fake/machine.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
 #include "program/children.h"
@@ -241,6 +242,46 @@ static void keyboard_goes_to_who_is_there(void **state)
     assert_non_null(strstr(host_console(), "has the keyboard"));
 }
 
+/* The machine's status ----------------------------------------------------------------------------------------------- */
+
+#define SCHEDULES 64u
+
+/* What has to be given back is on the disk, and the memory that takes is not there. */
+static void exit_with_3(void)
+{
+    WORDS(AT, 1, 2, 3);
+    EXPECT(0, CALL_SYNC);
+    fake_fail_allocations(0, 1);
+    CALL(CALL_EXIT, 3);
+}
+
+static void main_that_exits_last(void)
+{
+    int32_t child = case_fork(0);
+
+    make_nobodys((uint32_t)child);
+    while (case_program((uint32_t)child)->state == PROGRAM_RUNNING) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    if (case_program((uint32_t)child)->state == PROGRAM_EXITING) {
+        EXPECT(8, CALL_WRITE, 1, case_string(AT, "overlap\n"), 8);
+    }
+    CALL(CALL_EXIT, 6);
+}
+
+/* Whatever takes longest to take apart: the status is that of the program which exited last. */
+static void machine_ends_with_the_status_of_who_exited_last(void **state)
+{
+    (void)state;
+    uint32_t overlaps = 0;
+    for (uint64_t schedule = 1; schedule <= SCHEDULES; schedule++) {
+        case_run(&(struct proc_case){
+            .main = main_that_exits_last, .functions = {exit_with_3}, .schedule = schedule, .status = 6});
+        overlaps += strstr(host_console(), "overlap") != NULL;
+    }
+    assert_true(overlaps > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +289,7 @@ int main(void)
         cmocka_unit_test(parent_hears_of_ends_as_it_asked),
         cmocka_unit_test(parent_that_waits_for_a_group_hears_of_that_one),
         cmocka_unit_test(keyboard_goes_to_who_is_there),
+        cmocka_unit_test(machine_ends_with_the_status_of_who_exited_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,6 @@
 #include "task/program_account.h"
 #include "terminal/terminal_use.h"
 
-static uint32_t last_exit_status;
 static struct wait_queue all_ended;
 
 static bool program_exists(struct program_id id)
@@ -84,11 +83,6 @@ static void end(struct program_id id)
     struct program_id parent = program->parent;
     struct signal_origin origin = origin_of_end(id, program->exit_status);
 
-    /* One that was never more than prepared has not ended; nobody is told a status of it. */
-    if (program->state == PROGRAM_EXITING) {
-        last_exit_status = program->exit_status;
-        system_state_note_end(program->name, program->exit_status);
-    }
     disown_children(id);
     if (has_interested_parent(program)) {
         program->state = PROGRAM_ZOMBIE;
@@ -157,7 +151,7 @@ uint32_t program_wait_all(void)
         enum error error = wait_queue_sleep(&all_ended, DEADLINE_NEVER, false);
         ASSERT(error == OK);
     }
-    return last_exit_status;
+    return system_state.end_status;
 }
 
 _Noreturn void program_exit_task(void)
@@ -178,6 +172,8 @@ _Noreturn void program_exit(uint32_t status)
     if (task->program->state == PROGRAM_RUNNING) {
         task->program->state = PROGRAM_EXITING;
         task->program->exit_status = status;
+        /* Now, and not when its memory has been given back: the machine's status is that of who exits last. */
+        system_state_note_end(task->program->name, status);
         task_end_others(task);
     }
     program_exit_task();
