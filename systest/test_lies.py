@@ -64,7 +64,13 @@ def tell_all(tool, household, chance, count):
     result = subprocess.run([tool, household, "--seed", str(seed), "--count", str(count), "--jobs", str(os.cpu_count() or 1)],
                             text=True, capture_output=True, check=False)
     if result.returncode != 0:
-        pytest.fail(f"{result.stdout}{result.stderr}\none of them again: {tool} {kept(household)} --only SEED")
+        path = kept(household)
+        first = re.search(r"^lie (\d+):", result.stdout + result.stderr, re.MULTILINE)
+        again = ""
+        if first is not None:
+            told = subprocess.run([tool, path, "--only", first[1]], text=True, errors="replace", capture_output=True, check=False)
+            again = f"--- again, status {told.returncode}:\n{told.stdout[-2500:]}\n{told.stderr[-4000:]}"
+        pytest.fail(f"{result.stdout}{result.stderr}\none of them again: {tool} {path} --only SEED\n{again}")
 
 
 def test_lies_are_refused_or_harmless_to_the_tools_and_the_store(household, chance, soak):
