@@ -330,10 +330,12 @@ static const struct lie_field file_fields[] = {
 static const struct lie_field region_fields[] = {
     FIELD(vm_region, first_page, VM_REGION_PAGES),
     FIELD(vm_region, page_count, VM_REGION_PAGES),
-    FIELD(vm_region, backing.kind, VM_BACKING_MEMORY + 1),
+    FIELD(vm_region, backing.kind, VM_BACKING_OBJECT + 1),
     FIELD(vm_region, backing.depth, SPACES_MAX),
     FIELD(vm_region, backing.depth, 64),
-    FIELD(vm_region, reserved, 0),
+    FIELD(vm_region, backing.object, OBJECTS_FIRST + 4),
+    FIELD(vm_region, backing.offset, OBJECT_PAGES),
+    FIELD(vm_region, backing.offset, 64),
     FIELD(vm_region, protection, VM_PROTECTIONS + 1),
     FIELD(vm_region, flags, VM_REGION_FLAGS + 1),
     FIELD(vm_region, level, 28),
@@ -423,6 +425,12 @@ static const struct lie_field memory_fields[] = {
     FIELD(memory_record, reserved, 0),
 };
 
+static const struct lie_field object_fields[] = {
+    FIELD(object_record, state, OBJECT_USED + 1),
+    FIELD(object_record, size, 0),
+    ARRAY(object_record, reserved, 0),
+};
+
 static const struct lie_field pipe_fields[] = {
     ARRAY(pipe_record, ends, FILES_MAX),
     FIELD(pipe_record, start, PIPE_CAPACITY_MAX),
@@ -440,6 +448,7 @@ const struct lie_structure lie_records[RECORD_TYPES] = {
     [RECORD_TERMINAL] = STRUCTURE(terminal, terminal_fields),
     [RECORD_MEMORY] = STRUCTURE(memory_record, memory_fields),
     [RECORD_PIPE] = STRUCTURE(pipe_record, pipe_fields),
+    [RECORD_OBJECT] = STRUCTURE(object_record, object_fields),
     [RECORD_SPACE] = STRUCTURE(space_record, space_fields),
 };
 const struct lie_structure lie_region_header = STRUCTURE(vm_region_header, header_fields);

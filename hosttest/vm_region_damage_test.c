@@ -317,37 +317,51 @@ static void adopt_attributes_that_mean_nothing_are_refused(void **state)
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
 }
 
+/* What an object does not have, or a kind has no use for. */
+static void adopt_object_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    struct vm_backing shared = {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .offset = OBJECT_PAGES - 2};
+    static const struct vm_backing bad[] = {
+        {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST - 1}},
+        {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_MAX}},
+        {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .offset = OBJECT_PAGES - 1},
+        {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .offset = OBJECT_PAGES},
+        {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .offset = UINT32_MAX},
+        {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .depth = 1},
+        {.kind = VM_BACKING_MEMORY, .object = {OBJECTS_FIRST}},
+        {.kind = VM_BACKING_MEMORY, .offset = 1},
+        {.kind = VM_BACKING_NONE, .object = {OBJECTS_FIRST}},
+        {.kind = VM_BACKING_NONE, .offset = 1},
+    };
+    struct vm_region record = leaf(0, 4, 2);
+
+    record.backing = shared;
+    expect_leaf(record, OK);
+    record.flags = VM_REGION_GROWS_DOWN;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        record = leaf(0, 4, 2);
+        record.backing = bad[i];
+        expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    }
+}
+
 /* Every number that is no kind, as far as one byte and at the end of the word. */
 static void adopt_backing_of_no_kind_is_refused(void **state)
 {
     (void)state;
-    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_MEMORY};
     struct vm_region record = leaf(0, 4, 2);
 
-    for (uint32_t kind = 0; kind <= UINT8_MAX; kind++) {
+    for (uint16_t kind = 0; kind <= UINT8_MAX; kind++) {
         record.backing.kind = kind;
-        bool is_kind = kind == kinds[0] || kind == kinds[1];
+        bool is_kind = kind <= VM_BACKING_OBJECT;
+        record.backing.object.number = kind == VM_BACKING_OBJECT ? OBJECTS_FIRST : 0;
         expect_leaf(record, is_kind ? OK : ERROR_FORMAT_DAMAGED);
     }
-    record.backing.kind = UINT32_MAX;
+    record.backing.object.number = 0;
+    record.backing.kind = UINT16_MAX;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
-}
-
-static void adopt_reserved_bits_are_refused(void **state)
-{
-    (void)state;
-    static const uint32_t kinds[] = {VM_BACKING_NONE, VM_BACKING_MEMORY};
-
-    for (uint32_t kind = 0; kind < 2; kind++) {
-        struct vm_region record = leaf(0, 4, 2);
-        record.backing.kind = kinds[kind];
-        for (uint32_t bit = 0; bit < 32; bit++) {
-            record.reserved = 1u << bit;
-            expect_leaf(record, ERROR_FORMAT_DAMAGED);
-        }
-        record.reserved = 0;
-        expect_leaf(record, OK);
-    }
 }
 
 /* A root whose child lies below it, summed up as the arithmetic of sound trees would. */
@@ -384,10 +398,16 @@ static void adopt_neighbours_that_could_be_one_are_refused(void **state)
     expect(&image, OK);
 
     image = craft_pair(4, 4, 8);
-    image.records[1].backing = image.records[2].backing = (struct vm_backing){VM_BACKING_MEMORY, 3};
+    image.records[1].backing = image.records[2].backing = (struct vm_backing){VM_BACKING_MEMORY, 3, {0}, 0};
     expect(&image, ERROR_FORMAT_DAMAGED);
     image.records[2].backing.depth = 4;
     expect(&image, OK);
+
+    image = craft_pair(4, 4, 8);
+    image.records[1].backing = image.records[2].backing = (struct vm_backing){VM_BACKING_OBJECT, 0, {OBJECTS_FIRST}, 3};
+    expect(&image, OK); /* it does not go on where the other ends */
+    image.records[1].backing.offset = 3 + 4;
+    expect(&image, ERROR_FORMAT_DAMAGED);
 }
 
 static void adopt_tree_without_balance_is_refused(void **state)
@@ -571,7 +591,7 @@ int main(void)
         cmocka_unit_test(adopt_range_that_is_none_is_refused),
         cmocka_unit_test(adopt_attributes_that_mean_nothing_are_refused),
         cmocka_unit_test(adopt_backing_of_no_kind_is_refused),
-        cmocka_unit_test(adopt_reserved_bits_are_refused),
+        cmocka_unit_test(adopt_object_that_cannot_be_is_refused),
         cmocka_unit_test(adopt_overlap_is_refused),
         cmocka_unit_test(adopt_neighbours_that_could_be_one_are_refused),
         cmocka_unit_test(adopt_tree_without_balance_is_refused),

@@ -103,7 +103,15 @@ struct vm_region_attributes zeroes(uint8_t protection)
 
 struct vm_region_attributes deep(uint8_t protection, uint32_t depth)
 {
-    return (struct vm_region_attributes){.protection = protection, .backing = {VM_BACKING_MEMORY, depth}};
+    return (struct vm_region_attributes){.protection = protection,
+                                         .backing = {.kind = VM_BACKING_MEMORY, .depth = (uint16_t)depth}};
+}
+
+struct vm_region_attributes view(uint8_t protection, uint32_t object, uint32_t offset)
+{
+    return (struct vm_region_attributes){
+        .protection = protection,
+        .backing = {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST + object}, .offset = offset}};
 }
 
 struct vm_region_attributes guard(void)

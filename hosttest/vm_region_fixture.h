@@ -43,6 +43,9 @@ const struct vm_region *fixture_find(const struct fixture *fixture, uint32_t pag
 /* Shorthand for attributes. */
 struct vm_region_attributes zeroes(uint8_t protection);
 struct vm_region_attributes deep(uint8_t protection, uint32_t depth);
+
+/* A view of an object, the first of which is 0. */
+struct vm_region_attributes view(uint8_t protection, uint32_t object, uint32_t offset);
 struct vm_region_attributes guard(void);
 struct vm_region_attributes stack(uint8_t protection);
 

@@ -16,7 +16,8 @@
 
 #include <cmocka.h>
 
-#define WINDOW 56u
+#define WINDOW  56u
+#define OBJECTS 2u
 
 struct page {
     bool mapped;
@@ -29,6 +30,13 @@ struct model {
     struct random random;
 };
 
+static int32_t references[OBJECTS]; /* by records, as the table has told */
+
+static void refer(struct object_id object, int32_t by)
+{
+    references[object.number - OBJECTS_FIRST] += by;
+}
+
 static const uint32_t bases[TREES] = {0, 0x8048, VM_REGION_PAGES - WINDOW};
 
 /* The naive side --------------------------------------------------------------------------------------------------- */
@@ -36,14 +44,27 @@ static const uint32_t bases[TREES] = {0, 0x8048, VM_REGION_PAGES - WINDOW};
 static bool attributes_equal(const struct vm_region_attributes *a, const struct vm_region_attributes *b)
 {
     return a->protection == b->protection && a->flags == b->flags && a->backing.kind == b->backing.kind &&
-           a->backing.depth == b->backing.depth;
+           a->backing.depth == b->backing.depth && a->backing.object.number == b->backing.object.number &&
+           a->backing.offset == b->backing.offset;
+}
+
+/* What the page behind one shows, if both are of one region. */
+static struct vm_region_attributes going_on(struct vm_region_attributes attributes, uint32_t pages)
+{
+    if (attributes.backing.kind == VM_BACKING_OBJECT) {
+        attributes.backing.offset += pages;
+    }
+    return attributes;
 }
 
 /* Whether pages i - 1 and i are in one region. */
 static bool joined(const struct page *pages, uint32_t i)
 {
-    return i > 0 && i < WINDOW && pages[i - 1].mapped && pages[i].mapped &&
-           attributes_equal(&pages[i - 1].attributes, &pages[i].attributes);
+    if (i == 0 || i >= WINDOW || !pages[i - 1].mapped || !pages[i].mapped) {
+        return false;
+    }
+    struct vm_region_attributes next = going_on(pages[i - 1].attributes, 1);
+    return attributes_equal(&next, &pages[i].attributes);
 }
 
 static uint32_t region_count(const struct page *pages)
@@ -74,7 +95,7 @@ static bool any_mapped(const struct page *pages, uint32_t first, uint32_t count)
 static void fill(struct page *pages, uint32_t first, uint32_t count, const struct vm_region_attributes *attributes)
 {
     for (uint32_t i = 0; i < count; i++) {
-        pages[first + i] = (struct page){true, *attributes};
+        pages[first + i] = (struct page){true, going_on(*attributes, i)};
     }
 }
 
@@ -164,7 +185,7 @@ static enum error model_grow_down(struct model *model, struct page *pages, uint3
         return ERROR_NOT_FOUND;
     }
     struct vm_region_attributes attributes = pages[above].attributes;
-    attributes.backing = (struct vm_backing){VM_BACKING_MEMORY, depth};
+    attributes.backing = (struct vm_backing){.kind = VM_BACKING_MEMORY, .depth = (uint16_t)depth};
     return model_insert(model, pages, page, above - page, &attributes);
 }
 
@@ -183,7 +204,7 @@ static void model_cut_depths(struct page *pages, uint32_t depth)
 {
     for (uint32_t i = 0; i < WINDOW; i++) {
         if (pages[i].attributes.backing.depth > depth) {
-            pages[i].attributes.backing.depth = depth;
+            pages[i].attributes.backing.depth = (uint16_t)depth;
         }
     }
 }
@@ -200,6 +221,7 @@ static void compare_page(const struct model *model, uint32_t tree, uint32_t i)
     if (region != NULL) {
         struct vm_region_attributes attributes = {
             .protection = region->protection, .flags = region->flags, .backing = region->backing};
+        attributes = going_on(attributes, bases[tree] + i - region->first_page);
         assert_true(attributes_equal(&attributes, &page->attributes));
     }
 }
@@ -218,9 +240,22 @@ static void compare_iteration(const struct model *model, uint32_t tree)
     assert_int_equal(count, region_count(model->pages[tree]));
 }
 
+/* References are the regions that name an object, less those. */
+static void count_out(const struct page *pages, int32_t counts[OBJECTS])
+{
+    for (uint32_t i = 0; i < WINDOW; i++) {
+        if (pages[i].mapped && !joined(pages, i) && pages[i].attributes.backing.kind == VM_BACKING_OBJECT) {
+            counts[pages[i].attributes.backing.object.number - OBJECTS_FIRST]--;
+        }
+    }
+}
+
 static void compare(const struct model *model)
 {
+    int32_t counts[OBJECTS];
     uint32_t count = 0;
+
+    memcpy(counts, references, sizeof(counts));
 
     fixture_validate(&model->fixture);
     for (uint32_t tree = 0; tree < TREES; tree++) {
@@ -228,7 +263,11 @@ static void compare(const struct model *model)
             compare_page(model, tree, i);
         }
         compare_iteration(model, tree);
+        count_out(model->pages[tree], counts);
         count += region_count(model->pages[tree]);
+    }
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        assert_int_equal(counts[i], 0);
     }
     assert_int_equal(vm_region_count(&model->fixture.table), count);
 }
@@ -248,8 +287,15 @@ static struct vm_region_attributes random_attributes(struct random *random)
         attributes.protection = 0;
         attributes.backing.kind = VM_BACKING_NONE;
         break;
-    case 1 ... 3:
-        attributes.backing = (struct vm_backing){VM_BACKING_MEMORY, 7 + random_below(random, 3)};
+    case 1 ... 2:
+        attributes.backing =
+            (struct vm_backing){.kind = VM_BACKING_MEMORY, .depth = (uint16_t)(7 + random_below(random, 3))};
+        break;
+    case 3:
+        attributes.flags = 0;
+        attributes.backing = (struct vm_backing){.kind = VM_BACKING_OBJECT,
+                                                 .object = {OBJECTS_FIRST + random_below(random, OBJECTS)},
+                                                 .offset = random_below(random, 3)};
         break;
     default:
         attributes.backing.kind = VM_BACKING_MEMORY;
@@ -296,8 +342,12 @@ static void try_clone(struct model *model, uint32_t tree)
     for (uint32_t i = 0; fits && i < WINDOW; i++) {
         const struct vm_region *region = vm_region_find(&fixture->table, copy, bases[tree] + i);
         assert_int_equal(region != NULL, pages[i].mapped);
-        assert_true(region == NULL || (region->backing.kind == pages[i].attributes.backing.kind &&
-                                       region->backing.depth == pages[i].attributes.backing.depth));
+        if (region != NULL) {
+            struct vm_region_attributes attributes = {
+                .protection = region->protection, .flags = region->flags, .backing = region->backing};
+            attributes = going_on(attributes, bases[tree] + i - region->first_page);
+            assert_true(attributes_equal(&attributes, &pages[i].attributes));
+        }
     }
     vm_region_clear(&fixture->table, &copy);
     assert_int_equal(vm_region_count(&fixture->table), count);
@@ -347,6 +397,7 @@ static void step(struct model *model)
                          model_is_legitimate(pages, first, count, protection));
         break;
     default: {
+        attributes = going_on(attributes, first); /* so that neighbours often go on where the others end */
         enum error expected = model_insert(model, pages, first, count, &attributes);
         assert_int_equal(vm_region_insert(table, root, base + first, count, &attributes), expected);
     }
@@ -357,7 +408,9 @@ static void run(uint64_t seed, uint32_t capacity, uint32_t steps)
 {
     struct model model = {.random = {seed}};
 
+    memset(references, 0, sizeof(references));
     fixture_create(&model.fixture, capacity);
+    model.fixture.table.refer = refer;
     fixture_reserve_all(&model.fixture);
     for (uint32_t i = 0; i < steps; i++) {
         step(&model);

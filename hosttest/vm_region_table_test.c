@@ -205,7 +205,7 @@ static void take_picture(const struct fixture *fixture, uint32_t picture[TREES][
     for (uint32_t tree = 0; tree < TREES; tree++) {
         for (uint32_t page = 0; page < MANY; page++) {
             const struct vm_region *region = vm_region_find(&fixture->table, fixture->roots[tree], page);
-            picture[tree][page] = region == NULL ? 0 : 1 + region->protection + 8 * region->backing.depth;
+            picture[tree][page] = region == NULL ? 0 : 1u + region->protection + 8u * region->backing.depth;
         }
     }
 }

@@ -105,14 +105,16 @@ static void insert_attributes_that_mean_nothing_is_refused(void **state)
 
     unknown_flag.flags = 4;
     guard_with_rights.protection = VM_READ;
-    unknown_kind.backing.kind = VM_BACKING_MEMORY + 1;
+    unknown_kind.backing.kind = VM_BACKING_OBJECT + 1;
     assert_int_equal(fixture_insert(fixture, 1, 1, zeroes(8)), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_flag), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, unknown_kind), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, guard_with_rights), ERROR_INVALID);
     assert_int_equal(fixture_insert(fixture, 1, 1, deep(RW, SPACES_MAX)), ERROR_INVALID);
+    assert_int_equal(fixture_insert(fixture, 1, 2, view(RW, 0, OBJECT_PAGES - 1)), ERROR_INVALID);
     expect_layout(fixture, 0, "...");
     assert_int_equal(fixture_insert(fixture, 1, 1, deep(RW, SPACES_MAX - 1)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 1, view(RW, 0, OBJECT_PAGES - 1)), OK);
 }
 
 static void insert_backing_is_kept_in_normal_form(void **state)
@@ -127,6 +129,58 @@ static void insert_backing_is_kept_in_normal_form(void **state)
     loose.protection = 0;
     assert_int_equal(fixture_insert(fixture, 3, 1, loose), OK);
     assert_int_equal(fixture_find(fixture, 3)->backing.depth, 0);
+    loose = view(RW, 1, 2);
+    loose.backing.depth = 3;
+    assert_int_equal(fixture_insert(fixture, 4, 1, loose), OK);
+    assert_int_equal(fixture_find(fixture, 4)->backing.depth, 0);
+    loose.backing.kind = VM_BACKING_MEMORY;
+    assert_int_equal(fixture_insert(fixture, 5, 1, loose), OK);
+    assert_int_equal(fixture_find(fixture, 5)->backing.object.number, 0);
+    assert_int_equal(fixture_find(fixture, 5)->backing.offset, 0);
+}
+
+/* Which index of the object a page shows; the object is the first one. */
+static uint32_t index_at(const struct fixture *fixture, uint32_t page)
+{
+    const struct vm_region *region = fixture_find(fixture, page);
+
+    assert_non_null(region);
+    assert_int_equal(region->backing.kind, VM_BACKING_OBJECT);
+    assert_int_equal(region->backing.object.number, OBJECTS_FIRST);
+    return region->backing.offset + page - region->first_page;
+}
+
+static void view_shows_the_same_pages_however_it_is_cut_and_joined(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(fixture_insert(fixture, 2, 6, view(RW, 0, 10)), OK);
+    assert_int_equal(fixture_release(fixture, 4, 1), OK);
+    assert_int_equal(fixture_protect(fixture, 6, 1, VM_READ), OK);
+    assert_int_equal(fixture_release(fixture, 0, 3), OK);
+    expect_layout(fixture, 0, "...a.bcd..");
+    assert_int_equal(index_at(fixture, 3), 11);
+    assert_int_equal(index_at(fixture, 5), 13);
+    assert_int_equal(index_at(fixture, 6), 14);
+    assert_int_equal(index_at(fixture, 7), 15);
+    assert_int_equal(fixture_protect(fixture, 5, 3, RW), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 1, view(RW, 0, 12)), OK);
+    expect_layout(fixture, 0, "...aaaaa..");
+    assert_int_equal(index_at(fixture, 7), 15);
+    assert_int_equal(fixture_insert(fixture, 2, 1, view(RW, 0, 10)), OK);
+    expect_layout(fixture, 0, "..aaaaaa..");
+    assert_int_equal(index_at(fixture, 2), 10);
+}
+
+static void views_that_do_not_go_on_stay_apart(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(fixture_insert(fixture, 2, 2, view(RW, 0, 10)), OK);
+    assert_int_equal(fixture_insert(fixture, 4, 2, view(RW, 0, 10)), OK);
+    assert_int_equal(fixture_insert(fixture, 6, 2, view(RW, 1, 12)), OK);
+    assert_int_equal(fixture_insert(fixture, 8, 2, zeroes(RW)), OK);
+    expect_layout(fixture, 0, "..aabbccdd");
 }
 
 static void insert_overlapping_is_refused(void **state)
@@ -490,6 +544,8 @@ int main(void)
         TEST(insert_whole_space_is_one_region),
         TEST(insert_attributes_that_mean_nothing_is_refused),
         TEST(insert_backing_is_kept_in_normal_form),
+        TEST(view_shows_the_same_pages_however_it_is_cut_and_joined),
+        TEST(views_that_do_not_go_on_stay_apart),
         TEST(insert_overlapping_is_refused),
         TEST(insert_between_alike_regions_leaves_one),
         TEST(insert_below_alike_region_extends_it),

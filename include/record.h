@@ -32,6 +32,7 @@ enum record_type {
     RECORD_MEMORY,   /* struct memory_record: pages that are a program's own, or what clones have in common */
     RECORD_PIPE,     /* struct pipe_record */
     RECORD_SPACE,    /* struct space_record: the regions and the break of a program */
+    RECORD_OBJECT,   /* struct object_record: pages that several spaces may show */
     RECORD_TYPES
 };
 
@@ -300,6 +301,18 @@ struct memory_record {
     uint32_t reserved;
 };
 _Static_assert(sizeof(struct memory_record) == 64, "memory records are 64 bytes");
+
+enum object_state { OBJECT_FREE, OBJECT_USED };
+
+#define OBJECTS_RECORDED 16384u
+
+/* An object that is no window's (space/object.h). Its number is OBJECTS_FIRST + its index. */
+struct object_record {
+    uint32_t state; /* enum object_state */
+    uint32_t reserved[13];
+    uint64_t size; /* bytes, 4 GiB at most */
+};
+_Static_assert(sizeof(struct object_record) == 64, "object records are 64 bytes");
 
 enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_PIPE, FILE_KINDS };
 

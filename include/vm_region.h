@@ -5,9 +5,10 @@
  * Each space has an ordered tree of regions that do not overlap. A region is a range of pages with one protection and
  * one backing, which says what an untouched page of it becomes. So a range of any length costs one record.
  *
- * What a place of the space's memory shows is the memory's own page; else that of the sources it is a copy of, upwards,
+ * What a place of private memory shows is the memory's own page; else that of the sources it is a copy of, upwards,
  * while they are at least as deep as the region (vm_lineage_depth()); else zeroes. So a region keeps out of sight what
- * sources had there before it was made, and a clone changes no region.
+ * sources had there before it was made, and a clone changes no region. What a place of a shared region shows is a page
+ * of an object, from the region's offset on.
  *
  * Records are persistent and index-based: they live in a table in the system window, the links are indices, index 0 is
  * "none". A tree is named by the index of its root, kept by its owner (a program record). After a boot the table and
@@ -18,7 +19,7 @@
  *     REGION-3  No two neighbours could be one region: if nothing is between them, their attributes differ.
  *     REGION-4  A record below the high-water mark is in exactly one tree or on the free list.
  *     REGION-5  Attributes mean something: known bits only, backings in their normal form, guards allow nothing, what is
- *               reserved is 0.
+ *               shown of an object lies in it.
  *     DEPTH-1   A source is as deep as there are sources above it, and what is copied of it one deeper; no region is
  *               deeper than its space's memory. (memory.h keeps that.)
  *
@@ -47,14 +48,17 @@
 
 /* The numbers are stored, so they stay. */
 enum vm_backing_kind {
-    VM_BACKING_NONE = 0,  /* nothing may be here: a guard; its protection is 0 */
-    VM_BACKING_MEMORY = 1 /* the memory's own pages and its sources', else zeroes */
+    VM_BACKING_NONE = 0,   /* nothing may be here: a guard; its protection is 0 */
+    VM_BACKING_MEMORY = 1, /* the memory's own pages and its sources', else zeroes */
+    VM_BACKING_OBJECT = 2  /* an object's pages, which others may see and write, too */
 };
 
 /* In normal form what a kind has no use for is 0; insertion brings it about. */
 struct vm_backing {
-    uint32_t kind;  /* enum vm_backing_kind */
-    uint32_t depth; /* MEMORY: that of the memory when the range was mapped, grown or emptied (DEPTH-1) */
+    uint16_t kind;           /* enum vm_backing_kind */
+    uint16_t depth;          /* MEMORY: that of the memory when the range was mapped, grown or emptied (DEPTH-1) */
+    struct object_id object; /* OBJECT: which one */
+    uint32_t offset;         /* OBJECT: the index in it of the page that the region's first one shows */
 };
 
 enum vm_region_state {
@@ -80,7 +84,6 @@ struct vm_region {
             uint32_t first_page; /* page number within the space */
             uint32_t page_count; /* 1 or more */
             struct vm_backing backing;
-            uint32_t reserved;             /* 0 */
             uint8_t protection;            /* VM_READ ... */
             uint8_t flags;                 /* VM_REGION_... */
             uint8_t level;                 /* height of this subtree; a leaf has 1, a full window at most 28 */
@@ -106,6 +109,9 @@ struct vm_region_table {
      * - ERROR_NO_MEMORY, ERROR_IO.
      */
     enum error (*commit)(struct vm_region_table *table, uint32_t count);
+
+    /* A record names an object that did not before (1), or does so no more (-1). May be NULL. Does not sleep. */
+    void (*refer)(struct object_id object, int32_t by);
 
     uint32_t clone_margin; /* records that vm_region_reserve_clone() leaves free beyond those it reserves */
 

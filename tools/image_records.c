@@ -116,7 +116,12 @@ enum error image_page_find(const struct image *image, const struct space_record 
     if (error != ERROR_NOT_FOUND || window.number == SPACE_NONE.number) {
         return error;
     }
-    error = region_find(image, space->region_root, page_key_address(*page).value >> PAGE_SHIFT, &region);
+    uint32_t number = page_key_address(*page).value >> PAGE_SHIFT;
+    error = region_find(image, space->region_root, number, &region);
+    if (error == OK && region.backing.kind == VM_BACKING_OBJECT) {
+        *page = page_key_make(region.backing.object, region.backing.offset + number - region.first_page);
+        return store_find(image->store, *page, entry);
+    }
     if (error == OK) {
         error = image_memory_depth(image, window, &depth);
     }

@@ -46,9 +46,11 @@ struct cell_counts {
     uint32_t content, shared, zero;
 };
 
+/* Whether a place of it may show what is not the memory's own. */
 static bool shows_sources(const struct drawing *drawing, const struct vm_region *region)
 {
-    return region->backing.kind != VM_BACKING_NONE && region->backing.depth < drawing->depth;
+    return region->backing.kind == VM_BACKING_OBJECT ||
+           (region->backing.kind == VM_BACKING_MEMORY && region->backing.depth < drawing->depth);
 }
 
 /* A page that a clone has not written since, and that its source may have. */
@@ -145,6 +147,9 @@ static const char *kind_text(const struct drawing *drawing, const struct vm_regi
     }
     if (region->backing.kind == VM_BACKING_NONE) {
         return "guard";
+    }
+    if (region->backing.kind == VM_BACKING_OBJECT) {
+        return "shared";
     }
     return shows_sources(drawing, region) ? "copy" : "";
 }

@@ -100,6 +100,9 @@ static const char *kind_of(const struct eidolon_region *region)
     if (region->backing == EIDOLON_BACKING_NONE) {
         return "guard";
     }
+    if (region->backing == EIDOLON_BACKING_SHARED) {
+        return "shared";
+    }
     return region->backing == EIDOLON_BACKING_COPY ? "copy" : "";
 }
 

@@ -96,6 +96,7 @@ enum eidolon_frame_kind {
 /* What an untouched page of a region is. */
 #define EIDOLON_BACKING_NONE   0 /* nothing: a guard */
 #define EIDOLON_BACKING_ZEROES 1
+#define EIDOLON_BACKING_SHARED 2 /* memory that others may see and write, too */
 #define EIDOLON_BACKING_COPY   3 /* what a space that this one was cloned from had there, or else zeroes */
 
 /* A range of a program's window. */

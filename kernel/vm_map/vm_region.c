@@ -80,11 +80,20 @@ bool vm_region_is_legitimate(const struct vm_region_table *table, uint32_t root,
 
 /* Changes to one region -------------------------------------------------------------------------------------------- */
 
+/* What is shown from another page of a region on, or below it; the page may lie outside. */
+static void shift_offset(struct vm_region *region, uint32_t first)
+{
+    if (region->backing.kind == VM_BACKING_OBJECT) {
+        region->backing.offset += first - region->first_page;
+    }
+}
+
 /* Move the ends of a region to [first, end), within what its neighbours leave. */
 static void resize(struct vm_region_table *table, uint32_t *root, uint32_t index, uint32_t first, uint32_t end)
 {
     struct vm_region *region = vm_region_at(table, index);
 
+    shift_offset(region, first);
     region->first_page = first;
     region->page_count = end - first;
     vm_region_tree_update(table, root, index);
@@ -100,6 +109,7 @@ static void add(struct vm_region_table *table, uint32_t *root, const struct vm_r
     record->protection = region->protection;
     record->flags = region->flags;
     record->backing = region->backing;
+    vm_region_refer(table, record, 1);
     vm_region_tree_insert(table, root, index);
 }
 
@@ -115,6 +125,7 @@ static void cut(struct vm_region_table *table, uint32_t *root, uint32_t index, u
     struct vm_region above = *vm_region_at(table, index);
 
     above.page_count = vm_region_end(&above) - page;
+    shift_offset(&above, page);
     above.first_page = page;
     resize(table, root, index, vm_region_at(table, index)->first_page, page);
     add(table, root, &above);
@@ -146,8 +157,11 @@ static struct vm_region describe(uint32_t first, uint32_t count, const struct vm
                                .protection = attributes->protection,
                                .flags = attributes->flags};
 
-    if (region.backing.kind == VM_BACKING_NONE) {
+    if (region.backing.kind != VM_BACKING_MEMORY) {
         region.backing.depth = 0;
+    }
+    if (region.backing.kind != VM_BACKING_OBJECT) {
+        region.backing.object.number = region.backing.offset = 0;
     }
     return region;
 }
@@ -202,8 +216,9 @@ enum error vm_region_grow_down(struct vm_region_table *table, uint32_t *root, ui
     if (region->first_page - page > distance_max || !is_guarded) {
         return ERROR_NOT_FOUND;
     }
-    struct vm_region_attributes attributes = {
-        .protection = region->protection, .flags = region->flags, .backing = {VM_BACKING_MEMORY, depth}};
+    struct vm_region_attributes attributes = {.protection = region->protection,
+                                              .flags = region->flags,
+                                              .backing = {.kind = VM_BACKING_MEMORY, .depth = (uint16_t)depth}};
     return vm_region_insert(table, root, page, region->first_page - page, &attributes);
 }
 
@@ -323,7 +338,7 @@ void vm_region_cut_depths(struct vm_region_table *table, uint32_t *root, uint32_
          index = neighbour(table, index, VM_REGION_ABOVE)) {
         struct vm_region *region = vm_region_at(table, index);
         if (region->backing.depth > depth) {
-            region->backing.depth = depth;
+            region->backing.depth = (uint16_t)depth;
             changed = true;
         }
     }

@@ -19,9 +19,13 @@ static bool backing_is_sound(const struct vm_region *region)
 
     switch (backing->kind) {
     case VM_BACKING_NONE:
-        return backing->depth == 0 && region->protection == 0;
+        return backing->depth == 0 && backing->object.number == 0 && backing->offset == 0 && region->protection == 0;
     case VM_BACKING_MEMORY:
-        return backing->depth < SPACES_MAX;
+        return backing->depth < SPACES_MAX && backing->object.number == 0 && backing->offset == 0;
+    case VM_BACKING_OBJECT:
+        return backing->depth == 0 && backing->object.number >= OBJECTS_FIRST && backing->object.number < OBJECTS_MAX &&
+               backing->offset < OBJECT_PAGES && region->page_count <= OBJECT_PAGES - backing->offset &&
+               region->flags == 0;
     default:
         return false;
     }
@@ -30,14 +34,22 @@ static bool backing_is_sound(const struct vm_region *region)
 bool vm_region_attributes_are_sound(const struct vm_region *region)
 {
     return (region->protection & ~VM_PROTECTIONS) == 0 && (region->flags & ~VM_REGION_FLAGS) == 0 &&
-           region->reserved == 0 && backing_is_sound(region);
+           backing_is_sound(region);
+}
+
+static bool backing_continues(const struct vm_region *below, const struct vm_region *above)
+{
+    uint32_t shown = below->backing.kind == VM_BACKING_OBJECT ? below->page_count : 0;
+
+    return below->backing.kind == above->backing.kind && below->backing.depth == above->backing.depth &&
+           below->backing.object.number == above->backing.object.number &&
+           below->backing.offset + shown == above->backing.offset;
 }
 
 bool vm_region_continues(const struct vm_region *below, const struct vm_region *above)
 {
     return vm_region_end(below) == above->first_page && below->protection == above->protection &&
-           below->flags == above->flags && below->backing.kind == above->backing.kind &&
-           below->backing.depth == above->backing.depth;
+           below->flags == above->flags && backing_continues(below, above);
 }
 
 /* The table -------------------------------------------------------------------------------------------------------- */

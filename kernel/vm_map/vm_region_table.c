@@ -48,11 +48,19 @@ uint32_t vm_region_record_take(struct vm_region_table *table)
     return index;
 }
 
+void vm_region_refer(const struct vm_region_table *table, const struct vm_region *region, int32_t by)
+{
+    if (region->backing.kind == VM_BACKING_OBJECT && table->refer != NULL) {
+        table->refer(region->backing.object, by);
+    }
+}
+
 void vm_region_record_give(struct vm_region_table *table, uint32_t index)
 {
     struct vm_region_header *header = &table->records[0].header;
 
     ASSERT(vm_region_at(table, index)->state != VM_REGION_FREE);
+    vm_region_refer(table, vm_region_at(table, index), -1);
     *vm_region_at(table, index) = (struct vm_region){.state = VM_REGION_FREE, .parent = header->free_first};
     header->free_first = index;
     header->free_count++;

@@ -29,6 +29,9 @@ MUST_CHECK enum error vm_region_records_reserve(struct vm_region_table *table, u
 uint32_t vm_region_record_take(struct vm_region_table *table);
 void vm_region_record_give(struct vm_region_table *table, uint32_t index);
 
+/* Count a record that names an object, once what it shows is set. (It is counted out when it is given back.) */
+void vm_region_refer(const struct vm_region_table *table, const struct vm_region *region, int32_t by);
+
 /* The tree (vm_region_tree.c) -------------------------------------------------------------------------------------- */
 
 /* What a node says about its subtree: computed from itself and its children. */

@@ -2,8 +2,8 @@
 /*
  * System calls on memory: mappings, protection, the program break. (mremap has a file of its own.)
  *
- * Only anonymous memory can be mapped, and /dev/zero, which is the same. Private and shared do not differ as long as
- * nobody else can see the mapping.
+ * Only anonymous memory can be mapped, and /dev/zero, which is the same. Shared memory is an object of its own
+ * (space/object.h), which clones see, too.
  */
 #include "atomic.h"
 #include "calls.h"
@@ -12,9 +12,11 @@
 #include "space/address_space.h"
 #include "space/space.h"
 #include "space/limits.h"
+#include "space/object.h"
 #include "space/space_map.h"
 #include "vm_reclaim.h"
 
+#define ERRNO_MAX  4096u /* results from -ERRNO_MAX + 1 to -1 are errors, others addresses */
 #define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
 
 static uint32_t pages_up(uint32_t bytes)
@@ -91,24 +93,13 @@ static bool may_map(struct address_space space, uint32_t first, uint32_t count, 
     return limits_allow_pages(space, first, (flags & MAP_FIXED) != 0 ? count : 0, count, (prot & PROT_WRITE) != 0);
 }
 
-static int32_t map_in(const struct system_call *call, struct address_space space, uint32_t address, uint32_t length,
-                      uint32_t prot, uint32_t flags)
+/* Where the flags and the wish say, else anywhere. */
+static int32_t map_at(struct address_space space, uint32_t address, uint32_t count, uint32_t flags,
+                      struct vm_region_attributes attributes)
 {
-    struct vm_region_attributes attributes =
-        address_space_zeroes(protection_of(prot), (flags & MAP_GROWSDOWN) != 0 ? VM_REGION_GROWS_DOWN : 0);
-    uint32_t count = pages_up(length);
     uint32_t hint = pages_up(address);
     uint32_t first;
 
-    if (length == 0) {
-        return -EINVAL;
-    }
-    if (count > USER_END_PAGE || !may_map(space, address >> PAGE_SHIFT, count, prot, flags)) {
-        return -ENOMEM;
-    }
-    if ((prot & PROT_WRITE) != 0 && (flags & MAP_NORESERVE) == 0 && !may_promise(call, count)) {
-        return -ENOMEM;
-    }
     if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0) {
         return map_fixed(space, address, count, flags, attributes);
     }
@@ -118,6 +109,53 @@ static int32_t map_in(const struct system_call *call, struct address_space space
     }
     enum error error = address_space_map_anywhere(space, count, attributes, &first);
     return error == OK ? (int32_t)(first << PAGE_SHIFT) : system_call_errno(error);
+}
+
+static bool is_shared(uint32_t flags)
+{
+    return (flags & MAP_TYPE) != MAP_PRIVATE;
+}
+
+/* A segment of its own, of zeroes. If it comes to nothing, it was never there. */
+static int32_t map_segment(struct address_space space, uint32_t address, uint32_t count, uint32_t flags,
+                           uint8_t protection)
+{
+    struct object_id object;
+    enum error error = object_reserve();
+
+    if (error == OK) {
+        error = object_create((uint64_t)count << PAGE_SHIFT, &object);
+    }
+    if (error != OK) {
+        return system_call_errno(error);
+    }
+    int32_t result = map_at(space, address, count, flags, address_space_view(protection, object, 0));
+    if ((uint32_t)result > (uint32_t)-ERRNO_MAX) {
+        object_forget(object);
+    }
+    return result;
+}
+
+static int32_t map_in(const struct system_call *call, struct address_space space, uint32_t address, uint32_t length,
+                      uint32_t prot, uint32_t flags)
+{
+    uint32_t count = pages_up(length);
+    bool grows_down = (flags & MAP_GROWSDOWN) != 0;
+
+    if (length == 0 || (grows_down && is_shared(flags))) {
+        return -EINVAL;
+    }
+    if (count > USER_END_PAGE || !may_map(space, address >> PAGE_SHIFT, count, prot, flags)) {
+        return -ENOMEM;
+    }
+    if ((prot & PROT_WRITE) != 0 && (flags & MAP_NORESERVE) == 0 && !may_promise(call, count)) {
+        return -ENOMEM;
+    }
+    if (is_shared(flags)) {
+        return map_segment(space, address, count, flags, protection_of(prot));
+    }
+    return map_at(space, address, count, flags,
+                  address_space_zeroes(protection_of(prot), grows_down ? VM_REGION_GROWS_DOWN : 0));
 }
 
 static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)

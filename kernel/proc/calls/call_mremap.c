@@ -8,6 +8,9 @@
  * keeps its regions, so that the way back needs no records for it. Pages of zeroes are not copied: what was never touched
  * stays so. Shrinking may sleep as well, and leaves a guard until it is done: words[2] says that the mapping was found
  * before.
+ *
+ * A view of an object moves without a copy: the new place shows the same pages, and then the old one goes (words[3] says
+ * so). With an old length of 0 it stays, and there are two.
  */
 #include "arch/pmap.h"
 #include "calls.h"
@@ -21,6 +24,7 @@
 #define TARGET     0
 #define PROTECTION 1
 #define SHRINKS    2
+#define IS_VIEW    3
 
 struct remap {
     struct address_space space;
@@ -72,9 +76,12 @@ static enum error begin_move(const struct system_call *call, const struct remap 
 {
     struct vm_region_attributes attributes = remap->attributes;
     uint32_t target = remap->wish;
+    bool is_view = attributes.backing.kind == VM_BACKING_OBJECT;
     enum error error;
 
-    attributes.protection = VM_READ | VM_WRITE;
+    if (!is_view) {
+        attributes.protection = VM_READ | VM_WRITE;
+    }
     if ((remap->flags & MREMAP_FIXED) != 0) {
         error = address_space_replace(remap->space, target, remap->new_count, attributes);
     } else {
@@ -83,6 +90,7 @@ static enum error begin_move(const struct system_call *call, const struct remap 
     if (error == OK) {
         struct call_progress *progress = call_progress(call);
         progress->words[PROTECTION] = remap->attributes.protection;
+        progress->words[IS_VIEW] = is_view;
         progress->words[TARGET] = target;
     }
     return error;
@@ -120,6 +128,9 @@ static enum error move(const struct system_call *call, const struct remap *remap
     if (error != OK) {
         return error;
     }
+    if (record->call.words[IS_VIEW] != 0) {
+        return remap->old_count == 0 ? OK : address_space_unmap(remap->space, remap->old_first, remap->old_count);
+    }
     uint32_t target = record->call.words[TARGET];
     uint8_t protection = (uint8_t)record->call.words[PROTECTION];
     uint32_t copied = remap->old_count < remap->new_count ? remap->old_count : remap->new_count;
@@ -152,7 +163,11 @@ static enum error resize_in_place(const struct system_call *call, const struct r
     if (!address_space_contains(old_end, extra)) {
         return ERROR_EXISTS;
     }
-    return address_space_map(remap->space, old_end, extra, remap->attributes);
+    struct vm_region_attributes attributes = remap->attributes;
+    if (attributes.backing.kind == VM_BACKING_OBJECT) {
+        attributes.backing.offset += remap->old_count;
+    }
+    return address_space_map(remap->space, old_end, extra, attributes);
 }
 
 static uint32_t pages_up(uint32_t bytes)
@@ -175,7 +190,7 @@ static int32_t decode(const struct system_call *call, struct remap *remap)
     remap->new_count = pages_up(arguments[2]);
     remap->flags = arguments[3];
     if ((arguments[0] & PAGE_MASK) != 0 || (remap->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 ||
-        remap->old_count == 0 || remap->new_count == 0) {
+        remap->new_count == 0 || (remap->old_count == 0 && (remap->flags & MREMAP_MAYMOVE) == 0)) {
         return -EINVAL;
     }
     if ((remap->flags & MREMAP_FIXED) != 0) {
@@ -186,12 +201,27 @@ static int32_t decode(const struct system_call *call, struct remap *remap)
             return -EINVAL;
         }
     }
-    return address_space_contains(remap->old_first, remap->old_count) ? 0 : -EFAULT;
+    uint32_t count = remap->old_count != 0 ? remap->old_count : 1;
+    return address_space_contains(remap->old_first, count) ? 0 : -EFAULT;
+}
+
+/* Whether a region could be the next one of the mapping, `pages` behind its first page. */
+static bool is_of_mapping(const struct vm_region *region, const struct remap *remap, uint32_t pages)
+{
+    const struct vm_region_attributes *mapping = &remap->attributes;
+
+    if (region == NULL || region->backing.kind != mapping->backing.kind || region->protection != mapping->protection ||
+        region->flags != mapping->flags) {
+        return false;
+    }
+    return region->backing.kind == VM_BACKING_MEMORY ||
+           (region->backing.object.number == mapping->backing.object.number &&
+            region->backing.offset == mapping->backing.offset + pages);
 }
 
 /*
  * The old range must be one mapping. It may be several regions, since what was added after a clone is no copy of a
- * source; wherever it goes or grows, the new pages are none.
+ * source; wherever it goes or grows, the new pages are none. Of private memory there is no second view.
  */
 static int32_t find_mapping(struct remap *remap)
 {
@@ -202,11 +232,19 @@ static int32_t find_mapping(struct remap *remap)
     if (region == NULL || region->backing.kind == VM_BACKING_NONE) {
         return -EFAULT;
     }
-    remap->attributes = address_space_zeroes(region->protection, region->flags);
+    if (region->backing.kind == VM_BACKING_OBJECT) {
+        uint32_t offset = region->backing.offset + remap->old_first - region->first_page;
+        remap->attributes = address_space_view(region->protection, region->backing.object, offset);
+    } else {
+        remap->attributes = address_space_zeroes(region->protection, region->flags);
+    }
+    if (remap->old_count == 0 && region->backing.kind != VM_BACKING_OBJECT) {
+        return -EINVAL;
+    }
     while (vm_region_end(region) < end) {
-        region = vm_region_find(&region_table, root, vm_region_end(region));
-        if (region == NULL || region->backing.kind == VM_BACKING_NONE ||
-            region->protection != remap->attributes.protection || region->flags != remap->attributes.flags) {
+        uint32_t next = vm_region_end(region);
+        region = vm_region_find(&region_table, root, next);
+        if (!is_of_mapping(region, remap, next - remap->old_first)) {
             return -EFAULT;
         }
     }
@@ -241,7 +279,7 @@ static int32_t remap_with_map(const struct system_call *call)
         if (result != 0) {
             return result;
         }
-        if ((remap.flags & MREMAP_FIXED) == 0) {
+        if ((remap.flags & MREMAP_FIXED) == 0 && remap.old_count != 0) {
             enum error error = resize_in_place(call, &remap);
             if (error == OK) {
                 return (int32_t)call->arguments[0];

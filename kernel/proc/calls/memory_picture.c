@@ -161,7 +161,7 @@ int32_t call_eidolon_frames(const struct system_call *call)
 static struct eidolon_region describe_region(struct space_id window, const struct vm_region *region)
 {
     struct space_id source = vm_lineage_source(window);
-    bool is_copy = region->backing.kind != VM_BACKING_NONE && source.number != 0 &&
+    bool is_copy = region->backing.kind == VM_BACKING_MEMORY && source.number != 0 &&
                    region->backing.depth <= vm_lineage_depth(source);
 
     return (struct eidolon_region){

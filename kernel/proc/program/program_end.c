@@ -15,6 +15,7 @@
 #include "programs.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
+#include "space/object.h"
 #include "space/space.h"
 #include "system_state.h"
 #include "task/program_account.h"
@@ -140,6 +141,7 @@ void program_destroy(struct program_id id)
     timer_forget(id);
     program_release_parent(program);
     memory_collect(give_up_space(program));
+    object_collect();
     program_account_close(id);
     end(id);
     record_trim(false);

@@ -11,6 +11,7 @@
 #include "programs.h"
 #include "signal/timer.h"
 #include "space/limits.h"
+#include "space/object.h"
 #include "space/regions.h"
 #include "space/space.h"
 
@@ -18,6 +19,7 @@ enum error program_start_empty(void)
 {
     enum error error = regions_start();
 
+    object_start();
     if (error == OK) {
         error = pipe_start();
     }
@@ -78,6 +80,9 @@ enum error program_adopt_all(void)
     if (error == OK) {
         error = memory_resume();
     }
+    if (error == OK) {
+        error = object_resume();
+    }
     for (struct program_id id = PROGRAM_FIRST; error == OK && program_is_in_table(id); id.number++) {
         if (program_at(id)->state == PROGRAM_FREE) {
             continue;
@@ -120,6 +125,8 @@ enum error program_resume_all(void)
         regions_are_adopted();
         space_abandon_unowned();
         memory_collect_all();
+        object_resume_end();
+        object_collect();
         record_trim(false);
     }
     return error;

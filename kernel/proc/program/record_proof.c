@@ -274,6 +274,16 @@ static bool pipe_is_sound(uint32_t index)
     return expect(ring_is_sound(pipe_record((struct pipe_id){index})), RECORD_PIPE, index, "its ring");
 }
 
+/* Objects ---------------------------------------------------------------------------------------------------------- */
+
+static bool object_record_is_sound(uint32_t index)
+{
+    const struct object_record *record = record_at(RECORD_OBJECT, index);
+
+    return expect(record->state == OBJECT_USED, RECORD_OBJECT, index, "its state") &&
+           expect(record->size <= (uint64_t)OBJECT_PAGES << PAGE_SHIFT, RECORD_OBJECT, index, "its size");
+}
+
 /* All -------------------------------------------------------------------------------------------------------------- */
 
 static bool program_in_use(uint32_t index)
@@ -309,6 +319,11 @@ static bool pipe_in_use(uint32_t index)
     return pipe->capacity != 0 || pipe->start != 0 || pipe->length != 0 || pipe->pages != 0;
 }
 
+static bool object_in_use(uint32_t index)
+{
+    return ((const struct object_record *)record_at(RECORD_OBJECT, index))->state != OBJECT_FREE;
+}
+
 static const struct {
     enum record_type type;
     bool (*is_used)(uint32_t index);
@@ -320,6 +335,7 @@ static const struct {
     {RECORD_TASK, task_in_use, task_is_sound},
     {RECORD_FILE, file_in_use, file_is_sound},
     {RECORD_PIPE, pipe_in_use, pipe_is_sound},
+    {RECORD_OBJECT, object_in_use, object_record_is_sound},
 };
 
 enum error record_prove_all(void)

@@ -29,6 +29,12 @@ bool address_space_contains(uint32_t first, uint32_t count)
     return first >= USER_FIRST_PAGE && first < USER_END_PAGE && count > 0 && count <= USER_END_PAGE - first;
 }
 
+struct vm_region_attributes address_space_view(uint8_t protection, struct object_id object, uint32_t offset)
+{
+    return (struct vm_region_attributes){.protection = protection,
+                                         .backing = {.kind = VM_BACKING_OBJECT, .object = object, .offset = offset}};
+}
+
 struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t flags)
 {
     return (struct vm_region_attributes){
@@ -43,7 +49,7 @@ static struct page_key page_of(struct address_space space, uint32_t page)
 /* What is mapped now shows nothing of what sources have there. */
 static void set_depth(struct address_space space, struct vm_region_attributes *attributes)
 {
-    attributes->backing.depth = vm_lineage_depth(space_window(space));
+    attributes->backing.depth = (uint16_t)vm_lineage_depth(space_window(space));
 }
 
 static bool is_empty(struct address_space space, uint32_t first, uint32_t count)
@@ -207,7 +213,7 @@ static enum error forget_sources(struct address_space space, uint32_t first, uin
         uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;
         struct vm_region_attributes zeroes = address_space_zeroes(region->protection, region->flags);
         set_depth(space, &zeroes);
-        if (region->backing.kind != VM_BACKING_NONE && region->backing.depth < zeroes.backing.depth) {
+        if (region->backing.kind == VM_BACKING_MEMORY && region->backing.depth < zeroes.backing.depth) {
             error = exchange_regions(space, first, stop - first, &zeroes);
         }
         first = stop;

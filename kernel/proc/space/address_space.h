@@ -45,6 +45,9 @@ bool address_space_contains(uint32_t first, uint32_t count);
 /* Untouched memory with a protection. */
 struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t flags);
 
+/* The pages of an object from `offset` on, a page index, as others see them. */
+struct vm_region_attributes address_space_view(uint8_t protection, struct object_id object, uint32_t offset);
+
 /*
  * Map a range where nothing is mapped. ERROR_EXISTS: something is; ERROR_NO_MEMORY. Unchanged then.
  */

@@ -35,7 +35,7 @@ static enum error clear_hidden(struct address_space space, struct space_id sourc
     while (error == OK && (region = vm_region_next(&region_table, space_at(space)->region_root, end)) != NULL) {
         uint32_t first = region->first_page > end ? region->first_page : end;
         end = vm_region_end(region);
-        if (region->backing.kind != VM_BACKING_NONE && region->backing.depth <= depth) {
+        if (region->backing.kind == VM_BACKING_MEMORY && region->backing.depth <= depth) {
             error = clear_range(source, hidden, first);
             hidden = end;
         }

@@ -20,9 +20,19 @@ static struct place place_of_current(uint32_t address)
     return place_make(task_current()->context.space, (struct vaddr){address});
 }
 
+static bool are_present(struct place first, uint32_t count, enum pmap_access access)
+{
+    while (count > 0 && pmap_allows(first, access)) {
+        first.number++;
+        count--;
+    }
+    return count == 0;
+}
+
 /*
  * Wired pages stay resident, but a stop that happened while a later one was read has closed the earlier ones to writing
- * again. Go over them until no stop came in between.
+ * again. And where the range shows a page twice, a copy of it for the snapshot through one view takes the other one's
+ * entry away. Go over them until no stop came in between and all are there.
  */
 static enum error open_all(struct place first, uint32_t count, enum pmap_access access)
 {
@@ -36,7 +46,7 @@ static enum error open_all(struct place first, uint32_t count, enum pmap_access 
                 return error;
             }
         }
-    } while (stops != vm_stops());
+    } while (stops != vm_stops() || !are_present(first, count, access));
     return OK;
 }
 
@@ -81,13 +91,7 @@ bool user_is_present(struct vaddr address, uint32_t length, enum pmap_access acc
     if (length > USER_RANGE_MAX || !is_in_window(address, length)) {
         return false;
     }
-    struct place place = place_of_current(address.value);
-    uint32_t left = pages_of(address, length);
-    while (left > 0 && pmap_allows(place, access)) {
-        place.number++;
-        left--;
-    }
-    return left == 0;
+    return are_present(place_of_current(address.value), pages_of(address, length), access);
 }
 
 enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t length, enum pmap_access access)
@@ -118,7 +122,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
             goes_on = true;
         }
     } while (goes_on);
-    return error;
+    return error == ERROR_RANGE ? ERROR_DENIED : error; /* beyond the end of an object */
 }
 
 void user_release(struct user_range *range)
@@ -184,6 +188,14 @@ enum error user_copy_out(struct vaddr destination, const void *source, uint32_t 
     return error;
 }
 
+static bool all_are_present(const struct user_range *ranges, uint32_t count)
+{
+    while (count > 0 && are_present(ranges[count - 1].first, ranges[count - 1].page_count, PMAP_WRITE)) {
+        count--;
+    }
+    return count == 0;
+}
+
 /*
  * What was made ready first may have been closed to writing again, or be about to be: over all of them until none is.
  */
@@ -199,7 +211,7 @@ static enum error open_all_of(const struct user_range *ranges, uint32_t count)
                 error = open_all(ranges[i].first, ranges[i].page_count, PMAP_WRITE);
             } while (task_wait_goes_on(error));
         }
-    } while (error == OK && stops != vm_stops());
+    } while (error == OK && (stops != vm_stops() || !all_are_present(ranges, count)));
     return error;
 }
 

@@ -10,6 +10,7 @@
 #include "signal/signal.h"
 #include "space/address_space.h"
 #include "space/limits.h"
+#include "space/object.h"
 #include "space/space.h"
 #include "task/task.h"
 #include "terminal/terminal_use.h"
@@ -19,6 +20,23 @@
 static uint8_t protection_for(enum pmap_access access)
 {
     return access == PMAP_WRITE ? VM_WRITE : VM_READ | VM_EXECUTE;
+}
+
+/* The page of the object that a shared region shows there, if the object is so large (OBJECT-3). */
+static enum error show_object(const struct vm_region *region, uint32_t number, struct vm_allowance *out)
+{
+    uint32_t index = region->backing.offset + number - region->first_page;
+    uint32_t pages = object_pages(region->backing.object);
+
+    if (index >= pages) {
+        return ERROR_RANGE;
+    }
+    out->is_shared = true;
+    out->shown = page_key_make(region->backing.object, index);
+    if (out->pages_after > pages - index - 1) {
+        out->pages_after = pages - index - 1;
+    }
+    return OK;
 }
 
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
@@ -56,8 +74,8 @@ static enum error check_access(struct place place, enum pmap_access access, stru
     }
     *out = (struct vm_allowance){.may_write = (region->protection & VM_WRITE) != 0,
                                  .pages_before = number - region->first_page,
-                                 .pages_after = region->first_page + region->page_count - number - 1};
-    return OK;
+                                 .pages_after = vm_region_end(region) - number - 1};
+    return region->backing.kind == VM_BACKING_OBJECT ? show_object(region, number, out) : OK;
 }
 
 /* The source above, if what it had was there when the place was mapped. */
@@ -72,8 +90,8 @@ static struct space_id source_of(struct place place, struct space_id at)
     }
     const struct vm_region *region =
         vm_region_find(&region_table, space_at(space)->region_root, place_address(place).value >> PAGE_SHIFT);
-    bool is_shown =
-        region != NULL && region->backing.kind != VM_BACKING_NONE && vm_lineage_depth(source) >= region->backing.depth;
+    bool is_shown = region != NULL && region->backing.kind == VM_BACKING_MEMORY &&
+                    vm_lineage_depth(source) >= region->backing.depth;
     return is_shown ? source : SPACE_NONE;
 }
 

@@ -94,6 +94,8 @@ static const char *error_reason(enum error error)
         return "out of memory";
     case ERROR_CHECKSUM:
         return "damaged page";
+    case ERROR_RANGE:
+        return "beyond the end of what is mapped";
     default:
         return "unreadable page";
     }

@@ -10,6 +10,7 @@
 #include "program_hold.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
+#include "space/object.h"
 #include "space/user_memory.h"
 #include "task/pending.h"
 #include "task/program_usage.h"
@@ -72,6 +73,9 @@ void trap_return(struct registers *registers)
     timer_check_processor(task);
     while (thread_should_yield()) {
         thread_yield();
+    }
+    if (object_is_unused()) {
+        object_collect(); /* whose last view the call has taken away */
     }
     do {
         if (!goes_on(task) && !program_hold_wait()) {

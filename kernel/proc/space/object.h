@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside kernel/proc: objects that are no window's: pages that several spaces may show, at any address (vm_region.h).
+ *
+ * A segment of shared memory is one. Its record says how large it is; its pages are known by keys and need no records.
+ *
+ *     OBJECT-1  The references of an object are the region records that name it. They are volatile, and counted anew by
+ *               a boot.
+ *     OBJECT-2  An object without references is taken back, by the next boot if need be; its number is free once its
+ *               deletions are in the open layer.
+ *     OBJECT-3  No page at or beyond the size has content.
+ */
+#ifndef OBJECT_H
+#define OBJECT_H
+
+#include "error.h"
+#include "record.h"
+#include "types.h"
+
+static inline struct object_record *object_at(struct object_id object)
+{
+    return record_at(RECORD_OBJECT, object.number - OBJECTS_FIRST);
+}
+
+/* How many pages of an object there may be, by its size. */
+static inline uint32_t object_pages(struct object_id object)
+{
+    uint64_t size = object_at(object)->size;
+
+    return (uint32_t)(size >> PAGE_SHIFT) + ((size & PAGE_MASK) != 0 ? 1 : 0);
+}
+
+/* Make sure of a free record. May sleep, unless there is one. ERROR_NO_MEMORY. */
+MUST_CHECK enum error object_reserve(void);
+
+/*
+ * An object without content or references.
+ * - size: in bytes, 4 GiB at most. Does not sleep: see object_reserve(). ERROR_NO_MEMORY.
+ */
+MUST_CHECK enum error object_create(uint64_t size, struct object_id *out);
+
+/* Undo that, before anything has named it. Does not sleep. */
+void object_forget(struct object_id object);
+
+/* Whether there is anything for object_collect() to do. */
+extern uint16_t object_first_unused;
+static inline bool object_is_unused(void)
+{
+    return object_first_unused != 0;
+}
+
+/*
+ * Take back what nobody refers to any more. It costs what there is of it. May sleep. What cannot be taken back now is
+ * when this is called next, or by a boot; the log says why.
+ */
+void object_collect(void);
+
+/* Begin to count the references of regions. To be called before there are any. */
+void object_start(void);
+
+/*
+ * After a boot, once spaces and their regions are adopted: what regions show is there, and is counted (object_start()). Does not sleep.
+ * ERROR_FORMAT_DAMAGED is explained in the log.
+ */
+MUST_CHECK enum error object_resume(void);
+
+/* And once whatever else refers to objects has done so: what nobody has referred to is due to be taken back. */
+void object_resume_end(void);
+
+#endif
