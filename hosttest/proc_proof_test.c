@@ -128,6 +128,20 @@ static void second_task(void)
     task_of(child)->program = PROGRAM_FIRST;
 }
 
+/* Its number is that of a program, and another task's already. */
+static void second_first_task(void)
+{
+    struct task_record *record = task_of(child);
+
+    record->program = PROGRAM_FIRST;
+    record->tid.number = 1;
+}
+
+static void number_of_another_task(void)
+{
+    task_of(child)->tid.number = FIRST_THREAD_ID + 1 + record_index(RECORD_TASK, task_of(child));
+}
+
 static void file_of_another_terminal(void)
 {
     ((struct file_record *)record_at(RECORD_FILE, case_program(1)->files[0].number))->object = 2;
@@ -144,6 +158,7 @@ static const struct {
     {group_of_nobody, "its group"},           {other_terminal, "its terminal"},
     {descriptor_flag, "its descriptors"},     {name_without_end, "its name"},
     {blocked_kill, "its signal mask"},        {second_task, "its program"},
+    {second_first_task, "its program"},       {number_of_another_task, "its program"},
     {file_of_another_terminal, "its object"}, {timer_beyond_all_time, "its timers"},
     {stop_by_another_signal, "its stop"},     {queue_of_a_plain_signal, "its queued signals"},
 };

@@ -133,6 +133,7 @@ MUST_CHECK enum error record_prove_all(void);
 
 #define PROGRAMS_MAX      4094u /* a program's index is its process id: 1 .. PROGRAMS_MAX */
 #define TASKS_MAX         4096u
+#define THREADS_MAX       256u /* tasks of one program, however much memory there is */
 #define FILES_MAX         4096u
 #define TERMINALS_MAX     4u
 #define PROGRAM_FILES_MAX 64u /* descriptors of one program */

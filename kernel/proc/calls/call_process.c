@@ -68,17 +68,50 @@ int32_t call_vfork(const struct system_call *call)
     return make(call, &(struct program_clone_options){.holds_parent = true, .shares_memory = true});
 }
 
+/* What makes a thread of what clone() makes: all of it, or nothing. */
+#define CLONE_OF_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define CLONE_KNOWN                                                                                                    \
-    (CLONE_SIGNAL | CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |               \
-     CLONE_CHILD_SETTID)
+    (CLONE_SIGNAL | CLONE_OF_THREAD | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |               \
+     CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_CHILD_SETTID)
 
-/* Memory can be lent to a child while the caller is held, as vfork() does. */
+/*
+ * Threads share all that Linux lets them share; memory can be lent to a child while the caller is held, as vfork()
+ * does. Whatever else processes may share on Linux they do not here.
+ */
 static int32_t check_clone(uint32_t flags)
 {
-    if ((flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) == 0) {
-        return -ENOSYS; /* a thread */
+    bool is_thread = (flags & CLONE_THREAD) != 0;
+
+    if ((flags & ~CLONE_KNOWN) != 0 || (flags & CLONE_SIGNAL) > SIGNAL_MAX ||
+        (is_thread && (flags & CLONE_SIGHAND) == 0) || ((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_VM) == 0)) {
+        return -EINVAL;
     }
-    return (flags & ~CLONE_KNOWN) != 0 || (flags & CLONE_SIGNAL) > SIGNAL_MAX ? -EINVAL : 0;
+    if (is_thread) {
+        return (flags & CLONE_OF_THREAD) == CLONE_OF_THREAD && (flags & CLONE_VFORK) == 0 ? 0 : -ENOSYS;
+    }
+    bool shares = (flags & (CLONE_FS | CLONE_FILES | CLONE_SIGHAND)) != 0;
+    return shares || ((flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) == 0) ? -ENOSYS : 0;
+}
+
+/* A thread: its number, and that it has been made, stand in record->call from the same instant on. */
+static int32_t make_thread(const struct system_call *call, const struct program_clone_options *options)
+{
+    const uint32_t *child = &call->record->call.words[CHILD];
+    uint32_t parent_tid = (call->arguments[0] & CLONE_PARENT_SETTID) != 0 ? call->arguments[2] : 0;
+    struct task_id tid;
+    enum error error;
+
+    if (*child != 0) {
+        return (int32_t)*child;
+    }
+    do {
+        error = thread_of_program(options, parent_tid, &tid);
+    } while (task_wait_goes_on(error));
+    if (error != OK) {
+        return error == ERROR_NO_SPACE ? -EAGAIN : system_call_errno(error);
+    }
+    call_progress(call)->words[CHILD] = tid.number;
+    return (int32_t)tid.number;
 }
 
 static int32_t segments_of(const struct system_call *call, uint32_t address, struct cpu_tls segments[CPU_TLS_ENTRIES])
@@ -107,6 +140,7 @@ int32_t call_clone(const struct system_call *call)
         .stack_pointer = arguments[1],
         .tls = (flags & CLONE_SETTLS) != 0 ? segments : NULL,
         .tid_address = (flags & CLONE_CHILD_SETTID) != 0 ? arguments[4] : 0,
+        .clear_tid_address = (flags & CLONE_CHILD_CLEARTID) != 0 ? arguments[4] : 0,
         .holds_parent = (flags & CLONE_VFORK) != 0,
         .shares_memory = (flags & CLONE_VM) != 0,
     };
@@ -114,6 +148,9 @@ int32_t call_clone(const struct system_call *call)
 
     if (result == 0 && options.tls != NULL) {
         result = segments_of(call, arguments[3], segments);
+    }
+    if (result == 0 && (flags & CLONE_THREAD) != 0) {
+        return make_thread(call, &options);
     }
     if (result == 0) {
         result = make(call, &options);

@@ -7,12 +7,23 @@
 #include "program/programs.h"
 #include <string.h>
 
+/*
+ * The end of one thread; of the last one, it is that of the program, whose status is what its first thread has ended
+ * with, whichever ends last.
+ */
 int32_t call_exit(const struct system_call *call)
 {
-    if (call->program->task_count > 1) {
+    uint32_t status = (call->arguments[0] & 0xFFu) << 8;
+    bool is_first = call->record->tid.number == call->task->program_id.number;
+
+    if (call->program->task_count > 1 && call->program->state == PROGRAM_RUNNING) {
+        if (is_first) {
+            call_change_program(call)->exit_status = status;
+            program_call_keep(); /* it is set to the same when the call is issued again */
+        }
         program_exit_task();
     }
-    program_exit((call->arguments[0] & 0xFFu) << 8);
+    program_exit(is_first ? status : call->program->exit_status);
 }
 
 int32_t call_exit_group(const struct system_call *call)
@@ -28,6 +39,9 @@ int32_t call_set_tid_address(const struct system_call *call)
 
 int32_t call_set_robust_list(const struct system_call *call)
 {
+    if (call->arguments[1] != sizeof(struct linux_robust_list)) {
+        return -EINVAL;
+    }
     struct task_record *record = call_change_task(call)->record;
 
     record->robust_list = call->arguments[0];

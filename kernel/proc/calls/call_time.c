@@ -157,7 +157,7 @@ static int32_t sleep_for(const struct system_call *call, uint32_t request, uint3
 }
 
 /* Until a moment of the wall clock, which may be set or jump: look at it again at least once a second. */
-int32_t call_sleep_until_wall(const struct system_call *call, uint64_t moment_ns)
+static int32_t sleep_until_wall(const struct system_call *call, uint64_t moment_ns)
 {
     uint64_t now;
 
@@ -210,8 +210,7 @@ static int32_t sleep_on_clock(const struct system_call *call, bool wide)
     if (result != 0) {
         return result;
     }
-    return call->arguments[0] == CLOCK_REALTIME ? call_sleep_until_wall(call, moment_ns)
-                                                : call_sleep_until(call, moment_ns);
+    return call->arguments[0] == CLOCK_REALTIME ? sleep_until_wall(call, moment_ns) : call_sleep_until(call, moment_ns);
 }
 
 int32_t call_nanosleep(const struct system_call *call)

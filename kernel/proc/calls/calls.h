@@ -22,9 +22,6 @@ struct system_call_entry {
 /* The entry of a number, or NULL when there is no such call. */
 const struct system_call_entry *system_call_find(uint32_t number);
 
-/* call_time.c: as call_sleep_until(), until a moment of the wall clock. */
-int32_t call_sleep_until_wall(const struct system_call *call, uint64_t moment_ns);
-
 /* A timespec in the program's memory, of 32 or 64 bits, as nanoseconds: 0 or a negative errno. */
 int32_t call_timespec_in(uint32_t address, bool wide, uint64_t *out_ns);
 

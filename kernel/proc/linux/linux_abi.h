@@ -288,11 +288,29 @@ struct linux_old_sigaction {
 /* clone(): the lowest byte is the signal for the end */
 #define CLONE_SIGNAL         0x000000FFu
 #define CLONE_VM             0x00000100u
+#define CLONE_FS             0x00000200u
+#define CLONE_FILES          0x00000400u
+#define CLONE_SIGHAND        0x00000800u
 #define CLONE_VFORK          0x00004000u
+#define CLONE_THREAD         0x00010000u
+#define CLONE_SYSVSEM        0x00040000u
 #define CLONE_SETTLS         0x00080000u
 #define CLONE_PARENT_SETTID  0x00100000u
 #define CLONE_CHILD_CLEARTID 0x00200000u
+#define CLONE_DETACHED       0x00400000u /* means nothing */
 #define CLONE_CHILD_SETTID   0x01000000u
+
+/* set_robust_list(): locks that a thread holds, and what is in the word of one */
+struct linux_robust_list {
+    uint32_t first;   /* of entries that are linked to each other, and the last one to this */
+    int32_t offset;   /* from an entry to its lock's word */
+    uint32_t pending; /* an entry that is being linked or taken out; 0: none */
+};
+_Static_assert(sizeof(struct linux_robust_list) == 12, "struct robust_list_head");
+#define ROBUST_LIST_MAX  2048u /* entries looked at */
+#define FUTEX_WAITERS    0x80000000u
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_OWNER      0x3FFFFFFFu
 
 /* wait4() */
 #define WAIT_NO_HANG   0x00000001u

@@ -160,7 +160,7 @@ _Noreturn void program_exit_task(void)
 {
     struct program_id program = task_current()->program_id;
 
-    task_leave();
+    thread_leave_program();
     if (program_at(program)->task_count == 0) {
         program_destroy(program);
     }

@@ -50,10 +50,35 @@ struct program_clone_options {
     uint32_t stack_pointer;
     const struct cpu_tls *tls;
     uint32_t tid_address;
+    uint32_t clear_tid_address; /* of a word that is cleared, and its futex woken, when the task ends; or 0 */
     bool holds_parent;
     bool shares_memory;
 };
 MUST_CHECK enum error program_clone(const struct program_clone_options *options, struct program_id *out_program);
+
+/*
+ * Another task of the current task's program, in the same memory, which goes on where the current one does, with result
+ * 0. Of the options of a clone those count that say what it has of its own.
+ * - parent_tid_address: where its number stands, as soon as it is there; 0, or not to be written to: nowhere.
+ * - may sleep first. In one step then: the task, its number, and that the caller's call has changed something.
+ * - ERROR_NO_SPACE: the program has as many as it may have, or all have; or it runs in its lender's memory.
+ *   ERROR_NO_MEMORY, ERROR_INTERRUPTED.
+ */
+MUST_CHECK enum error thread_of_program(const struct program_clone_options *options, uint32_t parent_tid_address,
+                                        struct task_id *out_tid);
+
+/*
+ * How many tasks a program may have, and how many all may have beside their first ones: as many as memory is for, since
+ * each has a kernel stack.
+ */
+uint32_t thread_limit(void);
+uint32_t thread_limit_of_all(void);
+
+/*
+ * The current task leaves its program: its locks are let go of, and who joins it is told. May sleep. Its thread has
+ * only to end; the program has one task less.
+ */
+void thread_leave_program(void);
 
 /* Alive again after a boot: the volatile side of a program that the records hold. ERROR_NO_MEMORY. */
 MUST_CHECK enum error program_revive(struct program_id id);

@@ -23,7 +23,7 @@
 
 static uint8_t space_owned[SPACES_MAX / 8];  /* bits: a program says that the space is its own */
 static uint8_t memory_owned[SPACES_MAX / 8]; /* a space says that the memory is its own */
-static uint8_t program_has_task[(PROGRAMS_MAX + 8) / 8];
+static uint8_t program_has_first[(PROGRAMS_MAX + 8) / 8];
 
 static bool bit_is_new(uint8_t *bits, uint32_t index)
 {
@@ -156,14 +156,22 @@ static bool program_is_sound(uint32_t index)
 
 /* Tasks ------------------------------------------------------------------------------------------------------------ */
 
-/* A program has one task, of its own number (there are no threads). */
+/* The first task of a program has its number; the others have their own, and may outlive it. */
+static bool number_is_sound(const struct task_record *record)
+{
+    uint32_t own = FIRST_THREAD_ID + record_index(RECORD_TASK, record);
+
+    return record->tid.number == own ||
+           (record->tid.number == record->program.number && bit_is_new(program_has_first, record->program.number));
+}
+
 static bool owner_is_sound(const struct task_record *record)
 {
     struct program_id program = record->program;
 
     return program_is_there(program) && program_at(program)->state <= PROGRAM_EXITING &&
            (program_at(program)->space.number != 0 || program_at(program)->lender.number != 0) &&
-           record->tid.number == program.number && bit_is_new(program_has_task, program.number);
+           number_is_sound(record);
 }
 
 static bool segments_are_sound(const struct task_record *record)
@@ -343,7 +351,7 @@ enum error record_prove_all(void)
     DOES_NOT_SLEEP();
     memset(space_owned, 0, sizeof(space_owned));
     memset(memory_owned, 0, sizeof(memory_owned));
-    memset(program_has_task, 0, sizeof(program_has_task));
+    memset(program_has_first, 0, sizeof(program_has_first));
     for (uint32_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
         for (uint32_t index = 0; index < record_committed(proofs[i].type); index++) {
             if (proofs[i].is_used(index) && !proofs[i].is_sound(index)) {

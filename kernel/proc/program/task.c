@@ -11,6 +11,7 @@
 #include "programs.h"
 #include "space/address_space.h"
 #include "space/space.h"
+#include "task/futex.h"
 #include "task/program_account.h"
 #include "task/program_usage.h"
 #include <string.h>
@@ -58,6 +59,7 @@ static enum error task_revive(uint32_t index)
     }
     usage_resume(task);
     task_add(index, task);
+    futex_resume(task, address_space_of(record->program));
     return OK;
 }
 
@@ -103,6 +105,7 @@ void task_leave(void)
 {
     struct task *task = task_current();
 
+    futex_leave(task);
     task_unlist(task);
     task_remove(index_of(task));
     task->record->state = TASK_FREE;

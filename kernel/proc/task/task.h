@@ -15,6 +15,14 @@
 
 #define FIRST_THREAD_ID 4096u /* above every process id: that of a thread is this and the index of its record */
 
+/* A task that waits for a word of memory (futex.h), on the list of its space. */
+struct futex_wait {
+    struct task *next, *previous;
+    struct address_space space;
+    struct wait_queue woken; /* the task itself */
+    bool is_listed;
+};
+
 /* A task while it lives in this boot. Volatile. */
 struct task {
     struct cpu_user_context context; /* the live FPU, TLS and space */
@@ -34,13 +42,17 @@ struct task {
     bool in_kernel;             /* during the lap */
     uint32_t awaited[2];        /* signals that its call waits for though they are blocked */
     struct wait_queue released; /* the task itself, while its program is held (program_hold.h) */
-    bool dying;                 /* leaves at the next trap_return */
-    bool listed[2];             /* on the list of tasks to capture, of this half: see capture.c */
+    struct futex_wait futex;
+    bool dying;     /* leaves at the next trap_return */
+    bool listed[2]; /* on the list of tasks to capture, of this half: see capture.c */
     struct task *next_listed[2];
 };
 
 /* The task whose thread is running; NULL in kernel threads. */
 struct task *task_current(void);
+
+/* How many live in this boot. */
+uint32_t task_count(void);
 
 /* The task of a record, or NULL when none lives there; index below TASKS_MAX. */
 struct task *task_at(uint32_t index);

@@ -9,6 +9,7 @@
 
 static struct task *tasks[TASKS_MAX];
 static struct task *of_program[PROGRAMS_MAX + 1]; /* its tasks, the oldest first */
+static uint32_t count;                            /* of tasks */
 static uint16_t borrowers[PROGRAMS_MAX + 1];      /* programs whose lender it is */
 
 struct task *task_current(void)
@@ -19,6 +20,11 @@ struct task *task_current(void)
 struct task *task_at(uint32_t index)
 {
     return tasks[index];
+}
+
+uint32_t task_count(void)
+{
+    return count;
 }
 
 struct task *task_first_of(struct program_id program)
@@ -51,6 +57,7 @@ void task_add(uint32_t index, struct task *task)
     *end = task;
     task->next_of_program = NULL;
     tasks[index] = task;
+    count++;
 }
 
 void task_remove(uint32_t index)
@@ -62,6 +69,7 @@ void task_remove(uint32_t index)
     }
     *at = tasks[index]->next_of_program;
     tasks[index] = NULL;
+    count--;
 }
 
 void task_end_others(const struct task *task)
