@@ -168,6 +168,8 @@ static const struct lie_field system_fields[] = {
     FIELD(system_state, request_next, 0),
     FIELD(system_state, requests[0].id[0], 0),
     FIELD(system_state, requests[0].generation, 0),
+    FIELD(system_state, wall_ns, 0),
+    FIELD(system_state, whole_ns, 0),
 };
 
 static const struct lie_field note_fields[] = {
@@ -440,6 +442,23 @@ static const struct lie_field pipe_fields[] = {
     ARRAY(pipe_record, reserved, 0),
 };
 
+static const struct lie_field timer_fields[] = {
+    FIELD(timer_record, program, PROGRAMS_MAX + 1),
+    FIELD(timer_record, number, TIMERS_OF_PROGRAM_MAX + 1),
+    FIELD(timer_record, clock, 16),
+    FIELD(timer_record, base, TIME_BASES + 1),
+    FIELD(timer_record, notify, 6),
+    FIELD(timer_record, signal, 66),
+    FIELD(timer_record, value, 0),
+    FIELD(timer_record, sent, TIMER_SIGNALS + 1),
+    FIELD(timer_record, turn, 4),
+    FIELD(timer_record, overrun, 0),
+    FIELD(timer_record, deadline_ns, 0),
+    FIELD(timer_record, interval_ns, 0),
+    FIELD(timer_record, task, TASKS_MAX),
+    ARRAY(timer_record, reserved, 0),
+};
+
 const struct lie_structure lie_records[RECORD_TYPES] = {
     [RECORD_PROGRAM] = STRUCTURE(program_record, program_fields),
     [RECORD_TASK] = STRUCTURE(task_record, task_fields),
@@ -450,6 +469,7 @@ const struct lie_structure lie_records[RECORD_TYPES] = {
     [RECORD_PIPE] = STRUCTURE(pipe_record, pipe_fields),
     [RECORD_OBJECT] = STRUCTURE(object_record, object_fields),
     [RECORD_SPACE] = STRUCTURE(space_record, space_fields),
+    [RECORD_TIMER] = STRUCTURE(timer_record, timer_fields),
 };
 const struct lie_structure lie_region_header = STRUCTURE(vm_region_header, header_fields);
 const struct lie_structure lie_outbox = STRUCTURE(terminal_outbox, outbox_fields);

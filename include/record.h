@@ -33,6 +33,7 @@ enum record_type {
     RECORD_PIPE,     /* struct pipe_record */
     RECORD_SPACE,    /* struct space_record: the regions and the break of a program */
     RECORD_OBJECT,   /* struct object_record: pages that several spaces may show */
+    RECORD_TIMER,    /* struct timer_record */
     RECORD_TYPES
 };
 
@@ -195,6 +196,45 @@ struct interval_timer {
     uint64_t interval_ns; /* from one signal to the next; 0: there is one only */
 };
 
+#define TIMERS_MAX            2048u /* that timer_create() makes, of all programs */
+#define TIMERS_OF_PROGRAM_MAX 64u
+
+/* The clock that a moment is of. */
+enum time_base {
+    TIME_MONOTONIC, /* of the object space */
+    TIME_WHOLE,     /* the same and all the time that no kernel ran (program_time.h) */
+    TIME_WALL,
+    TIME_PROGRAM, /* what the program has used of the processor */
+    TIME_TASK,    /* and its task */
+    TIME_BASES
+};
+
+/* The signal of a timer that was due. */
+enum timer_signal {
+    TIMER_SIGNAL_NONE,  /* has been taken, or there was none */
+    TIMER_SIGNAL_SENT,  /* is pending */
+    TIMER_SIGNAL_WAITS, /* is pending behind others of its number, with no place but this record */
+    TIMER_SIGNALS
+};
+
+/* A timer of a program (signal/timer_table.h). */
+struct timer_record {
+    struct program_id program; /* none: a free record */
+    uint32_t number;           /* by which its program knows it */
+    uint32_t clock;            /* as the program named it */
+    uint32_t base;             /* enum time_base, of the deadline */
+    uint32_t notify;           /* SIGEV_SIGNAL, SIGEV_NONE or SIGEV_THREAD_ID */
+    uint32_t signal, value;
+    uint32_t sent;        /* enum timer_signal: while it is not taken the timer stands still */
+    uint32_t turn;        /* of signals that wait, the lowest is the oldest */
+    uint32_t overrun;     /* of the signal that was taken last */
+    uint64_t deadline_ns; /* of the next signal; 0: the timer is not set */
+    uint64_t interval_ns;
+    struct task_id task; /* that gets the signals; none: any of the program */
+    uint8_t reserved[4];
+};
+_Static_assert(sizeof(struct timer_record) == 64, "timer records are 64 bytes");
+
 /* What setrlimit() sets. */
 struct limit {
     uint64_t soft, hard;
@@ -240,7 +280,7 @@ enum task_state { TASK_FREE, TASK_ALIVE };
 struct call_progress {
     uint32_t active;      /* the call is to be issued again: what follows is valid */
     uint32_t done;        /* bytes or items achieved so far */
-    uint64_t deadline_ns; /* of the monotonic clock of the object space; 0: none yet */
+    uint64_t deadline_ns; /* of the call's clock, mostly the monotonic one of the object space; 0: none yet */
     uint32_t words[4];    /* the call's own */
 };
 

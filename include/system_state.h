@@ -44,10 +44,12 @@ struct system_state {
     char end_name[32];             /* its name; "": none has ended yet */
     uint32_t request_next;         /* requests so far: where the next one goes, modulo their number */
     struct system_request requests[SYSTEM_REQUESTS];
+    uint64_t wall_ns;  /* the wall clock at the stop; 0: an image from before it was noted */
+    uint64_t whole_ns; /* the monotonic clock and all the time that no kernel ran (program_time.h) */
 };
 #define SYSTEM_STATE_BYTES_MIN 208u /* images from before the account end here */
 _Static_assert(offsetof(struct system_state, account) == SYSTEM_STATE_BYTES_MIN &&
-                   sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS + 40 + 24 * SYSTEM_REQUESTS,
+                   sizeof(struct system_state) == 208 + 8 * EIDOLON_COUNTS + 40 + 24 * SYSTEM_REQUESTS + 16,
                "the system record's layout is part of the disk format");
 
 /* The one of the running kernel. Changed without sleeping; committed as it is at the stop. */

@@ -231,7 +231,8 @@ def test_programs_are_told_of_every_call_and_limit():
     limit = {name: int(value) for name, value in re.findall(r"#define (\w+_MAX) +(\d+)u", record)}
     limits = text_of("docs/programs.md").partition("## Limits")[2]
     for said in (f"| programs | {limit['PROGRAMS_MAX']:,} |", f"| {limit['PROGRAM_FILES_MAX']}, {limit['FILES_MAX']:,} |",
-                 f"| pipes | {limit['PIPES_MAX']:,}, of", f"| {limit['QUEUED_MAX']}, and RLIMIT", f"| {limit['PROGRAM_NAME_MAX'] - 1} bytes |"):
+                 f"| pipes | {limit['PIPES_MAX']:,}, of",
+                 f"| {limit['TIMERS_OF_PROGRAM_MAX']}, and RLIMIT_SIGPENDING; {limit['TIMERS_MAX']:,} |", f"| {limit['QUEUED_MAX']}, and RLIMIT", f"| {limit['PROGRAM_NAME_MAX'] - 1} bytes |"):
         assert said in limits
 
 

@@ -8,6 +8,7 @@
 
 #define WALL_START_NS 1700000000000000000u
 
+uint64_t fake_wall_ahead_ns;
 static uint64_t now_ns;
 static uint64_t entropy;
 
@@ -40,7 +41,7 @@ uint64_t clock_boot_ns(void)
 
 uint64_t clock_wall_ns(void)
 {
-    return WALL_START_NS + now_ns;
+    return WALL_START_NS + fake_wall_ahead_ns + now_ns;
 }
 
 uint64_t clock_entropy(void)

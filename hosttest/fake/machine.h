@@ -34,8 +34,8 @@ uint64_t fake_allocations(void);
 void fake_fail_allocations(uint64_t index, uint64_t count);
 
 /*
- * Say that no frame is free, from the attempt number `index` from now on until the kernel has asked `questions` times: it
- * waits for some meanwhile. Its reserve is there nevertheless.
+ * Say that no frame is free, from the attempt number `index` from now on until the kernel has asked `questions` times:
+ * it waits for some meanwhile. Its reserve is there nevertheless.
  */
 void fake_hide_frames(uint64_t index, uint64_t questions);
 
@@ -50,6 +50,9 @@ uint32_t fake_frames_used(void);
 
 /* The clock's only hand. Wakes threads whose deadline has come. */
 void fake_clock_advance(uint64_t ns);
+
+/* How far the wall clock is ahead of where it would begin: a test lets time pass between two boots with it. */
+extern uint64_t fake_wall_ahead_ns;
 
 /*
  * Threads. A thread of the machine runs kernel code, one at a time. Where the next machine was asked for threads in

@@ -73,13 +73,16 @@ static int32_t take(const struct system_call *call, const uint32_t set[2])
     uint32_t signal = find(call, set);
     if (signal != 0) {
         struct task *task = call_change_task(call);
-        const struct signal_origin *origin = &task->program->origins[signal];
-        struct linux_siginfo information = {
-            .signal = (int32_t)signal, .code = origin->code, .program = origin->program.number, .value = origin->value};
+        struct signal_taken taken = signal_look(task, signal);
+        struct linux_siginfo information = {.signal = (int32_t)signal,
+                                            .code = taken.origin.code,
+                                            .program = taken.origin.program.number,
+                                            .user = taken.overrun,
+                                            .value = taken.origin.value};
         if (address != 0) {
             memcpy(range.address, &information, sizeof(information));
         }
-        signal_dequeue(task, signal);
+        signal_take(task, signal);
     }
     if (address != 0) {
         user_end(&range);

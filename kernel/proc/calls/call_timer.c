@@ -2,8 +2,10 @@
 /*
  * System calls on interval timers: alarm() and setitimer(). What they set is in signal/timer.c.
  */
+#include "arch/pmap.h"
 #include "calls.h"
 #include "signal/timer.h"
+#include <string.h>
 
 #define NS_PER_SECOND           1000000000u
 #define NS_PER_MICROSECOND      1000u
@@ -42,37 +44,50 @@ static int32_t setting_in(uint32_t address, struct timer_setting *out)
     return result == 0 ? time_of(&setting.interval, &out->interval_ns) : result;
 }
 
-static int32_t setting_out(const struct system_call *call, uint32_t kind, uint32_t address)
+static struct linux_itimerval setting_of(const struct timer_setting *left)
 {
-    struct timer_setting left = timer_left(call->task->program_id, (enum interval_timer_kind)kind);
-    struct linux_itimerval setting = {timeval_of(left.interval_ns), timeval_of(left.value_ns)};
-
-    return copy_out(address, &setting, sizeof(setting));
+    return (struct linux_itimerval){timeval_of(left->interval_ns), timeval_of(left->value_ns)};
 }
 
 int32_t call_getitimer(const struct system_call *call)
 {
-    return call->arguments[0] < INTERVAL_TIMERS ? setting_out(call, call->arguments[0], call->arguments[1]) : -EINVAL;
+    if (call->arguments[0] >= INTERVAL_TIMERS) {
+        return -EINVAL;
+    }
+    struct timer_setting left = timer_left(call->task->program_id, (enum interval_timer_kind)call->arguments[0]);
+    struct linux_itimerval setting = setting_of(&left);
+    return copy_out(call->arguments[1], &setting, sizeof(setting));
 }
 
-/* setitimer(kind, new, before) */
+/*
+ * setitimer(kind, new, before). What the timer was goes out in the step in which it is set; if that cannot be written
+ * it is set all the same, as on Linux.
+ */
 int32_t call_setitimer(const struct system_call *call)
 {
-    uint32_t kind = call->arguments[0];
+    enum interval_timer_kind kind = (enum interval_timer_kind)call->arguments[0];
+    uint32_t before = call->arguments[2];
     struct timer_setting setting;
+    struct user_range range = {0};
     int32_t result = setting_in(call->arguments[1], &setting);
 
-    if (result == 0 && kind >= INTERVAL_TIMERS) {
-        result = -EINVAL;
+    if (result != 0 || call->arguments[0] >= INTERVAL_TIMERS) {
+        return result != 0 ? result : -EINVAL;
     }
-    if (result == 0 && call->arguments[2] != 0) {
-        result = setting_out(call, kind, call->arguments[2]);
+    enum error error =
+        before != 0 ? user_begin(&range, (struct vaddr){before}, sizeof(struct linux_itimerval), PMAP_WRITE) : OK;
+    if (error != OK && error != ERROR_DENIED) {
+        return system_call_errno(error);
     }
-    if (result == 0) {
-        program_call_commit();
-        timer_set(call->task->program_id, (enum interval_timer_kind)kind, &setting);
+    struct timer_setting left = timer_left(call->task->program_id, kind);
+    program_call_commit();
+    timer_set(call->task->program_id, kind, &setting);
+    if (before != 0 && error == OK) {
+        struct linux_itimerval was = setting_of(&left);
+        memcpy(range.address, &was, sizeof(was));
+        user_end(&range);
     }
-    return result;
+    return system_call_errno(error);
 }
 
 /* Answers with the seconds that were left, to the nearest, and one at least. */

@@ -126,6 +126,7 @@ _Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
 #define CLOCK_REALTIME_COARSE    5u
 #define CLOCK_MONOTONIC_COARSE   6u
 #define CLOCK_BOOTTIME           7u
+#define CLOCK_TAI                11u
 #define TIMER_ABSTIME            1u
 
 struct linux_timespec32 {
@@ -264,9 +265,23 @@ struct linux_itimerval {
     struct linux_timeval interval, value;
 };
 
+/* timer_create() */
+#define SIGEV_SIGNAL    0u
+#define SIGEV_NONE      1u
+#define SIGEV_THREAD    2u
+#define SIGEV_THREAD_ID 4u
+
+struct linux_sigevent {
+    uint32_t value;
+    int32_t signal, notify, tid;
+    uint8_t padding[48];
+};
+_Static_assert(sizeof(struct linux_sigevent) == 64, "struct sigevent");
+
 #define SI_USER       0
 #define SI_KERNEL     0x80
 #define SI_TKILL      (-6)
+#define SI_TIMER      (-2)
 #define SI_QUEUE      (-1)
 #define CLD_EXITED    1
 #define CLD_KILLED    2

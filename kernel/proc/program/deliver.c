@@ -48,7 +48,7 @@ static void begin_handler(const struct signal_fault *fault, const struct signal_
 {
     struct task *task = task_current();
 
-    signal_dequeue(task, fault->signal);
+    signal_take(task, fault->signal);
     signal_set_mask(task, task->record->signal_mask[0] | action->mask[0],
                     task->record->signal_mask[1] | action->mask[1]);
     if ((action->flags & SA_NODEFER) == 0) {
@@ -71,7 +71,7 @@ static bool begin_overrun(struct registers *registers, uint32_t signal)
     }
     bool begins = force(registers, &overrun);
     if (begins) {
-        signal_dequeue(task_current(), signal);
+        signal_take(task_current(), signal);
     }
     return begins;
 }
@@ -130,14 +130,16 @@ void program_deliver_signals(struct registers *registers)
         return;
     }
     while (!task->dying && task->program->held == 0 && (signal = task_next_to_deliver(task)) != 0) {
-        const struct signal_origin *origin = &task->program->origins[signal];
-        struct signal_fault fault = {
-            .signal = signal, .code = origin->code, .sender = origin->program, .value = origin->value};
+        struct signal_taken taken = signal_look(task, signal);
+        struct signal_fault fault = {.signal = signal,
+                                     .code = taken.origin.code,
+                                     .sender = taken.origin.program,
+                                     .user = taken.overrun,
+                                     .value = taken.origin.value};
         uint32_t handler = task->program->actions[signal].handler;
 
         if (task_ignores(task->program, signal)) {
-            signal_take_out(task->record->signal_pending, signal);
-            signal_drop_queued(task->program, signal);
+            signal_drop(task, signal);
         } else if (task_stops_by(task->program, signal)) {
             job_stop(task, signal);
         } else if (handler == SIG_DFL || signal == SIGKILL) {

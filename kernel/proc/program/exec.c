@@ -11,6 +11,8 @@
 #include "atomic.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
+#include "signal/signal.h"
+#include "signal/timer.h"
 #include "space/address_space.h"
 #include "space/regions.h"
 #include "space/space.h"
@@ -166,6 +168,8 @@ enum error program_become(const char *name, const struct program_image *words)
     struct space_id old = exchange_spaces(task->program, task->program_id, space);
     const struct memory_record *image = memory_at(memory_image_of(space_window(space)));
     forget_past(task->program, image);
+    timer_forget_made(task->program_id);
+    signal_drop_timers(task);
     restart(task, image->image.entry, stack_pointer);
     program_release_parent(task->program);
     atomic_end();

@@ -32,7 +32,7 @@ static void tell(struct program_id program, int32_t code, uint32_t signal)
 void job_stop(struct task *task, uint32_t signal)
 {
     DOES_NOT_SLEEP();
-    signal_take_out(task->record->signal_pending, signal);
+    signal_take(task, signal);
     if (signal != SIGSTOP && signal_group_is_orphaned(task->program_id)) {
         return;
     }

@@ -10,6 +10,7 @@
 #include "program_hold.h"
 #include "programs.h"
 #include "signal/timer.h"
+#include "signal/timer_table.h"
 #include "space/limits.h"
 #include "space/object.h"
 #include "space/regions.h"
@@ -110,6 +111,7 @@ enum error program_resume_all(void)
     thread_may_sleep();
     enum error error = task_resume_all();
 
+    timer_table_resume();
     if (error == OK) {
         error = timer_start();
     }

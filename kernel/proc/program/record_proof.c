@@ -24,6 +24,7 @@
 static uint8_t space_owned[SPACES_MAX / 8];  /* bits: a program says that the space is its own */
 static uint8_t memory_owned[SPACES_MAX / 8]; /* a space says that the memory is its own */
 static uint8_t program_has_first[(PROGRAMS_MAX + 8) / 8];
+static uint8_t program_timers[PROGRAMS_MAX + 1][TIMERS_OF_PROGRAM_MAX / 8]; /* numbers of each one's timers */
 
 static bool bit_is_new(uint8_t *bits, uint32_t index)
 {
@@ -292,6 +293,42 @@ static bool object_record_is_sound(uint32_t index)
            expect(record->size <= (uint64_t)OBJECT_PAGES << PAGE_SHIFT, RECORD_OBJECT, index, "its size");
 }
 
+/* Timers ----------------------------------------------------------------------------------------------------------- */
+
+static bool timer_is_unique(uint32_t index)
+{
+    const struct timer_record *timer = record_at(RECORD_TIMER, index);
+
+    return timer->number < TIMERS_OF_PROGRAM_MAX && bit_is_new(program_timers[timer->program.number], timer->number);
+}
+
+static bool timer_times_are_sound(const struct timer_record *timer)
+{
+    bool stands_still = timer->sent != TIMER_SIGNAL_NONE;
+
+    return timer->deadline_ns <= TIMER_NS_MAX && timer->interval_ns <= TIMER_NS_MAX && timer->base < TIME_BASES &&
+           (!stands_still || timer->deadline_ns == 0 || timer->interval_ns != 0);
+}
+
+static bool timer_signal_is_sound(const struct timer_record *timer)
+{
+    return timer->sent < TIMER_SIGNALS &&
+           (timer->notify == SIGEV_NONE || (timer->signal >= 1 && timer->signal <= SIGNAL_MAX));
+}
+
+/* TIMER-1 */
+static bool timer_is_sound(uint32_t index)
+{
+    const struct timer_record *timer = record_at(RECORD_TIMER, index);
+    enum record_type type = RECORD_TIMER;
+
+    return expect(program_is_there(timer->program) && program_at(timer->program)->state != PROGRAM_ZOMBIE, type, index,
+                  "its program") &&
+           expect(timer_is_unique(index), type, index, "its number") &&
+           expect(timer_times_are_sound(timer), type, index, "its moment") &&
+           expect(timer_signal_is_sound(timer), type, index, "its signal");
+}
+
 /* All -------------------------------------------------------------------------------------------------------------- */
 
 static bool program_in_use(uint32_t index)
@@ -332,6 +369,11 @@ static bool object_in_use(uint32_t index)
     return ((const struct object_record *)record_at(RECORD_OBJECT, index))->state != OBJECT_FREE;
 }
 
+static bool timer_in_use(uint32_t index)
+{
+    return index != 0 && ((const struct timer_record *)record_at(RECORD_TIMER, index))->program.number != 0;
+}
+
 static const struct {
     enum record_type type;
     bool (*is_used)(uint32_t index);
@@ -344,6 +386,7 @@ static const struct {
     {RECORD_FILE, file_in_use, file_is_sound},
     {RECORD_PIPE, pipe_in_use, pipe_is_sound},
     {RECORD_OBJECT, object_in_use, object_record_is_sound},
+    {RECORD_TIMER, timer_in_use, timer_is_sound},
 };
 
 enum error record_prove_all(void)
@@ -352,6 +395,7 @@ enum error record_prove_all(void)
     memset(space_owned, 0, sizeof(space_owned));
     memset(memory_owned, 0, sizeof(memory_owned));
     memset(program_has_first, 0, sizeof(program_has_first));
+    memset(program_timers, 0, sizeof(program_timers));
     for (uint32_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
         for (uint32_t index = 0; index < record_committed(proofs[i].type); index++) {
             if (proofs[i].is_used(index) && !proofs[i].is_sound(index)) {

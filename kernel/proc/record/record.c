@@ -22,14 +22,15 @@
 
 /* Index 0 of these means none. */
 static const uint32_t first_index[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_MEMORY] = SPACES_FIRST, [RECORD_SPACE] = 1};
+    [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_MEMORY] = SPACES_FIRST, [RECORD_SPACE] = 1, [RECORD_TIMER] = 1};
 
 /* A unit holds two to this many records, unless it is of the region table or the terminals', and has so many pages. */
 #define SHIFT_OF(type) ((uint8_t)__builtin_ctz(PAGE_SIZE / sizeof(type)))
 static const uint8_t unit_shift[RECORD_TYPES] = {
     [RECORD_TASK] = SHIFT_OF(struct task_record),     [RECORD_FILE] = SHIFT_OF(struct file_record),
     [RECORD_MEMORY] = SHIFT_OF(struct memory_record), [RECORD_SPACE] = SHIFT_OF(struct space_record),
-    [RECORD_PIPE] = SHIFT_OF(struct pipe_record),     [RECORD_OBJECT] = SHIFT_OF(struct object_record)};
+    [RECORD_PIPE] = SHIFT_OF(struct pipe_record),     [RECORD_OBJECT] = SHIFT_OF(struct object_record),
+    [RECORD_TIMER] = SHIFT_OF(struct timer_record)};
 static const uint8_t unit_pages[] = {
     [RECORD_PROGRAM] = sizeof(struct program_record) / PAGE_SIZE,
     [RECORD_TASK] = 1,
@@ -40,6 +41,7 @@ static const uint8_t unit_pages[] = {
     [RECORD_PIPE] = 1,
     [RECORD_SPACE] = 1,
     [RECORD_OBJECT] = 1,
+    [RECORD_TIMER] = 1,
 };
 _Static_assert(sizeof(unit_pages) == RECORD_TYPES, "each type has units");
 
@@ -60,7 +62,7 @@ static const union {
 _Static_assert(sizeof(struct program_record) % PAGE_SIZE == 0 && PAGE_SIZE % sizeof(struct pipe_record) == 0 &&
                    PAGE_SIZE % sizeof(struct task_record) == 0 && PAGE_SIZE % sizeof(struct file_record) == 0 &&
                    PAGE_SIZE % sizeof(struct memory_record) == 0 && PAGE_SIZE % sizeof(struct space_record) == 0 &&
-                   PAGE_SIZE % sizeof(struct object_record) == 0,
+                   PAGE_SIZE % sizeof(struct object_record) == 0 && PAGE_SIZE % sizeof(struct timer_record) == 0,
                "units of records begin and end with a page");
 
 /* Geometry --------------------------------------------------------------------------------------------------------- */
@@ -214,6 +216,8 @@ static bool is_free(enum record_type type, uint32_t index)
         return is_free_pipe(record);
     case RECORD_OBJECT:
         return ((const struct object_record *)record)->state == OBJECT_FREE;
+    case RECORD_TIMER:
+        return ((const struct timer_record *)record)->program.number == 0;
     default:
         return false;
     }

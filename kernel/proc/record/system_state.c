@@ -93,7 +93,7 @@ enum error system_state_adopt(const void *record, uint32_t length, char *reason,
                         SYSTEM_STATE_VERSION);
         return ERROR_FORMAT_VERSION;
     }
-    if (found.monotonic_ns > UINT64_MAX / 2) {
+    if (found.monotonic_ns > UINT64_MAX / 2 || found.whole_ns > UINT64_MAX / 2 || found.wall_ns > UINT64_MAX / 2) {
         kernel_snprintf(reason, reason_size, "its clock says %llu ns", (unsigned long long)found.monotonic_ns);
         return ERROR_FORMAT_DAMAGED;
     }

@@ -10,9 +10,19 @@
 #include "linux/linux_abi.h"
 #include "program_hold.h"
 #include "task/pending.h"
+#include "timer_signal.h"
 #include <string.h>
 
 #define UNBLOCKABLE (1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1))
+
+/* One that is ignored, which nobody will get. */
+void signal_drop(struct task *task, uint32_t signal)
+{
+    DOES_NOT_SLEEP();
+    signal_take_out(task->record->signal_pending, signal);
+    signal_drop_queued(task->program, signal);
+    timer_signal_dropped(task->program_id, signal);
+}
 
 void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
 {
@@ -23,8 +33,7 @@ void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
     for (uint32_t signal = task_next_signal(record); signal != 0 && signal <= SIGNAL_MAX; signal++) {
         if (signal_in(record->signal_pending, signal) && !signal_in(record->signal_mask, signal) &&
             task_ignores(task->program, signal)) {
-            signal_take_out(record->signal_pending, signal);
-            signal_drop_queued(task->program, signal);
+            signal_drop(task, signal);
         }
     }
 }
@@ -35,6 +44,7 @@ static void take_from_all(struct program_id program, uint32_t signal)
     for (struct task *task = task_first_of(program); task != NULL; task = task->next_of_program) {
         signal_take_out(task->record->signal_pending, signal);
     }
+    timer_signal_dropped(program, signal);
 }
 
 void signal_set_action(struct program_record *program, uint32_t signal, const struct signal_action *action)
@@ -82,7 +92,20 @@ static void let_continue(struct program_id program)
     program_let_go(program, PROGRAM_HELD_AT_BOOT | PROGRAM_IS_STOPPED);
 }
 
-void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin)
+enum sent { SENT_TO_NOBODY, SENT, SENT_WITHOUT_ROOM };
+
+/* A signal that is pending already has room for another one only if it is queued. */
+static enum sent add(struct task *task, uint32_t signal, const struct signal_origin *origin)
+{
+    if (signal_in(task->record->signal_pending, signal)) {
+        return signal >= SIGNAL_REAL_TIME && signal_enqueue(task->program, signal, origin) ? SENT : SENT_WITHOUT_ROOM;
+    }
+    signal_add(task->record->signal_pending, signal);
+    task->program->origins[signal] = *origin;
+    return SENT;
+}
+
+static enum sent send(struct task *task, uint32_t signal, const struct signal_origin *origin)
 {
     struct task_record *record = task->record;
     bool is_awaited = signal_in(task->awaited, signal);
@@ -94,17 +117,18 @@ void signal_send_task_from(struct task *task, uint32_t signal, const struct sign
         take_from_all(task->program_id, SIGCONT);
     }
     if (task_ignores(task->program, signal) && !is_blocked && !is_awaited) {
-        return;
+        return SENT_TO_NOBODY;
     }
-    if (signal >= SIGNAL_REAL_TIME && signal_in(record->signal_pending, signal)) {
-        (void)signal_enqueue(task->program, signal, origin); /* who minds has asked for room before */
-    } else if (!signal_in(record->signal_pending, signal)) {
-        signal_add(record->signal_pending, signal);
-        task->program->origins[signal] = *origin;
-    }
+    enum sent sent = add(task, signal, origin);
     if (!is_blocked) {
         thread_interrupt(task->thread);
     }
+    return sent;
+}
+
+void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin)
+{
+    (void)send(task, signal, origin); /* who minds whether there is room has asked before */
 }
 
 /* The task of a program that gets a signal: one that does not block it, if there is any. */
@@ -152,6 +176,58 @@ enum error signal_send_group_from(struct group_id process_group, uint32_t signal
         }
     }
     return result;
+}
+
+enum timer_signal signal_send_of_timer(const struct timer_record *timer, const struct signal_origin *origin)
+{
+    DOES_NOT_SLEEP();
+    struct task *receiver =
+        timer->task.number != 0 ? task_find(timer->task) : receiver_of(timer->program, timer->signal);
+
+    if (receiver != NULL && receiver->program_id.number != timer->program.number) {
+        receiver = NULL;
+    }
+    switch (receiver != NULL ? send(receiver, timer->signal, origin) : SENT_TO_NOBODY) {
+    case SENT:
+        return TIMER_SIGNAL_SENT;
+    case SENT_WITHOUT_ROOM:
+        return TIMER_SIGNAL_WAITS;
+    default:
+        return TIMER_SIGNAL_NONE;
+    }
+}
+
+/* Taking ----------------------------------------------------------------------------------------------------------- */
+
+struct signal_taken signal_look(const struct task *task, uint32_t signal)
+{
+    DOES_NOT_SLEEP();
+    const struct signal_origin *origin = &task->program->origins[signal];
+
+    return (struct signal_taken){.origin = *origin, .overrun = timer_signal_note(task->program_id, origin)};
+}
+
+void signal_take(struct task *task, uint32_t signal)
+{
+    DOES_NOT_SLEEP();
+    const struct signal_origin taken = task->program->origins[signal];
+
+    signal_dequeue(task, signal);
+    timer_signal_taken(task->program_id, &taken);
+    if (!signal_in(task->record->signal_pending, signal) &&
+        timer_signal_next(task->program_id, signal, &task->program->origins[signal])) {
+        signal_add(task->record->signal_pending, signal);
+    }
+}
+
+void signal_drop_timers(struct task *task)
+{
+    DOES_NOT_SLEEP();
+    for (uint32_t signal = 1; signal <= SIGNAL_MAX; signal++) {
+        while (signal_in(task->record->signal_pending, signal) && task->program->origins[signal].code == SI_TIMER) {
+            signal_take(task, signal);
+        }
+    }
 }
 
 static const struct signal_origin from_kernel = {.code = SI_KERNEL};

@@ -10,11 +10,9 @@
 
 #include "arch/cpu.h"
 #include "error.h"
+#include "record.h"
 #include "types.h"
 
-struct program_record;
-struct signal_action;
-struct signal_origin;
 struct task;
 
 /*
@@ -38,6 +36,29 @@ MUST_CHECK enum error signal_send_from(struct program_id program, uint32_t signa
 MUST_CHECK enum error signal_send_group_from(struct group_id process_group, uint32_t signal,
                                              const struct signal_origin *origin);
 void signal_send_task_from(struct task *task, uint32_t signal, const struct signal_origin *origin);
+
+/*
+ * The signal of a timer, to its program. What has become of it: TIMER_SIGNAL_NONE: it is ignored, or there is nobody
+ * any more; TIMER_SIGNAL_WAITS: there is no place for it yet but the timer's record. Does not sleep.
+ */
+enum timer_signal signal_send_of_timer(const struct timer_record *timer, const struct signal_origin *origin);
+
+/*
+ * A signal that is pending in a task is about to be taken: what siginfo says of it; and it is taken, and the next one
+ * of its number is what is pending. Neither sleeps.
+ */
+struct signal_taken {
+    struct signal_origin origin;
+    uint32_t overrun; /* of a timer's */
+};
+struct signal_taken signal_look(const struct task *task, uint32_t signal);
+void signal_take(struct task *task, uint32_t signal);
+
+/* It goes, and all that are queued behind it: it is ignored. Does not sleep. */
+void signal_drop(struct task *task, uint32_t signal);
+
+/* The signals of timers that are pending in a task go: its program becomes another one. Does not sleep. */
+void signal_drop_timers(struct task *task);
 
 /*
  * A mask without the signals that cannot be blocked. What is pending and ignored goes when it is not blocked any more.

@@ -178,6 +178,7 @@ static void fill_information(struct information_frame *frame, uint32_t at, const
     frame->information.signal = (int32_t)fault->signal;
     frame->information.code = fault->code;
     frame->information.sent.program = fault->sender.number;
+    frame->information.sent.user = fault->user;
     frame->information.sent.value = fault->value;
     if (fault->address != 0) {
         frame->information.address = fault->address;

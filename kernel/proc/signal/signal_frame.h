@@ -15,6 +15,7 @@ struct signal_fault {
     int32_t code;
     uint32_t address;         /* of a fault */
     struct program_id sender; /* of one that was sent: see struct signal_origin */
+    uint32_t user;            /* that sent it, 0; of a timer's: the overruns */
     uint32_t value;
     uint32_t vector, error_code;
     char detail[96]; /* for people */

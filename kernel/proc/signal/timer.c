@@ -2,17 +2,12 @@
 /*
  * Interval timers. See timer.h.
  *
- * A thread sleeps until the first timer of real time is due (timer_queue.h). A signal and the moment of the next one go
- * into the records in one step. Moments that have passed unnoticed are passed over, and one signal stands for them. One
- * whose signal nobody has taken yet is looked at ever more rarely, up to ten times a second, so a short interval costs
- * others little while its program does not run.
- *
- * The monotonic clock is committed with each generation, but an idle system commits none. So that cuts do not set a
- * long wait back forever, it leaves marks in the program's record at doubling distances, each of which makes a snapshot
- * due (as call_pace_next() does for calls).
+ * A thread sleeps until the first timer of real time is due (timer_schedule.h). A signal and the moment of the next one
+ * go into the records in one step. Moments that have passed unnoticed are passed over, and one signal stands for them.
+ * One whose signal nobody has taken yet is looked at ever more rarely, up to ten times a second, so a short interval
+ * costs others little while its program does not run.
  */
 #include "timer.h"
-#include "arch/clock.h"
 #include "atomic.h"
 #include "linux/linux_abi.h"
 #include "log.h"
@@ -21,19 +16,14 @@
 #include "task/pending.h"
 #include "task/program_usage.h"
 #include "timer_queue.h"
+#include "timer_schedule.h"
+#include "timer_signal.h"
+#include "timer_table.h"
 
-#define MARK_FIRST_NS  50000000ull
-#define LEAST_NS       1000u    /* that a timer shows while it is set */
-#define STEP_NS        1000000u /* the thread does not wake more often */
-#define UNTAKEN_MAX_NS 100000000u
-#define GAPS_MAX       32u
+#define LAST_NS 1000u /* that a timer shows while it is set */
 
 static const uint32_t signals[INTERVAL_TIMERS] = {
     [TIMER_REAL] = SIGALRM, [TIMER_VIRTUAL] = SIGVTALRM, [TIMER_PROFILE] = SIGPROF};
-
-/* Volatile. */
-static struct wait_queue changed;      /* the thread, while it waits for the first to be due */
-static uint8_t gaps[PROGRAMS_MAX + 1]; /* how often a wait has been cut in two by marks, or a signal was not taken */
 
 static uint64_t clock_of(struct program_id program, enum interval_timer_kind kind)
 {
@@ -72,34 +62,33 @@ static bool expire(struct program_id program, enum interval_timer_kind kind, uin
 
 /* Real time -------------------------------------------------------------------------------------------------------- */
 
-/* When to look at a program's timer again: when it is due, or has to leave a mark. */
-static void queue(struct program_id program, uint64_t now_ns)
+/* A timer that the program has made is due. */
+static void expire_made(struct timer_record *timer)
 {
-    uint64_t deadline_ns = program_at(program)->timers[TIMER_REAL].deadline_ns;
+    const struct signal_origin origin = timer_signal_origin(timer);
 
-    if (deadline_ns == 0) {
-        timer_queue_remove(program);
-        return;
+    timer->sent = signal_send_of_timer(timer, &origin);
+    if (timer->sent == TIMER_SIGNAL_WAITS) {
+        timer->turn = timer_signal_turn(timer->program);
     }
-    uint64_t mark_ns = now_ns + (MARK_FIRST_NS << gaps[program.number]);
-    timer_queue_put(program, deadline_ns < mark_ns ? deadline_ns : mark_ns);
+    if (timer->sent == TIMER_SIGNAL_NONE) {
+        timer_signal_lost(timer);
+    } else if (timer->interval_ns == 0) {
+        timer->deadline_ns = 0;
+    }
 }
 
-/* The signal is still there: nobody misses one before it is taken. */
-static void queue_untaken(struct program_id program, uint64_t now_ns)
+static bool expire_all_made(struct program_id program, bool follow_processor)
 {
-    uint64_t pause_ns = (uint64_t)STEP_NS << gaps[program.number];
-    uint64_t deadline_ns = program_at(program)->timers[TIMER_REAL].deadline_ns;
+    bool any = false;
 
-    pause_ns = pause_ns < UNTAKEN_MAX_NS ? pause_ns : UNTAKEN_MAX_NS;
-    timer_queue_put(program, deadline_ns > now_ns + pause_ns ? deadline_ns : now_ns + pause_ns);
-}
-
-static void count_gap(struct program_id program)
-{
-    if (gaps[program.number] < GAPS_MAX) {
-        gaps[program.number]++;
+    for (struct timer_record *timer = timer_table_first(program); timer != NULL; timer = timer_table_next(timer)) {
+        if (timer_table_follows_processor(timer) == follow_processor && timer_table_is_due(timer)) {
+            expire_made(timer);
+            any = true;
+        }
     }
+    return any;
 }
 
 /* A program's moment has come. */
@@ -108,17 +97,19 @@ static void attend(struct program_id program, uint64_t now_ns)
     DOES_NOT_SLEEP();
     struct program_record *record = program_at(program);
     uint64_t deadline_ns = record->timers[TIMER_REAL].deadline_ns;
+    bool is_due = deadline_ns != 0 && deadline_ns <= now_ns;
+    bool is_untaken = is_due && expire(program, TIMER_REAL, now_ns);
 
-    if (deadline_ns > now_ns) {
-        record->timer_mark = (uint32_t)now_ns;
-        count_gap(program);
-        queue(program, now_ns);
-    } else if (expire(program, TIMER_REAL, now_ns) && record->timers[TIMER_REAL].deadline_ns != 0) {
-        count_gap(program);
-        queue_untaken(program, now_ns);
+    is_due |= expire_all_made(program, false);
+    if (is_untaken && record->timers[TIMER_REAL].deadline_ns != 0) {
+        timer_schedule_untaken(program, now_ns);
+    } else if (is_due) {
+        timer_schedule_afresh(program, now_ns);
     } else {
-        gaps[program.number] = 0;
-        queue(program, now_ns);
+        if (timer_schedule_mark(program, now_ns)) {
+            record->timer_mark = (uint32_t)now_ns;
+        }
+        timer_schedule(program);
     }
 }
 
@@ -132,26 +123,12 @@ static void attend_all(void)
     }
 }
 
-/* Until when the thread sleeps, of this boot. */
-static uint64_t next_look(void)
-{
-    struct program_id program;
-    uint64_t moment_ns, soonest = clock_boot_ns() + STEP_NS;
-
-    if (!timer_queue_first(&program, &moment_ns)) {
-        return DEADLINE_NEVER;
-    }
-    uint64_t deadline_ns = time_boot_deadline_ns(moment_ns);
-    return deadline_ns > soonest ? deadline_ns : soonest;
-}
-
 static void timer_main(void *argument)
 {
     (void)argument;
     for (;;) {
         attend_all();
-        enum error error = wait_queue_sleep(&changed, next_look(), false);
-        ASSERT(error == OK || error == ERROR_TIMED_OUT);
+        timer_schedule_wait();
     }
 }
 
@@ -164,18 +141,20 @@ enum error timer_start(void)
 
 void timer_resume(struct program_id program)
 {
-    struct program_id first;
-    uint64_t moment_ns;
+    timer_schedule_anew(program);
+}
 
-    gaps[program.number] = 0;
-    queue(program, time_monotonic_ns());
-    if (timer_queue_first(&first, &moment_ns) && first.number == program.number) {
-        wait_queue_wake(&changed, UINT32_MAX);
-    }
+void timer_forget_made(struct program_id program)
+{
+    DOES_NOT_SLEEP();
+    timer_table_forget(program);
+    timer_schedule(program);
 }
 
 void timer_forget(struct program_id program)
 {
+    DOES_NOT_SLEEP();
+    timer_table_forget(program);
     timer_queue_remove(program);
 }
 
@@ -189,7 +168,7 @@ struct timer_setting timer_left(struct program_id program, enum interval_timer_k
 
     if (timer->deadline_ns != 0) {
         uint64_t now_ns = clock_of(program, kind);
-        left.value_ns = timer->deadline_ns > now_ns + LEAST_NS ? timer->deadline_ns - now_ns : LEAST_NS;
+        left.value_ns = timer->deadline_ns > now_ns + LAST_NS ? timer->deadline_ns - now_ns : LAST_NS;
     }
     return left;
 }
@@ -205,7 +184,7 @@ void timer_set(struct program_id program, enum interval_timer_kind kind, const s
                          : setting->value_ns > TIMER_NS_MAX - now_ns ? TIMER_NS_MAX
                                                                      : now_ns + setting->value_ns;
     if (kind == TIMER_REAL) {
-        timer_resume(program);
+        timer_schedule_anew(program);
     }
 }
 
@@ -226,4 +205,49 @@ void timer_check_processor(struct task *task)
 {
     check_processor_timer(task, TIMER_VIRTUAL);
     check_processor_timer(task, TIMER_PROFILE);
+    if (timer_table_uses_processor(task->program_id)) {
+        (void)expire_all_made(task->program_id, true);
+    }
+}
+
+/* Timers that programs make ---------------------------------------------------------------------------------------- */
+
+struct timer_setting timer_left_of_made(const struct timer_record *timer)
+{
+    DOES_NOT_SLEEP();
+    struct timer_setting left = {0, timer->interval_ns};
+    uint64_t now_ns = timer_table_clock_ns(timer), deadline_ns = timer->deadline_ns;
+
+    if (deadline_ns == 0) {
+        return left;
+    }
+    if (deadline_ns <= now_ns && timer->interval_ns != 0) {
+        deadline_ns += (timer_table_passed(timer) + 1) * timer->interval_ns;
+    }
+    if (deadline_ns > now_ns) {
+        left.value_ns = deadline_ns - now_ns;
+    } else if (timer->notify != SIGEV_NONE) {
+        left.value_ns = 1; /* until its signal is sent, which is at once */
+    }
+    return left;
+}
+
+void timer_set_made(struct timer_record *timer, enum time_base base, uint64_t deadline_ns, uint64_t interval_ns)
+{
+    DOES_NOT_SLEEP();
+    timer_table_set_base(timer, base);
+    timer->deadline_ns = deadline_ns < TIMER_NS_MAX ? deadline_ns : TIMER_NS_MAX;
+    timer->interval_ns = interval_ns;
+    timer->sent = TIMER_SIGNAL_NONE;
+    timer->overrun = 0;
+    timer_schedule_anew(timer->program);
+}
+
+void timer_unmake(struct timer_record *timer)
+{
+    DOES_NOT_SLEEP();
+    struct program_id program = timer->program;
+
+    timer_table_remove(timer);
+    timer_schedule(program);
 }
