@@ -209,3 +209,5 @@ def test_what_is_no_terminal_is_not_painted(terminal, tmp_path):
     result = subprocess.run([LAUNCHER, "run", "--headless", "--boot", "direct", "--image", str(tmp_path / "test.img")], input=b"notes\n",
                             capture_output=True, env=dict(environment(), TERM="xterm"), timeout=WAIT_S, check=False)
     assert b"resumed generation" in result.stdout and ESC.encode() not in result.stdout
+    third = terminal()  # the screen is the same one whatever the line's end is, and has had those lines all along
+    third.wait_for(lambda: third.text().count("eidolon: resumed generation") == 3)

@@ -153,28 +153,28 @@ void window_apply(struct terminal_window window)
 /* After a boot ----------------------------------------------------------------------------------------------------- */
 
 /* What has been written is in the object, and so durable: none of it is shown a second time. */
-static void show_on_line(const char *news)
+static void show_on_line(void)
 {
     struct terminal *terminal = terminal_object(CONSOLE);
 
-    if (terminal_insert_line(terminal, &terminal_pending, news)) {
-        log_line("%s", news);
-    } else {
-        console_say("%s", news);
-    }
     terminal_repaint(terminal, true, stream_send_at_once);
     terminal->outbox.released = terminal->outbox.written;
 }
 
+/* A PC's screen has the news among its cells, too: somebody may sit before it, whatever is at the end of the line. */
 void terminal_show_again(const char *news)
 {
     const struct terminal_window screen = {.rows = TERMINAL_ROWS, .columns = TERMINAL_COLUMNS};
 
     tells_programs = resize(window_is_terminal() ? attached : screen);
-    if (window_is_terminal()) {
-        show_on_line(news);
+    bool has_place = terminal_insert_line(terminal_object(CONSOLE), &terminal_pending, news);
+    if (window_is_terminal() && has_place) {
+        log_line("%s", news);
     } else {
         console_say("%s", news);
+    }
+    if (window_is_terminal()) {
+        show_on_line();
     }
     terminal_carry_out(CONSOLE);
 }
