@@ -4,6 +4,7 @@ picture."""
 
 import json
 import os
+import re
 import subprocess
 import time
 import xml.etree.ElementTree
@@ -80,5 +81,18 @@ def test_recording_shows_that_everything_goes_on(tmp_path):
     assert "THE PLUG IS OUT" in "".join(picture.itertext()) and len(picture.findall("{http://www.w3.org/2000/svg}g")) > 50
 
 
-def test_what_is_no_terminal_is_told_so():
-    assert "80 columns and 24 rows" in eidolon("demo", status=1).stderr
+def demo_on(rows, columns, *words):
+    """What the demonstration says on a terminal of that size."""
+    child = pexpect.spawn(LAUNCHER, ["demo", *words], dimensions=(rows, columns), env=environment(), timeout=LIMIT_S, encoding="utf-8")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    return child.before
+
+
+def test_what_is_no_terminal_is_told_so(tmp_path):
+    assert "needs a terminal: its input and its output" in eidolon("demo", status=1).stderr
+    assert "80 columns and 24 rows at least; this one has 79 and 24" in demo_on(24, 79)
+    (tmp_path / "file").write_text("")
+    assert re.search(r"^eidolon: \S+/file: not a folder; name another one with --folder\r$",
+                     demo_on(40, 120, "--folder", str(tmp_path / "file")), re.MULTILINE)

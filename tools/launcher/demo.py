@@ -19,7 +19,7 @@ import time
 import tty
 
 from launcher import build, common, foreign, packages
-from launcher.common import ROOT, Failure, build_path, say
+from launcher.common import ROOT, Failure, build_path, reason, say
 
 DESCRIPTION = """\
 Show what Eidolon is: a shell, an editor, interpreters and a game of life side by side, and a key that pulls the plug: Ctrl-] p.
@@ -324,11 +324,29 @@ class Demo:
         return last in pane.text()
 
 
-def show(options, folder):
+def terminal_size():
+    """Rows and columns of the terminal; it must be one, and large enough."""
+    if not (os.isatty(0) and os.isatty(1)):
+        raise Failure("the demonstration needs a terminal: its input and its output are to be one")
     rows, columns = shutil.get_terminal_size()[::-1]
-    if not (os.isatty(0) and os.isatty(1)) or rows < ROWS_MIN or columns < COLUMNS_MIN:
+    if rows < ROWS_MIN or columns < COLUMNS_MIN:
         raise Failure(f"the demonstration needs a terminal of {COLUMNS_MIN} columns and {ROWS_MIN} rows at least; this one has "
                       f"{columns} and {rows}")
+    return rows, columns
+
+
+def make_folder(path):
+    """Where the images are to be kept."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError:
+        raise Failure(f"{path}: not a folder; name another one with --folder") from None
+    except OSError as error:
+        raise Failure(f"{path}: {reason(error)}; name another folder with --folder") from None
+
+
+def show(options, folder):
+    rows, columns = terminal_size()
     panes = [Pane(title, words, folder, place) for (title, words, _), place in places(available(), rows, columns)]
     demo = Demo(panes, rows, columns)
     mode = termios.tcgetattr(0)
@@ -358,12 +376,14 @@ def drain(pane):
 
 def command(options):
     """./eidolon demo. Returns the exit status."""
+    terminal_size()  # rather now than after minutes of installing and building
+    if options.folder:
+        make_folder(options.folder)
     if not common.IS_BUILT:
         packages.ensure("demo")
         again = foreign.ensure()
         build.build(["all"], ("build", "run"), again=again)
     if options.folder:
-        os.makedirs(options.folder, exist_ok=True)
         return show(options, options.folder)
     with common.temporary_folder() as folder:
         return show(options, folder)
