@@ -19,9 +19,10 @@ import time
 sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
-from launcher import cli  # noqa: E402
+from launcher import cli, ctl  # noqa: E402
 from launcher.common import as_installed  # noqa: E402
 
+OF_FILES = ("FILE", "FOLDER", "DIR", "NEW.img")  # values that are names of files
 WITHOUT_PARSER = ("image", "help")  # the first becomes another program
 
 AFTER = {
@@ -105,8 +106,8 @@ def launcher_page(version, epoch):
     overview = as_installed(cli.OVERVIEW)
     lines = head("eidolon", 1, "run programs whose memory does not go away", version, epoch)
     lines += [".SH SYNOPSIS", ".nf", roff("eidolon COMMAND [OPTIONS]"), ".fi", ".SH COMMANDS"]
-    for name, arguments, purpose in re.findall(r"^  (-?-?[a-z]+) ?(.*?)  +(.*)$", overview, re.MULTILINE):
-        lines += tagged(f"{name} {arguments}".strip(), purpose)
+    for term, purpose in re.findall(r"^  (\S.{36}) (\S.*)$", overview, re.MULTILINE):
+        lines += tagged(term.strip(), purpose)
     lines += [".PP", roff("run, ctl, branch, torture, image and help are there in every installation; the others work on the sources, in a checkout.")]
     for name in cli.COMMANDS:
         parser = parser_of(name)
@@ -242,11 +243,12 @@ def completion(tool):
                 if action.choices:
                     values.append(reply(" ".join(action.choices), "        ", f'"{name} {option}"'))
                 elif value_of(action):
-                    what = "compopt -o default; return" if action.metavar == "FILE" else "return"
+                    what = "compopt -o default; return" if action.metavar in OF_FILES else "return"
                     values.append(f'        "{name} {option}") {what} ;;')
         words = [option for action in options_of(parser) for option in action.option_strings]
         words += [choice for action in parser._actions if not action.option_strings for choice in action.choices or ()]
-        words += ["--"] if name == "run" else []
+        words += list(ctl.COMMANDS) if name == "ctl" else []
+        words += ["--"] if name in ("run", "torture") else []
         options.append(reply(" ".join(words), "        ", name))
     return COMPLETION.format(commands=" ".join(commands), values="\n".join(values), options="\n".join(options))
 

@@ -190,6 +190,7 @@ def test_program_with_a_damaged_header(tmp_path, program, at, value):
     (["--accel", "warp"], "--accel"),
     (["--no-such-option"], "--no-such-option"),
     (["program-without-dashes"], "after --"),
+    (["other.img"], "with --image"),
     (["--"], "program"),
     (["--qemu", "'"], "--qemu"),
 ])

@@ -344,7 +344,7 @@ def test_help_about_help_is_help(words):
 
 
 @pytest.mark.parametrize("words, meant", [
-    (["rnu"], "run"), (["tset"], "test"), (["run", "--memroy", "64"], "--memory"), (["run", "--imgae=x"], "--image"),
+    (["rnu"], "run"), (["RUN"], "run"), (["tset"], "test"), (["run", "--memroy", "64"], "--memory"), (["run", "--imgae=x"], "--image"),
     (["run", "--policy", "seive"], "sieve"), (["run", "--disk", "vritio"], "virtio"), (["test", "hots"], "host"),
     (["setup", "--broswer"], "--browser"), (["image", "verfy", "x"], "verify"), (["image", "lgo", "x"], "log")])
 def test_slip_is_told_what_was_meant(words, meant):
@@ -363,6 +363,20 @@ def test_refusal_of_the_kernel_is_said_once_and_leaves_no_image(tmp_path, used_i
                                 text=True, env=environment(), timeout=WAIT_S, check=False)
         assert result.returncode == 1 and result.stdout.count("the kernel has no option 'foo'") == 1
         assert os.path.exists(path) == (path == used_image.path)
+
+
+@pytest.mark.parametrize("said, advice", [
+    ("E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.", "dpkg --configure -a"),
+    ("E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).", "apt-get --fix-broken install"),
+    ("E: Unable to locate package gcc", "apt-get update && apt-get install gcc ")])
+def test_packages_that_cannot_be_installed_come_with_advice_that_helps(tmp_path, said, advice):
+    (tmp_path / "said").write_text(said + "\n")
+    for name, script in (("apt-get", f"cat {tmp_path}/said; exit 100"), ("dpkg-query", "exit 1"), ("sudo", 'shift; exec "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    result = subprocess.run([LAUNCHER, "setup"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=WAIT_S,
+                            env=dict(environment(), PATH=f"{tmp_path}:{os.environ['PATH']}"))
+    assert result.returncode == 1 and advice in result.stderr and result.stderr.splitlines()[-1] == said, result.stderr
 
 
 # The tree -------------------------------------------------------------------------------------------------------------

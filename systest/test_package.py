@@ -112,6 +112,8 @@ def test_installed_command_says_what_it_has_not(installed):
     for words in (["help"], ["run", "--help"], ["image", "--help"]):
         result = installed.eidolon(*words)
         assert result.returncode == 0 and "usage: eidolon" in result.stdout and "./eidolon" not in result.stdout, result.stdout
+    listed = re.findall(r"^  (-?-?[a-z]+)", installed.eidolon("help").stdout, re.MULTILINE)
+    assert set(listed) == {"run", "ctl", "branch", "torture", "image", "help", "--version"}
 
 
 def test_package_has_nothing_of_this_machine_in_it(installed, package):
@@ -166,6 +168,11 @@ def test_manual_pages_say_what_help_says():
     text = page("eidolon.1")
     for option in options_of("run") | options_of("test"):
         assert re.search(rf"^ +.*{re.escape(option)}\b", text, re.MULTILINE), option
+    overview = [line.split() for line in eidolon("help", status=0).stdout.splitlines() if line.startswith("  ")]
+    assert len(overview) > 10
+    for words in overview:
+        last = r"\s+".join(map(re.escape, words[-2:]))
+        assert re.search(rf"^ +{words[0]}\b[^\n]*\s+([^\n]* )?{last}$", text, re.MULTILINE), words
     text = page("eidolon-image.1")
     for name in re.findall(r"^  ([a-z]+) ", eidolon("image", "--help", status=0).stdout, re.MULTILINE):
         assert re.search(rf"^ +{name} FILE", text, re.MULTILINE), name
@@ -188,6 +195,7 @@ def test_completion_offers_what_there_is():
     assert complete("eidolon", "run", "--pol") == {"--policy"}
     assert complete("eidolon", "run", "--policy", "s") == {"second-chance", "sieve"}
     assert complete("eidolon", "run", "") - {"--"} == options_of("run")
+    assert complete("eidolon", "ctl", "st") == {"status", "stat", "start", "stop"}
     assert complete("eidolon", "image", "p") == {"pin", "programs", "picture"}
     assert complete("eidolon", "run", "--", "./prog", "--pol") == set()
 

@@ -33,6 +33,14 @@ usage: ./eidolon COMMAND [OPTIONS]
 Each command installs and builds what it needs first. ./eidolon COMMAND --help says more."""
 
 
+def overview(is_installed=IS_INSTALLED):
+    """The commands, those that there are where Eidolon was installed, if it was."""
+    if not is_installed:
+        return OVERVIEW
+    lines = [line for line in OVERVIEW.splitlines() if not line.startswith("  ") or line.split()[0] in WITHOUT_SOURCES]
+    return "\n".join(lines[:-1]) + "\n./eidolon COMMAND --help says more. A checkout of the sources has more commands."
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with errors in this launcher's manner."""
 
@@ -90,7 +98,8 @@ def parse_options(options, arguments):
     """Those of a command whose program is named after --."""
     parsed, rest = options.parse_known_args(arguments)
     if rest:
-        options.error(options.unknown(rest[0]) + ("" if rest[0].startswith("-") else "; a program is named after --"))
+        options.error(options.unknown(rest[0]) + ("" if rest[0].startswith("-") else
+                                                  "; an image is named with --image, a program after --"))
     return parsed
 
 
@@ -184,7 +193,7 @@ def command_clean(arguments):
 def command_help(arguments):
     if arguments and arguments[0] not in HELP:
         return command(arguments[0])([*arguments[1:], "--help"])
-    print(spoken(OVERVIEW))
+    print(spoken(overview()))
     return 0
 
 
@@ -216,7 +225,7 @@ def main(arguments):
     """Run one command. Returns the exit status."""
     try:
         if not arguments:
-            print(spoken(OVERVIEW), file=sys.stderr)
+            print(spoken(overview()), file=sys.stderr)
             return STATUS_USAGE
         status = command(arguments[0])(arguments[1:])
         sys.stdout.flush()

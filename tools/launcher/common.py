@@ -126,7 +126,7 @@ def say(message, details=""):
 
 def alike(word, words):
     """` (did you mean X?)` if one of the words is much like this one, otherwise nothing."""
-    found = difflib.get_close_matches(word, list(words), 1, 0.6)
+    found = difflib.get_close_matches(word.lower(), list(words), 1, 0.6)
     return f" (did you mean {found[0]}?)" if found else ""
 
 

@@ -62,6 +62,13 @@ def apt_get(*arguments):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
+def advice(names, output):
+    """What may help where apt-get has failed, by what it said."""
+    if "dpkg was interrupted" in output or "fix-broken install" in output:
+        return "an earlier installation was cut short; as root: dpkg --configure -a && apt-get --fix-broken install"
+    return f"try: apt-get update && apt-get install {' '.join(names)}"
+
+
 def ensure(*groups):
     """Install what is missing of these groups. Returns whether anything was installed."""
     if not shutil.which("dpkg-query"):
@@ -80,6 +87,5 @@ def ensure(*groups):
         result = apt_get(*install)
         if result.returncode != 0:
             tail = "\n".join(result.stdout.splitlines()[-10:])
-            raise Failure(f"these packages could not be installed; try: apt-get update && apt-get install "
-                          f"{' '.join(names)}", details=tail)
+            raise Failure(f"these packages could not be installed; {advice(names, result.stdout)}", details=tail)
     return True
