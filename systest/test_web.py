@@ -116,6 +116,10 @@ def test_closed_tabs_and_killed_browsers_lose_no_note(page, chance, soak):
     tab.type("\x15forget all\r")
 
 
+def is_displayed(tab, name):
+    return tab.driver.find_element("id", name).is_displayed()
+
+
 @NEEDS_BROWSER
 def test_plug_and_earlier_states_by_button(page):
     tab = page()
@@ -129,8 +133,10 @@ def test_plug_and_earlier_states_by_button(page):
     tab.type("note tab 2\rsync\r")
     tab.expect(r"That makes 2[\s\S]*" + DURABLE)
     assert notes(tab) == ["tab 1", "tab 2"]
+    assert not is_displayed(tab, "back") and not is_displayed(tab, "generation")  # there is nothing to choose from yet
     tab.click("list")
     tab.wait_for(tab.status, r"\d+ states are kept")
+    assert is_displayed(tab, "back") and is_displayed(tab, "generation")
     oldest = tab.run("const s = document.getElementById('generation'); s.value = '0'; s.dispatchEvent(new Event('input'));"
                      "return window.eidolon.kept[window.eidolon.kept.length - 1].number")
     assert f"generation {oldest}," in tab.run("return document.getElementById('generation-text').textContent")
@@ -204,7 +210,8 @@ def test_screen_of_the_page_is_what_the_console_showed_after_a_resume_too(page):
     assert before.startswith("This is Eidolon. Memory does not go away: nothing is saved, and nothing is lost.\nMake a note")
     tab.load()
     tab.expect("resumed generation")
-    tab.wait_for(lambda: shown(tab), DURABLE)
+    tab.wait_for(tab.status, "goes on where it was")
+    tab.wait_for(lambda: shown(tab), "^eidolon: resumed generation")
     assert shown(tab).startswith(before[:before.index("durable")])
 
 
@@ -223,3 +230,7 @@ def test_page_fits_a_phone(page):
     tab.expect(r"> $")
     assert tab.run("return document.documentElement.scrollWidth <= window.innerWidth")
     tab.wait_for(lambda: tab.run("return document.getElementById('memory-text').textContent"), r"[1-9]\d* program, (read|protected|written)")
+    cursor, screen, row = tab.run("""
+        const row = [...document.querySelectorAll('#screen .text > div')].find((one) => one.querySelector('.cursor'));
+        return [row.querySelector('.cursor'), document.getElementById('screen'), row].map((one) => one.getBoundingClientRect());""")
+    assert row["top"] < cursor["top"] and cursor["bottom"] <= row["top"] + screen["height"] / 25 + 1, (cursor, row)

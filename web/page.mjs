@@ -13,6 +13,8 @@ import { KINDS, MemoryPicture } from "./memory_picture.mjs";
 
 const WORDS = ["interval=100", "start=new"];
 const SERIAL_KEPT = 20000; /* characters */
+const LINE_MAX = 200; /* characters that may belong to the last line */
+const RESUMED = /eidolon: resumed generation \d+, [^\n]*\n$/;
 const PICTURE_MS = 500;
 const PARTS = { bios: "bios.bin", vga_bios: "vgabios.bin", kernel: "eidolon.elf", shell: "shell" };
 
@@ -76,7 +78,7 @@ function show_serial(text) {
     const shown = at("serial");
     shown.textContent = page.serial.replace(/\r/g, "").replace(/\x1b\[[0-9;?]*[a-zA-Z]/g, "");
     shown.scrollTop = shown.scrollHeight;
-    if (/resumed generation \d+/.test(text)) {
+    if (text === "\n" && RESUMED.test(page.serial.slice(-LINE_MAX))) { /* bytes come one by one */
         say("On: it goes on where it was.");
     }
 }
