@@ -30,6 +30,19 @@ struct family_book {
 /* By process id, as of now. */
 extern struct family_book family_books[FAMILY_PIDS];
 
+#define FAMILY_BOARDS      512u
+#define FAMILY_BOARD_PAGES 8u
+
+/* Shared memory, by the number that books name it by, as of now: its size, and the version of each page's content. */
+struct family_board {
+    uint32_t pages;
+    uint32_t versions[FAMILY_BOARD_PAGES];
+};
+extern struct family_board family_boards[FAMILY_BOARDS];
+
+/* The numbers that living programs' books name are below this one. */
+uint32_t family_boards_end(void);
+
 struct family_options {
     uint32_t steps;  /* of the first program, about */
     bool has_faults; /* requests and allocations fail: calls may answer ENOMEM and EIO, programs may die of it */
@@ -40,7 +53,8 @@ struct family_options {
 /* What happened, to see that it does. */
 struct family_counters {
     uint64_t steps, writes, reads, maps, unmaps, protections, moves, breaks, forks, vforks, waits, executions, syncs,
-        piped, signals, handled, retries, deaths, resizes, files, polls, lines, masks, locks, orphans;
+        piped, signals, handled, retries, deaths, resizes, files, polls, lines, masks, locks, orphans, boards, views,
+        board_writes, board_reads, board_protections, board_moves, board_unmaps, board_denials, pieces;
 };
 extern struct family_counters family_counters;
 

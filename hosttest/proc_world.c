@@ -18,6 +18,7 @@
 #define EVENTS_MAX      600u /* of a boot, before the power goes */
 #define VARIANTS        2u   /* states of a cut */
 #define READS_OF_A_BOOT 60u  /* about, until its programs run */
+#define CHECK_ONE_IN    150u /* parts of instructions after which the kernel's books are looked at */
 #define STEPS_LOOKED_AT 120u /* instructions that programs go on for after a boot that only looks */
 
 struct proc_world_counters proc_world_counters;
@@ -127,6 +128,9 @@ static void run_user(struct registers *registers)
     if (world.only_looks && world.missing == 0 && world.steps_left-- == 0) {
         host_cut_power(1);
     }
+    if (chance(CHECK_ONE_IN)) {
+        world_check_kernel();
+    }
     disturb();
     if (chance(100)) {
         type_some();
@@ -224,8 +228,10 @@ static struct host_end boot(struct fake_disk *disk)
 static void look_at_state(uint32_t event, uint32_t variant)
 {
     struct family_book *books = malloc(sizeof(family_books));
+    struct family_board *boards = malloc(sizeof(family_boards));
 
     memcpy(books, family_books, sizeof(family_books));
+    memcpy(boards, family_boards, sizeof(family_boards));
     world.only_looks = true;
     world.at_event = event;
     world.variant = variant;
@@ -243,7 +249,9 @@ static void look_at_state(uint32_t event, uint32_t variant)
     world.one_in_fails = one_in_fails;
     world.only_looks = false;
     memcpy(family_books, books, sizeof(family_books));
+    memcpy(family_boards, boards, sizeof(family_boards));
     free(books);
+    free(boards);
     proc_world_counters.states++;
 }
 

@@ -21,7 +21,7 @@ struct proc_world_options {
 };
 
 struct proc_world_counters {
-    uint64_t boots, states, ends, stops, resumed, refused;
+    uint64_t boots, states, ends, stops, resumed, refused, checks;
 };
 extern struct proc_world_counters proc_world_counters;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the files of the worlds (proc_world.h) share: proc_world.c boots and cuts, proc_world_stop.c notes what there is
- * at each stop, and looks whether a boot has found it.
+ * at each stop, and looks whether a boot has found it; proc_world_check.c looks at the kernel's own books.
  */
 #ifndef PROC_WORLD_PARTS_H
 #define PROC_WORLD_PARTS_H
@@ -27,6 +27,8 @@ struct stop {
     struct note *notes; /* NULL: there was no such stop */
     uint32_t count;
     uint32_t typed; /* bytes that the terminal has taken */
+    struct family_board *boards;
+    uint32_t boards_end;
 };
 
 /* A sync that was answered, and the generation that must not be lost from then on. */
@@ -79,6 +81,12 @@ uint64_t world_confirmed_at(uint32_t event);
  * has been seen yet.
  */
 bool world_look_at(struct registers *registers);
+
+/* The kernel's books of pages, views and objects are sound, as they must be between any two sleeps. */
+void world_check_kernel(void);
+
+/* Nobody lives any more: no object is left, nor a page of one, in memory or in the store. */
+void world_check_nothing_shared(void);
 
 /* For family_synced. */
 void world_synced(uint32_t pid, uint32_t step);

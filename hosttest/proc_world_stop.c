@@ -49,6 +49,14 @@ static void take_note(struct note *note, const struct task *task)
     note->book = family_books[note->pid];
 }
 
+static void note_boards(struct stop *stop)
+{
+    stop->boards_end = family_boards_end();
+    free(stop->boards);
+    stop->boards = calloc(stop->boards_end, sizeof(*stop->boards));
+    memcpy(stop->boards, family_boards, stop->boards_end * sizeof(*stop->boards));
+}
+
 static void note_stop(struct stop *stop)
 {
     uint32_t alive = 0;
@@ -60,6 +68,7 @@ static void note_stop(struct stop *stop)
     stop->notes = calloc(alive + 1, sizeof(*stop->notes));
     stop->count = 0;
     stop->typed = world.taken;
+    note_boards(stop);
     for (uint32_t i = 0; i < record_committed(RECORD_TASK); i++) {
         if (task_at(i) != NULL) {
             take_note(&stop->notes[stop->count++], task_at(i));
@@ -92,6 +101,7 @@ void __wrap_task_stop(void)
         world_fail("the records are not sound at a stop\n%s", host_log());
     }
     check_terminal();
+    world_check_kernel();
     if (!world.only_looks) {
         uint64_t generation = store_sealed_generation(world.store).number;
         if (generation >= STOPS_MAX) {
@@ -145,6 +155,9 @@ static void on_resume(uint64_t generation, bool fell_back)
         world_fail("generation %llu had been confirmed", (unsigned long long)world_confirmed_at(world.at_event));
     }
     world.typed = world.taken = generation != 0 ? stop->typed : 0;
+    if (stop->boards != NULL) {
+        memcpy(family_boards, stop->boards, stop->boards_end * sizeof(*stop->boards));
+    }
     for (uint32_t i = 0; generation != 0 && i < stop->count; i++) {
         world.missing += !stop->notes[i].may_be_gone;
         family_books[stop->notes[i].pid] = stop->notes[i].book;
@@ -208,6 +221,7 @@ static void check_records(void)
             world_fail("file record %u is in use at the end", i);
         }
     }
+    world_check_nothing_shared();
     if (vm_region_count(&region_table) != 0) {
         world_fail("%u regions are in use at the end", vm_region_count(&region_table));
     }

@@ -112,9 +112,10 @@ static void proc_worlds_are_sound(void **state)
     }
     const struct family_counters *family = &total.family;
     printf("worlds: %" PRIu64 " boots, %" PRIu64 " crash states, %" PRIu64 " stops, %" PRIu64
-           " programs resumed, %" PRIu64 " came to their end, %" PRIu64 " boots refused\n",
+           " programs resumed, %" PRIu64 " came to their end, %" PRIu64 " boots refused, %" PRIu64
+           " looks at the kernel's books\n",
            total.world.boots, total.world.states, total.world.stops, total.world.resumed, total.world.ends,
-           total.world.refused);
+           total.world.refused, total.world.checks);
     printf("worlds: steps %" PRIu64 ", writes %" PRIu64 ", reads %" PRIu64 ", maps %" PRIu64 ", unmaps %" PRIu64
            ", protections %" PRIu64 ", moves %" PRIu64 ", breaks %" PRIu64 ", forks %" PRIu64 ", vforks %" PRIu64
            ", waits %" PRIu64 ", starts %" PRIu64 ", syncs %" PRIu64 ", bytes piped %" PRIu64 ", signals %" PRIu64
@@ -125,6 +126,11 @@ static void proc_worlds_are_sound(void **state)
     printf("worlds: resizes %" PRIu64 ", descriptors %" PRIu64 ", polls %" PRIu64 ", lines %" PRIu64
            ", signals held back %" PRIu64 ", futexes %" PRIu64 ", orphans %" PRIu64 "\n",
            family->resizes, family->files, family->polls, family->lines, family->masks, family->locks, family->orphans);
+    printf("worlds: boards %" PRIu64 ", views %" PRIu64 ", writes to them %" PRIu64 ", reads %" PRIu64
+           ", protections %" PRIu64 ", moves %" PRIu64 ", unmaps %" PRIu64 ", denials %" PRIu64
+           ", pieces that the kernel wrote %" PRIu64 "\n",
+           family->boards, family->views, family->board_writes, family->board_reads, family->board_protections,
+           family->board_moves, family->board_unmaps, family->board_denials, family->pieces);
     assert_int_equal(failed, 0);
 }
 

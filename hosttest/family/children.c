@@ -178,7 +178,7 @@ bool family_is_excused(uint32_t status, uint32_t was_signalled)
 }
 
 /* wait4 has told of a child's end: it must be one of this program's, and the status the one that its seed says. */
-static bool take_end(struct registers *registers)
+static bool take_end(struct registers *registers, uint32_t status_at)
 {
     uint32_t status, seed, was_signalled, place;
 
@@ -186,7 +186,7 @@ static bool take_end(struct registers *registers)
     if (place == CHILDREN_MAX) {
         host_wrong("pid %u: wait4 is %d, no child of its", family_pid(), (int32_t)registers->eax);
     }
-    TRY_BOOL(host_load(registers, STATUS, &status));
+    TRY_BOOL(host_load(registers, status_at, &status));
     TRY_BOOL(family_recall(registers, CHILDREN + 3 * place + 1, &seed));
     TRY_BOOL(family_recall(registers, CHILDREN + 3 * place + 2, &was_signalled));
     if (status != family_status_of(seed) && !family_is_excused(status, was_signalled)) {
@@ -201,25 +201,30 @@ static bool take_end(struct registers *registers)
 static void run_wait(struct registers *registers)
 {
     struct family_step step;
+    struct family_piece piece;
 
     TRY(family_step(registers, &step));
-    HOST_CALL(registers, CALL_WAIT4, UINT32_MAX, STATUS, step.dice >> 24 & 1, 0);
+    TRY(family_find_piece(registers, &step, &piece));
+    HOST_CALL(registers, CALL_WAIT4, UINT32_MAX, piece.to != 0 ? piece.to : STATUS, step.dice >> 24 & 1, 0);
 }
 
 static void after_wait(struct registers *registers)
 {
     struct family_step step;
+    struct family_piece piece;
     bool any;
 
     TRY(family_step(registers, &step));
     if (family_is_interrupted(registers, WAIT)) {
         return;
     }
+    TRY(family_find_piece(registers, &step, &piece));
     TRY(family_has_children(registers, &any));
     if (!any) {
         family_expect(registers, "wait4", -ECHILD);
     } else if (registers->eax != 0 || (step.dice >> 24 & 1) == 0) {
-        TRY(take_end(registers));
+        TRY(take_end(registers, piece.to != 0 ? piece.from : STATUS));
+        family_counters.pieces += piece.to != 0;
     }
     family_finish(registers, &step);
 }
@@ -271,7 +276,7 @@ static void after_leave_wait(struct registers *registers)
     if (family_is_interrupted(registers, LEAVE_WAIT)) {
         return;
     }
-    TRY(take_end(registers));
+    TRY(take_end(registers, STATUS));
     host_jump(registers, LEAVE_WAIT);
 }
 

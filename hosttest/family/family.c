@@ -10,10 +10,13 @@
 static const struct {
     uint8_t weight, instruction;
 } choices[] = {
-    {24, WRITE}, {8, READ},      {8, MAP},      {4, UNMAP}, {9, PROTECT},  {5, MOVE},      {5, RESIZE}, {3, FORGET},
-    {5, BREAK},  {9, FORK},      {2, VFORK},    {9, WAIT},  {3, EXECUTE},  {2, SYNC},      {4, SIGNAL}, {2, MASK},
-    {3, SLEEP},  {1, LOCK_WAIT}, {2, LISTEN},   {1, SAY},   {1, IDENTITY}, {3, DUPLICATE}, {2, SHUT},   {2, FLAGS},
-    {2, OWN},    {4, OWN_SEND},  {4, OWN_TAKE}, {4, POLL},  {3, PIPE},
+    {24, WRITE},     {8, READ},       {8, MAP},         {4, UNMAP},         {9, PROTECT},      {5, MOVE},
+    {5, RESIZE},     {3, FORGET},     {5, BREAK},       {9, FORK},          {2, VFORK},        {9, WAIT},
+    {3, EXECUTE},    {2, SYNC},       {4, SIGNAL},      {2, MASK},          {3, SLEEP},        {1, LOCK_WAIT},
+    {2, LISTEN},     {1, SAY},        {1, IDENTITY},    {3, DUPLICATE},     {2, SHUT},         {2, FLAGS},
+    {2, OWN},        {4, OWN_SEND},   {4, OWN_TAKE},    {4, POLL},          {3, PIPE},         {18, BOARD_WRITE},
+    {8, BOARD_READ}, {7, BOARD_VIEW}, {6, BOARD_REMAP}, {6, BOARD_PROTECT}, {3, BOARD_FORGET}, {3, BOARD_UNMAP},
+    {3, BOARD_MAKE}, {2, BOARD_DENY},
 };
 
 static uint32_t choose(uint32_t dice)
@@ -75,7 +78,7 @@ bool family_verify(struct registers *registers, const struct family_book *expect
             TRY_BOOL(family_check_page(registers, &step, slot, entry));
         }
     }
-    return true;
+    return family_check_boards(registers, &step, instruction);
 }
 
 void family_use(const struct family_options *with)
@@ -92,5 +95,6 @@ void family_use(const struct family_options *with)
     family_use_signals(instructions);
     family_use_calls(instructions);
     family_use_pipe(instructions);
+    family_use_board(instructions);
     host_program_use(instructions, INSTRUCTIONS);
 }

@@ -299,11 +299,31 @@ static uint32_t own_count(const struct family_step *step, const struct files *fi
     return !has_own_pipe(files) ? 0 : count < possible ? count : possible;
 }
 
+/* As much of it as a piece of a board has room for, if the step uses one. */
+static uint32_t in_piece(const struct family_piece *piece, uint32_t count)
+{
+    return piece->to != 0 && count > FAMILY_PIECE_BYTES ? FAMILY_PIECE_BYTES : count;
+}
+
+static bool fill(struct registers *registers, uint32_t address, uint32_t count, const struct family_step *step,
+                 const struct files *files)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *words;
+        uint32_t in_page = (address + i) % PAGE_SIZE;
+        if (i == 0 || in_page == 0) {
+            TRY_BOOL(host_store_words(registers, address + i - in_page, &words));
+        }
+        ((uint8_t *)words)[in_page] = own_byte(step->seed, files->in + i);
+    }
+    return true;
+}
+
 static void run_own_send(struct registers *registers)
 {
     struct family_step step;
+    struct family_piece piece;
     struct files files;
-    uint32_t *words;
 
     TRY(family_step(registers, &step));
     TRY(recall_files(registers, &files));
@@ -312,18 +332,16 @@ static void run_own_send(struct registers *registers)
         family_finish(registers, &step);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (i % PAGE_SIZE == 0) {
-            TRY(host_store_words(registers, BUFFER + i, &words));
-        }
-        ((uint8_t *)words)[i % PAGE_SIZE] = own_byte(step.seed, files.in + i);
-    }
-    HOST_CALL(registers, CALL_WRITE, pick(files.writes, step.dice), BUFFER, count);
+    TRY(family_find_piece(registers, &step, &piece));
+    count = in_piece(&piece, count);
+    TRY(fill(registers, piece.to != 0 ? piece.to : BUFFER, count, &step, &files));
+    HOST_CALL(registers, CALL_WRITE, pick(files.writes, step.dice), piece.to != 0 ? piece.from : BUFFER, count);
 }
 
 static void after_own_send(struct registers *registers)
 {
     struct family_step step;
+    struct family_piece piece;
     struct files files;
 
     TRY(family_step(registers, &step));
@@ -331,7 +349,8 @@ static void after_own_send(struct registers *registers)
     if (family_is_interrupted(registers, OWN_SEND)) {
         return;
     }
-    uint32_t count = own_count(&step, &files, CAPACITY - (files.in - files.out));
+    TRY(family_find_piece(registers, &step, &piece));
+    uint32_t count = in_piece(&piece, own_count(&step, &files, CAPACITY - (files.in - files.out)));
     if (registers->eax == 0 || registers->eax > count) {
         host_wrong("pid %u: write of %u bytes to a pipe is %d", family_pid(), count, (int32_t)registers->eax);
     }
@@ -344,6 +363,7 @@ static void after_own_send(struct registers *registers)
 static void run_own_take(struct registers *registers)
 {
     struct family_step step;
+    struct family_piece piece;
     struct files files;
 
     TRY(family_step(registers, &step));
@@ -353,33 +373,47 @@ static void run_own_take(struct registers *registers)
         family_finish(registers, &step);
         return;
     }
-    HOST_CALL(registers, CALL_READ, pick(files.reads, step.dice), BUFFER, count);
+    TRY(family_find_piece(registers, &step, &piece));
+    HOST_CALL(registers, CALL_READ, pick(files.reads, step.dice), piece.to != 0 ? piece.to : BUFFER,
+              in_piece(&piece, count));
+}
+
+static bool check_taken(struct registers *registers, uint32_t address, const struct family_step *step,
+                        const struct files *files)
+{
+    for (uint32_t i = 0; i < registers->eax; i++) {
+        const uint32_t *words;
+        uint32_t in_page = (address + i) % PAGE_SIZE;
+        if (i == 0 || in_page == 0) {
+            TRY_BOOL(host_load_words(registers, address + i - in_page, &words));
+        }
+        uint8_t byte = ((const uint8_t *)words)[in_page];
+        if (byte != own_byte(step->seed, files->out + i)) {
+            host_wrong("pid %u: byte %u of its own pipe is %02x at %08x", family_pid(), files->out + i, byte,
+                       address + i);
+        }
+    }
+    return true;
 }
 
 static void after_own_take(struct registers *registers)
 {
     struct family_step step;
+    struct family_piece piece;
     struct files files;
-    const uint32_t *words;
 
     TRY(family_step(registers, &step));
     TRY(recall_files(registers, &files));
     if (family_is_interrupted(registers, OWN_TAKE)) {
         return;
     }
-    uint32_t count = own_count(&step, &files, files.in - files.out);
+    TRY(family_find_piece(registers, &step, &piece));
+    uint32_t count = in_piece(&piece, own_count(&step, &files, files.in - files.out));
     if (registers->eax == 0 || registers->eax > count) {
         host_wrong("pid %u: read of %u bytes from a pipe is %d", family_pid(), count, (int32_t)registers->eax);
     }
-    for (uint32_t i = 0; i < registers->eax; i++) {
-        if (i % PAGE_SIZE == 0) {
-            TRY(host_load_words(registers, BUFFER + i, &words));
-        }
-        if (((const uint8_t *)words)[i % PAGE_SIZE] != own_byte(step.seed, files.out + i)) {
-            host_wrong("pid %u: byte %u of its own pipe is %02x", family_pid(), files.out + i,
-                       ((const uint8_t *)words)[i % PAGE_SIZE]);
-        }
-    }
+    TRY(check_taken(registers, piece.to != 0 ? piece.from : BUFFER, &step, &files));
+    family_counters.pieces += piece.to != 0;
     files.out += registers->eax;
     TRY(note_files(registers, &files));
     family_finish(registers, &step);

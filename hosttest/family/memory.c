@@ -20,7 +20,7 @@ static uint32_t address_of(const struct family_step *step, uint32_t slot)
 }
 
 /* Of a page with a version: cheap, since pages are looked at more often than anything else is done. */
-static uint32_t word_of(uint32_t version, uint32_t index)
+uint32_t family_word(uint32_t version, uint32_t index)
 {
     return version == 0 ? 0 : (version + index * 0x9E3779B1u) * 0x85EBCA6Bu ^ version;
 }
@@ -30,7 +30,7 @@ static bool has_version(const uint32_t *words, uint32_t version)
     uint32_t differences = 0;
 
     for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
-        differences |= words[i] ^ word_of(version, i);
+        differences |= words[i] ^ family_word(version, i);
     }
     return differences == 0;
 }
@@ -45,7 +45,7 @@ bool family_check_page(struct registers *registers, const struct family_step *st
         return true;
     }
     for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
-        if (words[i] != word_of(entry >> VERSION_SHIFT, i)) {
+        if (words[i] != family_word(entry >> VERSION_SHIFT, i)) {
             host_wrong("pid %u, step %u: page at %08x, word %u is %08x, expected version %07x", family_pid(),
                        step->number, address, i, words[i], entry >> VERSION_SHIFT);
         }
@@ -65,7 +65,7 @@ static void run_write(struct registers *registers)
         uint32_t *words;
         TRY(host_store_words(registers, address_of(&step, step.slot), &words));
         for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
-            words[i] = word_of(version, i);
+            words[i] = family_word(version, i);
         }
         TRY(family_note(registers, LEDGER + step.slot, version << VERSION_SHIFT | (entry & ALL)));
         family_counters.writes++;
@@ -267,7 +267,7 @@ static void after_start_map(struct registers *registers)
     }
     family_expect(registers, "mmap", (int32_t)ARENA);
     TRY(family_note_range(registers, 0, ARENA_SLOTS / 3, ALL));
-    host_jump(registers, BEGIN);
+    host_jump(registers, START_BOARD);
 }
 
 static void run_break(struct registers *registers)

@@ -60,6 +60,7 @@ enum {
     PIPE_CHILD,
     CHILDREN, /* each: pid, seed, whether it was sent a signal */
     LEDGER = CHILDREN + 3 * 3,
+    BOARD_LEDGER = LEDGER + 48, /* of views: board.c */
 };
 
 #define CHILDREN_MAX 3u
@@ -74,7 +75,7 @@ enum {
 #define HEAP_SLOT   (DATA_SLOT + DATA_SLOTS)
 #define STACK_SLOT  (HEAP_SLOT + HEAP_SLOTS)
 #define SLOTS       (STACK_SLOT + STACK_SLOTS)
-_Static_assert(LEDGER + SLOTS <= FAMILY_WORDS, "the books have room");
+_Static_assert(LEDGER + SLOTS <= BOARD_LEDGER, "the books have room");
 
 /* An entry of the ledger: the version of the content (0: zeroes), and what may be done to it. */
 #define MAPPED        1u
@@ -136,6 +137,16 @@ enum {
     HANDLER,
     RESTORER,
     INFORMATION_RESTORER,
+    START_BOARD,
+    BOARD_MAKE,
+    BOARD_WRITE,
+    BOARD_READ,
+    BOARD_PROTECT,
+    BOARD_FORGET,
+    BOARD_DENY,
+    BOARD_UNMAP,
+    BOARD_VIEW,
+    BOARD_REMAP,
     INSTRUCTIONS
 };
 /* What the books say of the step under way, and the dice of it. */
@@ -194,6 +205,9 @@ MUST_CHECK bool family_load_byte(struct registers *registers, uint32_t address, 
 
 /* Memory (memory.c) ------------------------------------------------------------------------------------------------ */
 
+/* What a word of a page with a version is; version 0: zeroes. */
+uint32_t family_word(uint32_t version, uint32_t index);
+
 /* A page must have the content that its entry of the ledger says. */
 MUST_CHECK bool family_check_page(struct registers *registers, const struct family_step *step, uint32_t slot,
                                   uint32_t entry);
@@ -207,6 +221,25 @@ bool family_touches(const struct family_step *step, uint32_t instruction, uint32
 
 /* The same of a step that calls mremap (remap.c). */
 bool family_remap_touches(const struct family_step *step, uint32_t instruction, uint32_t slot);
+
+/* Shared memory (board.c) ------------------------------------------------------------------------------------------ */
+
+/*
+ * A piece of a board that is this program's alone, for what the kernel reads and writes: where to write to, and where
+ * the same is seen, often at another address. `to` is 0 where there is none, and where the step does without.
+ */
+#define FAMILY_PIECE_BYTES (PAGE_SIZE / FAMILY_PIDS)
+struct family_piece {
+    uint32_t to, from;
+};
+MUST_CHECK bool family_find_piece(struct registers *registers, const struct family_step *step,
+                                  struct family_piece *out);
+
+/* All that is seen of boards, but for what the step is about, must have the content that the host's table says. */
+MUST_CHECK bool family_check_boards(struct registers *registers, const struct family_step *step, uint32_t instruction);
+
+/* Whether a step with this instruction may be in the middle of changing what is seen at a page of the areas. */
+bool family_board_touches(const struct family_step *step, uint32_t instruction, uint32_t slot);
 
 /* Descriptors (files.c) -------------------------------------------------------------------------------------------- */
 
@@ -261,5 +294,6 @@ void family_use_image(struct host_instruction *table);
 void family_use_signals(struct host_instruction *table);
 void family_use_calls(struct host_instruction *table);
 void family_use_pipe(struct host_instruction *table);
+void family_use_board(struct host_instruction *table);
 
 #endif

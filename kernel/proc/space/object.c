@@ -88,6 +88,11 @@ static void refer(struct object_id object, int32_t by)
     }
 }
 
+uint32_t object_references(struct object_id object)
+{
+    return references[index_of(object)];
+}
+
 /* The first of the list, off it. False: there is none. */
 static bool take_unused(uint32_t *out)
 {

@@ -30,6 +30,9 @@ static inline uint32_t object_pages(struct object_id object)
     return (uint32_t)(size >> PAGE_SHIFT) + ((size & PAGE_MASK) != 0 ? 1 : 0);
 }
 
+/* How many references there are to it (OBJECT-1). */
+uint32_t object_references(struct object_id object);
+
 /* Make sure of a free record. May sleep, unless there is one. ERROR_NO_MEMORY. */
 MUST_CHECK enum error object_reserve(void);
 
