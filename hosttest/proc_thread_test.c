@@ -446,6 +446,195 @@ static void list_of_locks_that_makes_no_sense_is_given_up(void **state)
     case_run(&(struct proc_case){.main = outlive_nonsense, .functions = {die_with_nonsense}});
 }
 
+/* What threads share ---------------------------------------------------------------------------------------------- */
+
+#define ENDS (AT + 0x400)
+
+static int32_t read_result;
+
+static void read_from_pipe(void)
+{
+    read_result = CALL(CALL_READ, case_word(ENDS), AT + 0x420, 4);
+    seen[1] = 1;
+}
+
+static void yield(uint32_t turns)
+{
+    for (uint32_t i = 0; i < turns; i++) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+}
+
+/* A thread reads, another one closes what it reads from, and the number goes to something else. */
+static void close_under_reader(void)
+{
+    seen[1] = 0;
+    EXPECT(0, CALL_PIPE, ENDS);
+    EXPECT_IS(true, thread_with(0, OF_THREAD) > 0);
+    yield(4);
+    EXPECT(0, CALL_CLOSE, case_word(ENDS));
+    EXPECT(0, CALL_PIPE, ENDS + 8);
+    EXPECT_IS(case_word(ENDS), case_word(ENDS + 8));
+    WORDS(AT + 0x430, 7);
+    EXPECT(4, CALL_WRITE, case_word(ENDS + 12), AT + 0x430, 4); /* not to the reader */
+    yield(4);
+    EXPECT_IS(0, seen[1]);
+    WORDS(AT + 0x430, 8);
+    EXPECT(4, CALL_WRITE, case_word(ENDS + 4), AT + 0x430, 4);
+    yield(4);
+    EXPECT_IS(1, seen[1]);
+    EXPECT_IS(4, read_result);
+    EXPECT_IS(8, case_word(AT + 0x420));
+    EXPECT(-EPIPE, CALL_WRITE, case_word(ENDS + 4), AT + 0x430, 4); /* with it, the reading end has gone */
+}
+
+static void ignore_pipe(void)
+{
+    WORDS(AT + 0x440, 1, 0, 0, 0, 0);
+    EXPECT(0, CALL_RT_SIGACTION, 13, AT + 0x440, 0, 8);
+    close_under_reader();
+}
+
+static void file_that_a_thread_reads_from_outlives_its_descriptor(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = ignore_pipe, .functions = {read_from_pipe}});
+}
+
+static void poll_pipe(void)
+{
+    WORDS(AT + 0x450, case_word(ENDS), 1);
+    read_result = CALL(CALL_POLL, AT + 0x450, 1, UINT32_MAX);
+    seen[1] = 1;
+}
+
+static void close_under_poll(void)
+{
+    seen[1] = 0;
+    EXPECT(0, CALL_PIPE, ENDS);
+    EXPECT_IS(true, thread_with(0, OF_THREAD) > 0);
+    yield(4);
+    EXPECT(0, CALL_CLOSE, case_word(ENDS));
+    EXPECT(4, CALL_WRITE, case_word(ENDS + 4), AT + 0x430, 4); /* it is still there */
+    yield(4);
+    EXPECT_IS(1, seen[1]);
+    EXPECT_IS(1, read_result);
+    EXPECT_IS(0x20, case_word(AT + 0x454) >> 16); /* POLLNVAL */
+}
+
+static void file_that_a_thread_watches_outlives_its_descriptor(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = close_under_poll, .functions = {poll_pipe}});
+}
+
+/* Both wait for the same child: one hears of it. */
+static void wait_for_child(void)
+{
+    read_result = CALL(CALL_WAIT4, UINT32_MAX, AT + 0x480, 0, 0);
+    seen[1] = 1;
+}
+
+static void wait_in_two(void)
+{
+    seen[1] = 0;
+    int32_t child = case_fork(1);
+    EXPECT_IS(true, thread_with(0, OF_THREAD) > 0);
+    int32_t own = CALL(CALL_WAIT4, UINT32_MAX, AT + 0x490, 0, 0);
+    yield(8);
+    EXPECT_IS(1, seen[1]);
+    EXPECT_IS(true, (own == child && read_result == -ECHILD) || (own == -ECHILD && read_result == child));
+    EXPECT_IS(0, case_word(own == child ? AT + 0x490 : AT + 0x480));
+}
+
+static void end_after_a_while(void)
+{
+    yield(20);
+}
+
+static void end_of_a_child_is_told_to_one_thread(void **state)
+{
+    (void)state;
+    for (uint64_t schedule = 0; schedule < 20; schedule++) {
+        case_run(&(struct proc_case){
+            .main = wait_in_two, .functions = {wait_for_child, end_after_a_while}, .schedule = schedule});
+    }
+}
+
+/* While a thread writes, its sibling clones and waits, again and again: nothing that it wrote is lost. */
+#define ARENA  0x40000000u
+#define PAGES  8u
+#define ROUNDS 300u
+
+static uint32_t written;
+
+static void write_on(void)
+{
+    for (written = 1; written <= ROUNDS; written++) {
+        uint32_t page = ARENA + written % PAGES * PAGE_SIZE;
+        WORDS(page, case_word(page) + 1);
+    }
+    seen[1] = 1;
+}
+
+static void clone_on(void)
+{
+    uint32_t sum = 0;
+
+    seen[1] = 0;
+    EXPECT((int32_t)ARENA, CALL_MMAP2, ARENA, PAGES * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
+    EXPECT_IS(true, thread_with(0, OF_THREAD) > 0);
+    while (seen[1] == 0) {
+        case_reap(case_fork(1), 0);
+    }
+    for (uint32_t page = 0; page < PAGES; page++) {
+        sum += case_word(ARENA + page * PAGE_SIZE);
+    }
+    EXPECT_IS(ROUNDS, sum);
+    while (case_program(1)->task_count > 1) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    case_reap(case_fork(1), 0); /* alone again: what has piled up goes */
+}
+
+static void what_a_thread_writes_while_another_clones_stays(void **state)
+{
+    (void)state;
+    for (uint64_t schedule = 0; schedule < 20; schedule++) {
+        case_run(&(struct proc_case){.main = clone_on, .functions = {write_on, nothing}, .schedule = schedule});
+    }
+}
+
+/* A word of shared memory, at two addresses of two programs. */
+#define ELSEWHERE 0x50000000u
+
+static void wait_at_shared(void)
+{
+    EXPECT((int32_t)ELSEWHERE, CALL_MREMAP, ARENA, PAGE_SIZE, PAGE_SIZE, 3, ELSEWHERE);
+    WORDS(ELSEWHERE + 4, 1);
+    EXPECT(0, CALL_FUTEX, ELSEWHERE, FUTEX_WAIT_OP, 0, FOREVER);
+}
+
+static void wake_at_shared(void)
+{
+    EXPECT((int32_t)ARENA, CALL_MMAP2, ARENA, PAGE_SIZE, 3, 0x31, UINT32_MAX, 0);
+    int32_t child = case_fork(0);
+    while (case_word(ARENA + 4) == 0) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    yield(8);
+    EXPECT(0, CALL_FUTEX, ARENA, FUTEX_WAKE_OP | 0x80, 9, 0); /* FUTEX_PRIVATE: of this program's own */
+    EXPECT(0, CALL_FUTEX, ARENA + 4, FUTEX_WAKE_OP, 9, 0);
+    EXPECT(1, CALL_FUTEX, ARENA, FUTEX_WAKE_OP, 9, 0);
+    case_reap(child, 0);
+}
+
+static void word_of_shared_memory_is_one_for_all_programs(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = wake_at_shared, .functions = {wait_at_shared}});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +649,11 @@ int main(void)
         cmocka_unit_test(status_is_the_first_thread_s_when_all_end_by_themselves),
         cmocka_unit_test(lock_of_a_dead_thread_says_so),
         cmocka_unit_test(list_of_locks_that_makes_no_sense_is_given_up),
+        cmocka_unit_test(file_that_a_thread_reads_from_outlives_its_descriptor),
+        cmocka_unit_test(file_that_a_thread_watches_outlives_its_descriptor),
+        cmocka_unit_test(end_of_a_child_is_told_to_one_thread),
+        cmocka_unit_test(what_a_thread_writes_while_another_clones_stays),
+        cmocka_unit_test(word_of_shared_memory_is_one_for_all_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

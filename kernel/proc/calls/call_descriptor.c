@@ -121,7 +121,7 @@ static int32_t ioctl_of_any(const struct system_call *call)
 
 int32_t call_ioctl(const struct system_call *call)
 {
-    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_hold(task_current(), call->arguments[0]);
 
     if (file == NULL) {
         return -EBADF;

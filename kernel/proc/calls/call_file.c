@@ -27,7 +27,7 @@ static bool is_user_range(uint32_t base, uint32_t length)
 
 int32_t call_read(const struct system_call *call)
 {
-    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_hold(task_current(), call->arguments[0]);
     uint32_t length = call->arguments[2] < TRANSFER_MAX ? call->arguments[2] : TRANSFER_MAX;
 
     if (file == NULL || !may_access(file, O_WRONLY)) {
@@ -45,7 +45,7 @@ int32_t call_read(const struct system_call *call)
 
 int32_t call_write(const struct system_call *call)
 {
-    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_hold(task_current(), call->arguments[0]);
     uint32_t length = call->arguments[2] < TRANSFER_MAX ? call->arguments[2] : TRANSFER_MAX;
 
     if (file == NULL || !may_access(file, O_RDONLY)) {
@@ -97,7 +97,7 @@ static int32_t check_vectors(const struct system_call *call)
 
 int32_t call_writev(const struct system_call *call)
 {
-    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_hold(task_current(), call->arguments[0]);
     uint32_t offset = 0;
 
     if (file == NULL || !may_access(file, O_RDONLY)) {
@@ -119,7 +119,7 @@ int32_t call_writev(const struct system_call *call)
 /* A file that does not read on fills no second buffer: a short read is a right answer. */
 int32_t call_readv(const struct system_call *call)
 {
-    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_hold(task_current(), call->arguments[0]);
     uint32_t offset = 0;
 
     if (file == NULL || !may_access(file, O_WRONLY)) {

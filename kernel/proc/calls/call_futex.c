@@ -12,6 +12,7 @@
 #include "program_time.h"
 #include "arch/clock.h"
 #include "space/address_space.h"
+#include "space/futex_word.h"
 #include "task/futex.h"
 #include "task/pending.h"
 
@@ -52,9 +53,11 @@ static int32_t check_value(uint32_t address, uint32_t expected)
     return result == 0 && value != expected ? -EAGAIN : result;
 }
 
-static struct address_space space_of(const struct system_call *call)
+static struct futex_key key_of(const struct system_call *call, uint32_t address)
 {
-    return address_space_of_task(call->task);
+    struct address_space space = address_space_of_task(call->task);
+
+    return (call->arguments[1] & FUTEX_PRIVATE) != 0 ? futex_in_space(space, address) : futex_key(space, address);
 }
 
 /* Waiting ---------------------------------------------------------------------------------------------------------- */
@@ -145,7 +148,7 @@ static int32_t join(const struct system_call *call, uint32_t bits)
     }
     bool is_changed = *(const uint32_t *)range.address != call->arguments[2];
     if (!is_changed) {
-        futex_join(task_current(), space_of(call), address, bits);
+        futex_join(task_current(), key_of(call, address), bits);
     }
     user_end(&range);
     return is_changed ? -EAGAIN : 0;
@@ -191,7 +194,7 @@ static int32_t wake(const struct system_call *call, uint32_t bits)
         return result;
     }
     program_call_commit();
-    return (int32_t)futex_wake(space_of(call), call->arguments[0], bits, at_least_one(call->arguments[2]));
+    return (int32_t)futex_wake(key_of(call, call->arguments[0]), bits, at_least_one(call->arguments[2]));
 }
 
 /* Wake some, and let some others wait for the second word; returns how many, of the latter only if it compares. */
@@ -213,8 +216,8 @@ static int32_t requeue(const struct system_call *call, bool compares)
         return result;
     }
     program_call_commit();
-    uint32_t woken = futex_wake(space_of(call), from, UINT32_MAX, call->arguments[2]);
-    return (int32_t)(woken + futex_move(space_of(call), from, to, call->arguments[3]));
+    uint32_t woken = futex_wake(key_of(call, from), UINT32_MAX, call->arguments[2]);
+    return (int32_t)(woken + futex_move(key_of(call, from), key_of(call, to), call->arguments[3]));
 }
 
 #define OPERATION_SHIFTS 0x80000000u /* the operand is a bit's number */
@@ -301,9 +304,9 @@ static int32_t wake_and_operate(const struct system_call *call)
     result = operate(encoded, range.address);
     result = result == 0 ? check_comparison(encoded) : result;
     if (result == 0) {
-        woken = (int32_t)futex_wake(space_of(call), first, UINT32_MAX, at_least_one(call->arguments[2]));
+        woken = (int32_t)futex_wake(key_of(call, first), UINT32_MAX, at_least_one(call->arguments[2]));
         woken += compare(encoded, value)
-                     ? (int32_t)futex_wake(space_of(call), second, UINT32_MAX, at_least_one(call->arguments[3]))
+                     ? (int32_t)futex_wake(key_of(call, second), UINT32_MAX, at_least_one(call->arguments[3]))
                      : 0;
     }
     user_end(&range);

@@ -214,14 +214,14 @@ static void usage_of_child(struct program_id id, struct usage *out)
 
 /*
  * Take note of a change: the status goes out and is not reported again, in one step; and with that of an end the
- * program's record is free. 0: the program has changed again meanwhile.
+ * program's record is free. 0: there is nothing to report any more, since the program has changed again meanwhile, or
+ * another thread has heard of it.
  */
 static int32_t take_status(const struct system_call *call, struct program_id id, uint32_t usage_address)
 {
     struct user_range range = {0};
-    uint32_t status_address = call->arguments[1];
-    bool has_ended = program_at(id)->state == PROGRAM_ZOMBIE;
-    uint32_t status = has_ended ? program_at(id)->exit_status : program_at(id)->stop_status;
+    const struct program_record *child = program_at(id);
+    uint32_t status_address = call->arguments[1], options = call->arguments[2];
 
     if (usage_address != 0) {
         struct usage used;
@@ -232,29 +232,31 @@ static int32_t take_status(const struct system_call *call, struct program_id id,
         }
     }
     if (status_address != 0) {
-        enum error error = user_begin(&range, (struct vaddr){status_address}, sizeof(status), PMAP_WRITE);
+        enum error error = user_begin(&range, (struct vaddr){status_address}, sizeof(uint32_t), PMAP_WRITE);
         if (error != OK) {
             return system_call_errno(error);
         }
     }
-    if (!has_ended && program_at(id)->stop_status != status) {
-        if (status_address != 0) {
-            user_end(&range);
-        }
-        return 0;
+    bool has_ended = child->state == PROGRAM_ZOMBIE;
+    uint32_t status = has_ended ? child->exit_status : child->stop_status;
+    bool is_news = child->state != PROGRAM_FREE && child->parent.number == call->task->program_id.number &&
+                   (has_ended || has_news(child, options));
+    if (is_news) {
+        program_call_commit();
     }
-    program_call_commit();
     if (status_address != 0) {
-        memcpy(range.address, &status, sizeof(status));
+        if (is_news) {
+            memcpy(range.address, &status, sizeof(status));
+        }
         user_end(&range);
     }
-    if (!has_ended) {
+    if (is_news && has_ended) {
+        usage_inherit(call_change_program(call), child);
+        program_forget(id);
+    } else if (is_news) {
         program_at(id)->stop_status = PROGRAM_NO_STOP;
-        return (int32_t)id.number;
     }
-    usage_inherit(call_change_program(call), program_at(id));
-    program_forget(id);
-    return (int32_t)id.number;
+    return is_news ? (int32_t)id.number : 0;
 }
 
 static int32_t wait_for_end(const struct system_call *call, uint32_t usage_address)

@@ -7,6 +7,7 @@
  */
 #include "vigil.h"
 #include "call.h"
+#include "file/file.h"
 #include "file/file_operations.h"
 #include "log.h"
 #include "program_time.h"
@@ -32,8 +33,11 @@ void vigil_add(struct vigil *vigil, const struct file_record *file, uint32_t eve
         return;
     }
     const struct file_operations *operations = file_operations(file);
-    if (operations->watch != NULL &&
-        !operations->watch(file, events, &vigil->watches[vigil->count++], &vigil->watcher)) {
+    if (operations->watch == NULL) {
+        return;
+    }
+    vigil->held[vigil->count] = file_hold_also(file);
+    if (!operations->watch(file, events, &vigil->watches[vigil->count++], &vigil->watcher)) {
         vigil->looks_again = true;
     }
 }
@@ -42,6 +46,7 @@ static void vigil_end(struct vigil *vigil)
 {
     while (vigil->count > 0) {
         watch_end(&vigil->watches[--vigil->count]);
+        file_drop_hold(vigil->held[vigil->count]);
     }
 }
 

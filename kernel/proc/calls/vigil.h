@@ -17,6 +17,7 @@
 struct vigil {
     struct watcher watcher;
     struct watch watches[PROGRAM_FILES_MAX];
+    struct file_id held[PROGRAM_FILES_MAX]; /* what is watched, which another thread may close meanwhile */
     uint32_t count;
     bool looks_again; /* there is something that tells nobody when it changes */
 };

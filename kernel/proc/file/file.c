@@ -9,6 +9,7 @@
 #include "log.h"
 #include "pipe.h"
 #include "space/limits.h"
+#include "task/task.h"
 #include <string.h>
 
 const struct file_operations *file_operations_of_kind(uint32_t kind)
@@ -22,6 +23,8 @@ const struct file_operations *file_operations_of_kind(uint32_t kind)
     ASSERT(kind < FILE_KINDS && by_kind[kind] != NULL);
     return by_kind[kind];
 }
+
+static uint16_t holds[FILES_MAX]; /* by calls that are about a file; volatile */
 
 static struct file_record *record(struct file_id file)
 {
@@ -65,11 +68,48 @@ static void clear(struct file_id file)
 
 static void free_if_unreferenced(struct file_id file)
 {
-    if (record(file)->references == 0) {
+    if (record(file)->references == 0 && holds[file.number] == 0) {
         if (file_operations(record(file))->close != NULL) {
             file_operations(record(file))->close(record(file));
         }
         clear(file);
+    }
+}
+
+struct file_id file_hold_also(const struct file_record *file)
+{
+    DOES_NOT_SLEEP();
+    struct file_id id = {record_index(RECORD_FILE, file)};
+
+    holds[id.number]++;
+    return id;
+}
+
+void file_drop_hold(struct file_id file)
+{
+    DOES_NOT_SLEEP();
+    ASSERT(holds[file.number] > 0);
+    holds[file.number]--;
+    free_if_unreferenced(file);
+}
+
+const struct file_record *file_hold(struct task *task, uint32_t descriptor)
+{
+    DOES_NOT_SLEEP();
+    const struct file_record *file = file_of(task->program, descriptor);
+
+    file_let_go(task);
+    if (file != NULL) {
+        task->held_file = file_hold_also(file);
+    }
+    return file;
+}
+
+void file_let_go(struct task *task)
+{
+    if (task->held_file.number != 0) {
+        file_drop_hold(task->held_file);
+        task->held_file = FILE_NONE;
     }
 }
 

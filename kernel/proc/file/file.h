@@ -5,7 +5,8 @@
  * Both persist: a program's record maps descriptors to file records, a file record says what it is open on. Record 0 is
  * never used, so that 0 means "closed".
  *
- *     FILE-1  The references of a file record are the number of descriptors that name it; a free one has none.
+ *     FILE-1  The references of a file record are the number of descriptors that name it; a free one has none. One
+ *             without any is free when no call is about it any more, or at the next boot.
  */
 #ifndef FILE_H
 #define FILE_H
@@ -14,6 +15,8 @@
 #include "pipe.h"
 #include "record.h"
 #include "types.h"
+
+struct task;
 
 /*
  * Open something: a file record with no reference yet.
@@ -28,6 +31,17 @@ void file_drop(struct file_id file);
 
 /* The open file of a descriptor, or NULL when it is closed or no descriptor at all. */
 const struct file_record *file_of(const struct program_record *program, uint32_t descriptor);
+
+/*
+ * The same for a call that may sleep: the open file is there until file_let_go(), also when another thread closes the
+ * descriptor meanwhile. A task holds one; what it held before it lets go of. Neither sleeps.
+ */
+const struct file_record *file_hold(struct task *task, uint32_t descriptor);
+void file_let_go(struct task *task);
+
+/* The same for any number of open files: to be let go of one by one. */
+struct file_id file_hold_also(const struct file_record *file);
+void file_drop_hold(struct file_id file);
 
 /* Of those in `mask`, the flags of the open file behind a descriptor become those in `flags`. */
 void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_t mask, uint32_t flags);

@@ -8,6 +8,7 @@
 #include "robust.h"
 #include "linux/linux_abi.h"
 #include "space/address_space.h"
+#include "space/futex_word.h"
 #include "space/user_memory.h"
 #include "task/futex.h"
 #include "task/task.h"
@@ -26,12 +27,12 @@ static bool let_go(uint32_t address, bool is_pending)
     }
     uint32_t *word = range.address;
     if (*word == 0 && is_pending) {
-        (void)futex_wake(space, address, UINT32_MAX, 1); /* it had let go, and nobody had been woken yet */
+        (void)futex_wake(futex_key(space, address), UINT32_MAX, 1); /* it had let go, and nobody had been woken yet */
     } else if ((*word & FUTEX_OWNER) == task->record->tid.number) {
         bool has_waiters = (*word & FUTEX_WAITERS) != 0;
         *word = (*word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
         if (has_waiters) {
-            (void)futex_wake(space, address, UINT32_MAX, 1);
+            (void)futex_wake(futex_key(space, address), UINT32_MAX, 1);
         }
     }
     user_end(&range);

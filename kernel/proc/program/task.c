@@ -59,7 +59,7 @@ static enum error task_revive(uint32_t index)
     }
     usage_resume(task);
     task_add(index, task);
-    futex_resume(task, address_space_of(record->program));
+    futex_resume(task);
     return OK;
 }
 

@@ -15,6 +15,7 @@
 #include "space/address_space.h"
 #include "space/space.h"
 #include "space/user_memory.h"
+#include "space/futex_word.h"
 #include "task/futex.h"
 #include "vm_reclaim.h"
 #include <string.h>
@@ -158,7 +159,7 @@ void thread_leave_program(void)
     bool has_word = begin_number(&range, address);
     if (has_word) {
         *(uint32_t *)range.address = 0;
-        (void)futex_wake(space, address, UINT32_MAX, 1);
+        (void)futex_wake(futex_key(space, address), UINT32_MAX, 1);
     }
     task_leave();
     end_number(&range, has_word);

@@ -68,7 +68,8 @@ struct space_id space_abandon(struct address_space space);
 /*
  * Before a space is cloned, or when its program hears that a clone has ended: make its memory one with the source as
  * long as that has no other child, and bound the number of sources (MEMORY-4).
- * - the current task is the only one in the space. May sleep; can be called again after a failure or a boot.
+ * - may sleep; can be called again after a failure or a boot. A space in which other tasks run is not collapsed: a
+ *   program with threads has sources one above the other, and copies what it borrows when there are SOURCES_MAX.
  * - ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED: the space goes on as it was.
  */
 MUST_CHECK enum error space_collapse(struct address_space space);

@@ -78,12 +78,23 @@ static bool is_only_child(struct space_id window)
     return source.number != 0 && vm_lineage_children(source) == 1 && !memory_is_image(source);
 }
 
+/*
+ * Whether nobody but the current task runs in a space: its owner has one task, and so has the program that runs there
+ * in its place, which holds it. What siblings write while pages move would be lost.
+ */
+static bool is_alone(struct address_space space)
+{
+    struct program_id owner = space_owner(space);
+
+    return program_at(owner)->task_count <= 1 && task_current()->program->task_count <= 1;
+}
+
 enum error space_collapse(struct address_space space)
 {
     thread_may_sleep();
     enum error error = OK;
 
-    while (error == OK && is_only_child(space_window(space))) {
+    while (error == OK && is_alone(space) && is_only_child(space_window(space))) {
         struct space_id window = space_window(space);
         struct space_id source = vm_lineage_source(window);
         error = clear_hidden(space, source);

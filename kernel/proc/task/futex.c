@@ -2,7 +2,8 @@
 /*
  * Who waits for which word. See futex.h.
  *
- * Each space has a list, in the order of arrival, so a wake costs nothing to programs in other spaces.
+ * Each space has a list, in the order of arrival: a wake costs nothing to programs that do not share it. Objects have
+ * some lists together.
  */
 #include "futex.h"
 #include "atomic.h"
@@ -13,9 +14,12 @@
 #define CALL_FUTEX        240u
 #define CALL_FUTEX_TIME64 422u
 
+#define OBJECT_LISTS 256u
+_Static_assert(OBJECTS_FIRST >= SPACES_MAX, "numbers of spaces and of objects are different ones");
+
 static struct waiters {
     struct task *first, *last;
-} waiters[SPACES_MAX];
+} waiters[SPACES_MAX + OBJECT_LISTS];
 
 static uint32_t *words_of(struct task *task)
 {
@@ -30,12 +34,16 @@ enum futex_state futex_state(const struct task *task)
 
 /* The list --------------------------------------------------------------------------------------------------------- */
 
-static void append(struct task *task, struct address_space space)
+static struct waiters *list_of(uint32_t owner)
 {
-    struct waiters *list = &waiters[space.number];
+    return &waiters[owner < SPACES_MAX ? owner : SPACES_MAX + owner % OBJECT_LISTS];
+}
+
+static void append(struct task *task, uint32_t owner)
+{
+    struct waiters *list = list_of(owner);
     struct futex_wait *wait = &task->futex;
 
-    wait->space = space;
     wait->next = NULL;
     wait->previous = list->last;
     *(list->last != NULL ? &list->last->futex.next : &list->first) = task;
@@ -46,7 +54,7 @@ static void append(struct task *task, struct address_space space)
 static void take_out(struct task *task)
 {
     struct futex_wait *wait = &task->futex;
-    struct waiters *list = &waiters[wait->space.number];
+    struct waiters *list = list_of(task->record->call.done);
 
     *(wait->previous != NULL ? &wait->previous->futex.next : &list->first) = wait->next;
     *(wait->next != NULL ? &wait->next->futex.previous : &list->last) = wait->previous;
@@ -55,16 +63,17 @@ static void take_out(struct task *task)
 
 /* Waiting ---------------------------------------------------------------------------------------------------------- */
 
-void futex_join(struct task *task, struct address_space space, uint32_t address, uint32_t bits)
+void futex_join(struct task *task, struct futex_key key, uint32_t bits)
 {
     DOES_NOT_SLEEP();
     uint32_t *words = words_of(task);
 
     ASSERT(!task->futex.is_listed); /* FUTEX-1 */
     words[FUTEX_WORD_STATE] = FUTEX_WAITING;
-    words[FUTEX_WORD_ADDRESS] = address;
+    words[FUTEX_WORD_AT] = key.at;
     words[FUTEX_WORD_BITS] = bits;
-    append(task, space);
+    task->record->call.done = key.owner;
+    append(task, key.owner);
 }
 
 void futex_leave(struct task *task)
@@ -76,14 +85,14 @@ void futex_leave(struct task *task)
     }
 }
 
-void futex_resume(struct task *task, struct address_space space)
+void futex_resume(struct task *task)
 {
     DOES_NOT_SLEEP();
     const struct task_record *record = task->record;
     bool is_futex = record->registers.eax == CALL_FUTEX || record->registers.eax == CALL_FUTEX_TIME64;
 
     if (record->call.active != 0 && is_futex && futex_state(task) == FUTEX_WAITING) {
-        append(task, space);
+        append(task, record->call.done);
     }
 }
 
@@ -95,11 +104,12 @@ enum error futex_sleep(struct task *task, uint64_t deadline_ns)
 
 /* Waking ----------------------------------------------------------------------------------------------------------- */
 
-static bool waits_for(const struct task *task, uint32_t address, uint32_t bits)
+static bool waits_for(const struct task *task, struct futex_key key, uint32_t bits)
 {
     const uint32_t *words = task->record->call.words;
 
-    return words[FUTEX_WORD_ADDRESS] == address && (words[FUTEX_WORD_BITS] & bits) != 0;
+    return task->record->call.done == key.owner && words[FUTEX_WORD_AT] == key.at &&
+           (words[FUTEX_WORD_BITS] & bits) != 0;
 }
 
 static void wake(struct task *task)
@@ -109,14 +119,14 @@ static void wake(struct task *task)
     wait_queue_wake(&task->futex.woken, UINT32_MAX);
 }
 
-uint32_t futex_wake(struct address_space space, uint32_t address, uint32_t bits, uint32_t count)
+uint32_t futex_wake(struct futex_key key, uint32_t bits, uint32_t count)
 {
     DOES_NOT_SLEEP();
     uint32_t woken = 0;
 
-    for (struct task *task = waiters[space.number].first, *next; task != NULL && woken < count; task = next) {
+    for (struct task *task = list_of(key.owner)->first, *next; task != NULL && woken < count; task = next) {
         next = task->futex.next;
-        if (waits_for(task, address, bits)) {
+        if (waits_for(task, key, bits)) {
             wake(task);
             woken++;
         }
@@ -124,19 +134,20 @@ uint32_t futex_wake(struct address_space space, uint32_t address, uint32_t bits,
     return woken;
 }
 
-uint32_t futex_move(struct address_space space, uint32_t from, uint32_t to, uint32_t count)
+uint32_t futex_move(struct futex_key from, struct futex_key to, uint32_t count)
 {
     DOES_NOT_SLEEP();
-    struct task *last = waiters[space.number].last, *next;
+    struct task *last = list_of(from.owner)->last, *next;
     uint32_t moved = 0;
 
-    for (struct task *task = waiters[space.number].first; task != NULL && moved < count; task = next) {
+    for (struct task *task = list_of(from.owner)->first; task != NULL && moved < count; task = next) {
         bool is_last = task == last;
         next = is_last ? NULL : task->futex.next;
         if (waits_for(task, from, UINT32_MAX)) {
-            words_of(task)[FUTEX_WORD_ADDRESS] = to;
             take_out(task); /* behind those who wait there already */
-            append(task, space);
+            words_of(task)[FUTEX_WORD_AT] = to.at;
+            task->record->call.done = to.owner;
+            append(task, to.owner);
             moved++;
         }
     }

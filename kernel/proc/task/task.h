@@ -15,10 +15,9 @@
 
 #define FIRST_THREAD_ID 4096u /* above every process id: that of a thread is this and the index of its record */
 
-/* A task that waits for a word of memory (futex.h), on the list of its space. */
+/* A task that waits for a word of memory (futex.h), on a list. */
 struct futex_wait {
     struct task *next, *previous;
-    struct address_space space;
     struct wait_queue woken; /* the task itself */
     bool is_listed;
 };
@@ -43,8 +42,9 @@ struct task {
     uint32_t awaited[2];        /* signals that its call waits for though they are blocked */
     struct wait_queue released; /* the task itself, while its program is held (program_hold.h) */
     struct futex_wait futex;
-    bool dying;     /* leaves at the next trap_return */
-    bool listed[2]; /* on the list of tasks to capture, of this half: see capture.c */
+    struct file_id held_file; /* that its call is about, or none (file/file.h) */
+    bool dying;               /* leaves at the next trap_return */
+    bool listed[2];           /* on the list of tasks to capture, of this half: see capture.c */
     struct task *next_listed[2];
 };
 

@@ -9,6 +9,7 @@
 #include "arch/context.h"
 #include "arch/cpu.h"
 #include "calls/calls.h"
+#include "file/file.h"
 #include "log.h"
 #include "program/programs.h"
 #include "provoke.h"
@@ -69,7 +70,9 @@ void trap_system_call(struct registers *registers)
     }
     usage_enter(task);
     program_call_begin(registers);
-    program_call_end(registers, dispatch(&call));
+    int32_t result = dispatch(&call);
+    file_let_go(task);
+    program_call_end(registers, result);
 }
 
 /* Exceptions ------------------------------------------------------------------------------------------------------- */
