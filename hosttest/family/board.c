@@ -107,6 +107,12 @@ static bool note(struct registers *registers, uint32_t slot, uint32_t entry)
     return family_note(registers, BOARD_LEDGER + slot, entry);
 }
 
+/* Nothing is mapped there any more. */
+static bool note_none(struct registers *registers, uint32_t first, uint32_t count)
+{
+    return family_note_range(registers, (uint32_t)BOARD_LEDGER - (uint32_t)LEDGER + first, count, 0);
+}
+
 /* Whether the range is one mapping: the same rights, and pages that follow each other. */
 static bool is_one_mapping(struct registers *registers, const struct range *range, bool *out)
 {
@@ -457,7 +463,7 @@ static void after_unmap(struct registers *registers)
         return;
     }
     family_expect(registers, "munmap of shared memory", 0);
-    TRY(family_note_range(registers, (uint32_t)BOARD_LEDGER - (uint32_t)LEDGER + range.first, range.count, 0));
+    TRY(note_none(registers, range.first, range.count));
     family_counters.board_unmaps++;
     family_finish(registers, &step);
 }
@@ -488,7 +494,7 @@ static void run_view(struct registers *registers)
     TRY(family_step(registers, &step));
     struct range range = range_of(&step);
     TRY(recall(registers, range.first, &entry));
-    bool is_over = range.target <= range.first && range.first < range.target + range.new_count;
+    bool is_over = range.target < range.first && range.first < range.target + range.new_count;
     if (is_over || !has_numbers(entry, range.new_count)) {
         family_finish(registers, &step);
         return;
@@ -510,6 +516,9 @@ static void after_view(struct registers *registers)
     }
     if ((entry & MAPPED) == 0) {
         family_expect(registers, "a second view of nothing", -EFAULT);
+    } else if (range.target == range.first) { /* the place is emptied first */
+        family_expect(registers, "a second view onto the first", -EFAULT);
+        TRY(note_none(registers, range.target, range.new_count));
     } else {
         family_expect(registers, "a second view", (int32_t)address_of(range.target));
         TRY(note_view(registers, range.target, range.new_count, entry));
@@ -551,7 +560,7 @@ static bool is_in_the_way(struct registers *registers, const struct range *range
 
 static bool note_remap(struct registers *registers, const struct range *range, uint32_t first)
 {
-    TRY_BOOL(family_note_range(registers, (uint32_t)BOARD_LEDGER - (uint32_t)LEDGER + range->first, range->count, 0));
+    TRY_BOOL(note_none(registers, range->first, range->count));
     return note_view(registers, range->target, range->new_count, first);
 }
 

@@ -4,13 +4,13 @@
  *
  * A move copies page by page, which may sleep, so it is a small state machine in record->call: where to (words[0], a
  * page number), the protection the pages will have (words[1]), and how many pages have been copied (done). Issued again
- * after a boot it goes on there. Meanwhile the old place is readable and the new one is writable; whichever is so anyway
- * keeps its regions, so that the way back needs no records for it. Pages of zeroes are not copied: what was never touched
- * stays so. Shrinking may sleep as well, and leaves a guard until it is done: words[2] says that the mapping was found
- * before.
+ * after a boot it goes on there. Meanwhile the old place is readable and the new one is writable; whichever is so
+ * anyway keeps its regions, so that the way back needs no records for it. Pages of zeroes are not copied: what was
+ * never touched stays so. Shrinking may sleep as well, and leaves a guard until it is done: words[2] says that the
+ * mapping was found before.
  *
- * A view of an object moves without a copy: the new place shows the same pages, and then the old one goes (words[3] says
- * so). With an old length of 0 it stays, and there are two.
+ * A view of an object moves without a copy: the new place shows the same pages, and then the old one goes (words[3]
+ * says so). With an old length of 0 it stays, and there are two.
  */
 #include "arch/pmap.h"
 #include "calls.h"
@@ -120,9 +120,23 @@ static enum error undo_move(const struct remap *remap, uint32_t target, uint8_t 
     return error == OK ? why : ERROR_IO;
 }
 
+/*
+ * The place for a second view begins where the first does. As on Linux it is emptied first, and then nothing is left to
+ * be seen; the object may be gone with it.
+ */
+static bool covers_itself(const struct remap *remap)
+{
+    return remap->old_count == 0 && (remap->flags & MREMAP_FIXED) != 0 && remap->wish == remap->old_first;
+}
+
 static enum error move(const struct system_call *call, const struct remap *remap)
 {
     const struct task_record *record = call->record;
+
+    if (covers_itself(remap)) {
+        enum error emptied = address_space_unmap(remap->space, remap->wish, remap->new_count);
+        return emptied == OK ? ERROR_DENIED : emptied;
+    }
     enum error error = record->call.words[TARGET] == 0 ? begin_move(call, remap) : OK;
 
     if (error != OK) {
