@@ -191,6 +191,14 @@ def test_output_that_finds_no_space_waits_for_it(start, tmp_path, image, program
         assert b"hello" in out.read().lower()
 
 
+def test_output_that_never_finds_space_is_said_to_be_lost_once(image, program):
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([LAUNCHER, *run_words(image.path, "--", program("hello"))], stdin=subprocess.DEVNULL, stdout=full,
+                                stderr=subprocess.PIPE, text=True, env=environment(), timeout=WAIT_S, check=False)
+    said = [line for line in result.stderr.splitlines() if "where the output goes" in line]
+    assert result.returncode == 0 and len(said) == len(set(said)) and "is lost" in said[-1], result.stderr
+
+
 # Streams --------------------------------------------------------------------------------------------------------------
 
 def test_input_from_nowhere_has_ended(image):

@@ -91,6 +91,8 @@ class Console:
         self.tail = bytearray()
         self.is_alternate = False
         self.has_escapes = False
+        self.waits_for_space = False
+        self.has_lost = False
         self.has_window = window() is not None
         self.other_size = threading.Event()
         self.connections = queue.Queue()  # the next one, when a machine goes on as another; None: there is none
@@ -269,10 +271,10 @@ class Console:
             del self.tail[:-TAIL_BYTES]
 
     def write(self, data):
-        said = False
         while data:
             try:
                 data = data[os.write(1, data):]
+                self.waits_for_space = False
             except BlockingIOError:
                 select.select([], [1], [])
             except BrokenPipeError:
@@ -281,12 +283,19 @@ class Console:
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     return
-                if not said:
-                    said = True
-                    say("no space left where the output goes: it waits until there is some")
                 if self.is_ended:
+                    self.lose()
                     return
+                if not self.waits_for_space:
+                    self.waits_for_space = True
+                    say("no space left where the output goes: it waits until there is some")
                 time.sleep(SPACE_POLL_S)
+
+    def lose(self):
+        """The machine is off, and nobody waits for space any longer."""
+        if not self.has_lost:
+            self.has_lost = True
+            say("no space left where the output goes: what the machine wrote last is lost")
 
     def has_shown(self, line):
         """Whether a line of the kernel's was among the last things shown, where the launcher's own words go, too."""
