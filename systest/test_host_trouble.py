@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import pexpect
 import pytest
 
 from machine import BUILD, LAUNCHER, RESUMED, ROOT, WAIT_S, eidolon, environment, run_kernel
@@ -373,17 +374,31 @@ def test_refusal_of_the_kernel_is_said_once_and_leaves_no_image(tmp_path, used_i
         assert os.path.exists(path) == (path == used_image.path)
 
 
+def without_packages(folder, apt_get):
+    """The environment of a system that has no package, and a script for its apt-get."""
+    for name, script in (("apt-get", apt_get), ("dpkg-query", "exit 1"), ("sudo", 'shift; exec "$@"')):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return dict(environment(), PATH=f"{folder}:{os.environ['PATH']}")
+
+
+def test_installation_shows_on_a_terminal_how_far_it_is(tmp_path):
+    child = pexpect.spawn(LAUNCHER, ["setup"], env=without_packages(tmp_path, "echo Get:1 gcc; sleep 0.2; echo Setting up gcc; exit 0"),
+                          timeout=WAIT_S, encoding="utf-8")
+    child.expect(re.escape("\r\033[KGet:1 gcc\r\033[KSetting up gcc\r\033[K"))
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
 @pytest.mark.parametrize("said, advice", [
     ("E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.", "dpkg --configure -a"),
     ("E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).", "apt-get --fix-broken install"),
     ("E: Unable to locate package gcc", "apt-get update && apt-get install gcc ")])
 def test_packages_that_cannot_be_installed_come_with_advice_that_helps(tmp_path, said, advice):
     (tmp_path / "said").write_text(said + "\n")
-    for name, script in (("apt-get", f"cat {tmp_path}/said; exit 100"), ("dpkg-query", "exit 1"), ("sudo", 'shift; exec "$@"')):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o755)
     result = subprocess.run([LAUNCHER, "setup"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=WAIT_S,
-                            env=dict(environment(), PATH=f"{tmp_path}:{os.environ['PATH']}"))
+                            env=without_packages(tmp_path, f"cat {tmp_path}/said; exit 100"))
     assert result.returncode == 1 and advice in result.stderr and result.stderr.splitlines()[-1] == said, result.stderr
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 from launcher import common, packages
-from launcher.common import Failure, ROOT, reason, say
+from launcher.common import Failure, ROOT, reason, say, show_progress
 
 
 @contextlib.contextmanager
@@ -102,13 +102,6 @@ def ninja(folder, targets):
     show_progress("")
     if process.wait() != 0:
         raise Failure("the build failed; the messages above say where")
-
-
-def show_progress(text):
-    """Replace the progress line of a terminal."""
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns - 1
-        print(f"\r\033[K{text[:width]}", file=sys.stderr, end="", flush=True)
 
 
 def build(targets, groups=("build",), preset="default", folder=None, again=False):

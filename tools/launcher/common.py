@@ -124,6 +124,13 @@ def say(message, details=""):
         pass  # nobody is there to be told
 
 
+def show_progress(text):
+    """Replace the progress line of a terminal."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r\033[K{shown(text[:width])}", file=sys.stderr, end="", flush=True)
+
+
 def alike(word, words):
     """` (did you mean X?)` if one of the words is much like this one, otherwise nothing."""
     found = difflib.get_close_matches(word.lower(), list(words), 1, 0.6)

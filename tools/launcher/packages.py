@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 
-from launcher.common import IS_INSTALLED, Failure, say
+from launcher.common import IS_INSTALLED, Failure, say, show_progress
 
 GROUPS = {
     "build": ["gcc", "gcc-multilib", "binutils", "cmake", "ninja-build", "libxxhash-dev", "file", "dpkg-dev"],
@@ -55,11 +55,17 @@ def root_prefix(command):
 
 
 def apt_get(*arguments):
-    """Run apt-get without questions; returns the finished process with its output."""
+    """Run apt-get without questions, with its last line as progress; returns the status and the output."""
     command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", "-o", f"DPkg::Lock::Timeout={LOCK_S}", *arguments]
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    return subprocess.run(root_prefix(["apt-get", *arguments]) + command, env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    lines = []
+    with subprocess.Popen(root_prefix(["apt-get", *arguments]) + command, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        for line in process.stdout:
+            lines.append(line)
+            show_progress(line.rstrip("\n"))
+    show_progress("")
+    return process.returncode, "".join(lines)
 
 
 def advice(names, output):
@@ -81,11 +87,12 @@ def ensure(*groups):
         raise Failure(f"packages are missing; as root: apt-get install {' '.join(names)}")
     say(f"installing {' '.join(names)}")
     install = ["install", "--no-install-recommends", *names]
-    if apt_get(*install).returncode != 0:
+    status, _ = apt_get(*install)
+    if status != 0:
         # The lists may be stale or absent. A list that cannot be refreshed is no reason to stop.
         apt_get("update")
-        result = apt_get(*install)
-        if result.returncode != 0:
-            tail = "\n".join(result.stdout.splitlines()[-10:])
-            raise Failure(f"these packages could not be installed; {advice(names, result.stdout)}", details=tail)
+        status, output = apt_get(*install)
+        if status != 0:
+            tail = "\n".join(output.splitlines()[-10:])
+            raise Failure(f"these packages could not be installed; {advice(names, output)}", details=tail)
     return True
