@@ -128,6 +128,11 @@ static void second_task(void)
     task_of(child)->program = PROGRAM_FIRST;
 }
 
+static void only_task_of_another(void)
+{
+    case_program(1)->sole_task = (struct task_id){FIRST_THREAD_ID + record_index(RECORD_TASK, task_of(child))};
+}
+
 /* Its number is that of a program, and another task's already. */
 static void second_first_task(void)
 {
@@ -151,16 +156,27 @@ static const struct {
     void (*tell)(void);
     const char *named;
 } lies[] = {
-    {circle_of_parents, "its parent"},        {parent_that_is_nobody, "its parent"},
-    {space_of_another, "its space"},          {break_before_its_start, "its break"},
-    {break_outside_the_window, "its break"},  {memory_of_another, "its memory"},
-    {memory_that_is_a_source, "its memory"},  {umask_of_nobody, "its umask"},
-    {group_of_nobody, "its group"},           {other_terminal, "its terminal"},
-    {descriptor_flag, "its descriptors"},     {name_without_end, "its name"},
-    {blocked_kill, "its signal mask"},        {second_task, "its program"},
-    {second_first_task, "its program"},       {number_of_another_task, "its program"},
-    {file_of_another_terminal, "its object"}, {timer_beyond_all_time, "its timers"},
-    {stop_by_another_signal, "its stop"},     {queue_of_a_plain_signal, "its queued signals"},
+    {circle_of_parents, "its parent"},
+    {parent_that_is_nobody, "its parent"},
+    {space_of_another, "its space"},
+    {break_before_its_start, "its break"},
+    {break_outside_the_window, "its break"},
+    {memory_of_another, "its memory"},
+    {memory_that_is_a_source, "its memory"},
+    {umask_of_nobody, "its umask"},
+    {group_of_nobody, "its group"},
+    {other_terminal, "its terminal"},
+    {descriptor_flag, "its descriptors"},
+    {name_without_end, "its name"},
+    {blocked_kill, "its signal mask"},
+    {second_task, "its program"},
+    {only_task_of_another, "its only task"},
+    {second_first_task, "its program"},
+    {number_of_another_task, "its program"},
+    {file_of_another_terminal, "its object"},
+    {timer_beyond_all_time, "its timers"},
+    {stop_by_another_signal, "its stop"},
+    {queue_of_a_plain_signal, "its queued signals"},
 };
 
 static uint32_t lie;

@@ -268,8 +268,9 @@ struct program_record {
     uint32_t timer_mark;      /* changes when the wait for a timer leaves a mark (signal/timer.c) */
     uint32_t queued_count;
     struct queued_signal queued[QUEUED_MAX]; /* the oldest first (task/pending.c) */
-    uint32_t stop_status; /* that wait4() has yet to report of a living program, or enum program_stop_status */
-    uint8_t reserved[4096 - 60 - 16 * QUEUED_MAX - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
+    uint32_t stop_status;     /* that wait4() has yet to report of a living program, or enum program_stop_status */
+    struct task_id sole_task; /* the others end, because it becomes another program; 0: none does */
+    uint8_t reserved[4096 - 64 - 16 * QUEUED_MAX - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
                      5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
@@ -304,7 +305,8 @@ struct task_record {
     uint64_t counters[EIDOLON_COUNTS]; /* of its program, when the task was captured (program_account.h) */
     uint64_t user_ns, system_ns;       /* it had used of the processor then (program_usage.h) */
     uint32_t child_tid;                /* user address where a new task still has to leave its tid, or 0 */
-    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 28 - 16 - 8 * EIDOLON_COUNTS];
+    uint32_t signal_of_program[2];     /* those of the pending ones that another of its tasks may take as well */
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 28 - 16 - 8 - 8 * EIDOLON_COUNTS];
     struct cpu_fpu fpu;
 };
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");

@@ -76,7 +76,7 @@ static int32_t add_strings(uint32_t vector, uint32_t *out_count)
     return result;
 }
 
-static int32_t become(const struct system_call *call, const char *name)
+static int32_t prepare(const struct system_call *call, const char *name, struct program_become *out)
 {
     struct program_image words = {.arguments = buffer.words};
     int32_t result = add_strings(call->arguments[1], &words.argument_count);
@@ -85,10 +85,11 @@ static int32_t become(const struct system_call *call, const char *name)
     if (result == 0) {
         result = add_strings(call->arguments[2], &words.environment_count);
     }
-    return result != 0 ? result : system_call_errno(program_become(name, &words));
+    return result != 0 ? result : system_call_errno(program_become_prepare(name, &words, out));
 }
 
-int32_t call_execve(const struct system_call *call)
+/* The words are in the new space when somebody else gets the buffer. */
+static int32_t prepare_alone(const struct system_call *call, struct program_become *out)
 {
     char path[PATH_BYTES];
     const char *name = NULL;
@@ -99,7 +100,21 @@ int32_t call_execve(const struct system_call *call)
     }
     mutex_lock(&buffer.mutex, LOCK_WORDS);
     buffer.used = buffer.count = 0;
-    result = become(call, name);
+    result = prepare(call, name, out);
     mutex_unlock(&buffer.mutex, LOCK_WORDS);
+    return result;
+}
+
+int32_t call_execve(const struct system_call *call)
+{
+    struct program_become become;
+    int32_t result = prepare_alone(call, &become);
+
+    if (result == 0) {
+        result = system_call_errno(program_become(&become));
+    }
+    if (result != 0 && result != -EINTR && call->program->sole_task.number != 0) {
+        program_exit(SIGKILL); /* issued again after a boot, when there is no way back: the other threads have ended */
+    }
     return result;
 }

@@ -5,6 +5,7 @@
 #include "arch/cpu.h"
 #include "calls.h"
 #include "program/programs.h"
+#include "signal/share.h"
 #include "signal/signal.h"
 #include "signal/signal_frame.h"
 #include <string.h>
@@ -83,8 +84,9 @@ int32_t call_rt_sigpending(const struct system_call *call)
     if (call->arguments[1] > SET_BYTES) {
         return -EINVAL;
     }
-    pending[0] = call->record->signal_pending[0] & call->record->signal_mask[0];
-    pending[1] = call->record->signal_pending[1] & call->record->signal_mask[1];
+    signal_pending_for(call->task, pending);
+    pending[0] &= call->record->signal_mask[0];
+    pending[1] &= call->record->signal_mask[1];
     return copy_out(call->arguments[0], pending, call->arguments[1]);
 }
 

@@ -5,6 +5,7 @@
  * 32, except sigprocmask, which leaves them alone.
  */
 #include "calls.h"
+#include "signal/share.h"
 #include "signal/signal.h"
 
 static bool is_settable(uint32_t signal)
@@ -76,9 +77,12 @@ int32_t call_sigsuspend(const struct system_call *call)
 
 int32_t call_sigpending(const struct system_call *call)
 {
-    uint32_t pending = call->record->signal_pending[0] & call->record->signal_mask[0];
+    uint32_t pending[2];
 
-    return copy_out(call->arguments[0], &pending, sizeof(pending));
+    signal_pending_for(call->task, pending);
+    pending[0] &= call->record->signal_mask[0];
+
+    return copy_out(call->arguments[0], &pending[0], sizeof(pending[0]));
 }
 
 /* sigprocmask(how, set, before) */

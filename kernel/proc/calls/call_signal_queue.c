@@ -6,6 +6,7 @@
 #include "calls.h"
 #include "program/programs.h"
 #include "program_time.h"
+#include "signal/share.h"
 #include "signal/signal.h"
 #include "task/pending.h"
 #include <string.h>
@@ -136,6 +137,7 @@ static int32_t wait_for_signal(const struct system_call *call, bool wide)
     set[0] &= ~UNAWAITABLE;
     struct task *task = task_current();
     memcpy(task->awaited, set, sizeof(set));
+    signal_claim(task);
     result = wait_for(call, set, deadline_ns);
     memset(task->awaited, 0, sizeof(task->awaited));
     return result;

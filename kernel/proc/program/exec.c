@@ -88,9 +88,8 @@ static enum error fill(struct address_space space, struct space_id image, const 
     return error == OK ? start_fill_stack(space, words, &plan, stack_pointer) : error;
 }
 
-/* A space that is ready to be run in. Nothing is left of it after an error. May sleep. */
-static enum error prepare(const char *name, const struct program_image *words, struct address_space *out,
-                          uint32_t *stack_pointer)
+/* A space that is ready to be run in. Nothing is left of it after an error. */
+enum error program_become_prepare(const char *name, const struct program_image *words, struct program_become *out)
 {
     thread_may_sleep();
     enum error error = reserve();
@@ -99,13 +98,13 @@ static enum error prepare(const char *name, const struct program_image *words, s
         return error;
     }
     struct space_id image = find(name);
-    error = create_over(image, out);
+    error = create_over(image, &out->space);
     if (error != OK) {
         return error;
     }
-    error = fill(*out, image, words, stack_pointer);
+    error = fill(out->space, image, words, &out->stack_pointer);
     if (error != OK) {
-        memory_collect(space_abandon(*out));
+        memory_collect(space_abandon(out->space));
     }
     return error;
 }
@@ -149,19 +148,21 @@ static void restart(struct task *task, uint32_t entry, uint32_t stack_pointer)
     memset(&record->call, 0, sizeof(record->call));
     memset(record->signal_stack, 0, sizeof(record->signal_stack));
     record->clear_child_tid = 0;
+    record->tid.number = task->program_id.number; /* whichever of its threads it was */
+    task->program->sole_task = (struct task_id){0};
     record->robust_list = record->robust_list_length = 0;
     program_call_over();
 }
 
-enum error program_become(const char *name, const struct program_image *words)
+enum error program_become(const struct program_become *prepared)
 {
     thread_may_sleep();
     struct task *task = task_current();
-    struct address_space space;
-    uint32_t stack_pointer;
+    struct address_space space = prepared->space;
+    enum error error = thread_end_siblings();
 
-    enum error error = prepare(name, words, &space, &stack_pointer);
     if (error != OK) {
+        memory_collect(space_abandon(space));
         return error;
     }
     atomic_begin();
@@ -170,7 +171,7 @@ enum error program_become(const char *name, const struct program_image *words)
     forget_past(task->program, image);
     timer_forget_made(task->program_id);
     signal_drop_timers(task);
-    restart(task, image->image.entry, stack_pointer);
+    restart(task, image->image.entry, prepared->stack_pointer);
     program_release_parent(task->program);
     atomic_end();
     memory_collect(old);

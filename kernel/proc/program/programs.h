@@ -80,6 +80,13 @@ uint32_t thread_limit_of_all(void);
  */
 void thread_leave_program(void);
 
+/*
+ * All other tasks of the current one's program end, so that it can become another one. May sleep.
+ * - from then on, also after a boot, there is no way back: a program that fails to become another one ends.
+ * - ERROR_INTERRUPTED: the current task is to end itself.
+ */
+MUST_CHECK enum error thread_end_siblings(void);
+
 /* Alive again after a boot: the volatile side of a program that the records hold. ERROR_NO_MEMORY. */
 MUST_CHECK enum error program_revive(struct program_id id);
 
@@ -132,12 +139,20 @@ void program_force_signal(struct registers *registers, const struct signal_fault
 void program_deliver_signals(struct registers *registers);
 
 /*
- * The current task's program, whose only task it is, becomes another one: an image that is there already, pristine,
- * with these words; their `bytes` and `size` are not looked at. Who it is and its open files stay.
+ * The current task's program becomes another one, in two steps: an image that is there already, pristine, with these
+ * words; their `bytes` and `size` are not looked at. Who it is and its open files stay.
  * - name: of the image; NULL: the program's own.
- * - may sleep, first and last; after OK the task's registers are those of the first instruction.
- * - ERROR_NOT_FOUND: no such image. ERROR_NO_MEMORY, ERROR_IO, ERROR_INTERRUPTED: the program is as it was.
+ * - program_become_prepare(): a space is filled. May sleep. ERROR_NOT_FOUND: no such image. ERROR_NO_MEMORY, ERROR_IO,
+ *   ERROR_INTERRUPTED: the program is as it was.
+ * - program_become(): the program's other tasks end, and it runs there. May sleep, first and last; after OK the task's
+ *   registers are those of the first instruction. ERROR_INTERRUPTED: the task is to end; the space is given up.
  */
-MUST_CHECK enum error program_become(const char *name, const struct program_image *words);
+struct program_become {
+    struct address_space space;
+    uint32_t stack_pointer;
+};
+MUST_CHECK enum error program_become_prepare(const char *name, const struct program_image *words,
+                                             struct program_become *out);
+MUST_CHECK enum error program_become(const struct program_become *prepared);
 
 #endif

@@ -134,6 +134,21 @@ static bool queue_is_sound(const struct program_record *program)
     return true;
 }
 
+/* 0, or a task of the program: the one that is to be left. */
+static bool sole_task_is_sound(const struct program_record *program, struct program_id id)
+{
+    uint32_t number = program->sole_task.number, index = number - FIRST_THREAD_ID;
+
+    if (number == 0 || number == id.number) {
+        return true;
+    }
+    if (number < FIRST_THREAD_ID || index >= record_committed(RECORD_TASK)) {
+        return false;
+    }
+    const struct task_record *task = record_at(RECORD_TASK, index);
+    return task->state == TASK_ALIVE && task->program.number == id.number;
+}
+
 static bool program_is_sound(uint32_t index)
 {
     struct program_id id = {index};
@@ -152,6 +167,7 @@ static bool program_is_sound(uint32_t index)
            expect(descriptors_are_sound(program), type, index, "its descriptors") &&
            expect(timers_are_sound(program), type, index, "its timers") &&
            expect(stop_is_sound(program), type, index, "its stop") &&
+           expect(sole_task_is_sound(program, id), type, index, "its only task") &&
            expect(queue_is_sound(program), type, index, "its queued signals");
 }
 

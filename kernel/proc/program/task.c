@@ -111,6 +111,9 @@ void task_leave(void)
     task->record->state = TASK_FREE;
     record_freed(RECORD_TASK, index_of(task));
     task->program->task_count--;
+    if (task->program->task_count == 1) {
+        wait_queue_wake(&task_first_of(task->program_id)->alone, 1);
+    }
     program_account_save(task->program_id, task->program->counters);
     usage_keep(task);
     thread_set_user_context(thread_current(), NULL);
@@ -141,6 +144,14 @@ enum error task_adopt_all(void)
     return error;
 }
 
+/* Its program ends, or becomes another one in a sibling. */
+static bool is_to_end(const struct task *task)
+{
+    uint32_t sole_task = task->program->sole_task.number;
+
+    return task->program->state == PROGRAM_EXITING || (sole_task != 0 && sole_task != task->record->tid.number);
+}
+
 enum error task_resume_all(void)
 {
     for (struct program_id id = PROGRAM_FIRST; program_is_in_table(id); id.number++) {
@@ -156,7 +167,7 @@ enum error task_resume_all(void)
         if (error != OK) {
             return error;
         }
-        task_at(i)->dying = task_at(i)->program->state == PROGRAM_EXITING;
+        task_at(i)->dying = is_to_end(task_at(i));
         task_at(i)->program->task_count++;
         program_account_restore(task_at(i)->program_id, task_at(i)->record->counters);
     }

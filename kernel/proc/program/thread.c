@@ -13,10 +13,12 @@
 #include "programs.h"
 #include "robust.h"
 #include "space/address_space.h"
+#include "signal/share.h"
 #include "space/space.h"
 #include "space/user_memory.h"
 #include "space/futex_word.h"
 #include "task/futex.h"
+#include "task/pending.h"
 #include "vm_reclaim.h"
 #include <string.h>
 
@@ -98,7 +100,7 @@ uint32_t thread_limit_of_all(void)
 static bool may_have_more(const struct program_record *program)
 {
     return program->task_count < thread_limit() && task_count() < program_count() + thread_limit_of_all() &&
-           program->lender.number == 0 && program->state == PROGRAM_RUNNING;
+           program->lender.number == 0 && program->state == PROGRAM_RUNNING && program->sole_task.number == 0;
 }
 
 enum error thread_of_program(const struct program_clone_options *options, uint32_t parent_tid_address,
@@ -138,6 +140,28 @@ enum error thread_of_program(const struct program_clone_options *options, uint32
 
 /* The end ---------------------------------------------------------------------------------------------------------- */
 
+enum error thread_end_siblings(void)
+{
+    thread_may_sleep();
+    struct task *task = task_current();
+    struct program_record *program = task->program;
+
+    while (program->task_count > 1) {
+        if (task->dying || program->state != PROGRAM_RUNNING) {
+            return ERROR_INTERRUPTED;
+        }
+        if (program->sole_task.number == 0) {
+            program->sole_task = task->record->tid;
+            task_end_others(task);
+        }
+        enum error error = wait_queue_sleep(&task->alone, DEADLINE_NEVER, true);
+        if (error != OK && !task_wait_goes_on(error)) {
+            return ERROR_INTERRUPTED;
+        }
+    }
+    return OK;
+}
+
 /* The word that says that the task is there, if anybody is left who could look at it; 0: none. */
 static uint32_t word_to_clear(const struct task *task)
 {
@@ -161,6 +185,7 @@ void thread_leave_program(void)
         *(uint32_t *)range.address = 0;
         (void)futex_wake(futex_key(space, address), UINT32_MAX, 1);
     }
+    signal_leave_behind(task);
     task_leave();
     end_number(&range, has_word);
 }

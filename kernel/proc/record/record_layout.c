@@ -8,14 +8,14 @@
 #include "vm_region.h"
 
 #ifndef TASK_RECORD_VERSION /* tests build a kernel that has changed it */
-#define TASK_RECORD_VERSION 3
+#define TASK_RECORD_VERSION 4
 #endif
 
 #define REGION_TABLE_START 0xF2000000u
 #define REGION_TABLE_BYTES (SYSTEM_END - REGION_TABLE_START)
 
 const struct record_layout record_layouts[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = {"program", 11, sizeof(struct program_record), 0xF0100000u, PROGRAMS_MAX + 1},
+    [RECORD_PROGRAM] = {"program", 12, sizeof(struct program_record), 0xF0100000u, PROGRAMS_MAX + 1},
     [RECORD_TASK] = {"task", TASK_RECORD_VERSION, sizeof(struct task_record), 0xF1100000u, TASKS_MAX},
     [RECORD_FILE] = {"file", 1, sizeof(struct file_record), 0xF1500000u, FILES_MAX},
     [RECORD_TERMINAL] = {"terminal", 5, TERMINAL_RECORD_BYTES, 0xF1600000u, TERMINALS_MAX},

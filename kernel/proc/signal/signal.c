@@ -9,6 +9,7 @@
 #include "atomic.h"
 #include "linux/linux_abi.h"
 #include "program_hold.h"
+#include "share.h"
 #include "task/pending.h"
 #include "timer_signal.h"
 #include <string.h>
@@ -36,6 +37,8 @@ void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
             signal_drop(task, signal);
         }
     }
+    signal_pass_on(task);
+    signal_claim(task);
 }
 
 static void take_from_all(struct program_id program, uint32_t signal)
@@ -101,6 +104,7 @@ static enum sent add(struct task *task, uint32_t signal, const struct signal_ori
         return signal >= SIGNAL_REAL_TIME && signal_enqueue(task->program, signal, origin) ? SENT : SENT_WITHOUT_ROOM;
     }
     signal_add(task->record->signal_pending, signal);
+    signal_take_out(task->record->signal_of_program, signal);
     task->program->origins[signal] = *origin;
     return SENT;
 }
@@ -131,17 +135,29 @@ void signal_send_task_from(struct task *task, uint32_t signal, const struct sign
     (void)send(task, signal, origin); /* who minds whether there is room has asked before */
 }
 
-/* The task of a program that gets a signal: one that does not block it, if there is any. */
+/* The task of a program that gets a signal: the first that does not block it, if there is any. */
 static struct task *receiver_of(struct program_id program, uint32_t signal)
 {
     struct task *receiver = NULL;
 
     for (struct task *task = task_first_of(program); task != NULL; task = task->next_of_program) {
-        if (receiver == NULL || (signal != 0 && signal_in(receiver->record->signal_mask, signal))) {
+        if (receiver == NULL || (signal != 0 && !signal_is_taken(receiver, signal) && signal_is_taken(task, signal))) {
             receiver = task;
         }
     }
     return receiver;
+}
+
+/* To a program, by way of that task: as long as it blocks the signal, others may have it (share.h). */
+static enum sent send_shared(struct task *task, uint32_t signal, const struct signal_origin *origin)
+{
+    bool was_pending = signal_in(task->record->signal_pending, signal);
+    enum sent sent = send(task, signal, origin);
+
+    if (!was_pending && signal_in(task->record->signal_pending, signal)) {
+        signal_add(task->record->signal_of_program, signal);
+    }
+    return sent;
 }
 
 static bool has_ended(struct program_id program)
@@ -159,7 +175,7 @@ enum error signal_send_from(struct program_id program, uint32_t signal, const st
         return has_ended(program) ? OK : ERROR_NOT_FOUND;
     }
     if (signal != 0) {
-        signal_send_task_from(receiver, signal, origin);
+        (void)send_shared(receiver, signal, origin); /* who minds whether there is room has asked before */
     }
     return OK;
 }
@@ -187,7 +203,10 @@ enum timer_signal signal_send_of_timer(const struct timer_record *timer, const s
     if (receiver != NULL && receiver->program_id.number != timer->program.number) {
         receiver = NULL;
     }
-    switch (receiver != NULL ? send(receiver, timer->signal, origin) : SENT_TO_NOBODY) {
+    enum sent sent = receiver == NULL          ? SENT_TO_NOBODY
+                     : timer->task.number != 0 ? send(receiver, timer->signal, origin)
+                                               : send_shared(receiver, timer->signal, origin);
+    switch (sent) {
     case SENT:
         return TIMER_SIGNAL_SENT;
     case SENT_WITHOUT_ROOM:

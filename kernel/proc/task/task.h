@@ -40,6 +40,7 @@ struct task {
         system_cycles;          /* and in it, up to the last entry into the kernel or leaving: its thread's lap */
     bool in_kernel;             /* during the lap */
     uint32_t awaited[2];        /* signals that its call waits for though they are blocked */
+    struct wait_queue alone;    /* the task itself, while it waits until its program has no other */
     struct wait_queue released; /* the task itself, while its program is held (program_hold.h) */
     struct futex_wait futex;
     struct file_id held_file; /* that its call is about, or none (file/file.h) */
