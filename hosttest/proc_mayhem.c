@@ -212,6 +212,12 @@ static void touch(void)
     }
 }
 
+/* Of their own, or shared with their clones; some of their own is to grow as a stack does. */
+static uint32_t memory_flags(void)
+{
+    return below(3) == 0 ? 0x31u : 0x32u | (below(16) == 0 ? 0x100u : 0);
+}
+
 static void change_memory(void)
 {
     static const uint32_t protections[] = {0, 1, 3, 3, 5, 7};
@@ -221,7 +227,7 @@ static void change_memory(void)
     case 0:
     case 1:
     case 2:
-        DO(CALL_MMAP2, at, bytes, below(3) != 0 ? 3 : protection, 0x32u | (below(16) == 0 ? 0x100u : 0), UINT32_MAX, 0);
+        DO(CALL_MMAP2, at, bytes, below(3) != 0 ? 3 : protection, memory_flags(), UINT32_MAX, 0);
         break;
     case 3:
         DO(CALL_MMAP2, at, bytes, 3, 0x100022u, UINT32_MAX, 0);
@@ -235,7 +241,7 @@ static void change_memory(void)
         DO(CALL_MPROTECT, at, bytes, protection);
         break;
     case 8:
-        DO(CALL_MREMAP, at, bytes, some_pages(), below(2) != 0 ? 3u : 1u, arena_page());
+        DO(CALL_MREMAP, at, below(3) == 0 ? 0 : bytes, some_pages(), below(2) != 0 ? 3u : 1u, arena_page());
         break;
     case 9:
         DO(CALL_MADVISE, at, bytes, 4);

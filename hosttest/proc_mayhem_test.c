@@ -35,6 +35,8 @@
 
 #define KEPT          0x20000000u
 #define KEPT_PAGES    64u
+#define KEPT_SHARED   32u         /* from that page on they are shared, */
+#define KEPT_VIEW     0x27FF0000u /* and seen there, too */
 #define SLOTS         4u
 #define STUCK_NS      4000000000ull
 #define SLACK         64u /* pages that are kept for the next ones */
@@ -65,8 +67,10 @@ static void fill_kept(uint32_t page)
 
 static void verify_kept(uint32_t page)
 {
+    uint32_t at = page < KEPT_SHARED ? KEPT + page * PAGE_SIZE : KEPT_VIEW + (page - KEPT_SHARED) * PAGE_SIZE;
+
     for (uint32_t word = 0; word < PAGE_SIZE / 4; word += 61) {
-        EXPECT_IS(word_of(page, word), case_word(KEPT + page * PAGE_SIZE + 4 * word));
+        EXPECT_IS(word_of(page, word), case_word(at + 4 * word));
     }
 }
 
@@ -126,14 +130,14 @@ static void watch_until(uint64_t count)
 }
 
 struct picture {
-    uint32_t programs, tasks, files, spaces, memories, regions, pages;
+    uint32_t programs, tasks, files, spaces, memories, objects, regions, pages;
 };
 
 static uint32_t in_use(enum record_type type)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 1; i < record_committed(type); i++) {
+    for (uint32_t i = type == RECORD_OBJECT ? 0 : 1; i < record_committed(type); i++) {
         const void *record = record_at(type, i);
         switch (type) {
         case RECORD_PROGRAM:
@@ -144,6 +148,9 @@ static uint32_t in_use(enum record_type type)
             break;
         case RECORD_TASK:
             count += ((const struct task_record *)record)->state != TASK_FREE;
+            break;
+        case RECORD_OBJECT:
+            count += ((const struct object_record *)record)->state != OBJECT_FREE;
             break;
         case RECORD_FILE:
             count += ((const struct file_record *)record)->kind != FILE_FREE;
@@ -183,6 +190,7 @@ static struct picture look(void)
         .files = in_use(RECORD_FILE),
         .spaces = in_use(RECORD_SPACE),
         .memories = in_use(RECORD_MEMORY),
+        .objects = in_use(RECORD_OBJECT),
         .regions = vm_region_count(&region_table),
         .pages = vm_map_count(vm_object_space()),
     };
@@ -192,13 +200,22 @@ static void nothing(void)
 {
 }
 
+static void share_kept(void)
+{
+    uint32_t at = KEPT + KEPT_SHARED * PAGE_SIZE, bytes = (KEPT_PAGES - KEPT_SHARED) * PAGE_SIZE;
+
+    EXPECT((int32_t)at, CALL_MMAP2, at, bytes, 3, 0x31, UINT32_MAX, 0);
+    EXPECT((int32_t)KEPT_VIEW, CALL_MREMAP, at, 0, bytes, 3, KEPT_VIEW);
+}
+
 static void watch(void)
 {
     if (case_word(case_registers()->esp) != 3) { /* words: it was executed */
         mayhem_live_after_exec();
     }
     memset(of_slot, 0, sizeof(of_slot));
-    EXPECT((int32_t)KEPT, CALL_MMAP2, KEPT, KEPT_PAGES * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
+    EXPECT((int32_t)KEPT, CALL_MMAP2, KEPT, KEPT_SHARED * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
+    share_kept();
     for (uint32_t page = 0; page < KEPT_PAGES; page++) {
         fill_kept(page);
     }
@@ -217,6 +234,7 @@ static void watch(void)
     }
     EXPECT_IS(before.spaces, after.spaces);
     EXPECT_IS(before.memories, after.memories);
+    EXPECT_IS(before.objects, after.objects);
     EXPECT_IS(before.regions, after.regions);
     EXPECT_IS(true, after.pages <= before.pages + SLACK);
     EXPECT_IS(true, program_records() <= PROGRAMS_LEFT);

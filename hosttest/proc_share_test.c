@@ -487,6 +487,40 @@ static void segments_up_to_the_limit_are_there_and_come_back(void **state)
     case_run(&(struct proc_case){.main = map_all, .options = "interval=0", .frames = 32768});
 }
 
+/* What a cut leaves ------------------------------------------------------------------------------------------------- */
+
+/* As if the power had gone between the last reference and the end of the object. */
+static void commit_unused(void)
+{
+    struct object_id object;
+
+    share(ROW, 1);
+    WORDS(ROW, 3);
+    EXPECT_IS(OK, object_create(PAGE_SIZE, &object));
+    case_registers()->ebp = 0;
+    EXPECT(0, EIDOLON_CALL_SYNC, AT);
+    host_cut_power(0);
+}
+
+static void find_none_unused(void)
+{
+    EXPECT(0, CALL_SCHED_YIELD);
+    EXPECT_IS(1, objects());
+    EXPECT_IS(3, case_word(ROW));
+}
+
+static void object_that_nobody_shows_is_taken_back_by_a_boot(void **state)
+{
+    struct proc_case scene = {
+        .main = commit_unused, .functions = {find_none_unused}, .options = "interval=0", .cut_after = NEVER};
+
+    (void)state;
+    case_run(&scene);
+    scene.cut_after = 0;
+    scene.keeps_disk = true;
+    case_run(&scene);
+}
+
 /* Records that lie ------------------------------------------------------------------------------------------------- */
 
 static struct vm_region *region_of_row(void)
@@ -550,6 +584,7 @@ int main(void)
         cmocka_unit_test(segment_is_whole_or_not_there_wherever_memory_fails),
         cmocka_unit_test(segment_without_region_was_never_there),
         cmocka_unit_test(segments_up_to_the_limit_are_there_and_come_back),
+        cmocka_unit_test(object_that_nobody_shows_is_taken_back_by_a_boot),
         cmocka_unit_test(region_of_no_object_is_refused),
     };
 

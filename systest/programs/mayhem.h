@@ -154,6 +154,12 @@ static void touch(void)
     guarded = 0;
 }
 
+/* Of their own, or shared with their clones; some of their own is to grow as a stack does. */
+static int kind_of_memory(void)
+{
+    return below(3) == 0 ? MAP_SHARED : MAP_PRIVATE | (below(16) == 0 ? MAP_GROWSDOWN : 0);
+}
+
 static void change_memory(void)
 {
     static const int protections[] = {PROT_NONE,
@@ -170,7 +176,7 @@ static void change_memory(void)
     case 1:
     case 2:
         CALL(SYS_mmap2, at, bytes, below(3) != 0 ? PROT_READ | PROT_WRITE : protection,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | (below(16) == 0 ? MAP_GROWSDOWN : 0), -1, 0);
+             MAP_ANONYMOUS | MAP_FIXED | kind_of_memory(), -1, 0);
         break;
     case 3:
         CALL(SYS_mmap2, at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | 0x100000, -1, 0);
@@ -184,7 +190,8 @@ static void change_memory(void)
         CALL(SYS_mprotect, at, bytes, protection);
         break;
     case 8:
-        CALL(SYS_mremap, at, bytes, some_pages(), MREMAP_MAYMOVE | (below(2) != 0 ? MREMAP_FIXED : 0), arena_page());
+        CALL(SYS_mremap, at, below(3) == 0 ? 0 : bytes, some_pages(),
+             MREMAP_MAYMOVE | (below(2) != 0 ? MREMAP_FIXED : 0), arena_page());
         break;
     case 9:
         CALL(SYS_madvise, at, bytes, MADV_DONTNEED);
