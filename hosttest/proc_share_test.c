@@ -119,6 +119,8 @@ static void see_as_clone(void)
     EXPECT_IS(2, case_word(page(ROW, 1)));
     WORDS(page(ROW, 2), 3);
     WORDS(page(ROW, 0), 4);
+    EXPECT(0, CALL_MADVISE, ROW, 4 * PAGE_SIZE, 4);
+    EXPECT_IS(3, case_word(page(ROW, 2))); /* a view of a clone is one as before */
     EXPECT(0, CALL_MUNMAP, ROW, 4 * PAGE_SIZE);
     EXPECT_IS(1, objects());
 }
@@ -296,6 +298,52 @@ static void views_agree_under_snapshots(void **state)
     }
 }
 
+/*
+ * What a call is about reaches over two pages. While it waits for one of them, another program stores to the other one, and
+ * the copy for the snapshot takes it from all who see it.
+ */
+#define PRESSURE       0x50000000u
+#define PRESSURE_PAGES 300u
+#define FEW_FRAMES     760u
+#define ROUNDS         150u
+
+static void store_beside(void)
+{
+    EXPECT((int32_t)PRESSURE, CALL_MMAP2, PRESSURE, PRESSURE_PAGES * PAGE_SIZE, 3, 0x32, UINT32_MAX, 0);
+    for (uint32_t i = 0; turn == 0; i++) {
+        WORDS(page(ROW, i % 2) + 64, i);
+        for (uint32_t k = 0; k < 20; k++) {
+            WORDS(page(PRESSURE, (20 * i + k) % PRESSURE_PAGES), i);
+        }
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+}
+
+static void read_over_two_pages(void)
+{
+    turn = 0;
+    share(ROW, 2);
+    int32_t child = case_fork(0);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        EXPECT(0, CALL_NANOSLEEP, page(ROW, 1) - 4, 0); /* for no time */
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    turn = 1;
+    case_reap(child, 0);
+}
+
+static void page_that_is_copied_while_a_call_waits_for_another_is_looked_for_again(void **state)
+{
+    (void)state;
+    for (uint64_t schedule = 1; schedule < 4; schedule++) {
+        case_run(&(struct proc_case){.main = read_over_two_pages,
+                                     .functions = {store_beside},
+                                     .options = "interval=1",
+                                     .frames = FEW_FRAMES,
+                                     .schedule = schedule});
+    }
+}
+
 /* mremap ----------------------------------------------------------------------------------------------------------- */
 
 static void touch_beyond(void)
@@ -329,8 +377,15 @@ static void move(void)
     EXPECT((int32_t)OTHER, CALL_MREMAP, OTHER, PAGE_SIZE, 4 * PAGE_SIZE, 0, 0);
     compare(OTHER, 4, 30);
 
-    /* One mapping is what continues. */
+    /* Where something is in the way it goes elsewhere. */
     EXPECT((int32_t)page(OTHER, 4), CALL_MREMAP, page(OTHER, 1), 0, PAGE_SIZE, MOVES, page(OTHER, 4));
+    EXPECT(-ENOMEM, CALL_MREMAP, OTHER, 4 * PAGE_SIZE, 5 * PAGE_SIZE, 0, 0);
+    uint32_t elsewhere = (uint32_t)CALL(CALL_MREMAP, OTHER, 4 * PAGE_SIZE, 5 * PAGE_SIZE, MREMAP_MAYMOVE, 0);
+    compare(elsewhere, 4, 30);
+    expect_nothing(OTHER);
+    EXPECT((int32_t)OTHER, CALL_MREMAP, elsewhere, 5 * PAGE_SIZE, 4 * PAGE_SIZE, MOVES, OTHER);
+
+    /* One mapping is what continues. */
     EXPECT(-EFAULT, CALL_MREMAP, OTHER, 5 * PAGE_SIZE, 5 * PAGE_SIZE, MOVES, ROW);
     EXPECT_IS(31, case_word(page(OTHER, 4)));
     EXPECT(-EINVAL, CALL_MREMAP, page(OTHER, 1), 0, 4 * PAGE_SIZE, MOVES, OTHER);
@@ -579,6 +634,7 @@ int main(void)
         cmocka_unit_test(clones_share_what_is_stored_after_a_cut),
         cmocka_unit_test(views_share_pages_and_not_rights_and_the_last_one_ends_them),
         cmocka_unit_test(views_agree_under_snapshots),
+        cmocka_unit_test(page_that_is_copied_while_a_call_waits_for_another_is_looked_for_again),
         cmocka_unit_test(view_that_moves_keeps_its_pages_and_ends_where_the_object_does),
         cmocka_unit_test(view_put_onto_its_own_original_is_refused_and_leaves_nothing),
         cmocka_unit_test(segment_is_whole_or_not_there_wherever_memory_fails),
