@@ -54,7 +54,7 @@ struct family_options {
 struct family_counters {
     uint64_t steps, writes, reads, maps, unmaps, protections, moves, breaks, forks, vforks, waits, executions, syncs,
         piped, signals, handled, retries, deaths, resizes, files, polls, lines, masks, locks, orphans, boards, views,
-        board_writes, board_reads, board_protections, board_moves, board_unmaps, board_denials, pieces;
+        board_writes, board_reads, board_protections, board_moves, board_unmaps, board_denials, board_spans, pieces;
 };
 extern struct family_counters family_counters;
 

@@ -127,10 +127,10 @@ static void proc_worlds_are_sound(void **state)
            ", signals held back %" PRIu64 ", futexes %" PRIu64 ", orphans %" PRIu64 "\n",
            family->resizes, family->files, family->polls, family->lines, family->masks, family->locks, family->orphans);
     printf("worlds: boards %" PRIu64 ", views %" PRIu64 ", writes to them %" PRIu64 ", reads %" PRIu64
-           ", protections %" PRIu64 ", moves %" PRIu64 ", unmaps %" PRIu64 ", denials %" PRIu64
+           ", protections %" PRIu64 ", moves %" PRIu64 ", unmaps %" PRIu64 ", denials %" PRIu64 ", spans %" PRIu64
            ", pieces that the kernel wrote %" PRIu64 "\n",
            family->boards, family->views, family->board_writes, family->board_reads, family->board_protections,
-           family->board_moves, family->board_unmaps, family->board_denials, family->pieces);
+           family->board_moves, family->board_unmaps, family->board_denials, family->board_spans, family->pieces);
     assert_int_equal(failed, 0);
 }
 

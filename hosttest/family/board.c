@@ -250,6 +250,19 @@ static void after_make(struct registers *registers)
 
 /* Content ---------------------------------------------------------------------------------------------------------- */
 
+/* From a slot on, the first one whose page may be written; if there is none, the slot itself. */
+static bool find_written(struct registers *registers, uint32_t *slot, uint32_t *entry)
+{
+    for (uint32_t i = 0; i < BOARD_SLOTS; i++) {
+        TRY_BOOL(recall(registers, *slot, entry));
+        if (can_write(*entry) && page_of(*entry) != NOTES) {
+            return true;
+        }
+        *slot = (*slot + 1) % BOARD_SLOTS;
+    }
+    return true;
+}
+
 static void run_write(struct registers *registers)
 {
     struct family_step step;
@@ -257,7 +270,7 @@ static void run_write(struct registers *registers)
 
     TRY(family_step(registers, &step));
     uint32_t slot = family_mix(step.dice, 53) % BOARD_SLOTS;
-    TRY(recall(registers, slot, &entry));
+    TRY(find_written(registers, &slot, &entry));
     if (can_write(entry) && page_of(entry) != NOTES) {
         uint32_t version = step.dice % 9 == 0 ? 0 : step.dice >> VERSION_SHIFT;
         TRY(host_store_words(registers, address_of(slot), &words));
@@ -444,6 +457,47 @@ static void after_deny(struct registers *registers)
     family_finish(registers, &step);
 }
 
+/*
+ * The kernel reads over two pages while others write to them: what it reads may be anything, and the call does nothing
+ * with it, since nobody is who it asks for.
+ */
+#define NOBODY         30000u
+#define NO_SIGNAL      99u
+#define INFORMATION_AT (PAGE_SIZE - 60) /* of 128 bytes */
+
+static void run_span(struct registers *registers)
+{
+    struct family_step step;
+    uint32_t entry, next = 0;
+
+    TRY(family_step(registers, &step));
+    uint32_t slot = family_mix(step.dice, 53) % BOARD_SLOTS;
+    TRY(recall(registers, slot, &entry));
+    if (room_from(slot) > 1) {
+        TRY(recall(registers, slot + 1, &next));
+    }
+    if (!can_read(entry) || !can_read(next)) {
+        family_finish(registers, &step);
+        return;
+    }
+    HOST_CALL(registers, CALL_RT_SIGQUEUEINFO, NOBODY, NO_SIGNAL, address_of(slot) + INFORMATION_AT);
+}
+
+static void after_span(struct registers *registers)
+{
+    struct family_step step;
+
+    TRY(family_step(registers, &step));
+    if (family_is_again(registers, BOARD_SPAN)) {
+        return;
+    }
+    if ((int32_t)registers->eax != -EPERM) {
+        family_expect(registers, "rt_sigqueueinfo", -ESRCH);
+    }
+    family_counters.board_spans++;
+    family_finish(registers, &step);
+}
+
 static void run_unmap(struct registers *registers)
 {
     struct family_step step;
@@ -618,6 +672,7 @@ void family_use_board(struct host_instruction *table)
     table[BOARD_PROTECT] = (struct host_instruction){run_protect, after_protect};
     table[BOARD_FORGET] = (struct host_instruction){run_forget, after_forget};
     table[BOARD_DENY] = (struct host_instruction){run_deny, after_deny};
+    table[BOARD_SPAN] = (struct host_instruction){run_span, after_span};
     table[BOARD_UNMAP] = (struct host_instruction){run_unmap, after_unmap};
     table[BOARD_VIEW] = (struct host_instruction){run_view, after_view};
     table[BOARD_REMAP] = (struct host_instruction){run_remap, after_remap};

@@ -16,7 +16,7 @@ static const struct {
     {2, LISTEN},     {1, SAY},        {1, IDENTITY},    {3, DUPLICATE},     {2, SHUT},         {2, FLAGS},
     {2, OWN},        {4, OWN_SEND},   {4, OWN_TAKE},    {4, POLL},          {3, PIPE},         {18, BOARD_WRITE},
     {8, BOARD_READ}, {7, BOARD_VIEW}, {6, BOARD_REMAP}, {6, BOARD_PROTECT}, {3, BOARD_FORGET}, {3, BOARD_UNMAP},
-    {3, BOARD_MAKE}, {2, BOARD_DENY},
+    {3, BOARD_MAKE}, {2, BOARD_DENY}, {5, BOARD_SPAN},
 };
 
 static uint32_t choose(uint32_t dice)
