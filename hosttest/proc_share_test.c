@@ -16,6 +16,7 @@
 #include "program.h"
 #include "space/object.h"
 #include "space/regions.h"
+#include "program/programs.h"
 #include "space/space.h"
 #include "vm_fault.h"
 #include "vm_map.h"
@@ -399,6 +400,35 @@ static void view_that_moves_keeps_its_pages_and_ends_where_the_object_does(void 
     case_run(&(struct proc_case){.main = move, .functions = {touch_beyond}, .options = "interval=0"});
 }
 
+/* A region says at most which page of 4 GiB it shows; a view that would reach beyond is none. */
+#define HALF_GIB  0x20000000u
+#define LAST_PAGE (3u * (HALF_GIB / PAGE_SIZE) - 1)
+
+static void reach(void)
+{
+    uint32_t low = HALF_GIB, bytes = 3 * HALF_GIB;
+
+    share(ROW, 1);
+    WORDS(ROW, 50);
+    EXPECT((int32_t)0x90000000u, CALL_MREMAP, ROW, 0, PAGE_SIZE, MOVES, 0x90000000u);
+    EXPECT((int32_t)low, CALL_MREMAP, 0x90000000u, 0, bytes, MOVES, low);
+    EXPECT((int32_t)0x90000000u, CALL_MREMAP, page(low, LAST_PAGE), 0, PAGE_SIZE, MOVES, 0x90000000u);
+    EXPECT((int32_t)low, CALL_MREMAP, 0x90000000u, 0, bytes, MOVES, low);
+    EXPECT((int32_t)0x90000000u, CALL_MREMAP, page(low, LAST_PAGE), 0, PAGE_SIZE, MOVES, 0x90000000u);
+    EXPECT(-EINVAL, CALL_MREMAP, 0x90000000u, 0, bytes, MOVES, low);
+    uint32_t most = OBJECT_PAGES - 2 * LAST_PAGE; /* from that page on */
+    EXPECT((int32_t)low, CALL_MREMAP, 0x90000000u, 0, most * PAGE_SIZE, MOVES, low);
+    EXPECT(-ENOMEM, CALL_MREMAP, low, most * PAGE_SIZE, (most + 1) * PAGE_SIZE, 0, 0);
+    expect_nothing(low);
+    EXPECT_IS(OK, record_prove_all());
+}
+
+static void view_beyond_all_that_an_object_can_have_is_refused(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = reach});
+}
+
 /* As on Linux the new place is emptied first, and then there is nothing to be seen a second time. */
 static void cover(void)
 {
@@ -636,6 +666,7 @@ int main(void)
         cmocka_unit_test(views_agree_under_snapshots),
         cmocka_unit_test(page_that_is_copied_while_a_call_waits_for_another_is_looked_for_again),
         cmocka_unit_test(view_that_moves_keeps_its_pages_and_ends_where_the_object_does),
+        cmocka_unit_test(view_beyond_all_that_an_object_can_have_is_refused),
         cmocka_unit_test(view_put_onto_its_own_original_is_refused_and_leaves_nothing),
         cmocka_unit_test(segment_is_whole_or_not_there_wherever_memory_fails),
         cmocka_unit_test(segment_without_region_was_never_there),
