@@ -18,7 +18,7 @@
 #define EVENTS_MAX      600u /* of a boot, before the power goes */
 #define VARIANTS        2u   /* states of a cut */
 #define READS_OF_A_BOOT 60u  /* about, until its programs run */
-#define CHECK_ONE_IN    150u /* parts of instructions after which the kernel's books are looked at */
+#define CHECK_ONE_IN    60u  /* parts of instructions after which the kernel's books are looked at */
 #define STEPS_LOOKED_AT 120u /* instructions that programs go on for after a boot that only looks */
 
 struct proc_world_counters proc_world_counters;

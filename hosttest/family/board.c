@@ -28,6 +28,7 @@ _Static_assert(BOARD_LEDGER + BOARD_SLOTS <= FAMILY_WORDS, "the books have room"
 #define PAGE_SHIFT_OF_ENTRY  4u
 #define BOARD_SHIFT_OF_ENTRY 8u
 
+#define WRITES_MOST 6u    /* of a step */
 #define MAPS_SHARED 0x31u /* MAP_SHARED, MAP_FIXED, MAP_ANONYMOUS */
 #define IS_ADVISED  4u    /* MADV_DONTNEED */
 
@@ -263,22 +264,35 @@ static bool find_written(struct registers *registers, uint32_t *slot, uint32_t *
     return true;
 }
 
+/* All at once: the page, and what the host knows of it. */
+static bool write_page(struct registers *registers, uint32_t slot, uint32_t entry, uint32_t version)
+{
+    uint32_t *words;
+
+    TRY_BOOL(host_store_words(registers, address_of(slot), &words));
+    for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
+        words[i] = family_word(version, i);
+    }
+    family_boards[board_of(entry)].versions[page_of(entry)] = version;
+    family_counters.board_writes++;
+    return true;
+}
+
+/* Some pages, through whatever views: a snapshot that is under way needs them as they were. */
 static void run_write(struct registers *registers)
 {
     struct family_step step;
-    uint32_t entry, *words;
+    uint32_t entry;
 
     TRY(family_step(registers, &step));
     uint32_t slot = family_mix(step.dice, 53) % BOARD_SLOTS;
-    TRY(find_written(registers, &slot, &entry));
-    if (can_write(entry) && page_of(entry) != NOTES) {
-        uint32_t version = step.dice % 9 == 0 ? 0 : step.dice >> VERSION_SHIFT;
-        TRY(host_store_words(registers, address_of(slot), &words));
-        for (uint32_t i = 0; i < PAGE_SIZE / 4; i++) {
-            words[i] = family_word(version, i);
+    for (uint32_t i = 0; i < 1 + family_mix(step.dice, 55) % WRITES_MOST; i++) {
+        uint32_t dice = family_mix(step.dice, 56 + i);
+        TRY(find_written(registers, &slot, &entry));
+        if (can_write(entry) && page_of(entry) != NOTES) {
+            TRY(write_page(registers, slot, entry, dice % 9 == 0 ? 0 : dice >> VERSION_SHIFT));
         }
-        family_boards[board_of(entry)].versions[page_of(entry)] = version;
-        family_counters.board_writes++;
+        slot = (slot + 1 + dice % 5) % BOARD_SLOTS;
     }
     family_finish(registers, &step);
 }
