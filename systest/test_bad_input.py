@@ -225,6 +225,11 @@ def test_command_explains_itself(command):
     assert eidolon("help", *words, status=0).stdout == explained
 
 
+def test_image_tool_is_asked_for_one_command_either_way():
+    assert eidolon("image", "help", "pin", status=0).stdout == eidolon("image", "pin", "--help", status=0).stdout
+    assert "did you mean verify?" in refused("image", "help", "verfy", status=2)
+
+
 @pytest.mark.parametrize("command", ["frobnicate", "--frobnicate", ""])
 def test_wrong_command_is_named(command):
     assert repr(command) in refused(command, status=2)

@@ -131,6 +131,27 @@ static void help(FILE *to)
                 "differs;\n2 the command could not run.\n");
 }
 
+/* What one command does. False: there is none of that name. */
+static bool explain(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0 && commands[i].purpose != NULL) {
+            printf("usage: %s %s %s\n\n%s\n", tool_name, commands[i].name, commands[i].usage, commands[i].purpose);
+            return true;
+        }
+    }
+    return false;
+}
+
+static int refuse_command(const char *name)
+{
+    const char *alike = command_alike(name);
+
+    complain("there is no command %s%s%s%s; %s help lists them", name, alike == NULL ? "" : " (did you mean ",
+             alike == NULL ? "" : alike, alike == NULL ? "" : "?)", tool_name);
+    return STATUS_NOT_RUN;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 0 && strchr(argv[0], ' ') != NULL) {
@@ -141,6 +162,9 @@ int main(int argc, char **argv)
         return STATUS_NOT_RUN;
     }
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+        if (argc > 2 && argv[2][0] != '-') {
+            return explain(argv[2]) ? STATUS_SOUND : refuse_command(argv[2]);
+        }
         help(stdout);
         return STATUS_SOUND;
     }
@@ -152,14 +176,10 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) != 0) {
             continue;
         }
-        if (argc > 2 && strcmp(argv[2], "--help") == 0 && commands[i].purpose != NULL) {
-            printf("usage: %s %s %s\n\n%s\n", tool_name, commands[i].name, commands[i].usage, commands[i].purpose);
+        if (argc > 2 && strcmp(argv[2], "--help") == 0 && explain(argv[1])) {
             return STATUS_SOUND;
         }
         return commands[i].run(argc - 1, argv + 1);
     }
-    const char *alike = command_alike(argv[1]);
-    complain("there is no command %s%s%s%s; %s help lists them", argv[1], alike == NULL ? "" : " (did you mean ",
-             alike == NULL ? "" : alike, alike == NULL ? "" : "?)", tool_name);
-    return STATUS_NOT_RUN;
+    return refuse_command(argv[1]);
 }
