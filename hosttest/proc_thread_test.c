@@ -99,6 +99,13 @@ static void flags(void)
     EXPECT_IS(1, case_program(1)->task_count);
     EXPECT(-EINVAL, SET_ROBUST_LIST, AT, 11);
     EXPECT(0, SET_ROBUST_LIST, AT, 12);
+    EXPECT(0, 312, 0, AT + 0x20, AT + 0x24); /* get_robust_list() */
+    EXPECT_IS(AT, case_word(AT + 0x20));
+    EXPECT_IS(12, case_word(AT + 0x24));
+    EXPECT(0, 312, 1, AT + 0x20, AT + 0x24);
+    EXPECT(-ESRCH, 312, 99, AT + 0x20, AT + 0x24);
+    EXPECT(-EFAULT, 312, 0, BAD, AT + 0x24);
+    EXPECT(-EFAULT, 312, 0, AT + 0x20, BAD);
     EXPECT(0, SET_ROBUST_LIST, 0, 12);
 }
 

@@ -49,6 +49,21 @@ int32_t call_set_robust_list(const struct system_call *call)
     return 0;
 }
 
+/* get_robust_list(task, head, length): of the caller, which is 0, or of another task. */
+int32_t call_get_robust_list(const struct system_call *call)
+{
+    const uint32_t length = sizeof(struct linux_robust_list);
+    struct task_id tid = {call->arguments[0]};
+    const struct task *task = tid.number == 0 ? call->task : task_find(tid);
+
+    if (task == NULL) {
+        return -ESRCH;
+    }
+    const uint32_t head = task->record->robust_list;
+    int32_t result = copy_out(call->arguments[2], &length, sizeof(length));
+    return result == 0 ? copy_out(call->arguments[1], &head, sizeof(head)) : result;
+}
+
 /* Thread-local storage --------------------------------------------------------------------------------------------- */
 
 #define ENTRY_ANY UINT32_MAX
