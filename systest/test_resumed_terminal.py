@@ -191,6 +191,20 @@ def test_size_is_that_of_the_terminal_and_programs_hear_of_another_one(terminal)
     second.wait_for_text("20 60")
 
 
+def test_terminal_is_given_back_with_the_cursor_below_what_was_shown(terminal):
+    first = terminal(options=("--size", "64"))
+    first.wait_for_text("\n>")
+    assert first.end() == 0
+    second = terminal()
+    second.wait_for_text("resumed generation")
+    second.wait_for_text("\n>")
+    second.settle()
+    assert second.end() == 0
+    last = max(row for row, line in enumerate(second.screen.display) if line.strip())
+    assert (second.screen.cursor.x, second.screen.cursor.y) == (0, last + 1), second.text()
+    assert "\n>\neidolon: switched off" in second.text()
+
+
 def test_byte_255_is_typed_once(terminal):
     first = terminal(BUSYBOX, "sh", "-c", "stty -echo; echo ready; cat -v", options=("--size", "64"))
     first.wait_for_text("ready")

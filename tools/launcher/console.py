@@ -38,9 +38,10 @@ KEYS = "Ctrl-] x pulls the plug; Ctrl-] q switches off, with everything durable;
 # The kernel logs what disk it found after its serial line is up.
 READY_MARK = b"disk: "
 
-# What a program may have left a terminal in: another screen, a hidden cursor, keys of another kind, colours, a region.
+# What a program may have left a terminal in: another screen, a hidden cursor, keys of another kind, colours, a region. Giving up
+# the region takes the cursor to the upper left, so it is kept meanwhile.
 ALTERNATE = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
-RESET = b"\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[r\x1b[m\x1b(B\x0f"
+RESET = b"\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b7\x1b[r\x1b8\x1b[m\x1b(B\x0f"
 
 
 # Telnet's way to say how large a terminal is, among what is typed.
@@ -91,6 +92,7 @@ class Console:
         self.tail = bytearray()
         self.is_alternate = False
         self.has_escapes = False
+        self.has_left = False
         self.waits_for_space = False
         self.has_lost = False
         self.has_window = window() is not None
@@ -131,6 +133,7 @@ class Console:
         self.is_ended = True
         self.connections.put(None)
         self.output.join()
+        self.leave_screen()
 
     def send(self, data):
         """To the machine, or to the one that follows it. OSError: none does."""
@@ -150,11 +153,20 @@ class Console:
     def finish(self):
         """Give the terminal back."""
         if self.mode is not None:
-            if os.isatty(1) and self.has_escapes:
-                self.write((b"\x1b[?1049l" if self.is_alternate else b"") + RESET)
+            self.leave_screen()
             termios.tcsetattr(0, termios.TCSADRAIN, self.mode)
             self.mode = None
         Speech.line_end = "\n"
+
+    def leave_screen(self):
+        """What is said from now on is not the machine's: it begins a line, on the screen that stays."""
+        if self.mode is None or not os.isatty(1) or self.has_left:
+            return
+        self.has_left = True
+        if self.has_escapes:
+            self.write((b"\x1b[?1049l" if self.is_alternate else b"") + RESET)
+        if self.tail and not self.tail.endswith(b"\n"):
+            self.write(b"\r\n")
 
     def set_raw(self):
         if not is_terminal():
