@@ -233,4 +233,5 @@ def test_page_fits_a_phone(page):
     cursor, screen, row = tab.run("""
         const row = [...document.querySelectorAll('#screen .text > div')].find((one) => one.querySelector('.cursor'));
         return [row.querySelector('.cursor'), document.getElementById('screen'), row].map((one) => one.getBoundingClientRect());""")
+    assert "rgba(0, 0, 0, 0)" == tab.run("return getComputedStyle(document.querySelector('#screen .text span')).backgroundColor")
     assert row["top"] < cursor["top"] and cursor["bottom"] <= row["top"] + screen["height"] / 25 + 1, (cursor, row)
