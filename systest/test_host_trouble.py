@@ -266,6 +266,25 @@ def test_terminal_that_hangs_up_makes_everything_durable(image):
     boot.expect("kept without a snapshot")
 
 
+def test_terminal_that_goes_without_a_signal_makes_everything_durable_too(image):
+    """As of su -c, or in a container: nobody's controlling terminal."""
+    master, slave = os.openpty()
+    launcher = subprocess.Popen([LAUNCHER, *run_words(image.path, "--interval", "0")], stdin=slave, stdout=slave, stderr=slave,
+                                env=environment(), start_new_session=True)
+    os.close(slave)
+    shown = b""
+    for sent, answer in ((b"", b"> "), (b"note kept without a snapshot\r", b"That makes 1")):
+        os.write(master, sent)
+        while answer not in shown:
+            shown += os.read(master, 65536)
+    os.close(master)
+    launcher.wait(WAIT_S)
+    boot = image.boot()
+    boot.expect(RESUMED)
+    boot.send_line("notes")
+    boot.expect("kept without a snapshot")
+
+
 def test_keys_of_the_console_switch_off_and_pull_the_plug(image):
     boot = image.boot("--interval", "0")
     boot.expect("> ")

@@ -222,8 +222,9 @@ class Console:
             try:
                 if readable:
                     data = read_input()
-                    if not data:
-                        return  # the terminal is gone
+                    if not data:  # the terminal is gone, perhaps without a signal: it need not be the one that controls this process
+                        self.on_switch_off()
+                        return
                     is_escaped = self.take_keys(data, is_escaped, pending)
             except OSError:
                 return
