@@ -330,12 +330,33 @@ static void run_read(struct registers *registers)
     family_finish(registers, &step);
 }
 
+/* Whether a step with this instruction may be in the middle of changing what is seen at a page of the areas. */
+static bool touches(const struct family_step *step, uint32_t instruction, uint32_t slot)
+{
+    struct range range = range_of(step);
+    bool is_old = slot >= range.first && slot < range.first + range.count;
+    bool is_new = slot >= range.target && slot < range.target + range.new_count;
+
+    switch (instruction) {
+    case BOARD_MAKE:
+    case BOARD_UNMAP:
+    case BOARD_PROTECT:
+        return is_old;
+    case BOARD_VIEW:
+        return is_new;
+    case BOARD_REMAP:
+        return is_old || is_new;
+    default:
+        return false;
+    }
+}
+
 bool family_check_boards(struct registers *registers, const struct family_step *step, uint32_t instruction)
 {
     for (uint32_t slot = 0; slot < BOARD_SLOTS; slot++) {
         uint32_t entry;
         TRY_BOOL(recall(registers, slot, &entry));
-        if (!family_board_touches(step, instruction, slot)) {
+        if (!touches(step, instruction, slot)) {
             TRY_BOOL(check_page(registers, slot, entry));
         }
     }
@@ -655,26 +676,6 @@ static void after_remap(struct registers *registers)
         family_counters.board_moves++;
     }
     family_finish(registers, &step);
-}
-
-bool family_board_touches(const struct family_step *step, uint32_t instruction, uint32_t slot)
-{
-    struct range range = range_of(step);
-    bool is_old = slot >= range.first && slot < range.first + range.count;
-    bool is_new = slot >= range.target && slot < range.target + range.new_count;
-
-    switch (instruction) {
-    case BOARD_MAKE:
-    case BOARD_UNMAP:
-    case BOARD_PROTECT:
-        return is_old;
-    case BOARD_VIEW:
-        return is_new;
-    case BOARD_REMAP:
-        return is_old || is_new;
-    default:
-        return false;
-    }
 }
 
 void family_use_board(struct host_instruction *table)

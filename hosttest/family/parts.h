@@ -239,9 +239,6 @@ MUST_CHECK bool family_find_piece(struct registers *registers, const struct fami
 /* All that is seen of boards, but for what the step is about, must have the content that the host's table says. */
 MUST_CHECK bool family_check_boards(struct registers *registers, const struct family_step *step, uint32_t instruction);
 
-/* Whether a step with this instruction may be in the middle of changing what is seen at a page of the areas. */
-bool family_board_touches(const struct family_step *step, uint32_t instruction, uint32_t slot);
-
 /* Descriptors (files.c) -------------------------------------------------------------------------------------------- */
 
 #define FILES_AT_START 7u /* the three of the terminal */
