@@ -33,7 +33,7 @@ void file_drop(struct file_id file);
 const struct file_record *file_of(const struct program_record *program, uint32_t descriptor);
 
 /*
- * The same for a call that may sleep: the open file is there until file_let_go(), also when another thread closes the
+ * The same for a call that waits: the open file is there until file_let_go(), also when another thread closes the
  * descriptor meanwhile. A task holds one; what it held before it lets go of. Neither sleeps.
  */
 const struct file_record *file_hold(struct task *task, uint32_t descriptor);
