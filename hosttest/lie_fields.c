@@ -325,9 +325,15 @@ static const struct lie_field task_fields[] = {
 };
 
 static const struct lie_field file_fields[] = {
-    FIELD(file_record, kind, FILE_KINDS), FIELD(file_record, references, FILES_MAX),
-    FIELD(file_record, flags, 4),         FIELD(file_record, object, PIPES_MAX),
-    FIELD(file_record, object, 3),        FIELD(file_record, offset, 0),
+    FIELD(file_record, kind, FILE_KINDS),
+    FIELD(file_record, references, FILES_MAX),
+    FIELD(file_record, flags, 4),
+    FIELD(file_record, object, PIPES_MAX),
+    FIELD(file_record, object, 3),
+    FIELD(file_record, event.count, 0),
+    FIELD(file_record, event.is_semaphore, 3),
+    FIELD(file_record, timer.base, TIME_BASES + 1),
+    FIELD(file_record, timer.clock, 12),
     ARRAY(file_record, reserved, 0),
 };
 

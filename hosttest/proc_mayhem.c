@@ -37,6 +37,16 @@ enum {
     SYS_PROCMASK = 175,
     SYS_PENDING = 176,
     SYS_ALTSTACK = 186,
+    SYS_TIMER_CREATE = 259,
+    SYS_TIMER_SETTIME = 260,
+    SYS_TIMER_GETTIME = 261,
+    SYS_TIMER_GETOVERRUN = 262,
+    SYS_TIMER_DELETE = 263,
+    SYS_TIMERFD_CREATE = 322,
+    SYS_TIMERFD_SETTIME = 325,
+    SYS_TIMERFD_GETTIME = 326,
+    SYS_SIGNALFD4 = 327,
+    SYS_EVENTFD2 = 328,
 };
 
 static uint64_t random_state, calls;
@@ -399,6 +409,39 @@ static void use_files(void)
     }
 }
 
+/* With signals that end nobody. */
+static void use_events(void)
+{
+    switch (below(8)) {
+    case 0:
+        DO(SYS_EVENTFD2, below(5), O_NONBLOCK | (below(3) == 0 ? EFD_SEMAPHORE : 0));
+        break;
+    case 1:
+        DO(SYS_TIMERFD_CREATE, below(3) == 0 ? below(12) : below(2), O_NONBLOCK);
+        break;
+    case 2:
+        PUT(AT, 0, below(30000000), 0, below(30000000));
+        DO(below(2) == 0 ? SYS_TIMERFD_SETTIME : SYS_TIMER_SETTIME, below(2) == 0 ? below(5) : descriptor(), below(3),
+           either(AT, 8), either(0, 4));
+        break;
+    case 3:
+        PUT(AT, 1u << (USR1 - 1), draw());
+        DO(SYS_SIGNALFD4, below(2) == 0 ? UINT32_MAX : descriptor(), either(AT, 8), 8, O_NONBLOCK);
+        break;
+    case 4:
+    case 5:
+        PUT(AT, draw(), below(2) == 0 ? USR1 : USR2, below(8) == 0 ? below(6) : SIGEV_SIGNAL, self());
+        DO(SYS_TIMER_CREATE, below(4) == 0 ? below(12) : below(3), either(AT, 8), either(AT + 32, 8));
+        break;
+    case 6:
+        DO(below(2) == 0 ? SYS_TIMER_GETTIME : SYS_TIMER_GETOVERRUN, below(5), pointer());
+        break;
+    default:
+        DO(below(3) == 0 ? SYS_TIMERFD_GETTIME : SYS_TIMER_DELETE, below(5), pointer());
+        break;
+    }
+}
+
 static void look_or_wait(void)
 {
     switch (below(8)) {
@@ -438,8 +481,10 @@ static void act(uint32_t depth, uint32_t times)
             change_memory();
         } else if (dice < 560) {
             touch();
-        } else if (dice < 730) {
+        } else if (dice < 690) {
             use_files();
+        } else if (dice < 730) {
+            use_events();
         } else if (dice < 850) {
             change_signals();
         } else if (dice < 970) {

@@ -130,7 +130,7 @@ static void watch_until(uint64_t count)
 }
 
 struct picture {
-    uint32_t programs, tasks, files, spaces, memories, objects, regions, pages;
+    uint32_t programs, tasks, files, timers, spaces, memories, objects, regions, pages;
 };
 
 static uint32_t in_use(enum record_type type)
@@ -154,6 +154,9 @@ static uint32_t in_use(enum record_type type)
             break;
         case RECORD_FILE:
             count += ((const struct file_record *)record)->kind != FILE_FREE;
+            break;
+        case RECORD_TIMER:
+            count += ((const struct timer_record *)record)->program.number != 0;
             break;
         default:
             count += ((const struct memory_record *)record)->state != MEMORY_FREE;
@@ -188,6 +191,7 @@ static struct picture look(void)
         .programs = in_use(RECORD_PROGRAM),
         .tasks = in_use(RECORD_TASK),
         .files = in_use(RECORD_FILE),
+        .timers = in_use(RECORD_TIMER),
         .spaces = in_use(RECORD_SPACE),
         .memories = in_use(RECORD_MEMORY),
         .objects = in_use(RECORD_OBJECT),
@@ -229,6 +233,7 @@ static void watch(void)
     EXPECT_IS(before.programs, after.programs);
     EXPECT_IS(before.tasks, after.tasks);
     EXPECT_IS(before.files, after.files);
+    EXPECT_IS(before.timers, after.timers);
     if (is_short) {
         return; /* what could not be taken back for want of memory stays for the next boot */
     }

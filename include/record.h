@@ -357,7 +357,19 @@ struct object_record {
 };
 _Static_assert(sizeof(struct object_record) == 64, "object records are 64 bytes");
 
-enum file_kind { FILE_FREE, FILE_TERMINAL, FILE_NULL, FILE_ZERO, FILE_RANDOM, FILE_PIPE, FILE_KINDS };
+enum file_kind {
+    FILE_FREE,
+    FILE_TERMINAL,
+    FILE_NULL,
+    FILE_ZERO,
+    FILE_RANDOM,
+    FILE_PIPE,
+    FILE_EVENT,  /* eventfd() */
+    FILE_TIMER,  /* timerfd_create() */
+    FILE_SIGNAL, /* signalfd() */
+    FILE_REBORN, /* EIDOLON_REBORN */
+    FILE_KINDS
+};
 
 /* An open file description. */
 struct file_record {
@@ -369,9 +381,26 @@ struct file_record {
         struct pipe_id pipe;
         uint32_t object; /* the number of either */
     };
-    uint64_t offset;
-    uint8_t reserved[40];
+    union { /* what is open, if it has no object; else zeroes */
+        struct {
+            uint64_t count;
+            uint32_t is_semaphore;
+        } event;
+        struct {
+            uint64_t deadline_ns, interval_ns; /* as of timers */
+            uint32_t clock;                    /* as the program named it */
+            uint32_t base;                     /* enum time_base, of the deadline */
+        } timer;
+        struct {
+            uint32_t signals[2];
+        } signal;
+        struct {
+            uint64_t boots, away_ns; /* as they were when it was opened or read */
+        } reborn;
+        uint8_t reserved[48];
+    };
 };
+_Static_assert(sizeof(struct file_record) == 64, "file records are 64 bytes");
 
 #define PIPES_MAX 1024u
 

@@ -55,6 +55,9 @@ _Static_assert(offsetof(struct system_state, account) == SYSTEM_STATE_BYTES_MIN 
 /* The one of the running kernel. Changed without sleeping; committed as it is at the stop. */
 extern struct system_state system_state;
 
+/* The generation that this boot went on from; none: it began with this boot. Volatile. */
+extern struct generation system_resumed;
+
 /* A program has ended. Does not sleep. */
 void system_state_note_end(const char *name, uint32_t status);
 

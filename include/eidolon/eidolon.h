@@ -35,6 +35,22 @@ struct eidolon_information {
 };
 
 /*
+ * To learn of a boot: open() this, and the descriptor becomes readable, for poll(), select() and read(), when the
+ * system has booted since it was opened or last read. A read() of at least sizeof(struct eidolon_reborn) bytes then
+ * returns that many; until then it waits, or answers EAGAIN with O_NONBLOCK. EINVAL: fewer bytes. So a program that
+ * keeps something that a boot may make untrue, like a connection or the time, hears of it before it uses that. A copy
+ * of the descriptor, in this program or a child, is the same: one read answers for all.
+ */
+#define EIDOLON_REBORN "/dev/reborn"
+
+struct eidolon_reborn {
+    uint64_t boots;      /* how often the space was brought to life, the first included */
+    uint64_t boots_new;  /* of these, how often since it was opened or last read */
+    uint64_t generation; /* that this boot went on from */
+    uint64_t away_ns;    /* how long no kernel ran since then, by the wall clock */
+};
+
+/*
  * syscall(EIDOLON_CALL_SYNC, uint64_t *generation): as sync(), with errors, and the generation that covers the call.
  * `generation` may be NULL. ENOSPC, EIO, EINTR, EFAULT.
  */

@@ -350,6 +350,43 @@ static void change_signals(void)
 
 /* Files, time, looks ----------------------------------------------------------------------------------------------- */
 
+/* With signals that end nobody. */
+static void use_events(void)
+{
+    struct itimerspec setting = {{0, below(30000000)}, {0, below(30000000)}};
+    struct sigevent event = {.sigev_notify = below(8) == 0 ? (int)below(6) : SIGEV_SIGNAL,
+                             .sigev_signo = below(2) == 0 ? SIGUSR1 : SIGUSR2};
+    uint32_t set[2] = {1u << (SIGUSR1 - 1), 0}, number;
+
+    switch (below(8)) {
+    case 0:
+        CALL(SYS_eventfd2, below(5), O_NONBLOCK | (below(3) == 0 ? 1 : 0));
+        break;
+    case 1:
+        CALL(SYS_timerfd_create, below(3) == 0 ? below(12) : below(2), O_NONBLOCK);
+        break;
+    case 2:
+        CALL(below(2) == 0 ? SYS_timerfd_settime : SYS_timer_settime, below(2) == 0 ? below(5) : (uint32_t)descriptor(),
+             below(3), below(8) == 0 ? pointer() : (void *)&setting, below(4) == 0 ? pointer() : NULL);
+        break;
+    case 3:
+        CALL(SYS_signalfd4, below(2) == 0 ? UINT32_MAX : (uint32_t)descriptor(),
+             below(8) == 0 ? pointer() : (void *)set, 8, O_NONBLOCK);
+        break;
+    case 4:
+    case 5:
+        CALL(SYS_timer_create, below(4) == 0 ? below(12) : below(3), below(8) == 0 ? pointer() : (void *)&event,
+             below(8) == 0 ? pointer() : (void *)&number);
+        break;
+    case 6:
+        CALL(below(2) == 0 ? SYS_timer_gettime : SYS_timer_getoverrun, below(5), pointer());
+        break;
+    default:
+        CALL(below(3) == 0 ? SYS_timerfd_gettime : SYS_timer_delete, below(5), pointer());
+        break;
+    }
+}
+
 static void use_files(void)
 {
     struct iovec vector[2] = {{pointer(), below(5000)}, {pointer(), below(300)}};
@@ -438,8 +475,10 @@ static void act(unsigned times)
             change_memory();
         } else if (dice < 560) {
             touch();
-        } else if (dice < 730) {
+        } else if (dice < 690) {
             use_files();
+        } else if (dice < 730) {
+            use_events();
         } else if (dice < 850) {
             change_signals();
         } else if (dice < 970) {

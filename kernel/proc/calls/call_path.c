@@ -26,11 +26,13 @@ static int32_t open_node(const struct system_call *call, const struct node *node
     if (node->kind == FILE_FREE || file_operations_of_kind(node->kind)->path == NULL) {
         return node_is_folder(node) && (flags & O_ACCMODE) != O_RDONLY ? -EISDIR : -EACCES;
     }
-    enum error error =
-        file_create(&(struct file_record){.kind = node->kind,
-                                          .flags = (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) | O_LARGEFILE,
-                                          .terminal = call->program->terminal},
-                    &file);
+    struct file_record opened = {.kind = node->kind,
+                                 .flags = (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)) | O_LARGEFILE,
+                                 .terminal = call->program->terminal};
+    if (file_operations_of_kind(node->kind)->open != NULL) {
+        file_operations_of_kind(node->kind)->open(&opened);
+    }
+    enum error error = file_create(&opened, &file);
     if (error != OK) {
         return -ENFILE;
     }

@@ -47,18 +47,6 @@ int32_t call_rt_sigqueueinfo(const struct system_call *call)
 
 /* Waiting ---------------------------------------------------------------------------------------------------------- */
 
-/* The lowest pending signal of a set; 0: none. */
-static uint32_t find(const struct system_call *call, const uint32_t set[2])
-{
-    for (uint32_t word = 0; word < 2; word++) {
-        uint32_t ready = call->record->signal_pending[word] & set[word];
-        if (ready != 0) {
-            return word * 32 + (uint32_t)__builtin_ctz(ready) + 1;
-        }
-    }
-    return 0;
-}
-
 /* Take a signal when there is a place for what it says, in one step. 0: there is none any more. */
 static int32_t take(const struct system_call *call, const uint32_t set[2])
 {
@@ -71,7 +59,7 @@ static int32_t take(const struct system_call *call, const uint32_t set[2])
             return system_call_errno(error);
         }
     }
-    uint32_t signal = find(call, set);
+    uint32_t signal = task_pending_of(call->task, set);
     if (signal != 0) {
         struct task *task = call_change_task(call);
         struct signal_taken taken = signal_look(task, signal);
@@ -96,7 +84,7 @@ static int32_t wait_for(const struct system_call *call, const uint32_t set[2], u
     struct call_pace pace = {0};
 
     for (;;) {
-        int32_t result = find(call, set) != 0 ? take(call, set) : 0;
+        int32_t result = task_pending_of(call->task, set) != 0 ? take(call, set) : 0;
         if (result != 0) {
             return result;
         }

@@ -19,12 +19,11 @@
 #define MS_SYNC  4u
 #define MS_KNOWN 7u /* with MS_INVALIDATE, which has nothing to do: there is no other copy */
 
-static struct generation resumed_generation;
 static uint64_t resumed_age_ns;
 
 void system_call_set_boot(struct generation resumed, uint64_t age_ns)
 {
-    resumed_generation = resumed;
+    system_resumed = resumed;
     resumed_age_ns = age_ns;
 }
 
@@ -83,7 +82,7 @@ int32_t call_eidolon_information(const struct system_call *call)
     snap_statistics(&statistics);
     struct eidolon_information information = {
         .boots = system_state.boots,
-        .generation_resumed = resumed_generation.number,
+        .generation_resumed = system_resumed.number,
         .generation_committed = statistics.committed.number,
         .age_ns = resumed_age_ns,
         .boot_ns = clock_boot_ns(),

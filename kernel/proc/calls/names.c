@@ -3,6 +3,7 @@
  * Names. See names.h.
  */
 #include "names.h"
+#include "eidolon/eidolon.h"
 #include "file/file.h"
 #include "file/file_operations.h"
 #include "log.h"
@@ -14,8 +15,9 @@
 #define DEVICE_NUMBER(major, minor) ((major) << 8 | (minor))
 
 /* Devices that files are on, as Linux numbers those without a disk. */
-#define DEVICE_OF_NAMES DEVICE_NUMBER(0u, 1u)
-#define DEVICE_OF_PIPES DEVICE_NUMBER(0u, 2u)
+#define DEVICE_OF_NAMES  DEVICE_NUMBER(0u, 1u)
+#define DEVICE_OF_PIPES  DEVICE_NUMBER(0u, 2u)
+#define DEVICE_OF_OTHERS DEVICE_NUMBER(0u, 3u) /* of what has neither a name nor an object */
 
 #define INODES_OF_IMAGES 0x10000u /* and the space */
 
@@ -33,6 +35,7 @@ static const struct {
     {"/dev/zero", S_IFCHR | 0666, FILE_ZERO, DEVICE_NUMBER(1, 5)},
     {"/dev/random", S_IFCHR | 0666, FILE_RANDOM, DEVICE_NUMBER(1, 8)},
     {"/dev/urandom", S_IFCHR | 0666, FILE_RANDOM, DEVICE_NUMBER(1, 9)},
+    {EIDOLON_REBORN, S_IFCHR | 0444, FILE_REBORN, DEVICE_NUMBER(10, 255)},
     {"/proc/self/exe", S_IFLNK | 0777, FILE_FREE, 0},
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
@@ -78,6 +81,9 @@ static struct node node_of_file(const struct file_record *file)
 {
     const char *path = file_operations(file)->path;
 
+    if (file_operations(file)->anonymous != NULL) {
+        return (struct node){.mode = 0600, .device = DEVICE_OF_OTHERS, .links = 1, .inode = 1, .kind = file->kind};
+    }
     if (path == NULL) {
         return (struct node){.mode = S_IFIFO | 0600,
                              .device = DEVICE_OF_PIPES,
@@ -251,7 +257,9 @@ int32_t name_of_link(const struct system_call *call, char path[PATH_BYTES], char
         return result;
     }
     const struct file_record *file = linked_descriptor(call, path);
-    if (file != NULL && file_operations(file)->path == NULL) {
+    if (file != NULL && file_operations(file)->anonymous != NULL) {
+        kernel_snprintf(target, PATH_BYTES, "%s", file_operations(file)->anonymous);
+    } else if (file != NULL && file_operations(file)->path == NULL) {
         kernel_snprintf(target, PATH_BYTES, "pipe:[%llu]", (unsigned long long)node_of_file(file).inode);
     } else if (file != NULL) {
         kernel_snprintf(target, PATH_BYTES, "%s", node_of_file(file).path);

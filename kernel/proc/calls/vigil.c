@@ -9,6 +9,7 @@
 #include "call.h"
 #include "file/file.h"
 #include "file/file_operations.h"
+#include "file/file_waiting.h"
 #include "log.h"
 #include "program_time.h"
 #include "signal/signal.h"
@@ -25,6 +26,7 @@ void vigil_begin(struct vigil *vigil)
     vigil->watcher = (struct watcher){0};
     vigil->count = 0;
     vigil->looks_again = false;
+    vigil->moment_ns = UINT64_MAX;
 }
 
 void vigil_add(struct vigil *vigil, const struct file_record *file, uint32_t events)
@@ -40,6 +42,8 @@ void vigil_add(struct vigil *vigil, const struct file_record *file, uint32_t eve
     if (!operations->watch(file, events, &vigil->watches[vigil->count++], &vigil->watcher)) {
         vigil->looks_again = true;
     }
+    uint64_t moment_ns = operations->moment != NULL ? operations->moment(file, events) : UINT64_MAX;
+    vigil->moment_ns = moment_ns < vigil->moment_ns ? moment_ns : vigil->moment_ns;
 }
 
 static void vigil_end(struct vigil *vigil)
@@ -48,6 +52,7 @@ static void vigil_end(struct vigil *vigil)
         watch_end(&vigil->watches[--vigil->count]);
         file_drop_hold(vigil->held[vigil->count]);
     }
+    file_signal_unwatch();
 }
 
 uint64_t vigil_deadline(const struct system_call *call, bool limited, uint64_t length_ns)
@@ -93,7 +98,7 @@ int32_t vigil_is_over(const struct system_call *call, uint64_t deadline_ns)
 int32_t vigil_keep(const struct system_call *call, struct vigil *vigil, struct call_pace *pace, uint64_t deadline_ns)
 {
     uint64_t now = time_monotonic_ns();
-    uint64_t until = call_pace_next(call, pace, deadline_ns);
+    uint64_t until = call_pace_next(call, pace, deadline_ns < vigil->moment_ns ? deadline_ns : vigil->moment_ns);
 
     if (vigil->looks_again && until - now > LOOK_AGAIN_NS) {
         until = now + LOOK_AGAIN_NS;

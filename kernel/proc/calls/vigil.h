@@ -19,7 +19,8 @@ struct vigil {
     struct watch watches[PROGRAM_FILES_MAX];
     struct file_id held[PROGRAM_FILES_MAX]; /* what is watched, which another thread may close meanwhile */
     uint32_t count;
-    bool looks_again; /* there is something that tells nobody when it changes */
+    bool looks_again;   /* there is something that tells nobody when it changes */
+    uint64_t moment_ns; /* when something will have changed by itself, by the monotonic clock */
 };
 
 /* How a program gives a time: a timeval, or one of the timespecs. */

@@ -17,7 +17,9 @@ const struct file_operations *file_operations_of_kind(uint32_t kind)
     static const struct file_operations *const by_kind[FILE_KINDS] = {
         [FILE_TERMINAL] = &file_terminal_operations, [FILE_NULL] = &file_null_operations,
         [FILE_ZERO] = &file_zero_operations,         [FILE_RANDOM] = &file_random_operations,
-        [FILE_PIPE] = &file_pipe_operations,
+        [FILE_PIPE] = &file_pipe_operations,         [FILE_EVENT] = &file_event_operations,
+        [FILE_TIMER] = &file_timer_operations,       [FILE_SIGNAL] = &file_signal_operations,
+        [FILE_REBORN] = &file_reborn_operations,
     };
 
     ASSERT(kind < FILE_KINDS && by_kind[kind] != NULL);

@@ -17,10 +17,11 @@
 #define FILE_READ_ON INT32_MIN /* of read(): the buffer is full, and what there is more goes into the next one */
 
 struct file_operations {
-    const char *path; /* of what is open; NULL: it has none, it is a pipe */
-    bool is_stream;   /* it has no position */
-    bool is_durable;  /* it is part of the object space, so fsync() means something */
-    bool maps_zeroes; /* to map it is to map memory */
+    const char *path;      /* of what is open; NULL: it has none */
+    const char *anonymous; /* what the link of a descriptor says then; NULL: it is a pipe */
+    bool is_stream;        /* it has no position */
+    bool is_durable;       /* it is part of the object space, so fsync() means something */
+    bool maps_zeroes;      /* to map it is to map memory */
 
     /*
      * Read into [base, base + length), which is not empty, or write what remains of it; its first byte is byte `offset`
@@ -41,6 +42,15 @@ struct file_operations {
      */
     bool (*watch)(const struct file_record *file, uint32_t events, struct watch *watch, struct watcher *watcher);
 
+    /*
+     * When one of `events` will be there though nobody does anything, by the monotonic clock, or is already; UINT64_MAX,
+     * or NULL: never.
+     */
+    uint64_t (*moment)(const struct file_record *file, uint32_t events);
+
+    /* It is about to be opened by its path: what its record says from the beginning. NULL: nothing. */
+    void (*open)(struct file_record *file);
+
     /* ioctl(): a result or a negative errno. NULL: it knows none. */
     int32_t (*ioctl)(const struct file_record *file, uint32_t request, uint32_t argument);
 
@@ -58,7 +68,8 @@ struct file_operations {
 };
 
 extern const struct file_operations file_terminal_operations, file_pipe_operations, file_null_operations,
-    file_zero_operations, file_random_operations;
+    file_zero_operations, file_random_operations, file_event_operations, file_timer_operations, file_signal_operations,
+    file_reborn_operations;
 
 /* By kind, which is of an open file. */
 const struct file_operations *file_operations_of_kind(uint32_t kind);

@@ -300,6 +300,23 @@ struct linux_old_sigaction {
     uint32_t handler, mask, flags, restorer;
 };
 
+/* eventfd(), timerfd_create(), signalfd(): the flags of their descriptors are those of open() */
+#define EFD_SEMAPHORE           1u
+#define TFD_TIMER_ABSTIME       1u
+#define TFD_TIMER_CANCEL_ON_SET 2u
+
+struct linux_signalfd_siginfo {
+    uint32_t signal;
+    int32_t error, code;
+    uint32_t program, user;
+    int32_t descriptor;
+    uint32_t timer, band, overrun, trap;
+    int32_t status, value;
+    uint64_t pointer, user_time, system_time, address;
+    uint8_t padding[48];
+};
+_Static_assert(sizeof(struct linux_signalfd_siginfo) == 128, "struct signalfd_siginfo");
+
 /* clone(): the lowest byte is the signal for the end */
 #define CLONE_SIGNAL         0x000000FFu
 #define CLONE_VM             0x00000100u

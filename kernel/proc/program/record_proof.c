@@ -269,6 +269,11 @@ static bool object_is_sound(const struct file_record *file)
         return file->terminal.number == CONSOLE.number;
     case FILE_PIPE:
         return file->pipe.number < record_committed(RECORD_PIPE) && (mode == O_RDONLY || mode == O_WRONLY);
+    case FILE_EVENT:
+        return file->event.is_semaphore <= 1;
+    case FILE_TIMER:
+        return file->timer.deadline_ns <= TIMER_NS_MAX && file->timer.interval_ns <= TIMER_NS_MAX &&
+               file->timer.base <= TIME_WALL;
     default:
         return true;
     }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 struct system_state system_state;
+struct generation system_resumed;
 
 /* Stamp what is true of this kernel. */
 static void stamp(void)

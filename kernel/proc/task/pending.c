@@ -80,6 +80,17 @@ void signal_drop_queued(struct program_record *program, uint32_t signal)
     }
 }
 
+uint32_t task_pending_of(const struct task *task, const uint32_t set[2])
+{
+    for (uint32_t word = 0; word < 2; word++) {
+        uint32_t ready = task->record->signal_pending[word] & set[word];
+        if (ready != 0) {
+            return word * 32 + (uint32_t)__builtin_ctz(ready) + 1;
+        }
+    }
+    return 0;
+}
+
 /* The lowest signal that is pending and not blocked; 0: none. */
 uint32_t task_next_signal(const struct task_record *record)
 {

@@ -45,6 +45,9 @@ void signal_dequeue(struct task *task, uint32_t signal);
 void signal_drop_queued(struct program_record *program, uint32_t signal);
 bool signal_queue_is_full(const struct program_record *program);
 
+/* The lowest signal of a set that is pending for a task, blocked or not; 0: none. */
+uint32_t task_pending_of(const struct task *task, const uint32_t set[2]);
+
 /* The lowest signal that is pending and not blocked; 0: none. */
 uint32_t task_next_signal(const struct task_record *record);
 
