@@ -220,6 +220,7 @@ static const struct lie_field program_fields[] = {
     FIELD(program_record, space, 24),
     FIELD(program_record, task_count, TASKS_MAX),
     FIELD(program_record, exit_status, 65536),
+    FIELD(program_record, nice, NICE_END + 1),
     FIELD(program_record, umask, 512),
     FIELD(program_record, process_group, PROGRAMS_MAX + 1),
     FIELD(program_record, session, PROGRAMS_MAX + 1),

@@ -241,6 +241,9 @@ struct limit {
 };
 #define LIMITS_MAX 16u
 
+#define NICE_START 20u
+#define NICE_END   40u
+
 /* A program: an address space and what its tasks share. Exactly one page. */
 struct program_record {
     uint64_t counters[32];         /* by enum eidolon_count, when its last task ended (program_account.h) */
@@ -270,7 +273,8 @@ struct program_record {
     struct queued_signal queued[QUEUED_MAX]; /* the oldest first (task/pending.c) */
     uint32_t stop_status;     /* that wait4() has yet to report of a living program, or enum program_stop_status */
     struct task_id sole_task; /* the others end, because it becomes another program; 0: none does */
-    uint8_t reserved[4096 - 64 - 16 * QUEUED_MAX - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
+    uint32_t nice; /* below NICE_END: how much it gives way, NICE_START being neither more nor less than others */
+    uint8_t reserved[4096 - 68 - 16 * QUEUED_MAX - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
                      5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");

@@ -73,6 +73,7 @@ static bool is_left_out(uint32_t number)
         SYS_pselect6_time64,
         SYS_futex,
         SYS_futex_time64,
+        SYS_waitid,
         SYS_sync,
         SYS_fsync,
         SYS_fdatasync,

@@ -18,7 +18,8 @@
 #include "task/program_usage.h"
 #include <string.h>
 
-#define CHILD 0 /* of record->call.words */
+#define CHILD             0   /* of record->call.words */
+#define INFORMATION_BYTES 24u /* of siginfo, that waitid() fills */
 
 /* Making ----------------------------------------------------------------------------------------------------------- */
 
@@ -164,43 +165,63 @@ int32_t call_clone(const struct system_call *call)
 
 /* The end of children ---------------------------------------------------------------------------------------------- */
 
-/* Whether wait4(`wish`) of the caller is about this child of it. */
-static bool is_meant(const struct system_call *call, struct program_id id, int32_t wish)
-{
-    const struct program_record *program = program_at(id);
+/* What wait4() or waitid() waits for, and where what it hears of goes. */
+struct wait {
+    struct program_id program;           /* 0: any */
+    struct group_id group;               /* 0: any */
+    uint32_t options;                    /* WAIT_ENDED is one of them */
+    uint32_t status, information, usage; /* addresses; 0: not asked for */
+};
 
-    if (wish > 0) {
-        return id.number == (uint32_t)wish;
-    }
-    uint32_t group = wish == 0 ? call->program->process_group.number : 0u - (uint32_t)wish;
-    return wish == -1 || program->process_group.number == group;
+static bool is_meant(struct program_id id, const struct wait *wait)
+{
+    return (wait->program.number == 0 || id.number == wait->program.number) &&
+           (wait->group.number == 0 || program_at(id)->process_group.number == wait->group.number);
 }
 
-/* Whether a living child has something to report that the caller wants to hear. */
+/* Whether a child has something to report that the caller wants to hear. */
 static bool has_news(const struct program_record *program, uint32_t options)
 {
     uint32_t status = program->stop_status;
 
+    if (program->state == PROGRAM_ZOMBIE) {
+        return (options & WAIT_ENDED) != 0;
+    }
     return ((options & WAIT_STOPPED) != 0 && (status & 0xFF) == PROGRAM_STOPPED_BY) ||
            ((options & WAIT_CONTINUED) != 0 && status == PROGRAM_CONTINUED);
 }
 
 /* One that has ended, stopped or been continued; else 0, and `any` says whether there are others to wait for. */
-static struct program_id find_changed(const struct system_call *call, int32_t wish, uint32_t options, bool *any)
+static struct program_id find_changed(const struct system_call *call, const struct wait *wait, bool *any)
 {
     struct program_id id = children_first(call->task->program_id);
 
     *any = false;
     for (; id.number != 0; id = children_next(id)) {
-        if (!is_meant(call, id, wish)) {
+        if (!is_meant(id, wait)) {
             continue;
         }
         *any = true;
-        if (program_at(id)->state == PROGRAM_ZOMBIE || has_news(program_at(id), options)) {
+        if (has_news(program_at(id), wait->options)) {
             return id;
         }
     }
     return PROGRAM_NONE;
+}
+
+/* What waitid() says of a child with such a status. */
+static struct linux_siginfo information_of(struct program_id id, uint32_t status, bool has_ended)
+{
+    struct linux_siginfo out = {.signal = SIGCHLD, .program = id.number};
+
+    if (has_ended) {
+        out.code = (status & 0x7F) != 0 ? CLD_KILLED : CLD_EXITED;
+        out.value = (status & 0x7F) != 0 ? status & 0x7F : status >> 8;
+    } else {
+        out.code = status == PROGRAM_CONTINUED ? CLD_CONTINUED : CLD_STOPPED;
+        out.value = status == PROGRAM_CONTINUED ? SIGCONT : status >> 8;
+    }
+    return out;
 }
 
 static void usage_of_child(struct program_id id, struct usage *out)
@@ -217,59 +238,62 @@ static void usage_of_child(struct program_id id, struct usage *out)
  * program's record is free. 0: there is nothing to report any more, since the program has changed again meanwhile, or
  * another thread has heard of it.
  */
-static int32_t take_status(const struct system_call *call, struct program_id id, uint32_t usage_address)
+static int32_t take_status(const struct system_call *call, struct program_id id, const struct wait *wait)
 {
     struct user_range range = {0};
     const struct program_record *child = program_at(id);
-    uint32_t status_address = call->arguments[1], options = call->arguments[2];
+    uint32_t address = wait->status != 0 ? wait->status : wait->information;
+    uint32_t bytes = wait->status != 0 ? sizeof(uint32_t) : INFORMATION_BYTES;
 
-    if (usage_address != 0) {
+    if (wait->usage != 0) {
         struct usage used;
         usage_of_child(id, &used);
-        int32_t result = call_usage_out(usage_address, &used);
+        int32_t result = call_usage_out(wait->usage, &used);
         if (result != 0) {
             return result;
         }
     }
-    if (status_address != 0) {
-        enum error error = user_begin(&range, (struct vaddr){status_address}, sizeof(uint32_t), PMAP_WRITE);
+    if (address != 0) {
+        enum error error = user_begin(&range, (struct vaddr){address}, bytes, PMAP_WRITE);
         if (error != OK) {
             return system_call_errno(error);
         }
     }
     bool has_ended = child->state == PROGRAM_ZOMBIE;
     uint32_t status = has_ended ? child->exit_status : child->stop_status;
+    struct linux_siginfo information = information_of(id, status, has_ended);
     bool is_news = child->state != PROGRAM_FREE && child->parent.number == call->task->program_id.number &&
-                   (has_ended || has_news(child, options));
+                   has_news(child, wait->options);
     if (is_news) {
         program_call_commit();
     }
-    if (status_address != 0) {
+    if (address != 0) {
         if (is_news) {
-            memcpy(range.address, &status, sizeof(status));
+            memcpy(range.address, wait->status != 0 ? (const void *)&status : (const void *)&information, bytes);
         }
         user_end(&range);
     }
-    if (is_news && has_ended) {
+    if (!is_news || (wait->options & WAIT_ONLY_LOOK) != 0) {
+        return is_news ? (int32_t)id.number : 0;
+    }
+    if (has_ended) {
         usage_inherit(call_change_program(call), child);
         program_forget(id);
-    } else if (is_news) {
+    } else {
         program_at(id)->stop_status = PROGRAM_NO_STOP;
     }
-    return is_news ? (int32_t)id.number : 0;
+    return (int32_t)id.number;
 }
 
-static int32_t wait_for_end(const struct system_call *call, uint32_t usage_address)
+/* 0: a child was heard of, or none and that is not waited for. Else what the call answers. */
+static int32_t wait_for_news(const struct system_call *call, const struct wait *wait, struct program_id *heard)
 {
-    int32_t wish = (int32_t)call->arguments[0];
-    uint32_t options = call->arguments[2];
     bool any;
 
-    if ((options & ~(WAIT_NO_HANG | WAIT_STOPPED | WAIT_CONTINUED | WAIT_ALL)) != 0 || wish == INT32_MIN) {
-        return wish == INT32_MIN ? -ESRCH : -EINVAL;
-    }
+    *heard = PROGRAM_NONE;
+
     for (;;) {
-        struct program_id changed = find_changed(call, wish, options, &any);
+        struct program_id changed = find_changed(call, wait, &any);
         if (changed.number != 0) {
             /* What it alone shared with the caller can be the caller's own again. If not now, before the next clone. */
             if (program_at(changed)->state == PROGRAM_ZOMBIE && call->program->lender.number == 0) {
@@ -277,16 +301,17 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
                 (void)!space_collapse(call->program->space);
                 space_unlock(call->program->space);
             }
-            int32_t result = take_status(call, changed, usage_address);
+            int32_t result = take_status(call, changed, wait);
             if (result != 0) {
-                return result;
+                *heard = changed;
+                return result < 0 ? result : 0;
             }
             continue;
         }
         if (!any) {
             return -ECHILD;
         }
-        if ((options & WAIT_NO_HANG) != 0) {
+        if ((wait->options & WAIT_NO_HANG) != 0) {
             return 0;
         }
         if (task_has_signal(call->task)) {
@@ -297,6 +322,67 @@ static int32_t wait_for_end(const struct system_call *call, uint32_t usage_addre
             return system_call_errno(error);
         }
     }
+}
+
+static int32_t wait_for_end(const struct system_call *call, uint32_t usage_address)
+{
+    uint32_t options = call->arguments[2];
+    int32_t wish = (int32_t)call->arguments[0];
+    struct wait wait = {.options = options | WAIT_ENDED, .status = call->arguments[1], .usage = usage_address};
+    struct program_id heard;
+
+    if ((options & ~(WAIT_NO_HANG | WAIT_STOPPED | WAIT_CONTINUED | WAIT_ALL)) != 0 || wish == INT32_MIN) {
+        return wish == INT32_MIN ? -ESRCH : -EINVAL;
+    }
+    if (wish > 0) {
+        wait.program = (struct program_id){(uint32_t)wish};
+    } else if (wish != -1) {
+        wait.group = wish == 0 ? call->program->process_group : (struct group_id){0u - (uint32_t)wish};
+    }
+    int32_t result = wait_for_news(call, &wait, &heard);
+    return result != 0 ? result : (int32_t)heard.number;
+}
+
+/* Whom waitid() means: 0, or -EINVAL. */
+static int32_t whom(const struct system_call *call, struct wait *wait)
+{
+    uint32_t number = call->arguments[1];
+
+    switch (call->arguments[0]) {
+    case P_ALL:
+        return 0;
+    case P_PID:
+        wait->program = (struct program_id){number};
+        return (int32_t)number > 0 ? 0 : -EINVAL;
+    case P_PGID:
+        wait->group = number == 0 ? call->program->process_group : (struct group_id){number};
+        return (int32_t)number >= 0 ? 0 : -EINVAL;
+    default:
+        return -EINVAL;
+    }
+}
+
+#define WAITID_KNOWN (WAIT_NO_HANG | WAIT_STOPPED | WAIT_ENDED | WAIT_CONTINUED | WAIT_ONLY_LOOK | WAIT_ALL)
+
+/* waitid(kind, number, information, options, usage) */
+int32_t call_waitid(const struct system_call *call)
+{
+    uint32_t options = call->arguments[3];
+    struct wait wait = {.options = options, .information = call->arguments[2], .usage = call->arguments[4]};
+    struct program_id heard;
+
+    if ((options & ~WAITID_KNOWN) != 0 || (options & (WAIT_STOPPED | WAIT_ENDED | WAIT_CONTINUED)) == 0) {
+        return -EINVAL;
+    }
+    int32_t result = whom(call, &wait);
+    if (result == 0) {
+        result = wait_for_news(call, &wait, &heard);
+    }
+    if (result != 0 || heard.number != 0 || wait.information == 0) {
+        return result;
+    }
+    const struct linux_siginfo nothing = {0};
+    return copy_out(wait.information, &nothing, INFORMATION_BYTES);
 }
 
 int32_t call_wait4(const struct system_call *call)

@@ -345,7 +345,12 @@ _Static_assert(sizeof(struct linux_robust_list) == 12, "struct robust_list_head"
 #define FUTEX_OWNER      0x3FFFFFFFu
 
 /* wait4() */
+#define P_ALL          0u /* whom waitid() means */
+#define P_PID          1u
+#define P_PGID         2u
 #define WAIT_NO_HANG   0x00000001u
+#define WAIT_ENDED     0x00000004u
+#define WAIT_ONLY_LOOK 0x01000000u
 #define WAIT_STOPPED   0x00000002u
 #define WAIT_CONTINUED 0x00000008u
 #define WAIT_ALL       0xE0000000u /* and __WCLONE, __WNOTHREAD: there are no other children */

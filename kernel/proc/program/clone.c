@@ -105,6 +105,7 @@ static void drop_spaces(struct clone *clone)
 static void inherit(struct program_record *child, const struct program_record *parent)
 {
     child->umask = parent->umask;
+    child->nice = parent->nice;
     child->process_group = parent->process_group;
     child->session = parent->session;
     child->terminal = parent->terminal;

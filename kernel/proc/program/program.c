@@ -44,6 +44,7 @@ enum error program_create_in(const char *name, struct program_id parent, struct 
     children_add(parent, id);
     program->space = space;
     program->umask = 022;
+    program->nice = NICE_START;
     limits_set_defaults(program);
     program->process_group = (struct group_id){id.number};
     program->session = (struct session_id){id.number};

@@ -162,6 +162,7 @@ static bool program_is_sound(uint32_t index)
            expect(program->terminal.number == CONSOLE.number, type, index, "its terminal") &&
            expect(program->parent_waits <= 1, type, index, "what its parent waits for") &&
            expect(program->umask <= UMASK_MAX, type, index, "its umask") &&
+           expect(program->nice < NICE_END, type, index, "its niceness") &&
            expect(program->process_group.number <= PROGRAMS_MAX && program->session.number <= PROGRAMS_MAX, type, index,
                   "its group") &&
            expect(descriptors_are_sound(program), type, index, "its descriptors") &&

@@ -15,7 +15,7 @@
 #define REGION_TABLE_BYTES (SYSTEM_END - REGION_TABLE_START)
 
 const struct record_layout record_layouts[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = {"program", 12, sizeof(struct program_record), 0xF0100000u, PROGRAMS_MAX + 1},
+    [RECORD_PROGRAM] = {"program", 13, sizeof(struct program_record), 0xF0100000u, PROGRAMS_MAX + 1},
     [RECORD_TASK] = {"task", TASK_RECORD_VERSION, sizeof(struct task_record), 0xF1100000u, TASKS_MAX},
     [RECORD_FILE] = {"file", 2, sizeof(struct file_record), 0xF1500000u, FILES_MAX},
     [RECORD_TERMINAL] = {"terminal", 5, TERMINAL_RECORD_BYTES, 0xF1600000u, TERMINALS_MAX},
