@@ -372,6 +372,7 @@ enum file_kind {
     FILE_TIMER,  /* timerfd_create() */
     FILE_SIGNAL, /* signalfd() */
     FILE_REBORN, /* EIDOLON_REBORN */
+    FILE_MEMORY, /* memfd_create() */
     FILE_KINDS
 };
 
@@ -383,9 +384,10 @@ struct file_record {
     union {         /* what it is open on, by its kind */
         struct terminal_id terminal;
         struct pipe_id pipe;
-        uint32_t object; /* the number of either */
+        uint32_t object; /* the number of any of them */
     };
-    union { /* what is open, if it has no object; else zeroes */
+    union { /* what is open, if it has no object; else zeroes, or where it is at */
+        uint64_t position;
         struct {
             uint64_t count;
             uint32_t is_semaphore;

@@ -151,6 +151,25 @@ void *vm_content_at_stop(struct page_key page);
 void *vm_content(struct page_key page, enum pmap_access access);
 
 /*
+ * A page of an object that is no window's, for the kernel to read or write (kernel/vm_map/object_content.c): it is
+ * resident until vm_unwire(), unless its content is discarded meanwhile.
+ * - payer: the space that waits for memory if there is none. May sleep. Errors as vm_fault().
+ */
+MUST_CHECK enum error vm_object_hold(struct page_key page, struct space_id payer, struct vm_page **out);
+
+/* The bytes of a page that is held, until something sleeps. NULL: they have been discarded; hold it again. */
+const void *vm_object_bytes(const struct vm_page *page);
+
+/*
+ * The same to be written; the page counts as dirty. Views may have lost their entries. Does not sleep.
+ * - ERROR_NOT_FOUND: its content has been discarded. ERROR_BUSY: not now; vm_object_wait(), and then again.
+ */
+MUST_CHECK enum error vm_object_write(struct vm_page *page, void **out);
+
+/* Until that may be done. May sleep. ERROR_INTERRUPTED. */
+MUST_CHECK enum error vm_object_wait(struct vm_page *page);
+
+/*
  * How often the world has been stopped. What was prepared before a stop (a mapping that can be written) has to be
  * prepared again after it.
  */

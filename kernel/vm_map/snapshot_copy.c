@@ -44,7 +44,7 @@ static enum error take_copy_frame(struct page_key key, struct frame *out)
     return OK;
 }
 
-enum error vm_copy_for_snapshot(struct vm_page *page, struct place place)
+enum error vm_copy_frame_for_snapshot(struct vm_page *page)
 {
     DOES_NOT_SLEEP();
     struct frame fresh;
@@ -58,6 +58,17 @@ enum error vm_copy_for_snapshot(struct vm_page *page, struct place place)
     frame_set_owner(vm_page_frame(page), FRAME_COPY);
     vm_snapshot_give_frame(&vm_objects.map, page, fresh);
     copies++;
+    return OK;
+}
+
+enum error vm_copy_for_snapshot(struct vm_page *page, struct place place)
+{
+    DOES_NOT_SLEEP();
+    enum error error = vm_copy_frame_for_snapshot(page);
+
+    if (error != OK) {
+        return error;
+    }
     error = vm_enter_page(&vm_objects.map, place, page, PMAP_WRITE);
     if (error == OK) {
         pmap_mark_dirty(place);

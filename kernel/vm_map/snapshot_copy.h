@@ -20,6 +20,9 @@ void vm_copy_clear(void);
  */
 MUST_CHECK enum error vm_copy_for_snapshot(struct vm_page *page, struct place place);
 
+/* The same without a mapping: it is mapped nowhere then. */
+MUST_CHECK enum error vm_copy_frame_for_snapshot(struct vm_page *page);
+
 /* Wait until the snapshot has got further, if it still needs the page; it writes this one next. ERROR_INTERRUPTED. */
 MUST_CHECK enum error vm_copy_wait(struct page_key key);
 

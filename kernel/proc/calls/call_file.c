@@ -7,6 +7,7 @@
 #include "calls.h"
 #include "file/file.h"
 #include "file/file_operations.h"
+#include "file/file_position.h"
 #include "log.h"
 #include "program_time.h"
 #include <string.h>
@@ -143,45 +144,121 @@ int32_t call_readv(const struct system_call *call)
 
 /* Positions -------------------------------------------------------------------------------------------------------- */
 
-/* The files there are have no position: terminals and pipes refuse, the others stay at 0 wherever one goes. */
-static int32_t seek(const struct system_call *call)
+/* Terminals and pipes have no position and refuse, devices stay at 0 wherever one goes: 0 or a negative errno. */
+static int32_t file_with_position(const struct system_call *call, const struct file_record **out)
+{
+    *out = file_of(call->program, call->arguments[0]);
+    if (*out == NULL) {
+        return -EBADF;
+    }
+    return file_operations(*out)->is_stream ? -ESPIPE : 0;
+}
+
+/* The new position, or a negative errno. */
+static int64_t seek(const struct system_call *call, int64_t by, uint32_t whence, const struct file_record **out)
+{
+    int32_t result = file_with_position(call, out);
+
+    if (result != 0) {
+        return result;
+    }
+    return file_operations(*out)->has_object ? file_seek(*out, by, whence) : 0;
+}
+
+static void go_to(const struct system_call *call, const struct file_record *file, int64_t position)
+{
+    if (file_operations(file)->has_object) {
+        (void)call_change_task(call);
+        file_set_position(file, (uint64_t)position);
+    }
+}
+
+int32_t call_lseek(const struct system_call *call)
+{
+    const struct file_record *file;
+    int64_t position = seek(call, (int32_t)call->arguments[1], call->arguments[2], &file);
+
+    if (position > INT32_MAX) {
+        return -EOVERFLOW;
+    }
+    if (position >= 0) {
+        go_to(call, file, position);
+    }
+    return (int32_t)position;
+}
+
+int32_t call_llseek(const struct system_call *call)
+{
+    const struct file_record *file;
+    int64_t by = (int64_t)((uint64_t)call->arguments[1] << 32 | call->arguments[2]);
+    int64_t position = seek(call, by, call->arguments[4], &file);
+
+    if (position < 0) {
+        return (int32_t)position;
+    }
+    int32_t result = copy_out(call->arguments[3], &position, sizeof(position));
+    if (result == 0) {
+        go_to(call, file, position);
+    }
+    return result;
+}
+
+/* read() or write() at a position of the call's own. */
+static int32_t transfer_at(const struct system_call *call, system_call_handler *elsewhere, bool is_write)
+{
+    const struct file_record *file;
+    uint64_t position = (uint64_t)call->arguments[4] << 32 | call->arguments[3];
+    uint32_t length = call->arguments[2] < TRANSFER_MAX ? call->arguments[2] : TRANSFER_MAX;
+    int32_t result = file_with_position(call, &file);
+
+    if (result != 0) {
+        return result;
+    }
+    if (!file_operations(file)->has_object) {
+        return elsewhere(call);
+    }
+    if (position > INT64_MAX) {
+        return -EINVAL;
+    }
+    if (!may_access(file, is_write ? O_RDONLY : O_WRONLY)) {
+        return -EBADF;
+    }
+    if (!is_user_range(call->arguments[1], length)) {
+        return -EFAULT;
+    }
+    return is_write ? file_write_at(call, file, position, call->arguments[1], length)
+                    : file_read_at(call, file, position, call->arguments[1], length);
+}
+
+int32_t call_pread64(const struct system_call *call)
+{
+    return transfer_at(call, call_read, false);
+}
+
+int32_t call_pwrite64(const struct system_call *call)
+{
+    return transfer_at(call, call_write, true);
+}
+
+static int32_t truncate_file(const struct system_call *call, uint64_t size)
 {
     const struct file_record *file = file_of(call->program, call->arguments[0]);
 
     if (file == NULL) {
         return -EBADF;
     }
-    return file_operations(file)->is_stream ? -ESPIPE : 0;
-}
-
-int32_t call_lseek(const struct system_call *call)
-{
-    return seek(call);
-}
-
-int32_t call_llseek(const struct system_call *call)
-{
-    const uint64_t position = 0;
-    int32_t result = seek(call);
-
-    return result != 0 ? result : copy_out(call->arguments[3], &position, sizeof(position));
-}
-
-int32_t call_pread64(const struct system_call *call)
-{
-    int32_t result = seek(call);
-
-    return result != 0 ? result : call_read(call);
-}
-
-int32_t call_pwrite64(const struct system_call *call)
-{
-    int32_t result = seek(call);
-
-    return result != 0 ? result : call_write(call);
+    if (!file_operations(file)->has_object || !may_access(file, O_RDONLY) || size > INT64_MAX) {
+        return -EINVAL;
+    }
+    return file_resize(file, size);
 }
 
 int32_t call_ftruncate(const struct system_call *call)
 {
-    return file_of(call->program, call->arguments[0]) == NULL ? -EBADF : -EINVAL;
+    return (int32_t)call->arguments[1] < 0 ? -EINVAL : truncate_file(call, call->arguments[1]);
+}
+
+int32_t call_ftruncate64(const struct system_call *call)
+{
+    return truncate_file(call, (uint64_t)call->arguments[2] << 32 | call->arguments[1]);
 }

@@ -48,7 +48,18 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
     if (file == NULL) {
         return -EBADF;
     }
+    if (file_operations(file)->has_object) {
+        return type == MAP_PRIVATE ? -ENODEV : 0;
+    }
     return file_operations(file)->maps_zeroes ? 0 : -ENODEV;
+}
+
+/* The object of the file that is to be mapped; object 0: there is none, it is zeroes. */
+static struct object_id source_object(const struct system_call *call, uint32_t flags, uint32_t descriptor)
+{
+    const struct file_record *file = (flags & MAP_ANONYMOUS) != 0 ? NULL : file_of(call->program, descriptor);
+
+    return (struct object_id){file != NULL && file_operations(file)->has_object ? file->object : 0};
 }
 
 /* Whether so many pages more can be promised; what cannot be told is promised. May sleep. */
@@ -136,9 +147,16 @@ static int32_t map_segment(struct address_space space, uint32_t address, uint32_
     return result;
 }
 
-static int32_t map_in(const struct system_call *call, struct address_space space, uint32_t address, uint32_t length,
-                      uint32_t prot, uint32_t flags)
+/* What mmap() is asked for. */
+struct wish {
+    uint32_t address, length, prot, flags;
+    struct object_id object; /* 0: zeroes */
+    uint32_t offset;         /* in it, in pages */
+};
+
+static int32_t map_in(const struct system_call *call, struct address_space space, const struct wish *wish)
 {
+    uint32_t address = wish->address, length = wish->length, prot = wish->prot, flags = wish->flags;
     uint32_t count = pages_up(length);
     bool grows_down = (flags & MAP_GROWSDOWN) != 0;
 
@@ -151,6 +169,13 @@ static int32_t map_in(const struct system_call *call, struct address_space space
     if ((prot & PROT_WRITE) != 0 && (flags & MAP_NORESERVE) == 0 && !may_promise(call, count)) {
         return -ENOMEM;
     }
+    if (wish->object.number != 0) {
+        if (wish->offset >= OBJECT_PAGES || count > OBJECT_PAGES - wish->offset) {
+            return -EOVERFLOW;
+        }
+        return map_at(space, address, count, flags,
+                      address_space_view(protection_of(prot), wish->object, wish->offset));
+    }
     if (is_shared(flags)) {
         return map_segment(space, address, count, flags, protection_of(prot));
     }
@@ -158,13 +183,19 @@ static int32_t map_in(const struct system_call *call, struct address_space space
                   address_space_zeroes(protection_of(prot), grows_down ? VM_REGION_GROWS_DOWN : 0));
 }
 
-static int32_t map(const struct system_call *call, uint32_t address, uint32_t length, uint32_t prot, uint32_t flags)
+static int32_t map(const struct system_call *call, const struct wish *wish)
 {
     struct address_space space = address_space_of(call->task->program_id);
 
+    if (wish->object.number != 0) {
+        object_refer(wish->object, 1); /* whoever closes the file meanwhile */
+    }
     space_lock(space);
-    int32_t result = map_in(call, space, address, length, prot, flags);
+    int32_t result = map_in(call, space, wish);
     space_unlock(space);
+    if (wish->object.number != 0) {
+        object_refer(wish->object, -1);
+    }
     return result;
 }
 
@@ -173,7 +204,13 @@ int32_t call_mmap2(const struct system_call *call)
     const uint32_t *arguments = call->arguments;
     int32_t result = check_source(call, arguments[3], arguments[4]);
 
-    return result != 0 ? result : map(call, arguments[0], arguments[1], arguments[2], arguments[3]);
+    return result != 0 ? result
+                       : map(call, &(struct wish){.address = arguments[0],
+                                                  .length = arguments[1],
+                                                  .prot = arguments[2],
+                                                  .flags = arguments[3],
+                                                  .object = source_object(call, arguments[3], arguments[4]),
+                                                  .offset = arguments[5]});
 }
 
 /* The old form has its arguments in memory, and a byte offset. */
@@ -190,7 +227,13 @@ int32_t call_mmap_old(const struct system_call *call)
     if (result == 0) {
         result = check_source(call, arguments.flags, arguments.descriptor);
     }
-    return result != 0 ? result : map(call, arguments.address, arguments.length, arguments.prot, arguments.flags);
+    return result != 0 ? result
+                       : map(call, &(struct wish){.address = arguments.address,
+                                                  .length = arguments.length,
+                                                  .prot = arguments.prot,
+                                                  .flags = arguments.flags,
+                                                  .object = source_object(call, arguments.flags, arguments.descriptor),
+                                                  .offset = arguments.offset >> PAGE_SHIFT});
 }
 
 /* Ranges of what is mapped ----------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "space/regions.h"
 #include "space/address_space.h"
+#include "space/object.h"
 #include "space/space.h"
 #include <string.h>
 
@@ -19,7 +20,8 @@
 #define DEVICE_OF_PIPES  DEVICE_NUMBER(0u, 2u)
 #define DEVICE_OF_OTHERS DEVICE_NUMBER(0u, 3u) /* of what has neither a name nor an object */
 
-#define INODES_OF_IMAGES 0x10000u /* and the space */
+#define INODES_OF_IMAGES  0x10000u   /* and the space */
+#define INODES_OF_OBJECTS 0x1000000u /* and the object */
 
 static const struct {
     const char *path;
@@ -81,6 +83,12 @@ static struct node node_of_file(const struct file_record *file)
 {
     const char *path = file_operations(file)->path;
 
+    if (file_operations(file)->has_object) {
+        return (struct node){.mode = S_IFREG | 0777,
+                             .device = DEVICE_OF_NAMES,
+                             .inode = INODES_OF_OBJECTS + file->object,
+                             .size = object_at((struct object_id){file->object})->size};
+    }
     if (file_operations(file)->anonymous != NULL) {
         return (struct node){.mode = 0600, .device = DEVICE_OF_OTHERS, .links = 1, .inode = 1, .kind = file->kind};
     }

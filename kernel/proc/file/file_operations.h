@@ -22,6 +22,7 @@ struct file_operations {
     bool is_stream;        /* it has no position */
     bool is_durable;       /* it is part of the object space, so fsync() means something */
     bool maps_zeroes;      /* to map it is to map memory */
+    bool has_object;       /* it has a position, a size, and content that can be mapped (file_position.h) */
 
     /*
      * Read into [base, base + length), which is not empty, or write what remains of it; its first byte is byte `offset`
@@ -69,7 +70,7 @@ struct file_operations {
 
 extern const struct file_operations file_terminal_operations, file_pipe_operations, file_null_operations,
     file_zero_operations, file_random_operations, file_event_operations, file_timer_operations, file_signal_operations,
-    file_reborn_operations;
+    file_reborn_operations, file_memory_operations;
 
 /* By kind, which is of an open file. */
 const struct file_operations *file_operations_of_kind(uint32_t kind);

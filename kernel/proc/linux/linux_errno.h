@@ -29,6 +29,7 @@ enum linux_errno {
     ENFILE = 23,
     EMFILE = 24,
     ENOTTY = 25,
+    EFBIG = 27,
     ENOSPC = 28,
     ESPIPE = 29,
     EROFS = 30,
@@ -36,6 +37,7 @@ enum linux_errno {
     ERANGE = 34,
     ENAMETOOLONG = 36,
     ENOSYS = 38,
+    EOVERFLOW = 75,
     EOPNOTSUPP = 95,
     ETIMEDOUT = 110,
 };

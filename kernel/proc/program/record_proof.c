@@ -13,6 +13,7 @@
 #include "file/pipe.h"
 #include "linux/linux_abi.h"
 #include "log.h"
+#include "space/object.h"
 #include "space/space.h"
 #include "task/pending.h"
 #include "terminal/terminal_console.h"
@@ -275,6 +276,8 @@ static bool object_is_sound(const struct file_record *file)
     case FILE_TIMER:
         return file->timer.deadline_ns <= TIMER_NS_MAX && file->timer.interval_ns <= TIMER_NS_MAX &&
                file->timer.base <= TIME_WALL;
+    case FILE_MEMORY:
+        return object_is_there((struct object_id){file->object});
     default:
         return true;
     }

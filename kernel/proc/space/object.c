@@ -76,7 +76,7 @@ static void list_unused(uint32_t index)
     }
 }
 
-static void refer(struct object_id object, int32_t by)
+void object_refer(struct object_id object, int32_t by)
 {
     DOES_NOT_SLEEP();
     uint32_t index = index_of(object);
@@ -137,7 +137,7 @@ void object_collect(void)
 /* OBJECT-1: the table tells of each record that names an object, and of each that does so no more. */
 void object_start(void)
 {
-    region_table.refer = refer;
+    region_table.refer = object_refer;
 }
 
 /* After a boot ----------------------------------------------------------------------------------------------------- */
@@ -151,13 +151,12 @@ static enum error refer_from(struct address_space space)
         if (region->backing.kind != VM_BACKING_OBJECT) {
             continue;
         }
-        uint32_t index = index_of(region->backing.object);
-        if (!is_in_table(index) || record_of(index)->state != OBJECT_USED) {
+        if (!object_is_there(region->backing.object)) {
             log_line("object: %u is shown by a region of space %u, and is not there", region->backing.object.number,
                      space.number);
             return ERROR_FORMAT_DAMAGED;
         }
-        references[index]++;
+        references[index_of(region->backing.object)]++;
     }
     return OK;
 }

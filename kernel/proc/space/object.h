@@ -4,8 +4,8 @@
  *
  * A segment of shared memory is one. Its record says how large it is; its pages are known by keys and need no records.
  *
- *     OBJECT-1  The references of an object are the region records that name it. They are volatile, and counted anew by
- *               a boot.
+ *     OBJECT-1  The references of an object are the region records and the open files that name it. They are volatile,
+ *               and counted anew by a boot.
  *     OBJECT-2  An object without references is taken back, by the next boot if need be; its number is free once its
  *               deletions are in the open layer.
  *     OBJECT-3  No page at or beyond the size has content.
@@ -33,6 +33,13 @@ static inline uint32_t object_pages(struct object_id object)
 /* How many references there are to it (OBJECT-1). */
 uint32_t object_references(struct object_id object);
 
+/* Whether there is such an object. Any number will do. */
+static inline bool object_is_there(struct object_id object)
+{
+    return object.number >= OBJECTS_FIRST && object.number - OBJECTS_FIRST < record_committed(RECORD_OBJECT) &&
+           object_at(object)->state == OBJECT_USED;
+}
+
 /* Make sure of a free record. May sleep, unless there is one. ERROR_NO_MEMORY. */
 MUST_CHECK enum error object_reserve(void);
 
@@ -44,6 +51,9 @@ MUST_CHECK enum error object_create(uint64_t size, struct object_id *out);
 
 /* Undo that, before anything has named it. Does not sleep. */
 void object_forget(struct object_id object);
+
+/* Somebody holds an object who is no region: an open file does. */
+void object_refer(struct object_id object, int32_t by);
 
 /* Whether there is anything for object_collect() to do. */
 extern uint16_t object_first_unused;
@@ -57,6 +67,25 @@ static inline bool object_is_unused(void)
  * when this is called next, or by a boot; the log says why.
  */
 void object_collect(void);
+
+/*
+ * Move bytes between an object and the memory of the running program: a piece, which ends where a page of the object
+ * does; reading, also at the end of the object, and *moved is 0 there.
+ * - may sleep before the bytes are moved, and not after: then the caller notes that they are. Writing beyond the end
+ *   makes the object larger, with zeroes up to there.
+ * - ERROR_DENIED: the memory; ERROR_RANGE: no object is so large; ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM,
+ *   ERROR_INTERRUPTED.
+ */
+MUST_CHECK enum error object_read(struct object_id object, uint64_t position, struct vaddr to, uint32_t length,
+                                  uint32_t *moved);
+MUST_CHECK enum error object_write(struct object_id object, uint64_t position, struct vaddr from, uint32_t length,
+                                   uint32_t *moved);
+
+/*
+ * Another size: what lies beyond goes, also from views, and what comes is zeroes. May sleep, and can be called again
+ * after a boot. Errors as above; it has the new size or the old one.
+ */
+MUST_CHECK enum error object_resize(struct object_id object, uint64_t size);
 
 /* Begin to count the references of regions. To be called before there are any. */
 void object_start(void);

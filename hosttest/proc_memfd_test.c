@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files that memfd_create() makes, on the kernel as it is over the fake machine: what calls and views see of each other,
+ * and that a generation holds the file as it was at the stop. For that a program writes versions of pages by calls and
+ * stores through a view, cuts the file shorter and lets it grow, notes what it did in its own memory, and compares
+ * before each step, while a clone asks for one snapshot after the other and the power goes at any event of the disk.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "campaign.h"
+#include "host_calls.h"
+#include "linux/linux_abi.h"
+#include "proc_case.h"
+#include "proc_cut.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LSEEK = 19, MUNMAP = 91, FTRUNCATE = 93, PREAD64 = 180, PWRITE64 = 181, MMAP2 = 192, MEMFD_CREATE = 356 };
+
+#define AT     SPACE_AT
+#define TEXT   (SPACE_AT + 64u)
+#define VIEW   0x603FE000u /* of four pages, two on each side of the border of a page table */
+#define SHARED 0x11u       /* MAP_SHARED | MAP_FIXED */
+
+/* Cases ------------------------------------------------------------------------------------------------------------ */
+
+static char seen[16];
+
+static const char *bytes_of(uint32_t descriptor, uint32_t position, uint32_t count)
+{
+    EXPECT(count, PREAD64, descriptor, AT, count, position, 0);
+    case_get(AT, seen, count);
+    seen[count] = 0;
+    return seen;
+}
+
+static void expect_bytes(uint32_t descriptor, uint32_t position, const char *expected)
+{
+    EXPECT_IS(0, strcmp(bytes_of(descriptor, position, (uint32_t)strlen(expected)), expected));
+}
+
+static uint32_t make_file(uint32_t pages)
+{
+    uint32_t descriptor = (uint32_t)CALL(MEMFD_CREATE, case_string(TEXT, "name"), 0);
+
+    EXPECT(0, FTRUNCATE, descriptor, pages * PAGE_SIZE);
+    return descriptor;
+}
+
+static void main_of_bytes(void)
+{
+    uint32_t file = make_file(0);
+
+    EXPECT(-EINVAL, MEMFD_CREATE, TEXT, 2);
+    EXPECT(-EFAULT, MEMFD_CREATE, BAD, 0);
+    EXPECT(5, CALL_WRITE, file, case_string(TEXT, "hello"), 5);
+    EXPECT(0, CALL_READ, file, AT, 4); /* at the end */
+    EXPECT(1, LSEEK, file, 1, SEEK_SET);
+    EXPECT(4, CALL_READ, file, AT, 100);
+    EXPECT(5 + 3, LSEEK, file, 3, SEEK_END);
+    EXPECT(-EINVAL, LSEEK, file, (uint32_t)-9, SEEK_CUR);
+    EXPECT(2, CALL_WRITE, file, TEXT, 2); /* leaves a hole of zeroes */
+    EXPECT(10, LSEEK, file, 0, SEEK_END);
+    EXPECT_IS(0, memcmp(bytes_of(file, 0, 10), "hello\0\0\0he", 10));
+    EXPECT(6, PWRITE64, file, case_string(TEXT, "border"), 6, PAGE_SIZE - 3, 0);
+    expect_bytes(file, PAGE_SIZE - 3, "border");
+    EXPECT(-EFAULT, PWRITE64, file, BAD, 6, 0, 0);
+    EXPECT(-EFAULT, PREAD64, file, BAD, 6, 0, 0);
+    EXPECT(-EINVAL, PREAD64, file, AT, 6, 0, UINT32_MAX);
+    EXPECT(-EFBIG, PWRITE64, file, TEXT, 6, 0, 1); /* 4 GiB */
+    EXPECT(-EINVAL, FTRUNCATE, file, (uint32_t)-1);
+}
+
+static void file_has_the_bytes_that_calls_wrote(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_bytes});
+}
+
+static void main_of_cutting(void)
+{
+    uint32_t file = make_file(3);
+
+    EXPECT(6, PWRITE64, file, case_string(TEXT, "border"), 6, PAGE_SIZE - 3, 0);
+    EXPECT(6, PWRITE64, file, TEXT, 6, 2 * PAGE_SIZE, 0);
+    EXPECT(0, FTRUNCATE, file, PAGE_SIZE - 1);
+    EXPECT(2, PREAD64, file, AT, 100, PAGE_SIZE - 3, 0);
+    EXPECT(0, CALL_SYNC);
+    EXPECT(0, FTRUNCATE, file, 3 * PAGE_SIZE);
+    EXPECT_IS(0, memcmp(bytes_of(file, PAGE_SIZE - 3, 6), "bo\0\0\0\0", 6));
+    EXPECT_IS(0, memcmp(bytes_of(file, 2 * PAGE_SIZE, 6), "\0\0\0\0\0\0", 6));
+}
+
+static void file_that_was_cut_has_zeroes_when_it_grows(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_cutting});
+}
+
+static void main_of_views(void)
+{
+    uint32_t file = make_file(4);
+
+    EXPECT(VIEW, MMAP2, VIEW, 4 * PAGE_SIZE, 3, SHARED, file, 0);
+    EXPECT(6, PWRITE64, file, case_string(TEXT, "border"), 6, 2 * PAGE_SIZE - 3, 0);
+    EXPECT_IS(0x00726564, case_word(VIEW + 2 * PAGE_SIZE) & 0xFFFFFF);
+    WORDS(VIEW + 3 * PAGE_SIZE, 0x44434241);
+    expect_bytes(file, 3 * PAGE_SIZE, "ABCD");
+    EXPECT(4, PWRITE64, file, VIEW + 3 * PAGE_SIZE, 4, 3 * PAGE_SIZE + 4, 0); /* from the page into itself */
+    expect_bytes(file, 3 * PAGE_SIZE, "ABCDABCD");
+    EXPECT(4, PREAD64, file, VIEW, 4, 3 * PAGE_SIZE, 0);
+    expect_bytes(file, 0, "ABCD");
+    EXPECT(-ENODEV, MMAP2, 0, PAGE_SIZE, 3, 2, file, 0);
+    EXPECT(-EOVERFLOW, MMAP2, 0, 2 * PAGE_SIZE, 3, 1, file, OBJECT_PAGES - 1);
+    EXPECT(0, CALL_CLOSE, file); /* the view has it */
+    EXPECT_IS(0x44434241, case_word(VIEW));
+    file = make_file(1);
+    WORDS(AT, 0x31323334);
+    EXPECT(4, PWRITE64, file, AT, 4, 0, 0);
+    EXPECT(VIEW, MMAP2, VIEW, PAGE_SIZE, 3, SHARED, file, 0);
+    EXPECT(0, MUNMAP, VIEW, PAGE_SIZE); /* the file has it */
+    expect_bytes(file, 0, "4321");
+}
+
+static void view_and_file_are_the_same_bytes(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_views});
+}
+
+static void main_of_the_last(void)
+{
+    uint32_t file = make_file(4);
+
+    EXPECT(4, PWRITE64, file, AT, 4, 0, 0);
+    EXPECT(VIEW, MMAP2, VIEW, 4 * PAGE_SIZE, 3, SHARED, file, 0);
+    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+    EXPECT(0, CALL_CLOSE, file);
+    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+    EXPECT(0, MUNMAP, VIEW, 4 * PAGE_SIZE);
+    EXPECT_IS(OBJECT_FREE, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+}
+
+static void object_goes_with_the_last_of_file_and_views(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_the_last});
+}
+
+/* Cuts ------------------------------------------------------------------------------------------------------------- */
+
+#define WORLDS     8u
+#define SOAK       100u /* times as many */
+#define STEPS      150u
+#define STATUS     3u
+#define CUTS_MAX   20u /* in one world */
+#define EVENTS_MAX 150u
+#define PAGES      4u
+#define WORDS_OUT  500u /* of a page, written by a call; the view has another one */
+#define VIEW_WORD  900u
+
+/* The program's memory. */
+#define FILE_AT (HOST_DATA + PAGE_SIZE)
+#define STEP    (HOST_DATA + PAGE_SIZE + 4u)
+#define CHILD   (HOST_DATA + PAGE_SIZE + 8u)
+#define NEXT    (HOST_DATA + PAGE_SIZE + 12u)
+#define WRITTEN (HOST_DATA + PAGE_SIZE + 0x40u) /* by page: the step at which it was written; 0: zeroes */
+#define STORED  (HOST_DATA + PAGE_SIZE + 0x80u) /* the same of the view's word */
+#define NUMBERS (HOST_DATA + 2u * PAGE_SIZE)
+#define NO_TEXT (HOST_DATA + PAGE_SIZE + 0xF0u)
+
+enum {
+    BEGIN,
+    SIZE,
+    MAP,
+    FORK,
+    COMPARE,
+    CHOOSE,
+    FILL,
+    WRITE,
+    NOTE,
+    STORE,
+    TRIM,
+    GROW,
+    ADVANCE,
+    ADVANCED,
+    KILL,
+    WAIT,
+    END,
+    TURN
+};
+
+static uint32_t seed;
+
+static uint32_t mix(uint32_t value)
+{
+    value = (value ^ value >> 16) * 0x7FEB352Du;
+    value = (value ^ value >> 15) * 0x846CA68Bu;
+    return value ^ value >> 16;
+}
+
+static uint32_t choice(uint32_t step, uint32_t what)
+{
+    return mix(seed * 1000003u + step * 31u + what);
+}
+
+static uint32_t page_of(uint32_t step)
+{
+    return choice(step, 1) % PAGES;
+}
+
+/* Word `index` of a page that was written at a step. */
+static uint32_t word_of(uint32_t step, uint32_t index)
+{
+    return step == 0 ? 0 : mix(step * 4096u + index + seed);
+}
+
+static void run_begin(struct registers *registers)
+{
+    HOST_CALL(registers, MEMFD_CREATE, NO_TEXT, 0);
+}
+
+static void after_begin(struct registers *registers)
+{
+    cut_store(registers, FILE_AT, registers->eax, SIZE);
+}
+
+/* A call on the file; `size` is an argument that follows. */
+static void on_file(struct registers *registers, uint32_t call, uint32_t size)
+{
+    uint32_t file;
+
+    if (host_load(registers, FILE_AT, &file)) {
+        HOST_CALL(registers, call, file, size);
+    }
+}
+
+static void run_size(struct registers *registers)
+{
+    on_file(registers, FTRUNCATE, PAGES * PAGE_SIZE);
+}
+
+static void after_size(struct registers *registers)
+{
+    host_jump(registers, MAP);
+}
+
+static void run_map(struct registers *registers)
+{
+    uint32_t file;
+
+    if (host_load(registers, FILE_AT, &file)) {
+        HOST_CALL(registers, MMAP2, VIEW, PAGES * PAGE_SIZE, 3, SHARED, file, 0);
+    }
+}
+
+static void after_map(struct registers *registers)
+{
+    host_jump(registers, FORK);
+}
+
+static void run_fork(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_FORK);
+}
+
+static void after_fork(struct registers *registers)
+{
+    if (registers->eax == 0) {
+        host_jump(registers, TURN);
+    } else {
+        cut_store(registers, CHILD, registers->eax, COMPARE);
+    }
+}
+
+static bool has(struct registers *registers, uint32_t page, uint32_t index, uint32_t step)
+{
+    uint32_t value;
+
+    if (!host_load(registers, VIEW + page * PAGE_SIZE + 4 * index, &value)) {
+        return false;
+    }
+    if (value != word_of(step, index)) {
+        host_wrong("page %u, word %u is %08x, and was written at step %u", page, index, value, step);
+    }
+    return true;
+}
+
+/* All pages by the view, a few words of each. */
+static void run_compare(struct registers *registers)
+{
+    uint32_t step, written, stored;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    for (uint32_t page = 0; page < PAGES; page++) {
+        if (!host_load(registers, WRITTEN + 4 * page, &written) || !host_load(registers, STORED + 4 * page, &stored) ||
+            !has(registers, page, 0, written) || !has(registers, page, choice(step, 2) % WORDS_OUT, written) ||
+            !has(registers, page, VIEW_WORD, stored)) {
+            return;
+        }
+    }
+    host_jump(registers, step >= STEPS ? KILL : CHOOSE);
+}
+
+static void run_choose(struct registers *registers)
+{
+    static const uint8_t ways[] = {FILL, FILL, FILL, STORE, STORE, TRIM};
+    uint32_t step;
+
+    if (host_load(registers, STEP, &step)) {
+        host_jump(registers, ways[choice(step, 0) % sizeof(ways)]);
+    }
+}
+
+static void run_fill(struct registers *registers)
+{
+    uint32_t step;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    for (uint32_t i = 0; i < WORDS_OUT; i++) {
+        if (!host_store(registers, NUMBERS + 4 * i, word_of(step + 1, i))) {
+            return;
+        }
+    }
+    host_jump(registers, WRITE);
+}
+
+static void run_write(struct registers *registers)
+{
+    uint32_t step, file;
+
+    if (host_load(registers, STEP, &step) && host_load(registers, FILE_AT, &file)) {
+        HOST_CALL(registers, PWRITE64, file, NUMBERS, 4 * WORDS_OUT, page_of(step) * PAGE_SIZE, 0);
+    }
+}
+
+static void after_write(struct registers *registers)
+{
+    if (registers->eax != 4 * WORDS_OUT) {
+        host_wrong("pwrite: %d", (int32_t)registers->eax);
+    }
+    host_jump(registers, NOTE);
+}
+
+static void run_note(struct registers *registers)
+{
+    uint32_t step;
+
+    if (host_load(registers, STEP, &step)) {
+        cut_store(registers, WRITTEN + 4 * page_of(step), step + 1, ADVANCE);
+    }
+}
+
+/* Memory and note may be of two stops: the word first, and comparing is a step later. */
+static void run_store(struct registers *registers)
+{
+    uint32_t step;
+
+    if (host_load(registers, STEP, &step) &&
+        host_store(registers, VIEW + page_of(step) * PAGE_SIZE + 4 * VIEW_WORD, word_of(step + 1, VIEW_WORD)) &&
+        host_store(registers, STORED + 4 * page_of(step), step + 1)) {
+        host_jump(registers, ADVANCE);
+    }
+}
+
+static void run_trim(struct registers *registers)
+{
+    uint32_t step;
+
+    if (host_load(registers, STEP, &step)) {
+        on_file(registers, FTRUNCATE, page_of(step) * PAGE_SIZE);
+    }
+}
+
+static void after_trim(struct registers *registers)
+{
+    host_jump(registers, GROW);
+}
+
+static void run_grow(struct registers *registers)
+{
+    on_file(registers, FTRUNCATE, PAGES * PAGE_SIZE);
+}
+
+static void after_grow(struct registers *registers)
+{
+    uint32_t step;
+
+    if (registers->eax != 0 || !host_load(registers, STEP, &step)) {
+        return;
+    }
+    for (uint32_t page = page_of(step); page < PAGES; page++) {
+        if (!host_store(registers, WRITTEN + 4 * page, 0) || !host_store(registers, STORED + 4 * page, 0)) {
+            return;
+        }
+    }
+    host_jump(registers, ADVANCE);
+}
+
+/* The clone counts its turns in a register. In one of several it waits for a snapshot. */
+static void run_turn(struct registers *registers)
+{
+    HOST_CALL(registers, mix(registers->ebp ^ seed) % 24 == 0 ? CALL_SYNC : CALL_SCHED_YIELD);
+}
+
+static void after_turn(struct registers *registers)
+{
+    registers->ebp++;
+    host_jump(registers, TURN);
+}
+
+static void run_advance(struct registers *registers)
+{
+    uint32_t step;
+
+    if (host_load(registers, STEP, &step)) {
+        cut_store(registers, NEXT, step + 1, ADVANCED);
+    }
+}
+
+static void run_advanced(struct registers *registers)
+{
+    uint32_t step;
+
+    if (host_load(registers, NEXT, &step)) {
+        cut_store(registers, STEP, step, COMPARE);
+    }
+}
+
+static void run_kill(struct registers *registers)
+{
+    uint32_t child;
+
+    if (host_load(registers, CHILD, &child)) {
+        HOST_CALL(registers, CALL_KILL, child, SIGKILL);
+    }
+}
+
+static void after_kill(struct registers *registers)
+{
+    host_jump(registers, WAIT);
+}
+
+static void run_wait(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_WAIT4, UINT32_MAX, 0, 0, 0);
+}
+
+static void after_wait(struct registers *registers)
+{
+    host_jump(registers, END);
+}
+
+static void run_end(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_EXIT, STATUS);
+}
+
+static const struct host_instruction program[] = {
+    [BEGIN] = {run_begin, after_begin}, [SIZE] = {run_size, after_size},    [MAP] = {run_map, after_map},
+    [FORK] = {run_fork, after_fork},    [COMPARE] = {run_compare, NULL},    [CHOOSE] = {run_choose, NULL},
+    [FILL] = {run_fill, NULL},          [WRITE] = {run_write, after_write}, [NOTE] = {run_note, NULL},
+    [STORE] = {run_store, NULL},        [TRIM] = {run_trim, after_trim},    [GROW] = {run_grow, after_grow},
+    [ADVANCE] = {run_advance, NULL},    [ADVANCED] = {run_advanced, NULL},  [KILL] = {run_kill, after_kill},
+    [WAIT] = {run_wait, after_wait},    [END] = {run_end, run_end},         [TURN] = {run_turn, after_turn},
+};
+
+static struct host_end boot(uint64_t schedule)
+{
+    struct host_machine machine = {.command_line = "interval=1",
+                                   .frames = 640 + (uint32_t)(schedule % 100),
+                                   .schedule = schedule,
+                                   .program_words = "memfd"};
+
+    host_program_tick(3, schedule);
+    return cut_boot(&machine, program, sizeof(program) / sizeof(program[0]));
+}
+
+/* One world from its first boot to the program's end. Returns how often it was cut. */
+static uint32_t run_world(uint32_t world)
+{
+    uint32_t cuts = 0;
+    struct host_end end;
+
+    seed = world;
+    cut_start();
+    do {
+        cut.at = cuts < CUTS_MAX ? cut.disk.event_count + 1 + mix(world * 7919u + cuts) % EVENTS_MAX : 0;
+        end = boot(world * 16u + cuts);
+        cuts += end.kind == HOST_CUT;
+    } while (end.kind == HOST_CUT);
+    cut_expect(end, HOST_ENDED, STATUS, world);
+    cut_stop();
+    return cuts;
+}
+
+static void file_that_is_cut_anywhere_is_as_it_was_at_a_stop(void **state)
+{
+    uint32_t first = (uint32_t)campaign_seed(1);
+    uint32_t worlds = (uint32_t)campaign_length(WORLDS, WORLDS * SOAK);
+    uint32_t cuts = 0;
+
+    (void)state;
+    printf("memfd: worlds from %u on; EIDOLON_SEED=N begins with world N\n", first);
+    for (uint32_t world = 0; world < worlds; world++) {
+        cuts += run_world(first + world);
+    }
+    printf("memfd: %u cuts in %u worlds\n", cuts, worlds);
+    assert_true(cuts > worlds);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(file_has_the_bytes_that_calls_wrote),
+        cmocka_unit_test(file_that_was_cut_has_zeroes_when_it_grows),
+        cmocka_unit_test(view_and_file_are_the_same_bytes),
+        cmocka_unit_test(object_goes_with_the_last_of_file_and_views),
+        cmocka_unit_test(file_that_is_cut_anywhere_is_as_it_was_at_a_stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Objects as files see them: bytes in and out, and the size.
+ *
+ * The size says what there is, in one instant; pages follow. What an interrupted shrinking has left beyond the size goes
+ * before the object grows over it again, so it is never seen (OBJECT-3).
+ */
+#include "address_space.h"
+#include "log.h"
+#include "object.h"
+#include "space.h"
+#include "task/pending.h"
+#include "user_memory.h"
+#include "vm_fault.h"
+#include "vm_reclaim.h"
+#include <string.h>
+
+#define SIZE_MAX_BYTES ((uint64_t)OBJECT_PAGES << PAGE_SHIFT)
+
+/* Who waits for memory. */
+static struct space_id payer(void)
+{
+    return space_window(address_space_of(task_current()->program_id));
+}
+
+static struct page_key page_of(struct object_id object, uint64_t position)
+{
+    return page_key_make(object, (uint32_t)(position >> PAGE_SHIFT));
+}
+
+static uint32_t pages_of(uint64_t size)
+{
+    return (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+}
+
+static enum error hold(struct page_key key, struct vm_page **out)
+{
+    enum error error;
+
+    do {
+        error = vm_object_hold(key, payer(), out);
+    } while (task_wait_goes_on(error));
+    return error;
+}
+
+static enum error wait_for(struct vm_page *page)
+{
+    enum error error;
+
+    do {
+        error = vm_object_wait(page);
+    } while (task_wait_goes_on(error));
+    return error;
+}
+
+static uint32_t at_most(uint64_t value, uint32_t limit)
+{
+    return value < limit ? (uint32_t)value : limit;
+}
+
+/* Reading ---------------------------------------------------------------------------------------------------------- */
+
+/* What is left of a piece, now: the object may have become shorter. */
+static uint32_t left(struct object_id object, uint64_t position, uint32_t length)
+{
+    uint64_t size = object_at(object)->size;
+
+    return position < size ? at_most(size - position, length) : 0;
+}
+
+enum error object_read(struct object_id object, uint64_t position, struct vaddr to, uint32_t length, uint32_t *moved)
+{
+    thread_may_sleep();
+    uint32_t offset = (uint32_t)position & PAGE_MASK;
+    struct user_range range;
+    struct vm_page *page;
+    const uint8_t *bytes = NULL;
+    enum error error = OK;
+
+    length = left(object, position, at_most(length, PAGE_SIZE - offset));
+    while (error == OK && length > 0 && bytes == NULL) {
+        error = hold(page_of(object, position), &page);
+        if (error != OK) {
+            break;
+        }
+        error = user_prepare(&range, to, length, PMAP_WRITE);
+        length = left(object, position, length);
+        bytes = vm_object_bytes(page);
+        if (error == OK && bytes != NULL) {
+            memcpy(range.address, bytes + offset, length);
+        }
+        if (error == OK) {
+            user_release(&range);
+        }
+        vm_unwire(page);
+    }
+    *moved = error == OK ? length : 0;
+    return error;
+}
+
+/* Writing ---------------------------------------------------------------------------------------------------------- */
+
+/* Bytes of a page that are to change: to what the running program has somewhere, or to zeroes. */
+struct change {
+    struct page_key key;
+    uint32_t offset, length;
+    bool is_clearing;
+    struct vaddr from;
+    struct user_range source;
+};
+
+/* Now. ERROR_NOT_FOUND, ERROR_BUSY: see vm_object_write(); BUSY too if the source was a view of this very page. */
+static enum error make(const struct change *change, struct vm_page *page)
+{
+    void *bytes;
+    enum error error = vm_object_write(page, &bytes);
+
+    if (error == OK && !change->is_clearing && !user_is_present(change->from, change->length, PMAP_READ)) {
+        return ERROR_BUSY;
+    }
+    if (error == OK && change->is_clearing) {
+        memset((uint8_t *)bytes + change->offset, 0, change->length);
+    } else if (error == OK) {
+        memcpy((uint8_t *)bytes + change->offset, change->source.address, change->length);
+    }
+    return error;
+}
+
+static enum error try_change(struct change *change)
+{
+    struct vm_page *page;
+    enum error error = hold(change->key, &page);
+
+    if (error != OK) {
+        return error;
+    }
+    if (!change->is_clearing) {
+        error = user_prepare(&change->source, change->from, change->length, PMAP_READ);
+    }
+    if (error == OK) {
+        error = make(change, page);
+        if (!change->is_clearing) {
+            user_release(&change->source);
+        }
+    }
+    enum error waited = error == ERROR_BUSY ? wait_for(page) : OK;
+    vm_unwire(page);
+    return waited != OK ? waited : error;
+}
+
+static enum error change_page(struct change *change)
+{
+    enum error error;
+
+    do {
+        error = try_change(change);
+    } while (error == ERROR_BUSY || error == ERROR_NOT_FOUND);
+    return error;
+}
+
+enum error object_write(struct object_id object, uint64_t position, struct vaddr from, uint32_t length, uint32_t *moved)
+{
+    thread_may_sleep();
+    uint32_t offset = (uint32_t)position & PAGE_MASK;
+    enum error error = position < SIZE_MAX_BYTES ? OK : ERROR_RANGE;
+
+    length = at_most(length, PAGE_SIZE - offset);
+    if (error == OK && position > object_at(object)->size) {
+        error = object_resize(object, position);
+    }
+    if (error == OK) {
+        error = change_page(
+            &(struct change){.key = page_of(object, position), .offset = offset, .length = length, .from = from});
+    }
+    if (error == OK && object_at(object)->size < position + length) {
+        object_at(object)->size = position + length;
+    }
+    *moved = error == OK ? length : 0;
+    return error;
+}
+
+/* The size --------------------------------------------------------------------------------------------------------- */
+
+/* From `size` on the page that it is in holds zeroes. */
+static enum error clear_tail(struct object_id object, uint64_t size)
+{
+    uint32_t offset = (uint32_t)size & PAGE_MASK;
+
+    return change_page(&(struct change){
+        .key = page_of(object, size), .offset = offset, .length = PAGE_SIZE - offset, .is_clearing = true});
+}
+
+/* Nothing is at or beyond a size. */
+static enum error clear_beyond(struct object_id object, uint64_t size)
+{
+    uint32_t first = pages_of(size);
+    enum error error = OK;
+
+    if (((uint32_t)size & PAGE_MASK) != 0) {
+        error = clear_tail(object, size);
+    }
+    while (error == OK && first < OBJECT_PAGES) {
+        error = vm_discard_if_any(page_key_make(object, first), OBJECT_PAGES - first);
+        if (error != ERROR_NO_MEMORY) {
+            break;
+        }
+        error = vm_reclaim_wait(payer());
+    }
+    return error;
+}
+
+enum error object_resize(struct object_id object, uint64_t size)
+{
+    thread_may_sleep();
+    uint64_t old = object_at(object)->size;
+
+    if (size > SIZE_MAX_BYTES) {
+        return ERROR_RANGE;
+    }
+    if (size < old) {
+        object_at(object)->size = size;
+        return clear_beyond(object, size);
+    }
+    enum error error = clear_beyond(object, old);
+    if (error == OK && object_at(object)->size < size) {
+        object_at(object)->size = size;
+    }
+    return error;
+}
