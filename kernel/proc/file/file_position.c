@@ -125,6 +125,7 @@ int32_t file_read_at(const struct system_call *call, const struct file_record *f
 int32_t file_write_at(const struct system_call *call, const struct file_record *file, uint64_t position, uint32_t base,
                       uint32_t length)
 {
+    thread_may_sleep();
     bool whole;
     int32_t error = run(
         &(struct transfer){
@@ -148,6 +149,7 @@ int64_t file_seek(const struct file_record *file, int64_t by, uint32_t whence)
 
 int32_t file_resize(const struct file_record *file, uint64_t size)
 {
+    thread_may_sleep();
     enum error error = object_resize(object_of(file), size);
 
     return error == ERROR_RANGE ? -EFBIG : system_call_errno(error);
