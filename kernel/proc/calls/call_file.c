@@ -147,7 +147,7 @@ int32_t call_readv(const struct system_call *call)
 /* Terminals and pipes have no position and refuse, devices stay at 0 wherever one goes: 0 or a negative errno. */
 static int32_t file_with_position(const struct system_call *call, const struct file_record **out)
 {
-    *out = file_of(call->program, call->arguments[0]);
+    *out = file_hold(task_current(), call->arguments[0]);
     if (*out == NULL) {
         return -EBADF;
     }
@@ -242,7 +242,7 @@ int32_t call_pwrite64(const struct system_call *call)
 
 static int32_t truncate_file(const struct system_call *call, uint64_t size)
 {
-    const struct file_record *file = file_of(call->program, call->arguments[0]);
+    const struct file_record *file = file_hold(task_current(), call->arguments[0]);
 
     if (file == NULL) {
         return -EBADF;

@@ -115,6 +115,7 @@ int32_t file_write_on(const struct system_call *call, const struct file_record *
 int32_t file_read_at(const struct system_call *call, const struct file_record *file, uint64_t position, uint32_t base,
                      uint32_t length)
 {
+    thread_may_sleep();
     bool whole;
     int32_t error =
         run(&(struct transfer){.call = call, .file = file, .start = position, .base = base, .length = length}, &whole);
