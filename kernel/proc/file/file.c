@@ -19,8 +19,7 @@ const struct file_operations *file_operations_of_kind(uint32_t kind)
         [FILE_ZERO] = &file_zero_operations,         [FILE_RANDOM] = &file_random_operations,
         [FILE_PIPE] = &file_pipe_operations,         [FILE_EVENT] = &file_event_operations,
         [FILE_TIMER] = &file_timer_operations,       [FILE_SIGNAL] = &file_signal_operations,
-        [FILE_REBORN] = &file_reborn_operations,
-        [FILE_MEMORY] = &file_memory_operations,
+        [FILE_REBORN] = &file_reborn_operations,     [FILE_MEMORY] = &file_memory_operations,
     };
 
     ASSERT(kind < FILE_KINDS && by_kind[kind] != NULL);
