@@ -362,10 +362,30 @@ static void read_damaged_neighbour(void)
 
 SPACE_CASE(space_damaged_neighbour_is_not_read_along, read_damaged_neighbour)
 
+/* Nobody asks for snapshots, so none is spoiled by reading again what could not be read once. */
+static void read_once_more(void)
+{
+    uint32_t page = space_first_page();
+    struct fake_disk_fault *fault;
+
+    space_store_pages(2, 1);
+    space_reboot();
+    fault = &space_world.slow.disk->fault;
+    space_world.has_faults = true;
+    *fault = (struct fake_disk_fault){.armed = true, .operation = BLOCK_READ, .count = UINT64_MAX, .error = ERROR_IO};
+    SPACE_CHECK(!space_load(SPACE_CASE_PROGRAM, page, 0));
+    fault->armed = false;
+    space_world.has_faults = false;
+    SPACE_CHECK(space_load(SPACE_CASE_PROGRAM, page, 0));
+}
+
+SPACE_CASE(space_page_that_could_not_be_read_is_read_once_more, read_once_more)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(space_sync_without_memory_fails_until_there_is_some),
+        cmocka_unit_test(space_page_that_could_not_be_read_is_read_once_more),
         cmocka_unit_test(space_failed_put_returns_its_blocks),
         cmocka_unit_test(space_pages_whose_blocks_are_bad_go_to_others),
         cmocka_unit_test(space_retired_blocks_named_again_are_sound),

@@ -153,6 +153,7 @@ static void fail_read_beside_protect(void)
 {
     SPACE_CHECK(space_store(SPACE_CASE_PROGRAM, space_first_page(), 0, 1));
     space_reboot();
+    store_expect_commits(space_world.store, true);
     space_world.has_faults = true;
     space_world.slow.disk->fault =
         (struct fake_disk_fault){.armed = true, .operation = BLOCK_READ, .count = 4, .error = ERROR_IO};

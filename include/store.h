@@ -201,6 +201,12 @@ MUST_CHECK enum error store_snapshot_put(struct store *store, struct page_key pa
 MUST_CHECK enum error store_snapshot_commit(struct store *store, const void *record, uint32_t length,
                                             uint64_t wall_time_ns);
 
+/*
+ * Whether commits are to be expected, as they are to begin with: then blocks that could not be read are not asked for
+ * again before one has succeeded, so that whoever tries again and again spoils none (store_suspect.c). Does not sleep.
+ */
+void store_expect_commits(struct store *store, bool expected);
+
 /* How long programs stood still for the sealed snapshot, for its record. */
 void store_snapshot_note_stop(struct store *store, uint64_t stop_ns);
 

@@ -249,6 +249,7 @@ static void snapshot_thread(void *unused)
         next_ns = clock_boot_ns() + interval_ns;
         finish(take_snapshot());
         compact();
+        store_expect_commits(backing, interval_ns != 0 || wanted > stops_finished);
     }
 }
 
@@ -264,6 +265,7 @@ enum error snap_start(struct store *store, const struct snap_client *snap_client
     compactions_left = COMPACTIONS_MAX; /* of what was left when the power went */
     stopping = false;
     statistics = (struct snap_statistics){.committed = store_committed(store)};
+    store_expect_commits(store, interval_ns != 0);
     return thread_create("snapshot", snapshot_thread, NULL, &thread);
 }
 
@@ -273,6 +275,7 @@ uint64_t snap_request(void)
 
     if (ticket > wanted) {
         wanted = ticket;
+        store_expect_commits(backing, true);
         wait_queue_wake(&request_queue, 1);
     }
     return ticket;

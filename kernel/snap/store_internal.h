@@ -77,6 +77,7 @@ struct store {
     uint64_t suspect_until;     /* page content stamped up to here may have been forgotten by the device; 0: none */
     uint32_t failures_known;    /* of the device's requests: what was written before is suspect already */
     struct unread *unread;      /* blocks that are not asked for until the next commit */
+    bool expects_no_commits;    /* so they are */
     uint64_t reclaimed;         /* generation that was made to give up history: the one before it is like it */
     /* lists up to this generation were found on the disk, and are proved before they are believed */
     uint64_t inherited;

@@ -8,9 +8,9 @@
  * written again from memory; page content, which need not be in memory any more, is read, proved and written again.
  *
  * A block that is bad fails in the same way and cannot be told from that for certain. What such a block costs is
- * bounded instead: a run of blocks that could not be read is not asked for again until a commit has succeeded, or there
- * is nothing to commit; and a block that cannot be written is retired (place.c). So every bad block costs at most one
- * repetition for each commit.
+ * bounded instead: a run of blocks that could not be read is not asked for again until a commit has succeeded, unless
+ * there is nothing to commit or nobody wants a commit; and a block that cannot be written is retired (place.c). So
+ * every bad block costs at most one repetition for each commit.
  *
  * That is how STORE-7 is kept.
  */
@@ -47,6 +47,11 @@ void store_unread_forget(struct store *store)
     store->unread->count = store->unread->next = 0;
 }
 
+void store_expect_commits(struct store *store, bool expected)
+{
+    store->expects_no_commits = !expected;
+}
+
 static void unread_add(struct unread *unread, struct block first, uint32_t count)
 {
     unread->runs[unread->next] = (struct extent){first, count};
@@ -69,7 +74,7 @@ static bool unread_has(const struct unread *unread, struct block first, uint32_t
 enum error store_read_blocks(struct store *store, struct block first, uint32_t count, void *const *pages)
 {
     thread_may_sleep();
-    if (unread_has(store->unread, first, count)) {
+    if (!store->expects_no_commits && unread_has(store->unread, first, count)) {
         return ERROR_IO;
     }
     enum error error;
