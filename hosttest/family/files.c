@@ -308,8 +308,9 @@ static uint32_t in_piece(const struct family_piece *piece, uint32_t count)
 static bool fill(struct registers *registers, uint32_t address, uint32_t count, const struct family_step *step,
                  const struct files *files)
 {
+    uint32_t *words = NULL;
+
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t *words;
         uint32_t in_page = (address + i) % PAGE_SIZE;
         if (i == 0 || in_page == 0) {
             TRY_BOOL(host_store_words(registers, address + i - in_page, &words));
@@ -381,8 +382,9 @@ static void run_own_take(struct registers *registers)
 static bool check_taken(struct registers *registers, uint32_t address, const struct family_step *step,
                         const struct files *files)
 {
+    const uint32_t *words = NULL;
+
     for (uint32_t i = 0; i < registers->eax; i++) {
-        const uint32_t *words;
         uint32_t in_page = (address + i) % PAGE_SIZE;
         if (i == 0 || in_page == 0) {
             TRY_BOOL(host_load_words(registers, address + i - in_page, &words));
