@@ -26,12 +26,23 @@ void time_resume(void)
     at_stop.whole_ns = system_state.wall_ns != 0 ? system_state.whole_ns : system_state.monotonic_ns;
 }
 
+/* The whole clock when the others show this. */
+static uint64_t whole_at(uint64_t monotonic_ns, uint64_t wall_ns)
+{
+    uint64_t passed = monotonic_ns - at_stop.monotonic_ns;
+
+    if (at_stop.wall_ns != 0 && wall_ns > at_stop.wall_ns && wall_ns - at_stop.wall_ns > passed) {
+        passed = wall_ns - at_stop.wall_ns;
+    }
+    return at_stop.whole_ns + passed;
+}
+
 void time_capture(void)
 {
     DOES_NOT_SLEEP();
     system_state.monotonic_ns = time_monotonic_ns();
-    system_state.whole_ns = time_whole_ns();
     system_state.wall_ns = clock_wall_ns();
+    system_state.whole_ns = whole_at(system_state.monotonic_ns, system_state.wall_ns);
 }
 
 uint64_t time_monotonic_ns(void)
@@ -41,12 +52,7 @@ uint64_t time_monotonic_ns(void)
 
 uint64_t time_whole_ns(void)
 {
-    uint64_t passed = time_monotonic_ns() - at_stop.monotonic_ns, wall_ns = clock_wall_ns();
-
-    if (at_stop.wall_ns != 0 && wall_ns > at_stop.wall_ns && wall_ns - at_stop.wall_ns > passed) {
-        passed = wall_ns - at_stop.wall_ns;
-    }
-    return at_stop.whole_ns + passed;
+    return whole_at(time_monotonic_ns(), clock_wall_ns());
 }
 
 uint64_t time_of_base_ns(enum time_base base)
