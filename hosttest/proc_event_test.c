@@ -231,6 +231,8 @@ static void main_of_timers(void)
     EXPECT_IS(0, polled(timer, POLLIN, 200));
     EXPECT_IS(POLLIN, polled(timer, POLLIN, 200));
     EXPECT_IS(1, take(timer));
+    EXPECT_IS(POLLIN, polled(timer, POLLIN, UINT32_MAX)); /* wakes for the next one, whatever else is there */
+    EXPECT_IS(1, take(timer));
     sleep_ms(1000);
     EXPECT_IS(5, take(timer));
     expect_within(1, 200 * MS, left(timer));
