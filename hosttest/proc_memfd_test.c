@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "campaign.h"
+#include "fake/machine.h"
 #include "host_calls.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
@@ -22,10 +23,11 @@
 
 enum { LSEEK = 19, MUNMAP = 91, FTRUNCATE = 93, PREAD64 = 180, PWRITE64 = 181, MMAP2 = 192, MEMFD_CREATE = 356 };
 
-#define AT     SPACE_AT
-#define TEXT   (SPACE_AT + 64u)
-#define VIEW   0x603FE000u /* of four pages, two on each side of the border of a page table */
-#define SHARED 0x11u       /* MAP_SHARED | MAP_FIXED */
+#define AT        SPACE_AT
+#define TEXT      (SPACE_AT + 64u)
+#define VIEW      0x603FE000u /* of four pages, two on each side of the border of a page table */
+#define SHARED    0x11u       /* MAP_SHARED | MAP_FIXED */
+#define SCHEDULES 64u
 
 /* Cases ------------------------------------------------------------------------------------------------------------ */
 
@@ -131,6 +133,46 @@ static void view_and_file_are_the_same_bytes(void **state)
 {
     (void)state;
     case_run(&(struct proc_case){.main = main_of_views});
+}
+
+static uint64_t fail_at; /* the allocation for which it has to wait */
+
+/* Sleeps in the middle, for memory that is not there at first. */
+static void cut_it_shorter(void)
+{
+    fake_fail_allocations(fail_at, 1);
+    fake_hide_frames(fail_at, 3);
+    EXPECT(0, FTRUNCATE, 3, 100);
+}
+
+/* What a write answered is there, unless the file has been cut since: then it is shorter. */
+static void main_of_racing(void)
+{
+    uint32_t file = make_file(4);
+
+    EXPECT_IS(3, file);
+    EXPECT(4, PWRITE64, file, case_string(TEXT, "here"), 4, 3 * PAGE_SIZE, 0);
+    EXPECT(0, CALL_SYNC);
+    int32_t child = case_fork(0);
+    while (CALL(LSEEK, file, 0, SEEK_END) != 100) {
+        EXPECT(0, CALL_SCHED_YIELD);
+    }
+    EXPECT(4, PWRITE64, file, TEXT, 4, 2 * PAGE_SIZE, 0);
+    case_reap(child, 0);
+    fake_fail_allocations(0, 0);
+    fake_hide_frames(0, 0);
+    if (CALL(LSEEK, file, 0, SEEK_END) > 100) {
+        expect_bytes(file, 2 * PAGE_SIZE, "here");
+    }
+}
+
+static void write_beside_a_cut_is_there_or_cut_off(void **state)
+{
+    (void)state;
+    for (uint64_t schedule = 1; schedule <= SCHEDULES; schedule++) {
+        fail_at = schedule % 6;
+        case_run(&(struct proc_case){.main = main_of_racing, .functions = {cut_it_shorter}, .schedule = schedule});
+    }
 }
 
 static void main_of_the_last(void)
@@ -395,7 +437,10 @@ static void after_grow(struct registers *registers)
 {
     uint32_t step;
 
-    if (registers->eax != 0 || !host_load(registers, STEP, &step)) {
+    if (registers->eax != 0) {
+        host_wrong("ftruncate: %d", (int32_t)registers->eax);
+    }
+    if (!host_load(registers, STEP, &step)) {
         return;
     }
     for (uint32_t page = page_of(step); page < PAGES; page++) {
@@ -524,6 +569,7 @@ int main(void)
         cmocka_unit_test(file_has_the_bytes_that_calls_wrote),
         cmocka_unit_test(file_that_was_cut_has_zeroes_when_it_grows),
         cmocka_unit_test(view_and_file_are_the_same_bytes),
+        cmocka_unit_test(write_beside_a_cut_is_there_or_cut_off),
         cmocka_unit_test(object_goes_with_the_last_of_file_and_views),
         cmocka_unit_test(file_that_is_cut_anywhere_is_as_it_was_at_a_stop),
     };

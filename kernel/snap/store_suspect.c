@@ -49,6 +49,7 @@ void store_unread_forget(struct store *store)
 
 void store_expect_commits(struct store *store, bool expected)
 {
+    DOES_NOT_SLEEP();
     store->expects_no_commits = !expected;
 }
 

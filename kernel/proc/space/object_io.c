@@ -10,12 +10,40 @@
 #include "object.h"
 #include "space.h"
 #include "task/pending.h"
+#include "thread.h"
 #include "user_memory.h"
 #include "vm_fault.h"
 #include "vm_reclaim.h"
 #include <string.h>
 
 #define SIZE_MAX_BYTES ((uint64_t)OBJECT_PAGES << PAGE_SHIFT)
+
+/* Who changes an object does so alone, over his sleeps: by its number, and who waits for any of them. Volatile. */
+static uint32_t changing[OBJECTS_RECORDED / 32];
+static struct wait_queue changed;
+
+static enum error begin_change(struct object_id object)
+{
+    thread_may_sleep();
+    uint32_t index = object.number - OBJECTS_FIRST, bit = 1u << index % 32;
+
+    while ((changing[index / 32] & bit) != 0) {
+        enum error error = wait_queue_sleep(&changed, DEADLINE_NEVER, true);
+        if (error != OK && !task_wait_goes_on(error)) {
+            return error;
+        }
+    }
+    changing[index / 32] |= bit;
+    return OK;
+}
+
+static void end_change(struct object_id object)
+{
+    uint32_t index = object.number - OBJECTS_FIRST;
+
+    changing[index / 32] &= ~(1u << index % 32);
+    wait_queue_wake(&changed, UINT32_MAX);
+}
 
 /* Who waits for memory. */
 static struct space_id payer(void)
@@ -158,27 +186,6 @@ static enum error change_page(struct change *change)
     return error;
 }
 
-enum error object_write(struct object_id object, uint64_t position, struct vaddr from, uint32_t length, uint32_t *moved)
-{
-    thread_may_sleep();
-    uint32_t offset = (uint32_t)position & PAGE_MASK;
-    enum error error = position < SIZE_MAX_BYTES ? OK : ERROR_RANGE;
-
-    length = at_most(length, PAGE_SIZE - offset);
-    if (error == OK && position > object_at(object)->size) {
-        error = object_resize(object, position);
-    }
-    if (error == OK) {
-        error = change_page(
-            &(struct change){.key = page_of(object, position), .offset = offset, .length = length, .from = from});
-    }
-    if (error == OK && object_at(object)->size < position + length) {
-        object_at(object)->size = position + length;
-    }
-    *moved = error == OK ? length : 0;
-    return error;
-}
-
 /* The size --------------------------------------------------------------------------------------------------------- */
 
 /* From `size` on the page that it is in holds zeroes. */
@@ -209,14 +216,10 @@ static enum error clear_beyond(struct object_id object, uint64_t size)
     return error;
 }
 
-enum error object_resize(struct object_id object, uint64_t size)
+static enum error resize_alone(struct object_id object, uint64_t size)
 {
-    thread_may_sleep();
     uint64_t old = object_at(object)->size;
 
-    if (size > SIZE_MAX_BYTES) {
-        return ERROR_RANGE;
-    }
     if (size < old) {
         object_at(object)->size = size;
         return clear_beyond(object, size);
@@ -224,6 +227,54 @@ enum error object_resize(struct object_id object, uint64_t size)
     enum error error = clear_beyond(object, old);
     if (error == OK && object_at(object)->size < size) {
         object_at(object)->size = size;
+    }
+    return error;
+}
+
+/* What others call ------------------------------------------------------------------------------------------------- */
+
+static enum error write_alone(struct object_id object, uint64_t position, struct vaddr from, uint32_t length,
+                              uint32_t *moved)
+{
+    uint32_t offset = (uint32_t)position & PAGE_MASK;
+    enum error error = position < SIZE_MAX_BYTES ? OK : ERROR_RANGE;
+
+    length = at_most(length, PAGE_SIZE - offset);
+    if (error == OK && position > object_at(object)->size) {
+        error = resize_alone(object, position);
+    }
+    if (error == OK) {
+        error = change_page(
+            &(struct change){.key = page_of(object, position), .offset = offset, .length = length, .from = from});
+    }
+    if (error == OK && object_at(object)->size < position + length) {
+        object_at(object)->size = position + length;
+    }
+    *moved = error == OK ? length : 0;
+    return error;
+}
+
+enum error object_write(struct object_id object, uint64_t position, struct vaddr from, uint32_t length, uint32_t *moved)
+{
+    thread_may_sleep();
+    enum error error = begin_change(object);
+
+    *moved = 0;
+    if (error == OK) {
+        error = write_alone(object, position, from, length, moved);
+        end_change(object);
+    }
+    return error;
+}
+
+enum error object_resize(struct object_id object, uint64_t size)
+{
+    thread_may_sleep();
+    enum error error = size <= SIZE_MAX_BYTES ? begin_change(object) : ERROR_RANGE;
+
+    if (error == OK) {
+        error = resize_alone(object, size);
+        end_change(object);
     }
     return error;
 }
