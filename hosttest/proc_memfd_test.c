@@ -2,8 +2,8 @@
 /*
  * Files that memfd_create() makes, on the kernel as it is over the fake machine: what calls and views see of each other,
  * and that a generation holds the file as it was at the stop. For that a program writes versions of pages by calls and
- * stores through a view, cuts the file shorter and lets it grow, notes what it did in its own memory, and compares
- * before each step, while a clone asks for one snapshot after the other and the power goes at any event of the disk.
+ * stores through a view, cuts the file shorter and lets it grow, has a private view that it stores to and drops what it
+ * has there, notes what it did in its own memory, and compares before each step, while a clone asks for one snapshot after the other and the power goes at any event of the disk.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,12 +21,23 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LSEEK = 19, MUNMAP = 91, FTRUNCATE = 93, PREAD64 = 180, PWRITE64 = 181, MMAP2 = 192, MEMFD_CREATE = 356 };
+enum {
+    LSEEK = 19,
+    MUNMAP = 91,
+    FTRUNCATE = 93,
+    PREAD64 = 180,
+    PWRITE64 = 181,
+    MMAP2 = 192,
+    MADVISE = 219,
+    MEMFD_CREATE = 356
+};
 
 #define AT        SPACE_AT
 #define TEXT      (SPACE_AT + 64u)
 #define VIEW      0x603FE000u /* of four pages, two on each side of the border of a page table */
+#define OWN_VIEW  0x60BFE000u /* the same, private */
 #define SHARED    0x11u       /* MAP_SHARED | MAP_FIXED */
+#define PRIVATE   0x12u
 #define SCHEDULES 64u
 
 /* Cases ------------------------------------------------------------------------------------------------------------ */
@@ -117,7 +128,6 @@ static void main_of_views(void)
     expect_bytes(file, 3 * PAGE_SIZE, "ABCDABCD");
     EXPECT(4, PREAD64, file, VIEW, 4, 3 * PAGE_SIZE, 0);
     expect_bytes(file, 0, "ABCD");
-    EXPECT(-ENODEV, MMAP2, 0, PAGE_SIZE, 3, 2, file, 0);
     EXPECT(-EOVERFLOW, MMAP2, 0, 2 * PAGE_SIZE, 3, 1, file, OBJECT_PAGES - 1);
     EXPECT(0, CALL_CLOSE, file); /* the view has it */
     EXPECT_IS(0x44434241, case_word(VIEW));
@@ -205,6 +215,8 @@ static void object_goes_with_the_last_of_file_and_views(void **state)
 #define PAGES      4u
 #define WORDS_OUT  500u /* of a page, written by a call; the view has another one */
 #define VIEW_WORD  900u
+#define OWN_WORD   700u /* of a page of the private view */
+#define DONTNEED   4u
 
 /* The program's memory. */
 #define FILE_AT (HOST_DATA + PAGE_SIZE)
@@ -213,13 +225,16 @@ static void object_goes_with_the_last_of_file_and_views(void **state)
 #define NEXT    (HOST_DATA + PAGE_SIZE + 12u)
 #define WRITTEN (HOST_DATA + PAGE_SIZE + 0x40u) /* by page: the step at which it was written; 0: zeroes */
 #define STORED  (HOST_DATA + PAGE_SIZE + 0x80u) /* the same of the view's word */
+#define OWN     (HOST_DATA + PAGE_SIZE + 0xA0u) /* the same of the private view's; 0: it shows the file's page */
+#define COPIED  (HOST_DATA + PAGE_SIZE + 0xC0u) /* what WRITTEN and STORED were when the private page became a copy */
 #define NUMBERS (HOST_DATA + 2u * PAGE_SIZE)
-#define NO_TEXT (HOST_DATA + PAGE_SIZE + 0xF0u)
+#define NO_TEXT (HOST_DATA + PAGE_SIZE + 0x100u)
 
 enum {
     BEGIN,
     SIZE,
     MAP,
+    MAP_OWN,
     FORK,
     COMPARE,
     CHOOSE,
@@ -227,6 +242,8 @@ enum {
     WRITE,
     NOTE,
     STORE,
+    STORE_OWN,
+    DROP_OWN,
     TRIM,
     GROW,
     ADVANCE,
@@ -303,6 +320,20 @@ static void run_map(struct registers *registers)
 
 static void after_map(struct registers *registers)
 {
+    host_jump(registers, MAP_OWN);
+}
+
+static void run_map_own(struct registers *registers)
+{
+    uint32_t file;
+
+    if (host_load(registers, FILE_AT, &file)) {
+        HOST_CALL(registers, MMAP2, OWN_VIEW, PAGES * PAGE_SIZE, 3, PRIVATE, file, 0);
+    }
+}
+
+static void after_map_own(struct registers *registers)
+{
     host_jump(registers, FORK);
 }
 
@@ -320,31 +351,47 @@ static void after_fork(struct registers *registers)
     }
 }
 
-static bool has(struct registers *registers, uint32_t page, uint32_t index, uint32_t step)
+static bool has(struct registers *registers, uint32_t view, uint32_t index, uint32_t step)
 {
     uint32_t value;
 
-    if (!host_load(registers, VIEW + page * PAGE_SIZE + 4 * index, &value)) {
+    if (!host_load(registers, view + 4 * index, &value)) {
         return false;
     }
     if (value != word_of(step, index)) {
-        host_wrong("page %u, word %u is %08x, and was written at step %u", page, index, value, step);
+        host_wrong("%08x, word %u is %08x, and was written at step %u", view, index, value, step);
     }
     return true;
 }
 
-/* All pages by the view, a few words of each. */
+/* A few words of a page. */
+static bool has_page(struct registers *registers, uint32_t view, uint32_t any, uint32_t written, uint32_t stored)
+{
+    return has(registers, view, 0, written) && has(registers, view, any, written) &&
+           has(registers, view, VIEW_WORD, stored);
+}
+
+/* All pages by both views. */
 static void run_compare(struct registers *registers)
 {
-    uint32_t step, written, stored;
+    uint32_t step, written, stored, own;
 
     if (!host_load(registers, STEP, &step)) {
         return;
     }
     for (uint32_t page = 0; page < PAGES; page++) {
-        if (!host_load(registers, WRITTEN + 4 * page, &written) || !host_load(registers, STORED + 4 * page, &stored) ||
-            !has(registers, page, 0, written) || !has(registers, page, choice(step, 2) % WORDS_OUT, written) ||
-            !has(registers, page, VIEW_WORD, stored)) {
+        uint32_t any = choice(step, 2) % WORDS_OUT, at = 4 * page;
+        if (!host_load(registers, WRITTEN + at, &written) || !host_load(registers, STORED + at, &stored) ||
+            !host_load(registers, OWN + at, &own) ||
+            !has_page(registers, VIEW + page * PAGE_SIZE, any, written, stored)) {
+            return;
+        }
+        if (own != 0 &&
+            (!host_load(registers, COPIED + 2 * at, &written) || !host_load(registers, COPIED + 2 * at + 4, &stored))) {
+            return;
+        }
+        if (!has_page(registers, OWN_VIEW + page * PAGE_SIZE, any, written, stored) ||
+            !has(registers, OWN_VIEW + page * PAGE_SIZE, OWN_WORD, own)) {
             return;
         }
     }
@@ -353,7 +400,7 @@ static void run_compare(struct registers *registers)
 
 static void run_choose(struct registers *registers)
 {
-    static const uint8_t ways[] = {FILL, FILL, FILL, STORE, STORE, TRIM};
+    static const uint8_t ways[] = {FILL, FILL, FILL, STORE, STORE, STORE_OWN, STORE_OWN, DROP_OWN, TRIM};
     uint32_t step;
 
     if (host_load(registers, STEP, &step)) {
@@ -412,6 +459,47 @@ static void run_store(struct registers *registers)
         host_store(registers, STORED + 4 * page_of(step), step + 1)) {
         host_jump(registers, ADVANCE);
     }
+}
+
+/* What the page holds at its first store is noted first, and that it is a copy last. */
+static void run_store_own(struct registers *registers)
+{
+    uint32_t step, own, written, stored;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    uint32_t at = 4 * page_of(step);
+    if (!host_load(registers, OWN + at, &own) || !host_load(registers, WRITTEN + at, &written) ||
+        !host_load(registers, STORED + at, &stored)) {
+        return;
+    }
+    if (own == 0 &&
+        (!host_store(registers, COPIED + 2 * at, written) || !host_store(registers, COPIED + 2 * at + 4, stored))) {
+        return;
+    }
+    if (host_store(registers, OWN_VIEW + page_of(step) * PAGE_SIZE + 4 * OWN_WORD, word_of(step + 1, OWN_WORD)) &&
+        host_store(registers, OWN + at, step + 1)) {
+        host_jump(registers, ADVANCE);
+    }
+}
+
+static void run_drop_own(struct registers *registers)
+{
+    HOST_CALL(registers, MADVISE, OWN_VIEW, PAGES * PAGE_SIZE, DONTNEED);
+}
+
+static void after_drop_own(struct registers *registers)
+{
+    if (registers->eax != 0) {
+        host_wrong("madvise: %d", (int32_t)registers->eax);
+    }
+    for (uint32_t page = 0; page < PAGES; page++) {
+        if (!host_store(registers, OWN + 4 * page, 0)) {
+            return;
+        }
+    }
+    host_jump(registers, ADVANCE);
 }
 
 static void run_trim(struct registers *registers)
@@ -511,12 +599,27 @@ static void run_end(struct registers *registers)
 }
 
 static const struct host_instruction program[] = {
-    [BEGIN] = {run_begin, after_begin}, [SIZE] = {run_size, after_size},    [MAP] = {run_map, after_map},
-    [FORK] = {run_fork, after_fork},    [COMPARE] = {run_compare, NULL},    [CHOOSE] = {run_choose, NULL},
-    [FILL] = {run_fill, NULL},          [WRITE] = {run_write, after_write}, [NOTE] = {run_note, NULL},
-    [STORE] = {run_store, NULL},        [TRIM] = {run_trim, after_trim},    [GROW] = {run_grow, after_grow},
-    [ADVANCE] = {run_advance, NULL},    [ADVANCED] = {run_advanced, NULL},  [KILL] = {run_kill, after_kill},
-    [WAIT] = {run_wait, after_wait},    [END] = {run_end, run_end},         [TURN] = {run_turn, after_turn},
+    [BEGIN] = {run_begin, after_begin},
+    [SIZE] = {run_size, after_size},
+    [MAP] = {run_map, after_map},
+    [FORK] = {run_fork, after_fork},
+    [COMPARE] = {run_compare, NULL},
+    [CHOOSE] = {run_choose, NULL},
+    [FILL] = {run_fill, NULL},
+    [WRITE] = {run_write, after_write},
+    [NOTE] = {run_note, NULL},
+    [STORE] = {run_store, NULL},
+    [MAP_OWN] = {run_map_own, after_map_own},
+    [STORE_OWN] = {run_store_own, NULL},
+    [DROP_OWN] = {run_drop_own, after_drop_own},
+    [TRIM] = {run_trim, after_trim},
+    [GROW] = {run_grow, after_grow},
+    [ADVANCE] = {run_advance, NULL},
+    [ADVANCED] = {run_advanced, NULL},
+    [KILL] = {run_kill, after_kill},
+    [WAIT] = {run_wait, after_wait},
+    [END] = {run_end, run_end},
+    [TURN] = {run_turn, after_turn},
 };
 
 static struct host_end boot(uint64_t schedule)

@@ -329,7 +329,9 @@ static void adopt_object_that_cannot_be_is_refused(void **state)
         {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .offset = OBJECT_PAGES},
         {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .offset = UINT32_MAX},
         {.kind = VM_BACKING_OBJECT, .object = {OBJECTS_FIRST}, .depth = 1},
-        {.kind = VM_BACKING_MEMORY, .object = {OBJECTS_FIRST}},
+        {.kind = VM_BACKING_MEMORY, .object = {OBJECTS_FIRST - 1}},
+        {.kind = VM_BACKING_MEMORY, .object = {OBJECTS_MAX}},
+        {.kind = VM_BACKING_MEMORY, .object = {OBJECTS_FIRST}, .offset = OBJECT_PAGES - 1},
         {.kind = VM_BACKING_MEMORY, .offset = 1},
         {.kind = VM_BACKING_NONE, .object = {OBJECTS_FIRST}},
         {.kind = VM_BACKING_NONE, .offset = 1},
@@ -340,6 +342,11 @@ static void adopt_object_that_cannot_be_is_refused(void **state)
     expect_leaf(record, OK);
     record.flags = VM_REGION_GROWS_DOWN;
     expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    record.backing.kind = VM_BACKING_MEMORY;
+    expect_leaf(record, ERROR_FORMAT_DAMAGED);
+    record.flags = 0;
+    record.backing.depth = SPACES_MAX - 1;
+    expect_leaf(record, OK);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         record = leaf(0, 4, 2);
         record.backing = bad[i];
@@ -408,6 +415,10 @@ static void adopt_neighbours_that_could_be_one_are_refused(void **state)
     expect(&image, OK); /* it does not go on where the other ends */
     image.records[1].backing.offset = 3 + 4;
     expect(&image, ERROR_FORMAT_DAMAGED);
+    image.records[1].backing.kind = image.records[2].backing.kind = VM_BACKING_MEMORY;
+    expect(&image, ERROR_FORMAT_DAMAGED);
+    image.records[1].backing.offset = 3;
+    expect(&image, OK);
 }
 
 static void adopt_tree_without_balance_is_refused(void **state)

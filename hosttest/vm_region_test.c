@@ -133,10 +133,15 @@ static void insert_backing_is_kept_in_normal_form(void **state)
     loose.backing.depth = 3;
     assert_int_equal(fixture_insert(fixture, 4, 1, loose), OK);
     assert_int_equal(fixture_find(fixture, 4)->backing.depth, 0);
-    loose.backing.kind = VM_BACKING_MEMORY;
+    loose.backing.kind = VM_BACKING_NONE;
+    loose.protection = 0;
     assert_int_equal(fixture_insert(fixture, 5, 1, loose), OK);
     assert_int_equal(fixture_find(fixture, 5)->backing.object.number, 0);
     assert_int_equal(fixture_find(fixture, 5)->backing.offset, 0);
+    loose = zeroes(RW);
+    loose.backing.offset = 2;
+    assert_int_equal(fixture_insert(fixture, 7, 1, loose), OK);
+    assert_int_equal(fixture_find(fixture, 7)->backing.offset, 0);
 }
 
 /* Which index of the object a page shows; the object is the first one. */

@@ -23,8 +23,12 @@ struct vm_allowance {
     uint32_t pages_before; /* of the same region, below this one */
     uint32_t pages_after;  /* and above it */
     bool is_shared; /* what is seen there is `shown`; else it is the space's own page, or what that is a copy of */
+    bool has_base;  /* if neither the space nor a source has a page there, `shown` is seen, to be copied if written */
     struct page_key shown;
+    uint32_t shown_after; /* pages of the object above `shown`; UINT32_MAX: the object ends before it */
 };
+
+#define VM_SHOWN_NOTHING UINT32_MAX
 
 /* What decides whether a page may be touched, given by kernel/proc: it knows the programs and their region trees. */
 struct vm_fault_policy {

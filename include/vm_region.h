@@ -6,9 +6,9 @@
  * one backing, which says what an untouched page of it becomes. So a range of any length costs one record.
  *
  * What a place of private memory shows is the memory's own page; else that of the sources it is a copy of, upwards,
- * while they are at least as deep as the region (vm_lineage_depth()); else zeroes. So a region keeps out of sight what
- * sources had there before it was made, and a clone changes no region. What a place of a shared region shows is a page
- * of an object, from the region's offset on.
+ * while they are at least as deep as the region (vm_lineage_depth()); else the page of its base, an object, from the
+ * region's offset on; without a base, zeroes. So a region keeps out of sight what sources had there before it was made,
+ * and a clone changes no region. What a place of a shared region shows is the page of its object.
  *
  * Records are persistent and index-based: they live in a table in the system window, the links are indices, index 0 is
  * "none". A tree is named by the index of its root, kept by its owner (a program record). After a boot the table and
@@ -49,7 +49,7 @@
 /* The numbers are stored, so they stay. */
 enum vm_backing_kind {
     VM_BACKING_NONE = 0,   /* nothing may be here: a guard; its protection is 0 */
-    VM_BACKING_MEMORY = 1, /* the memory's own pages and its sources', else zeroes */
+    VM_BACKING_MEMORY = 1, /* the memory's own pages and its sources', else those of its base, else zeroes */
     VM_BACKING_OBJECT = 2  /* an object's pages, which others may see and write, too */
 };
 
@@ -57,9 +57,15 @@ enum vm_backing_kind {
 struct vm_backing {
     uint16_t kind;           /* enum vm_backing_kind */
     uint16_t depth;          /* MEMORY: that of the memory when the range was mapped, grown or emptied (DEPTH-1) */
-    struct object_id object; /* OBJECT: which one */
-    uint32_t offset;         /* OBJECT: the index in it of the page that the region's first one shows */
+    struct object_id object; /* OBJECT: which one; MEMORY: the base, 0: none */
+    uint32_t offset;         /* the index in it of the page that the region's first one shows */
 };
+
+/* Whether pages of an object may be seen there. */
+static inline bool vm_backing_has_object(const struct vm_backing *backing)
+{
+    return backing->object.number != 0;
+}
 
 enum vm_region_state {
     VM_REGION_FREE,   /* zero but for `parent`, the next free record */

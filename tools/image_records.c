@@ -105,6 +105,14 @@ enum error image_memory_depth(const struct image *image, struct space_id window,
     return error;
 }
 
+/* The page that a region shows of its object at a page number of the space. */
+static enum error object_page_find(const struct image *image, const struct vm_region *region, uint32_t number,
+                                   struct page_key *page, struct store_entry *entry)
+{
+    *page = page_key_make(region->backing.object, region->backing.offset + number - region->first_page);
+    return store_find(image->store, *page, entry);
+}
+
 enum error image_page_find(const struct image *image, const struct space_record *space, struct page_key *page,
                            struct store_entry *entry)
 {
@@ -119,8 +127,7 @@ enum error image_page_find(const struct image *image, const struct space_record 
     uint32_t number = page_key_address(*page).value >> PAGE_SHIFT;
     error = region_find(image, space->region_root, number, &region);
     if (error == OK && region.backing.kind == VM_BACKING_OBJECT) {
-        *page = page_key_make(region.backing.object, region.backing.offset + number - region.first_page);
-        return store_find(image->store, *page, entry);
+        return object_page_find(image, &region, number, page, entry);
     }
     if (error == OK) {
         error = image_memory_depth(image, window, &depth);
@@ -139,7 +146,8 @@ enum error image_page_find(const struct image *image, const struct space_record 
             return error;
         }
     }
-    return ERROR_NOT_FOUND;
+    return vm_backing_has_object(&region.backing) ? object_page_find(image, &region, number, page, entry)
+                                                  : ERROR_NOT_FOUND;
 }
 
 /* Of a space, or of the kernel's own records if it is NULL. */

@@ -49,7 +49,7 @@ struct cell_counts {
 /* Whether a place of it may show what is not the memory's own. */
 static bool shows_sources(const struct drawing *drawing, const struct vm_region *region)
 {
-    return region->backing.kind == VM_BACKING_OBJECT ||
+    return vm_backing_has_object(&region->backing) ||
            (region->backing.kind == VM_BACKING_MEMORY && region->backing.depth < drawing->depth);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Borrowing: a page that nobody has written since its space was cloned is its source's, and shares the source's frame.
+ * Borrowing: a page that nobody has written since its space was cloned is its source's, and shares the source's frame;
+ * one that nobody has written since an object was mapped there is the object's, the base.
  *
  * The search for the lender goes upwards from the space, one page mutex after the other. The lender stays locked until
  * its frame is mapped or copied, so it cannot be dropped meanwhile. Content moves in one direction only, from a space
@@ -26,29 +27,16 @@ uint64_t vm_borrowed_copies(void)
     return copied;
 }
 
-static struct page_key in_space(struct page_key key, struct space_id space)
-{
-    return page_key_at(space, page_key_address(key));
-}
-
-/* Go on to the source above a page that shows nothing at a place. False: there is none, and `at` is as it was. */
-static bool source_of(struct place place, struct page_key *at)
-{
-    struct space_id source =
-        vm_objects.policy->source != NULL ? vm_objects.policy->source(place, page_key_window(*at)) : SPACE_NONE;
-
-    if (source.number == SPACE_NONE.number) {
-        return false;
-    }
-    *at = in_space(*at, source);
-    return true;
-}
-
-bool vm_borrow_is_due(struct place place)
+bool vm_borrow_has_source(struct place place)
 {
     struct page_key at = place_key(place);
 
-    return source_of(place, &at);
+    return vm_go_up(place, &at);
+}
+
+bool vm_borrow_is_due(struct place place, const struct vm_allowance *allowance)
+{
+    return !allowance->is_shared && (allowance->has_base || vm_borrow_has_source(place));
 }
 
 bool vm_borrow_is_mapped(const struct vm_page *page)
@@ -60,53 +48,108 @@ bool vm_borrow_is_mapped(const struct vm_page *page)
 static bool is_on_the_way(struct place place, struct page_key above)
 {
     for (struct page_key at = place_key(place); at.number != above.number;) {
-        if (!source_of(place, &at)) {
+        if (!vm_go_up(place, &at)) {
             return false;
         }
     }
     return true;
 }
 
-/* Bring in a page of a source, if it has content of its own. The caller has its mutex. */
-static enum error bring_in(struct vm_page *page, const struct vm_allowance *allowance, enum eidolon_count *kind)
+/*
+ * Bring in a page of somebody else, if it has content of its own; a base's page is one of zeroes otherwise, which is lent
+ * to be read: whoever writes to it later is seen. The caller has its mutex.
+ */
+static enum error bring_in(struct vm_page *page, const struct vm_allowance *allowance, bool wants_zeroes,
+                           enum eidolon_count *kind)
 {
     struct vm_cluster_extent extent;
     enum error error = vm_page_in_measure(vm_objects.pager, page, allowance, &extent);
 
-    if (error != OK || extent.is_absent) {
+    if (error != OK || (extent.is_absent && !wants_zeroes)) {
         return error;
     }
-    *kind = EIDOLON_FAULT_PAGE_IN;
+    *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
     return vm_page_in(&vm_objects.map, vm_objects.pager, page, &extent, allowance);
 }
 
-/*
- * The nearest source's page with content, resident and locked. `*lender` NULL: none has any; *last is then the page of
- * the last source asked. The mutexes are locked upwards (LINEAGE-3).
- */
-static enum error find_lender(struct place place, const struct vm_allowance *allowance, struct vm_page **lender,
-                              struct page_key *last, enum eidolon_count *kind)
+/* Who has what a place shows, and who was asked. */
+struct lender {
+    struct vm_page *page; /* with content, resident and locked; NULL: nobody has any */
+    struct page_key last; /* the last page asked of the space and its sources */
+    struct page_key base; /* and that of an object, 0: none */
+};
+
+/* A page, resident and locked, or NULL if it has no content. */
+static enum error ask(struct page_key key, const struct vm_allowance *allowance, bool wants_zeroes,
+                      struct vm_page **out, enum eidolon_count *kind)
 {
     struct vm_page *page;
+    enum error error = vm_map_lock_page(&vm_objects.map, key, &page, NULL);
 
-    *lender = NULL;
-    *last = place_key(place);
-    while (source_of(place, last)) {
-        enum error error = vm_map_lock_page(&vm_objects.map, *last, &page, NULL);
-        if (error == OK && frame_is_none(vm_page_frame(page))) {
-            error = bring_in(page, allowance, kind);
-            if (error != OK || frame_is_none(vm_page_frame(page))) {
-                vm_page_unlock(page);
-                vm_map_forget(&vm_objects.map, page);
-                page = NULL;
-            }
-        }
-        if (error != OK || page != NULL) {
-            *lender = error == OK ? page : NULL;
-            return error;
-        }
+    *out = NULL;
+    if (error != OK) {
+        return error;
     }
-    return OK;
+    if (!vm_page_is_resident(page)) {
+        error = bring_in(page, allowance, wants_zeroes, kind);
+    }
+    if (error == OK && vm_page_is_resident(page)) {
+        *out = page;
+        return OK;
+    }
+    vm_page_unlock(page);
+    vm_map_forget(&vm_objects.map, page);
+    return error;
+}
+
+static enum error ask_base(const struct vm_allowance *allowance, enum pmap_access access, struct lender *lender,
+                           enum eidolon_count *kind)
+{
+    struct vm_allowance of_object = *allowance;
+
+    if (allowance->shown_after == VM_SHOWN_NOTHING) {
+        return ERROR_RANGE;
+    }
+    if (of_object.pages_after > allowance->shown_after) {
+        of_object.pages_after = allowance->shown_after;
+    }
+    lender->base = allowance->shown;
+    return ask(allowance->shown, &of_object, access == PMAP_READ, &lender->page, kind);
+}
+
+/*
+ * The nearest source's page with content, else the base's. The mutexes are locked upwards (LINEAGE-3).
+ * - ERROR_RANGE: the base ends before that page.
+ */
+static enum error find_lender(struct place place, enum pmap_access access, const struct vm_allowance *allowance,
+                              struct lender *lender, enum eidolon_count *kind)
+{
+    enum error error = OK;
+
+    *lender = (struct lender){.last = place_key(place)};
+    while (error == OK && lender->page == NULL && vm_go_up(place, &lender->last)) {
+        error = ask(lender->last, allowance, false, &lender->page, kind);
+    }
+    if (error == OK && lender->page == NULL && allowance->has_base) {
+        error = ask_base(allowance, access, lender, kind);
+    }
+    return error;
+}
+
+/* Whether a search would end where it has ended: the region was looked at again, and nothing has slept since. */
+static bool holds(struct place place, const struct vm_allowance *allowance, const struct lender *lender)
+{
+    struct page_key at = lender->last;
+
+    if (!is_on_the_way(place, at)) {
+        return false;
+    }
+    if (lender->page != NULL && vm_page_is(lender->page, at)) {
+        return true;
+    }
+    struct page_key base = allowance->has_base ? allowance->shown : (struct page_key){0};
+    return !vm_go_up(place, &at) && lender->base.number == base.number &&
+           (!allowance->has_base || allowance->shown_after != VM_SHOWN_NOTHING);
 }
 
 enum error vm_borrow_begin_copy(struct vm_page *page, struct frame *out)
@@ -172,31 +215,29 @@ static enum error take(struct vm_page *page, struct vm_page *lender, enum pmap_a
     return OK;
 }
 
-/* Find the lender and take what it has; again if sources changed in the meantime. */
+/* Find the lender and take what it has; again if sources or the base changed in the meantime. */
 static enum error find_and_take(struct vm_page *page, enum pmap_access access, struct frame frame,
                                 struct vm_allowance *allowance, enum eidolon_count *kind)
 {
     struct place place = vm_page_place(page);
-    struct vm_page *lender;
-    struct page_key last;
+    struct lender lender;
     enum error error;
+    bool is_over;
 
-    for (;;) {
-        error = find_lender(place, allowance, &lender, &last, kind);
+    do {
+        error = find_lender(place, access, allowance, &lender, kind);
         if (error == OK) {
             error = vm_fault_look(page, place, access, allowance);
         }
-        bool holds = is_on_the_way(place, last) && (lender != NULL || !source_of(place, &last));
-        if (error == OK && holds) {
-            error = take(page, lender, access, frame, kind);
+        is_over = error != OK || holds(place, allowance, &lender);
+        if (error == OK && is_over) {
+            error = take(page, lender.page, access, frame, kind);
         }
-        if (lender != NULL) {
-            vm_page_unlock(lender);
+        if (lender.page != NULL) {
+            vm_page_unlock(lender.page);
         }
-        if (error != OK || holds) {
-            return error;
-        }
-    }
+    } while (!is_over);
+    return error;
 }
 
 enum error vm_borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside kernel/vm_map: pages that are their source's until they are written (vm_lineage.h).
+ * Inside kernel/vm_map: pages that are their source's (vm_lineage.h) or their base's until they are written.
  */
 #ifndef BORROW_H
 #define BORROW_H
@@ -9,18 +9,19 @@
 #include "vm_fault.h"
 #include "vm_map.h"
 
-/* Whether what a place shows may be a source's, if it is untouched. */
-bool vm_borrow_is_due(struct place place);
+/* Whether what a place shows may be a source's, if it is untouched; or a source's or its base's. */
+bool vm_borrow_has_source(struct place place);
+bool vm_borrow_is_due(struct place place, const struct vm_allowance *allowance);
 
 /* Whether a page without a frame is mapped: then it is its lender's frame, and the page has no content of its own. */
 bool vm_borrow_is_mapped(const struct vm_page *page);
 
 /*
- * A page that has no content of its own and a source: for PMAP_READ it is mapped to its lender's frame, for PMAP_WRITE
- * it gets a frame with a copy. It becomes a page of zeroes if no source has it.
+ * A page that has no content of its own, and a source or a base: for PMAP_READ it is mapped to its lender's frame, for
+ * PMAP_WRITE it gets a frame with a copy. It becomes a page of zeroes if no source has it and there is no base.
  * - kind: what kind of fault that was. The caller has its mutex; the state is NEW. Sleeps; the region has been looked
  * at since the last sleep on return.
- * - ERROR_DENIED, ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM.
+ * - ERROR_DENIED, ERROR_NO_MEMORY, ERROR_IO, ERROR_CHECKSUM; ERROR_RANGE: the base ends before it.
  */
 MUST_CHECK enum error vm_borrow(struct vm_page *page, enum pmap_access access, struct vm_allowance *allowance,
                                 enum eidolon_count *kind);

@@ -181,7 +181,7 @@ static enum error try_take_page(struct space_id space, struct page_key key)
     struct page_key own = page_key_at(space, page_key_address(key));
     struct vm_page *page;
 
-    if (!vm_borrow_is_due(page_key_place(own))) {
+    if (!vm_borrow_has_source(page_key_place(own))) {
         return OK;
     }
     enum error error = vm_map_lock_page(&vm_objects.map, own, &page, NULL);

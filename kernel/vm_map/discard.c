@@ -12,7 +12,6 @@
 #include "object_space.h"
 #include "presence.h"
 #include "thread.h"
-#include "vm_lineage.h"
 #include "vm_snapshot.h"
 
 /* Every place of the range at which a page is mapped; the cost follows the chunks that have page tables. */
@@ -90,7 +89,7 @@ static void discard_pages(struct page_key first, struct page_key last)
 /* Frames that the range has borrowed, and views; no record tells of them. */
 static void give_back_linked(struct place first, uint32_t count)
 {
-    if (vm_lineage_source(place_space(first)).number != 0 || pmap_has_views(place_space(first))) {
+    if (vm_window_has_links(place_space(first))) {
         visit_mapped(first, count, unmap_linked);
     }
 }

@@ -9,11 +9,12 @@
  *        '- make_present
  *           |- not resident:
  *           |  |- lent already, and only to be read .................. done
- *           |  |- fetch: never written, and its region shows sources
+ *           |  |- fetch: never written, and its region shows sources or a base
  *           |  |  |    vm_borrow                                       borrow.c
- *           |  |  |- a source has it, to be read: its frame, read-only, done
- *           |  |  |- a source has it, to be written: a copy of it
- *           |  |  '- no source has it: zeroes
+ *           |  |  |- one of them has it, to be read: its frame, read-only, done
+ *           |  |  |- one of them has it, to be written: a copy of it
+ *           |  |  |- the base is not so large ....................... ERROR_RANGE
+ *           |  |  '- none has it: zeroes
  *           |  '- fetch: all else
  *           |     |    vm_page_in                                      page_in.c
  *           |     |- never written, or all zeroes: zeroes
@@ -91,7 +92,7 @@ static enum error fetch(struct vm_page *page, struct place place, enum pmap_acce
         *kind = extent.is_zero ? EIDOLON_FAULT_ZERO : EIDOLON_FAULT_PAGE_IN;
         error = vm_fault_look(page, place, access, allowance);
     }
-    if (error == OK && extent.is_absent && !allowance->is_shared && vm_borrow_is_due(place)) {
+    if (error == OK && extent.is_absent && vm_borrow_is_due(place, allowance)) {
         return vm_borrow(page, access, allowance, kind);
     }
     if (error == OK) {

@@ -13,8 +13,11 @@
 #include "atomic.h"
 #include "frame_use.h"
 #include "internal.h"
+#include <string.h>
 
 #define FRAMES_PER_HEAD 4u
+
+static uint32_t counts[SPACES_MAX]; /* of links, by window */
 
 uint32_t vm_links_heads(uint32_t frames)
 {
@@ -27,11 +30,17 @@ void vm_links_init(struct vm_map *map, void *heads, uint32_t head_count)
     map->link_head_mask = head_count - 1;
     map->views_collected = true;
     pool_init(&map->links, sizeof(struct vm_link), FRAME_RECORDS);
+    memset(counts, 0, sizeof(counts));
 }
 
 struct vm_link **vm_link_head(const struct vm_map *map, struct place place)
 {
     return &map->link_heads[vm_map_hash_fold(place.number ^ map->seed[0], map->seed[1]) & map->link_head_mask];
+}
+
+bool vm_window_has_links(struct space_id window)
+{
+    return counts[window.number] > 0;
 }
 
 struct vm_link *vm_links_of(const struct vm_map *map, const struct vm_page *page)
@@ -53,6 +62,7 @@ static void detach(struct vm_map *map, struct vm_link *link, struct frame frame)
         at = &(*at)->hash_next;
     }
     *at = link->hash_next;
+    counts[place_space(link->place).number]--;
     *(link->previous != NULL ? &link->previous->next : &vm_frame_use(map, frame)->links) = link->next;
     if (link->next != NULL) {
         link->next->previous = link->previous;
@@ -70,6 +80,7 @@ void vm_link_attach(struct vm_map *map, struct vm_link *link, struct place place
     }
     use->links = link;
     *head = link;
+    counts[place_space(place).number]++;
 }
 
 /* The link of a place at which a page is mapped that is not its own. */

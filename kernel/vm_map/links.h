@@ -63,6 +63,9 @@ bool vm_unmap_links(struct vm_map *map, const struct vm_page *page);
 /* The links of a page: the first; the others follow by `next`. NULL: none. */
 struct vm_link *vm_links_of(const struct vm_map *map, const struct vm_page *page);
 
+/* Whether anything is seen in a window that is not its own. */
+bool vm_window_has_links(struct space_id window);
+
 /* The head of the chain that the link of a place is on. */
 struct vm_link **vm_link_head(const struct vm_map *map, struct place place);
 

@@ -14,4 +14,7 @@ extern struct vm_objects {
     const struct vm_fault_policy *policy; /* which of them may be touched */
 } vm_objects;
 
+/* Go on to the source above a page that shows nothing at a place. False: there is none, and `at` is as it was. */
+bool vm_go_up(struct place place, struct page_key *at);
+
 #endif

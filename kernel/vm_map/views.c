@@ -177,6 +177,24 @@ static bool is_nearest(const struct vm_page *page, struct place place)
     return place_address(place).value == page_key_address(vm_page_key(page)).value;
 }
 
+/* Whether a place shows the page of its base, because nobody has one of its own; or the range is being taken away. */
+static bool is_shown_as_base(const struct vm_page *page, struct place place)
+{
+    struct page_key at = place_key(place);
+    struct vm_allowance allowance;
+
+    if (vm_objects.policy->check(place, PMAP_READ, &allowance) != OK) {
+        return true;
+    }
+    do {
+        const struct vm_page *own = vm_map_find(&vm_objects.map, at);
+        if (own != NULL && vm_page_is_resident(own)) {
+            return false;
+        }
+    } while (vm_go_up(place, &at));
+    return allowance.has_base && vm_page_is(page, allowance.shown);
+}
+
 /* VIEW-3 and 4 as far as one view goes. */
 static bool is_view_right(const struct vm_page *page, struct place place)
 {
@@ -210,7 +228,8 @@ static bool is_lent_rightly(const struct vm_page *page, struct place place)
     enum pmap_access access;
 
     return pmap_query(place, &access) && pmap_frame(place).number == vm_page_frame(page).number &&
-           access == PMAP_READ && !pmap_is_dirty(place) && is_nearest(page, place);
+           access == PMAP_READ && !pmap_is_dirty(place) &&
+           (vm_page_has_place(page) ? is_nearest(page, place) : is_shown_as_base(page, place));
 }
 
 /* PLACE-1 for the page itself, LINEAGE-2 for those who borrow it, VIEW-2 to 6 for views. */

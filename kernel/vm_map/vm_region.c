@@ -83,7 +83,7 @@ bool vm_region_is_legitimate(const struct vm_region_table *table, uint32_t root,
 /* What is shown from another page of a region on, or below it; the page may lie outside. */
 static void shift_offset(struct vm_region *region, uint32_t first)
 {
-    if (region->backing.kind == VM_BACKING_OBJECT) {
+    if (vm_backing_has_object(&region->backing)) {
         region->backing.offset += first - region->first_page;
     }
 }
@@ -160,8 +160,11 @@ static struct vm_region describe(uint32_t first, uint32_t count, const struct vm
     if (region.backing.kind != VM_BACKING_MEMORY) {
         region.backing.depth = 0;
     }
-    if (region.backing.kind != VM_BACKING_OBJECT) {
-        region.backing.object.number = region.backing.offset = 0;
+    if (region.backing.kind == VM_BACKING_NONE) {
+        region.backing.object.number = 0;
+    }
+    if (!vm_backing_has_object(&region.backing)) {
+        region.backing.offset = 0;
     }
     return region;
 }

@@ -13,6 +13,15 @@
 
 /* Attributes ------------------------------------------------------------------------------------------------------- */
 
+/* What is shown of an object lies in it. */
+static bool object_is_sound(const struct vm_region *region)
+{
+    const struct vm_backing *backing = &region->backing;
+
+    return backing->object.number >= OBJECTS_FIRST && backing->object.number < OBJECTS_MAX &&
+           backing->offset < OBJECT_PAGES && region->page_count <= OBJECT_PAGES - backing->offset;
+}
+
 static bool backing_is_sound(const struct vm_region *region)
 {
     const struct vm_backing *backing = &region->backing;
@@ -21,11 +30,10 @@ static bool backing_is_sound(const struct vm_region *region)
     case VM_BACKING_NONE:
         return backing->depth == 0 && backing->object.number == 0 && backing->offset == 0 && region->protection == 0;
     case VM_BACKING_MEMORY:
-        return backing->depth < SPACES_MAX && backing->object.number == 0 && backing->offset == 0;
+        return backing->depth < SPACES_MAX &&
+               (vm_backing_has_object(backing) ? region->flags == 0 && object_is_sound(region) : backing->offset == 0);
     case VM_BACKING_OBJECT:
-        return backing->depth == 0 && backing->object.number >= OBJECTS_FIRST && backing->object.number < OBJECTS_MAX &&
-               backing->offset < OBJECT_PAGES && region->page_count <= OBJECT_PAGES - backing->offset &&
-               region->flags == 0;
+        return backing->depth == 0 && region->flags == 0 && object_is_sound(region);
     default:
         return false;
     }
@@ -39,7 +47,7 @@ bool vm_region_attributes_are_sound(const struct vm_region *region)
 
 static bool backing_continues(const struct vm_region *below, const struct vm_region *above)
 {
-    uint32_t shown = below->backing.kind == VM_BACKING_OBJECT ? below->page_count : 0;
+    uint32_t shown = vm_backing_has_object(&below->backing) ? below->page_count : 0;
 
     return below->backing.kind == above->backing.kind && below->backing.depth == above->backing.depth &&
            below->backing.object.number == above->backing.object.number &&

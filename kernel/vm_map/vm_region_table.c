@@ -50,7 +50,7 @@ uint32_t vm_region_record_take(struct vm_region_table *table)
 
 void vm_region_refer(const struct vm_region_table *table, const struct vm_region *region, int32_t by)
 {
-    if (region->backing.kind == VM_BACKING_OBJECT && table->refer != NULL) {
+    if (vm_backing_has_object(&region->backing) && table->refer != NULL) {
         table->refer(region->backing.object, by);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Shared memory at random: files without a name and a segment, seen at any offset, twice, by clones, cut shorter and
- * written to by calls. What each step answers goes into a hash, which is printed every few steps.
+ * written to by calls; and private views of a file that keeps its size. What each step answers goes into a hash, which is printed every few steps.
  *
  *     views SEED STEPS [trace FROM]     trace: say what each step from there on is and answers
  *
@@ -25,11 +25,12 @@
 #define PAGE    4096u
 #define PAGES   48u /* of the window, over the border of a page table */
 #define WINDOW  ((uint8_t *)0x50400000u - 20 * PAGE)
-#define FILES   2
+#define FILES   2 /* that get another size now and then */
+#define FIXED   FILES
 #define SIZE    24u /* pages of a file at most */
 #define TOUCHED 1024u
 
-static int files[FILES];
+static int files[FILES + 1];
 static uint32_t state, hash = 2166136261u, step, trace_from = UINT32_MAX;
 static sigjmp_buf back;
 static uint8_t buffer[4 * PAGE];
@@ -91,10 +92,11 @@ static void map(void)
     static const int protections[] = {PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE};
     uint32_t pages, offset = next(SIZE + 2);
     uint8_t *at = somewhere(&pages);
-    int file = (int)next(FILES + 1), protection = protections[next(4)];
-    void *mapped =
-        file == FILES ? mmap(at, pages * PAGE, protection, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
-                      : mmap(at, pages * PAGE, protection, MAP_SHARED | MAP_FIXED, files[file], (off_t)(offset * PAGE));
+    int file = (int)next(FILES + 4), protection = protections[next(4)];
+    int type = file > FIXED ? MAP_PRIVATE : MAP_SHARED;
+    void *mapped = file == FIXED + 3 ? mmap(at, pages * PAGE, protection, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
+                                     : mmap(at, pages * PAGE, protection, type | MAP_FIXED,
+                                            files[file > FIXED ? FIXED : file], (off_t)(offset * PAGE));
 
     note_result("map", mapped == MAP_FAILED ? -1 : (long)((uint8_t *)mapped - WINDOW));
 }
@@ -124,7 +126,7 @@ static void write_file(void)
         buffer[i] = (uint8_t)next(256);
     }
     note_result("pwrite",
-                pwrite(files[next(FILES)], buffer, length, (off_t)(page * PAGE + next(TOUCHED - length + 1))));
+                pwrite(files[next(FILES + 1)], buffer, length, (off_t)(page * PAGE + next(TOUCHED - length + 1))));
 }
 
 /* From a view into the file, which may be the same page. */
@@ -133,7 +135,7 @@ static void write_from_view(void)
     uint32_t pages, length = 1 + next(TOUCHED);
     uint8_t *at = somewhere(&pages);
 
-    note_result("write from a view", pwrite(files[next(FILES)], at, length, (off_t)(next(SIZE) * PAGE)));
+    note_result("write from a view", pwrite(files[next(FILES + 1)], at, length, (off_t)(next(SIZE) * PAGE)));
 }
 
 static void read_into_view(void)
@@ -141,12 +143,12 @@ static void read_into_view(void)
     uint32_t pages, length = 1 + next(TOUCHED);
     uint8_t *at = somewhere(&pages);
 
-    note_result("read into a view", pread(files[next(FILES)], at, length, (off_t)(next(SIZE) * PAGE)));
+    note_result("read into a view", pread(files[next(FILES + 1)], at, length, (off_t)(next(SIZE) * PAGE)));
 }
 
 static void read_file(void)
 {
-    ssize_t got = pread(files[next(FILES)], buffer, sizeof(buffer), (off_t)(next(SIZE) * PAGE / 2));
+    ssize_t got = pread(files[next(FILES + 1)], buffer, sizeof(buffer), (off_t)(next(SIZE) * PAGE / 2));
 
     note_result("pread", got);
     for (ssize_t i = 0; i < got; i += 37) {
@@ -254,9 +256,9 @@ int main(int argc, char **argv)
     }
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
-    for (int i = 0; i < FILES; i++) {
+    for (int i = 0; i <= FIXED; i++) {
         files[i] = (int)syscall(SYS_memfd_create, "views", 0);
-        if (files[i] < 0 || ftruncate(files[i], (off_t)(SIZE * PAGE / 2)) != 0) {
+        if (files[i] < 0 || ftruncate(files[i], (off_t)(SIZE * PAGE / (i == FIXED ? 1 : 2))) != 0) {
             perror("memfd_create");
             return 1;
         }

@@ -2,8 +2,8 @@
 /*
  * System calls on memory: mappings, protection, the program break. (mremap has a file of its own.)
  *
- * Only anonymous memory can be mapped, and /dev/zero, which is the same. Shared memory is an object of its own
- * (space/object.h), which clones see, too.
+ * What can be mapped is anonymous memory, /dev/zero, which is the same, and files that are objects. Shared memory is an
+ * object of its own (space/object.h), which clones see, too.
  */
 #include "atomic.h"
 #include "calls.h"
@@ -48,10 +48,7 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
     if (file == NULL) {
         return -EBADF;
     }
-    if (file_operations(file)->has_object) {
-        return type == MAP_PRIVATE ? -ENODEV : 0;
-    }
-    return file_operations(file)->maps_zeroes ? 0 : -ENODEV;
+    return file_operations(file)->has_object || file_operations(file)->maps_zeroes ? 0 : -ENODEV;
 }
 
 /* The object of the file that is to be mapped; object 0: there is none, it is zeroes. */
@@ -154,13 +151,25 @@ struct wish {
     uint32_t offset;         /* in it, in pages */
 };
 
+static int32_t map_object(struct address_space space, const struct wish *wish, uint32_t count)
+{
+    uint8_t protection = protection_of(wish->prot);
+
+    if (wish->offset >= OBJECT_PAGES || count > OBJECT_PAGES - wish->offset) {
+        return -EOVERFLOW;
+    }
+    return map_at(space, wish->address, count, wish->flags,
+                  is_shared(wish->flags) ? address_space_view(protection, wish->object, wish->offset)
+                                         : address_space_private_view(protection, wish->object, wish->offset));
+}
+
 static int32_t map_in(const struct system_call *call, struct address_space space, const struct wish *wish)
 {
     uint32_t address = wish->address, length = wish->length, prot = wish->prot, flags = wish->flags;
     uint32_t count = pages_up(length);
     bool grows_down = (flags & MAP_GROWSDOWN) != 0;
 
-    if (length == 0 || (grows_down && is_shared(flags))) {
+    if (length == 0 || (grows_down && (is_shared(flags) || wish->object.number != 0))) {
         return -EINVAL;
     }
     if (count > USER_END_PAGE || !may_map(space, address >> PAGE_SHIFT, count, prot, flags)) {
@@ -170,11 +179,7 @@ static int32_t map_in(const struct system_call *call, struct address_space space
         return -ENOMEM;
     }
     if (wish->object.number != 0) {
-        if (wish->offset >= OBJECT_PAGES || count > OBJECT_PAGES - wish->offset) {
-            return -EOVERFLOW;
-        }
-        return map_at(space, address, count, flags,
-                      address_space_view(protection_of(prot), wish->object, wish->offset));
+        return map_object(space, wish, count);
     }
     if (is_shared(flags)) {
         return map_segment(space, address, count, flags, protection_of(prot));

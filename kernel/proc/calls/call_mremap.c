@@ -6,7 +6,7 @@
  * page number), the protection the pages will have (words[1]), and how many pages have been copied (done). Issued again
  * after a boot it goes on there. Meanwhile the old place is readable and the new one is writable; whichever is so
  * anyway keeps its regions, so that the way back needs no records for it. Pages of zeroes are not copied: what was
- * never touched stays so. Shrinking may sleep as well, and leaves a guard until it is done: words[2] says that the
+ * never touched stays so; nor what an object shows there, which the new place shows, too. Shrinking may sleep as well, and leaves a guard until it is done: words[2] says that the
  * mapping was found before.
  *
  * A view of an object moves without a copy: the new place shows the same pages, and then the old one goes (words[3]
@@ -18,6 +18,7 @@
 #include "space/address_space.h"
 #include "space/limits.h"
 #include "space/space_map.h"
+#include "vm_map.h"
 #include "zero.h"
 #include <string.h>
 
@@ -36,15 +37,17 @@ struct remap {
 };
 
 /* The source is only read, so a stop while the target is made ready takes nothing from it. */
-static enum error copy_page(uint32_t from, uint32_t to)
+static enum error copy_page(struct address_space space, uint32_t from, uint32_t to)
 {
     struct user_range source, target;
+    const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, from);
+    bool has_base = region != NULL && vm_backing_has_object(&region->backing);
     enum error error = user_prepare(&source, (struct vaddr){from << PAGE_SHIFT}, PAGE_SIZE, PMAP_READ);
 
-    if (error != OK) {
-        return error;
+    if (error != OK) { /* the old place can be read, but not beyond the end of its base */
+        return error == ERROR_DENIED && has_base ? OK : error;
     }
-    if (!memory_is_zero(source.address, PAGE_SIZE)) {
+    if (has_base ? vm_page_has_place(source.pages[0]) : !memory_is_zero(source.address, PAGE_SIZE)) {
         error = user_prepare(&target, (struct vaddr){to << PAGE_SHIFT}, PAGE_SIZE, PMAP_WRITE);
         if (error == OK) {
             memcpy(target.address, source.address, PAGE_SIZE);
@@ -61,7 +64,7 @@ static enum error copy_pages(const struct system_call *call, const struct remap 
 
     while (call->record->call.done < count) {
         uint32_t page = call->record->call.done;
-        enum error error = copy_page(remap->old_first + page, call->record->call.words[TARGET] + page);
+        enum error error = copy_page(remap->space, remap->old_first + page, call->record->call.words[TARGET] + page);
         if (error != OK) {
             return error;
         }
@@ -178,7 +181,7 @@ static enum error resize_in_place(const struct system_call *call, const struct r
         return ERROR_EXISTS;
     }
     struct vm_region_attributes attributes = remap->attributes;
-    if (attributes.backing.kind == VM_BACKING_OBJECT) {
+    if (vm_backing_has_object(&attributes.backing)) {
         attributes.backing.offset += remap->old_count;
     }
     return address_space_map(remap->space, old_end, extra, attributes);
@@ -228,9 +231,8 @@ static bool is_of_mapping(const struct vm_region *region, const struct remap *re
         region->flags != mapping->flags) {
         return false;
     }
-    return region->backing.kind == VM_BACKING_MEMORY ||
-           (region->backing.object.number == mapping->backing.object.number &&
-            region->backing.offset == mapping->backing.offset + pages);
+    return region->backing.object.number == mapping->backing.object.number &&
+           (!vm_backing_has_object(&region->backing) || region->backing.offset == mapping->backing.offset + pages);
 }
 
 /*
@@ -246,12 +248,7 @@ static int32_t find_mapping(struct remap *remap)
     if (region == NULL || region->backing.kind == VM_BACKING_NONE) {
         return -EFAULT;
     }
-    if (region->backing.kind == VM_BACKING_OBJECT) {
-        uint32_t offset = region->backing.offset + remap->old_first - region->first_page;
-        remap->attributes = address_space_view(region->protection, region->backing.object, offset);
-    } else {
-        remap->attributes = address_space_zeroes(region->protection, region->flags);
-    }
+    remap->attributes = address_space_same(region, remap->old_first);
     if (remap->old_count == 0 && region->backing.kind != VM_BACKING_OBJECT) {
         return -EINVAL;
     }

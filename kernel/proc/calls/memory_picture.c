@@ -161,8 +161,9 @@ int32_t call_eidolon_frames(const struct system_call *call)
 static struct eidolon_region describe_region(struct space_id window, const struct vm_region *region)
 {
     struct space_id source = vm_lineage_source(window);
-    bool is_copy = region->backing.kind == VM_BACKING_MEMORY && source.number != 0 &&
-                   region->backing.depth <= vm_lineage_depth(source);
+    bool is_copy = region->backing.kind == VM_BACKING_MEMORY &&
+                   (vm_backing_has_object(&region->backing) ||
+                    (source.number != 0 && region->backing.depth <= vm_lineage_depth(source)));
 
     return (struct eidolon_region){
         .first_page = region->first_page,

@@ -35,6 +35,23 @@ struct vm_region_attributes address_space_view(uint8_t protection, struct object
                                          .backing = {.kind = VM_BACKING_OBJECT, .object = object, .offset = offset}};
 }
 
+struct vm_region_attributes address_space_private_view(uint8_t protection, struct object_id object, uint32_t offset)
+{
+    return (struct vm_region_attributes){.protection = protection,
+                                         .backing = {.kind = VM_BACKING_MEMORY, .object = object, .offset = offset}};
+}
+
+struct vm_region_attributes address_space_same(const struct vm_region *region, uint32_t page)
+{
+    struct vm_region_attributes same = {
+        .protection = region->protection, .flags = region->flags, .backing = region->backing};
+
+    if (vm_backing_has_object(&same.backing)) {
+        same.backing.offset += page - region->first_page;
+    }
+    return same;
+}
+
 struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t flags)
 {
     return (struct vm_region_attributes){
@@ -211,10 +228,10 @@ static enum error forget_sources(struct address_space space, uint32_t first, uin
         const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, first);
         ASSERT(region != NULL);
         uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;
-        struct vm_region_attributes zeroes = address_space_zeroes(region->protection, region->flags);
-        set_depth(space, &zeroes);
-        if (region->backing.kind == VM_BACKING_MEMORY && region->backing.depth < zeroes.backing.depth) {
-            error = exchange_regions(space, first, stop - first, &zeroes);
+        struct vm_region_attributes untouched = address_space_same(region, first);
+        set_depth(space, &untouched);
+        if (region->backing.kind == VM_BACKING_MEMORY && region->backing.depth < untouched.backing.depth) {
+            error = exchange_regions(space, first, stop - first, &untouched);
         }
         first = stop;
     }

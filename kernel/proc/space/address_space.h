@@ -48,6 +48,12 @@ struct vm_region_attributes address_space_zeroes(uint8_t protection, uint8_t fla
 /* The pages of an object from `offset` on, a page index, as others see them. */
 struct vm_region_attributes address_space_view(uint8_t protection, struct object_id object, uint32_t offset);
 
+/* The same, to be copied when it is written. */
+struct vm_region_attributes address_space_private_view(uint8_t protection, struct object_id object, uint32_t offset);
+
+/* What a region is from one of its pages on. */
+struct vm_region_attributes address_space_same(const struct vm_region *region, uint32_t page);
+
 /*
  * Map a range where nothing is mapped. ERROR_EXISTS: something is; ERROR_NO_MEMORY. Unchanged then.
  */
@@ -70,8 +76,8 @@ MUST_CHECK enum error address_space_map_anywhere(struct address_space space, uin
 MUST_CHECK enum error address_space_unmap(struct address_space space, uint32_t first, uint32_t count);
 
 /*
- * A range that is mapped without holes loses its content: zeroes from now on, also where it was a copy of a source's,
- * or what the program's image has there. ERROR_NO_MEMORY, ERROR_IO: some of it may have been lost.
+ * A range that is mapped without holes loses its content: it is as if mapped anew, zeroes or its base's pages. Of shared
+ * views nothing goes. ERROR_NO_MEMORY, ERROR_IO: some of it may have been lost.
  */
 MUST_CHECK enum error address_space_forget(struct address_space space, uint32_t first, uint32_t count);
 

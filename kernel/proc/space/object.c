@@ -148,7 +148,7 @@ static enum error refer_from(struct address_space space)
 
     for (uint32_t page = 0; (region = vm_region_next(&region_table, space_at(space)->region_root, page)) != NULL;
          page = vm_region_end(region)) {
-        if (region->backing.kind != VM_BACKING_OBJECT) {
+        if (!vm_backing_has_object(&region->backing)) {
             continue;
         }
         if (!object_is_there(region->backing.object)) {

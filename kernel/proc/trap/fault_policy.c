@@ -22,21 +22,23 @@ static uint8_t protection_for(enum pmap_access access)
     return access == PMAP_WRITE ? VM_WRITE : VM_READ | VM_EXECUTE;
 }
 
-/* The page of the object that a shared region shows there, if the object is so large (OBJECT-3). */
+/*
+ * The page of the object that a region shows there, if the object is so large (OBJECT-3). Of a private region that is
+ * seen only where there is no copy, which need not be looked for before an access is allowed.
+ */
 static enum error show_object(const struct vm_region *region, uint32_t number, struct vm_allowance *out)
 {
     uint32_t index = region->backing.offset + number - region->first_page;
     uint32_t pages = object_pages(region->backing.object);
 
-    if (index >= pages) {
-        return ERROR_RANGE;
-    }
-    out->is_shared = true;
+    out->is_shared = region->backing.kind == VM_BACKING_OBJECT;
+    out->has_base = !out->is_shared;
     out->shown = page_key_make(region->backing.object, index);
-    if (out->pages_after > pages - index - 1) {
-        out->pages_after = pages - index - 1;
+    out->shown_after = index < pages ? pages - index - 1 : VM_SHOWN_NOTHING;
+    if (out->is_shared && out->pages_after > out->shown_after) {
+        out->pages_after = out->shown_after;
     }
-    return OK;
+    return out->is_shared && index >= pages ? ERROR_RANGE : OK;
 }
 
 static enum error check_access(struct place place, enum pmap_access access, struct vm_allowance *out)
@@ -75,7 +77,7 @@ static enum error check_access(struct place place, enum pmap_access access, stru
     *out = (struct vm_allowance){.may_write = (region->protection & VM_WRITE) != 0,
                                  .pages_before = number - region->first_page,
                                  .pages_after = vm_region_end(region) - number - 1};
-    return region->backing.kind == VM_BACKING_OBJECT ? show_object(region, number, out) : OK;
+    return vm_backing_has_object(&region->backing) ? show_object(region, number, out) : OK;
 }
 
 /* The source above, if what it had was there when the place was mapped. */
