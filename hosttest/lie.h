@@ -20,6 +20,7 @@
 enum lie_kind {
     LIE_LABEL,
     LIE_ROOT,
+    LIE_LADDER,
     LIE_HEAD,
     LIE_BODY,
     LIE_NODE,
@@ -42,7 +43,7 @@ struct lie_reference {
     uint32_t next;    /* of the same target; 0: none */
 };
 
-enum lie_form { FORM_RECORD, FORM_BODY, FORM_TREE, FORM_CHILD, FORM_PUT, FORM_ENTRY, FORM_CHUNK };
+enum lie_form { FORM_RECORD, FORM_BODY, FORM_TREE, FORM_CHILD, FORM_PUT, FORM_ENTRY, FORM_CHUNK, FORM_LADDER };
 
 struct lie_block {
     bool is_known;
@@ -101,7 +102,8 @@ struct lie_structure {
     uint32_t field_count;
 };
 
-extern const struct lie_structure lie_note, lie_label, lie_root, lie_head, lie_body, lie_node, lie_run, lie_system;
+extern const struct lie_structure lie_note, lie_label, lie_root, lie_ladder, lie_head, lie_body, lie_node, lie_run,
+    lie_system;
 extern const struct lie_structure lie_items[DISK_ITEM_TYPES];
 extern const struct lie_structure lie_records[RECORD_TYPES];
 extern const struct lie_structure lie_region_header, lie_outbox;

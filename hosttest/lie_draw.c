@@ -144,8 +144,8 @@ static struct subject choose_in_format(struct draw *draw)
         enum lie_kind kind;
         bool is_space_tree;
         uint32_t share;
-    } shares[] = {{LIE_LABEL, false, 3}, {LIE_ROOT, false, 20}, {LIE_HEAD, false, 40}, {LIE_BODY, false, 10},
-                  {LIE_NODE, false, 15}, {LIE_NODE, true, 6},   {LIE_CHUNK, false, 6}};
+    } shares[] = {{LIE_LABEL, false, 3}, {LIE_ROOT, false, 20}, {LIE_LADDER, false, 4}, {LIE_HEAD, false, 36},
+                  {LIE_BODY, false, 10}, {LIE_NODE, false, 15}, {LIE_NODE, true, 6},    {LIE_CHUNK, false, 6}};
     uint32_t chosen = next(draw, 103), kind = 0;
 
     if (chosen >= 100) {
@@ -161,6 +161,8 @@ static struct subject choose_in_format(struct draw *draw)
         return whole_block(draw, &lie_label, block);
     case LIE_ROOT:
         return whole_block(draw, &lie_root, block);
+    case LIE_LADDER:
+        return whole_block(draw, &lie_ladder, block);
     case LIE_NODE:
         return choose_in_node(draw, block);
     case LIE_CHUNK:

@@ -72,7 +72,33 @@ static const struct lie_field root_fields[] = {
     FIELD(disk_root, branch_until, 0),
     FIELD(disk_root, read_features, 0),
     FIELD(disk_root, write_features, 0),
+    FIELD(disk_root, ladder.block, LIE_BLOCKS),
+    FIELD(disk_root, ladder.copy, LIE_BLOCKS),
+    FIELD(disk_root, ladder.checksum, 0),
+    FIELD(disk_root, ladder.generation, 0),
+    FIELD(disk_root, rules.newest, 17),
+    FIELD(disk_root, rules.minutes, 127),
+    FIELD(disk_root, rules.hours, 127),
+    FIELD(disk_root, rules.days, 127),
+    FIELD(disk_root, rules.percent, 91),
+    FIELD(disk_root, rules.unused, 0),
+    FIELD(disk_root, ladder_blocks, LIE_BLOCKS),
     ARRAY(disk_root, zero, 0),
+};
+
+static const struct lie_field ladder_fields[] = {
+    FIELD(disk_ladder, magic, 0),
+    FIELD(disk_ladder, count, DISK_RUNGS_MAX),
+    FIELD(disk_ladder, generation, 0),
+    ARRAY(disk_ladder, unused, 0),
+    FIELD(disk_ladder, rungs[0].generation, 0),
+    FIELD(disk_ladder, rungs[0].block, LIE_BLOCKS),
+    FIELD(disk_ladder, rungs[0].copy, LIE_BLOCKS),
+    FIELD(disk_ladder, rungs[0].wall_time_ns, 0),
+    FIELD(disk_ladder, rungs[1].generation, 0),
+    FIELD(disk_ladder, rungs[1].block, LIE_BLOCKS),
+    FIELD(disk_ladder, rungs[126].generation, 0),
+    FIELD(disk_ladder, rungs[126].block, LIE_BLOCKS),
 };
 
 static const struct lie_field head_fields[] = {
@@ -193,6 +219,7 @@ static const struct lie_field note_fields[] = {
 const struct lie_structure lie_note = STRUCTURE(disk_note, note_fields);
 const struct lie_structure lie_label = STRUCTURE(disk_label, label_fields);
 const struct lie_structure lie_root = STRUCTURE(disk_root, root_fields);
+const struct lie_structure lie_ladder = STRUCTURE(disk_ladder, ladder_fields);
 const struct lie_structure lie_head = STRUCTURE(disk_head, head_fields);
 const struct lie_structure lie_body = STRUCTURE(disk_body, body_fields);
 const struct lie_structure lie_node = STRUCTURE(disk_node, node_fields);

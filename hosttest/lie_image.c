@@ -58,7 +58,7 @@ static struct lie_reference reference_read(const struct lie_image *image, uint32
         [FORM_RECORD] = sizeof(struct disk_record_ref), [FORM_BODY] = 24,
         [FORM_TREE] = sizeof(struct disk_tree_ref),     [FORM_CHILD] = sizeof(struct disk_map_entry),
         [FORM_PUT] = sizeof(struct disk_put),           [FORM_ENTRY] = sizeof(struct disk_map_entry),
-        [FORM_CHUNK] = sizeof(struct disk_map_entry)};
+        [FORM_CHUNK] = sizeof(struct disk_map_entry),   [FORM_LADDER] = sizeof(struct disk_ladder_ref)};
     static const uint16_t checksums[] = {[FORM_RECORD] = offsetof(struct disk_record_ref, checksum),
                                          [FORM_BODY] = offsetof(struct disk_head, next_checksum) -
                                                        offsetof(struct disk_head, generation),
@@ -66,7 +66,8 @@ static struct lie_reference reference_read(const struct lie_image *image, uint32
                                          [FORM_CHILD] = offsetof(struct disk_map_entry, checksum),
                                          [FORM_PUT] = offsetof(struct disk_put, checksum),
                                          [FORM_ENTRY] = offsetof(struct disk_map_entry, checksum),
-                                         [FORM_CHUNK] = offsetof(struct disk_map_entry, checksum)};
+                                         [FORM_CHUNK] = offsetof(struct disk_map_entry, checksum),
+                                         [FORM_LADDER] = offsetof(struct disk_ladder_ref, checksum)};
     struct lie_reference found = {.holder = holder,
                                   .start = (uint16_t)start,
                                   .bytes = sizes[form],
@@ -88,6 +89,9 @@ static struct lie_reference reference_read(const struct lie_image *image, uint32
     } else if (form == FORM_TREE) {
         found.target = ((const struct disk_tree_ref *)(const void *)at)->block;
         found.written = store_link_generation(((const struct disk_tree_ref *)(const void *)at)->when);
+    } else if (form == FORM_LADDER) {
+        found.target = ((const struct disk_ladder_ref *)(const void *)at)->block;
+        found.written = ((const struct disk_ladder_ref *)(const void *)at)->generation;
     } else if (form == FORM_PUT) {
         found.target = put->block;
         found.page = store_item_key((const void *)(lie_block(image, holder) + run), put);
@@ -236,6 +240,23 @@ static void walk_record(struct lie_image *image, uint32_t holder, uint32_t start
     finish(image, block);
 }
 
+static void walk_ladder(struct lie_image *image, uint32_t holder)
+{
+    const struct disk_root *root = (const void *)lie_block(image, holder);
+    uint32_t copy = root->ladder.copy;
+    struct lie_reference found =
+        reference_read(image, holder, (uint32_t)offsetof(struct disk_root, ladder), FORM_LADDER, 0);
+    if (!note(image, &found) || !begin(image, found.target, LIE_LADDER, copy)) {
+        return;
+    }
+    const struct disk_ladder *ladder = (const void *)lie_block(image, found.target);
+    for (uint32_t i = 0; i < ladder->count; i++) {
+        walk_record(image, found.target,
+                    (uint32_t)(offsetof(struct disk_ladder, rungs) + i * sizeof(ladder->rungs[0])));
+    }
+    finish(image, found.target);
+}
+
 static void walk_root(struct lie_image *image, uint32_t block)
 {
     const struct disk_root *root = (const void *)lie_block(image, block);
@@ -248,6 +269,7 @@ static void walk_root(struct lie_image *image, uint32_t block)
     for (uint32_t i = 0; i < root->pin_count; i++) {
         walk_record(image, block, (uint32_t)(offsetof(struct disk_root, pins) + i * sizeof(root->pins[0])));
     }
+    walk_ladder(image, block);
     finish(image, block);
 }
 

@@ -9,7 +9,7 @@ add_library(store_fixture STATIC store_fixture.c store_crash.c)
 target_include_directories(store_fixture PUBLIC ${CMAKE_SOURCE_DIR}/kernel/snap)
 target_link_libraries(store_fixture PUBLIC host_snap fake_disk cmocka)
 
-foreach(test layer key model fault lie lists flush beside limit branch overlay note cost crash mutation reuse)
+foreach(test layer key ladder model fault lie lists flush beside limit branch overlay note cost crash mutation reuse)
     eidolon_host_test(store_${test}_test
         SOURCES store_${test}_test.c
         LIBRARIES store_fixture host_snap fake_disk)
@@ -23,6 +23,7 @@ eidolon_host_test(store_golden_test
     SOURCES store_golden_test.c
     LIBRARIES store_fixture host_snap fake_disk
     ARGUMENTS ${CMAKE_CURRENT_SOURCE_DIR}/golden/format-2.txt
+              ${CMAKE_CURRENT_SOURCE_DIR}/golden/format-2-ladder.txt
               ${CMAKE_CURRENT_SOURCE_DIR}/golden/format-1.txt)
 
 # Makes images for the reader of systest/format_reader.py.

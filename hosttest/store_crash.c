@@ -49,6 +49,9 @@ static void scenario_run(struct scenario *scenario)
     struct world *world = &scenario->world;
     tuning_choose(world);
     world_open(world);
+    if (world_below(world, 2) == 0) {
+        world_ladder(world);
+    }
     uint32_t snapshots = 3 + world_below(world, 24);
     for (uint32_t i = 0; i < snapshots; i++) {
         world_write(world, 1 + world_below(world, world_below(world, 4) == 0 ? 60 : 6));

@@ -164,7 +164,7 @@ void world_branch(struct world *world, uint64_t number)
 uint64_t world_kept(struct world *world)
 {
     struct store_kept kept = {0};
-    uint32_t count = 1 + world_below(world, 8);
+    uint32_t count = 1 + world_below(world, world->clock_is_random ? 20 : 8);
     struct generation before = {0};
     for (uint32_t i = 0; i < count && store_kept_before(world->store, before, &kept) == OK; i++) {
         before = kept.generation;
@@ -316,6 +316,33 @@ static enum error snapshot_write(struct world *world, bool busy)
     return OK;
 }
 
+void world_ladder(struct world *world)
+{
+    struct store_rules rules = {
+        .newest = world_below(world, 2) == 0 ? 0 : 2 + world_below(world, 4),
+        .minutes = world_below(world, 6),
+        .hours = world_below(world, 4),
+        .days = world_below(world, 3),
+        .percent = 1 + world_below(world, 40),
+    };
+    assert_int_equal(store_rules_set(world->store, &rules), OK);
+    world->clock_is_random = true;
+}
+
+/* A moment later; now and then much later, or earlier. */
+static uint64_t clock_next(struct world *world)
+{
+    const uint64_t second = 1000000000;
+    if (!world->clock_is_random) {
+        return world->clock_ns += 1000;
+    }
+    world->clock_ns += world_below(world, 45) * second;
+    uint32_t jump = world_below(world, 24);
+    world->clock_ns += jump < 3 ? 3000 * second : jump == 3 ? 86400 * second : 0;
+    world->clock_ns -= jump == 4 && world->clock_ns > 9000 * second ? 9000 * second : 0;
+    return world->clock_ns;
+}
+
 enum error world_snapshot(struct world *world, bool busy)
 {
     enum error error = store_snapshot_seal(world->store);
@@ -334,7 +361,7 @@ enum error world_snapshot(struct world *world, bool busy)
         generation_add(world, store_sealed_generation(world->store).number, world->disk->event_count);
         struct world_generation *generation = &world->generations[world->generation_count - 1];
         record_fill(generation->record, record, &length);
-        error = store_snapshot_commit(world->store, record, length, generation->number * 1000);
+        error = store_snapshot_commit(world->store, record, length, clock_next(world));
         generation = &world->generations[world->generation_count - 1];
         if (error == OK) {
             generation->confirmed_at = world->disk->event_count;
@@ -354,7 +381,7 @@ enum error world_compact(struct world *world)
     generation_add(world, number, world->disk->event_count);
     struct world_generation *generation = &world->generations[world->generation_count - 1];
     generation->record = last.record;
-    enum error error = store_compact(world->store, number * 1000);
+    enum error error = store_compact(world->store, clock_next(world));
     if (error == OK) {
         generation->confirmed_at = world->disk->event_count;
     }

@@ -44,6 +44,8 @@ struct world {
     bool to_write[WORLD_PAGES_MAX]; /* by the running snapshot */
     content_id next_content;
     struct store_tuning tuning;
+    uint64_t clock_ns;    /* the wall clock */
+    bool clock_is_random; /* it jumps, ahead and back */
     struct world_generation *generations;
     uint32_t generation_count;
 };
@@ -69,6 +71,9 @@ uint64_t world_kept(struct world *world);
 void world_pin(struct world *world);
 
 const struct world_generation *world_generation(const struct world *world, uint64_t number);
+
+/* Have the open store keep a short ladder, by rules drawn at random, and the wall clock go in minutes, hours and days. */
+void world_ladder(struct world *world);
 
 /* Programs write to `count` random pages. */
 void world_write(struct world *world, uint32_t count);

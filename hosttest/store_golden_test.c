@@ -3,8 +3,9 @@
  * The golden image: an image of the current format, kept in the tree, must be read for as long as the format's version
  * stays what it is.
  *
- *     store_golden_test FILE FORMAT-1   read it and compare; FORMAT-1, of the format before, is refused
- *     store_golden_test --write FILE    make it anew, after the format and its version have changed
+ *     store_golden_test FILE LADDER FORMAT-1   read them and compare; FORMAT-1, of the format before, is refused
+ *     store_golden_test --write FILE           make it anew, after the format and its version have changed
+ *     store_golden_test --write-ladder FILE    the same of the one that has a ladder of history
  *
  * FILE is text: a line "BLOCK OFFSET HEX..." for each stretch of bytes that are not zero.
  */
@@ -21,7 +22,8 @@
 #define HISTORY 4u
 
 static struct fake_disk disk;
-static const char *path, *old_path;
+static const char *path, *ladder_path, *old_path;
+static bool has_ladder; /* the image that is made, or read */
 
 /* Pages of the image are nearly empty, so that the file stays small: a few words made from page and version. */
 static void page_fill(uint64_t key, uint32_t version, uint8_t *content)
@@ -64,6 +66,13 @@ static void put(struct store *store, uint32_t index, uint32_t version, void *con
     assert_int_equal(store_snapshot_put(store, page, &entry), OK);
 }
 
+/* With a ladder, a second each; the fifth to the eighth begin a minute, of which the last three are kept. */
+static uint64_t wall_time_ns(uint32_t generation)
+{
+    uint64_t minutes = !has_ladder || generation < 5 ? 0 : generation < 8 ? generation - 4 : 4;
+    return (minutes * 60 + generation) * UINT64_C(1000000000);
+}
+
 static void generation_commit(struct store *store, uint32_t generation, void *content)
 {
     for (uint32_t i = 0; i < PAGES; i++) {
@@ -81,12 +90,15 @@ static void generation_commit(struct store *store, uint32_t generation, void *co
     char record[32];
     int length = snprintf(record, sizeof(record), "generation %u", generation);
     store_snapshot_note_stop(store, 1000 + generation);
-    assert_int_equal(store_snapshot_commit(store, record, (uint32_t)length, generation * UINT64_C(1000000000)), OK);
+    assert_int_equal(store_snapshot_commit(store, record, (uint32_t)length, wall_time_ns(generation)), OK);
 }
 
 static void image_make(void)
 {
     struct store_format_options format = {.space_id = {0x0123456789ABCDEF, 0xFEDCBA9876543210}, .wall_time_ns = 1};
+    if (has_ladder) {
+        format.rules = (struct store_rules){.newest = HISTORY, .minutes = 3, .hours = 2, .days = 1, .percent = 40};
+    }
     struct store_open_options options = {
         .user = 99,
         .kernel_version = "golden",
@@ -180,16 +192,18 @@ static void expect_generation(uint32_t generation, void *content)
     assert_int_equal(store_close(store), OK);
 }
 
-static void store_golden_image_is_read(void **state)
+static void expect_image(const char *from)
 {
-    (void)state;
     fake_machine_start(2048);
     fake_disk_start(&disk, STORE_BLOCKS_MIN);
     disk.is_recording = false;
-    image_load(path);
+    image_load(from);
     struct frame frame;
     assert_int_equal(frame_allocate(FRAME_PAGE, &frame), OK);
     expect_generation(4, frame_address(frame));
+    for (uint32_t generation = 6; has_ladder && generation <= 8; generation++) {
+        expect_generation(generation, frame_address(frame));
+    }
     for (uint32_t generation = 12; generation > 12 - HISTORY; generation--) {
         expect_generation(generation, frame_address(frame));
     }
@@ -202,12 +216,16 @@ static void store_golden_image_is_read(void **state)
     char why[200] = "";
     assert_int_equal(store_open(&disk.device, &options, &store, &report), OK);
     assert_int_equal(report.generation.number, 12);
-    assert_int_equal(report.wall_time_ns, 12000000000);
+    assert_int_equal(report.wall_time_ns, wall_time_ns(12));
     assert_int_equal(store_pin_find(store, "fourth", &pinned), OK);
     assert_int_equal(pinned.number, 4);
     struct store_statistics statistics;
     store_statistics(store, &statistics);
     assert_string_equal(statistics.kernel, "golden");
+    assert_int_equal(statistics.rungs, has_ladder ? 4 : 0);
+    struct store_rules rules;
+    store_rules_get(store, &rules);
+    assert_int_equal(rules.minutes * 100 + rules.hours * 10 + rules.days, has_ladder ? 321 : 0);
     struct store_kept kept = {0};
     assert_int_equal(store_kept_before(store, (struct generation){0}, &kept), OK);
     assert_int_equal(kept.stop_ns, 1012);
@@ -217,6 +235,20 @@ static void store_golden_image_is_read(void **state)
     assert_int_equal(store_close(store), OK);
     fake_disk_stop(&disk);
     fake_machine_stop();
+}
+
+static void store_golden_image_is_read(void **state)
+{
+    (void)state;
+    has_ladder = false;
+    expect_image(path);
+}
+
+static void store_golden_image_with_a_ladder_is_read(void **state)
+{
+    (void)state;
+    has_ladder = true;
+    expect_image(ladder_path);
 }
 
 static void store_image_of_format_1_is_refused_by_name_and_left_as_it_is(void **state)
@@ -255,18 +287,21 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest reading[] = {
         cmocka_unit_test(store_golden_image_is_read),
+        cmocka_unit_test(store_golden_image_with_a_ladder_is_read),
         cmocka_unit_test(store_image_of_format_1_is_refused_by_name_and_left_as_it_is),
     };
     const struct CMUnitTest writing[] = {cmocka_unit_test(golden_image_is_written)};
-    if (argc == 3 && strcmp(argv[1], "--write") == 0) {
+    if (argc == 3 && (strcmp(argv[1], "--write") == 0 || strcmp(argv[1], "--write-ladder") == 0)) {
+        has_ladder = strcmp(argv[1], "--write") != 0;
         path = argv[2];
         return cmocka_run_group_tests(writing, NULL, NULL);
     }
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s FILE FORMAT-1, or --write FILE\n", argv[0]);
+    if (argc != 4) {
+        fprintf(stderr, "usage: %s FILE LADDER FORMAT-1, or --write FILE, or --write-ladder FILE\n", argv[0]);
         return 2;
     }
     path = argv[1];
-    old_path = argv[2];
+    ladder_path = argv[2];
+    old_path = argv[3];
     return cmocka_run_group_tests(reading, NULL, NULL);
 }

@@ -43,6 +43,9 @@ static void run(uint64_t seed, uint32_t steps, uint32_t pages)
         .cache_nodes = 8,
     };
     world_open(&world);
+    if (seed % 2 == 0) {
+        world_ladder(&world);
+    }
     for (uint32_t i = 0; i < steps; i++) {
         world_write(&world, 1 + world_below(&world, world_below(&world, 4) == 0 ? 60 : 6));
         if (world_below(&world, 3) == 0) {

@@ -147,6 +147,9 @@ int main(int argc, char **argv)
     world.tuning = (struct store_tuning){
         .history = 2 + world_below(&world, 8), .log_records = 2 + world_below(&world, 20), .log_entries = 300};
     world_open(&world);
+    if (world_below(&world, 2) == 0) {
+        world_ladder(&world);
+    }
     live(snapshots / 2);
     if (damaged > 0) {
         damage(damaged);

@@ -45,9 +45,25 @@ struct extent {
     uint32_t count;
 };
 
+/*
+ * Which generations are kept, besides those that have a name: the newest, and of older ones the first of each of the
+ * last minutes, hours and days (of UTC) in which there was any. What a wall clock that jumps takes for one of these may
+ * be another; how many are kept does not depend on it. The older ones hold at most a share of the disk, and go, oldest
+ * first, when it is short of room. All zero: the newest 16, and no others.
+ */
+struct store_rules {
+    uint32_t newest; /* 2 .. 16; 0: 16 */
+    uint32_t minutes, hours, days;
+    uint32_t percent; /* of the disk, 0 .. 90 */
+};
+#define STORE_RUNGS_MAX     126u /* minutes, hours and days together */
+#define STORE_PERCENT_MAX   90u
+#define STORE_RULES_DEFAULT ((struct store_rules){16, 60, 24, 30, 25})
+
 struct store_format_options {
-    uint64_t space_id[2];  /* unique identity of the object space, random */
-    uint64_t wall_time_ns; /* UTC since 1970 */
+    uint64_t space_id[2];     /* unique identity of the object space, random */
+    uint64_t wall_time_ns;    /* UTC since 1970 */
+    struct store_rules rules; /* valid ones */
 };
 
 /* How much is kept and when the log is merged; for tests, which want to see much happen in little. 0: the default. */
@@ -226,7 +242,7 @@ void store_snapshot_abort(struct store *store);
 bool store_is_compact(const struct store *store);
 MUST_CHECK enum error store_compact(struct store *store, uint64_t wall_time_ns);
 
-/* A generation that is kept: one of the last 16, or pinned. */
+/* A generation that is kept: one of the newest, of the ladder, or pinned. */
 struct store_kept {
     struct generation generation;
     uint64_t wall_time_ns;
@@ -256,6 +272,14 @@ MUST_CHECK enum error store_pin_at(const struct store *store, uint32_t index, st
 MUST_CHECK enum error store_pin_find(const struct store *store, const char *name, struct generation *out);
 
 /*
+ * The rules of what is kept. Setting them is durable on return, and done by the next commits: a few generations each
+ * are given up at a time. Waits for a commit in progress.
+ * - ERROR_RANGE: one is too large, or there are too many together. ERROR_IO, ERROR_NO_MEMORY, ERROR_READ_ONLY.
+ */
+void store_rules_get(const struct store *store, struct store_rules *out);
+MUST_CHECK enum error store_rules_set(struct store *store, const struct store_rules *rules);
+
+/*
  * Make of the first blocks of an image those of a branch of it: an image whose other blocks are the same, as long as the
  * name is pinned there, and that goes on from that generation alone. The first boot of it makes its free-space map.
  * - head: STORE_HEAD_BLOCKS blocks, as they are now or were at any moment since the name was pinned; changed.
@@ -271,8 +295,10 @@ struct store_statistics {
     char kernel[64];     /* version of the last kernel that used the image */
     uint64_t pages;      /* with content, as of the newest commit */
     uint32_t blocks, blocks_used, blocks_held;
-    uint32_t log_records; /* a recovery reads so many records */
-    uint64_t log_entries; /* pages in them */
+    uint32_t rungs;         /* generations of the ladder */
+    uint32_t ladder_blocks; /* that they need and the newest do not */
+    uint32_t log_records;   /* a recovery reads so many records */
+    uint64_t log_entries;   /* pages in them */
     bool merge_is_under_way;
     uint32_t memory_pages; /* of the store */
 };

@@ -43,6 +43,7 @@ static void format_disk(struct block_device *disk)
     struct store_format_options options = {
         .space_id = {clock_entropy(), clock_entropy()},
         .wall_time_ns = clock_wall_ns(),
+        .rules = STORE_RULES_DEFAULT,
     };
     enum error error = store_format(disk, &options);
 

@@ -28,7 +28,7 @@ LABEL_MAGIC, ROOT_MAGIC = b"\2EIDOLON", b"\2EIDROOT"
 LABEL, ROOTS, LABEL_COPY, RESERVED = 0, (1, 2), 3, 4
 CLEAN, REBUILD = 1, 2
 BLOCKS_LEAST, BLOCKS_MOST = 1024, 1 << 28
-WINDOW_MOST, PINS_MOST = 18, 32
+WINDOW_MOST, PINS_MOST, RUNGS_MOST = 18, 32, 127
 RETIRED_KEY = 1 << 31
 BITS_A_CHUNK = 8 * BLOCK
 FORMAT, KEY_MOST, OBJECT_SHIFT = 2, (1 << 48) - 1, 20
@@ -41,7 +41,9 @@ ROOT_FIELDS = Struct("<8sIIQ16sQII64s")
 NOTE_FIELDS = Struct("<8sIIQQQQIIII32s256s")
 REFERENCE_FIELDS = Struct("<QQIIQ")
 HEAD_FIELDS = Struct("<4sIQQII32sQQ24s24s6Q6I")
-HEAD_TAIL_AT, BODY_ITEMS_AT, FEATURES_AT = 232, 32, 2760
+HEAD_TAIL_AT, BODY_ITEMS_AT, FEATURES_AT, LADDER_AT, LADDER_FEATURE = 232, 32, 2760, 2768, 1
+LADDER_FIELDS = Struct("<IIQQ6HI")
+RUNGS_FIELDS = Struct("<4sIQ16x")
 BODY_FIELDS = Struct("<4sIQQII")
 TREE_FIELDS = Struct("<IIQQ")
 NODE_FIELDS = Struct("<4sHHQ16x")
@@ -366,7 +368,26 @@ class Image:
         self.window = [Reference(*REFERENCE_FIELDS.unpack_from(content, 120 + 32 * index)) for index in range(window)]
         self.pins = {text(content[at + 32:at + 64]): Reference(*REFERENCE_FIELDS.unpack_from(content, at))
                      for at in range(696, 696 + 64 * pins, 64)}
-        self.kept = sorted({*self.window, *self.pins.values()}, reverse=True)
+        self.rungs, self.ladder_blocks = [], []
+        self.rules = self.read_ladder(content)
+        self.kept = sorted({*self.window, *self.pins.values(), *self.rungs}, reverse=True)
+
+    def read_ladder(self, root):
+        """Section 4: the rungs, from the block that lists them, and the rules."""
+        if not root[FEATURES_AT + 4] & LADDER_FEATURE:
+            return None
+        block, copy, checksum, generation, newest, minutes, hours, days, percent, _, self.held_count = \
+            LADDER_FIELDS.unpack_from(root, LADDER_AT)
+        if block:
+            self.ladder_blocks = [block, copy] if copy else [block]
+            content = self.metadata(block, copy, checksum, generation, "ladder") or bytes(BLOCK)
+            magic, count, own_generation = RUNGS_FIELDS.unpack_from(content)
+            self.rungs = [Reference(*REFERENCE_FIELDS.unpack_from(content, 32 + 32 * index)) for index in range(count)]
+            ages = [reference.generation for reference in [self.window[-1], *self.rungs]]
+            if (magic, own_generation) != (b"LADR", generation) or count > RUNGS_MOST or any(content[32 + 32 * count:]) \
+                    or ages != sorted(set(ages), reverse=True):
+                self.problem(block, "a ladder that is none")
+        return newest, minutes, hours, days, percent
 
     def names(self, reference):
         return [name for name, pinned in self.pins.items() if pinned.generation == reference.generation]
@@ -383,9 +404,16 @@ class Image:
             for block, _ in set(state.dead(previous).items()) ^ set(dies.items()):
                 self.problem(block, f"generation {reference.generation} does not say rightly whether it does without it")
 
+    def check_held(self, states):
+        """Section 4: as many blocks are held by the ladder as the root says, at least where no name holds them, too."""
+        held = {block for reference in self.rungs for block in states[reference].reached()}
+        held -= {block for reference in self.window for block in states[reference].reached()}
+        if len(held) != self.held_count and not self.pins:
+            self.problem(self.ladder_blocks[0], f"rungs need {len(held)} blocks, the root says {self.held_count}")
+
     def check(self):
         """Prove all that the kept generations reach, and balance the blocks. Returns all problems, by block."""
-        reached, newest, states = set(range(RESERVED)), None, {}
+        reached, newest, states = {*range(RESERVED), *self.ladder_blocks}, None, {}
         for reference in self.kept:
             try:
                 state = states[reference] = self.state(reference)
@@ -406,4 +434,6 @@ class Image:
                 self.problem(newest.record.blocks[0], f"{len(used)} blocks in use, not {newest.record.used_count}")
         if not self.problems:
             self.check_lists(states)
+        if not self.problems and self.rungs and not self.flags & REBUILD:
+            self.check_held(states)
         return self.problems

@@ -314,7 +314,10 @@ def test_image_tool_refuses_by_name_and_changes_nothing(used_image, tmp_path):
                          (["cat", path, "1", "0", "1"], "nothing at 0x00000000"),
                          (["cat", path, "1", "0x8048000", "0x70000000"], "nothing at 0x08"), (["core", path, "all", out], "all"),
                          (["core", path, "1", path], "choose another"), (["picture", path, path], "the image itself"),
-                         (["core", path, "1", out, "nobody"], "image log"), (["create", path], "choose another"),
+                         (["core", path, "1", out, "nobody"], "image log"),
+                         (["ladder", path, "--minutes", "999"], "0 to 126"), (["ladder", path, "--minutes", "120"], "126 together"),
+                         (["ladder", path, "--newest", "1"], "2 to 16"), (["ladder", path, "--years", "1"], "usage"),
+                         (["create", path], "choose another"),
                          (["create", out, "--size"], "usage"), (["create", out, "--size", "3"], "4 to 1048576"),
                          (["create", out, "--frob"], "usage"), (["create", out, out], "usage")):
         result = eidolon("image", *words, status=2)

@@ -89,6 +89,9 @@ ELSEWHERE = {
     "./eidolon branch --list": "test_branch.py::test_branch_is_listed_held_and_made_independent",
     "./eidolon branch --flatten FILE": "test_branch.py::test_branch_is_listed_held_and_made_independent",
     "./eidolon branch --prune": "test_branch.py::test_branch_that_was_removed_holds_nothing_after_prune",
+    "./eidolon image ladder": "test_images.py::test_generation_of_the_ladder_outlives_the_window_and_can_be_resumed",
+    "./eidolon image ladder eidolon.img --minutes 20 --days 60 --percent 40":
+        "test_images.py::test_generation_of_the_ladder_outlives_the_window_and_can_be_resumed",
     "./eidolon image log": "test_control.py::test_machine_is_asked_about_itself_and_ends_when_told",
     "./eidolon bench paging --simulate": "test_bench.py::test_paging_plots_have_every_line_and_say_what_it_is",
 }

@@ -75,7 +75,7 @@ def counted(image):
     reached = [state.reached() for state in states]
     assert all(reached)
     pages = {entry.block for state in states for entry in state.pages.values() if entry.block}
-    records = {block for state in states for record in state.log for block in record.blocks}
+    records = {block for state in states for record in state.log for block in record.blocks} | set(image.ladder_blocks)
     nodes = {block for state in states for block in state.node_blocks}
     chunks = {block for state in states for block in state.chunk_blocks}
     retired = set().union(states[0].retired_items(), *(state.retired_keys() for state in states))

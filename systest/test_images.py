@@ -170,6 +170,37 @@ def test_earlier_generation_replaces_newer_ones_but_pinned_after_saying_so(used_
     boot.expect("line 5 is <still there>")
 
 
+def test_generation_of_the_ladder_outlives_the_window_and_can_be_resumed(used_image):
+    """The first of a minute stays while the window goes on; the image's rules say so, and can be changed."""
+    assert "last 60 minutes, 24 hours, 30 days" in used_image.tool("ladder")
+    boot = used_image.boot("--interval", "20")
+    boot.expect(RESUMED)
+    for number in range(3, 30):
+        boot.send_line("later")
+        boot.expect(f"line {number} is <later>")
+        boot.read_for(0.1)
+    boot.kill()
+    kept = [int(number) for number in re.findall(r"^ *(\d+) ", used_image.tool("log"), re.MULTILINE)]
+    window, rungs = kept[:16], kept[16:]
+    assert window[0] - window[-1] == 15 and rungs and rungs[0] < window[-1] - 1, kept
+    assert f"now      {len(rungs)} older generations" in used_image.tool("ladder")
+    used_image.tool("verify")
+    boot = used_image.boot("--generation", str(rungs[-1]))
+    assert int(boot.expect(RESUMED)[1]) == rungs[-1]
+    boot.kill()
+    shown = used_image.tool("ladder", "--minutes", "20", "--days", "60", "--percent", "40")
+    assert "last 20 minutes, 24 hours, 60 days" in shown and "40 %" in shown
+    used_image.tool("ladder", "--minutes", "0", "--hours", "0", "--days", "0")
+    boot = used_image.boot()
+    boot.expect(RESUMED)
+    boot.send_line("forget")
+    boot.expect(r"line \d+ is <forget>")
+    boot.read_for(0.5)
+    boot.kill()
+    assert "now      0 older" in used_image.tool("ladder")
+    used_image.tool("verify")
+
+
 def test_pinned_generation_can_be_resumed_by_its_name(used_image):
     used_image.tool("pin", "before-third")
     boot = used_image.boot()

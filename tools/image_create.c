@@ -31,7 +31,7 @@ static bool size_parse(const char *text, uint32_t *size_mib)
 
 static enum error format(struct file_disk *disk)
 {
-    struct store_format_options options;
+    struct store_format_options options = {.rules = STORE_RULES_DEFAULT};
     struct timespec now;
     if (getrandom(options.space_id, sizeof(options.space_id), 0) != (ssize_t)sizeof(options.space_id) ||
         clock_gettime(CLOCK_REALTIME, &now) != 0) {

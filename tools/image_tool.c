@@ -24,6 +24,8 @@ static const struct command {
     {"diff", command_diff, "FILE GENERATION GENERATION", "the pages that differ between two of them"},
     {"pin", command_pin, "FILE [GENERATION] NAME", "keep a generation (the newest) until it is unpinned"},
     {"unpin", command_unpin, "FILE NAME", "keep it no longer"},
+    {"ladder", command_ladder, "FILE [--newest N] [--minutes N] [--hours N] [--days N] [--percent N]",
+     "how many generations stay as time goes by"},
     {"programs", command_programs, "FILE [GENERATION]", "the programs that live in it"},
     {"cat", command_cat, "FILE PROGRAM ADDRESS LENGTH [GENERATION]", "bytes of a program's memory, to standard output"},
     {"core", command_core, "FILE PROGRAM OUT [GENERATION]", "a program as a core file, for gdb"},

@@ -57,6 +57,7 @@ int command_log(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_pin(int argc, char **argv);
+int command_ladder(int argc, char **argv);
 int command_unpin(int argc, char **argv);
 int command_programs(int argc, char **argv);
 int command_cat(int argc, char **argv);

@@ -33,11 +33,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures of the dis
 #define DISK_KEY_MAX  (PAGE_KEYS - 1) /* of a page: its object's number, and 20 bits of index */
 #define DISK_KEY_BITS 32u             /* of a key are in an item, those above in the item's run */
 
-#define DISK_LABEL_MAGIC UINT64_C(0x4E4F4C4F44494502) /* "\2EIDOLON" */
-#define DISK_ROOT_MAGIC  UINT64_C(0x544F4F5244494502) /* "\2EIDROOT" */
-#define DISK_HEAD_MAGIC  0x44414548u                  /* "HEAD" */
-#define DISK_BODY_MAGIC  0x59444F42u                  /* "BODY" */
-#define DISK_NODE_MAGIC  0x45444F4Eu                  /* "NODE" */
+#define DISK_LABEL_MAGIC  UINT64_C(0x4E4F4C4F44494502) /* "\2EIDOLON" */
+#define DISK_ROOT_MAGIC   UINT64_C(0x544F4F5244494502) /* "\2EIDROOT" */
+#define DISK_HEAD_MAGIC   0x44414548u                  /* "HEAD" */
+#define DISK_BODY_MAGIC   0x59444F42u                  /* "BODY" */
+#define DISK_NODE_MAGIC   0x45444F4Eu                  /* "NODE" */
+#define DISK_LADDER_MAGIC 0x5244414Cu                  /* "LADR" */
 
 /* `checksum` covers the rest of the block; see docs/disk-format.md for what each checksum is bound to. */
 struct disk_label {
@@ -100,11 +101,29 @@ struct disk_pin {
 
 #define DISK_SEQUENCE_MAX (UINT64_MAX >> 1) /* of a root; no image lives to see it */
 
+#define DISK_FEATURE_LADDER 1u /* to write: rungs, and rules for them; older versions would free what they need */
+
 #define DISK_READ_FEATURES  0u /* that this version knows */
-#define DISK_WRITE_FEATURES 0u
+#define DISK_WRITE_FEATURES DISK_FEATURE_LADDER
 
 #define DISK_ROOT_CLEAN   1u /* the last user closed the image properly */
 #define DISK_ROOT_REBUILD 2u /* the free-space map is not to be trusted: it must be made anew */
+
+/* Where the ladder is. All zero: there is none. */
+struct disk_ladder_ref {
+    uint32_t block;
+    uint32_t copy; /* the same bytes once more; 0: none */
+    uint64_t checksum;
+    uint64_t generation; /* that it was written with */
+};
+
+/* How many generations are to stay, and how much of the disk those of the ladder may hold. */
+struct disk_rules {
+    uint16_t newest; /* in the window; 0: as many as the version that writes likes */
+    uint16_t minutes, hours, days;
+    uint16_t percent;
+    uint16_t unused;
+};
 
 struct disk_root {
     uint64_t magic;
@@ -120,10 +139,27 @@ struct disk_root {
     struct disk_pin pins[DISK_PINS_MAX];
     uint64_t branch_after; /* pins in branch_after + 1 .. branch_until may be of another branch; 0: none are */
     uint64_t branch_until;
-    uint32_t read_features;  /* who does not know all of these must not read the image, */
-    uint32_t write_features; /* ... or all of these must not write to it */
-    uint8_t zero[1320];
+    uint32_t read_features;        /* who does not know all of these must not read the image, */
+    uint32_t write_features;       /* ... or all of these must not write to it */
+    struct disk_ladder_ref ladder; /* from here on: with DISK_FEATURE_LADDER only */
+    struct disk_rules rules;
+    uint32_t ladder_blocks; /* that rungs need and generations of the window do not */
+    uint8_t zero[1280];
     uint64_t checksum;
+};
+
+/*
+ * Generations that stay when they have left the window: one a minute, an hour, a day. The block is written anew when one
+ * comes or goes.
+ */
+#define DISK_RUNGS_MAX 127u
+
+struct disk_ladder {
+    uint32_t magic;
+    uint32_t count;
+    uint64_t generation; /* that it was written with */
+    uint64_t unused[2];
+    struct disk_record_ref rungs[DISK_RUNGS_MAX]; /* newest first */
 };
 
 /* One page in a map node or in memory. `when` is the generation that committed it, and the age of its stamp. */
@@ -268,6 +304,13 @@ _Static_assert(offsetof(struct disk_root, window) == 120, "root");
 _Static_assert(offsetof(struct disk_root, pins) == 696, "root");
 _Static_assert(offsetof(struct disk_root, branch_after) == 2744, "root");
 _Static_assert(offsetof(struct disk_root, read_features) == 2760, "root");
+_Static_assert(offsetof(struct disk_root, ladder) == 2768, "root");
+_Static_assert(offsetof(struct disk_root, rules) == 2792, "root");
+_Static_assert(offsetof(struct disk_root, ladder_blocks) == 2804, "root");
+_Static_assert(sizeof(struct disk_ladder_ref) == 24, "reference to the ladder");
+_Static_assert(sizeof(struct disk_rules) == 12, "rules");
+_Static_assert(sizeof(struct disk_ladder) == DISK_BLOCK_BYTES, "ladder");
+_Static_assert(offsetof(struct disk_ladder, rungs) == 32, "ladder");
 _Static_assert(sizeof(struct disk_map_entry) == 32, "map entry");
 _Static_assert(offsetof(struct disk_map_entry, checksum) == 16, "map entry");
 _Static_assert(sizeof(struct disk_tree_ref) == 24, "tree reference");

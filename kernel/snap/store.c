@@ -7,15 +7,16 @@
 #include "log.h"
 #include "store_checksum.h"
 #include "store_dead.h"
+#include "store_ladder.h"
+#include "store_rules.h"
 #include "store_space_tree.h"
 #include "store_suspect.h"
 
 #include <string.h>
 
-#define HISTORY_GENERATIONS 16u
-#define LOG_RECORDS         64u
+#define LOG_RECORDS 64u
 
-_Static_assert(HISTORY_GENERATIONS + 2 <= DISK_WINDOW_MAX, "the window has room for the history");
+_Static_assert(HISTORY_MAX + 2 <= DISK_WINDOW_MAX, "the window has room for the history");
 _Static_assert(sizeof(struct store) <= PAGE_SIZE, "the store's state is one page");
 
 enum error store_format(struct block_device *device, const struct store_format_options *options)
@@ -27,6 +28,9 @@ enum error store_format(struct block_device *device, const struct store_format_o
         return ERROR_TOO_SMALL;
     }
     if (device->block_count > STORE_BLOCKS_MAX) {
+        return ERROR_RANGE;
+    }
+    if (!store_rules_are_valid(&options->rules)) {
         return ERROR_RANGE;
     }
     enum error error = store_root_write_first(device, options);
@@ -94,6 +98,16 @@ static enum error retired_inherit(struct store *store)
     return store_is_damage(error) ? OK : error;
 }
 
+/* How many generations stay in the window: what the caller wants, or what the image says. */
+static void history_choose(struct store *store)
+{
+    uint32_t *history = &store->tuning.history;
+    if (*history < HISTORY_MIN || *history > HISTORY_MAX) {
+        uint32_t newest = store->root->rules.newest;
+        *history = newest == 0 ? HISTORY_MAX : newest;
+    }
+}
+
 static enum error recover(struct store *store, const struct store_open_options *options, struct store_report *report)
 {
     struct generation generation = options->generation;
@@ -106,9 +120,13 @@ static enum error recover(struct store *store, const struct store_open_options *
                          store->root->write_features);
         error = ERROR_FORMAT_VERSION;
     }
+    if (error == OK) {
+        error = store_ladder_load(store, report);
+    }
     if (error != OK) {
         return error;
     }
+    history_choose(store);
     if (options->name != NULL) {
         error = store_pin_find(store, options->name, &generation);
         if (error != OK) {
@@ -172,6 +190,7 @@ static void store_free(struct store *store)
     store_dead_proof_free(store->proof);
     store_page_free(store->system);
     store_page_free(store->root);
+    store_page_free(store->ladder);
     store_page_free(store);
 }
 
@@ -179,9 +198,6 @@ static void tuning_set(struct store *store, const struct store_tuning *wanted)
 {
     struct store_tuning *tuning = &store->tuning;
     *tuning = *wanted;
-    if (tuning->history < HISTORY_MIN || tuning->history > HISTORY_GENERATIONS) {
-        tuning->history = HISTORY_GENERATIONS;
-    }
     tuning->log_records = tuning->log_records == 0 ? LOG_RECORDS : tuning->log_records;
     if (tuning->cache_nodes == 0) {
         tuning->cache_nodes = frame_limit() / 32;
@@ -210,6 +226,10 @@ enum error store_open(struct block_device *device, const struct store_open_optio
     error = store_page_new(&page);
     if (error == OK) {
         store->system = page;
+        error = store_page_new(&page);
+    }
+    if (error == OK) {
+        store->ladder = page;
         error = store_cache_initialise(&store->cache, store->tuning.cache_nodes);
     }
     if (error == OK) {
@@ -293,6 +313,8 @@ void store_statistics(const struct store *store, struct store_statistics *out)
         .log_records = store->log.count,
         .log_entries = store->recent.pages.slots + store->merging.pages.slots,
         .merge_is_under_way = store->state.merge_end != 0,
+        .rungs = store->ladder->count,
+        .ladder_blocks = store->root->ladder_blocks,
         .memory_pages = frame_count(FRAME_STORE),
     };
     out->created_ns = store->created_ns;

@@ -64,6 +64,8 @@ static void roots_make(uint8_t *head, const struct disk_root *root, const struct
     made->pin_count = 0;
     made->user = 0;
     made->branch_after = made->branch_until = 0;
+    made->ladder = (struct disk_ladder_ref){0};
+    made->ladder_blocks = 0;
     made->flags = DISK_ROOT_REBUILD;
     for (uint32_t i = 0; i < DISK_ROOTS; i++) {
         uint32_t slot = DISK_ROOT_BLOCK + (uint32_t)(made->sequence % DISK_ROOTS);
@@ -88,7 +90,7 @@ static enum error head_make(struct store *store, uint8_t *head, const char *name
     struct generation generation;
     error = store_pin_find(store, name, &generation);
     if (error == OK) {
-        ref = *store_root_kept(root, generation.number);
+        ref = *store_kept_find(store, generation.number);
         roots_make(head, root, &ref, made);
     }
     return error;

@@ -293,8 +293,11 @@ static enum error check(struct checking *checking, struct space *reached)
     struct store *store = checking->store;
     struct reach_visitor visitor = {checking, item_check, again_check, damage_check};
     labels_check(checking);
+    if (store->ladder_is_lost) {
+        find(checking, "the list of the ladder's generations does not prove itself: they are lost");
+    }
     checking->result->generations = generations_count(store);
-    enum error error = store_reach(store, store->root, UINT64_MAX, reached, &visitor);
+    enum error error = store_reach(store, UINT64_MAX, true, reached, &visitor);
     if (error == OK) {
         error = map_compare(checking, reached);
     }

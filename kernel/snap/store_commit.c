@@ -8,6 +8,7 @@
 #include "store_commit.h"
 #include "atomic.h"
 #include "log.h"
+#include "store_ladder.h"
 #include "store_suspect.h"
 #include "thread.h"
 
@@ -24,13 +25,19 @@ static enum error commit_begin(struct commit *commit)
     if (error != OK) {
         return error;
     }
-    error = store_write_queue_start(&commit->queue, store);
-    if (error != OK) {
-        store_page_free(page);
-        return error;
-    }
     commit->root = page;
     *commit->root = *store->root;
+    error = store_page_new(&page);
+    if (error == OK) {
+        commit->ladder = page;
+        *commit->ladder = *store->ladder;
+        error = store_write_queue_start(&commit->queue, store);
+    }
+    if (error != OK) {
+        store_page_free(commit->root);
+        store_page_free(commit->ladder);
+        return error;
+    }
     commit->next = store->state;
     store_tree_edit_begin(&commit->page_edit, store, &store->state.page_tree, commit->generation);
     store_tree_edit_begin(&commit->space_edit, store, &store->state.space_tree, commit->generation);
@@ -236,7 +243,8 @@ static void head_fill(struct commit *commit, uint64_t wall_time_ns)
     head->stop_ns = store->stop_ns;
     head->pages_live = next->pages_live;
     head->pages_changed = commit->pages_changed;
-    uint32_t metadata = commit->nodes.blocks + commit->chunk_blocks.blocks + commit->record_blocks.blocks;
+    uint32_t metadata = commit->nodes.blocks + commit->chunk_blocks.blocks + commit->record_blocks.blocks +
+                        commit->ladder_blocks.blocks;
     head->blocks_used = store->space.used - store->new_bad.blocks + pages + metadata - commit->freed.blocks;
     head->blocks_written = pages + metadata;
     head->cursor = store->space.cursor;
@@ -303,6 +311,9 @@ static enum error record_write(struct commit *commit, const void *system, uint32
     }
     if (error == OK) {
         error = store_history_advance(commit);
+    }
+    if (error == OK) {
+        error = store_ladder_write(commit);
     }
     if (error == OK) {
         error = store_record_close(writer);
@@ -383,6 +394,7 @@ static void blocks_adopt(struct commit *commit)
     runs_apply(space, &commit->nodes, store_space_take);
     runs_apply(space, &commit->chunk_blocks, store_space_take);
     runs_apply(space, &commit->record_blocks, store_space_take);
+    runs_apply(space, &commit->ladder_blocks, store_space_take);
     runs_apply(space, &commit->freed, store_space_drop);
 }
 
@@ -412,8 +424,11 @@ static void commit_adopt(struct commit *commit, const void *system, uint32_t byt
 {
     DOES_NOT_SLEEP();
     struct store *store = commit->store;
+    struct disk_ladder *old_ladder = store->ladder;
     blocks_adopt(commit);
     layers_adopt(commit);
+    store->ladder = commit->ladder;
+    commit->ladder = old_ladder;
     commit->next.page_tree = commit->page_edit.root;
     commit->next.space_tree = commit->space_edit.root;
     store_tree_edit_keep(&commit->page_edit);
@@ -464,6 +479,7 @@ static void commit_abandon(struct commit *commit)
     store_tree_edit_abandon(&commit->space_edit);
     runs_apply(&store->space, &commit->chunk_blocks, store_space_release);
     runs_apply(&store->space, &commit->record_blocks, store_space_release);
+    runs_apply(&store->space, &commit->ladder_blocks, store_space_release);
     runs_apply(&store->space, &commit->freed, store_space_stay);
     while (store_run_list_next(&commit->chunks, &cursor, &run)) {
         for (uint32_t i = 0; i < run.count; i++) {
@@ -481,10 +497,12 @@ static void commit_end(struct commit *commit)
     store_run_list_clear(&commit->nodes);
     store_run_list_clear(&commit->chunk_blocks);
     store_run_list_clear(&commit->record_blocks);
+    store_run_list_clear(&commit->ladder_blocks);
     store_run_list_clear(&commit->freed);
     store_run_list_clear(&commit->chunks);
     store_run_list_clear(&commit->queue.failed);
     store_page_free(commit->root);
+    store_page_free(commit->ladder);
 }
 
 static enum error commit_write(struct commit *commit, const void *system, uint32_t bytes, uint64_t wall_time_ns)
@@ -533,8 +551,8 @@ static enum error commit_attempt(struct commit *commit, const void *system, uint
     return error;
 }
 
-enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_t generation, uint32_t history,
-                              bool is_compacting, const void *system, uint32_t bytes, uint64_t wall_time_ns)
+enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_t generation,
+                              enum commit_purpose purpose, const void *system, uint32_t bytes, uint64_t wall_time_ns)
 {
     enum error error = OK;
     for (uint32_t i = 0; i < ATTEMPTS_MAX; i++) {
@@ -542,8 +560,9 @@ enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_
             .store = store,
             .sealed = sealed,
             .generation = generation,
-            .history = history,
-            .is_compacting = is_compacting,
+            .history = purpose == COMMIT_RECLAIMS ? HISTORY_MIN : store->tuning.history,
+            .is_reclaiming = purpose == COMMIT_RECLAIMS,
+            .is_compacting = purpose == COMMIT_COMPACTS,
         };
         error = commit_attempt(&commit, system, bytes, wall_time_ns);
         if (!store_is_damage(error) || store->in_doubt) {

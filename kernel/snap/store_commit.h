@@ -15,19 +15,22 @@ struct commit {
     struct layer *sealed; /* what it commits */
     uint64_t generation;
     struct state next;
-    struct disk_root *root; /* one page: the root it will write */
+    struct disk_root *root;     /* one page: the root it will write */
+    struct disk_ladder *ladder; /* one page: the ladder that this leads to */
 
     struct write_queue queue;
     struct record_writer writer;
     struct tree_edit page_edit, space_edit;
-    struct layer carried;                               /* entries that could not be merged because of damage */
-    struct run_list nodes, chunk_blocks, record_blocks; /* held: what it writes */
-    struct run_list freed;                              /* used: what no kept generation needs any more */
-    struct run_list bad;                                /* retired blocks that its record is the first to name */
-    struct run_list chunks;                             /* numbers of chunks that no longer count as changed */
-    uint32_t history;                                   /* generations to keep */
-    uint64_t pages_changed;                             /* put or deleted */
-    bool is_compacting;                                 /* it commits nothing, and merges as much as it may */
+    struct layer carried; /* entries that could not be merged because of damage */
+    struct run_list nodes, chunk_blocks, record_blocks, ladder_blocks; /* held: what it writes */
+    struct run_list freed;  /* used: what no kept generation needs any more */
+    struct run_list bad;    /* retired blocks that its record is the first to name */
+    struct run_list chunks; /* numbers of chunks that no longer count as changed */
+    uint32_t history;       /* generations to keep */
+    uint64_t pages_changed; /* put or deleted */
+    bool ladder_changed;
+    bool is_reclaiming;  /* it commits nothing: the disk is full, and history must go */
+    bool is_compacting;  /* it commits nothing, and merges as much as it may */
     bool is_withheld;    /* a pin of another branch, which may not need it, kept something from being freed */
     bool merge_ends;     /* with this commit */
     bool map_is_whole;   /* it writes the whole free-space map */
@@ -36,12 +39,15 @@ struct commit {
 
 /*
  * store_commit.c: make a layer the next generation. On success the layer is empty.
- * - history: generations to keep, pinned ones aside.
- * - is_compacting: use it to merge as much of the log as one commit may.
  * - ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_IN_USE, damage: nothing was committed, the layer is as it was.
  */
+enum commit_purpose {
+    COMMIT_CHANGES,  /* what is in the layer */
+    COMMIT_COMPACTS, /* merge as much of the log as one commit may */
+    COMMIT_RECLAIMS, /* give up history, all but the least */
+};
 MUST_CHECK enum error store_commit_layer(struct store *store, struct layer *sealed, uint64_t generation,
-                                         uint32_t history, bool is_compacting, const void *system, uint32_t bytes,
+                                         enum commit_purpose purpose, const void *system, uint32_t bytes,
                                          uint64_t wall_time_ns);
 
 /* store_merge.c: take up to so many entries of the log into the trees. Damage is stepped around. ERROR_NO_MEMORY. */

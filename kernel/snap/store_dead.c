@@ -47,7 +47,7 @@ static enum error note(struct dead_proof *proof, const struct disk_map_entry *de
     return error;
 }
 
-static enum error block_dies(struct dead_proof *proof, uint32_t block, uint64_t birth)
+enum error store_dead_proof_note(struct dead_proof *proof, uint32_t block, uint64_t birth)
 {
     struct disk_map_entry dead = dead_block(block, birth);
     return note(proof, &dead);
@@ -57,7 +57,7 @@ static enum error block_dies(struct dead_proof *proof, uint32_t block, uint64_t 
 
 static enum error entry_dies(struct dead_proof *proof, const struct disk_map_entry *entry)
 {
-    return entry->block == 0 ? OK : block_dies(proof, entry->block, store_when_birth(entry->when));
+    return entry->block == 0 ? OK : store_dead_proof_note(proof, entry->block, store_when_birth(entry->when));
 }
 
 static enum error page_dies(struct dead_proof *proof, uint64_t key)
@@ -139,7 +139,7 @@ static enum error item_replaces(void *context, const struct disk_head *head, con
 
 struct difference {
     struct dead_proof *proof;
-    uint64_t generation; /* of the new tree */
+    uint64_t since;      /* what was there by then does not count */
     bool is_space;       /* leaves lead to chunks, which are blocks of the tree's own */
     struct index shared; /* by block */
     void *page;
@@ -163,7 +163,7 @@ static enum error share(struct difference *difference, uint32_t block)
 static enum error new_node(void *context, const struct disk_tree_ref *ref, uint32_t level, bool *enter)
 {
     struct difference *difference = context;
-    bool is_new = store_link_generation(ref->when) == difference->generation;
+    bool is_new = store_link_generation(ref->when) > difference->proof->generation;
     *enter = is_new && (level > 0 || difference->is_space);
     return share(difference, ref->block);
 }
@@ -179,20 +179,20 @@ static enum error old_node(void *context, const struct disk_tree_ref *ref, uint3
     struct store_place place = {ref->block, store_link_copy(ref->block, ref->when), store_link_generation(ref->when),
                                 ref->checksum};
     *enter = false;
-    if (is_shared(difference, ref->block)) {
+    if (is_shared(difference, ref->block) || place.generation <= difference->since) {
         return OK;
     }
     *enter = level > 0 || difference->is_space;
-    enum error error = block_dies(difference->proof, place.block, place.generation);
+    enum error error = store_dead_proof_note(difference->proof, place.block, place.generation);
     bool has_copy = place.copy != 0 && store_copy_proves_itself(difference->proof->store, &place, difference->page);
-    return error != OK || !has_copy ? error : block_dies(difference->proof, place.copy, place.generation);
+    return error != OK || !has_copy ? error : store_dead_proof_note(difference->proof, place.copy, place.generation);
 }
 
 static enum error old_chunk(void *context, const struct disk_map_entry *entry)
 {
     struct difference *difference = context;
-    bool dies = entry->key < DISK_SPACE_BAD && !is_shared(difference, entry->block);
-    return dies ? block_dies(difference->proof, entry->block, entry->when) : OK;
+    bool dies = entry->key < DISK_SPACE_BAD && entry->when > difference->since && !is_shared(difference, entry->block);
+    return dies ? store_dead_proof_note(difference->proof, entry->block, entry->when) : OK;
 }
 
 static enum error tree_damage(void *context, const struct disk_tree_ref *ref, uint32_t level, enum error error)
@@ -202,10 +202,11 @@ static enum error tree_damage(void *context, const struct disk_tree_ref *ref, ui
     return step_around(((struct difference *)context)->proof, error);
 }
 
-static enum error tree_dies(struct dead_proof *proof, const struct disk_tree_ref *before,
-                            const struct disk_tree_ref *after, uint64_t generation, bool is_space)
+enum error store_dead_proof_tree(struct dead_proof *proof, const struct disk_tree_ref *after, uint64_t since,
+                                 bool is_space)
 {
-    struct difference difference = {.proof = proof, .generation = generation, .is_space = is_space};
+    const struct disk_tree_ref *before = is_space ? &proof->space_tree : &proof->page_tree;
+    struct difference difference = {.proof = proof, .since = since, .is_space = is_space};
     struct tree_visitor visit_new = {&difference, new_node, new_chunk, tree_damage};
     struct tree_visitor visit_old = {&difference, old_node, old_chunk, tree_damage};
     if (before->block == after->block) {
@@ -315,10 +316,10 @@ static enum error step(struct dead_proof *proof, const struct disk_record_ref *r
         error = store_record_read(store, ref, &visitor);
     }
     if (error == OK) {
-        error = tree_dies(proof, &proof->page_tree, &head->page_tree, head->generation, false);
+        error = store_dead_proof_tree(proof, &head->page_tree, 0, false);
     }
     if (error == OK) {
-        error = tree_dies(proof, &proof->space_tree, &head->space_tree, head->generation, true);
+        error = store_dead_proof_tree(proof, &head->space_tree, 0, true);
     }
     if (error == OK) {
         error = store_ref_list_append(&proof->records, ref);

@@ -35,6 +35,14 @@ MUST_CHECK enum error store_dead_proof_start(struct dead_proof *proof, struct st
 /* Go on to the generation whose record builds on the one before; `dies` is what it does without. Errors as above. */
 MUST_CHECK enum error store_dead_proof_advance(struct dead_proof *proof, const struct disk_record_ref *ref);
 
+/*
+ * For another way to find out what dies: note a block; and the nodes of a tree, and chunks, that are younger than `since`
+ * and not in the tree of a later generation. ERROR_NO_MEMORY; damage makes the proof partial.
+ */
+MUST_CHECK enum error store_dead_proof_note(struct dead_proof *proof, uint32_t block, uint64_t birth);
+MUST_CHECK enum error store_dead_proof_tree(struct dead_proof *proof, const struct disk_tree_ref *after, uint64_t since,
+                                            bool is_space);
+
 /* Whether a list is right about a block, or about all blocks of a record; each can be said once only. */
 MUST_CHECK bool store_dead_proof_take(struct dead_proof *proof, uint32_t block, uint64_t birth);
 MUST_CHECK bool store_dead_proof_take_record(struct dead_proof *proof, const struct disk_record_ref *ref);

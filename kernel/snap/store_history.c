@@ -4,12 +4,15 @@
  *
  * Each record lists what its generation no longer needs of the one before ("dead": replaced page blocks, nodes, merged
  * records), with the generation that first had it. When a generation is dropped, exactly the dead of its successor may
- * become free: those that no pinned generation has. So dropping costs what changed, not what there is.
+ * become free: those that no rung and no pinned generation has. So dropping costs what changed, not what there is.
  *
  * A pinned generation stays whatever branch the image takes. Where one is of another branch than the newest, this rule
  * frees too little: what was replaced there between the fork and the pin is needed by neither. The root says which pins
  * may be such; what they alone withhold is left to a rebuild, which is due with the next opening, or when space runs
  * short.
+ *
+ * A generation that becomes a rung of the ladder (store_ladder.h) gives nothing up: the rung has what its successor does
+ * without. That is found when the rung goes (store_rung.c).
  *
  * When one of these lists cannot be read, the blocks it would have freed are found by a rebuild of the free-space map.
  *
@@ -18,93 +21,43 @@
  * with the next opening.
  */
 #include "log.h"
-#include "store_commit.h"
-#include "store_dead.h"
+#include "store_drop.h"
+#include "store_ladder.h"
 
 #include <string.h>
 
-#define FREE_SHARE 8u /* history is given up, down to HISTORY_MIN, while less than 1/8 of the disk is free */
+#define FREE_SHARE    8u /* history is given up, down to HISTORY_MIN, while less than 1/8 of the disk is free */
+#define RUNGS_AT_ONCE 4u
 
-struct drop {
-    struct commit *commit;
-    uint64_t successor;       /* generation whose dead are looked at */
-    struct dead_proof *proof; /* of what they are; NULL: this store has listed them itself */
-    void *page;               /* for copies */
-    bool is_doubtful;         /* something is not proved */
-};
-
-static bool is_of_branch(const struct disk_root *root, uint64_t generation)
+/*
+ * Whether the ladder has what was there from `birth` on: rungs are older than whatever leaves the window. It goes when
+ * the last of those that have it does.
+ */
+static bool is_of_ladder(struct drop *drop, uint64_t birth, uint32_t blocks)
 {
-    return root->branch_after < generation && generation <= root->branch_until;
-}
-
-/* Whether a pinned generation has what was there from `birth` on, up to the drop's successor. */
-static bool is_pinned(const struct drop *drop, uint64_t birth)
-{
-    const struct disk_root *root = drop->commit->root;
-    bool is_withheld = false;
-    for (uint32_t i = 0; i < root->pin_count; i++) {
-        uint64_t generation = root->pins[i].record.generation;
-        if (generation < birth || generation >= drop->successor) {
-            continue;
-        }
-        if (!is_of_branch(root, generation)) {
-            return true;
-        }
-        is_withheld = true;
-    }
-    drop->commit->is_withheld = drop->commit->is_withheld || is_withheld;
-    return is_withheld;
-}
-
-/* Blocks that are used, and named by no list before, are about to be dropped: all of a run, or none. */
-static enum error blocks_leave(struct space *space, struct extent extent)
-{
-    enum error error = extent.first.number < DISK_RESERVED ? ERROR_FORMAT_DAMAGED : store_space_prepare(space, extent);
-    for (uint32_t i = 0; i < extent.count && error == OK; i++) {
-        if (!store_space_leave(space, (struct block){extent.first.number + i})) {
-            store_space_stay(space, (struct extent){extent.first, i});
-            error = ERROR_FORMAT_DAMAGED;
-        }
-    }
-    return error;
-}
-
-/* Free a run of used blocks, once the commit is durable. */
-static enum error blocks_free(struct drop *drop, uint32_t first, uint32_t count)
-{
-    struct commit *commit = drop->commit;
-    struct space *space = &commit->store->space;
-    struct disk_extent item = {first, count};
-    enum error error = blocks_leave(space, (struct extent){{first}, count});
-    if (error != OK) {
-        return error;
-    }
-    error = store_record_append(&commit->writer, DISK_ITEM_FREED, &item);
-    if (error == OK) {
-        error = store_run_list_append(&commit->freed, first, count, 0);
-    }
-    if (error != OK) {
-        store_space_stay(space, (struct extent){{first}, count});
-    }
-    return error;
-}
-
-/* Of what was found on the disk, a copy is what proves itself to be one. */
-static bool is_copy(struct drop *drop, const struct store_place *place)
-{
-    struct store *store = drop->commit->store;
-    return place->copy != 0 &&
-           (place->generation > store->inherited || store_copy_proves_itself(store, place, drop->page));
+    const struct disk_ladder *ladder = drop->commit->ladder;
+    bool is = ladder->count > 0 && birth <= ladder->rungs[0].generation;
+    drop->commit->root->ladder_blocks += is ? blocks : 0;
+    return is;
 }
 
 static enum error free_place(void *context, const struct store_place *place)
 {
     struct drop *drop = context;
-    bool has_copy = is_copy(drop, place);
+    bool has_copy = store_drop_is_copy(drop, place);
     drop->is_doubtful = drop->is_doubtful || has_copy != (place->copy != 0);
-    enum error error = blocks_free(drop, place->block, 1);
-    return error != OK || !has_copy ? error : blocks_free(drop, place->copy, 1);
+    enum error error = store_drop_blocks(drop, place->block, 1);
+    return error != OK || !has_copy ? error : store_drop_blocks(drop, place->copy, 1);
+}
+
+/* A block of a record that the ladder has. */
+static enum error count_place(void *context, const struct store_place *place)
+{
+    struct drop *drop = context;
+    bool has_copy = store_drop_is_copy(drop, place);
+    drop->is_doubtful = drop->is_doubtful || has_copy != (place->copy != 0);
+    drop->commit->root->ladder_blocks += has_copy ? 2 : 1;
+    return OK;
 }
 
 /* How many blocks of a run, from its first, may be given up. */
@@ -123,8 +76,9 @@ static uint32_t count_proved(struct drop *drop, const struct disk_dead *dead)
 static enum error free_run(struct drop *drop, const struct disk_dead *dead)
 {
     uint32_t count = count_proved(drop, dead);
-    bool stays = (count == 0 && dead->count > 0) || is_pinned(drop, dead->birth);
-    return stays ? OK : blocks_free(drop, dead->block, count);
+    bool stays = (count == 0 && dead->count > 0) || is_of_ladder(drop, dead->birth, count) ||
+                 store_drop_is_pinned(drop, dead->birth);
+    return stays ? OK : store_drop_blocks(drop, dead->block, count);
 }
 
 static enum error free_record(struct drop *drop, const struct disk_record_ref *ref)
@@ -134,7 +88,12 @@ static enum error free_record(struct drop *drop, const struct disk_record_ref *r
         drop->is_doubtful = true;
         return OK;
     }
-    return is_pinned(drop, ref->generation) ? OK : store_record_read(drop->commit->store, ref, &visitor);
+    if (is_of_ladder(drop, ref->generation, 0)) {
+        visitor.block = count_place;
+    } else if (store_drop_is_pinned(drop, ref->generation)) {
+        return OK;
+    }
+    return store_record_read(drop->commit->store, ref, &visitor);
 }
 
 static enum error free_dead(void *context, const struct disk_head *head, const struct disk_run *run, const void *item)
@@ -206,7 +165,13 @@ static enum error list_free(struct drop *drop, const struct disk_record_ref *old
     return error;
 }
 
-/* Drop the oldest generation of the new root's window. */
+static bool space_is_short(const struct commit *commit)
+{
+    const struct space *space = &commit->store->space;
+    return store_space_free(space) + commit->freed.blocks < space->block_count / FREE_SHARE;
+}
+
+/* Drop the oldest generation of the new root's window; what it has stays if it becomes a rung. */
 static enum error drop_oldest(struct commit *commit)
 {
     struct disk_root *root = commit->root;
@@ -218,6 +183,10 @@ static enum error drop_oldest(struct commit *commit)
         return error;
     }
     root->window_count--;
+    if (!commit->is_reclaiming && !space_is_short(commit) && store_ladder_wants(&root->rules, commit->ladder, oldest)) {
+        store_ladder_push(commit->ladder, oldest);
+        commit->ladder_changed = true;
+    }
     error = list_free(&drop, oldest, successor);
     store_page_free(drop.page);
     if (store_is_damage(error)) {
@@ -251,7 +220,7 @@ static void pins_range_trim(struct disk_root *root)
 {
     bool is_any = false;
     for (uint32_t i = 0; i < root->pin_count; i++) {
-        is_any = is_any || is_of_branch(root, root->pins[i].record.generation);
+        is_any = is_any || store_drop_is_of_branch(root, root->pins[i].record.generation);
     }
     if (!is_any) {
         root->branch_after = 0;
@@ -263,8 +232,12 @@ static void pins_range_trim(struct disk_root *root)
  * The window of the branch that goes on from `from`: what leads to that generation. If it is kept by a pin alone,
  * nothing in the window is known to lead to it.
  */
-static void branch(struct disk_root *root, const struct disk_record_ref *from)
+static void branch(struct commit *commit, const struct disk_record_ref *from)
 {
+    struct disk_root *root = commit->root;
+    uint32_t rungs = commit->ladder->count;
+    store_ladder_cut(root, commit->ladder, from);
+    commit->ladder_changed = commit->ladder->count != rungs;
     uint64_t newest = root->window[0].generation;
     uint32_t kept = 0;
     if (!is_in_window(root, from->generation)) {
@@ -281,17 +254,68 @@ static void branch(struct disk_root *root, const struct disk_record_ref *from)
     root->flags |= DISK_ROOT_REBUILD;
 }
 
-static bool space_is_short(const struct commit *commit)
+/* Give up rungs that the rules do not ask for: few at a time, so that no commit takes long. */
+static enum error ladder_thin(struct commit *commit, bool *goes_on)
 {
-    const struct space *space = &commit->store->space;
-    return store_space_free(space) + commit->freed.blocks < space->block_count / FREE_SHARE;
+    struct disk_ladder *ladder = commit->ladder;
+    enum error error = OK;
+    for (uint32_t i = 0; i < RUNGS_AT_ONCE && error == OK && *goes_on; i++) {
+        uint32_t surplus = store_ladder_surplus(&commit->root->rules, ladder);
+        if (surplus == ladder->count) {
+            return OK;
+        }
+        error = store_rung_give_up(commit, surplus, goes_on);
+    }
+    return error;
+}
+
+static bool ladder_holds_too_much(const struct commit *commit)
+{
+    return commit->root->ladder_blocks > store_ladder_room(commit->store, commit->root) || space_is_short(commit);
+}
+
+/*
+ * Give up what the rules do not ask for, and the oldest rungs while they hold more than their share, or the disk is short
+ * of room. A commit that begins a branch leaves the ladder as it is: the map is still that of the generations that it
+ * replaces. What cannot be given up for want of memory is the next commit's.
+ */
+static enum error ladder_advance(struct commit *commit)
+{
+    struct disk_ladder *ladder = commit->ladder;
+    bool goes_on = commit->store->branch_from == 0, is_due = commit->is_reclaiming;
+    enum error error = ladder_thin(commit, &goes_on);
+    while (error == OK && goes_on && ladder->count > 0 && (is_due || ladder_holds_too_much(commit))) {
+        error = store_rung_give_up(commit, ladder->count - 1, &goes_on);
+        is_due = false;
+    }
+    return error;
+}
+
+/* Drop generations of the window: more than are to stay, and all but the least while the disk is short of room. */
+static enum error window_advance(struct commit *commit)
+{
+    struct disk_root *root = commit->root;
+    enum error error = OK;
+    while (error == OK && root->window_count > commit->history && root->window_count > HISTORY_MIN) {
+        error = drop_oldest(commit);
+    }
+    if (error == OK) {
+        error = ladder_advance(commit);
+    }
+    while (error == OK && root->window_count > HISTORY_MIN && space_is_short(commit)) {
+        error = drop_oldest(commit);
+        if (error == OK) {
+            error = ladder_advance(commit);
+        }
+    }
+    return error;
 }
 
 enum error store_history_advance(struct commit *commit)
 {
     struct disk_root *root = commit->root;
     if (commit->store->branch_from != 0) {
-        branch(root, &commit->store->state.record);
+        branch(commit, &commit->store->state.record);
     }
     pins_range_trim(root);
     if (root->window_count == DISK_WINDOW_MAX) {
@@ -301,11 +325,7 @@ enum error store_history_advance(struct commit *commit)
     memset(&root->window[0], 0, sizeof(root->window[0]));
     root->window[0].generation = commit->generation;
     root->window_count++;
-    enum error error = OK;
-    while (error == OK && root->window_count > HISTORY_MIN &&
-           (root->window_count > commit->history || space_is_short(commit))) {
-        error = drop_oldest(commit);
-    }
+    enum error error = window_advance(commit);
     bool is_due = commit->is_withheld || commit->store->has_lost;
     commit->store->wants_rebuild = commit->store->wants_rebuild || (is_due && space_is_short(commit));
     memset(&root->window[root->window_count], 0, (DISK_WINDOW_MAX - root->window_count) * sizeof(root->window[0]));

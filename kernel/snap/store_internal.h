@@ -58,7 +58,9 @@ struct store {
     uint64_t user;    /* our mark in the root */
     uint64_t epoch;   /* moves on with every commit */
 
-    struct disk_root *root; /* as last written or found */
+    struct disk_root *root;     /* as last written or found */
+    struct disk_ladder *ladder; /* that it leads to: one page */
+    bool ladder_is_lost;        /* it could not be read */
     struct state state;
     struct layer open, sealed;
     struct layer recent;  /* of records after merge_end, or all of the log while no merge is under way */
@@ -89,7 +91,8 @@ struct store {
     uint8_t *system; /* the newest system record: one page */
 };
 
-enum { HISTORY_MIN = 2 }; /* the two newest generations are always whole */
+/* Generations of the window: the two newest are always whole, and there is no room for more than the others. */
+enum { HISTORY_MIN = 2, HISTORY_MAX = 16 };
 
 static inline uint64_t store_committed_generation(const struct store *store)
 {
@@ -104,6 +107,9 @@ static inline bool store_is_damage(enum error error)
 /* store_root.c: label and roots. */
 MUST_CHECK enum error store_label_write(struct block_device *device, const struct store_format_options *options);
 MUST_CHECK enum error store_label_judge(const struct disk_label *label, uint32_t block);
+
+/* Whether a reference to a record leads into the image. */
+MUST_CHECK bool store_ref_is_sound(const struct store *store, const struct disk_record_ref *ref);
 
 /* The same of a root. */
 MUST_CHECK enum error store_root_judge(const struct store *store, const struct disk_root *root, uint32_t block);
@@ -123,14 +129,17 @@ MUST_CHECK enum error store_root_commit(struct store *store, const struct disk_r
  */
 MUST_CHECK enum error store_root_resolve(struct store *store);
 
+/* store_pin.c: the index-th kept generation, those of the window first, from the newest on; NULL past the last. */
+const struct disk_record_ref *store_kept_at(const struct store *store, uint32_t index);
+
 /* The record of a kept generation; NULL if it is not kept. */
-const struct disk_record_ref *store_root_kept(const struct disk_root *root, uint64_t generation);
+const struct disk_record_ref *store_kept_find(const struct store *store, uint64_t generation);
 
 /* store_replay.c: build the state from the newest record that proves itself, or from that of `generation`. */
 MUST_CHECK enum error store_replay(struct store *store, uint64_t generation, struct store_report *report);
 
 /*
- * ... or from the newest of the window that is older than `before`. ERROR_NOT_FOUND: there is none. The report names it
+ * ... or from the newest of window and ladder that is older than `before`. ERROR_NOT_FOUND: there is none. The report names it
  * even if it does not prove itself.
  */
 MUST_CHECK enum error store_replay_before(struct store *store, uint64_t before, struct store_report *report);

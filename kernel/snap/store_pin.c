@@ -8,6 +8,7 @@
 #include "atomic.h"
 #include "log.h"
 #include "store_chain.h"
+#include "store_rules.h"
 
 #include <string.h>
 
@@ -65,7 +66,7 @@ static enum error pin(struct store *store, struct disk_root *root, uint64_t gene
     if (root->pin_count == DISK_PINS_MAX) {
         return ERROR_NO_SPACE;
     }
-    const struct disk_record_ref *ref = store_root_kept(root, generation);
+    const struct disk_record_ref *ref = store_kept_find(store, generation);
     if (ref == NULL) {
         return ERROR_NOT_FOUND;
     }
@@ -146,13 +147,56 @@ enum error store_pin_find(const struct store *store, const char *name, struct ge
     return OK;
 }
 
-/* The newest kept generation that is older than `before`. */
-static const struct disk_record_ref *kept_before(const struct disk_root *root, uint64_t before)
+enum error store_rules_set(struct store *store, const struct store_rules *rules)
 {
-    const struct disk_record_ref *best = NULL;
-    for (uint32_t i = 0; i < root->window_count + root->pin_count; i++) {
-        const struct disk_record_ref *ref =
-            i < root->window_count ? &root->window[i] : &root->pins[i - root->window_count].record;
+    if (store->read_only || store->is_waiting) {
+        return ERROR_READ_ONLY;
+    }
+    if (!store_rules_are_valid(rules)) {
+        return ERROR_RANGE;
+    }
+    mutex_lock(&store->commit_lock, LOCK_COMMIT);
+    struct disk_root *root;
+    enum error error = root_copy(store, &root);
+    if (error == OK) {
+        store_rules_note(root, rules);
+        error = root_replace(store, root);
+        store_page_free(root);
+    }
+    mutex_unlock(&store->commit_lock, LOCK_COMMIT);
+    return error;
+}
+
+const struct disk_record_ref *store_kept_at(const struct store *store, uint32_t index)
+{
+    const struct disk_root *root = store->root;
+    if (index < root->window_count) {
+        return &root->window[index];
+    }
+    index -= root->window_count;
+    if (index < root->pin_count) {
+        return &root->pins[index].record;
+    }
+    index -= root->pin_count;
+    return store->ladder != NULL && index < store->ladder->count ? &store->ladder->rungs[index] : NULL;
+}
+
+const struct disk_record_ref *store_kept_find(const struct store *store, uint64_t generation)
+{
+    const struct disk_record_ref *ref;
+    for (uint32_t i = 0; (ref = store_kept_at(store, i)) != NULL; i++) {
+        if (ref->generation == generation) {
+            return ref;
+        }
+    }
+    return NULL;
+}
+
+/* The newest kept generation that is older than `before`. */
+static const struct disk_record_ref *kept_before(const struct store *store, uint64_t before)
+{
+    const struct disk_record_ref *best = NULL, *ref;
+    for (uint32_t i = 0; (ref = store_kept_at(store, i)) != NULL; i++) {
         if (ref->generation < before && (best == NULL || ref->generation > best->generation)) {
             best = ref;
         }
@@ -163,7 +207,7 @@ static const struct disk_record_ref *kept_before(const struct disk_root *root, u
 enum error store_kept_before(struct store *store, struct generation before, struct store_kept *out)
 {
     thread_may_sleep();
-    const struct disk_record_ref *found = kept_before(store->root, before.number == 0 ? UINT64_MAX : before.number);
+    const struct disk_record_ref *found = kept_before(store, before.number == 0 ? UINT64_MAX : before.number);
     if (found == NULL) {
         return ERROR_NOT_FOUND;
     }

@@ -14,8 +14,8 @@
 
 struct reaching {
     struct store *store;
-    const struct disk_root *root;
     uint64_t newest;
+    bool with_ladder;
     struct space *seen;
     const struct reach_visitor *visitor;
     struct layer touched;  /* what the logs speak of; entries are not looked at, only their pages */
@@ -72,14 +72,11 @@ static enum error see_page(struct reaching *reaching, const struct disk_map_entr
     return see(reaching, &item);
 }
 
-/* The index-th kept generation; NULL past the last. */
-static const struct disk_record_ref *kept_at(const struct disk_root *root, uint32_t index)
+static const struct disk_record_ref *kept_at(const struct reaching *reaching, uint32_t index)
 {
-    if (index < root->window_count) {
-        return &root->window[index];
-    }
-    index -= root->window_count;
-    return index < root->pin_count ? &root->pins[index].record : NULL;
+    const struct disk_root *root = reaching->store->root;
+    bool is_rung = index >= root->window_count + root->pin_count;
+    return is_rung && !reaching->with_ladder ? NULL : store_kept_at(reaching->store, index);
 }
 
 /* Do something for each kept generation, with its head. Damage in one does not keep the others from being reached. */
@@ -93,8 +90,8 @@ static enum error each_kept(struct reaching *reaching,
         return error;
     }
     const struct disk_record_ref *ref;
-    for (uint32_t i = 0; error == OK && (ref = kept_at(reaching->root, i)) != NULL; i++) {
-        if (i < reaching->root->window_count && ref->generation > reaching->newest) {
+    for (uint32_t i = 0; error == OK && (ref = kept_at(reaching, i)) != NULL; i++) {
+        if (i < reaching->store->root->window_count && ref->generation > reaching->newest) {
             continue; /* a pinned one is kept even so */
         }
         struct ref_list chain = {0};
@@ -288,11 +285,25 @@ static enum error see_touched(struct reaching *reaching, const struct disk_head 
     return error;
 }
 
-enum error store_reach(struct store *store, const struct disk_root *root, uint64_t newest, struct space *seen,
+/* The block that lists the rungs, which no record leads to. */
+static enum error see_ladder(struct reaching *reaching)
+{
+    const struct disk_ladder_ref *ref = &reaching->store->root->ladder;
+    struct store_place place = {ref->block, ref->copy, ref->generation, ref->checksum};
+    reaching->generation = ref->generation;
+    enum error error = place.block == 0 ? OK : see_place(reaching, REACH_RECORD, &place);
+    return error != OK ? report_damage(reaching, error) : OK;
+}
+
+enum error store_reach(struct store *store, uint64_t newest, bool with_ladder, struct space *seen,
                        const struct reach_visitor *visitor)
 {
-    struct reaching reaching = {.store = store, .root = root, .newest = newest, .seen = seen, .visitor = visitor};
-    enum error error = each_kept(&reaching, see_records);
+    struct reaching reaching = {
+        .store = store, .newest = newest, .with_ladder = with_ladder, .seen = seen, .visitor = visitor};
+    enum error error = see_ladder(&reaching);
+    if (error == OK) {
+        error = each_kept(&reaching, see_records);
+    }
     if (error == OK) {
         error = each_kept(&reaching, see_tree);
     }

@@ -31,11 +31,12 @@ struct reach_visitor {
 };
 
 /*
- * - root: the generations it keeps, those of the window after `newest` aside.
+ * - what the kept generations reach, those of the window after `newest` aside.
+ * - with_ladder: the rungs are kept, too; without, what is reached is what would be if they all went.
  * - seen: an initialised map of free space, in which everything reached is marked used; it tells what was seen already.
  * - ERROR_NO_MEMORY, and the visitor's errors.
  */
-MUST_CHECK enum error store_reach(struct store *store, const struct disk_root *root, uint64_t newest,
-                                  struct space *seen, const struct reach_visitor *visitor);
+MUST_CHECK enum error store_reach(struct store *store, uint64_t newest, bool with_ladder, struct space *seen,
+                                  const struct reach_visitor *visitor);
 
 #endif

@@ -19,6 +19,28 @@ static enum error load_nothing(struct store *store, uint32_t chunk, void *bits)
     return OK;
 }
 
+static enum error reached_quietly(void *context, const struct reach_item *item)
+{
+    (void)context;
+    (void)item;
+    return OK;
+}
+
+/* How much would be used without the ladder. */
+static enum error count_without_ladder(struct store *store, uint32_t *out)
+{
+    struct space space;
+    struct reach_visitor visitor = {.item = reached_quietly};
+    enum error error = store_space_initialise(&space, store, load_nothing, store->block_count, DISK_RESERVED);
+    if (error != OK) {
+        return error;
+    }
+    error = store_reach(store, store_committed_generation(store), false, &space, &visitor);
+    *out = space.used;
+    store_space_clear(&space);
+    return error;
+}
+
 /* Only the retired blocks need a note: the new free-space tree will name them again. */
 static enum error reached(void *context, const struct reach_item *item)
 {
@@ -51,6 +73,7 @@ static enum error load_all(struct space *space)
 enum error store_rebuild(struct store *store)
 {
     struct space space;
+    uint32_t without = 0, with = 0;
     struct reach_visitor visitor = {.context = store, .item = reached};
     enum error error = store_space_initialise(&space, store, load_nothing, store->block_count, DISK_RESERVED);
     if (error != OK) {
@@ -58,7 +81,11 @@ enum error store_rebuild(struct store *store)
     }
     error = load_all(&space);
     if (error == OK) {
-        error = store_reach(store, store->root, store_committed_generation(store), &space, &visitor);
+        error = store_reach(store, store_committed_generation(store), true, &space, &visitor);
+    }
+    with = space.used;
+    if (error == OK && store->ladder->count > 0) {
+        error = count_without_ladder(store, &without);
     }
     if (error == OK) {
         error = mark_bad(&space, &store->bad);
@@ -68,6 +95,7 @@ enum error store_rebuild(struct store *store)
     }
     if (error == OK) {
         store_space_adopt(&store->space, &space);
+        store->root->ladder_blocks = store->ladder->count == 0 || with < without ? 0 : with - without;
         store->wants_rebuild = false;
         store->has_lost = false;
         store->map_is_stale = true;

@@ -205,8 +205,10 @@ static enum error replay_generation(struct store *store, const struct disk_recor
 static enum error replay_newest(struct store *store, struct store_report *report)
 {
     const struct disk_root *root = store->root;
-    for (uint32_t i = 0; i < root->window_count; i++) {
-        enum error error = replay_generation(store, &root->window[i]);
+    for (uint32_t i = 0; i < root->window_count + store->ladder->count; i++) {
+        const struct disk_record_ref *ref =
+            i < root->window_count ? &root->window[i] : &store->ladder->rungs[i - root->window_count];
+        enum error error = replay_generation(store, ref);
         if (error == OK) {
             report->fell_back = report->fell_back || i > 0;
             store->wants_rebuild = store->wants_rebuild || i > 0;
@@ -215,8 +217,7 @@ static enum error replay_newest(struct store *store, struct store_report *report
         if (error == ERROR_NO_MEMORY) {
             return error;
         }
-        store_report_say(report, "generation %llu: %s", (unsigned long long)root->window[i].generation,
-                         error_text(error));
+        store_report_say(report, "generation %llu: %s", (unsigned long long)ref->generation, error_text(error));
         report->read_failed = report->read_failed || error == ERROR_IO;
     }
     return ERROR_FORMAT_DAMAGED;
@@ -228,7 +229,7 @@ static enum error replay_newest(struct store *store, struct store_report *report
  */
 static enum error replay_earlier(struct store *store, uint64_t generation, struct store_report *report)
 {
-    const struct disk_record_ref *ref = store_root_kept(store->root, generation);
+    const struct disk_record_ref *ref = store_kept_find(store, generation);
     if (ref == NULL) {
         return ERROR_NOT_FOUND;
     }
@@ -278,10 +279,13 @@ enum error store_replay(struct store *store, uint64_t generation, struct store_r
 enum error store_replay_before(struct store *store, uint64_t before, struct store_report *report)
 {
     const struct disk_root *root = store->root;
-    for (uint32_t i = 0; i < root->window_count; i++) {
-        if (root->window[i].generation < before) {
-            report->generation.number = root->window[i].generation;
-            return store_replay(store, root->window[i].generation, report);
+    const struct disk_ladder *ladder = store->ladder;
+    for (uint32_t i = 0; i < root->window_count + ladder->count; i++) {
+        uint64_t generation =
+            i < root->window_count ? root->window[i].generation : ladder->rungs[i - root->window_count].generation;
+        if (generation < before) {
+            report->generation.number = generation;
+            return store_replay(store, generation, report);
         }
     }
     return ERROR_NOT_FOUND;

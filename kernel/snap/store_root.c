@@ -8,7 +8,7 @@
  */
 #include "log.h"
 #include "store_checksum.h"
-#include "store_internal.h"
+#include "store_rules.h"
 #include "store_suspect.h"
 #include "zero.h"
 
@@ -135,6 +135,7 @@ enum error store_root_write_first(struct block_device *device, const struct stor
     root->version = DISK_VERSION;
     root->flags = DISK_ROOT_CLEAN;
     memcpy(root->space_id, options->space_id, sizeof(root->space_id));
+    store_rules_note(root, &options->rules);
     for (root->sequence = 1; root->sequence <= 2 && error == OK; root->sequence++) {
         root->checksum = store_checksum_self(root_slot(root->sequence), root);
         error = block_write(device, (struct block){root_slot(root->sequence)}, root);
@@ -143,7 +144,7 @@ enum error store_root_write_first(struct block_device *device, const struct stor
     return error;
 }
 
-static bool ref_is_sound(const struct store *store, const struct disk_record_ref *ref)
+bool store_ref_is_sound(const struct store *store, const struct disk_record_ref *ref)
 {
     return ref->block >= DISK_RESERVED && ref->block < store->block_count && ref->generation != 0 &&
            ref->generation <= DISK_GENERATION_MAX;
@@ -155,6 +156,15 @@ static bool unused_are_zero(const struct disk_root *root)
     uint32_t windows = DISK_WINDOW_MAX - root->window_count, pins = DISK_PINS_MAX - root->pin_count;
     return memory_is_zero(&root->window[root->window_count], windows * (uint32_t)sizeof(root->window[0])) &&
            memory_is_zero(&root->pins[root->pin_count], pins * (uint32_t)sizeof(root->pins[0]));
+}
+
+/* What a root says of the ladder; without the feature it says nothing. */
+static bool ladder_is_sound(const struct store *store, const struct disk_root *root)
+{
+    const struct disk_rules *rules = &root->rules;
+    struct store_rules wanted = {rules->newest, rules->minutes, rules->hours, rules->days, rules->percent};
+    return (root->write_features & DISK_FEATURE_LADDER) == 0 ||
+           (store_rules_are_valid(&wanted) && root->ladder_blocks <= store->block_count);
 }
 
 enum error store_root_judge(const struct store *store, const struct disk_root *root, uint32_t block)
@@ -172,11 +182,12 @@ enum error store_root_judge(const struct store *store, const struct disk_root *r
                  root_slot(root->sequence) == block && root->sequence <= DISK_SEQUENCE_MAX &&
                  root->window_count <= DISK_WINDOW_MAX && root->pin_count <= DISK_PINS_MAX && unused_are_zero(root);
     for (uint32_t i = 0; sound && i < root->window_count; i++) {
-        sound = ref_is_sound(store, &root->window[i]) &&
+        sound = store_ref_is_sound(store, &root->window[i]) &&
                 (i == 0 || root->window[i].generation < root->window[i - 1].generation);
     }
+    sound = sound && ladder_is_sound(store, root);
     for (uint32_t i = 0; sound && i < root->pin_count; i++) {
-        sound = ref_is_sound(store, &root->pins[i].record) && root->pins[i].name[DISK_NAME_BYTES - 1] == 0;
+        sound = store_ref_is_sound(store, &root->pins[i].record) && root->pins[i].name[DISK_NAME_BYTES - 1] == 0;
     }
     return sound ? OK : ERROR_FORMAT_DAMAGED;
 }
@@ -223,6 +234,11 @@ enum error store_root_read(struct store *store, struct store_report *report)
     }
     report->fell_back = errors[1 - newest] != OK;
     store->root = pages[newest];
+    if ((store->root->write_features & DISK_FEATURE_LADDER) == 0) {
+        store->root->ladder = (struct disk_ladder_ref){0};
+        store->root->rules = (struct disk_rules){0};
+        store->root->ladder_blocks = 0;
+    }
     return OK;
 }
 
@@ -305,19 +321,4 @@ enum error store_root_commit(struct store *store, const struct disk_root *root)
 enum error store_root_resolve(struct store *store)
 {
     return store->in_doubt ? store_root_commit(store, store->root) : OK;
-}
-
-const struct disk_record_ref *store_root_kept(const struct disk_root *root, uint64_t generation)
-{
-    for (uint32_t i = 0; i < root->window_count; i++) {
-        if (root->window[i].generation == generation) {
-            return &root->window[i];
-        }
-    }
-    for (uint32_t i = 0; i < root->pin_count; i++) {
-        if (root->pins[i].record.generation == generation) {
-            return &root->pins[i].record;
-        }
-    }
-    return NULL;
 }

@@ -71,8 +71,8 @@ enum error store_snapshot_commit(struct store *store, const void *record, uint32
         return ERROR_INVALID;
     }
     mutex_lock(&store->commit_lock, LOCK_COMMIT);
-    enum error error = store_commit_layer(store, &store->sealed, store->sealed_generation, store->tuning.history, false,
-                                          record, length, wall_time_ns);
+    enum error error = store_commit_layer(store, &store->sealed, store->sealed_generation, COMMIT_CHANGES, record,
+                                          length, wall_time_ns);
     if (error == OK) {
         store->is_sealed = false;
     }
@@ -84,12 +84,12 @@ enum error store_snapshot_commit(struct store *store, const void *record, uint32
 }
 
 /* The next generation is as the last one; what it is made for happens beside. The caller holds commit_lock. */
-static enum error commit_nothing(struct store *store, uint32_t history, bool is_compacting, uint64_t wall_time_ns)
+static enum error commit_nothing(struct store *store, enum commit_purpose purpose, uint64_t wall_time_ns)
 {
     struct layer nothing = {0};
     store->stop_ns = 0;
-    return store_commit_layer(store, &nothing, store->open_generation++, history, is_compacting, store->system,
-                              store->system_bytes, wall_time_ns);
+    return store_commit_layer(store, &nothing, store->open_generation++, purpose, store->system, store->system_bytes,
+                              wall_time_ns);
 }
 
 bool store_is_compact(const struct store *store)
@@ -106,7 +106,7 @@ enum error store_compact(struct store *store, uint64_t wall_time_ns)
         return ERROR_BUSY;
     }
     mutex_lock(&store->commit_lock, LOCK_COMMIT);
-    enum error error = commit_nothing(store, store->tuning.history, true, wall_time_ns);
+    enum error error = commit_nothing(store, COMMIT_COMPACTS, wall_time_ns);
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }
@@ -119,12 +119,13 @@ enum error store_reclaim(struct store *store, uint64_t wall_time_ns)
     if (store->is_sealed) {
         return ERROR_BUSY;
     }
-    bool is_least = store->root->window_count <= HISTORY_MIN && store_committed_generation(store) == store->reclaimed;
+    bool is_least = store->root->window_count <= HISTORY_MIN && store->ladder->count == 0 &&
+                    store_committed_generation(store) == store->reclaimed;
     if (is_least && !store->wants_rebuild) {
         return ERROR_NO_SPACE;
     }
     mutex_lock(&store->commit_lock, LOCK_COMMIT);
-    enum error error = commit_nothing(store, HISTORY_MIN, false, wall_time_ns);
+    enum error error = commit_nothing(store, COMMIT_RECLAIMS, wall_time_ns);
     store->reclaimed = error == OK ? store_committed_generation(store) : store->reclaimed;
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
