@@ -271,6 +271,9 @@ static enum error ladder_thin(struct commit *commit, bool *goes_on)
 
 static bool ladder_holds_too_much(const struct commit *commit)
 {
+    if (commit->is_reclaiming) {
+        return true; /* what is short of room may need more than counts as short: history is given up as a whole */
+    }
     return commit->root->ladder_blocks > store_ladder_room(commit->store, commit->root) || space_is_short(commit);
 }
 
@@ -282,11 +285,10 @@ static bool ladder_holds_too_much(const struct commit *commit)
 static enum error ladder_advance(struct commit *commit)
 {
     struct disk_ladder *ladder = commit->ladder;
-    bool goes_on = commit->store->branch_from == 0, is_due = commit->is_reclaiming;
+    bool goes_on = commit->store->branch_from == 0;
     enum error error = ladder_thin(commit, &goes_on);
-    while (error == OK && goes_on && ladder->count > 0 && (is_due || ladder_holds_too_much(commit))) {
+    while (error == OK && goes_on && ladder->count > 0 && ladder_holds_too_much(commit)) {
         error = store_rung_give_up(commit, ladder->count - 1, &goes_on);
-        is_due = false;
     }
     return error;
 }
