@@ -105,3 +105,24 @@ int command_log(int argc, char **argv)
     status = image_close(&image);
     return error == ERROR_NOT_FOUND ? status : STATUS_NOT_RUN;
 }
+
+/* For the launcher, which knows what `yesterday` means: number, time and names of each, to be read by it. */
+int command_kept(int argc, char **argv)
+{
+    struct image image;
+    if (!operands_are(argc, 1, "kept FILE")) {
+        return STATUS_NOT_RUN;
+    }
+    int status = image_open(&image, argv[1], FILE_DISK_READ, NULL);
+    if (status != STATUS_SOUND) {
+        return status;
+    }
+    struct store_kept kept = {0};
+    while (store_kept_before(image.store, kept.generation, &kept) == OK) {
+        char names[STORE_NAME_BYTES * STORE_PINS_MAX];
+        names_text(image.store, kept.generation, names, sizeof(names));
+        printf("%llu %llu %s\n", (unsigned long long)kept.generation.number, (unsigned long long)kept.wall_time_ns,
+               names);
+    }
+    return image_close(&image);
+}

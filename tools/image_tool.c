@@ -31,6 +31,7 @@ static const struct command {
     {"core", command_core, "FILE PROGRAM OUT [GENERATION]", "a program as a core file, for gdb"},
     {"picture", command_picture, "FILE OUT.svg [GENERATION]",
      "the blocks of the disk and the programs' memory, as SVG"},
+    {"kept", command_kept, "FILE", NULL},                          /* for the launcher, too */
     {"branch-head", command_branch_head, "NAME <HEAD >OUT", NULL}, /* for the launcher (image_branch.c) */
 };
 

@@ -58,6 +58,7 @@ int command_verify(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_pin(int argc, char **argv);
 int command_ladder(int argc, char **argv);
+int command_kept(int argc, char **argv);
 int command_unpin(int argc, char **argv);
 int command_programs(int argc, char **argv);
 int command_cat(int argc, char **argv);

@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 
-from launcher import build, ctl, image, overlay, packages, remote
+from launcher import build, ctl, image, moment, overlay, packages, remote
 from launcher.common import IS_BUILT, Failure, UsageFailure, reason, say
 
 HOLD = "branch-"  # names that begin so are of branches
@@ -38,7 +38,7 @@ examples:
 
 def add_options(parser):
     add = parser.add_argument
-    add("generation", metavar="GENERATION|NAME", nargs="?", help="a kept one: a number or a name")
+    add("generation", metavar="GENERATION|NAME", nargs="?", help="a kept one: a number, a name, or a moment, such as 10m-ago or yesterday")
     add("--image", metavar="FILE", default=image.default_path(), help="that it branches off (default: %(default)s)")
     add("--to", metavar="NEW.img", help="the file of the branch, which must not exist")
     add("--list", action="store_true", help="show the branches of the image")
@@ -68,12 +68,9 @@ class Parent:
 
     def kept(self, which):
         """The number of a kept generation."""
-        if self.machine:
-            found = [(each["generation"], [name["name"] for name in each["names"]])
-                     for each in self.machine.ask("log")["generations"]]
-        else:
-            found = [(each.number, each.names.split(", ")) for each in image.kept_generations(self.path)]
-        for number, names in found:
+        found = self.machine.kept() if self.machine else image.kept(self.path)
+        which = moment.choose(which, found, self.path)
+        for number, _, names in found:
             if which == str(number) or which in names:
                 return number
         raise Failure(f"{self.path}: {which}: no such generation is kept; ./eidolon image log lists them")

@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 
-from launcher import image, meeting, program
+from launcher import image, meeting, moment, program
 from launcher.common import Failure, UsageFailure, alike, shown
 
 PATIENCE_S = 60
@@ -26,7 +26,8 @@ Ask the machine that runs on an image, from anywhere on this host.
   ps                         its programs            log                  the generations it keeps
   snapshot                   wait until this moment is durable, and print its generation
   pin NAME [GENERATION]      keep a generation, this moment's, under a name       unpin NAME
-  rollback GENERATION|NAME   the whole machine goes on from there; its console stays attached
+  rollback GENERATION|NAME   the whole machine goes on from there; its console stays attached; also 10m-ago, yesterday,
+                             2026-11-29T13:33, wherever a generation is named
   signal PROGRAM SIGNAL      a number, or KILL, CONT and so on
   start PROGRAM [ARG...]     a file of this host, beside the others
   watch [COUNT]              a line for each generation
@@ -95,6 +96,19 @@ class Connection:
                 raise Gone(f"{self.path}: {answer['error']}")
             raise Refused(f"{self.path}: {details + ': ' if details else ''}{answer.get('error', 'refused')}", answer)
         return answer
+
+
+    def kept(self):
+        """The generations that the image keeps, as launcher.moment wants them."""
+        return [(each["generation"], each["wall_ns"], [text_of(name["name"]) for name in each["names"]])
+                for each in self.ask("log")["generations"]]
+
+    def with_number(self, name, words):
+        """The words of a command, with a generation's number in place of a moment."""
+        place = {"pin": 1, "rollback": 0}.get(name, len(words))
+        if place >= len(words) or not moment.is_moment(words[place]):
+            return words
+        return [*words[:place], moment.choose(words[place], self.kept(), self.path), *words[place + 1:]]
 
 
 def text_of(member):
@@ -295,6 +309,7 @@ def command(options):
     try:
         if name in ("watch", "start"):
             return {"watch": do_watch, "start": do_start}[name](connection, options, words)
+        words = connection.with_number(name, words)
         show(options, connection.ask(name, *words, identity=options.id), COMMANDS[name][3])
     except Refused as refused:
         if options.json:
@@ -326,7 +341,7 @@ def ask_for_image(arguments):
     except Failure:
         return None
     try:
-        answer = connection.ask(name, *words)
+        answer = connection.ask(name, *connection.with_number(name, words))
     except Gone:
         return None  # it has just ended: its image is a file like others
     except Failure as failure:

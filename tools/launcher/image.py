@@ -8,7 +8,7 @@ import os
 import stat
 import subprocess
 
-from launcher import build, common, overlay
+from launcher import build, common, moment, overlay
 from launcher.common import Failure, UsageFailure, reason
 
 MIB = 1 << 20
@@ -129,6 +129,15 @@ def kept_generations(path):
     return [Generation(words) for words in lines if words and words[0].isdigit()]
 
 
+def kept(path):
+    """The same with times, as launcher.moment wants them: (number, nanoseconds, names). The image must be one that can be read."""
+    result = run_tool(["kept", operand(path)], capture_output=True, text=True, errors="replace")
+    if result.returncode != 0:
+        raise Failure(result.stderr.strip().removeprefix("image_tool: "), STATUS_NOT_RUN)
+    lines = [line.split(" ", 2) for line in result.stdout.splitlines()]
+    return [(int(number), int(ns), names.split(", ")) for number, ns, names in lines]
+
+
 class Program:
     """A program that lives in an image, as the image tool lists it."""
 
@@ -156,9 +165,29 @@ def command(arguments):
     build.build(["image_tool"])
     if arguments[:1] == ["ps"]:
         arguments = ["programs", *arguments[1:]]
+    arguments = with_numbers(arguments)
     if len(arguments) > 1 and os.path.isfile(arguments[1]) and overlay.is_overlay(arguments[1]):
         return run_on_branch(arguments)
     os.execv(tool_path(), ["eidolon image", *arguments])
+
+
+# Where the commands take a generation: so many words after the command, and with so many in all.
+GENERATIONS = {"diff": ((2, 4), (3, 4)), "pin": ((2, 4),), "programs": ((2, 3),), "cat": ((5, 6),), "core": ((4, 5),),
+               "picture": ((3, 4),)}
+
+
+def with_numbers(arguments):
+    """Moments in place of generations become numbers."""
+    places = [place for place, count in GENERATIONS.get(arguments[0] if arguments else "", ())
+              if len(arguments) == count and moment.is_moment(arguments[place])]
+    if not places:
+        return arguments
+    path = arguments[1]
+    if os.path.isfile(path) and overlay.is_overlay(path):
+        raise UsageFailure(f"{path}: {arguments[places[0]]}: of a branch that does not run name a generation by its number; "
+                           "./eidolon image log lists them")
+    found = kept(path)
+    return [moment.choose(word, found, path) if at in places else word for at, word in enumerate(arguments)]
 
 
 LOOKING = ("info", "log", "verify", "diff", "programs", "cat", "core", "picture")

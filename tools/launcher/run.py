@@ -12,7 +12,7 @@ import shlex
 import sys
 import tempfile
 
-from launcher import boot, branch, build, common, console, image, machine, program, remote
+from launcher import boot, branch, build, common, console, image, machine, moment, overlay, program, remote
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
@@ -58,12 +58,19 @@ def whole_number(low, high):
 
 
 def generation(text):
-    """An argparse type: a generation's number, or the name of a pinned one. Which there are the kernel knows."""
+    """An argparse type: a generation's number, the name of a pinned one, or a moment. Which there are the kernel knows."""
+    if moment.is_moment(text):
+        try:
+            moment.check(text)
+        except Failure as failure:
+            raise argparse.ArgumentTypeError(str(failure)) from None
+        return text
     if text.isascii() and text.isdigit() and 1 <= int(text) <= image.GENERATION_MAX:
         return str(int(text))
     if not re.fullmatch(r"[A-Za-z._-][A-Za-z0-9._-]{0,30}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a generation's number, from 1, nor a name (31 letters, "
-                                         "digits, . _ -, no digit first); ./eidolon image log FILE lists both")
+                                         "digits, . _ -, no digit first), nor a moment ({moment.FORMS}); ./eidolon image log "
+                                         "FILE lists them")
     return text
 
 
@@ -104,7 +111,8 @@ def add_options(parser):
         help="between snapshots (default: %(default)s; 0: only on request)")
     add("--fresh", action="store_true", help="discard the image's state, after asking")
     add("--yes", action="store_true", help="do not ask")
-    add("--generation", metavar="N|NAME", type=generation, help="go on from an earlier kept snapshot")
+    add("--generation", metavar="N|NAME|MOMENT", type=generation,
+        help="go on from an earlier kept snapshot; a moment is %s" % moment.FORMS)
     for option, what in (("--hold", "do not let a program run, by number or name, until it is let go"),
                          ("--end", "end a program without letting it run again"),
                          ("--release", "let a held program go")):
@@ -289,6 +297,7 @@ def command(options, words):
     elif not exists:
         image.create(options.image, options.size or image.SIZE_MIB_DEFAULT)
         say(f"created {options.image}")
+    options.generation = generation_number(options)
     try:
         with common.temporary_folder(plain_folder()) as folder:
             return start(options, words, folder)
@@ -297,6 +306,16 @@ def command(options, words):
         if not exists and not remote.is_remote(options.image) and is_refusal and image.is_untouched(options.image):
             os.unlink(options.image)
         raise
+
+
+def generation_number(options):
+    """A moment is looked up here, where the time zone is known; all else is the kernel's to find."""
+    if not options.generation or not moment.is_moment(options.generation):
+        return options.generation
+    if remote.is_remote(options.image) or overlay.is_overlay(options.image):
+        what = "the image is on a server" if remote.is_remote(options.image) else "the image is a branch"
+        raise UsageFailure(f"--generation {options.generation}: {what}, so a number or a name is needed; the menu lists them")
+    return moment.choose(options.generation, image.kept(options.image), options.image)
 
 
 def plain_folder():
