@@ -87,7 +87,8 @@ static int make_image(void **state)
 static enum error examine(uint32_t size, struct elf_plan *plan)
 {
     const char *complaint = NULL;
-    enum error error = elf_examine(image, size, plan, &complaint);
+    const struct elf_file file = elf_file_of_bytes(image, size);
+    enum error error = elf_examine(&file, plan, &complaint);
 
     if (error == OK) {
         assert_null(complaint);
@@ -105,7 +106,8 @@ static void assert_refused_at(uint32_t size, const char *word)
     struct elf_plan plan;
     const char *complaint = "";
 
-    assert_int_equal(elf_examine(image, size, &plan, &complaint), ERROR_INVALID);
+    const struct elf_file file = elf_file_of_bytes(image, size);
+    assert_int_equal(elf_examine(&file, &plan, &complaint), ERROR_INVALID);
     if (strstr(complaint, word) == NULL) {
         fail_msg("\"%s\" does not mention \"%s\"", complaint, word);
     }

@@ -447,6 +447,7 @@ static const struct lie_field space_fields[] = {
     FIELD(space_record, break_start, USER_END),
     FIELD(space_record, break_end, USER_END),
     FIELD(space_record, image_end, USER_END),
+    FIELD(space_record, image, OBJECTS_FIRST + 4),
     ARRAY(space_record, reserved, 0),
 };
 
@@ -454,18 +455,13 @@ static const struct lie_field memory_fields[] = {
     FIELD(memory_record, state, MEMORY_SOURCE + 1),
     FIELD(memory_record, source, SPACES_MAX),
     FIELD(memory_record, source, 64),
-    FIELD(memory_record, region_root, 200),
-    FIELD(memory_record, image.entry, USER_END),
-    FIELD(memory_record, image.headers_address, USER_END),
-    FIELD(memory_record, image.header_count, 64),
-    FIELD(memory_record, image.end, USER_END),
-    ARRAY(memory_record, image.name, 128),
-    FIELD(memory_record, reserved, 0),
+    ARRAY(memory_record, reserved, 0),
 };
 
 static const struct lie_field object_fields[] = {
     FIELD(object_record, state, OBJECT_USED + 1),
     FIELD(object_record, size, 0),
+    ARRAY(object_record, name, 128),
     ARRAY(object_record, reserved, 0),
 };
 

@@ -242,7 +242,7 @@ static void leave_prepared_space(void)
     EXPECT_IS(OK, memory_reserve(1));
     EXPECT_IS(OK, memory_create(&memory));
     EXPECT_IS(OK, space_create(memory, &space));
-    memory_set_source(memory, memory_image_of(space_window(task_current()->program->space)));
+    space_set_image(space, space_at(task_current()->program->space)->image);
     space_set_owner(space, task_current()->program_id);
     EXPECT_IS(OK, address_space_map(space, ARENA >> PAGE_SHIFT, 3, address_space_zeroes(VM_READ | VM_WRITE, 0)));
     EXPECT_IS(OK, user_copy_into(space_window(space), (struct vaddr){ARENA}, "prepared", 9));
@@ -257,7 +257,7 @@ static void find_own_space_only(void)
     struct space_id memory;
 
     EXPECT_IS(1, in_use(RECORD_SPACE));
-    EXPECT_IS(2, in_use(RECORD_MEMORY)); /* with the image's */
+    EXPECT_IS(1, in_use(RECORD_MEMORY));
     for (memory.number = SPACES_FIRST; memory_is_in_table(memory); memory.number++) {
         EXPECT_IS(NULL, vm_map_find(vm_object_space(), page_key_at(memory, (struct vaddr){ARENA})));
     }

@@ -191,11 +191,11 @@ static void main_of_the_last(void)
 
     EXPECT(4, PWRITE64, file, AT, 4, 0, 0);
     EXPECT(VIEW, MMAP2, VIEW, 4 * PAGE_SIZE, 3, SHARED, file, 0);
-    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 1))->state);
     EXPECT(0, CALL_CLOSE, file);
-    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 1))->state);
     EXPECT(0, MUNMAP, VIEW, 4 * PAGE_SIZE);
-    EXPECT_IS(OBJECT_FREE, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+    EXPECT_IS(OBJECT_FREE, ((const struct object_record *)record_at(RECORD_OBJECT, 1))->state);
 }
 
 static void object_goes_with_the_last_of_file_and_views(void **state)

@@ -95,9 +95,9 @@ static void main_of_copies(void)
     EXPECT(0, CALL_CLOSE, file);
     EXPECT(0, MUNMAP, OTHER, 4 * PAGE_SIZE);
     EXPECT_WORDS(VIEW, 300, 201, 202, 203); /* the view has the file */
-    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+    EXPECT_IS(OBJECT_USED, ((const struct object_record *)record_at(RECORD_OBJECT, 1))->state);
     EXPECT(0, MUNMAP, VIEW, 4 * PAGE_SIZE);
-    EXPECT_IS(OBJECT_FREE, ((const struct object_record *)record_at(RECORD_OBJECT, 0))->state);
+    EXPECT_IS(OBJECT_FREE, ((const struct object_record *)record_at(RECORD_OBJECT, 1))->state);
 }
 
 static void private_view_shows_the_file_until_it_is_written(void **state)

@@ -322,11 +322,12 @@ enum space_state { SPACE_FREE, SPACE_USED };
 struct space_record {
     uint32_t state; /* enum space_state */
     struct space_id memory;
-    uint32_t region_root; /* its tree of regions */
-    uint32_t break_start; /* address of the first byte after the program image */
-    uint32_t break_end;   /* the current program break */
-    uint32_t image_end;   /* first address above the image: where the heap region begins */
-    uint8_t reserved[40];
+    uint32_t region_root;   /* its tree of regions */
+    uint32_t break_start;   /* address of the first byte after the program image */
+    uint32_t break_end;     /* the current program break */
+    uint32_t image_end;     /* first address above the image: where the heap region begins */
+    struct object_id image; /* the file that its program was loaded from; 0: none yet */
+    uint8_t reserved[36];
 };
 _Static_assert(sizeof(struct space_record) == 64, "space records are 64 bytes");
 
@@ -340,12 +341,7 @@ enum memory_state {
 struct memory_record {
     uint32_t state;         /* enum memory_state */
     struct space_id source; /* what it is a copy of; 0: nothing */
-    uint32_t region_root;   /* of a source that is a program image: the regions its programs begin with */
-    struct {                /* of a source that is a program image, as it was loaded; else 0 */
-        uint32_t entry, headers_address, header_count, end;
-        char name[PROGRAM_NAME_MAX];
-    } image;
-    uint32_t reserved;
+    uint32_t reserved[14];
 };
 _Static_assert(sizeof(struct memory_record) == 64, "memory records are 64 bytes");
 
@@ -356,8 +352,9 @@ enum object_state { OBJECT_FREE, OBJECT_USED };
 /* An object that is no window's (space/object.h). Its number is OBJECTS_FIRST + its index. */
 struct object_record {
     uint32_t state; /* enum object_state */
-    uint32_t reserved[13];
-    uint64_t size; /* bytes, 4 GiB at most */
+    uint32_t reserved[5];
+    char name[PROGRAM_NAME_MAX]; /* of a program's file, by which it can be executed; else "" */
+    uint64_t size;               /* bytes, 4 GiB at most */
 };
 _Static_assert(sizeof(struct object_record) == 64, "object records are 64 bytes");
 

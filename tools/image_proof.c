@@ -116,10 +116,6 @@ static enum error prove_regions(void)
         const struct space_record *space = record_at(RECORD_SPACE, i);
         error = space->state != SPACE_FREE ? vm_region_adopt(&table, space->region_root) : OK;
     }
-    for (uint32_t i = 1; error == OK && i < record_committed(RECORD_MEMORY); i++) {
-        const struct memory_record *memory = record_at(RECORD_MEMORY, i);
-        error = memory->state == MEMORY_SOURCE ? vm_region_adopt(&table, memory->region_root) : OK;
-    }
     if (error == OK && !vm_region_table_is_whole(&table)) {
         error = ERROR_FORMAT_DAMAGED;
     }

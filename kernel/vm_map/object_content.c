@@ -61,9 +61,10 @@ enum error vm_object_hold(struct page_key key, struct space_id payer, struct vm_
 
     while (error == ERROR_NO_MEMORY) {
         error = vm_reclaim_wait(payer);
-        if (error == OK) {
-            error = try_hold(key, out);
+        if (error != OK) {
+            return error;
         }
+        error = try_hold(key, out);
     }
     return error;
 }

@@ -9,7 +9,7 @@
 #include "names.h"
 #include "program/programs.h"
 #include "space/address_space.h"
-#include "space/space.h"
+#include "space/object.h"
 #include <string.h>
 
 #define STRINGS_BYTES (128u * 1024u)
@@ -22,9 +22,10 @@ static struct {
     uint32_t used, count;
 } buffer;
 
-/* The name of the image that a path means, NULL for the caller's own: 0 or a negative errno. */
-static int32_t name_in(const struct system_call *call, char path[PATH_BYTES], const char **out)
+/* The image that a path means: 0 or a negative errno. */
+static int32_t image_in(const struct system_call *call, struct object_id *out)
 {
+    char path[PATH_BYTES];
     struct node node;
     int32_t result = path_in(path, call->arguments[0]);
 
@@ -34,13 +35,8 @@ static int32_t name_in(const struct system_call *call, char path[PATH_BYTES], co
     if (result == 0 && node.image.number == 0) {
         result = -EACCES;
     }
-    if (result != 0) {
-        return result;
-    }
-    *out = node.image.number == memory_image_of(space_window(address_space_of(call->task->program_id))).number
-               ? NULL
-               : strrchr(path, '/') + 1;
-    return 0;
+    *out = node.image;
+    return result;
 }
 
 static int32_t add_string(uint32_t address)
@@ -76,7 +72,7 @@ static int32_t add_strings(uint32_t vector, uint32_t *out_count)
     return result;
 }
 
-static int32_t prepare(const struct system_call *call, const char *name, struct program_become *out)
+static int32_t prepare(const struct system_call *call, struct object_id image, struct program_become *out)
 {
     struct program_image words = {.arguments = buffer.words};
     int32_t result = add_strings(call->arguments[1], &words.argument_count);
@@ -85,23 +81,28 @@ static int32_t prepare(const struct system_call *call, const char *name, struct 
     if (result == 0) {
         result = add_strings(call->arguments[2], &words.environment_count);
     }
-    return result != 0 ? result : system_call_errno(program_become_prepare(name, &words, out));
+    if (result != 0) {
+        return result;
+    }
+    enum error error = program_become_prepare(image, &words, out);
+    return error == ERROR_INVALID ? -ENOEXEC : system_call_errno(error);
 }
 
 /* The words are in the new space when somebody else gets the buffer. */
 static int32_t prepare_alone(const struct system_call *call, struct program_become *out)
 {
-    char path[PATH_BYTES];
-    const char *name = NULL;
-    int32_t result = name_in(call, path, &name);
+    struct object_id image;
+    int32_t result = image_in(call, &image);
 
     if (result != 0) {
         return result;
     }
+    object_refer(image, 1); /* whoever ends while the words are waited for */
     mutex_lock(&buffer.mutex, LOCK_WORDS);
     buffer.used = buffer.count = 0;
-    result = prepare(call, name, out);
+    result = prepare(call, image, out);
     mutex_unlock(&buffer.mutex, LOCK_WORDS);
+    object_refer(image, -1);
     return result;
 }
 

@@ -7,7 +7,6 @@
 #include "file/file.h"
 #include "file/file_operations.h"
 #include "log.h"
-#include "space/regions.h"
 #include "space/address_space.h"
 #include "space/object.h"
 #include "space/space.h"
@@ -20,7 +19,6 @@
 #define DEVICE_OF_PIPES  DEVICE_NUMBER(0u, 2u)
 #define DEVICE_OF_OTHERS DEVICE_NUMBER(0u, 3u) /* of what has neither a name nor an object */
 
-#define INODES_OF_IMAGES  0x10000u   /* and the space */
 #define INODES_OF_OBJECTS 0x1000000u /* and the object */
 
 static const struct {
@@ -61,21 +59,14 @@ static struct node node_of_name(uint32_t i)
                          .kind = names[i].kind};
 }
 
-/* Its size is that of what was loaded of it, which is all there is. */
-static struct node node_of_image(struct space_id image)
+static struct node node_of_image(struct object_id image)
 {
-    struct node node = {.mode = S_IFREG | 0755,
-                        .device = DEVICE_OF_NAMES,
-                        .links = 1,
-                        .inode = INODES_OF_IMAGES + image.number,
-                        .image = image};
-    const struct vm_region *region;
-
-    for (uint32_t page = 0; (region = vm_region_next(&region_table, memory_at(image)->region_root, page)) != NULL;
-         page = vm_region_end(region)) {
-        node.size += (uint64_t)region->page_count << PAGE_SHIFT;
-    }
-    return node;
+    return (struct node){.mode = S_IFREG | 0755,
+                         .device = DEVICE_OF_NAMES,
+                         .links = 1,
+                         .inode = INODES_OF_OBJECTS + image.number,
+                         .size = object_at(image)->size,
+                         .image = image};
 }
 
 /* What an open file is, for fstat(). */
@@ -190,8 +181,8 @@ static bool ends_with_slash(const char *path)
 static bool follow(const struct system_call *call, const char *path, struct node *out)
 {
     const struct file_record *file = linked_descriptor(call, path);
-    struct space_id window = space_window(address_space_of(call->task->program_id));
-    struct space_id image = strcmp(path, PROGRAM_LINK) == 0 ? memory_image_of(window) : SPACE_NONE;
+    struct address_space space = address_space_of(call->task->program_id);
+    struct object_id image = {strcmp(path, PROGRAM_LINK) == 0 ? space_at(space)->image.number : 0};
 
     if (file != NULL) {
         *out = node_of_file(file);
@@ -214,7 +205,7 @@ static bool is_below_a_file(const char *path)
             return (names[i].mode & S_IFMT) != S_IFDIR;
         }
     }
-    return length > 0 && memory_image_named(strrchr(before, '/') + 1).number != 0;
+    return length > 0 && object_named(strrchr(before, '/') + 1).number != 0;
 }
 
 int32_t name_find(const struct system_call *call, char path[PATH_BYTES], bool follows, struct node *out)
@@ -238,7 +229,7 @@ int32_t name_find(const struct system_call *call, char path[PATH_BYTES], bool fo
             return wants_folder && !node_is_folder(out) ? -ENOTDIR : 0;
         }
     }
-    struct space_id image = memory_image_named(strrchr(path, '/') + 1);
+    struct object_id image = object_named(strrchr(path, '/') + 1);
     if (image.number == 0) {
         return is_below_a_file(path) ? -ENOTDIR : -ENOENT;
     }

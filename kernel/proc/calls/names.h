@@ -26,8 +26,8 @@ struct node {
     uint32_t device;         /* that it is on */
     uint32_t links;
     uint64_t inode, size;
-    enum file_kind kind;   /* as which it is opened; FILE_FREE: not at all */
-    struct space_id image; /* 0: it is none */
+    enum file_kind kind;    /* as which it is opened; FILE_FREE: not at all */
+    struct object_id image; /* 0: it is none */
 };
 
 bool node_is_folder(const struct node *node);

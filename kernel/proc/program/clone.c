@@ -163,6 +163,9 @@ static void divide(struct clone *clone)
     child->break_start = parent->break_start;
     child->break_end = parent->break_end;
     child->image_end = parent->image_end;
+    if (parent->image.number != 0) {
+        space_set_image(clone->child_space, parent->image);
+    }
     memory_become_source(clone->source);
     space_change_memory(clone->space, clone->memory);
     memory_set_source(clone->memory, clone->source);

@@ -72,12 +72,11 @@ static const char *judge_header(const struct elf_header *header, uint32_t size)
     return NULL;
 }
 
-static struct program_header header_at(const uint8_t *bytes, const struct elf_header *header, uint32_t index)
+/* A program header; the headers lie within the file. */
+static enum error read_header(const struct elf_file *file, const struct elf_header *header, uint32_t index,
+                              struct program_header *out)
 {
-    struct program_header result;
-
-    memcpy(&result, bytes + header->headers_offset + index * sizeof(result), sizeof(result));
-    return result;
+    return file->read(file, header->headers_offset + index * (uint32_t)sizeof(*out), out, sizeof(*out));
 }
 
 static uint8_t protection_of(uint32_t flags)
@@ -99,7 +98,7 @@ static const char *judge_segment(const struct program_header *segment, uint32_t 
     if (segment->alignment >= PAGE_SIZE && (segment->alignment & (segment->alignment - 1)) != 0) {
         return "damaged: a segment's alignment is no power of two; build it again";
     }
-    if (segment->alignment >= PAGE_SIZE && ((segment->address ^ segment->offset) & PAGE_MASK) != 0) {
+    if (segment->file_bytes > 0 && ((segment->address ^ segment->offset) & PAGE_MASK) != 0) {
         return "damaged: a segment lies differently in its page than in the file; build it again";
     }
     if (segment->address < USER_START || segment->address >= ELF_IMAGE_END ||
@@ -128,11 +127,16 @@ static const char *add_segment(struct elf_plan *plan, const struct program_heade
     return NULL;
 }
 
-static const char *collect_segments(const uint8_t *bytes, uint32_t size, const struct elf_header *header,
-                                    struct elf_plan *plan)
+/* The complaint, or NULL; *error: the file could not be read. */
+static const char *collect_segments(const struct elf_file *file, const struct elf_header *header, struct elf_plan *plan,
+                                    enum error *error)
 {
     for (uint32_t i = 0; i < header->program_headers; i++) {
-        struct program_header segment = header_at(bytes, header, i);
+        struct program_header segment;
+        *error = read_header(file, header, i, &segment);
+        if (*error != OK) {
+            return NULL;
+        }
         if (segment.type == SEGMENT_INTERPRETER) {
             return "dynamically linked; build it with gcc -m32 -static";
         }
@@ -140,7 +144,7 @@ static const char *collect_segments(const uint8_t *bytes, uint32_t size, const s
             continue;
         }
         segment.address += plan->bias;
-        const char *complaint = judge_segment(&segment, size);
+        const char *complaint = judge_segment(&segment, file->size);
         if (complaint == NULL) {
             complaint = add_segment(plan, &segment);
         }
@@ -175,18 +179,18 @@ static uint32_t address_of_offset(const struct elf_plan *plan, uint32_t offset, 
     return 0;
 }
 
-static const char *judge(const uint8_t *bytes, uint32_t size, struct elf_plan *plan)
+static const char *judge(const struct elf_file *file, struct elf_plan *plan, enum error *error)
 {
     struct elf_header header = {0};
 
-    memcpy(&header, bytes, size < sizeof(header) ? size : sizeof(header));
-    const char *complaint = judge_header(&header, size);
-    if (complaint != NULL) {
+    *error = file->read(file, 0, &header, file->size < sizeof(header) ? file->size : (uint32_t)sizeof(header));
+    const char *complaint = *error == OK ? judge_header(&header, file->size) : NULL;
+    if (complaint != NULL || *error != OK) {
         return complaint;
     }
     plan->bias = header.type == TYPE_DYNAMIC ? ELF_BIAS : 0;
-    complaint = collect_segments(bytes, size, &header, plan);
-    if (complaint != NULL) {
+    complaint = collect_segments(file, &header, plan, error);
+    if (complaint != NULL || *error != OK) {
         return complaint;
     }
     plan->entry = header.entry + plan->bias;
@@ -200,15 +204,28 @@ static const char *judge(const uint8_t *bytes, uint32_t size, struct elf_plan *p
     return NULL;
 }
 
-enum error elf_examine(const void *bytes, uint32_t size, struct elf_plan *out, const char **complaint)
+enum error elf_examine(const struct elf_file *file, struct elf_plan *out, const char **complaint)
 {
     struct elf_plan plan = {0};
-    const char *found = judge(bytes, size, &plan);
+    enum error error;
 
-    if (found != NULL) {
-        *complaint = found;
+    *complaint = judge(file, &plan, &error);
+    if (*complaint != NULL) {
         return ERROR_INVALID;
     }
-    *out = plan;
+    if (error == OK) {
+        *out = plan;
+    }
+    return error;
+}
+
+static enum error read_bytes(const struct elf_file *file, uint32_t offset, void *to, uint32_t length)
+{
+    memcpy(to, (const uint8_t *)file->context + offset, length);
     return OK;
+}
+
+struct elf_file elf_file_of_bytes(const void *bytes, uint32_t size)
+{
+    return (struct elf_file){.size = size, .read = read_bytes, .context = bytes};
 }

@@ -33,11 +33,19 @@ struct elf_plan {
     struct elf_segment segments[ELF_SEGMENTS_MAX]; /* ascending; two may share a page, but no byte */
 };
 
+/* Where the bytes of a file are had from. */
+struct elf_file {
+    uint32_t size;
+    /* [offset, offset + length) lies within it. */
+    enum error (*read)(const struct elf_file *file, uint32_t offset, void *to, uint32_t length);
+    const void *context; /* of whoever reads */
+};
+struct elf_file elf_file_of_bytes(const void *bytes, uint32_t size);
+
 /*
- * Judge an image of `size` bytes and say how to load it.
- * - ERROR_INVALID: it cannot be run; *complaint becomes a sentence for people, with what to do about it. Otherwise
- *   *complaint is untouched.
+ * Judge a file and say how it is to be loaded. Sleeps if reading does.
+ * - complaint: why not, for people, after ERROR_INVALID; else NULL. Errors of reading.
  */
-MUST_CHECK enum error elf_examine(const void *bytes, uint32_t size, struct elf_plan *out, const char **complaint);
+MUST_CHECK enum error elf_examine(const struct elf_file *file, struct elf_plan *out, const char **complaint);
 
 #endif

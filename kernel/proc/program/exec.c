@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Becoming another program (execve): a new space over an image that is there already.
+ * Becoming another program (execve): a new space that begins with a file.
  *
  * The new space is built beside the old one, and is no program's: a cut in the middle leaves it for the next boot to
  * take back, and the caller as it was, about to issue the call again. When it is complete the program names it in place
@@ -9,30 +9,17 @@
 #include "arch/context.h"
 #include "arch/cpu.h"
 #include "atomic.h"
+#include "elf_load.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
 #include "space/address_space.h"
+#include "space/object.h"
 #include "space/regions.h"
 #include "space/space.h"
 #include "start.h"
 #include <string.h>
-
-/* The image that is meant: one by its name, or the caller's own. */
-static struct space_id find(const char *name)
-{
-    return name != NULL ? memory_image_named(name)
-                        : memory_image_of(space_window(address_space_of(task_current()->program_id)));
-}
-
-static struct elf_plan plan_of(const struct memory_record *image)
-{
-    return (struct elf_plan){.entry = image->image.entry,
-                             .headers_address = image->image.headers_address,
-                             .header_count = image->image.header_count,
-                             .image_end = image->image.end};
-}
 
 /* Records for a space with its memory. May sleep. */
 static enum error reserve(void)
@@ -51,12 +38,12 @@ static enum error reserve(void)
     return error;
 }
 
-/* An empty space over an image, which stays as long as the space's memory does. The current program pays for it. */
-static enum error create_over(struct space_id image, struct address_space *out)
+/* An empty space. The current program pays for it. */
+static enum error create(struct address_space *out)
 {
     DOES_NOT_SLEEP();
     struct space_id memory;
-    enum error error = image.number != 0 ? memory_create(&memory) : ERROR_NOT_FOUND;
+    enum error error = memory_create(&memory);
 
     if (error != OK) {
         return error;
@@ -66,51 +53,53 @@ static enum error create_over(struct space_id image, struct address_space *out)
         memory_forget(memory);
         return error;
     }
-    memory_set_source(memory, image);
     space_set_owner(*out, task_current()->program_id);
     return OK;
 }
 
-/* The regions of the image, its break, and a stack for the words. May sleep. */
-static enum error fill(struct address_space space, struct space_id image, const struct program_image *words,
-                       uint32_t *stack_pointer)
+/* The segments of the file, and a stack for the words. May sleep. */
+static enum error fill(struct address_space space, struct object_id file, const struct elf_plan *plan,
+                       const struct program_image *words, uint32_t *stack_pointer)
 {
     thread_may_sleep();
-    struct space_record *record = space_at(space);
-    struct elf_plan plan = plan_of(memory_at(image));
-    enum error error = vm_region_reserve_clone(&region_table, &memory_at(image)->region_root, 1);
+    enum error error = elf_map(space, file, plan);
 
-    if (error == OK) {
-        error = vm_region_clone(&region_table, memory_at(image)->region_root, &record->region_root);
-    }
-    record->image_end = plan.image_end;
-    record->break_start = record->break_end = (plan.image_end + PAGE_MASK) & ~PAGE_MASK;
-    return error == OK ? start_fill_stack(space, words, &plan, stack_pointer) : error;
+    return error == OK ? start_fill_stack(space, words, plan, stack_pointer) : error;
 }
 
 /* A space that is ready to be run in. Nothing is left of it after an error. */
-enum error program_become_prepare(const char *name, const struct program_image *words, struct program_become *out)
+static enum error prepare(struct object_id file, const struct elf_plan *plan, const struct program_image *words,
+                          struct program_become *out)
 {
-    thread_may_sleep();
     enum error error = reserve();
 
+    if (error == OK) {
+        error = create(&out->space);
+    }
     if (error != OK) {
         return error;
     }
-    struct space_id image = find(name);
-    error = create_over(image, &out->space);
-    if (error != OK) {
-        return error;
-    }
-    error = fill(out->space, image, words, &out->stack_pointer);
+    out->entry = plan->entry;
+    error = fill(out->space, file, plan, words, &out->stack_pointer);
     if (error != OK) {
         memory_collect(space_abandon(out->space));
     }
     return error;
 }
 
+enum error program_become_prepare(struct object_id file, const struct program_image *words, struct program_become *out)
+{
+    thread_may_sleep();
+    struct space_id payer = space_window(address_space_of(task_current()->program_id));
+    const char *complaint;
+    struct elf_plan plan;
+
+    enum error error = elf_examine_kept(file, payer, &plan, &complaint);
+    return error == OK ? prepare(file, &plan, words, out) : error;
+}
+
 /* What a program keeps of its past when it becomes another one: who it is, and its open files. */
-static void forget_past(struct program_record *program, const struct memory_record *image)
+static void forget_past(struct program_record *program, struct object_id image)
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
         if (program->files[descriptor].number != 0 && (program->file_flags[descriptor] & FD_CLOEXEC) != 0) {
@@ -121,7 +110,7 @@ static void forget_past(struct program_record *program, const struct memory_reco
         bool stays = program->actions[signal].handler == SIG_IGN;
         program->actions[signal] = (struct signal_action){.handler = stays ? SIG_IGN : SIG_DFL};
     }
-    memcpy(program->name, image->image.name, sizeof(program->name));
+    memcpy(program->name, object_at(image)->name, sizeof(program->name));
 }
 
 /* The old space is given up; what is returned of it is for memory_collect(). */
@@ -167,11 +156,10 @@ enum error program_become(const struct program_become *prepared)
     }
     atomic_begin();
     struct space_id old = exchange_spaces(task->program, task->program_id, space);
-    const struct memory_record *image = memory_at(memory_image_of(space_window(space)));
-    forget_past(task->program, image);
+    forget_past(task->program, space_at(space)->image);
     timer_forget_made(task->program_id);
     signal_drop_timers(task);
-    restart(task, image->image.entry, prepared->stack_pointer);
+    restart(task, prepared->entry, prepared->stack_pointer);
     program_release_parent(task->program);
     atomic_end();
     memory_collect(old);

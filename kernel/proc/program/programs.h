@@ -139,19 +139,18 @@ void program_force_signal(struct registers *registers, const struct signal_fault
 void program_deliver_signals(struct registers *registers);
 
 /*
- * The current task's program becomes another one, in two steps: an image that is there already, pristine, with these
- * words; their `bytes` and `size` are not looked at. Who it is and its open files stay.
- * - name: of the image; NULL: the program's own.
- * - program_become_prepare(): a space is filled. May sleep. ERROR_NOT_FOUND: no such image. ERROR_NO_MEMORY, ERROR_IO,
- *   ERROR_INTERRUPTED: the program is as it was.
+ * The current task's program becomes another one, in two steps: that of a file, with these words; their `bytes` and
+ * `size` are not looked at. The caller has a reference to the file. Who it is and its open files stay.
+ * - program_become_prepare(): a space is filled. May sleep. ERROR_INVALID: the file is no program; ERROR_NO_MEMORY,
+ *   ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED: the program is as it was.
  * - program_become(): the program's other tasks end, and it runs there. May sleep, first and last; after OK the task's
  *   registers are those of the first instruction. ERROR_INTERRUPTED: the task is to end; the space is given up.
  */
 struct program_become {
     struct address_space space;
-    uint32_t stack_pointer;
+    uint32_t entry, stack_pointer;
 };
-MUST_CHECK enum error program_become_prepare(const char *name, const struct program_image *words,
+MUST_CHECK enum error program_become_prepare(struct object_id file, const struct program_image *words,
                                              struct program_become *out);
 MUST_CHECK enum error program_become(const struct program_become *prepared);
 

@@ -241,13 +241,8 @@ static bool space_record_is_sound(uint32_t index)
 
     return expect(record->state <= SPACE_USED, type, index, "its state") &&
            expect(memory_is_sound(record), type, index, "its memory") &&
-           expect(break_is_sound(record), type, index, "its break");
-}
-
-static bool image_is_sound(const struct memory_record *record)
-{
-    return name_is_sound(record->image.name) && record->image.entry < USER_END && record->image.end <= USER_END &&
-           (record->state == MEMORY_SOURCE || record->image.entry == 0);
+           expect(break_is_sound(record), type, index, "its break") &&
+           expect(record->image.number == 0 || object_is_there(record->image), type, index, "its image");
 }
 
 static bool memory_record_is_sound(uint32_t index)
@@ -256,8 +251,7 @@ static bool memory_record_is_sound(uint32_t index)
     enum record_type type = RECORD_MEMORY;
 
     return expect(record->state <= MEMORY_SOURCE, type, index, "its state") &&
-           expect(memory_is_in_table(record->source), type, index, "its source") &&
-           expect(image_is_sound(record), type, index, "its image");
+           expect(memory_is_in_table(record->source), type, index, "its source");
 }
 
 /* Files ------------------------------------------------------------------------------------------------------------ */
@@ -315,6 +309,7 @@ static bool object_record_is_sound(uint32_t index)
     const struct object_record *record = record_at(RECORD_OBJECT, index);
 
     return expect(record->state == OBJECT_USED, RECORD_OBJECT, index, "its state") &&
+           expect(name_is_sound(record->name), RECORD_OBJECT, index, "its name") &&
            expect(record->size <= (uint64_t)OBJECT_PAGES << PAGE_SHIFT, RECORD_OBJECT, index, "its size");
 }
 

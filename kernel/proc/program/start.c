@@ -7,7 +7,9 @@
  */
 #include "start.h"
 #include "arch/cpu.h"
+#include "elf_load.h"
 #include "file/file.h"
+#include "space/object.h"
 #include "space/space.h"
 #include "space/user_memory.h"
 #include "terminal.h"
@@ -19,85 +21,6 @@
 #define EFLAGS_INITIAL 0x202u
 
 _Static_assert(ELF_IMAGE_END == MAPPING_END_PAGE << PAGE_SHIFT, "images end where mappings end");
-
-/* The image -------------------------------------------------------------------------------------------------------- */
-
-static uint32_t first_page(const struct elf_segment *segment)
-{
-    return segment->address >> PAGE_SHIFT;
-}
-
-static uint32_t end_page(const struct elf_segment *segment)
-{
-    return (segment->address + segment->memory_bytes + PAGE_MASK) >> PAGE_SHIFT;
-}
-
-/* In pieces, with turns for others in between. */
-static enum error copy_segment(struct space_id space, uint32_t address, const uint8_t *bytes, uint32_t length)
-{
-    enum error error = OK;
-
-    for (uint32_t done = 0; done < length && error == OK;) {
-        uint32_t piece = length - done < USER_RANGE_MAX ? length - done : USER_RANGE_MAX;
-        error = user_copy_into(space, (struct vaddr){address + done}, bytes + done, piece);
-        done += piece;
-        if (thread_should_yield()) {
-            thread_yield();
-        }
-    }
-    return error;
-}
-
-/* Map all pages of the segments writable; a page that two segments share is mapped once. */
-static enum error map_segments(struct address_space space, const struct elf_plan *plan)
-{
-    uint32_t mapped_end = 0;
-    enum error error = OK;
-
-    for (uint32_t i = 0; i < plan->segment_count && error == OK; i++) {
-        uint32_t first = first_page(&plan->segments[i]), end = end_page(&plan->segments[i]);
-        first = first < mapped_end ? mapped_end : first;
-        if (end > first) {
-            error = address_space_map(space, first, end - first, address_space_zeroes(VM_READ | VM_WRITE, 0));
-        }
-        mapped_end = end;
-    }
-    return error;
-}
-
-/* Give each page the rights of its segment, or of both segments that share it. */
-static enum error protect_segments(struct address_space space, const struct elf_plan *plan)
-{
-    enum error error = OK;
-
-    for (uint32_t i = 0; i < plan->segment_count && error == OK; i++) {
-        const struct elf_segment *segment = &plan->segments[i];
-        uint32_t first = first_page(segment), end = end_page(segment);
-        error = address_space_protect(space, first, end - first, segment->protection);
-        if (error == OK && i > 0 && end_page(segment - 1) > first) {
-            error = address_space_protect(space, first, 1, segment->protection | (segment - 1)->protection);
-        }
-    }
-    return error;
-}
-
-static enum error load_image(struct address_space space, const struct program_image *image, const struct elf_plan *plan)
-{
-    enum error error = map_segments(space, plan);
-
-    for (uint32_t i = 0; i < plan->segment_count && error == OK; i++) {
-        const struct elf_segment *segment = &plan->segments[i];
-        error = copy_segment(space_window(space), segment->address,
-                             (const uint8_t *)image->bytes + segment->file_offset, segment->file_bytes);
-    }
-    if (error == OK) {
-        error = protect_segments(space, plan);
-    }
-    space_at(space)->image_end = plan->image_end;
-    space_at(space)->break_start = (plan->image_end + PAGE_MASK) & ~PAGE_MASK;
-    space_at(space)->break_end = space_at(space)->break_start;
-    return error;
-}
 
 /* The program ------------------------------------------------------------------------------------------------------ */
 
@@ -142,13 +65,18 @@ static enum error create_first_task(struct program_id program, uint32_t entry, u
     return task_create(program, &registers, &fpu, no_tls, &tid);
 }
 
-/* Load the image into the memory of the program, which becomes the image's; the program gets a copy of it. */
+/* The image becomes a file, and the program's space begins with it. */
 static enum error load_space(struct program_id program, const struct program_image *image, const struct elf_plan *plan)
 {
     struct address_space space = address_space_of(program);
-    enum error error = load_image(space, image, plan);
+    struct object_id file;
+    enum error error = elf_keep(program_at(program)->name, image->bytes, image->size, space_window(space), &file);
 
-    return error == OK ? space_make_image(space, program_at(program)->name, plan) : error;
+    if (error == OK) {
+        error = elf_map(space, file, plan);
+        object_refer(file, -1); /* the space has it */
+    }
+    return error;
 }
 
 enum error start_fill_stack(struct address_space space, const struct program_image *image, const struct elf_plan *plan,
@@ -195,7 +123,8 @@ enum error program_start(const struct program_image *image, struct program_id *o
     struct program_id program;
 
     name_program(name, image);
-    enum error error = elf_examine(image->bytes, image->size, &plan, &complaint);
+    const struct elf_file file = elf_file_of_bytes(image->bytes, image->size);
+    enum error error = elf_examine(&file, &plan, &complaint);
     if (error == OK) {
         error = judge_arguments(image, &complaint);
     }

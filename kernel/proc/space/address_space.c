@@ -217,14 +217,12 @@ enum error address_space_unmap(struct address_space space, uint32_t first, uint3
     return error;
 }
 
-/* What a source has there, unless it is the program image, is not what untouched pages of the range are, from now on.
- */
+/* What a source has there is not what untouched pages of the range are, from now on. */
 static enum error forget_sources(struct address_space space, uint32_t first, uint32_t end)
 {
     enum error error = OK;
-    bool is_over_image = memory_is_image(vm_lineage_source(space_window(space)));
 
-    while (error == OK && first < end && !is_over_image) {
+    while (error == OK && first < end) {
         const struct vm_region *region = vm_region_find(&region_table, space_at(space)->region_root, first);
         ASSERT(region != NULL);
         uint32_t stop = vm_region_end(region) < end ? vm_region_end(region) : end;

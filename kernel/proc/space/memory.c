@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Private memories: records, sources, images, and the end of those that nobody needs. (Collapse is in space_collapse.c,
- * cloning in clone.c.)
+ * Private memories: records, sources, and the end of those that nobody needs. (Collapse is in space_collapse.c, cloning
+ * in clone.c.)
  *
- * The end of a memory is one step for whoever looks: it becomes a source without children. Its pages and regions are
- * then taken back at leisure, which may sleep or fail, and after a cut whoever boots finds it so and goes on.
+ * The end of a memory is one step for whoever looks: it becomes a source without children. Its pages are then
+ * taken back at leisure, which may sleep or fail, and after a cut whoever boots finds it so and goes on.
  */
 #include "memory.h"
 #include "atomic.h"
@@ -71,32 +71,6 @@ void memory_set_source(struct space_id window, struct space_id source)
     vm_lineage_set_source(window, source);
 }
 
-/* Images ----------------------------------------------------------------------------------------------------------- */
-
-bool memory_is_image(struct space_id window)
-{
-    return window.number != 0 && memory_at(window)->image.entry != 0;
-}
-
-struct space_id memory_image_of(struct space_id window)
-{
-    while (window.number != 0 && !memory_is_image(window)) {
-        window = vm_lineage_source(window);
-    }
-    return window;
-}
-
-struct space_id memory_image_named(const char *name)
-{
-    for (struct space_id window = {SPACES_FIRST}; memory_is_in_table(window); window.number++) {
-        if (memory_at(window)->state == MEMORY_SOURCE && memory_is_image(window) &&
-            strcmp(memory_at(window)->image.name, name) == 0) {
-            return window;
-        }
-    }
-    return SPACE_NONE;
-}
-
 /* The end ---------------------------------------------------------------------------------------------------------- */
 
 void memory_become_source(struct space_id window)
@@ -121,7 +95,6 @@ void memory_collect(struct space_id window)
             log_line("memory: that of window %u is not released for now: %s", window.number, error_text(error));
             return;
         }
-        vm_region_clear(&region_table, &memory_at(window)->region_root);
         memory_forget(window);
         window = source;
     }
@@ -133,8 +106,7 @@ static bool is_sound(struct space_id window)
 {
     const struct memory_record *record = memory_at(window);
 
-    if (window.number < SPACES_FIRST || record->image.name[PROGRAM_NAME_MAX - 1] != 0 ||
-        record->state > MEMORY_SOURCE || !memory_is_in_table(record->source)) {
+    if (window.number < SPACES_FIRST || record->state > MEMORY_SOURCE || !memory_is_in_table(record->source)) {
         return false;
     }
     return record->source.number == 0 || memory_at(record->source)->state == MEMORY_SOURCE;
@@ -166,22 +138,17 @@ static bool regions_are_sound(uint32_t root, uint32_t depth)
     return true;
 }
 
-/* MEMORY-2: an owned memory is some space's, whose regions are adopted; of the others, images have some. */
+/* MEMORY-2: an owned memory is some space's, whose regions are adopted. */
 static enum error adopt(struct space_id window)
 {
     const struct memory_record *record = memory_at(window);
     struct address_space space = memory_space(window);
 
     if (!is_sound(window) || depth_of(window) == SPACES_MAX || (record->state == MEMORY_OWNED) != (space.number != 0) ||
-        (record->region_root != 0 && (record->state == MEMORY_OWNED || !memory_is_image(window)))) {
+        (space.number != 0 && !regions_are_sound(space_at(space)->region_root, depth_of(window)))) {
         return ERROR_FORMAT_DAMAGED;
     }
-    enum error error = record->region_root != 0 ? vm_region_adopt(&region_table, record->region_root) : OK;
-    if (error == OK &&
-        !regions_are_sound(space.number != 0 ? space_at(space)->region_root : record->region_root, depth_of(window))) {
-        error = ERROR_FORMAT_DAMAGED;
-    }
-    return error == OK ? pmap_create(window) : error;
+    return pmap_create(window);
 }
 
 enum error memory_resume(void)

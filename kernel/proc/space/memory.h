@@ -10,15 +10,10 @@
  * it: it gives the source what has been written since, and the space has that memory again, as if nothing had been.
  *
  *     MEMORY-1  A memory has at most one source, which is one, and its sources end.
- *     MEMORY-2  An owned memory has no children, and one space has it, whose regions are its. A source has none, but for
- *               an image: those are what its programs begin with.
+ *     MEMORY-2  An owned memory has no children, and one space has it, whose regions are its.
  *     MEMORY-3  A source has children; one that has none is on its way out, and the next boot finishes that.
  *     MEMORY-4  The memory of a space has at most SOURCES_MAX sources above it that have other children: a clone beyond
  *               that makes the space copy what it borrows of the nearest ones first.
- *
- * A program image is a source, too: the memory that it was loaded into, pristine. Its programs are copies of it, so
- * they share what they do not write, and another one can be started from it (exec). It ends with the last of them, and
- * is never collapsed with a program.
  *
  * A memory is named by its window (struct space_id).
  */
@@ -57,15 +52,10 @@ void memory_set_source(struct space_id window, struct space_id source);
 void memory_become_source(struct space_id window);
 
 /*
- * Take back what a source without children has: pages, regions, the window; and go on with its source if that has no
+ * Take back what a source without children has: pages, the window; and go on with its source if that has no
  * other children. Does nothing to other memories. May sleep. What cannot be taken back now stays for the next boot.
  */
 void memory_collect(struct space_id window);
-
-/* Whether a memory is that of an image; the nearest such source above it; the one of a name; none: there is none. */
-bool memory_is_image(struct space_id window);
-struct space_id memory_image_of(struct space_id window);
-struct space_id memory_image_named(const char *name);
 
 /*
  * After a boot, once the spaces are adopted: the lineage, from the records. ERROR_FORMAT_DAMAGED is explained in the

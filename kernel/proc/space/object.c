@@ -66,6 +66,24 @@ void object_forget(struct object_id object)
     record_freed(RECORD_OBJECT, index);
 }
 
+/* Names ------------------------------------------------------------------------------------------------------------ */
+
+void object_set_name(struct object_id object, const char *name)
+{
+    DOES_NOT_SLEEP();
+    memcpy(object_at(object)->name, name, PROGRAM_NAME_MAX);
+}
+
+struct object_id object_named(const char *name)
+{
+    for (uint32_t index = 0; name[0] != 0 && is_in_table(index); index++) {
+        if (record_of(index)->state == OBJECT_USED && strcmp(record_of(index)->name, name) == 0) {
+            return (struct object_id){OBJECTS_FIRST + index};
+        }
+    }
+    return (struct object_id){0};
+}
+
 /* References ------------------------------------------------------------------------------------------------------- */
 
 static void list_unused(uint32_t index)
@@ -142,23 +160,30 @@ void object_start(void)
 
 /* After a boot ----------------------------------------------------------------------------------------------------- */
 
+static enum error refer_to(struct object_id object, struct address_space space)
+{
+    if (!object_is_there(object)) {
+        log_line("object: %u is named by space %u, and is not there", object.number, space.number);
+        return ERROR_FORMAT_DAMAGED;
+    }
+    references[index_of(object)]++;
+    return OK;
+}
+
 static enum error refer_from(struct address_space space)
 {
     const struct vm_region *region;
+    struct object_id image = space_at(space)->image;
+    enum error error = image.number != 0 ? refer_to(image, space) : OK;
 
-    for (uint32_t page = 0; (region = vm_region_next(&region_table, space_at(space)->region_root, page)) != NULL;
+    for (uint32_t page = 0;
+         error == OK && (region = vm_region_next(&region_table, space_at(space)->region_root, page)) != NULL;
          page = vm_region_end(region)) {
-        if (!vm_backing_has_object(&region->backing)) {
-            continue;
+        if (vm_backing_has_object(&region->backing)) {
+            error = refer_to(region->backing.object, space);
         }
-        if (!object_is_there(region->backing.object)) {
-            log_line("object: %u is shown by a region of space %u, and is not there", region->backing.object.number,
-                     space.number);
-            return ERROR_FORMAT_DAMAGED;
-        }
-        references[index_of(region->backing.object)]++;
     }
-    return OK;
+    return error;
 }
 
 enum error object_resume(void)

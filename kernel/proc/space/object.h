@@ -2,10 +2,11 @@
 /*
  * Inside kernel/proc: objects that are no window's: pages that several spaces may show, at any address (vm_region.h).
  *
- * A segment of shared memory is one. Its record says how large it is; its pages are known by keys and need no records.
+ * A segment of shared memory is one, and so is the file that a program was loaded from. Its record says how large it is;
+ * its pages are known by keys and need no records.
  *
- *     OBJECT-1  The references of an object are the region records and the open files that name it. They are volatile,
- *               and counted anew by a boot.
+ *     OBJECT-1  The references of an object are the region records, the open files and the spaces that name it. They are
+ *               volatile, and counted anew by a boot.
  *     OBJECT-2  An object without references is taken back, by the next boot if need be; its number is free once its
  *               deletions are in the open layer.
  *     OBJECT-3  No page at or beyond the size has content.
@@ -52,6 +53,10 @@ MUST_CHECK enum error object_create(uint64_t size, struct object_id *out);
 /* Undo that, before anything has named it. Does not sleep. */
 void object_forget(struct object_id object);
 
+/* Give it a name, of PROGRAM_NAME_MAX bytes. The object of a name, the oldest that has it; 0: there is none. */
+void object_set_name(struct object_id object, const char *name);
+struct object_id object_named(const char *name);
+
 /* Somebody holds an object who is no region: an open file does. */
 void object_refer(struct object_id object, int32_t by);
 
@@ -82,16 +87,25 @@ MUST_CHECK enum error object_write(struct object_id object, uint64_t position, s
                                    uint32_t *moved);
 
 /*
+ * The same between an object and memory of the kernel's, as long as it is within the object's size.
+ * - payer: who waits for memory. ERROR_RANGE: it is not.
+ */
+MUST_CHECK enum error object_get(struct object_id object, uint64_t position, void *to, uint32_t length,
+                                 struct space_id payer);
+MUST_CHECK enum error object_put(struct object_id object, uint64_t position, const void *from, uint32_t length,
+                                 struct space_id payer);
+
+/*
  * Another size: what lies beyond goes, also from views, and what comes is zeroes. May sleep, and can be called again
  * after a boot. Errors as above; it has the new size or the old one.
  */
 MUST_CHECK enum error object_resize(struct object_id object, uint64_t size);
 
-/* Begin to count the references of regions. To be called before there are any. */
+/* Begin to count the references of regions and spaces. To be called before there are any. */
 void object_start(void);
 
 /*
- * After a boot, once spaces and their regions are adopted: what regions show is there, and is counted (object_start()). Does not sleep.
+ * After a boot, once spaces and their regions are adopted: what they name is there, and is counted. Does not sleep.
  * ERROR_FORMAT_DAMAGED is explained in the log.
  */
 MUST_CHECK enum error object_resume(void);

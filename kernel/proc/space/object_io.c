@@ -45,8 +45,8 @@ static void end_change(struct object_id object)
     wait_queue_wake(&changed, UINT32_MAX);
 }
 
-/* Who waits for memory. */
-static struct space_id payer(void)
+/* Who waits for memory: the running program. */
+static struct space_id current_window(void)
 {
     return space_window(address_space_of(task_current()->program_id));
 }
@@ -61,12 +61,12 @@ static uint32_t pages_of(uint64_t size)
     return (uint32_t)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
-static enum error hold(struct page_key key, struct vm_page **out)
+static enum error hold(struct page_key key, struct space_id payer, struct vm_page **out)
 {
     enum error error;
 
     do {
-        error = vm_object_hold(key, payer(), out);
+        error = vm_object_hold(key, payer, out);
     } while (task_wait_goes_on(error));
     return error;
 }
@@ -107,7 +107,7 @@ enum error object_read(struct object_id object, uint64_t position, struct vaddr 
 
     length = left(object, position, at_most(length, PAGE_SIZE - offset));
     while (error == OK && length > 0 && bytes == NULL) {
-        error = hold(page_of(object, position), &page);
+        error = hold(page_of(object, position), current_window(), &page);
         if (error != OK) {
             break;
         }
@@ -128,11 +128,13 @@ enum error object_read(struct object_id object, uint64_t position, struct vaddr 
 
 /* Writing ---------------------------------------------------------------------------------------------------------- */
 
-/* Bytes of a page that are to change: to what the running program has somewhere, or to zeroes. */
+/* Bytes of a page that are to change: to what the running program or the kernel has somewhere, or to zeroes. */
 struct change {
     struct page_key key;
+    struct space_id payer;
     uint32_t offset, length;
-    bool is_clearing;
+    enum { TO_ZEROES, TO_BYTES, TO_USER } kind;
+    const void *bytes;
     struct vaddr from;
     struct user_range source;
 };
@@ -143,31 +145,40 @@ static enum error make(const struct change *change, struct vm_page *page)
     void *bytes;
     enum error error = vm_object_write(page, &bytes);
 
-    if (error == OK && !change->is_clearing && !user_is_present(change->from, change->length, PMAP_READ)) {
-        return ERROR_BUSY;
+    if (error != OK) {
+        return error;
     }
-    if (error == OK && change->is_clearing) {
-        memset((uint8_t *)bytes + change->offset, 0, change->length);
-    } else if (error == OK) {
-        memcpy((uint8_t *)bytes + change->offset, change->source.address, change->length);
+    uint8_t *to = (uint8_t *)bytes + change->offset;
+    switch (change->kind) {
+    case TO_ZEROES:
+        memset(to, 0, change->length);
+        return OK;
+    case TO_BYTES:
+        memcpy(to, change->bytes, change->length);
+        return OK;
+    case TO_USER:
+        if (!user_is_present(change->from, change->length, PMAP_READ)) {
+            return ERROR_BUSY;
+        }
+        memcpy(to, change->source.address, change->length);
     }
-    return error;
+    return OK;
 }
 
 static enum error try_change(struct change *change)
 {
     struct vm_page *page;
-    enum error error = hold(change->key, &page);
+    enum error error = hold(change->key, change->payer, &page);
 
     if (error != OK) {
         return error;
     }
-    if (!change->is_clearing) {
+    if (change->kind == TO_USER) {
         error = user_prepare(&change->source, change->from, change->length, PMAP_READ);
     }
     if (error == OK) {
         error = make(change, page);
-        if (!change->is_clearing) {
+        if (change->kind == TO_USER) {
             user_release(&change->source);
         }
     }
@@ -193,8 +204,11 @@ static enum error clear_tail(struct object_id object, uint64_t size)
 {
     uint32_t offset = (uint32_t)size & PAGE_MASK;
 
-    return change_page(&(struct change){
-        .key = page_of(object, size), .offset = offset, .length = PAGE_SIZE - offset, .is_clearing = true});
+    return change_page(&(struct change){.key = page_of(object, size),
+                                        .payer = current_window(),
+                                        .offset = offset,
+                                        .length = PAGE_SIZE - offset,
+                                        .kind = TO_ZEROES});
 }
 
 /* Nothing is at or beyond a size. */
@@ -211,7 +225,7 @@ static enum error clear_beyond(struct object_id object, uint64_t size)
         if (error != ERROR_NO_MEMORY) {
             break;
         }
-        error = vm_reclaim_wait(payer());
+        error = vm_reclaim_wait(current_window());
     }
     return error;
 }
@@ -244,8 +258,12 @@ static enum error write_alone(struct object_id object, uint64_t position, struct
         error = resize_alone(object, position);
     }
     if (error == OK) {
-        error = change_page(
-            &(struct change){.key = page_of(object, position), .offset = offset, .length = length, .from = from});
+        error = change_page(&(struct change){.key = page_of(object, position),
+                                             .payer = current_window(),
+                                             .offset = offset,
+                                             .length = length,
+                                             .kind = TO_USER,
+                                             .from = from});
     }
     if (error == OK && object_at(object)->size < position + length) {
         object_at(object)->size = position + length;
@@ -275,6 +293,70 @@ enum error object_resize(struct object_id object, uint64_t size)
     if (error == OK) {
         error = resize_alone(object, size);
         end_change(object);
+    }
+    return error;
+}
+
+/* For the kernel --------------------------------------------------------------------------------------------------- */
+
+static bool is_within(struct object_id object, uint64_t position, uint32_t length)
+{
+    uint64_t size = object_at(object)->size;
+
+    return position <= size && length <= size - position;
+}
+
+/* A piece, which is in one page. */
+static enum error get_piece(struct page_key key, uint32_t offset, void *to, uint32_t length, struct space_id payer)
+{
+    const uint8_t *bytes;
+    struct vm_page *page;
+
+    do {
+        enum error error = hold(key, payer, &page);
+        if (error != OK) {
+            return error;
+        }
+        bytes = vm_object_bytes(page);
+        if (bytes != NULL) {
+            memcpy(to, bytes + offset, length);
+        }
+        vm_unwire(page);
+    } while (bytes == NULL);
+    return OK;
+}
+
+enum error object_get(struct object_id object, uint64_t position, void *to, uint32_t length, struct space_id payer)
+{
+    thread_may_sleep();
+    enum error error = is_within(object, position, length) ? OK : ERROR_RANGE;
+
+    for (uint32_t done = 0; error == OK && done < length;) {
+        uint32_t offset = (uint32_t)(position + done) & PAGE_MASK;
+        uint32_t piece = at_most(length - done, PAGE_SIZE - offset);
+        error = get_piece(page_of(object, position + done), offset, (uint8_t *)to + done, piece, payer);
+        done += piece;
+    }
+    return error;
+}
+
+enum error object_put(struct object_id object, uint64_t position, const void *from, uint32_t length,
+                      struct space_id payer)
+{
+    thread_may_sleep();
+    enum error error = is_within(object, position, length) ? OK : ERROR_RANGE;
+
+    for (uint32_t done = 0; error == OK && done < length;) {
+        uint32_t offset = (uint32_t)(position + done) & PAGE_MASK;
+        uint32_t piece = at_most(length - done, PAGE_SIZE - offset);
+        error = change_page(&(struct change){.key = page_of(object, position + done),
+                                             .payer = payer,
+                                             .offset = offset,
+                                             .length = piece,
+                                             .kind = TO_BYTES,
+                                             .bytes = (const uint8_t *)from + done});
+        done += piece;
+        thread_give_way();
     }
     return error;
 }

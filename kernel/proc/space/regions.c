@@ -4,7 +4,7 @@
  * need.
  *
  * Nobody but trees knows regions by their index, so they are moved together before the end of the table is given back.
- * That changes the roots of trees; whoever keeps one keeps it in the record of a space or a memory.
+ * That changes the roots of trees; whoever keeps one keeps it in the record of a space.
  */
 #include "regions.h"
 #include "atomic.h"
@@ -49,9 +49,6 @@ static void compact_regions(void)
     vm_region_compact(&region_table);
     for (struct address_space space = {1}; space_is_in_table(space); space.number++) {
         follow(&space_at(space)->region_root);
-    }
-    for (struct space_id space = {SPACES_FIRST}; memory_is_in_table(space); space.number++) {
-        follow(&memory_at(space)->region_root);
     }
 }
 

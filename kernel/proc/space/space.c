@@ -6,7 +6,7 @@
 #include "space.h"
 #include "atomic.h"
 #include "log.h"
-#include "program/elf_image.h"
+#include "object.h"
 #include "regions.h"
 #include "space_map.h"
 #include "task/program_account.h"
@@ -78,38 +78,11 @@ void space_change_memory(struct address_space space, struct space_id memory)
     }
 }
 
-enum error space_make_image(struct address_space space, const char *name, const struct elf_plan *plan)
+void space_set_image(struct address_space space, struct object_id image)
 {
-    thread_may_sleep();
-    struct space_id image = space_window(space), memory;
-    uint32_t regions;
-    enum error error = memory_reserve(1);
-
-    if (error == OK) {
-        error = vm_region_reserve_clone(&region_table, &space_at(space)->region_root, 1);
-    }
-    if (error == OK) {
-        error = memory_create(&memory);
-    }
-    if (error != OK) {
-        return error;
-    }
-    error = vm_region_clone(&region_table, space_at(space)->region_root, &regions);
-    if (error != OK) {
-        memory_forget(memory);
-        return error;
-    }
-    memory_become_source(image);
-    struct memory_record *record = memory_at(image);
-    record->region_root = regions;
-    record->image.entry = plan->entry;
-    record->image.headers_address = plan->headers_address;
-    record->image.header_count = plan->header_count;
-    record->image.end = plan->image_end;
-    memcpy(record->image.name, name, sizeof(record->image.name));
-    space_change_memory(space, memory);
-    memory_set_source(memory, image);
-    return OK;
+    DOES_NOT_SLEEP();
+    space_at(space)->image = image;
+    object_refer(image, 1);
 }
 
 /* The end ---------------------------------------------------------------------------------------------------------- */
@@ -123,6 +96,9 @@ struct space_id space_abandon(struct address_space space)
     }
     struct space_id memory = space_window(space);
     vm_region_clear(&region_table, &space_at(space)->region_root);
+    if (space_at(space)->image.number != 0) {
+        object_refer(space_at(space)->image, -1);
+    }
     space_forget(space);
     memory_become_source(memory);
     return memory;

@@ -75,13 +75,8 @@ struct space_id space_abandon(struct address_space space);
 MUST_CHECK enum error space_collapse(struct address_space space);
 MUST_CHECK enum error space_bound_sources(struct address_space space);
 
-/*
- * The memory of a space in which no task runs, into which an image has been loaded, becomes the image's; the space gets
- * another one.
- * - name: of PROGRAM_NAME_MAX bytes. May sleep first. ERROR_NO_MEMORY: nothing has changed.
- */
-struct elf_plan;
-MUST_CHECK enum error space_make_image(struct address_space space, const char *name, const struct elf_plan *plan);
+/* The file that a space's program was loaded from: the space has it as long as it lives. It has none yet. Does not sleep. */
+void space_set_image(struct address_space space, struct object_id image);
 
 /*
  * After a boot: spaces from the records, with their regions; before memory_resume(). ERROR_FORMAT_DAMAGED is explained

@@ -75,7 +75,7 @@ static bool is_only_child(struct space_id window)
 {
     struct space_id source = vm_lineage_source(window);
 
-    return source.number != 0 && vm_lineage_children(source) == 1 && !memory_is_image(source);
+    return source.number != 0 && vm_lineage_children(source) == 1;
 }
 
 /*
@@ -115,24 +115,6 @@ enum error space_collapse(struct address_space space)
 
 /* Sources ---------------------------------------------------------------------------------------------------------- */
 
-static bool has_source(struct space_id window)
-{
-    struct space_id source = vm_lineage_source(window);
-
-    return source.number != 0 && !memory_is_image(source);
-}
-
-static uint32_t count_sources(struct space_id window)
-{
-    uint32_t count = 0;
-
-    while (has_source(window)) {
-        window = vm_lineage_source(window);
-        count++;
-    }
-    return count;
-}
-
 /* The space does without its nearest source, all of whose pages it has copied. */
 static void leave_source(struct address_space space)
 {
@@ -151,10 +133,10 @@ enum error space_bound_sources(struct address_space space)
     struct space_id window = space_window(space);
     enum error error = OK;
 
-    if (count_sources(window) < SOURCES_MAX) {
+    if (vm_lineage_depth(window) < SOURCES_MAX) {
         return OK;
     }
-    while (error == OK && has_source(window)) {
+    while (error == OK && vm_lineage_source(window).number != 0) {
         error = vm_take_from_source(window);
         if (error == OK) {
             leave_source(space);
