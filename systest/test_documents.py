@@ -89,6 +89,11 @@ ELSEWHERE = {
     "./eidolon branch --list": "test_branch.py::test_branch_is_listed_held_and_made_independent",
     "./eidolon branch --flatten FILE": "test_branch.py::test_branch_is_listed_held_and_made_independent",
     "./eidolon branch --prune": "test_branch.py::test_branch_that_was_removed_holds_nothing_after_prune",
+    "./eidolon image ps eidolon.img yesterday": "test_time_travel.py::test_threads_are_shown_with_where_they_wait",
+    "./eidolon image when eidolon.img 0x0810d000:4 --program 1":
+        "test_time_travel.py::test_when_names_the_generations_that_changed_something",
+    "gdb ./prog -ex 'target remote | ./eidolon image gdb eidolon.img good 1'":
+        "test_time_travel.py::test_gdb_goes_back_over_three_generations",
     "./eidolon image ladder": "test_images.py::test_generation_of_the_ladder_outlives_the_window_and_can_be_resumed",
     "./eidolon image ladder eidolon.img --minutes 20 --days 60 --percent 40":
         "test_images.py::test_generation_of_the_ladder_outlives_the_window_and_can_be_resumed",

@@ -2,9 +2,10 @@
 /*
  * `programs`: what lives in an image.
  */
-#include "image_records.h"
+#include "image_tasks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* What a program's regions amount to. */
 struct extent_of_program {
@@ -61,7 +62,31 @@ static enum error print_program(const struct image *image, uint32_t index, const
     return error;
 }
 
-static enum error print_programs(const struct image *image)
+/* A thread, on a line of its own. */
+struct of_space {
+    const struct image *image;
+    const struct space_record *space;
+};
+
+static enum error print_thread(const struct task_record *task, void *context)
+{
+    const struct of_space *of = context;
+    char text[TASK_TEXT_MAX];
+    task_text(of->image, of->space, task, text, sizeof(text));
+    printf("%7s  thread %u %s\n", "", task->tid.number, text);
+    return OK;
+}
+
+static enum error print_threads(const struct image *image, uint32_t index)
+{
+    struct program_record program;
+    struct space_record space;
+    enum error error = program_find(image, index, &program, &space);
+    struct of_space of = {image, &space};
+    return error == OK ? tasks_walk(image, index, print_thread, &of) : error;
+}
+
+static enum error print_programs(const struct image *image, bool with_threads)
 {
     printf("%7s  %6s  %-7s  %5s  %7s  %10s  %10s  %s\n", "program", "parent", "state", "tasks", "regions", "mapped",
            "content", "name");
@@ -70,6 +95,9 @@ static enum error print_programs(const struct image *image)
         enum error error = image_record_read(image, RECORD_PROGRAM, index, &program);
         if (error == OK && program.state != PROGRAM_FREE) {
             error = print_program(image, index, &program);
+            if (error == OK && with_threads) {
+                error = print_threads(image, index);
+            }
         }
         if (error != OK) {
             complain("%s: program %u: %s", image->path, index, error_text(error));
@@ -79,11 +107,13 @@ static enum error print_programs(const struct image *image)
     return OK;
 }
 
+/* `ps` tells of threads, too. */
 int command_programs(int argc, char **argv)
 {
     struct image image;
+    bool with_threads = strcmp(argv[0], "ps") == 0;
     if (argc != 2 && argc != 3) {
-        complain("usage: programs FILE [GENERATION]");
+        complain("usage: %s FILE [GENERATION]", argv[0]);
         return STATUS_NOT_RUN;
     }
     int status = image_open(&image, argv[1], FILE_DISK_READ, argc == 3 ? argv[2] : NULL);
@@ -91,7 +121,7 @@ int command_programs(int argc, char **argv)
         return status;
     }
     status = records_check(&image);
-    if (status == STATUS_SOUND && print_programs(&image) != OK) {
+    if (status == STATUS_SOUND && print_programs(&image, with_threads) != OK) {
         status = STATUS_FOUND;
     }
     int closed = image_close(&image);

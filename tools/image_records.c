@@ -272,6 +272,13 @@ static enum error space_of(const struct image *image, const struct program_recor
     return error == OK ? image_space_read(image, lender.space, out) : error;
 }
 
+enum error program_find(const struct image *image, uint32_t index, struct program_record *out,
+                        struct space_record *out_space)
+{
+    enum error error = image_record_read(image, RECORD_PROGRAM, index, out);
+    return error == OK ? space_of(image, out, out_space) : error;
+}
+
 int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out,
                   struct space_record *out_space)
 {
@@ -282,10 +289,7 @@ int program_named(const struct image *image, const char *text, uint32_t *out_ind
         complain("%s: not the number of a program (1 to %u)", text, PROGRAMS_MAX);
         return STATUS_NOT_RUN;
     }
-    enum error error = image_record_read(image, RECORD_PROGRAM, (uint32_t)index, out);
-    if (error == OK) {
-        error = space_of(image, out, out_space);
-    }
+    enum error error = program_find(image, (uint32_t)index, out, out_space);
     if (error != OK) {
         complain("%s: the record of program %lu: %s", image->path, index, error_text(error));
         return STATUS_FOUND;

@@ -54,8 +54,12 @@ typedef enum error region_visit(const struct vm_region *region, void *context);
 MUST_CHECK enum error regions_walk(const struct image *image, const struct space_record *space, region_visit *visit,
                                    void *context);
 
+/* A program, and the space that it runs in: its own, or its lender's. Errors as image_record_read(). */
+MUST_CHECK enum error program_find(const struct image *image, uint32_t index, struct program_record *out,
+                                   struct space_record *out_space);
+
 /*
- * The program that the command line names by its number, and the space that it runs in: its own, or its lender's.
+ * The program that the command line names by its number, and its space.
  * - returns STATUS_SOUND, or another after a message.
  */
 int program_named(const struct image *image, const char *text, uint32_t *out_index, struct program_record *out,

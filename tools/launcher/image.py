@@ -163,8 +163,6 @@ def command(arguments):
         raise UsageFailure(f"{served[0]}: the image tool reads files; look at the file on the machine that serves it, or "
                            f"at a copy: qemu-img convert -O raw {served[0]} FILE")
     build.build(["image_tool"])
-    if arguments[:1] == ["ps"]:
-        arguments = ["programs", *arguments[1:]]
     arguments = with_numbers(arguments)
     if len(arguments) > 1 and os.path.isfile(arguments[1]) and overlay.is_overlay(arguments[1]):
         return run_on_branch(arguments)
@@ -172,7 +170,7 @@ def command(arguments):
 
 
 # Where the commands take a generation: so many words after the command, and with so many in all.
-GENERATIONS = {"diff": ((2, 4), (3, 4)), "pin": ((2, 4),), "programs": ((2, 3),), "cat": ((5, 6),), "core": ((4, 5),),
+GENERATIONS = {"diff": ((2, 4), (3, 4)), "pin": ((2, 4),), "programs": ((2, 3),), "ps": ((2, 3),), "gdb": ((2, 4),), "cat": ((5, 6),), "core": ((4, 5),),
                "picture": ((3, 4),)}
 
 
@@ -190,7 +188,7 @@ def with_numbers(arguments):
     return [moment.choose(word, found, path) if at in places else word for at, word in enumerate(arguments)]
 
 
-LOOKING = ("info", "log", "verify", "diff", "programs", "cat", "core", "picture")
+LOOKING = ("info", "log", "verify", "diff", "programs", "ps", "when", "gdb", "cat", "core", "picture")
 
 
 def run_on_branch(arguments):

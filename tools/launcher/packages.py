@@ -22,7 +22,7 @@ GROUPS = {
     "bochs": ["bochs"],
     "browser": ["chromium", "chromium-driver", "python3-selenium"],
     "test": ["libcmocka-dev", "python3-pytest", "python3-pexpect", "python3-pyte", "python3-pytest-xdist", "python3-pytest-rerunfailures",
-             "python3-xxhash", "qemu-utils", "clang", "libclang-rt-dev", "clang-format", "clang-tidy", "cppcheck"],
+             "python3-xxhash", "qemu-utils", "gdb", "clang", "libclang-rt-dev", "clang-format", "clang-tidy", "cppcheck"],
     "demo": ["python3-pyte"],
     "bench": ["g++", "g++-multilib", "gnuplot-nox", "uthash-dev", "libglib2.0-dev", "libjudy-dev", "liburcu-dev",
               "libck-dev", "libboost1.81-dev"],
