@@ -105,6 +105,8 @@ def test_what_clones_share_is_drawn_once(image, program, tmp_path):
     assert count(found, "pages of programs not drawn") == 0
     shared = root.findall(f".//{SVG}rect[@fill='#7d8794']")
     assert len(shared) > 100, "both windows show what is shared"
+    words = [text.text for text in root.iter(f"{SVG}text")]
+    assert "accounts, with 2" in words and "accounts, with 1" in words, "each says whose file it sees, and who else does"
 
 
 def test_earlier_generation_is_drawn_as_it_was(lived_in, tmp_path):

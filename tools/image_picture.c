@@ -110,6 +110,7 @@ static int gather(struct picture *picture)
         return STATUS_NOT_RUN;
     }
     error = list_programs(picture);
+    picture_note_viewers(picture);
     enum error of_content = note_content(picture);
     picture->block_end = picture->block_count;
     while (picture->block_end > RESERVED && picture_kind_of(picture->blocks[picture->block_end - 1]) == PICTURE_FREE) {

@@ -56,6 +56,11 @@ static inline uint32_t picture_program_of(uint16_t block)
     return block & 0xFFFu;
 }
 
+/* Find out which programs see which objects; and say of one what it is called and who sees it beside `program`. */
+void picture_note_viewers(const struct picture *picture);
+void picture_object_text(const struct picture *picture, struct object_id object, uint32_t program, char *out,
+                         size_t bytes);
+
 uint32_t picture_disk_height(const struct picture *picture);
 void picture_disk_draw(const struct picture *picture, FILE *file, uint32_t y);
 

@@ -15,6 +15,7 @@
 #define CELLS          120u
 #define CELL           7u
 #define CELL_HEIGHT    12u
+#define OBJECT_CELLS   30u /* what a strip leaves for words behind it, or there are none */
 #define STRIP_X        (SVG_MARGIN + 250u)
 #define HEADING_WIDTH  150u /* without the program's name, whose letters are at most so wide: */
 #define HEADING_LETTER 12u
@@ -137,6 +138,19 @@ static enum error draw_strip(const struct drawing *drawing, const struct vm_regi
     return OK;
 }
 
+/* Behind the strip: what the region shows, and who sees that, too. */
+static void draw_object(const struct drawing *drawing, const struct vm_region *region)
+{
+    uint32_t per_cell = (region->page_count + CELLS - 1) / CELLS;
+    uint32_t count = (region->page_count + per_cell - 1) / per_cell;
+    char text[PROGRAM_NAME_MAX + 48];
+
+    if (vm_backing_has_object(&region->backing) && count <= CELLS - OBJECT_CELLS) {
+        picture_object_text(drawing->picture, region->backing.object, drawing->program->index, text, sizeof(text));
+        svg_text(drawing->file, STRIP_X + count * CELL + CELL, drawing->y + 13, "small", "%s", text);
+    }
+}
+
 static const char *kind_text(const struct drawing *drawing, const struct vm_region *region)
 {
     if ((region->flags & VM_REGION_GROWS_DOWN) != 0) {
@@ -169,6 +183,7 @@ static enum error draw_region(const struct vm_region *region, void *context)
              region->protection & VM_WRITE ? 'w' : '-', region->protection & VM_EXECUTE ? 'x' : '-', size,
              kind_text(drawing, region));
     enum error error = draw_strip(drawing, region);
+    draw_object(drawing, region);
     drawing->y += ROW;
     return error;
 }
