@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-static struct mutex words, map, turn, page, other_page, commit;
+static struct mutex names, words, map, turn, page, other_page, commit;
 
 static int setup(void **state)
 {
@@ -104,8 +104,8 @@ static void mutexes_in_order_are_locked(void **state)
 static struct {
     struct mutex *mutex;
     enum lock_rank rank;
-} const ranks[] = {
-    {&words, LOCK_WORDS}, {&map, LOCK_MAP}, {&turn, LOCK_PAGE_OUT}, {&page, LOCK_PAGE}, {&commit, LOCK_COMMIT}};
+} const ranks[] = {{&names, LOCK_NAMES},   {&words, LOCK_WORDS}, {&map, LOCK_MAP},
+                   {&turn, LOCK_PAGE_OUT}, {&page, LOCK_PAGE},   {&commit, LOCK_COMMIT}};
 _Static_assert(sizeof(ranks) / sizeof(ranks[0]) == LOCK_RANKS, "one mutex for each rank");
 
 static void mutexes_out_of_order_panic(void **state)

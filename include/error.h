@@ -32,6 +32,12 @@ enum error {
     ERROR_TIMED_OUT = -17,      /* the deadline passed first */
     ERROR_INTERRUPTED = -18,    /* the wait was called off */
     ERROR_UNSUPPORTED = -19,    /* understood, and not provided here */
+    ERROR_NOT_FOLDER = -20,     /* of files: a name below what is no directory */
+    ERROR_IS_FOLDER = -21,      /* a directory, where one cannot be */
+    ERROR_NOT_EMPTY = -22,      /* a directory with names in it */
+    ERROR_TOO_LONG = -23,       /* a name or a path */
+    ERROR_LOOP = -24,           /* links lead to links, too often */
+    ERROR_LINKS = -25,          /* no further name for the same file */
 };
 
 /* A short lower-case description ("no memory"), for messages; never NULL. */

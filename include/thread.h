@@ -119,6 +119,7 @@ void thread_interrupt(struct thread *thread);
  * for a mutex is free of that: it cannot wait.
  */
 enum lock_rank {
+    LOCK_NAMES,    /* whose turn it is to move a name from one directory to another */
     LOCK_WORDS,    /* the buffer for the words of exec */
     LOCK_MAP,      /* of a space: its regions, break and memory */
     LOCK_PAGE_OUT, /* whose turn it is to write victims */

@@ -47,6 +47,18 @@ const char *error_text(enum error error)
         return "interrupted";
     case ERROR_UNSUPPORTED:
         return "not supported";
+    case ERROR_NOT_FOLDER:
+        return "not a directory";
+    case ERROR_IS_FOLDER:
+        return "a directory";
+    case ERROR_NOT_EMPTY:
+        return "a directory that is not empty";
+    case ERROR_TOO_LONG:
+        return "too long a name";
+    case ERROR_LOOP:
+        return "too many links";
+    case ERROR_LINKS:
+        return "too many names";
     }
     return "unknown error";
 }
