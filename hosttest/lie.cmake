@@ -10,7 +10,7 @@ add_executable(lie_tool
     ${TOOLS}/picture_window.c ${TOOLS}/host_machine.c
     ${CMAKE_SOURCE_DIR}/kernel/snap/store_checksum.c)
 target_include_directories(lie_tool PRIVATE ${TOOLS} ${CMAKE_SOURCE_DIR}/kernel/snap)
-target_link_libraries(lie_tool PRIVATE host_snap host_block host_proc host_vm_map host_lib)
+target_link_libraries(lie_tool PRIVATE host_snap host_block host_proc host_fs host_vm_map host_lib)
 
 # The same lies, told to boots of the whole kernel.
 add_executable(lie_boot lie_boot.c lie_disk.c lie_draw.c lie_fields.c lie_image.c lie_tool.c)

@@ -2,6 +2,7 @@
 /*
  * The fields of everything that is read back: of the disk format, and of the kernel's records.
  */
+#include "fs_layout.h"
 #include "lie.h"
 #include "file/pipe.h"
 #include "system_state.h"
@@ -249,6 +250,7 @@ static const struct lie_field program_fields[] = {
     FIELD(program_record, exit_status, 65536),
     FIELD(program_record, nice, NICE_END + 1),
     FIELD(program_record, umask, 512),
+    FIELD(program_record, folder, FILES_MAX),
     FIELD(program_record, process_group, PROGRAMS_MAX + 1),
     FIELD(program_record, session, PROGRAMS_MAX + 1),
     FIELD(program_record, terminal, TERMINALS_MAX),
@@ -358,6 +360,7 @@ static const struct lie_field file_fields[] = {
     FIELD(file_record, flags, 4),
     FIELD(file_record, object, PIPES_MAX),
     FIELD(file_record, object, 3),
+    FIELD(file_record, name.folder, 16),
     FIELD(file_record, event.count, 0),
     FIELD(file_record, event.is_semaphore, 3),
     FIELD(file_record, timer.base, TIME_BASES + 1),
@@ -462,7 +465,10 @@ static const struct lie_field object_fields[] = {
     FIELD(object_record, state, OBJECT_USED + 1),
     FIELD(object_record, size, 0),
     ARRAY(object_record, name, 128),
-    ARRAY(object_record, reserved, 0),
+    FIELD(object_record, number, FS_FILES_FIRST + 4),
+    FIELD(object_record, generation, 4),
+    FIELD(object_record, reserved, 0),
+    FIELD(object_record, modify_ns, 0),
 };
 
 static const struct lie_field pipe_fields[] = {

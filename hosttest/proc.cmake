@@ -10,7 +10,7 @@ eidolon_host_test(fpu_test SOURCES fpu_test.c ${CMAKE_SOURCE_DIR}/kernel/arch/i3
 add_library(boot_fixture STATIC host_boot.c host_devices.c host_program.c proc_case.c proc_cut.c)
 target_include_directories(boot_fixture PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(boot_fixture PUBLIC fake_disk cmocka
-    "$<LINK_GROUP:RESCAN,host_life,host_control,host_proc,host_snap,host_vm_map,host_block,host_lib,fake_machine>")
+    "$<LINK_GROUP:RESCAN,host_life,host_control,host_proc,host_fs,host_snap,host_vm_map,host_block,host_lib,fake_machine>")
 
 # eidolon_boot_test(name SOURCES ...): a host test that boots the kernel.
 function(eidolon_boot_test name)
@@ -23,6 +23,9 @@ endfunction()
 foreach(test boot load memfd pipe private_view exec waiting)
     eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c)
 endforeach()
+
+eidolon_boot_test(proc_fs_test SOURCES proc_fs_test.c fs_check.c)
+eidolon_boot_test(proc_fs_cut_test SOURCES proc_fs_cut_test.c fs_check.c)
 
 set(world_sources proc_world.c proc_world_stop.c proc_world_check.c space_disk.c)
 foreach(part board books calls children family files image memory pipe remap signals story)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What calls cost, counted: the kernel's modules once more, calling back for each basic block they execute.
 set(counted_libraries host_life host_control)
-foreach(module proc snap vm_map)
+foreach(module proc fs snap vm_map)
     get_target_property(sources host_${module} SOURCES)
     get_target_property(folder host_${module} SOURCE_DIR)
     list(TRANSFORM sources PREPEND ${folder}/)

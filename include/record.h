@@ -274,7 +274,8 @@ struct program_record {
     uint32_t stop_status;     /* that wait4() has yet to report of a living program, or enum program_stop_status */
     struct task_id sole_task; /* the others end, because it becomes another program; 0: none does */
     uint32_t nice; /* below NICE_END: how much it gives way, NICE_START being neither more nor less than others */
-    uint8_t reserved[4096 - 68 - 16 * QUEUED_MAX - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
+    struct file_id folder; /* where relative paths begin: an open directory; FILE_NONE: the root */
+    uint8_t reserved[4096 - 72 - 16 * QUEUED_MAX - 2 * 32 - 16 * LIMITS_MAX - 16 * INTERVAL_TIMERS - PROGRAM_NAME_MAX -
                      5 * PROGRAM_FILES_MAX - (20 + 12) * SIGNALS_MAX - 32 * 8];
 };
 _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is one page");
@@ -349,10 +350,13 @@ enum object_state { OBJECT_FREE, OBJECT_USED };
 
 #define OBJECTS_RECORDED 16384u
 
-/* An object that is no window's (space/object.h). Its number is OBJECTS_FIRST + its index. */
+/* An object that is no window's (space/object.h). */
 struct object_record {
-    uint32_t state; /* enum object_state */
-    uint32_t reserved[5];
+    uint32_t state;      /* enum object_state */
+    uint32_t number;     /* of a file's of the tree; 0: it is OBJECTS_FIRST + the index */
+    uint32_t generation; /* of that file's inode */
+    uint32_t reserved;
+    uint64_t modify_ns;          /* of that file, when it was written to; 0: what its inode says */
     char name[PROGRAM_NAME_MAX]; /* of a program's file, by which it can be executed; else "" */
     uint64_t size;               /* bytes, 4 GiB at most */
 };
@@ -365,11 +369,13 @@ enum file_kind {
     FILE_ZERO,
     FILE_RANDOM,
     FILE_PIPE,
-    FILE_EVENT,  /* eventfd() */
-    FILE_TIMER,  /* timerfd_create() */
-    FILE_SIGNAL, /* signalfd() */
-    FILE_REBORN, /* EIDOLON_REBORN */
-    FILE_MEMORY, /* memfd_create() */
+    FILE_EVENT,   /* eventfd() */
+    FILE_TIMER,   /* timerfd_create() */
+    FILE_SIGNAL,  /* signalfd() */
+    FILE_REBORN,  /* EIDOLON_REBORN */
+    FILE_MEMORY,  /* memfd_create() */
+    FILE_REGULAR, /* a file that has or had a name */
+    FILE_FOLDER,  /* a directory */
     FILE_KINDS
 };
 
@@ -385,6 +391,10 @@ struct file_record {
     };
     union { /* what is open, if it has no object; else zeroes, or where it is at */
         uint64_t position;
+        struct {
+            uint64_t position;
+            uint32_t folder, key; /* the name that it was opened by: in which directory, and where there */
+        } name;
         struct {
             uint64_t count;
             uint32_t is_semaphore;

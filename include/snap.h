@@ -31,6 +31,7 @@ struct snap_statistics {
     uint64_t snapshots, failures;
     uint64_t pages_written, bytes_written;
     uint64_t stop_ns_last, stop_ns_max;
+    uint32_t blocks, blocks_used; /* of the image */
 };
 
 /*

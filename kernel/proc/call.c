@@ -37,8 +37,23 @@ int32_t system_call_errno(enum error error)
         return -EINTR;
     case ERROR_UNSUPPORTED:
         return -ENOSYS;
+    case ERROR_NOT_FOLDER:
+        return -ENOTDIR;
+    case ERROR_IS_FOLDER:
+        return -EISDIR;
+    case ERROR_NOT_EMPTY:
+        return -ENOTEMPTY;
+    case ERROR_TOO_LONG:
+        return -ENAMETOOLONG;
+    case ERROR_LOOP:
+        return -ELOOP;
+    case ERROR_LINKS:
+        return -EMLINK;
+    case ERROR_IN_USE:
+        return -EBUSY;
     case ERROR_IO:
     case ERROR_CHECKSUM:
+    case ERROR_FORMAT_DAMAGED:
         return -EIO;
     default:
         return -EINVAL;

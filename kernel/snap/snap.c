@@ -322,5 +322,12 @@ enum error snap_stop(void)
 
 void snap_statistics(struct snap_statistics *out)
 {
+    struct store_statistics image = {.blocks = 0};
+
     *out = statistics;
+    if (backing != NULL) {
+        store_statistics(backing, &image);
+    }
+    out->blocks = image.blocks;
+    out->blocks_used = image.blocks_used;
 }

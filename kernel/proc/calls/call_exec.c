@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * execve. There are no files, so what can be executed are the images of programs that are alive: the caller's own, as
- * /proc/self/exe, and any by its name, in whatever folder it is said to be.
+ * execve. What can be executed are files of the tree, and the images of programs that were brought in and are alive: the
+ * caller's own, as /proc/self/exe, and any by its name, in whatever folder it is said to be.
  *
  * The strings are copied out of the caller's memory, which it is about to lose, into a buffer that one caller at a time
  * has.
  */
-#include "names.h"
+#include "paths.h"
 #include "program/programs.h"
 #include "space/address_space.h"
 #include "space/object.h"
@@ -22,20 +22,60 @@ static struct {
     uint32_t used, count;
 } buffer;
 
-/* The image that a path means: 0 or a negative errno. */
-static int32_t image_in(const struct system_call *call, struct object_id *out)
-{
-    char path[PATH_BYTES];
-    struct node node;
-    int32_t result = path_in(path, call->arguments[0]);
+/* What is to be executed, with a reference of the call's own, and the name that the program gets. */
+struct executable {
+    struct object_id image;
+    char name[PROGRAM_NAME_MAX];
+};
 
+static int32_t take_file(struct path *path, const struct node *node, struct executable *out)
+{
+    bool is_executable = (node->mode & S_IFMT) == S_IFREG && (node->mode & 0111u) != 0;
+    struct fs_name name = fs_found_name(&path->found);
+    uint32_t length = name.length < PROGRAM_NAME_MAX ? name.length : PROGRAM_NAME_MAX - 1;
+
+    if (!is_executable) {
+        return -EACCES;
+    }
+    if (path->found.special != 0) {
+        memcpy(out->name, path->call->program->name, PROGRAM_NAME_MAX);
+    } else {
+        memcpy(out->name, name.bytes, length);
+    }
+    return path_refer(path, node->file, &out->image);
+}
+
+/* What a path means: 0 or a negative errno. */
+static int32_t take(struct path *path, struct executable *out)
+{
+    struct node node;
+    int32_t result = path_node(path, (uint32_t)AT_FDCWD, path->call->arguments[0], true, &node);
+
+    if (result != 0) {
+        return result;
+    }
+    if (node.file.inode != 0) {
+        return take_file(path, &node, out);
+    }
+    if (node.image.number == 0) {
+        return -EACCES;
+    }
+    out->image = node.image;
+    memcpy(out->name, object_at(node.image)->name, PROGRAM_NAME_MAX);
+    object_refer(out->image, 1); /* whoever ends while the words are waited for */
+    return 0;
+}
+
+static int32_t image_in(const struct system_call *call, struct executable *out)
+{
+    struct path path;
+    int32_t result = path_begin(&path, call);
+
+    *out = (struct executable){.image = {0}};
     if (result == 0) {
-        result = name_find(call, path, true, &node);
+        result = take(&path, out);
+        path_end(&path);
     }
-    if (result == 0 && node.image.number == 0) {
-        result = -EACCES;
-    }
-    *out = node.image;
     return result;
 }
 
@@ -72,7 +112,7 @@ static int32_t add_strings(uint32_t vector, uint32_t *out_count)
     return result;
 }
 
-static int32_t prepare(const struct system_call *call, struct object_id image, struct program_become *out)
+static int32_t prepare(const struct system_call *call, const struct executable *what, struct program_become *out)
 {
     struct program_image words = {.arguments = buffer.words};
     int32_t result = add_strings(call->arguments[1], &words.argument_count);
@@ -84,25 +124,24 @@ static int32_t prepare(const struct system_call *call, struct object_id image, s
     if (result != 0) {
         return result;
     }
-    enum error error = program_become_prepare(image, &words, out);
+    enum error error = program_become_prepare(what->image, what->name, &words, out);
     return error == ERROR_INVALID ? -ENOEXEC : system_call_errno(error);
 }
 
 /* The words are in the new space when somebody else gets the buffer. */
 static int32_t prepare_alone(const struct system_call *call, struct program_become *out)
 {
-    struct object_id image;
-    int32_t result = image_in(call, &image);
+    struct executable what;
+    int32_t result = image_in(call, &what);
 
     if (result != 0) {
         return result;
     }
-    object_refer(image, 1); /* whoever ends while the words are waited for */
     mutex_lock(&buffer.mutex, LOCK_WORDS);
     buffer.used = buffer.count = 0;
-    result = prepare(call, image, out);
+    result = prepare(call, &what, out);
     mutex_unlock(&buffer.mutex, LOCK_WORDS);
-    object_refer(image, -1);
+    object_refer(what.image, -1);
     return result;
 }
 

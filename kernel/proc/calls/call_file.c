@@ -16,7 +16,7 @@
 
 static bool may_access(const struct file_record *file, uint32_t denied_mode)
 {
-    return (file->flags & O_ACCMODE) != denied_mode;
+    return (file->flags & O_ACCMODE) != denied_mode && (file->flags & O_PATH) == 0;
 }
 
 /* One buffer ------------------------------------------------------------------------------------------------------- */
@@ -154,6 +154,12 @@ static int32_t file_with_position(const struct system_call *call, const struct f
     return file_operations(*out)->is_stream ? -ESPIPE : 0;
 }
 
+/* A directory has one, too: where it is listed from. */
+static bool has_position(const struct file_record *file)
+{
+    return file_operations(file)->has_object || file_operations(file)->is_named;
+}
+
 /* The new position, or a negative errno. */
 static int64_t seek(const struct system_call *call, int64_t by, uint32_t whence, const struct file_record **out)
 {
@@ -162,12 +168,12 @@ static int64_t seek(const struct system_call *call, int64_t by, uint32_t whence,
     if (result != 0) {
         return result;
     }
-    return file_operations(*out)->has_object ? file_seek(*out, by, whence) : 0;
+    return has_position(*out) ? file_seek(*out, by, whence) : 0;
 }
 
 static void go_to(const struct system_call *call, const struct file_record *file, int64_t position)
 {
-    if (file_operations(file)->has_object) {
+    if (has_position(file)) {
         (void)call_change_task(call);
         file_set_position(file, (uint64_t)position);
     }

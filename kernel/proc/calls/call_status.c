@@ -2,7 +2,7 @@
 /*
  * System calls that tell what is under a name or behind a descriptor: stat() in all its forms.
  */
-#include "names.h"
+#include "paths.h"
 
 #define BLOCK_BYTES 4096u
 #define UNIT_BYTES  512u /* of st_blocks */
@@ -12,6 +12,18 @@ static uint64_t blocks_of(const struct node *node)
     return (node->size + UNIT_BYTES - 1) / UNIT_BYTES;
 }
 
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+static uint32_t seconds_of(uint64_t ns)
+{
+    return (uint32_t)(ns / NS_PER_SECOND);
+}
+
+static uint32_t rest_of(uint64_t ns)
+{
+    return (uint32_t)(ns % NS_PER_SECOND);
+}
+
 static int32_t stat64_out(const struct node *node, uint32_t destination)
 {
     struct linux_stat64 status = {
@@ -19,10 +31,18 @@ static int32_t stat64_out(const struct node *node, uint32_t destination)
         .inode_low = (uint32_t)node->inode,
         .mode = node->mode,
         .links = node->links,
+        .user = node->user,
+        .group = node->group,
         .special_device = node->special_device,
         .size = node->size,
         .block_bytes = BLOCK_BYTES,
         .blocks = blocks_of(node),
+        .access_time = seconds_of(node->access_ns),
+        .access_time_ns = rest_of(node->access_ns),
+        .modify_time = seconds_of(node->modify_ns),
+        .modify_time_ns = rest_of(node->modify_ns),
+        .change_time = seconds_of(node->change_ns),
+        .change_time_ns = rest_of(node->change_ns),
         .inode = node->inode,
     };
 
@@ -36,13 +56,26 @@ static int32_t stat_out(const struct node *node, uint32_t destination)
         .inode = (uint32_t)node->inode,
         .mode = (uint16_t)node->mode,
         .links = (uint16_t)node->links,
+        .user = (uint16_t)node->user,
+        .group = (uint16_t)node->group,
         .special_device = node->special_device,
         .size = (uint32_t)node->size,
         .block_bytes = BLOCK_BYTES,
         .blocks = (uint32_t)blocks_of(node),
+        .access_time = seconds_of(node->access_ns),
+        .access_time_ns = rest_of(node->access_ns),
+        .modify_time = seconds_of(node->modify_ns),
+        .modify_time_ns = rest_of(node->modify_ns),
+        .change_time = seconds_of(node->change_ns),
+        .change_time_ns = rest_of(node->change_ns),
     };
 
     return copy_out(destination, &status, sizeof(status));
+}
+
+static struct linux_statx_time time_of(uint64_t ns)
+{
+    return (struct linux_statx_time){.seconds = seconds_of(ns), .nanoseconds = rest_of(ns)};
 }
 
 static int32_t statx_out(const struct node *node, uint32_t destination)
@@ -51,6 +84,11 @@ static int32_t statx_out(const struct node *node, uint32_t destination)
         .mask = STATX_BASIC_STATS,
         .block_bytes = BLOCK_BYTES,
         .links = node->links,
+        .user = node->user,
+        .group = node->group,
+        .access = time_of(node->access_ns),
+        .change = time_of(node->change_ns),
+        .modify = time_of(node->modify_ns),
         .mode = (uint16_t)node->mode,
         .inode = node->inode,
         .size = node->size,
@@ -64,78 +102,66 @@ static int32_t statx_out(const struct node *node, uint32_t destination)
     return copy_out(destination, &status, sizeof(status));
 }
 
-/* A path relative to a folder, or the descriptor itself when the path is empty and the flags say so. */
-static int32_t find_at(const struct system_call *call, uint32_t flags, struct node *out)
-{
-    char path[PATH_BYTES];
-    int32_t result = path_in(path, call->arguments[1]);
+/* Which file, and how the answer goes out. */
+struct asking {
+    uint32_t descriptor, address, flags;
+    int32_t (*out)(const struct node *node, uint32_t destination);
+    uint32_t destination;
+};
 
-    if (result == 0 && path[0] == 0 && (flags & AT_EMPTY_PATH) != 0 && (int32_t)call->arguments[0] != AT_FDCWD) {
-        return node_of_descriptor(call, call->arguments[0], out);
+#define HERE ((uint32_t)AT_FDCWD)
+
+static int32_t tell(const struct system_call *call, const struct asking *asking)
+{
+    struct path path;
+    struct node node;
+    int32_t result = path_begin(&path, call);
+
+    if (result == 0) {
+        result = path_node_at(&path, asking->descriptor, asking->address, asking->flags, &node);
+        path_end(&path);
     }
-    return result == 0 ? name_find(call, path, (flags & AT_SYMLINK_NOFOLLOW) == 0, out) : result;
+    return result == 0 ? asking->out(&node, asking->destination) : result;
 }
 
 int32_t call_stat64(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = name_find_at(call, call->arguments[0], true, &node);
-
-    return result == 0 ? stat64_out(&node, call->arguments[1]) : result;
+    return tell(call, &(struct asking){HERE, call->arguments[0], 0, stat64_out, call->arguments[1]});
 }
 
 int32_t call_lstat64(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = name_find_at(call, call->arguments[0], false, &node);
-
-    return result == 0 ? stat64_out(&node, call->arguments[1]) : result;
+    return tell(call, &(struct asking){HERE, call->arguments[0], AT_SYMLINK_NOFOLLOW, stat64_out, call->arguments[1]});
 }
 
 int32_t call_fstat64(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = node_of_descriptor(call, call->arguments[0], &node);
-
-    return result == 0 ? stat64_out(&node, call->arguments[1]) : result;
+    return tell(call, &(struct asking){call->arguments[0], 0, AT_EMPTY_PATH, stat64_out, call->arguments[1]});
 }
 
 int32_t call_fstatat64(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = find_at(call, call->arguments[3], &node);
-
-    return result == 0 ? stat64_out(&node, call->arguments[2]) : result;
+    return tell(call, &(struct asking){call->arguments[0], call->arguments[1], call->arguments[3], stat64_out,
+                                       call->arguments[2]});
 }
 
 int32_t call_stat(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = name_find_at(call, call->arguments[0], true, &node);
-
-    return result == 0 ? stat_out(&node, call->arguments[1]) : result;
+    return tell(call, &(struct asking){HERE, call->arguments[0], 0, stat_out, call->arguments[1]});
 }
 
 int32_t call_lstat(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = name_find_at(call, call->arguments[0], false, &node);
-
-    return result == 0 ? stat_out(&node, call->arguments[1]) : result;
+    return tell(call, &(struct asking){HERE, call->arguments[0], AT_SYMLINK_NOFOLLOW, stat_out, call->arguments[1]});
 }
 
 int32_t call_fstat(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = node_of_descriptor(call, call->arguments[0], &node);
-
-    return result == 0 ? stat_out(&node, call->arguments[1]) : result;
+    return tell(call, &(struct asking){call->arguments[0], 0, AT_EMPTY_PATH, stat_out, call->arguments[1]});
 }
 
 int32_t call_statx(const struct system_call *call)
 {
-    struct node node;
-    int32_t result = find_at(call, call->arguments[2], &node);
-
-    return result == 0 ? statx_out(&node, call->arguments[4]) : result;
+    return tell(call, &(struct asking){call->arguments[0], call->arguments[1], call->arguments[2], statx_out,
+                                       call->arguments[4]});
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names. See names.h.
+ * Names of what is no file. See names.h.
  */
 #include "names.h"
 #include "eidolon/eidolon.h"
@@ -19,7 +19,8 @@
 #define DEVICE_OF_PIPES  DEVICE_NUMBER(0u, 2u)
 #define DEVICE_OF_OTHERS DEVICE_NUMBER(0u, 3u) /* of what has neither a name nor an object */
 
-#define INODES_OF_OBJECTS 0x1000000u /* and the object */
+#define INODES_OF_DEVICES 0x4000000u
+#define INODES_OF_OBJECTS 0x5000000u /* and the object */
 
 static const struct {
     const char *path;
@@ -27,8 +28,6 @@ static const struct {
     enum file_kind kind;
     uint32_t special_device;
 } names[] = {
-    {"/", S_IFDIR | 0755, FILE_FREE, 0},
-    {"/dev", S_IFDIR | 0755, FILE_FREE, 0},
     {"/dev/tty", S_IFCHR | 0620, FILE_TERMINAL, DEVICE_NUMBER(5, 0)},
     {"/dev/console", S_IFCHR | 0620, FILE_TERMINAL, DEVICE_NUMBER(5, 1)},
     {"/dev/null", S_IFCHR | 0666, FILE_NULL, DEVICE_NUMBER(1, 3)},
@@ -36,16 +35,19 @@ static const struct {
     {"/dev/random", S_IFCHR | 0666, FILE_RANDOM, DEVICE_NUMBER(1, 8)},
     {"/dev/urandom", S_IFCHR | 0666, FILE_RANDOM, DEVICE_NUMBER(1, 9)},
     {EIDOLON_REBORN, S_IFCHR | 0444, FILE_REBORN, DEVICE_NUMBER(10, 255)},
-    {"/proc/self/exe", S_IFLNK | 0777, FILE_FREE, 0},
 };
-#define NAMES (sizeof(names) / sizeof(names[0]))
+#define NAMES  (sizeof(names) / sizeof(names[0]))
+#define IN_DEV "/dev/"
+_Static_assert(NAMES < FS_KEY_FIRST - 2, "they come before the files of /dev in a list of it");
 
-#define PROGRAM_LINK     "/proc/self/exe"
-#define DESCRIPTOR_LINKS "/proc/self/fd/"
+/* What name_special() answers. */
+#define SPECIAL_NAME    1u /* and the index */
+#define SPECIAL_PROGRAM 100u
+#define SPECIAL_FILE    200u /* and the descriptor */
 
-bool node_is_folder(const struct node *node)
+static const char *name_in_dev(uint32_t i)
 {
-    return (node->mode & S_IFMT) == S_IFDIR;
+    return names[i].path + sizeof(IN_DEV) - 1;
 }
 
 static struct node node_of_name(uint32_t i)
@@ -55,8 +57,17 @@ static struct node node_of_name(uint32_t i)
                          .special_device = names[i].special_device,
                          .device = DEVICE_OF_NAMES,
                          .links = 1,
-                         .inode = i + 1,
+                         .inode = INODES_OF_DEVICES + i,
                          .kind = names[i].kind};
+}
+
+static struct node node_of_link(void)
+{
+    return (struct node){.path = "/proc/self/exe",
+                         .mode = S_IFLNK | 0777,
+                         .device = DEVICE_OF_NAMES,
+                         .links = 1,
+                         .inode = INODES_OF_DEVICES + NAMES};
 }
 
 static struct node node_of_image(struct object_id image)
@@ -69,9 +80,19 @@ static struct node node_of_image(struct object_id image)
                          .image = image};
 }
 
-/* What an open file is, for fstat(). */
-static struct node node_of_file(const struct file_record *file)
+static struct fs_id id_of(struct object_id object)
 {
+    return (struct fs_id){object.number - FS_FILES_FIRST, object_at(object)->generation};
+}
+
+struct fs_id file_id(const struct file_record *file)
+{
+    return id_of((struct object_id){file->object});
+}
+
+struct node node_of_file(const struct file_record *file)
+{
+    DOES_NOT_SLEEP();
     const char *path = file_operations(file)->path;
 
     if (file_operations(file)->has_object) {
@@ -83,189 +104,208 @@ static struct node node_of_file(const struct file_record *file)
     if (file_operations(file)->anonymous != NULL) {
         return (struct node){.mode = 0600, .device = DEVICE_OF_OTHERS, .links = 1, .inode = 1, .kind = file->kind};
     }
-    if (path == NULL) {
-        return (struct node){.mode = S_IFIFO | 0600,
-                             .device = DEVICE_OF_PIPES,
-                             .links = 1,
-                             .inode = file->object + 1,
-                             .kind = FILE_PIPE};
-    }
-    for (uint32_t i = 0; i < NAMES; i++) {
+    for (uint32_t i = 0; path != NULL && i < NAMES; i++) {
         if (strcmp(names[i].path, path) == 0) {
             return node_of_name(i);
         }
     }
-    return node_of_name(0);
+    return (struct node){
+        .mode = S_IFIFO | 0600, .device = DEVICE_OF_PIPES, .links = 1, .inode = file->object + 1, .kind = FILE_PIPE};
 }
 
-int32_t node_of_descriptor(const struct system_call *call, uint32_t descriptor, struct node *out)
+bool node_of_device(uint32_t device, struct node *out)
 {
-    const struct file_record *file = file_of(call->program, descriptor);
-
-    if (file == NULL) {
-        return -EBADF;
+    for (uint32_t i = 0; i < NAMES; i++) {
+        if (names[i].special_device == device) {
+            *out = node_of_name(i);
+            return true;
+        }
     }
-    *out = node_of_file(file);
+    return false;
+}
+
+/* Beside files ----------------------------------------------------------------------------------------------------- */
+
+static bool is_name(struct fs_name name, const char *text)
+{
+    return strlen(text) == name.length && memcmp(text, name.bytes, name.length) == 0;
+}
+
+static uint32_t special_in_dev(struct fs_name name)
+{
+    for (uint32_t i = 0; i < NAMES; i++) {
+        if (is_name(name, name_in_dev(i))) {
+            return SPECIAL_NAME + i;
+        }
+    }
     return 0;
 }
 
-/* Paths ------------------------------------------------------------------------------------------------------------ */
-
-int32_t path_in(char path[PATH_BYTES], uint32_t address)
+static struct object_id own_image(const struct system_call *call)
 {
-    enum error error = user_copy_string(path, (struct vaddr){address}, PATH_BYTES - 1);
-
-    if (error == ERROR_RANGE) {
-        return -ENOENT;
-    }
-    return system_call_errno(error);
+    return space_at(address_space_of(call->task->program_id))->image;
 }
 
-/* Bring a path into the form of the table: absolute, without doubled, trailing or dotted parts. The folder is always
- * "/". */
-static void normalise(char *path)
+static uint32_t special_descriptor_link(const struct system_call *call, struct fs_name name)
 {
-    char result[PATH_BYTES + 2] = "";
-    size_t length = 0;
-
-    for (const char *part = path; *part != 0;) {
-        size_t bytes = 0;
-        while (part[bytes] != 0 && part[bytes] != '/') {
-            bytes++;
-        }
-        bool stays = bytes == 0 || (bytes == 1 && part[0] == '.');
-        bool up = bytes == 2 && part[0] == '.' && part[1] == '.';
-        if (up) {
-            while (length > 0 && result[--length] != '/') {
-            }
-        } else if (!stays && length + bytes + 1 < PATH_BYTES) {
-            result[length++] = '/';
-            memcpy(result + length, part, bytes);
-            length += bytes;
-        }
-        part += part[bytes] == '/' ? bytes + 1 : bytes;
-    }
-    if (length == 0) {
-        result[length++] = '/';
-    }
-    result[length] = 0;
-    memcpy(path, result, length + 1);
-}
-
-/* The descriptor whose link a path is, or NULL. */
-static const struct file_record *linked_descriptor(const struct system_call *call, const char *path)
-{
-    const size_t prefix = sizeof(DESCRIPTOR_LINKS) - 1;
     uint32_t descriptor = 0;
 
-    if (strncmp(path, DESCRIPTOR_LINKS, prefix) != 0 || path[prefix] == 0) {
-        return NULL;
-    }
-    for (const char *digit = path + prefix; *digit != 0; digit++) {
-        if (*digit < '0' || *digit > '9' || descriptor >= PROGRAM_FILES_MAX) {
-            return NULL;
+    for (uint32_t i = 0; i < name.length; i++) {
+        char digit = name.bytes[i];
+        if (digit < '0' || digit > '9' || descriptor >= PROGRAM_FILES_MAX) {
+            return 0;
         }
-        descriptor = descriptor * 10 + (uint32_t)(*digit - '0');
+        descriptor = descriptor * 10 + (uint32_t)(digit - '0');
     }
-    return file_of(call->program, descriptor);
+    return file_of(call->program, descriptor) != NULL ? SPECIAL_FILE + descriptor : 0;
 }
 
-static bool ends_with_slash(const char *path)
+uint32_t name_special(const struct system_call *call, uint32_t folder, struct fs_name name)
 {
-    size_t length = strlen(path);
-
-    return length > 0 && path[length - 1] == '/';
-}
-
-/* The link of a path that leads somewhere else, followed. False: it is no such link. */
-static bool follow(const struct system_call *call, const char *path, struct node *out)
-{
-    const struct file_record *file = linked_descriptor(call, path);
-    struct address_space space = address_space_of(call->task->program_id);
-    struct object_id image = {strcmp(path, PROGRAM_LINK) == 0 ? space_at(space)->image.number : 0};
-
-    if (file != NULL) {
-        *out = node_of_file(file);
-    } else if (image.number != 0) {
-        *out = node_of_image(image);
-    }
-    return file != NULL || image.number != 0;
-}
-
-/* Whether the part of a path before its last one names something that is no folder. */
-static bool is_below_a_file(const char *path)
-{
-    size_t length = (size_t)(strrchr(path, '/') - path);
-    char before[PATH_BYTES];
-
-    memcpy(before, path, length);
-    before[length] = 0;
-    for (uint32_t i = 0; i < NAMES; i++) {
-        if (strcmp(before, names[i].path) == 0) {
-            return (names[i].mode & S_IFMT) != S_IFDIR;
-        }
-    }
-    return length > 0 && object_named(strrchr(before, '/') + 1).number != 0;
-}
-
-int32_t name_find(const struct system_call *call, char path[PATH_BYTES], bool follows, struct node *out)
-{
-    bool wants_folder = ends_with_slash(path);
-
-    if (path[0] == 0) {
-        return -ENOENT;
-    }
-    normalise(path);
-    if (follows && follow(call, path, out)) {
-        return wants_folder ? -ENOTDIR : 0;
-    }
-    if (linked_descriptor(call, path) != NULL) {
-        *out = node_of_name(NAMES - 1);
+    DOES_NOT_SLEEP();
+    switch (folder) {
+    case FS_DEV:
+        return special_in_dev(name);
+    case FS_SELF:
+        return is_name(name, "exe") ? SPECIAL_PROGRAM : 0;
+    case FS_FD:
+        return special_descriptor_link(call, name);
+    default:
         return 0;
     }
-    for (uint32_t i = 0; i < NAMES; i++) {
-        if (strcmp(path, names[i].path) == 0) {
-            *out = node_of_name(i);
-            return wants_folder && !node_is_folder(out) ? -ENOTDIR : 0;
+}
+
+/* The descriptor of the i-th open file. */
+static bool open_descriptor(const struct system_call *call, uint32_t i, uint32_t *out)
+{
+    for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
+        if (file_of(call->program, descriptor) != NULL && i-- == 0) {
+            *out = descriptor;
+            return true;
         }
     }
-    struct object_id image = object_named(strrchr(path, '/') + 1);
+    return false;
+}
+
+bool name_special_list(const struct system_call *call, uint32_t folder, uint32_t i, char name[PATH_BYTES],
+                       uint32_t *out_inode, uint32_t *out_type)
+{
+    DOES_NOT_SLEEP();
+    uint32_t descriptor;
+
+    *out_type = S_IFLNK >> 12;
+    *out_inode = INODES_OF_DEVICES + NAMES;
+    if (folder == FS_DEV && i < NAMES) {
+        kernel_snprintf(name, PATH_BYTES, "%s", name_in_dev(i));
+        *out_inode = INODES_OF_DEVICES + i;
+        *out_type = S_IFCHR >> 12;
+    } else if (folder == FS_SELF && i == 0) {
+        kernel_snprintf(name, PATH_BYTES, "exe");
+    } else if (folder == FS_FD && open_descriptor(call, i, &descriptor)) {
+        kernel_snprintf(name, PATH_BYTES, "%u", descriptor);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool special_descriptor(uint32_t special, uint32_t *out_descriptor)
+{
+    *out_descriptor = special - SPECIAL_FILE;
+    return special >= SPECIAL_FILE;
+}
+
+bool special_is_link(uint32_t special)
+{
+    return special >= SPECIAL_PROGRAM;
+}
+
+bool special_file(const struct system_call *call, uint32_t special, struct fs_id *out)
+{
+    DOES_NOT_SLEEP();
+    uint32_t descriptor;
+    struct object_id object = {0};
+
+    if (special_descriptor(special, &descriptor)) {
+        const struct file_record *file = file_of(call->program, descriptor);
+        object.number = file != NULL && file_operations(file)->is_named ? file->object : 0;
+    } else if (special == SPECIAL_PROGRAM) {
+        object = own_image(call);
+    }
+    if (!fs_is_file(object)) {
+        return false;
+    }
+    *out = id_of(object);
+    return true;
+}
+
+void node_of_special(const struct system_call *call, uint32_t special, bool follows, struct node *out)
+{
+    DOES_NOT_SLEEP();
+    uint32_t descriptor;
+
+    if (special < SPECIAL_PROGRAM) {
+        *out = node_of_name(special - SPECIAL_NAME);
+    } else if (!follows) {
+        *out = node_of_link();
+    } else if (special_descriptor(special, &descriptor)) {
+        *out = node_of_file(file_of(call->program, descriptor));
+    } else {
+        *out = own_image(call).number != 0 ? node_of_image(own_image(call)) : node_of_link();
+    }
+}
+
+void name_of_special_link(const struct system_call *call, uint32_t special, char target[PATH_BYTES])
+{
+    uint32_t descriptor;
+
+    if (!special_descriptor(special, &descriptor)) {
+        kernel_snprintf(target, PATH_BYTES, "/%s", call->program->name);
+        return;
+    }
+    const struct file_record *file = file_of(call->program, descriptor);
+    if (file_operations(file)->anonymous != NULL) {
+        kernel_snprintf(target, PATH_BYTES, "%s", file_operations(file)->anonymous);
+    } else if (file_operations(file)->path == NULL) {
+        kernel_snprintf(target, PATH_BYTES, "pipe:[%llu]", (unsigned long long)node_of_file(file).inode);
+    } else {
+        kernel_snprintf(target, PATH_BYTES, "%s", node_of_file(file).path);
+    }
+}
+
+/* Images ----------------------------------------------------------------------------------------------------------- */
+
+/* The last name of a path; the path ends before it. */
+static char *cut_last(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash == NULL) {
+        return path;
+    }
+    *slash = 0;
+    return slash + 1;
+}
+
+int32_t node_of_image_at(uint32_t address, struct node *out)
+{
+    thread_may_sleep();
+    char path[PATH_BYTES];
+    enum error error = user_copy_string(path, (struct vaddr){address}, PATH_BYTES - 1);
+
+    if (error != OK) {
+        return error == ERROR_RANGE ? -ENOENT : system_call_errno(error);
+    }
+    size_t length = strlen(path);
+    bool wants_folder = length > 0 && path[length - 1] == '/';
+    while (length > 1 && path[length - 1] == '/') {
+        path[--length] = 0;
+    }
+    const char *last = cut_last(path);
+    struct object_id image = object_named(last);
     if (image.number == 0) {
-        return is_below_a_file(path) ? -ENOTDIR : -ENOENT;
+        return last != path && object_named(cut_last(path)).number != 0 ? -ENOTDIR : -ENOENT;
     }
     *out = node_of_image(image);
     return wants_folder ? -ENOTDIR : 0;
-}
-
-int32_t name_find_at(const struct system_call *call, uint32_t address, bool follows, struct node *out)
-{
-    char path[PATH_BYTES];
-    int32_t result = path_in(path, address);
-
-    return result == 0 ? name_find(call, path, follows, out) : result;
-}
-
-/* Links ------------------------------------------------------------------------------------------------------------ */
-
-int32_t name_of_link(const struct system_call *call, char path[PATH_BYTES], char target[PATH_BYTES])
-{
-    struct node node;
-    int32_t result = name_find(call, path, false, &node);
-
-    if (result != 0) {
-        return result;
-    }
-    const struct file_record *file = linked_descriptor(call, path);
-    if (file != NULL && file_operations(file)->anonymous != NULL) {
-        kernel_snprintf(target, PATH_BYTES, "%s", file_operations(file)->anonymous);
-    } else if (file != NULL && file_operations(file)->path == NULL) {
-        kernel_snprintf(target, PATH_BYTES, "pipe:[%llu]", (unsigned long long)node_of_file(file).inode);
-    } else if (file != NULL) {
-        kernel_snprintf(target, PATH_BYTES, "%s", node_of_file(file).path);
-    } else if ((node.mode & S_IFMT) == S_IFLNK) {
-        kernel_snprintf(target, PATH_BYTES, "/%s", call->program->name);
-    } else {
-        return -EINVAL;
-    }
-    return 0;
 }

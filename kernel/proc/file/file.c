@@ -20,6 +20,7 @@ const struct file_operations *file_operations_of_kind(uint32_t kind)
         [FILE_PIPE] = &file_pipe_operations,         [FILE_EVENT] = &file_event_operations,
         [FILE_TIMER] = &file_timer_operations,       [FILE_SIGNAL] = &file_signal_operations,
         [FILE_REBORN] = &file_reborn_operations,     [FILE_MEMORY] = &file_memory_operations,
+        [FILE_REGULAR] = &file_regular_operations,   [FILE_FOLDER] = &file_folder_operations,
     };
 
     ASSERT(kind < FILE_KINDS && by_kind[kind] != NULL);
@@ -122,6 +123,16 @@ void file_drop(struct file_id file)
     free_if_unreferenced(file);
 }
 
+bool file_has_place(const struct program_record *program)
+{
+    uint32_t descriptor = 0, end = limits_files(program);
+
+    while (descriptor < end && program->files[descriptor].number != 0) {
+        descriptor++;
+    }
+    return descriptor < end;
+}
+
 enum error file_install(struct program_record *program, uint32_t lowest, struct file_id file, uint8_t flags,
                         uint32_t *out_descriptor)
 {
@@ -151,8 +162,24 @@ void file_close(struct program_record *program, uint32_t descriptor)
     free_if_unreferenced(file);
 }
 
+void file_set_folder(struct program_record *program, struct file_id folder)
+{
+    DOES_NOT_SLEEP();
+    struct file_id before = program->folder;
+
+    program->folder = folder;
+    if (folder.number != 0) {
+        record(folder)->references++;
+    }
+    if (before.number != 0) {
+        record(before)->references--;
+        free_if_unreferenced(before);
+    }
+}
+
 void file_close_all(struct program_record *program)
 {
+    file_set_folder(program, FILE_NONE);
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
         if (program->files[descriptor].number != 0) {
             file_close(program, descriptor);
@@ -164,6 +191,7 @@ void file_share_all(struct program_record *program, const struct program_record 
 {
     memcpy(program->files, from->files, sizeof(program->files));
     memcpy(program->file_flags, from->file_flags, sizeof(program->file_flags));
+    file_set_folder(program, from->folder);
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
         if (program->files[descriptor].number != 0) {
             record(program->files[descriptor])->references++;
@@ -200,6 +228,19 @@ static bool is_sound(struct file_id file)
     return operations->is_sound == NULL || operations->is_sound(found);
 }
 
+static enum error count_folder(const struct program_record *program, struct program_id id)
+{
+    if (program->folder.number == 0) {
+        return OK;
+    }
+    if (!is_sound(program->folder) || record(program->folder)->kind != FILE_FOLDER) {
+        log_line("file: program %u is in record %u, which is no directory", id.number, program->folder.number);
+        return ERROR_FORMAT_DAMAGED;
+    }
+    record(program->folder)->references++;
+    return OK;
+}
+
 static enum error count_descriptors(const struct program_record *program, struct program_id id)
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
@@ -214,7 +255,7 @@ static enum error count_descriptors(const struct program_record *program, struct
         }
         record(file)->references++;
     }
-    return OK;
+    return count_folder(program, id);
 }
 
 enum error file_resume(void)

@@ -5,8 +5,8 @@
  * Both persist: a program's record maps descriptors to file records, a file record says what it is open on. Record 0 is
  * never used, so that 0 means "closed".
  *
- *     FILE-1  The references of a file record are the number of descriptors that name it; a free one has none. One
- *             without any is free when no call is about it any more, or at the next boot.
+ *     FILE-1  The references of a file record are the descriptors that name it, and the programs that have it as their
+ *             directory; a free one has none. One without any is free when no call is about it any more, or at the next boot.
  */
 #ifndef FILE_H
 #define FILE_H
@@ -53,11 +53,17 @@ void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_
 MUST_CHECK enum error file_install(struct program_record *program, uint32_t lowest, struct file_id file, uint8_t flags,
                                    uint32_t *out_descriptor);
 
+/* Whether a program can have another one open. */
+bool file_has_place(const struct program_record *program);
+
 /* Close a descriptor that is open; the last one frees the record. */
 void file_close(struct program_record *program, uint32_t descriptor);
 void file_close_all(struct program_record *program);
 
-/* A new program gets all descriptors of another one; the open files are shared. */
+/* Where a program's relative paths begin from now on: an open directory, or FILE_NONE: the root. Does not sleep. */
+void file_set_folder(struct program_record *program, struct file_id folder);
+
+/* A new program gets all descriptors of another one, and its directory; the open files are shared. */
 void file_share_all(struct program_record *program, const struct program_record *from);
 
 /* Descriptors 0, 1 and 2 of a new program: the terminal. May sleep. ERROR_NO_MEMORY. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Open files that are an object without a name: what memfd_create() makes.
+ * Open files that are an object: what memfd_create() makes, and what has names (fs.h); and open directories, whose
+ * object says only that they are open.
  */
 #include "call.h"
 #include "file_operations.h"
@@ -28,6 +29,40 @@ static void leave(const struct file_record *file)
 {
     object_refer((struct object_id){file->object}, -1);
 }
+
+static int32_t refuse_folder(const struct system_call *call, const struct file_record *file, uint32_t base,
+                             uint32_t length, uint32_t offset)
+{
+    (void)call;
+    (void)file;
+    (void)base;
+    (void)length;
+    (void)offset;
+    return -EISDIR;
+}
+
+const struct file_operations file_regular_operations = {
+    .is_durable = true,
+    .has_object = true,
+    .is_named = true,
+    .read = file_read_on,
+    .write = file_write_on,
+    .events = always_ready,
+    .is_sound = has_object,
+    .reopen = refer,
+    .close = leave,
+};
+
+const struct file_operations file_folder_operations = {
+    .is_durable = true,
+    .is_named = true,
+    .read = refuse_folder,
+    .write = refuse_folder,
+    .events = always_ready,
+    .is_sound = has_object,
+    .reopen = refer,
+    .close = leave,
+};
 
 const struct file_operations file_memory_operations = {
     .anonymous = "/memfd",

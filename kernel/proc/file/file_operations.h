@@ -22,6 +22,7 @@ struct file_operations {
     bool is_stream;        /* it has no position */
     bool is_durable;       /* it is part of the object space, so fsync() means something */
     bool maps_zeroes;      /* to map it is to map memory */
+    bool is_named;         /* it is a file or a directory of fs.h */
     bool has_object;       /* it has a position, a size, and content that can be mapped (file_position.h) */
 
     /*
@@ -44,8 +45,8 @@ struct file_operations {
     bool (*watch)(const struct file_record *file, uint32_t events, struct watch *watch, struct watcher *watcher);
 
     /*
-     * When one of `events` will be there though nobody does anything, by the monotonic clock, or is already; UINT64_MAX,
-     * or NULL: never.
+     * When one of `events` will be there though nobody does anything, by the monotonic clock, or is already;
+     * UINT64_MAX, or NULL: never.
      */
     uint64_t (*moment)(const struct file_record *file, uint32_t events);
 
@@ -70,7 +71,7 @@ struct file_operations {
 
 extern const struct file_operations file_terminal_operations, file_pipe_operations, file_null_operations,
     file_zero_operations, file_random_operations, file_event_operations, file_timer_operations, file_signal_operations,
-    file_reborn_operations, file_memory_operations;
+    file_reborn_operations, file_memory_operations, file_regular_operations, file_folder_operations;
 
 /* By kind, which is of an open file. */
 const struct file_operations *file_operations_of_kind(uint32_t kind);

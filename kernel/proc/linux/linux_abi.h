@@ -22,7 +22,10 @@
 #define O_NONBLOCK  00004000u
 #define O_LARGEFILE 00100000u
 #define O_DIRECTORY 00200000u
+#define O_NOFOLLOW  00400000u
 #define O_CLOEXEC   02000000u
+#define O_PATH      010000000u
+#define O_TMPFILE   020000000u /* with O_DIRECTORY */
 
 #define F_DUPFD         0u
 #define F_GETFD         1u
@@ -37,6 +40,12 @@
 #define AT_FDCWD            (-100)
 #define AT_EMPTY_PATH       0x1000u
 #define AT_SYMLINK_NOFOLLOW 0x100u
+#define AT_REMOVEDIR        0x200u
+#define AT_SYMLINK_FOLLOW   0x400u
+#define RENAME_NOREPLACE    1u
+#define UTIME_NOW           0x3FFFFFFF
+#define UTIME_OMIT          0x3FFFFFFE
+#define FALLOC_KEEP_SIZE    1u
 #define ACCESS_READ         4u /* R_OK, W_OK, X_OK */
 #define ACCESS_WRITE        2u
 #define ACCESS_EXECUTE      1u
@@ -47,12 +56,14 @@ struct linux_iovec {
 };
 
 /* Types and modes of files */
-#define S_IFMT  0170000u
-#define S_IFIFO 0010000u
-#define S_IFCHR 0020000u
-#define S_IFDIR 0040000u
-#define S_IFREG 0100000u
-#define S_IFLNK 0120000u
+#define S_IFMT   0170000u
+#define S_IFIFO  0010000u
+#define S_IFCHR  0020000u
+#define S_IFDIR  0040000u
+#define S_IFBLK  0060000u
+#define S_IFREG  0100000u
+#define S_IFLNK  0120000u
+#define S_IFSOCK 0140000u
 
 struct linux_stat64 {
     uint64_t device;
@@ -98,6 +109,36 @@ struct linux_statx {
     uint64_t spare[14];
 };
 _Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
+
+/* What getdents64() fills, and getdents(): the type is the last byte of each. Names end with a zero byte. */
+struct linux_dirent64 {
+    uint64_t inode, next;
+    uint16_t length;
+    uint8_t type;
+    char name[5];
+} __attribute__((packed, aligned(4)));
+#define DIRENT64_BYTES(name_length) ((19u + (name_length) + 1 + 7u) & ~7u)
+
+struct linux_dirent {
+    uint32_t inode, next;
+    uint16_t length;
+    char name[2];
+};
+#define DIRENT_BYTES(name_length) ((10u + (name_length) + 2 + 3u) & ~3u)
+
+struct linux_statfs64 {
+    uint32_t type, block_bytes;
+    uint64_t blocks, free, available, files, files_free;
+    uint32_t id[2], name_length, fragment_bytes, flags, spare[4];
+} __attribute__((packed, aligned(4)));
+_Static_assert(sizeof(struct linux_statfs64) == 84, "struct statfs64");
+
+struct linux_statfs {
+    uint32_t type, block_bytes, blocks, free, available, files, files_free, id[2], name_length, fragment_bytes, flags,
+        spare[4];
+};
+_Static_assert(sizeof(struct linux_statfs) == 64, "struct statfs");
+#define TMPFS_TYPE 0x01021994u
 
 /* mmap() and its relatives */
 #define PROT_READ           1u

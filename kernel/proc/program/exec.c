@@ -87,7 +87,8 @@ static enum error prepare(struct object_id file, const struct elf_plan *plan, co
     return error;
 }
 
-enum error program_become_prepare(struct object_id file, const struct program_image *words, struct program_become *out)
+enum error program_become_prepare(struct object_id file, const char name[PROGRAM_NAME_MAX],
+                                  const struct program_image *words, struct program_become *out)
 {
     thread_may_sleep();
     struct space_id payer = space_window(address_space_of(task_current()->program_id));
@@ -95,11 +96,12 @@ enum error program_become_prepare(struct object_id file, const struct program_im
     struct elf_plan plan;
 
     enum error error = elf_examine_kept(file, payer, &plan, &complaint);
+    memcpy(out->name, name, PROGRAM_NAME_MAX);
     return error == OK ? prepare(file, &plan, words, out) : error;
 }
 
 /* What a program keeps of its past when it becomes another one: who it is, and its open files. */
-static void forget_past(struct program_record *program, struct object_id image)
+static void forget_past(struct program_record *program, const char name[PROGRAM_NAME_MAX])
 {
     for (uint32_t descriptor = 0; descriptor < PROGRAM_FILES_MAX; descriptor++) {
         if (program->files[descriptor].number != 0 && (program->file_flags[descriptor] & FD_CLOEXEC) != 0) {
@@ -110,7 +112,7 @@ static void forget_past(struct program_record *program, struct object_id image)
         bool stays = program->actions[signal].handler == SIG_IGN;
         program->actions[signal] = (struct signal_action){.handler = stays ? SIG_IGN : SIG_DFL};
     }
-    memcpy(program->name, object_at(image)->name, sizeof(program->name));
+    memcpy(program->name, name, sizeof(program->name));
 }
 
 /* The old space is given up; what is returned of it is for memory_collect(). */
@@ -156,7 +158,7 @@ enum error program_become(const struct program_become *prepared)
     }
     atomic_begin();
     struct space_id old = exchange_spaces(task->program, task->program_id, space);
-    forget_past(task->program, space_at(space)->image);
+    forget_past(task->program, prepared->name);
     timer_forget_made(task->program_id);
     signal_drop_timers(task);
     restart(task, prepared->entry, prepared->stack_pointer);

@@ -149,9 +149,10 @@ void program_deliver_signals(struct registers *registers);
 struct program_become {
     struct address_space space;
     uint32_t entry, stack_pointer;
+    char name[PROGRAM_NAME_MAX];
 };
-MUST_CHECK enum error program_become_prepare(struct object_id file, const struct program_image *words,
-                                             struct program_become *out);
+MUST_CHECK enum error program_become_prepare(struct object_id file, const char name[PROGRAM_NAME_MAX],
+                                             const struct program_image *words, struct program_become *out);
 MUST_CHECK enum error program_become(const struct program_become *prepared);
 
 #endif

@@ -104,6 +104,15 @@ static bool descriptors_are_sound(const struct program_record *program)
     return true;
 }
 
+/* 0, or an open directory. */
+static bool folder_is_sound(const struct program_record *program)
+{
+    uint32_t file = program->folder.number;
+
+    return file == 0 || (file < record_committed(RECORD_FILE) &&
+                         ((const struct file_record *)record_at(RECORD_FILE, file))->kind == FILE_FOLDER);
+}
+
 static bool timers_are_sound(const struct program_record *program)
 {
     for (uint32_t i = 0; i < INTERVAL_TIMERS; i++) {
@@ -167,6 +176,7 @@ static bool program_is_sound(uint32_t index)
            expect(program->process_group.number <= PROGRAMS_MAX && program->session.number <= PROGRAMS_MAX, type, index,
                   "its group") &&
            expect(descriptors_are_sound(program), type, index, "its descriptors") &&
+           expect(folder_is_sound(program), type, index, "its directory") &&
            expect(timers_are_sound(program), type, index, "its timers") &&
            expect(stop_is_sound(program), type, index, "its stop") &&
            expect(sole_task_is_sound(program, id), type, index, "its only task") &&
@@ -271,6 +281,8 @@ static bool object_is_sound(const struct file_record *file)
         return file->timer.deadline_ns <= TIMER_NS_MAX && file->timer.interval_ns <= TIMER_NS_MAX &&
                file->timer.base <= TIME_WALL;
     case FILE_MEMORY:
+    case FILE_REGULAR:
+    case FILE_FOLDER:
         return object_is_there((struct object_id){file->object});
     default:
         return true;
@@ -310,6 +322,7 @@ static bool object_record_is_sound(uint32_t index)
 
     return expect(record->state == OBJECT_USED, RECORD_OBJECT, index, "its state") &&
            expect(name_is_sound(record->name), RECORD_OBJECT, index, "its name") &&
+           expect(record->modify_ns <= INT64_MAX, RECORD_OBJECT, index, "its time") &&
            expect(record->size <= (uint64_t)OBJECT_PAGES << PAGE_SHIFT, RECORD_OBJECT, index, "its size");
 }
 
@@ -416,6 +429,10 @@ enum error record_prove_all(void)
     memset(memory_owned, 0, sizeof(memory_owned));
     memset(program_has_first, 0, sizeof(program_has_first));
     memset(program_timers, 0, sizeof(program_timers));
+    if (!object_find_files()) {
+        log_line("record: an object is no file, or is one twice");
+        return ERROR_FORMAT_DAMAGED;
+    }
     for (uint32_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
         for (uint32_t index = 0; index < record_committed(proofs[i].type); index++) {
             if (proofs[i].is_used(index) && !proofs[i].is_sound(index)) {

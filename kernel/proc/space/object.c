@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Objects: records, references, and the end of those that nobody refers to.
+ * Objects: records and references, and which of them nobody refers to.
  *
  * The last reference may go where nothing may sleep, and pages are taken back by sleeping. So an object without
  * references waits on a list for whoever comes to object_collect(); after a cut the boot finds it so.
  */
 #include "object.h"
 #include "atomic.h"
+#include "fs.h"
 #include "log.h"
+#include "object_internal.h"
 #include "regions.h"
 #include "space.h"
-#include "vm_fault.h"
+#include "task/pending.h"
 #include <string.h>
 
 /* Volatile, by index of the record. */
@@ -21,19 +23,9 @@ uint16_t object_first_unused;                  /* the list, as next_unused; 0: i
 #define END UINT16_MAX
 _Static_assert(OBJECTS_RECORDED < END, "an index and two more values fit");
 
-static uint32_t index_of(struct object_id object)
-{
-    return object.number - OBJECTS_FIRST;
-}
-
-static bool is_in_table(uint32_t index)
-{
-    return index < record_committed(RECORD_OBJECT);
-}
-
 static struct object_record *record_of(uint32_t index)
 {
-    return record_at(RECORD_OBJECT, index);
+    return object_record(index);
 }
 
 enum error object_reserve(void)
@@ -56,14 +48,21 @@ enum error object_create(uint64_t size, struct object_id *out)
     return OK;
 }
 
+void object_forget_record(uint32_t index)
+{
+    DOES_NOT_SLEEP();
+    ASSERT(references[index] == 0);
+    if (record_of(index)->number != 0) {
+        object_number_remove(index);
+    }
+    memset(record_of(index), 0, sizeof(struct object_record));
+    record_freed(RECORD_OBJECT, index);
+}
+
 void object_forget(struct object_id object)
 {
     DOES_NOT_SLEEP();
-    uint32_t index = index_of(object);
-
-    ASSERT(references[index] == 0);
-    memset(record_of(index), 0, sizeof(struct object_record));
-    record_freed(RECORD_OBJECT, index);
+    object_forget_record(object_index(object));
 }
 
 /* Names ------------------------------------------------------------------------------------------------------------ */
@@ -74,10 +73,15 @@ void object_set_name(struct object_id object, const char *name)
     memcpy(object_at(object)->name, name, PROGRAM_NAME_MAX);
 }
 
+static bool is_no_file(uint32_t index)
+{
+    return record_of(index)->state == OBJECT_USED && record_of(index)->number == 0;
+}
+
 struct object_id object_named(const char *name)
 {
-    for (uint32_t index = 0; name[0] != 0 && is_in_table(index); index++) {
-        if (record_of(index)->state == OBJECT_USED && strcmp(record_of(index)->name, name) == 0) {
+    for (uint32_t index = 0; name[0] != 0 && index < record_committed(RECORD_OBJECT); index++) {
+        if (is_no_file(index) && strcmp(record_of(index)->name, name) == 0) {
             return (struct object_id){OBJECTS_FIRST + index};
         }
     }
@@ -86,7 +90,7 @@ struct object_id object_named(const char *name)
 
 /* References ------------------------------------------------------------------------------------------------------- */
 
-static void list_unused(uint32_t index)
+void object_list_unused(uint32_t index)
 {
     if (next_unused[index] == 0) {
         next_unused[index] = object_first_unused != 0 ? object_first_unused : END;
@@ -97,22 +101,21 @@ static void list_unused(uint32_t index)
 void object_refer(struct object_id object, int32_t by)
 {
     DOES_NOT_SLEEP();
-    uint32_t index = index_of(object);
+    uint32_t index = object_index(object);
 
     ASSERT(by >= 0 || references[index] >= (uint32_t)-by);
     references[index] += (uint32_t)by;
     if (references[index] == 0) {
-        list_unused(index);
+        object_list_unused(index);
     }
 }
 
 uint32_t object_references(struct object_id object)
 {
-    return references[index_of(object)];
+    return references[object_index(object)];
 }
 
-/* The first of the list, off it. False: there is none. */
-static bool take_unused(uint32_t *out)
+bool object_take_unused(uint32_t *out)
 {
     if (object_first_unused == 0) {
         return false;
@@ -123,39 +126,67 @@ static bool take_unused(uint32_t *out)
     return true;
 }
 
-/* OBJECT-2. It may have been referred to again while others were taken back, and nobody can refer to it while this sleeps. */
-static enum error take_back(uint32_t index)
+enum error object_create_file(uint32_t inode, const struct fs_inode *of)
 {
-    if (references[index] > 0 || record_of(index)->state == OBJECT_FREE) {
-        return OK;
-    }
-    struct object_id object = {OBJECTS_FIRST + index};
-    enum error error = vm_discard_if_any(page_key_make(object, 0), OBJECT_PAGES);
-    if (error == OK) {
-        object_forget(object);
-    }
-    return error;
-}
-
-void object_collect(void)
-{
-    thread_may_sleep();
+    DOES_NOT_SLEEP();
     uint32_t index;
 
-    while (take_unused(&index)) {
-        enum error error = take_back(index);
-        if (error != OK) {
-            log_line("object: %u is not released for now: %s", OBJECTS_FIRST + index, error_text(error));
-            list_unused(index);
-            return;
-        }
+    if (object_is_there(fs_object(inode))) {
+        return OK;
     }
+    if (!record_find_free(RECORD_OBJECT, &index)) {
+        return ERROR_NO_MEMORY;
+    }
+    *record_of(index) = (struct object_record){
+        .state = OBJECT_USED, .number = fs_object(inode).number, .generation = of->generation, .size = of->size};
+    object_number_add(index);
+    object_list_unused(index);
+    return OK;
 }
+
+bool object_is_unreferred(uint32_t index)
+{
+    return references[index] == 0;
+}
+
+void object_complete(uint32_t inode, struct fs_inode *found)
+{
+    DOES_NOT_SLEEP();
+    uint32_t index;
+
+    if (!object_number_find(fs_object(inode).number, &index)) {
+        return;
+    }
+    const struct object_record *record = record_of(index);
+    found->size = record->size;
+    found->modify_ns = record->modify_ns != 0 ? record->modify_ns : found->modify_ns;
+    found->change_ns = record->modify_ns > found->change_ns ? record->modify_ns : found->change_ns;
+}
+
+/* Files whose last name goes (FS-4): a record for each, which nobody refers to if nobody has it open. */
+
+static bool has_room(uint32_t inode)
+{
+    uint32_t index;
+
+    return object_is_there(fs_object(inode)) || record_find_free(RECORD_OBJECT, &index);
+}
+
+static void keep(uint32_t inode, const struct fs_inode *of)
+{
+    enum error error = object_create_file(inode, of);
+
+    ASSERT(error == OK);
+}
+
+static const struct fs_client keeper = {
+    .has_room = has_room, .reserve = object_reserve, .keep = keep, .goes_on = task_wait_goes_on};
 
 /* OBJECT-1: the table tells of each record that names an object, and of each that does so no more. */
 void object_start(void)
 {
     region_table.refer = object_refer;
+    fs_set_client(&keeper);
 }
 
 /* After a boot ----------------------------------------------------------------------------------------------------- */
@@ -166,7 +197,7 @@ static enum error refer_to(struct object_id object, struct address_space space)
         log_line("object: %u is named by space %u, and is not there", object.number, space.number);
         return ERROR_FORMAT_DAMAGED;
     }
-    references[index_of(object)]++;
+    references[object_index(object)]++;
     return OK;
 }
 
@@ -201,9 +232,9 @@ enum error object_resume(void)
 void object_resume_end(void)
 {
     DOES_NOT_SLEEP();
-    for (uint32_t index = 0; is_in_table(index); index++) {
+    for (uint32_t index = 0; index < record_committed(RECORD_OBJECT); index++) {
         if (record_of(index)->state == OBJECT_USED && references[index] == 0) {
-            list_unused(index);
+            object_list_unused(index);
         }
     }
 }

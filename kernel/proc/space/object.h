@@ -2,8 +2,9 @@
 /*
  * Inside kernel/proc: objects that are no window's: pages that several spaces may show, at any address (vm_region.h).
  *
- * A segment of shared memory is one, and so is the file that a program was loaded from. Its record says how large it is;
- * its pages are known by keys and need no records.
+ * A segment of shared memory is one, and so is a file, or what a program was loaded from that is no file. Its record says
+ * how large it is; its pages are known by keys and need no records. A file has a record only while it is open, mapped or
+ * executed, or when it has no name any more (fs.h).
  *
  *     OBJECT-1  The references of an object are the region records, the open files and the spaces that name it. They are
  *               volatile, and counted anew by a boot.
@@ -18,9 +19,15 @@
 #include "record.h"
 #include "types.h"
 
+/*
+ * The index of an object's record: a file's is found by its number, others have it in the number. Of one that is there
+ * (object_is_there()); neither sleeps.
+ */
+uint32_t object_index(struct object_id object);
+
 static inline struct object_record *object_at(struct object_id object)
 {
-    return record_at(RECORD_OBJECT, object.number - OBJECTS_FIRST);
+    return record_at(RECORD_OBJECT, object_index(object));
 }
 
 /* How many pages of an object there may be, by its size. */
@@ -34,12 +41,8 @@ static inline uint32_t object_pages(struct object_id object)
 /* How many references there are to it (OBJECT-1). */
 uint32_t object_references(struct object_id object);
 
-/* Whether there is such an object. Any number will do. */
-static inline bool object_is_there(struct object_id object)
-{
-    return object.number >= OBJECTS_FIRST && object.number - OBJECTS_FIRST < record_committed(RECORD_OBJECT) &&
-           object_at(object)->state == OBJECT_USED;
-}
+/* Whether there is such an object; of a file: whether it has a record. Any number will do. */
+bool object_is_there(struct object_id object);
 
 /* Make sure of a free record. May sleep, unless there is one. ERROR_NO_MEMORY. */
 MUST_CHECK enum error object_reserve(void);
@@ -49,6 +52,17 @@ MUST_CHECK enum error object_reserve(void);
  * - size: in bytes, 4 GiB at most. Does not sleep: see object_reserve(). ERROR_NO_MEMORY.
  */
 MUST_CHECK enum error object_create(uint64_t size, struct object_id *out);
+
+/*
+ * A file's object gets a record, since it is open or has lost its last name (fs.h): until nobody refers to it any more,
+ * that is where its size is.
+ * - inode: as it is in this instant. Does not sleep: see object_reserve(). ERROR_NO_MEMORY.
+ */
+struct fs_inode;
+MUST_CHECK enum error object_create_file(uint32_t inode, const struct fs_inode *of);
+
+/* What an inode says of its file, as far as the record, if there is one, knows better. Does not sleep. */
+void object_complete(uint32_t inode, struct fs_inode *found);
 
 /* Undo that, before anything has named it. Does not sleep. */
 void object_forget(struct object_id object);
@@ -101,8 +115,13 @@ MUST_CHECK enum error object_put(struct object_id object, uint64_t position, con
  */
 MUST_CHECK enum error object_resize(struct object_id object, uint64_t size);
 
-/* Begin to count the references of regions and spaces. To be called before there are any. */
+/* Begin to count the references of regions and spaces, and to keep files. To be called before there are any. */
 void object_start(void);
+
+/*
+ * After a boot, before anything asks for objects of files: they are found by their numbers. False: two have the same.
+ */
+MUST_CHECK bool object_find_files(void);
 
 /*
  * After a boot, once spaces and their regions are adopted: what they name is there, and is counted. Does not sleep.

@@ -2,12 +2,14 @@
 /*
  * Objects as files see them: bytes in and out, and the size.
  *
- * The size says what there is, in one instant; pages follow. What an interrupted shrinking has left beyond the size goes
- * before the object grows over it again, so it is never seen (OBJECT-3).
+ * The size says what there is, in one instant; pages follow. What an interrupted shrinking has left beyond the size
+ * goes before the object grows over it again, so it is never seen (OBJECT-3).
  */
 #include "address_space.h"
+#include "fs.h"
 #include "log.h"
 #include "object.h"
+#include "program_time.h"
 #include "space.h"
 #include "task/pending.h"
 #include "thread.h"
@@ -25,7 +27,7 @@ static struct wait_queue changed;
 static enum error begin_change(struct object_id object)
 {
     thread_may_sleep();
-    uint32_t index = object.number - OBJECTS_FIRST, bit = 1u << index % 32;
+    uint32_t index = object_index(object), bit = 1u << index % 32;
 
     while ((changing[index / 32] & bit) != 0) {
         enum error error = wait_queue_sleep(&changed, DEADLINE_NEVER, true);
@@ -39,7 +41,7 @@ static enum error begin_change(struct object_id object)
 
 static void end_change(struct object_id object)
 {
-    uint32_t index = object.number - OBJECTS_FIRST;
+    uint32_t index = object_index(object);
 
     changing[index / 32] &= ~(1u << index % 32);
     wait_queue_wake(&changed, UINT32_MAX);
@@ -79,6 +81,14 @@ static enum error wait_for(struct vm_page *page)
         error = vm_object_wait(page);
     } while (task_wait_goes_on(error));
     return error;
+}
+
+/* Of a file: now. */
+static void note_change(struct object_id object)
+{
+    if (fs_is_file(object)) {
+        object_at(object)->modify_ns = time_of_base_ns(TIME_WALL);
+    }
 }
 
 static uint32_t at_most(uint64_t value, uint32_t limit)
@@ -236,11 +246,13 @@ static enum error resize_alone(struct object_id object, uint64_t size)
 
     if (size < old) {
         object_at(object)->size = size;
+        note_change(object);
         return clear_beyond(object, size);
     }
     enum error error = clear_beyond(object, old);
     if (error == OK && object_at(object)->size < size) {
         object_at(object)->size = size;
+        note_change(object);
     }
     return error;
 }
@@ -267,6 +279,9 @@ static enum error write_alone(struct object_id object, uint64_t position, struct
     }
     if (error == OK && object_at(object)->size < position + length) {
         object_at(object)->size = position + length;
+    }
+    if (error == OK) {
+        note_change(object);
     }
     *moved = error == OK ? length : 0;
     return error;

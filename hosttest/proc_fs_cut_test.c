@@ -1,0 +1,774 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tree of files and the power: a program makes, links, renames, removes, opens and resizes files and directories at
+ * random; after each step the whole tree is what a model says of as many steps, and every page of it is proved
+ * (fs_check.h). Clones ask for snapshots and change a directory of their own meanwhile, and the power goes at any event
+ * of the disk.
+ *
+ * The model is made anew from the number of the step, so the program has nothing to keep but that.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "campaign.h"
+#include "fs.h"
+#include "fs_check.h"
+#include "host_calls.h"
+#include "linux/linux_abi.h"
+#include "linux/linux_errno.h"
+#include "proc_cut.h"
+#include "space/object.h"
+#include "thread.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WORLDS     12u
+#define SOAK       100u /* times as many */
+#define STEPS      150u
+#define STATUS     3u
+#define CUTS_MAX   20u
+#define EVENTS_MAX 200u
+
+#define THINGS 24u /* thing 0 is /tmp */
+#define NAMES  5u  /* in each directory */
+#define HELD   3u  /* the descriptor that is open now and then */
+
+enum {
+    OPEN = 5,
+    LINK = 9,
+    UNLINK = 10,
+    MKNOD = 14,
+    LSEEK = 19,
+    RENAME = 38,
+    MKDIR = 39,
+    RMDIR = 40,
+    SYMLINK = 83,
+    TRUNCATE = 92,
+    PWRITE64 = 181
+};
+
+#define NO_CALL INT32_MAX /* the model has no room for what a call would do */
+
+/* The program's memory. */
+#define STEP     (HOST_DATA + PAGE_SIZE)
+#define NEXT     (HOST_DATA + PAGE_SIZE + 4u)
+#define CHILD    (HOST_DATA + PAGE_SIZE + 8u) /* two of them */
+#define PATH_1   (HOST_DATA + 2u * PAGE_SIZE)
+#define PATH_2   (HOST_DATA + 2u * PAGE_SIZE + 512u)
+#define TARGET   (HOST_DATA + 2u * PAGE_SIZE + 1024u)
+#define OWN_PATH (HOST_DATA + 3u * PAGE_SIZE)
+
+enum {
+    FORK,
+    FORK_2,
+    COMPARE,
+    PREPARE,
+    CALL_IT,
+    ADVANCE,
+    ADVANCED,
+    KILL,
+    KILL_2,
+    WAIT,
+    WAIT_2,
+    END,
+    TURN,
+    OWN,
+    OWN_CALL_IT
+};
+
+static uint32_t seed;
+
+static uint32_t mix(uint32_t value)
+{
+    value = (value ^ value >> 16) * 0x7FEB352Du;
+    value = (value ^ value >> 15) * 0x846CA68Bu;
+    return value ^ value >> 16;
+}
+
+static uint32_t choice(uint32_t step, uint32_t what)
+{
+    return mix(seed * 1000003u + step * 31u + what);
+}
+
+/* The model -------------------------------------------------------------------------------------------------------- */
+
+enum kind { NOTHING, FILE_THING, FOLDER, SOFT_LINK };
+
+struct model {
+    struct {
+        enum kind kind;
+        uint32_t size, links;
+        uint32_t names[NAMES]; /* of a directory: things; 0: none */
+        uint32_t parent, name; /* of a directory */
+    } things[THINGS];
+    uint32_t held; /* thing; 0: none */
+};
+
+enum operation {
+    MAKE,
+    MAKE_FOLDER,
+    MAKE_LINK,
+    REMOVE,
+    REMOVE_FOLDER,
+    ADD_NAME,
+    MOVE,
+    MOVE_TOO,
+    RESIZE,
+    HOLD,
+    LET_GO,
+    APPEND,
+    ASK,
+    OPERATIONS
+};
+
+/* What a step does: an operation on one or two names. */
+struct step {
+    enum operation operation;
+    uint32_t folder[2], name[2];
+    uint32_t size;
+};
+
+static uint32_t pick_folder(const struct model *model, uint32_t number)
+{
+    uint32_t found[THINGS], count = 0;
+
+    for (uint32_t i = 0; i < THINGS; i++) {
+        if (model->things[i].kind == FOLDER) {
+            found[count++] = i;
+        }
+    }
+    return found[number % count];
+}
+
+static struct step step_of(const struct model *model, uint32_t number)
+{
+    struct step step = {.operation = choice(number, 0) % OPERATIONS, .size = choice(number, 5) % 20000};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        step.folder[i] = pick_folder(model, choice(number, 1 + i));
+        step.name[i] = choice(number, 3 + i) % NAMES;
+    }
+    return step;
+}
+
+static uint32_t new_thing(struct model *model, enum kind kind)
+{
+    uint32_t thing = 1;
+
+    while (thing < THINGS && model->things[thing].kind != NOTHING) {
+        thing++;
+    }
+    if (thing < THINGS) {
+        memset(&model->things[thing], 0, sizeof(model->things[thing]));
+        model->things[thing].kind = kind;
+    }
+    return thing;
+}
+
+static void unused(struct model *model, uint32_t thing)
+{
+    if (model->things[thing].links == 0 && model->held != thing) {
+        model->things[thing].kind = NOTHING;
+    }
+}
+
+static void take_name(struct model *model, uint32_t folder, uint32_t name)
+{
+    uint32_t thing = model->things[folder].names[name];
+
+    model->things[folder].names[name] = 0;
+    model->things[thing].links--;
+    unused(model, thing);
+}
+
+static void give_name(struct model *model, uint32_t folder, uint32_t name, uint32_t thing)
+{
+    model->things[folder].names[name] = thing;
+    model->things[thing].links++;
+    if (model->things[thing].kind == FOLDER) {
+        model->things[thing].parent = folder;
+        model->things[thing].name = name;
+    }
+}
+
+static bool is_empty(const struct model *model, uint32_t folder)
+{
+    for (uint32_t name = 0; name < NAMES; name++) {
+        if (model->things[folder].names[name] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_at_or_below(const struct model *model, uint32_t folder, uint32_t above)
+{
+    while (folder != above && folder != 0) {
+        folder = model->things[folder].parent;
+    }
+    return folder == above;
+}
+
+static int32_t make_in(struct model *model, const struct step *step, enum kind kind)
+{
+    if (model->things[step->folder[0]].names[step->name[0]] != 0) {
+        return -EEXIST;
+    }
+    uint32_t thing = new_thing(model, kind);
+    if (thing == THINGS) {
+        return NO_CALL;
+    }
+    give_name(model, step->folder[0], step->name[0], thing);
+    return 0;
+}
+
+static int32_t move_in(struct model *model, const struct step *step)
+{
+    uint32_t old = model->things[step->folder[0]].names[step->name[0]];
+    uint32_t new = model->things[step->folder[1]].names[step->name[1]];
+    bool is_folder = model->things[old].kind == FOLDER;
+
+    if (old == 0) {
+        return -ENOENT;
+    }
+    if (is_folder && is_at_or_below(model, step->folder[1], old)) {
+        return -EINVAL;
+    }
+    if (new == old) {
+        return 0;
+    }
+    if (new != 0 && is_folder != (model->things[new].kind == FOLDER)) {
+        return is_folder ? -ENOTDIR : -EISDIR;
+    }
+    if (new != 0 && is_folder && !is_empty(model, new)) {
+        return -ENOTEMPTY;
+    }
+    if (new != 0) {
+        take_name(model, step->folder[1], step->name[1]);
+    }
+    model->things[old].links++; /* it has both for a moment */
+    take_name(model, step->folder[0], step->name[0]);
+    give_name(model, step->folder[1], step->name[1], old);
+    model->things[old].links--;
+    return 0;
+}
+
+/* What links lead to is not there, so to follow one is to find nothing. */
+static int32_t hold_in(struct model *model, uint32_t thing)
+{
+    enum kind kind = model->things[thing].kind;
+
+    if (thing == 0 || kind == SOFT_LINK) {
+        return -ENOENT;
+    }
+    if (kind == FOLDER) {
+        return -EISDIR;
+    }
+    if (model->held != 0) {
+        return NO_CALL;
+    }
+    model->held = thing;
+    return HELD;
+}
+
+static int32_t let_go_in(struct model *model)
+{
+    uint32_t thing = model->held;
+
+    if (thing == 0) {
+        return -EBADF;
+    }
+    model->held = 0;
+    unused(model, thing);
+    return 0;
+}
+
+static int32_t remove_in(struct model *model, const struct step *step, uint32_t thing)
+{
+    bool is_folder = model->things[thing].kind == FOLDER, wants_folder = step->operation == REMOVE_FOLDER;
+
+    if (thing == 0) {
+        return -ENOENT;
+    }
+    if (is_folder != wants_folder) {
+        return is_folder ? -EISDIR : -ENOTDIR;
+    }
+    if (is_folder && !is_empty(model, thing)) {
+        return -ENOTEMPTY;
+    }
+    take_name(model, step->folder[0], step->name[0]);
+    return 0;
+}
+
+/* Do it, and say what the call answers. */
+static int32_t apply(struct model *model, const struct step *step)
+{
+    uint32_t thing = model->things[step->folder[0]].names[step->name[0]];
+    uint32_t other = model->things[step->folder[1]].names[step->name[1]];
+    enum kind kind = model->things[thing].kind;
+
+    switch (step->operation) {
+    case MAKE:
+        return make_in(model, step, FILE_THING);
+    case MAKE_FOLDER:
+        return make_in(model, step, FOLDER);
+    case MAKE_LINK:
+        return make_in(model, step, SOFT_LINK);
+    case REMOVE:
+    case REMOVE_FOLDER:
+        return remove_in(model, step, thing);
+    case ADD_NAME:
+        if (thing == 0 || other != 0 || kind == FOLDER) {
+            return thing == 0 ? -ENOENT : other != 0 ? -EEXIST : -EPERM;
+        }
+        give_name(model, step->folder[1], step->name[1], thing);
+        return 0;
+    case MOVE:
+    case MOVE_TOO:
+        return move_in(model, step);
+    case RESIZE:
+        if (thing == 0 || kind != FILE_THING) {
+            return kind == FOLDER && thing != 0 ? -EISDIR : -ENOENT;
+        }
+        model->things[thing].size = step->size;
+        return 0;
+    case HOLD:
+        return hold_in(model, thing);
+    case LET_GO:
+        return let_go_in(model);
+    case APPEND:
+        if (model->held != 0 && model->things[model->held].size <= step->size) {
+            model->things[model->held].size = step->size + 1;
+        }
+        return model->held != 0 ? 1 : -EBADF;
+    default:
+        return model->held != 0 ? (int32_t)model->things[model->held].size : -EBADF;
+    }
+}
+
+static struct model model_at(uint32_t steps)
+{
+    struct model model = {.things = {{.kind = FOLDER, .links = 1}}};
+
+    for (uint32_t i = 0; i < steps; i++) {
+        struct step step = step_of(&model, i);
+        (void)apply(&model, &step);
+    }
+    return model;
+}
+
+/* Paths ------------------------------------------------------------------------------------------------------------ */
+
+static void append_folder(const struct model *model, uint32_t folder, char *text)
+{
+    if (folder == 0) {
+        strcpy(text, "/tmp");
+        return;
+    }
+    append_folder(model, model->things[folder].parent, text);
+    sprintf(text + strlen(text), "/n%u", model->things[folder].name);
+}
+
+static bool put_text(struct registers *registers, uint32_t address, const char *text)
+{
+    uint32_t count = (uint32_t)strlen(text) + 1;
+
+    for (uint32_t at = 0; at < count; at += 4) {
+        uint32_t word = 0;
+        memcpy(&word, text + at, count - at < 4 ? count - at : 4);
+        if (!host_store(registers, address + at, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Comparing -------------------------------------------------------------------------------------------------------- */
+
+static bool is_kind(enum kind kind, uint32_t mode)
+{
+    static const uint32_t types[] = {[FILE_THING] = S_IFREG, [FOLDER] = S_IFDIR, [SOFT_LINK] = S_IFLNK};
+
+    return (mode & S_IFMT) == types[kind];
+}
+
+static void compare_name(struct fs_grip *grip, const struct model *model, uint32_t folder, uint32_t name,
+                         struct fs_id id);
+
+static void compare_folder(struct fs_grip *grip, const struct model *model, uint32_t folder, struct fs_id id)
+{
+    for (uint32_t name = 0; name < NAMES; name++) {
+        compare_name(grip, model, folder, name, id);
+    }
+}
+
+static void compare_name(struct fs_grip *grip, const struct model *model, uint32_t folder, uint32_t name,
+                         struct fs_id id)
+{
+    char text[8];
+    uint32_t thing = model->things[folder].names[name], mode;
+    struct fs_id found;
+    struct fs_inode inode;
+    uint32_t length = (uint32_t)sprintf(text, "n%u", name);
+    enum error error = fs_find(grip, id, (struct fs_name){text, length}, &found, &mode);
+
+    if (error == ERROR_NOT_FOUND && thing == 0) {
+        return;
+    }
+    if (error != OK || thing == 0 || fs_inode_of(grip, found, &inode) != OK) {
+        host_wrong("%s in thing %u: %s, and it is thing %u", text, folder, error_text(error), thing);
+    }
+    object_complete(found.inode, &inode);
+    if (!is_kind(model->things[thing].kind, mode)) {
+        host_wrong("%s in thing %u has mode %o", text, folder, mode);
+    }
+    if (model->things[thing].kind == FILE_THING &&
+        (inode.size != model->things[thing].size || inode.links != model->things[thing].links)) {
+        host_wrong("thing %u has %llu bytes and %u links, not %u and %u", thing, (unsigned long long)inode.size,
+                   inode.links, model->things[thing].size, model->things[thing].links);
+    }
+    if (model->things[thing].kind == FOLDER) {
+        compare_folder(grip, model, thing, found);
+    }
+}
+
+/* Others may change their directory while pages are read: only what is wrong several times is wrong. */
+static void prove(void)
+{
+    const char *error = "";
+
+    for (uint32_t i = 0; i < 20 && error != NULL; i++) {
+        error = fs_check();
+        thread_yield();
+    }
+    if (error != NULL) {
+        host_wrong("%s", error);
+    }
+}
+
+static void run_compare(struct registers *registers)
+{
+    struct fs_grip grip;
+    struct fs_id root, base;
+    uint32_t step, mode;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    struct model model = model_at(step);
+    prove();
+    fs_begin(&grip, SPACE_NONE, 1);
+    if (fs_root(&grip, &root) == OK && fs_find(&grip, root, (struct fs_name){"tmp", 3}, &base, &mode) == OK) {
+        compare_folder(&grip, &model, 0, base);
+    } else if (!is_empty(&model, 0)) { /* else nobody may have asked for a path yet */
+        host_wrong("there is no /tmp at step %u", step);
+    }
+    fs_end(&grip);
+    host_jump(registers, step >= STEPS ? KILL : PREPARE);
+}
+
+/* Steps ------------------------------------------------------------------------------------------------------------ */
+
+static void run_prepare(struct registers *registers)
+{
+    char text[300];
+    uint32_t step;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    struct model model = model_at(step);
+    struct step what = step_of(&model, step);
+    for (uint32_t i = 0; i < 2; i++) {
+        append_folder(&model, what.folder[i], text);
+        sprintf(text + strlen(text), "/n%u", what.name[i]);
+        if (!put_text(registers, i == 0 ? PATH_1 : PATH_2, text)) {
+            return;
+        }
+    }
+    if (put_text(registers, TARGET, "nowhere")) {
+        host_jump(registers, CALL_IT);
+    }
+}
+
+static void run_call(struct registers *registers)
+{
+    uint32_t step;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    struct model model = model_at(step), after = model;
+    struct step what = step_of(&model, step);
+    if (apply(&after, &what) == NO_CALL) {
+        host_jump(registers, ADVANCE);
+        return;
+    }
+    switch (what.operation) {
+    case MAKE:
+        HOST_CALL(registers, MKNOD, PATH_1, S_IFREG | 0644, 0);
+        break;
+    case MAKE_FOLDER:
+        HOST_CALL(registers, MKDIR, PATH_1, 0755);
+        break;
+    case MAKE_LINK:
+        HOST_CALL(registers, SYMLINK, TARGET, PATH_1);
+        break;
+    case REMOVE:
+        HOST_CALL(registers, UNLINK, PATH_1);
+        break;
+    case REMOVE_FOLDER:
+        HOST_CALL(registers, RMDIR, PATH_1);
+        break;
+    case ADD_NAME:
+        HOST_CALL(registers, LINK, PATH_1, PATH_2);
+        break;
+    case MOVE:
+    case MOVE_TOO:
+        HOST_CALL(registers, RENAME, PATH_1, PATH_2);
+        break;
+    case RESIZE:
+        HOST_CALL(registers, TRUNCATE, PATH_1, what.size);
+        break;
+    case HOLD:
+        HOST_CALL(registers, OPEN, PATH_1, O_RDWR, 0);
+        break;
+    case LET_GO:
+        HOST_CALL(registers, CALL_CLOSE, HELD);
+        break;
+    case APPEND:
+        HOST_CALL(registers, PWRITE64, HELD, PATH_1, 1, what.size, 0);
+        break;
+    default:
+        HOST_CALL(registers, LSEEK, HELD, 0, SEEK_END);
+    }
+}
+
+static void after_call(struct registers *registers)
+{
+    uint32_t step;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    struct model model = model_at(step);
+    struct step what = step_of(&model, step);
+    int32_t expected = apply(&model, &what);
+    if ((int32_t)registers->eax != expected) {
+        host_wrong("step %u, operation %u: %d, expected %d", step, (uint32_t)what.operation, (int32_t)registers->eax,
+                   expected);
+    }
+    host_jump(registers, ADVANCE);
+}
+
+static void run_advance(struct registers *registers)
+{
+    uint32_t step;
+
+    if (host_load(registers, STEP, &step)) {
+        cut_store(registers, NEXT, step + 1, ADVANCED);
+    }
+}
+
+static void run_advanced(struct registers *registers)
+{
+    uint32_t step;
+
+    if (host_load(registers, NEXT, &step)) {
+        cut_store(registers, STEP, step, COMPARE);
+    }
+}
+
+/* Clones ----------------------------------------------------------------------------------------------------------- */
+
+static void run_fork(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_FORK);
+}
+
+static void after_fork(struct registers *registers)
+{
+    if (registers->eax == 0) {
+        registers->ebp = 1;
+        host_jump(registers, TURN);
+    } else {
+        cut_store(registers, CHILD, registers->eax, FORK_2);
+    }
+}
+
+static void after_fork_2(struct registers *registers)
+{
+    if (registers->eax == 0) {
+        registers->ebp = 2;
+        host_jump(registers, OWN);
+    } else {
+        cut_store(registers, CHILD + 4, registers->eax, COMPARE);
+    }
+}
+
+/* One asks for snapshots, now and then. */
+static void run_turn(struct registers *registers)
+{
+    HOST_CALL(registers, mix(registers->ebp ^ seed) % 24 == 0 ? CALL_SYNC : CALL_SCHED_YIELD);
+}
+
+static void after_turn(struct registers *registers)
+{
+    registers->ebp++;
+    host_jump(registers, TURN);
+}
+
+/* The other one makes and removes files, enough for several leaves, in a directory of its own. */
+static void run_own(struct registers *registers)
+{
+    char text[64];
+    uint32_t number = mix(registers->ebp ^ seed);
+
+    sprintf(text, "/dev/shm/%0*u", (int)(10 + number % 30), number % 200);
+    if (put_text(registers, OWN_PATH, text)) {
+        host_jump(registers, OWN_CALL_IT);
+    }
+}
+
+static void run_own_call(struct registers *registers)
+{
+    if (registers->ebp / 300 % 2 == 0) {
+        HOST_CALL(registers, MKNOD, OWN_PATH, S_IFREG | 0600, 0);
+    } else {
+        HOST_CALL(registers, UNLINK, OWN_PATH);
+    }
+}
+
+static void after_own_call(struct registers *registers)
+{
+    int32_t result = (int32_t)registers->eax;
+
+    if (result != 0 && result != -EEXIST && result != -ENOENT) {
+        host_wrong("own call: %d", result);
+    }
+    registers->ebp++;
+    host_jump(registers, OWN);
+}
+
+static void kill_child(struct registers *registers, uint32_t which)
+{
+    uint32_t child;
+
+    if (host_load(registers, CHILD + 4 * which, &child)) {
+        HOST_CALL(registers, CALL_KILL, child, SIGKILL);
+    }
+}
+
+static void run_kill(struct registers *registers)
+{
+    kill_child(registers, 0);
+}
+
+static void run_kill_2(struct registers *registers)
+{
+    kill_child(registers, 1);
+}
+
+static void run_wait(struct registers *registers)
+{
+    HOST_CALL(registers, CALL_WAIT4, UINT32_MAX, 0, 0, 0);
+}
+
+static void after_one(struct registers *registers)
+{
+    host_jump(registers, KILL_2);
+}
+
+static void after_both(struct registers *registers)
+{
+    host_jump(registers, WAIT);
+}
+
+static void after_wait(struct registers *registers)
+{
+    host_jump(registers, WAIT_2);
+}
+
+static void after_wait_2(struct registers *registers)
+{
+    host_jump(registers, END);
+}
+
+static void run_end(struct registers *registers)
+{
+    prove();
+    HOST_CALL(registers, CALL_EXIT, STATUS);
+}
+
+static const struct host_instruction program[] = {
+    [FORK] = {run_fork, after_fork},
+    [FORK_2] = {run_fork, after_fork_2},
+    [COMPARE] = {run_compare, NULL},
+    [PREPARE] = {run_prepare, NULL},
+    [CALL_IT] = {run_call, after_call},
+    [ADVANCE] = {run_advance, NULL},
+    [ADVANCED] = {run_advanced, NULL},
+    [KILL] = {run_kill, after_one},
+    [KILL_2] = {run_kill_2, after_both},
+    [WAIT] = {run_wait, after_wait},
+    [WAIT_2] = {run_wait, after_wait_2},
+    [END] = {run_end, run_end},
+    [TURN] = {run_turn, after_turn},
+    [OWN] = {run_own, NULL},
+    [OWN_CALL_IT] = {run_own_call, after_own_call},
+};
+
+static struct host_end boot(uint64_t schedule)
+{
+    struct host_machine machine = {.command_line = "interval=1",
+                                   .frames = 700 + (uint32_t)(schedule % 100),
+                                   .schedule = schedule,
+                                   .program_words = "files"};
+
+    host_program_tick(3, schedule);
+    return cut_boot(&machine, program, sizeof(program) / sizeof(program[0]));
+}
+
+/* One world from its first boot to the program's end. Returns how often it was cut. */
+static uint32_t run_world(uint32_t world)
+{
+    uint32_t cuts = 0;
+    struct host_end end;
+
+    seed = world;
+    cut_start();
+    do {
+        cut.at = cuts < CUTS_MAX ? cut.disk.event_count + 1 + mix(world * 7919u + cuts) % EVENTS_MAX : 0;
+        end = boot(world * 16u + cuts);
+        cuts += end.kind == HOST_CUT;
+    } while (end.kind == HOST_CUT);
+    cut_expect(end, HOST_ENDED, STATUS, world);
+    cut_stop();
+    return cuts;
+}
+
+static void tree_that_is_cut_anywhere_is_as_it_was_at_a_stop(void **state)
+{
+    uint32_t first = (uint32_t)campaign_seed(1);
+    uint32_t worlds = (uint32_t)campaign_length(WORLDS, WORLDS * SOAK);
+    uint32_t cuts = 0;
+
+    (void)state;
+    printf("files: worlds from %u on; EIDOLON_SEED=N begins with world N\n", first);
+    for (uint32_t world = 0; world < worlds; world++) {
+        cuts += run_world(first + world);
+    }
+    printf("files: %u cuts in %u worlds\n", cuts, worlds);
+    assert_true(cuts > worlds);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tree_that_is_cut_anywhere_is_as_it_was_at_a_stop)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
