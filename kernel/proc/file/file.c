@@ -108,12 +108,10 @@ const struct file_record *file_hold(struct task *task, uint32_t descriptor)
     return file;
 }
 
-void file_let_go(struct task *task)
+void file_let_go_of_held(struct task *task)
 {
-    if (task->held_file.number != 0) {
-        file_drop_hold(task->held_file);
-        task->held_file = FILE_NONE;
-    }
+    file_drop_hold(task->held_file);
+    task->held_file = FILE_NONE;
 }
 
 void file_drop(struct file_id file)

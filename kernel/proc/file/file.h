@@ -14,9 +14,8 @@
 #include "error.h"
 #include "pipe.h"
 #include "record.h"
+#include "task/task.h"
 #include "types.h"
-
-struct task;
 
 /*
  * Open something: a file record with no reference yet.
@@ -37,7 +36,13 @@ const struct file_record *file_of(const struct program_record *program, uint32_t
  * descriptor meanwhile. A task holds one; what it held before it lets go of. Neither sleeps.
  */
 const struct file_record *file_hold(struct task *task, uint32_t descriptor);
-void file_let_go(struct task *task);
+void file_let_go_of_held(struct task *task);
+static inline void file_let_go(struct task *task)
+{
+    if (task->held_file.number != 0) {
+        file_let_go_of_held(task);
+    }
+}
 
 /* The same for any number of open files: to be let go of one by one. */
 struct file_id file_hold_also(const struct file_record *file);

@@ -15,7 +15,7 @@
 
 /* Volatile: the timers of each program, and how many of them follow the processor's time. */
 static uint16_t first_of[PROGRAMS_MAX + 1], next_of[TIMERS_MAX];
-static uint8_t follow_processor[PROGRAMS_MAX + 1];
+uint8_t timers_of_processor[PROGRAMS_MAX + 1];
 
 static struct timer_record *at(uint32_t index)
 {
@@ -55,7 +55,7 @@ static void link(uint32_t index)
 
     next_of[index] = first_of[timer->program.number];
     first_of[timer->program.number] = (uint16_t)index;
-    follow_processor[timer->program.number] += timer_table_follows_processor(timer);
+    timers_of_processor[timer->program.number] += timer_table_follows_processor(timer);
 }
 
 static void unlink(uint32_t index)
@@ -67,7 +67,7 @@ static void unlink(uint32_t index)
         link = &next_of[*link];
     }
     *link = next_of[index];
-    follow_processor[timer->program.number] -= timer_table_follows_processor(timer);
+    timers_of_processor[timer->program.number] -= timer_table_follows_processor(timer);
 }
 
 static uint32_t count_of(struct program_id program)
@@ -122,7 +122,7 @@ uint32_t timer_table_add(const struct timer_record *made)
 void timer_table_set_base(struct timer_record *timer, enum time_base base)
 {
     DOES_NOT_SLEEP();
-    uint8_t *count = &follow_processor[timer->program.number];
+    uint8_t *count = &timers_of_processor[timer->program.number];
 
     *count -= timer_table_follows_processor(timer);
     timer->base = base;
@@ -198,11 +198,6 @@ uint64_t timer_table_moment(struct program_id program)
         }
     }
     return moment_ns;
-}
-
-bool timer_table_uses_processor(struct program_id program)
-{
-    return follow_processor[program.number] > 0;
 }
 
 uint64_t timer_table_passed(const struct timer_record *timer)

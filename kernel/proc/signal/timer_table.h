@@ -57,7 +57,11 @@ bool timer_table_is_due(const struct timer_record *timer);
  */
 uint64_t timer_table_moment(struct program_id program);
 bool timer_table_follows_processor(const struct timer_record *timer);
-bool timer_table_uses_processor(struct program_id program);
+extern uint8_t timers_of_processor[PROGRAMS_MAX + 1];
+static inline bool timer_table_uses_processor(struct program_id program)
+{
+    return timers_of_processor[program.number] > 0;
+}
 
 /* How many of its moments have passed since the one at which it was due. */
 uint64_t timer_table_passed(const struct timer_record *timer);

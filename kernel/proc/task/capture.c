@@ -22,7 +22,7 @@
 
 /* Tasks to capture: one half lists those that ran since the last stop, the other those that are due for it. */
 static struct task *to_capture[2];
-static uint32_t running_half;
+uint32_t task_running_half;
 
 /* Complete the record of a due task as of the stop. Its chunk is closed, so the record is reached through its frame. */
 static void capture(const struct task *task)
@@ -48,22 +48,22 @@ static void capture(const struct task *task)
 
 static void list_as_run(struct task *task)
 {
-    if (!task->listed[running_half]) {
-        task->listed[running_half] = true;
-        task->next_listed[running_half] = to_capture[running_half];
-        to_capture[running_half] = task;
+    if (!task->listed[task_running_half]) {
+        task->listed[task_running_half] = true;
+        task->next_listed[task_running_half] = to_capture[task_running_half];
+        to_capture[task_running_half] = task;
     }
 }
 
 void task_stop(void)
 {
-    running_half ^= 1;
-    ASSERT(to_capture[running_half] == NULL);
+    task_running_half ^= 1;
+    ASSERT(to_capture[task_running_half] == NULL);
 }
 
 void task_capture_due(void)
 {
-    uint32_t due_half = running_half ^ 1;
+    uint32_t due_half = task_running_half ^ 1;
 
     while (to_capture[due_half] != NULL) {
         struct task *task = to_capture[due_half];
@@ -75,9 +75,9 @@ void task_capture_due(void)
     }
 }
 
-void task_runs_on(struct task *task)
+void task_capture_or_list(struct task *task)
 {
-    uint32_t due_half = running_half ^ 1;
+    uint32_t due_half = task_running_half ^ 1;
 
     if (task->listed[due_half]) {
         task->listed[due_half] = false; /* it stays linked, which task_capture_due() expects */
@@ -90,9 +90,9 @@ void task_runs_on(struct task *task)
 void task_unlist(struct task *task)
 {
     task_capture_due();
-    for (struct task **at = &to_capture[running_half]; *at != NULL; at = &(*at)->next_listed[running_half]) {
+    for (struct task **at = &to_capture[task_running_half]; *at != NULL; at = &(*at)->next_listed[task_running_half]) {
         if (*at == task) {
-            *at = task->next_listed[running_half];
+            *at = task->next_listed[task_running_half];
             return;
         }
     }

@@ -92,7 +92,14 @@ void task_touch(struct task *task);
  * The same for one that is about to run on, whose call, if any, is over: captured if it is due, and due at the next
  * stop.
  */
-void task_runs_on(struct task *task);
+void task_capture_or_list(struct task *task);
+extern uint32_t task_running_half; /* of struct task's `listed` */
+static inline void task_runs_on(struct task *task)
+{
+    if (task->listed[task_running_half ^ 1] || !task->listed[task_running_half]) {
+        task_capture_or_list(task);
+    }
+}
 
 /* It does not: everything that is due is captured, and this task will not be. */
 void task_unlist(struct task *task);

@@ -10,6 +10,7 @@
 #include "program_hold.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
+#include "signal/timer_table.h"
 #include "space/object.h"
 #include "space/user_memory.h"
 #include "task/pending.h"
@@ -29,9 +30,6 @@ static void check_processor_limit(struct task *task)
     struct limit *limit = &task->program->limits[RLIMIT_CPU];
     struct usage used;
 
-    if (limit->soft == RLIMIT_NONE_64) {
-        return;
-    }
     usage_of_program(task->program_id, task->program, &used);
     uint64_t used_ns = used.user_ns + used.system_ns;
     if (limit->hard != RLIMIT_NONE_64 && used_ns >= seconds_ns(limit->hard)) {
@@ -56,6 +54,23 @@ static void leave_tid(struct task *task)
     }
 }
 
+/* Whether the program's time on the processor is limited, or a timer follows it. */
+static bool counts_time(const struct task *task)
+{
+    const struct program_record *program = task->program;
+
+    return program->limits[RLIMIT_CPU].soft != RLIMIT_NONE_64 || program->timers[TIMER_VIRTUAL].deadline_ns != 0 ||
+           program->timers[TIMER_PROFILE].deadline_ns != 0 || timer_table_uses_processor(task->program_id);
+}
+
+static void check_time(struct task *task)
+{
+    if (task->program->limits[RLIMIT_CPU].soft != RLIMIT_NONE_64) {
+        check_processor_limit(task);
+    }
+    timer_check_processor(task);
+}
+
 /* Nobody wants anything of the task, as nearly always. */
 static bool goes_on(const struct task *task)
 {
@@ -63,20 +78,9 @@ static bool goes_on(const struct task *task)
            task->record->signal_mask_saved == 0 && !task_has_signal(task);
 }
 
-void trap_return(struct registers *registers)
+/* Somebody does, or it is new. */
+static void attend(struct task *task, struct registers *registers)
 {
-    struct task *task = task_current();
-
-    task->registers = registers;
-    usage_enter(task); /* after an interrupt, which nobody has told of */
-    check_processor_limit(task);
-    timer_check_processor(task);
-    while (thread_should_yield()) {
-        thread_yield();
-    }
-    if (object_is_unused()) {
-        object_collect(); /* whose last view the call has taken away */
-    }
     do {
         if (!goes_on(task) && !program_hold_wait()) {
             program_exit(SIGKILL);
@@ -89,6 +93,26 @@ void trap_return(struct registers *registers)
     } while (task->program->held != 0 && !task->dying); /* it has stopped */
     if (task->dying) {
         program_exit_task();
+    }
+}
+
+void trap_return(struct registers *registers)
+{
+    struct task *task = task_current();
+
+    task->registers = registers;
+    usage_enter(task); /* after an interrupt, which nobody has told of */
+    if (counts_time(task)) {
+        check_time(task);
+    }
+    while (thread_should_yield()) {
+        thread_yield();
+    }
+    if (object_is_unused()) {
+        object_collect(); /* whose last view the call has taken away */
+    }
+    if (!goes_on(task) || task->record->child_tid != 0) {
+        attend(task, registers);
     }
     usage_leave(task);
     task_runs_on(task);
