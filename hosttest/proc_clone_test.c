@@ -15,7 +15,9 @@
 #include "fake/machine.h"
 #include "proc_case.h"
 #include "program.h"
+#include "space/memory.h"
 #include "space/regions.h"
+#include "space/space.h"
 #include "store.h"
 #include "task/task.h"
 #include "thread.h"
@@ -139,6 +141,27 @@ static void clone_that_reads_takes_no_frame_and_one_that_writes_takes_one(void *
 {
     (void)state;
     case_run(&(struct proc_case){.main = share, .functions = {share_as_clone}, .options = ON_REQUEST});
+}
+
+/* A source is nobody's (MEMORY-2), and its space's again once that is its last child. */
+static void divide_and_collapse(void)
+{
+    struct address_space space = task_current()->program->space;
+    struct space_id source = space_window(space);
+
+    int32_t child = case_fork(1);
+    EXPECT_IS(source.number, vm_lineage_source(space_window(space)).number);
+    EXPECT_IS(0, memory_space(source).number);
+    EXPECT_IS(space.number, memory_space(space_window(space)).number);
+    case_reap(child, 0);
+    EXPECT_IS(source.number, space_window(space).number);
+    EXPECT_IS(space.number, memory_space(source).number);
+}
+
+static void memory_that_becomes_a_source_is_no_spaces(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = divide_and_collapse, .functions = {NULL, nothing}});
 }
 
 /* What is left ----------------------------------------------------------------------------------------------------- */
@@ -615,6 +638,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clone_that_reads_takes_no_frame_and_one_that_writes_takes_one),
+        cmocka_unit_test(memory_that_becomes_a_source_is_no_spaces),
         cmocka_unit_test(clone_and_end_a_thousand_times_leaves_nothing),
         cmocka_unit_test(clone_of_clones_leaves_no_sources),
         cmocka_unit_test(clone_beyond_the_bound_of_sources_does_without_them),

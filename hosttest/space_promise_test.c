@@ -80,6 +80,19 @@ static void do_nothing(void)
 
 SPACE_CASE(space_snapshot_of_nothing_writes_nothing, do_nothing)
 
+/* Two requests that nothing was changed for: whoever wants a generation gets one, and whoever wants none costs none. */
+static void request_of_nothing(void)
+{
+    space_store_pages(COUNT, 1);
+    SPACE_CHECK(space_sync());
+    uint64_t before = snapshots();
+    SPACE_CHECK(snap_wait(snap_request()) == OK && snapshots() == before);
+    SPACE_CHECK(snap_wait(snap_request_generation()) == OK && snapshots() == before + 1);
+    SPACE_CHECK(space_sync() && snapshots() == before + 1);
+}
+
+SPACE_CASE(space_generation_that_is_wanted_is_made_of_nothing, request_of_nothing)
+
 static void commit_a_few(void)
 {
     for (uint32_t i = 1; i <= 30; i++) {
@@ -142,6 +155,7 @@ int main(void)
         cmocka_unit_test(space_pages_of_zeroes_cost_no_block),
         cmocka_unit_test(space_pages_that_were_freed_are_not_written),
         cmocka_unit_test(space_snapshot_of_nothing_writes_nothing),
+        cmocka_unit_test(space_generation_that_is_wanted_is_made_of_nothing),
         cmocka_unit_test(space_snapshot_takes_two_flushes_at_most),
         cmocka_unit_test(space_callers_of_sync_share_a_commit),
         cmocka_unit_test(space_writes_between_snapshots_take_no_faults),

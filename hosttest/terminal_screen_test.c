@@ -198,6 +198,25 @@ static void text_in_utf_8_is_shown_as_far_as_the_screen_has_it(void **state)
     assert_int_equal(symbol_at(0, 6), '(');
 }
 
+/* Two characters, four cells: an end or a beginning of the row goes from the middle of one on, or the middle of both. */
+static void half_of_a_wide_character_is_a_blank(void **state)
+{
+    static const char *const erasures[] = {"\033[2G\033[K", "\033[3G\033[1K", "\033[2G\033[2X", "\033[2G\033[P"};
+    static const uint32_t left[][4] = {
+        {' ', ' ', ' ', ' '}, {' ', ' ', ' ', ' '}, {' ', ' ', ' ', ' '}, {' ', 0x5B57, 0, 'x'}};
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof(erasures) / sizeof(erasures[0]); i++) {
+        output("\033c\346\274\242\345\255\227x");
+        assert_int_equal(terminal_screen_row(&terminal, 0)[0] & CELL_CHARACTER_MASK, 0x6F22);
+        assert_int_equal(terminal_screen_row(&terminal, 0)[1] & CELL_CHARACTER_MASK, 0);
+        output(erasures[i]);
+        for (uint32_t column = 0; column < 4; column++) {
+            assert_int_equal(terminal_screen_row(&terminal, 0)[column] & CELL_CHARACTER_MASK, left[i][column]);
+        }
+    }
+}
+
 static void changed_rows_are_noted(void **state)
 {
     (void)state;
@@ -313,6 +332,7 @@ int main(void)
         SCREEN_TEST(cursor_is_saved_and_restored),
         SCREEN_TEST(unknown_sequences_leave_no_trace),
         SCREEN_TEST(text_in_utf_8_is_shown_as_far_as_the_screen_has_it),
+        SCREEN_TEST(half_of_a_wide_character_is_a_blank),
         SCREEN_TEST(changed_rows_are_noted),
         SCREEN_TEST(text_is_faint_or_italic_or_blinks_until_that_ends),
         SCREEN_TEST(every_look_and_pair_of_colours_is_kept),
