@@ -6,7 +6,8 @@ add_executable(lie_tool
     ${TOOLS}/image.c ${TOOLS}/image_cat.c ${TOOLS}/image_core.c ${TOOLS}/image_create.c ${TOOLS}/image_diff.c
     ${TOOLS}/image_info.c ${TOOLS}/image_picture.c ${TOOLS}/image_pin.c ${TOOLS}/image_programs.c ${TOOLS}/image_proof.c
     ${TOOLS}/image_records.c
-    ${TOOLS}/image_tasks.c ${TOOLS}/image_verify.c ${TOOLS}/picture_disk.c ${TOOLS}/picture_objects.c ${TOOLS}/picture_svg.c
+    ${TOOLS}/image_diff_programs.c ${TOOLS}/image_symbols.c ${TOOLS}/image_tasks.c ${TOOLS}/image_verify.c
+    ${TOOLS}/picture_disk.c ${TOOLS}/picture_objects.c ${TOOLS}/picture_svg.c
     ${TOOLS}/picture_window.c ${TOOLS}/host_machine.c
     ${CMAKE_SOURCE_DIR}/kernel/snap/store_checksum.c)
 target_include_directories(lie_tool PRIVATE ${TOOLS} ${CMAKE_SOURCE_DIR}/kernel/snap)

@@ -92,6 +92,8 @@ ELSEWHERE = {
     "./eidolon image ps eidolon.img yesterday": "test_time_travel.py::test_threads_are_shown_with_where_they_wait",
     "./eidolon image when eidolon.img 0x0810d000:4 --program 1":
         "test_time_travel.py::test_when_names_the_generations_that_changed_something",
+    "./eidolon image diff eidolon.img 10m-ago good --program 1 --symbols ./prog":
+        "test_time_travel.py::test_diff_names_programs_regions_and_symbols",
     "gdb ./prog -ex 'target remote | ./eidolon image gdb eidolon.img good 1'":
         "test_time_travel.py::test_gdb_goes_back_over_three_generations",
     "./eidolon image ladder": "test_images.py::test_generation_of_the_ladder_outlives_the_window_and_can_be_resumed",

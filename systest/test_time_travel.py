@@ -81,6 +81,20 @@ def test_when_names_the_generations_that_changed_something(steps):
     assert steps.image.tool("when", f"{steps.futex:#x}:4", "--program", "1").startswith("0 changes in ")
 
 
+def test_diff_names_programs_regions_and_symbols(steps):
+    numbers, _ = steps.kept()
+    told = steps.image.tool("diff", "step1", "step3", "--program", "1", "--symbols", steps.path, status=1)
+    assert told.startswith("program 1 steps\n"), told
+    changed = dict(re.findall(r"^    (\S+) +(\d+) bytes$", told, re.M))
+    assert changed["steps_made"] == "1" and changed["steps_text"] == "1" and changed["steps_pages"] == "2", told
+    assert "program_invocation_name" not in changed and re.search(r"^  0x08[0-9a-f]{6}  rw- program +\d+ page", told, re.M), told
+    assert re.search(r"^  0xbf[0-9a-f]{6}  rw- stack ", told, re.M) and " heap " in told, told
+    plain = steps.image.tool("diff", "step1", "step3", "--programs", status=1)
+    assert plain == "".join(line + "\n" for line in told.splitlines() if not line.startswith("    ")), plain
+    assert steps.image.tool("diff", "step2", "step2", "--programs") == "programs see no difference\n"
+    assert re.search(r"^object +4095 ", steps.image.tool("diff", str(numbers[-1]), "step3", status=1), re.M)
+
+
 def test_gdb_goes_back_over_three_generations(steps):
     numbers, names = steps.kept()
     told = steps.gdb("step3", "info threads", "backtrace", "print steps_made", "print (char *)steps_text", "reverse-continue",
@@ -143,6 +157,10 @@ def test_what_cannot_be_looked_at_is_refused_in_a_line(steps, tmp_path):
                          (["when", path, "0x8049000", "--program", "77"], "no kept generation has a program 77"),
                          (["when", path, "0", "--program", "1"], "something at 0x00000000"),
                          (["when", new, "0x8049000", "--program", "1"], "nothing has been committed"),
+                         (["diff", path, "step1", "step2", "--symbols", path], "usage"), (["diff", path, "step1", "--programs"], "usage"),
+                         (["diff", path, "step1", "step2", "--program", "77"], "there is no program 77"),
+                         (["diff", path, "step1", "step2", "--program", "1", "--symbols", path + ".none"], "No such file"),
+                         (["diff", path, "step1", "step2", "--program", "1", "--symbols", "/bin/true"], "no i386 program with symbols"),
                          (["ps", path, "999999"], "image log"), (["gdb", path, "1"], "usage"),
                          (["gdb", path, "999999", "1"], "image log"), (["gdb", path, "step1", "77"], "there is no program 77"),
                          (["gdb", path, "step1", "0"], "number of a program"), (["gdb", new, "1", "1"], "nothing has been committed"),

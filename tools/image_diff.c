@@ -3,11 +3,14 @@
  * `diff`: which pages differ between two kept generations.
  *
  * Both maps are walked side by side; pages are compared by what the maps say of them, their content is not read. So a
- * page that was written again with the content it had counts as changed.
+ * page that was written again with the content it had counts as changed. With --programs the pages that differ so are
+ * looked at as programs see them (image_diff_programs.c).
  */
-#include "image_tool.h"
+#include "image_diff.h"
 
+#include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum kind { SAME, ADDED, REMOVED, CHANGED };
@@ -28,6 +31,7 @@ struct telling {
     uint32_t count;
     struct page_key first;
     uint64_t totals[4];
+    struct page_list *pages; /* instead of telling, note them here */
 };
 
 static enum error side_next(struct side *side, struct page_key from)
@@ -42,9 +46,24 @@ static enum error side_step(struct side *side)
     return side_next(side, (struct page_key){side->page.number + 1});
 }
 
+static enum error page_keep(struct page_list *pages, struct page_key page)
+{
+    if (pages->count == pages->room) {
+        size_t room = pages->room == 0 ? 1024 : 2 * pages->room;
+        struct page_key *grown = realloc(pages->keys, room * sizeof(*grown));
+        if (grown == NULL) {
+            return ERROR_NO_MEMORY;
+        }
+        pages->keys = grown;
+        pages->room = room;
+    }
+    pages->keys[pages->count++] = page;
+    return OK;
+}
+
 static void tell(struct telling *telling)
 {
-    if (telling->count > 0 && telling->kind != SAME) {
+    if (telling->pages == NULL && telling->count > 0 && telling->kind != SAME) {
         printf("object %4u  0x%08x  %6u page%s %s\n", page_key_object(telling->first).number,
                page_key_offset(telling->first), telling->count, telling->count == 1 ? " " : "s",
                kind_names[telling->kind]);
@@ -83,8 +102,12 @@ static enum error compare(struct side *a, struct side *b, struct telling *tellin
         enum kind kind = take_a && take_b ? (entries_equal(&a->entry, &b->entry) ? SAME : CHANGED)
                          : take_a         ? REMOVED
                                           : ADDED;
-        note(telling, kind, take_a ? a->page : b->page);
-        error = take_a ? side_step(a) : OK;
+        struct page_key page = take_a ? a->page : b->page;
+        note(telling, kind, page);
+        error = telling->pages != NULL && kind != SAME ? page_keep(telling->pages, page) : OK;
+        if (error == OK && take_a) {
+            error = side_step(a);
+        }
         if (error == OK && take_b) {
             error = side_step(b);
         }
@@ -93,32 +116,79 @@ static enum error compare(struct side *a, struct side *b, struct telling *tellin
     return error;
 }
 
-int command_diff(int argc, char **argv)
+/* What was asked for, besides the file and two generations. */
+struct wanted {
+    bool programs;
+    const char *program, *symbols;
+};
+
+static bool options_parse(int argc, char **argv, struct wanted *wanted)
 {
-    struct image from, to;
-    if (!operands_are(argc, 3, "diff FILE GENERATION GENERATION")) {
+    static const struct option options[] = {{"programs", no_argument, NULL, 'a'},
+                                            {"program", required_argument, NULL, 'p'},
+                                            {"symbols", required_argument, NULL, 's'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1 && option != '?') {
+        wanted->programs = true;
+        wanted->program = option == 'p' ? optarg : wanted->program;
+        wanted->symbols = option == 's' ? optarg : wanted->symbols;
+    }
+    if (option != -1 || optind + 3 != argc || (wanted->symbols != NULL && wanted->program == NULL)) {
+        complain("usage: diff FILE GENERATION GENERATION [--programs | --program P [--symbols ELF]]");
+        return false;
+    }
+    return true;
+}
+
+/* Tell how two generations differ. Returns an exit status. */
+static int diff(struct image *from, struct image *to, const struct wanted *wanted)
+{
+    struct side a = {.store = from->store}, b = {.store = to->store};
+    struct page_list pages = {0};
+    struct telling telling = {.pages = wanted->programs ? &pages : NULL};
+    struct symbols symbols = {0};
+    bool differs = false;
+    if (wanted->symbols != NULL && !symbols_read(&symbols, wanted->symbols)) {
         return STATUS_NOT_RUN;
     }
-    int status = image_open(&from, argv[1], FILE_DISK_READ, argv[2]);
-    if (status != STATUS_SOUND) {
-        return status;
-    }
-    status = image_open(&to, argv[1], FILE_DISK_READ, argv[3]);
-    if (status != STATUS_SOUND) {
-        (void)image_close(&from);
-        return status;
-    }
-    struct side a = {.store = from.store}, b = {.store = to.store};
-    struct telling telling = {0};
     enum error error = compare(&a, &b, &telling);
+    int status = STATUS_SOUND;
     if (error != OK) {
-        complain("%s: the map: %s", argv[1], error_text(error));
+        complain("%s: the map: %s", from->path, error_text(error));
+        status = STATUS_NOT_RUN;
+    } else if (wanted->programs) {
+        status = diff_programs(from, to, &pages, wanted->program, wanted->symbols != NULL ? &symbols : NULL, &differs);
     } else {
         printf("%llu added, %llu removed, %llu changed, %llu the same\n", (unsigned long long)telling.totals[ADDED],
                (unsigned long long)telling.totals[REMOVED], (unsigned long long)telling.totals[CHANGED],
                (unsigned long long)telling.totals[SAME]);
+        differs = telling.totals[ADDED] + telling.totals[REMOVED] + telling.totals[CHANGED] > 0;
     }
+    symbols_free(&symbols);
+    free(pages.keys);
+    return status != STATUS_SOUND ? status : differs ? STATUS_FOUND : STATUS_SOUND;
+}
+
+int command_diff(int argc, char **argv)
+{
+    struct image from, to;
+    struct wanted wanted = {0};
+    if (!options_parse(argc, argv, &wanted)) {
+        return STATUS_NOT_RUN;
+    }
+    char **words = argv + optind;
+    int status = image_open(&from, words[0], FILE_DISK_READ, words[1]);
+    if (status != STATUS_SOUND) {
+        return status;
+    }
+    status = image_open(&to, words[0], FILE_DISK_READ, words[2]);
+    if (status != STATUS_SOUND) {
+        (void)image_close(&from);
+        return status;
+    }
+    status = diff(&from, &to, &wanted);
     int closed = image_close(&from) | image_close(&to);
-    bool differ = telling.totals[ADDED] + telling.totals[REMOVED] + telling.totals[CHANGED] > 0;
-    return error != OK || closed != STATUS_SOUND ? STATUS_NOT_RUN : differ ? STATUS_FOUND : STATUS_SOUND;
+    return closed != STATUS_SOUND ? STATUS_NOT_RUN : status;
 }

@@ -81,8 +81,7 @@ static enum error region_find(const struct image *image, uint32_t root, uint32_t
     return ERROR_NOT_FOUND;
 }
 
-/* What a memory is a copy of; 0: nothing. */
-static enum error source_of(const struct image *image, struct space_id window, struct space_id *out)
+enum error image_memory_source(const struct image *image, struct space_id window, struct space_id *out)
 {
     struct memory_record record = {0};
     enum error error =
@@ -97,7 +96,7 @@ enum error image_memory_depth(const struct image *image, struct space_id window,
     enum error error;
 
     *out = 0;
-    while ((error = source_of(image, window, &window)) == OK && window.number != 0) {
+    while ((error = image_memory_source(image, window, &window)) == OK && window.number != 0) {
         if (++*out == SPACES_MAX) {
             return ERROR_FORMAT_DAMAGED;
         }
@@ -136,7 +135,7 @@ enum error image_page_find(const struct image *image, const struct space_record 
         return error != OK ? error : ERROR_NOT_FOUND;
     }
     while (depth-- > region.backing.depth) {
-        error = source_of(image, window, &window);
+        error = image_memory_source(image, window, &window);
         if (error != OK) {
             return error;
         }

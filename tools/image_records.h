@@ -24,6 +24,9 @@ bool records_are_known(const struct image *image);
 MUST_CHECK enum error image_space_read(const struct image *image, struct address_space number,
                                        struct space_record *out);
 
+/* What a memory is a copy of; 0: nothing. ERROR_FORMAT_DAMAGED, and those of image_page_find(). */
+MUST_CHECK enum error image_memory_source(const struct image *image, struct space_id window, struct space_id *out);
+
 /* How many sources there are above a memory. ERROR_FORMAT_DAMAGED: they do not end; and those of image_page_find(). */
 MUST_CHECK enum error image_memory_depth(const struct image *image, struct space_id window, uint32_t *out);
 

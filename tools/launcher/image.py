@@ -177,7 +177,7 @@ GENERATIONS = {"diff": ((2, 4), (3, 4)), "pin": ((2, 4),), "programs": ((2, 3),)
 def with_numbers(arguments):
     """Moments in place of generations become numbers."""
     places = [place for place, count in GENERATIONS.get(arguments[0] if arguments else "", ())
-              if len(arguments) == count and moment.is_moment(arguments[place])]
+              if (len(arguments) == count or arguments[0] == "diff" and len(arguments) > count) and moment.is_moment(arguments[place])]
     if not places:
         return arguments
     path = arguments[1]
