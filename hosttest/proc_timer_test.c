@@ -329,6 +329,39 @@ static void timer_goes_on_after_a_cut(void **state)
     case_run(&scene);
 }
 
+/* A child that has ended with a timer set is still there, and is asked for after the next boot. */
+static void cut_with_an_ended_child(void)
+{
+    int32_t child = case_fork(END_WITH_A_TIMER);
+
+    sleep_ms(100);
+    case_registers()->ebp = GO_ON;
+    WORDS(CHILD, (uint32_t)child);
+    EXPECT(0, EIDOLON_CALL_SYNC, AT);
+    host_cut_power(0);
+}
+
+static void ask_for_child(void)
+{
+    case_reap((int32_t)case_word(CHILD), 0);
+    sleep_ms(2000); /* longer than the timer would have taken */
+    EXPECT_IS(0, case_program(case_word(CHILD))->timer_mark);
+}
+
+static void timer_of_an_ended_child_is_left_alone_after_a_cut(void **state)
+{
+    struct proc_case scene = {.main = cut_with_an_ended_child,
+                              .functions = {count, NULL, NULL, NULL, ask_for_child, end_with_a_timer},
+                              .options = "interval=0",
+                              .cut_after = NEVER};
+
+    (void)state;
+    case_run(&scene);
+    scene.cut_after = 0;
+    scene.keeps_disk = true;
+    case_run(&scene);
+}
+
 static void wait_long(void)
 {
     uint32_t before = case_program(1)->timer_mark;
@@ -353,6 +386,7 @@ int main(void)
         cmocka_unit_test(timers_of_many_programs_are_due_in_order),
         cmocka_unit_test(timer_of_processor_time_signals_when_so_much_is_used),
         cmocka_unit_test(timer_goes_on_after_a_cut),
+        cmocka_unit_test(timer_of_an_ended_child_is_left_alone_after_a_cut),
         cmocka_unit_test(long_wait_leaves_marks),
     };
 

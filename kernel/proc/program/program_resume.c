@@ -116,8 +116,10 @@ enum error program_resume_all(void)
         error = timer_start();
     }
     for (struct program_id id = PROGRAM_FIRST; error == OK && program_is_in_table(id); id.number++) {
-        if (program_at(id)->state != PROGRAM_FREE && program_at(id)->state != PROGRAM_ZOMBIE &&
-            program_at(id)->task_count == 0) {
+        if (program_at(id)->state == PROGRAM_FREE || program_at(id)->state == PROGRAM_ZOMBIE) {
+            continue;
+        }
+        if (program_at(id)->task_count == 0) {
             program_destroy(id);
         } else {
             timer_resume(id);
