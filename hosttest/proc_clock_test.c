@@ -295,6 +295,20 @@ static void ignored_and_awaited(void)
     block(SIG_UNBLOCK, REALTIME);
 }
 
+/* One that is ignored by default is taken all the same when it is not blocked any more. */
+static void blocked_and_ignored(void)
+{
+    uint32_t timer = make(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGCONT, 9);
+
+    block(SIG_BLOCK, SIGCONT);
+    set(timer, 0, 10 * MS, 10 * MS);
+    sleep_ms(1005);
+    EXPECT_IS(0, CALL(OVERRUN, timer));
+    block(SIG_UNBLOCK, SIGCONT);
+    EXPECT_IS(99, CALL(OVERRUN, timer));
+    EXPECT(0, DELETE, timer);
+}
+
 /* One that signals nothing shows what is left, on and on. */
 static void silent(void)
 {
@@ -364,6 +378,7 @@ static void main_of_signals(void)
     full_queue();
     WORDS(EVENT + 12, 1);
     ignored_and_awaited();
+    blocked_and_ignored();
     silent();
     mistakes();
 }

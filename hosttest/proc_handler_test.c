@@ -469,6 +469,8 @@ static void change_frame(void)
 
 static void stacks(void)
 {
+    WORDS(AT, OTHER, SS_DISABLE | SS_ONSTACK, 4 * PAGE_SIZE);
+    EXPECT(-EINVAL, SIGALTSTACK, AT, 0);
     WORDS(AT, OTHER, 0, 4 * PAGE_SIZE);
     EXPECT(0, SIGALTSTACK, AT, 0);
     install(USR1, 0, SA_ONSTACK, 0);

@@ -122,7 +122,7 @@ int32_t call_sigaltstack(const struct system_call *call)
         if (result == 0 && (before[1] & SS_ONSTACK) != 0) {
             result = -EPERM;
         }
-        if (result == 0 && (stack[1] & ~(SS_DISABLE | SS_ONSTACK)) != 0) {
+        if (result == 0 && stack[1] != 0 && stack[1] != SS_DISABLE && stack[1] != SS_ONSTACK) {
             result = -EINVAL;
         }
         if (result == 0 && (stack[1] & SS_DISABLE) == 0 && stack[2] < SIGNAL_STACK_MIN) {

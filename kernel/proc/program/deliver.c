@@ -139,7 +139,7 @@ void program_deliver_signals(struct registers *registers)
         uint32_t handler = task->program->actions[signal].handler;
 
         if (task_ignores(task->program, signal)) {
-            signal_drop(task, signal);
+            signal_take_ignored(task, signal);
         } else if (task_stops_by(task->program, signal)) {
             job_stop(task, signal);
         } else if (handler == SIG_DFL || signal == SIGKILL) {

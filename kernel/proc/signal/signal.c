@@ -16,13 +16,13 @@
 
 #define UNBLOCKABLE (1u << (SIGKILL - 1) | 1u << (SIGSTOP - 1))
 
-/* One that is ignored, which nobody will get. */
-void signal_drop(struct task *task, uint32_t signal)
+void signal_take_ignored(struct task *task, uint32_t signal)
 {
     DOES_NOT_SLEEP();
-    signal_take_out(task->record->signal_pending, signal);
-    signal_drop_queued(task->program, signal);
-    timer_signal_dropped(task->program_id, signal);
+    while (signal_in(task->record->signal_pending, signal)) {
+        (void)signal_look(task, signal);
+        signal_take(task, signal);
+    }
 }
 
 void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
@@ -34,7 +34,7 @@ void signal_set_mask(struct task *task, uint32_t low, uint32_t high)
     for (uint32_t signal = task_next_signal(record); signal != 0 && signal <= SIGNAL_MAX; signal++) {
         if (signal_in(record->signal_pending, signal) && !signal_in(record->signal_mask, signal) &&
             task_ignores(task->program, signal)) {
-            signal_drop(task, signal);
+            signal_take_ignored(task, signal);
         }
     }
     signal_pass_on(task);

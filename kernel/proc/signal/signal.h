@@ -54,8 +54,8 @@ struct signal_taken {
 struct signal_taken signal_look(const struct task *task, uint32_t signal);
 void signal_take(struct task *task, uint32_t signal);
 
-/* It goes, and all that are queued behind it: it is ignored. Does not sleep. */
-void signal_drop(struct task *task, uint32_t signal);
+/* It is taken, and all that are queued behind it: its program does nothing about it. Does not sleep. */
+void signal_take_ignored(struct task *task, uint32_t signal);
 
 /* The signals of timers that are pending in a task go: its program becomes another one. Does not sleep. */
 void signal_drop_timers(struct task *task);
