@@ -25,7 +25,7 @@
 #define PRIVATE_ANONYMOUS 0x22u
 #define FIXED             0x10u
 
-enum { MMAP_OLD = 90, MSYNC = 144, MLOCK = 150, CLONE = 120 };
+enum { MMAP_OLD = 90, MSYNC = 144, MLOCK = 150, MLOCKALL = 152, MUNLOCKALL = 153, MINCORE = 218, CLONE = 120 };
 
 /* Memory ----------------------------------------------------------------------------------------------------------- */
 
@@ -72,7 +72,6 @@ static void range_edges(void)
     WORDS(ARENA, 77);
     EXPECT(0, CALL_MADVISE, ARENA, PAGE_SIZE, 4);
     EXPECT_IS(0, case_word(ARENA));
-    EXPECT(0, MLOCK, ARENA, PAGE_SIZE);
     EXPECT(-EINVAL, MSYNC, ARENA, PAGE_SIZE, 5);
     EXPECT(-EINVAL, MSYNC, ARENA, PAGE_SIZE, 8);
     EXPECT(-ENOMEM, MSYNC, ARENA + 100 * PAGE_SIZE, PAGE_SIZE, 4);
@@ -124,11 +123,57 @@ static void deep_stack(void)
     EXPECT_IS(4711, case_word(at));
 }
 
+static void lock_edges(void)
+{
+    EXPECT(0, MLOCK, ARENA, PAGE_SIZE);
+    EXPECT(0, MLOCK, ARENA + 5, 4 * PAGE_SIZE - 5);
+    EXPECT(-ENOMEM, MLOCK, ARENA + 5, 4 * PAGE_SIZE - 4); /* a byte of a page that is not there */
+    EXPECT(-ENOMEM, MLOCK + 1, ARENA + 100 * PAGE_SIZE, 1);
+    EXPECT(0, MLOCK, BAD, 0);
+    EXPECT(-ENOMEM, MLOCK, 0x7FFFF000u, 8);
+    EXPECT(-ENOMEM, MLOCK, UINT32_MAX, 1);
+    EXPECT(-EINVAL, MLOCK, UINT32_MAX, 2);
+    EXPECT(-EINVAL, MLOCKALL, 0);
+    EXPECT(-EINVAL, MLOCKALL, 4);
+    EXPECT(-EINVAL, MLOCKALL, 9);
+    EXPECT(0, MLOCKALL, 3);
+    EXPECT(0, MUNLOCKALL);
+}
+
+static void resident_edges(void)
+{
+    const uint32_t pages = 600, vector = ARENA, seen = ARENA + 0x1000u * 300;
+
+    EXPECT(0, CALL_MUNMAP, ARENA, 20 * PAGE_SIZE);
+    EXPECT(ARENA, CALL_MMAP2, ARENA, pages * PAGE_SIZE, 3, PRIVATE_ANONYMOUS, UINT32_MAX, 0);
+    WORDS(seen, 1);
+    WORDS(seen + 250 * PAGE_SIZE, 1); /* of the second piece that is looked at */
+    EXPECT(0, MINCORE, ARENA, pages * PAGE_SIZE - 1, vector);
+    for (uint32_t i = 1; i < pages; i++) {
+        uint32_t byte = case_word(vector + i / 4 * 4) >> i % 4 * 8 & 0xFFu;
+        EXPECT_IS(i == 300 || i == 550, byte);
+    }
+    EXPECT(0, MINCORE, ARENA, 0, BAD);
+    EXPECT(-EINVAL, MINCORE, ARENA + 4, PAGE_SIZE, vector);
+    EXPECT(-EFAULT, MINCORE, ARENA, PAGE_SIZE, BAD);
+    EXPECT(-ENOMEM, MINCORE, ARENA, (pages + 1) * PAGE_SIZE, vector);
+    EXPECT(-ENOMEM, MINCORE, 0xF0000000u, PAGE_SIZE, vector);
+    EXPECT(-ENOMEM, MINCORE, ARENA, UINT32_MAX, vector);
+    EXPECT(0, CALL_MUNMAP, ARENA, pages * PAGE_SIZE);
+    EXPECT(ARENA, CALL_MMAP2, ARENA, 2 * PAGE_SIZE, 3, 0x21, UINT32_MAX, 0); /* shared */
+    WORDS(ARENA + PAGE_SIZE, 0);
+    EXPECT(0, MINCORE, ARENA, 2 * PAGE_SIZE, AT);
+    EXPECT_IS(0x100, case_word(AT) & 0xFFFFu);
+    EXPECT(0, CALL_MUNMAP, ARENA, 2 * PAGE_SIZE);
+}
+
 static void main_of_memory(void)
 {
     map_edges();
     range_edges();
+    lock_edges();
     move_edges();
+    resident_edges();
     break_edges();
     case_reap(case_fork(0), 0); /* a stack that is a copy grows by a region of its own */
     deep_stack();

@@ -377,13 +377,6 @@ int32_t call_madvise(const struct system_call *call)
     return with_map(call, advise);
 }
 
-/* Memory is as locked as it can be: it does not go away. */
-int32_t call_mlock(const struct system_call *call)
-{
-    (void)call;
-    return 0;
-}
-
 /* The program break ------------------------------------------------------------------------------------------------ */
 
 static enum error move_break(const struct system_call *call, struct address_space space, uint32_t to)
