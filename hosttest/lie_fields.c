@@ -497,6 +497,21 @@ static const struct lie_field timer_fields[] = {
     ARRAY(timer_record, reserved, 0),
 };
 
+static const struct lie_field queue_fields[] = {
+    FIELD(queue_record, state, QUEUE_UNNAMED + 2),
+    FIELD(queue_record, messages_max, QUEUE_MESSAGES_MAX + 2),
+    FIELD(queue_record, bytes_max, QUEUE_BYTES_MAX + 2),
+    FIELD(queue_record, content, 0),
+    FIELD(queue_record, turn, 0),
+    FIELD(queue_record, told, PROGRAMS_MAX + 1),
+    FIELD(queue_record, notify, 6),
+    FIELD(queue_record, signal, 66),
+    FIELD(queue_record, value, 0),
+    ARRAY(queue_record, reserved, 0),
+    ARRAY(queue_record, name, 128),
+    {.name = "messages", .offset = offsetof(struct queue_record, messages), .bytes = 4, .count = 30},
+};
+
 const struct lie_structure lie_records[RECORD_TYPES] = {
     [RECORD_PROGRAM] = STRUCTURE(program_record, program_fields),
     [RECORD_TASK] = STRUCTURE(task_record, task_fields),
@@ -508,6 +523,7 @@ const struct lie_structure lie_records[RECORD_TYPES] = {
     [RECORD_OBJECT] = STRUCTURE(object_record, object_fields),
     [RECORD_SPACE] = STRUCTURE(space_record, space_fields),
     [RECORD_TIMER] = STRUCTURE(timer_record, timer_fields),
+    [RECORD_QUEUE] = STRUCTURE(queue_record, queue_fields),
 };
 const struct lie_structure lie_region_header = STRUCTURE(vm_region_header, header_fields);
 const struct lie_structure lie_outbox = STRUCTURE(terminal_outbox, outbox_fields);

@@ -25,6 +25,8 @@
 #define AT    SPACE_AT
 #define NEVER 1000000u
 
+enum { MQ_OPEN = 277 };
+
 static uint32_t child;
 
 static struct task_record *task_of(uint32_t program)
@@ -152,6 +154,73 @@ static void file_of_another_terminal(void)
     ((struct file_record *)record_at(RECORD_FILE, case_program(1)->files[0].number))->object = 2;
 }
 
+static struct queue_record *the_queue(void)
+{
+    return record_at(RECORD_QUEUE, 1);
+}
+
+static void queue_of_no_state(void)
+{
+    the_queue()->state = QUEUE_UNNAMED + 1;
+}
+
+static void queue_name_without_end(void)
+{
+    memset(the_queue()->name, 'x', sizeof(the_queue()->name));
+}
+
+static void queue_name_with_a_slash(void)
+{
+    the_queue()->name[0] = '/';
+}
+
+static void queue_larger_than_its_content(void)
+{
+    the_queue()->bytes_max++;
+}
+
+static void queue_of_too_many_messages(void)
+{
+    the_queue()->messages_max = QUEUE_MESSAGES_MAX + 1;
+}
+
+static void queue_without_content(void)
+{
+    the_queue()->content.number++;
+}
+
+static void message_in_no_slot(void)
+{
+    the_queue()->messages[the_queue()->messages_max].turn = 1;
+}
+
+static void message_that_is_too_long(void)
+{
+    the_queue()->messages[0] = (struct queue_message){1, the_queue()->bytes_max + 1, 0};
+}
+
+static void message_of_no_priority(void)
+{
+    the_queue()->messages[0] = (struct queue_message){1, 1, QUEUE_PRIORITIES};
+}
+
+static void queue_that_tells_nobody(void)
+{
+    the_queue()->told = (struct program_id){PROGRAMS_MAX};
+}
+
+static void queue_that_tells_by_no_signal(void)
+{
+    the_queue()->told = PROGRAM_FIRST;
+    the_queue()->notify = SIGEV_SIGNAL;
+    the_queue()->signal = SIGNAL_MAX + 1;
+}
+
+static void file_of_no_queue(void)
+{
+    ((struct file_record *)record_at(RECORD_FILE, case_program(1)->files[3].number))->queue.number = 2;
+}
+
 static const struct {
     void (*tell)(void);
     const char *named;
@@ -177,6 +246,18 @@ static const struct {
     {timer_beyond_all_time, "its timers"},
     {stop_by_another_signal, "its stop"},
     {queue_of_a_plain_signal, "its queued signals"},
+    {queue_of_no_state, "its state"},
+    {queue_name_without_end, "its name"},
+    {queue_name_with_a_slash, "its name"},
+    {queue_larger_than_its_content, "its size"},
+    {queue_of_too_many_messages, "its size"},
+    {queue_without_content, "its size"},
+    {message_in_no_slot, "its messages"},
+    {message_that_is_too_long, "its messages"},
+    {message_of_no_priority, "its messages"},
+    {queue_that_tells_nobody, "who is told"},
+    {queue_that_tells_by_no_signal, "who is told"},
+    {file_of_no_queue, "its object"},
 };
 
 static uint32_t lie;
@@ -191,6 +272,7 @@ static uint64_t generation;
 
 static void commit_lie(void)
 {
+    EXPECT(3, MQ_OPEN, case_string(AT, "q"), O_CREAT | O_RDWR, 0, 0);
     child = (uint32_t)case_fork(0);
     while (!task_at(record_index(RECORD_TASK, task_of(child)))->in_call) {
         EXPECT(0, CALL_SCHED_YIELD);

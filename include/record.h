@@ -34,6 +34,7 @@ enum record_type {
     RECORD_SPACE,    /* struct space_record: the regions and the break of a program */
     RECORD_OBJECT,   /* struct object_record: pages that several spaces may show */
     RECORD_TIMER,    /* struct timer_record */
+    RECORD_QUEUE,    /* struct queue_record: messages */
     RECORD_TYPES
 };
 
@@ -376,6 +377,7 @@ enum file_kind {
     FILE_MEMORY,  /* memfd_create() */
     FILE_REGULAR, /* a file that has or had a name */
     FILE_FOLDER,  /* a directory */
+    FILE_QUEUE,   /* mq_open() */
     FILE_KINDS
 };
 
@@ -387,6 +389,7 @@ struct file_record {
     union {         /* what it is open on, by its kind */
         struct terminal_id terminal;
         struct pipe_id pipe;
+        struct queue_id queue;
         uint32_t object; /* the number of any of them */
     };
     union { /* what is open, if it has no object; else zeroes, or where it is at */
@@ -414,6 +417,38 @@ struct file_record {
     };
 };
 _Static_assert(sizeof(struct file_record) == 64, "file records are 64 bytes");
+
+#define QUEUES_END         257u   /* queue 0 is none */
+#define QUEUE_MESSAGES_MAX 256u   /* in one queue */
+#define QUEUE_BYTES_MAX    65536u /* of a message */
+#define QUEUE_PRIORITIES   32768u
+#define QUEUE_NAME_BYTES   256u /* with its end */
+
+enum queue_state {
+    QUEUE_FREE,
+    QUEUE_NAMED,
+    QUEUE_UNNAMED /* it has been unlinked, and goes when nobody has it open any more */
+};
+
+struct queue_message {
+    uint32_t turn; /* 0: there is no message in this slot; else the oldest has the lowest, but for wrapping around */
+    uint32_t length, priority;
+};
+
+/* A message queue (file/queue.h). Exactly one page. */
+struct queue_record {
+    uint32_t state; /* enum queue_state */
+    uint32_t messages_max, bytes_max;
+    struct object_id content; /* its slots, of `bytes_max` each */
+    uint32_t turn;            /* of the message that came last */
+    struct program_id told;   /* that wants to know of the next message, in this way; 0: none does */
+    uint32_t notify, signal, value;
+    uint32_t reserved[7];
+    char name[QUEUE_NAME_BYTES];
+    struct queue_message messages[QUEUE_MESSAGES_MAX]; /* by slot */
+    uint8_t reserved_end[4096 - 64 - QUEUE_NAME_BYTES - 12 * QUEUE_MESSAGES_MAX];
+};
+_Static_assert(sizeof(struct queue_record) == PAGE_SIZE, "a queue record is one page");
 
 #define PIPES_MAX 1024u
 

@@ -94,6 +94,9 @@ struct file_id {
     uint32_t number;
 };
 
+struct queue_id {
+    uint32_t number; /* 0: none */
+};
 struct pipe_id {
     uint32_t number;
 };

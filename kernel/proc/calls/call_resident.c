@@ -3,6 +3,7 @@
  * System calls about memory that is resident: locks, which change nothing since memory does not go away, and mincore().
  */
 #include "arch/pmap.h"
+#include "atomic.h"
 #include "calls.h"
 #include "space/address_space.h"
 #include "space/space.h"
@@ -74,6 +75,7 @@ static bool is_resident(struct address_space space, const struct vm_region *regi
 /* Does not sleep. */
 static void look(struct address_space space, uint32_t first, uint32_t count, uint8_t *out)
 {
+    DOES_NOT_SLEEP();
     const struct vm_region *region = NULL;
 
     for (uint32_t page = first; page < first + count; page++) {

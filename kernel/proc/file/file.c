@@ -8,6 +8,7 @@
 #include "linux/linux_abi.h"
 #include "log.h"
 #include "pipe.h"
+#include "queue.h"
 #include "space/limits.h"
 #include "task/task.h"
 #include <string.h>
@@ -21,6 +22,7 @@ const struct file_operations *file_operations_of_kind(uint32_t kind)
         [FILE_TIMER] = &file_timer_operations,       [FILE_SIGNAL] = &file_signal_operations,
         [FILE_REBORN] = &file_reborn_operations,     [FILE_MEMORY] = &file_memory_operations,
         [FILE_REGULAR] = &file_regular_operations,   [FILE_FOLDER] = &file_folder_operations,
+        [FILE_QUEUE] = &file_queue_operations,
     };
 
     ASSERT(kind < FILE_KINDS && by_kind[kind] != NULL);
@@ -156,6 +158,9 @@ void file_close(struct program_record *program, uint32_t descriptor)
     ASSERT(file.number != 0 && record(file)->references > 0);
     program->files[descriptor] = FILE_NONE;
     program->file_flags[descriptor] = 0;
+    if (file_operations(record(file))->leave != NULL) {
+        file_operations(record(file))->leave(record(file), (struct program_id){record_index(RECORD_PROGRAM, program)});
+    }
     record(file)->references--;
     free_if_unreferenced(file);
 }
@@ -271,6 +276,7 @@ enum error file_resume(void)
         }
     }
     pipe_resume();
+    queue_resume();
     for (struct file_id file = {1}; file.number < record_committed(RECORD_FILE); file.number++) {
         if (record(file)->kind != FILE_FREE && record(file)->references == 0) {
             clear(file);
@@ -279,5 +285,6 @@ enum error file_resume(void)
         }
     }
     pipe_resumed();
+    queue_resumed();
     return OK;
 }

@@ -67,11 +67,15 @@ struct file_operations {
     bool (*is_sound)(const struct file_record *file);
     void (*reopen)(const struct file_record *file);
     void (*close)(const struct file_record *file);
+
+    /* A program has closed a descriptor of it, maybe not the last. NULL: it does not care. Does not sleep. */
+    void (*leave)(const struct file_record *file, struct program_id program);
 };
 
 extern const struct file_operations file_terminal_operations, file_pipe_operations, file_null_operations,
     file_zero_operations, file_random_operations, file_event_operations, file_timer_operations, file_signal_operations,
-    file_reborn_operations, file_memory_operations, file_regular_operations, file_folder_operations;
+    file_reborn_operations, file_memory_operations, file_regular_operations, file_folder_operations,
+    file_queue_operations;
 
 /* By kind, which is of an open file. */
 const struct file_operations *file_operations_of_kind(uint32_t kind);

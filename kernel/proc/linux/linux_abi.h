@@ -237,6 +237,7 @@ struct linux_rusage {
 #define RLIMIT_NOFILE     7u
 #define RLIMIT_AS         9u
 #define RLIMIT_SIGPENDING 11u
+#define RLIMIT_MSGQUEUE   12u
 #define RLIMIT_NICE       13u
 #define RLIMIT_RTPRIO     14u
 #define RLIMITS           16u
@@ -324,6 +325,7 @@ _Static_assert(sizeof(struct linux_sigevent) == 64, "struct sigevent");
 #define SI_TKILL      (-6)
 #define SI_TIMER      (-2)
 #define SI_QUEUE      (-1)
+#define SI_MESGQ      (-3)
 #define CLD_EXITED    1
 #define CLD_KILLED    2
 #define CLD_STOPPED   5

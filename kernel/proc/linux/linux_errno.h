@@ -44,6 +44,7 @@ enum linux_errno {
     ENOTEMPTY = 39,
     ELOOP = 40,
     EOVERFLOW = 75,
+    EMSGSIZE = 90,
     EOPNOTSUPP = 95,
     ETIMEDOUT = 110,
 };

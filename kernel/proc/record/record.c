@@ -22,7 +22,8 @@
 
 /* Index 0 of these means none. */
 static const uint32_t first_index[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1, [RECORD_MEMORY] = SPACES_FIRST, [RECORD_SPACE] = 1, [RECORD_TIMER] = 1};
+    [RECORD_PROGRAM] = 1, [RECORD_FILE] = 1,  [RECORD_MEMORY] = SPACES_FIRST,
+    [RECORD_SPACE] = 1,   [RECORD_TIMER] = 1, [RECORD_QUEUE] = 1};
 
 /* A unit holds two to this many records, unless it is of the region table or the terminals', and has so many pages. */
 #define SHIFT_OF(type) ((uint8_t)__builtin_ctz(PAGE_SIZE / sizeof(type)))
@@ -42,6 +43,7 @@ static const uint8_t unit_pages[] = {
     [RECORD_SPACE] = 1,
     [RECORD_OBJECT] = 1,
     [RECORD_TIMER] = 1,
+    [RECORD_QUEUE] = sizeof(struct queue_record) / PAGE_SIZE,
 };
 _Static_assert(sizeof(unit_pages) == RECORD_TYPES, "each type has units");
 
@@ -59,10 +61,11 @@ static const union {
     uint64_t aligned;
 } absent;
 
-_Static_assert(sizeof(struct program_record) % PAGE_SIZE == 0 && PAGE_SIZE % sizeof(struct pipe_record) == 0 &&
-                   PAGE_SIZE % sizeof(struct task_record) == 0 && PAGE_SIZE % sizeof(struct file_record) == 0 &&
-                   PAGE_SIZE % sizeof(struct memory_record) == 0 && PAGE_SIZE % sizeof(struct space_record) == 0 &&
-                   PAGE_SIZE % sizeof(struct object_record) == 0 && PAGE_SIZE % sizeof(struct timer_record) == 0,
+_Static_assert(sizeof(struct program_record) % PAGE_SIZE == 0 && sizeof(struct queue_record) % PAGE_SIZE == 0 &&
+                   PAGE_SIZE % sizeof(struct pipe_record) == 0 && PAGE_SIZE % sizeof(struct task_record) == 0 &&
+                   PAGE_SIZE % sizeof(struct file_record) == 0 && PAGE_SIZE % sizeof(struct memory_record) == 0 &&
+                   PAGE_SIZE % sizeof(struct space_record) == 0 && PAGE_SIZE % sizeof(struct object_record) == 0 &&
+                   PAGE_SIZE % sizeof(struct timer_record) == 0,
                "units of records begin and end with a page");
 
 /* Geometry --------------------------------------------------------------------------------------------------------- */
@@ -218,6 +221,8 @@ static bool is_free(enum record_type type, uint32_t index)
         return ((const struct object_record *)record)->state == OBJECT_FREE;
     case RECORD_TIMER:
         return ((const struct timer_record *)record)->program.number == 0;
+    case RECORD_QUEUE:
+        return ((const struct queue_record *)record)->state == QUEUE_FREE;
     default:
         return false;
     }

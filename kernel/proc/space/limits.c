@@ -9,6 +9,8 @@
 #include "linux/linux_abi.h"
 #include "log.h"
 
+#define MESSAGE_BYTES 819200u /* of all message queues, as on Linux */
+
 void limits_set_defaults(struct program_record *program)
 {
     for (uint32_t resource = 0; resource < RLIMITS; resource++) {
@@ -17,6 +19,7 @@ void limits_set_defaults(struct program_record *program)
     program->limits[RLIMIT_STACK].soft = (uint64_t)STACK_PAGES_MAX << PAGE_SHIFT;
     program->limits[RLIMIT_CORE].soft = 0;
     program->limits[RLIMIT_NOFILE] = (struct limit){PROGRAM_FILES_MAX, PROGRAM_FILES_MAX};
+    program->limits[RLIMIT_MSGQUEUE] = (struct limit){MESSAGE_BYTES, MESSAGE_BYTES};
     program->limits[RLIMIT_NICE] = program->limits[RLIMIT_RTPRIO] = (struct limit){0, 0};
 }
 
