@@ -179,9 +179,65 @@ static void other_files_are_named_for_what_they_are(void **state)
     make_image(state);
     put16(TYPE, 1);
     assert_refused("object file");
-    make_image(state);
-    put32(program_header(2) + P_TYPE, 3);
-    assert_refused("dynamically linked");
+}
+
+static void put_interpreter(const char *name, uint32_t bytes)
+{
+    uint32_t at = program_header(2);
+
+    put32(at + P_TYPE, 3);
+    put32(at + P_OFFSET, 0x1000);
+    put32(at + P_FILE, bytes);
+    memcpy(image + 0x1000, name, strlen(name) + 1);
+}
+
+static void interpreter_is_named_in_the_plan(void **state)
+{
+    (void)state;
+    char longest[ELF_INTERPRETER];
+    struct elf_plan plan;
+
+    assert_int_equal(examine(IMAGE_BYTES, &plan), OK);
+    assert_string_equal(plan.interpreter, "");
+    put_interpreter("/lib/ld-linux.so.2", 19);
+    assert_int_equal(examine(IMAGE_BYTES, &plan), OK);
+    assert_string_equal(plan.interpreter, "/lib/ld-linux.so.2");
+    memset(longest, 'x', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = 0;
+    put_interpreter(longest, sizeof(longest));
+    assert_int_equal(examine(IMAGE_BYTES, &plan), OK);
+    put_interpreter(longest, sizeof(longest) + 1);
+    assert_refused("interpreter");
+    put_interpreter("x", 0);
+    assert_refused("interpreter");
+    put_interpreter("name", 4);
+    assert_refused("interpreter");
+    put_interpreter("na\0me", 6);
+    image[0x1003] = 'm';
+    assert_refused("interpreter");
+    put32(program_header(2) + P_OFFSET, IMAGE_BYTES - 3);
+    assert_refused("interpreter");
+}
+
+static void plan_that_moves_is_the_same_elsewhere(void **state)
+{
+    (void)state;
+    struct elf_plan plan, moved;
+
+    put16(TYPE, 3);
+    put32(ENTRY, 0x100);
+    put_segment(0, 0, 0, 0x1000, 0x1000, 5);
+    put_segment(1, 0x1f00, 0x2f00, 0x900, 0x2100, 6);
+    assert_int_equal(examine(IMAGE_BYTES, &plan), OK);
+    moved = plan;
+    elf_move(&moved, 0x70000000);
+    assert_int_equal(moved.entry, 0x70000100);
+    assert_int_equal(moved.headers_address, 0x70000000 + HEADERS);
+    assert_int_equal(moved.image_end, 0x70005000);
+    assert_int_equal(moved.segments[1].address, 0x70002f00);
+    assert_int_equal(moved.segments[1].file_offset, 0x1f00);
+    elf_move(&moved, plan.bias);
+    assert_memory_equal(&moved, &plan, sizeof(plan));
 }
 
 static void truncation_is_seen_wherever_it_falls(void **state)
@@ -330,6 +386,8 @@ int main(void)
         ELF_TEST(static_pie_is_moved),
         ELF_TEST(shared_library_is_refused),
         ELF_TEST(other_files_are_named_for_what_they_are),
+        ELF_TEST(interpreter_is_named_in_the_plan),
+        ELF_TEST(plan_that_moves_is_the_same_elsewhere),
         ELF_TEST(truncation_is_seen_wherever_it_falls),
         ELF_TEST(headers_out_of_bounds_are_refused),
         ELF_TEST(segments_out_of_bounds_are_refused),

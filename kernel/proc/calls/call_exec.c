@@ -6,17 +6,22 @@
  * The strings are copied out of the caller's memory, which it is about to lose, into a buffer that one caller at a time
  * has.
  */
+#include "file/tree.h"
 #include "paths.h"
 #include "program/programs.h"
+#include "script.h"
 #include "space/address_space.h"
 #include "space/object.h"
+#include "space/space.h"
 #include <string.h>
 
 #define STRINGS_BYTES (128u * 1024u)
 #define WORDS_MAX     1024u /* arguments and environment together */
+#define SCRIPTS_MAX   5u    /* one for the other, as on Linux */
 
 static struct {
     struct mutex mutex;
+    struct script_line line;
     char strings[STRINGS_BYTES];
     const char *words[WORDS_MAX];
     uint32_t used, count;
@@ -79,6 +84,20 @@ static int32_t image_in(const struct system_call *call, struct executable *out)
     return result;
 }
 
+/* The kernel's own string. */
+static int32_t add_text(const char *text)
+{
+    uint32_t bytes = (uint32_t)strlen(text) + 1;
+
+    if (buffer.count == WORDS_MAX || bytes > STRINGS_BYTES - buffer.used) {
+        return -E2BIG;
+    }
+    memcpy(buffer.strings + buffer.used, text, bytes);
+    buffer.words[buffer.count++] = buffer.strings + buffer.used;
+    buffer.used += bytes;
+    return 0;
+}
+
 static int32_t add_string(uint32_t address)
 {
     if (buffer.count == WORDS_MAX) {
@@ -112,11 +131,112 @@ static int32_t add_strings(uint32_t vector, uint32_t *out_count)
     return result;
 }
 
-static int32_t prepare(const struct system_call *call, const struct executable *what, struct program_become *out)
+/* Scripts ---------------------------------------------------------------------------------------------------------- */
+
+static struct space_id payer_of(const struct system_call *call)
+{
+    return space_window(address_space_of(call->task->program_id));
+}
+
+/* The program that a script is for, in the script's place: of the tree, or an image. */
+static int32_t find_interpreter(const struct system_call *call, const char *path, struct object_id *out)
+{
+    const char *slash = strrchr(path, '/');
+    enum error error = tree_find_program(path, payer_of(call), out);
+
+    if (error == ERROR_NOT_FOUND || error == ERROR_NOT_FOLDER) {
+        *out = object_named(slash != NULL ? slash + 1 : path);
+        if (out->number != 0) {
+            object_refer(*out, 1);
+            return 0;
+        }
+    }
+    return error == ERROR_DENIED ? -EACCES : system_call_errno(error);
+}
+
+/* Whether a file is a script, and its line: 0, -ENOENT: it is none, or a negative errno. */
+static int32_t read_line(const struct system_call *call, struct object_id file, struct script_line *out)
+{
+    char bytes[SCRIPT_LINE_BYTES];
+    uint64_t size = object_at(file)->size;
+    uint32_t length = size < sizeof(bytes) ? (uint32_t)size : (uint32_t)sizeof(bytes);
+    enum error error = object_get(file, 0, bytes, length, payer_of(call));
+
+    if (error == OK) {
+        error = script_parse(bytes, length, size <= sizeof(bytes), out);
+    }
+    return error == ERROR_INVALID ? -ENOEXEC : system_call_errno(error);
+}
+
+/*
+ * As long as `file` is a script: the program it names takes its place, and its words come before those that are there.
+ * They are gathered from the last to the first, and turned round by the caller.
+ */
+static int32_t add_script(const struct system_call *call, struct object_id *file)
+{
+    int32_t result = 0;
+
+    for (uint32_t depth = 0; (result = read_line(call, *file, &buffer.line)) == 0; depth++) {
+        struct object_id interpreter;
+        if (depth == SCRIPTS_MAX) {
+            return -ELOOP;
+        }
+        result = find_interpreter(call, buffer.line.path, &interpreter);
+        if (result != 0) {
+            return result;
+        }
+        object_refer(*file, -1);
+        *file = interpreter;
+        result = depth == 0 ? add_string(call->arguments[0]) : 0;
+        if (result != 0) {
+            return result;
+        }
+        result = buffer.line.argument[0] != 0 ? add_text(buffer.line.argument) : 0;
+        result = result == 0 ? add_text(buffer.line.path) : result;
+        if (result != 0) {
+            return result;
+        }
+    }
+    return result == -ENOENT ? 0 : result;
+}
+
+static void turn_round(const char **words, uint32_t count)
+{
+    for (uint32_t i = 0; i < count / 2; i++) {
+        const char *word = words[i];
+        words[i] = words[count - 1 - i];
+        words[count - 1 - i] = word;
+    }
+}
+
+/* The arguments: of a script, its interpreter's words and its path in place of the first. */
+static int32_t add_arguments(const struct system_call *call, struct object_id *file)
+{
+    uint32_t own;
+    int32_t result = add_script(call, file);
+    uint32_t before = buffer.count;
+
+    if (result == 0) {
+        result = add_strings(call->arguments[1], &own);
+    }
+    if (result == 0 && before > 0) {
+        turn_round(buffer.words, before);
+    }
+    if (result == 0 && before > 0 && own > 0) {
+        buffer.count--;
+        memmove(&buffer.words[before], &buffer.words[before + 1], (own - 1) * sizeof(buffer.words[0]));
+    }
+    return result;
+}
+
+/* Preparing -------------------------------------------------------------------------------------------------------- */
+
+static int32_t prepare(const struct system_call *call, struct executable *what, struct program_become *out)
 {
     struct program_image words = {.arguments = buffer.words};
-    int32_t result = add_strings(call->arguments[1], &words.argument_count);
+    int32_t result = add_arguments(call, &what->image);
 
+    words.argument_count = buffer.count;
     words.environment = buffer.words + buffer.count;
     if (result == 0) {
         result = add_strings(call->arguments[2], &words.environment_count);
@@ -125,6 +245,9 @@ static int32_t prepare(const struct system_call *call, const struct executable *
         return result;
     }
     enum error error = program_become_prepare(what->image, what->name, &words, out);
+    if (error == ERROR_DENIED) {
+        return -EACCES; /* of its interpreter */
+    }
     return error == ERROR_INVALID ? -ENOEXEC : system_call_errno(error);
 }
 

@@ -3,39 +3,25 @@
  * Paths of system calls: from the program's memory along the tree of files, and back. See paths.h.
  */
 #include "paths.h"
-#include "arch/clock.h"
 #include "file/file.h"
 #include "file/file_operations.h"
-#include "program_time.h"
+#include "file/tree.h"
 #include "space/address_space.h"
 #include "space/space.h"
 #include <string.h>
 
 #define DEVICE_OF_FILES (0u << 8 | 4u)
 
-/* The first directories have been made, or were there when this was asked first. Volatile. */
-static bool is_started;
-
 int32_t path_begin(struct path *path, const struct system_call *call)
 {
     thread_may_sleep();
     path->call = call;
-    fs_begin(&path->grip, space_window(address_space_of(call->task->program_id)), time_of_base_ns(TIME_WALL));
-    if (is_started) {
-        return 0;
-    }
-    uint64_t bits = clock_entropy();
-    enum error error = fs_start(&path->grip, (const uint32_t[]){(uint32_t)bits, (uint32_t)(bits >> 32)});
-    is_started = error == OK;
-    if (error != OK) {
-        path_end(path);
-    }
-    return system_call_errno(error);
+    return system_call_errno(tree_begin(&path->grip, space_window(address_space_of(call->task->program_id))));
 }
 
 void path_end(struct path *path)
 {
-    fs_end(&path->grip);
+    tree_end(&path->grip);
 }
 
 /* Walking ---------------------------------------------------------------------------------------------------------- */
@@ -226,31 +212,12 @@ int32_t path_node_at(struct path *path, uint32_t descriptor, uint32_t address, u
     return result == 0 ? node_of_id(path, folder, out) : result;
 }
 
-#define ROUNDS 16u
-
-/* One without a name has a record, or nobody can have come to it. */
 int32_t path_refer(struct path *path, struct fs_id file, struct object_id *out)
 {
     thread_may_sleep();
-    struct fs_inode inode;
-    enum error error = OK;
+    enum error error = tree_refer(&path->grip, file, out);
 
-    for (uint32_t round = 0; error == OK && round < ROUNDS; round++) {
-        uint32_t index;
-        error = object_reserve();
-        if (error == OK) {
-            error = fs_inode_of(&path->grip, file, &inode);
-        }
-        if (error == OK && (object_is_there(fs_object(file.inode)) || record_find_free(RECORD_OBJECT, &index))) {
-            *out = fs_object(file.inode);
-            error = object_create_file(file.inode, &inode);
-            if (error == OK) {
-                object_refer(*out, 1);
-            }
-            return system_call_errno(error);
-        }
-    }
-    return error == OK || error == ERROR_NO_MEMORY ? -ENFILE : system_call_errno(error);
+    return error == ERROR_NO_MEMORY ? -ENFILE : system_call_errno(error);
 }
 
 /* The way back ----------------------------------------------------------------------------------------------------- */

@@ -128,6 +128,24 @@ static const char *add_segment(struct elf_plan *plan, const struct program_heade
 }
 
 /* The complaint, or NULL; *error: the file could not be read. */
+static const char *read_interpreter(const struct elf_file *file, const struct program_header *segment,
+                                    struct elf_plan *plan, enum error *error)
+{
+    if (segment->offset > file->size || segment->file_bytes > file->size - segment->offset) {
+        return "truncated: the file ends within the name of its interpreter; copy or build it again";
+    }
+    if (segment->file_bytes < 2 || segment->file_bytes > sizeof(plan->interpreter)) {
+        return "damaged: the name of its interpreter has no byte, or more than 127; build it again";
+    }
+    *error = file->read(file, segment->offset, plan->interpreter, segment->file_bytes);
+    if (*error == OK &&
+        memchr(plan->interpreter, 0, segment->file_bytes) != plan->interpreter + segment->file_bytes - 1) {
+        return "damaged: the name of its interpreter does not end where it should; build it again";
+    }
+    return NULL;
+}
+
+/* As above. */
 static const char *collect_segments(const struct elf_file *file, const struct elf_header *header, struct elf_plan *plan,
                                     enum error *error)
 {
@@ -137,18 +155,15 @@ static const char *collect_segments(const struct elf_file *file, const struct el
         if (*error != OK) {
             return NULL;
         }
+        const char *complaint = NULL;
         if (segment.type == SEGMENT_INTERPRETER) {
-            return "dynamically linked; build it with gcc -m32 -static";
+            complaint = read_interpreter(file, &segment, plan, error);
+        } else if (segment.type == SEGMENT_LOAD && segment.memory_bytes != 0) {
+            segment.address += plan->bias;
+            complaint = judge_segment(&segment, file->size);
+            complaint = complaint == NULL ? add_segment(plan, &segment) : complaint;
         }
-        if (segment.type != SEGMENT_LOAD || segment.memory_bytes == 0) {
-            continue;
-        }
-        segment.address += plan->bias;
-        const char *complaint = judge_segment(&segment, file->size);
-        if (complaint == NULL) {
-            complaint = add_segment(plan, &segment);
-        }
-        if (complaint != NULL) {
+        if (complaint != NULL || *error != OK) {
             return complaint;
         }
     }
@@ -217,6 +232,19 @@ enum error elf_examine(const struct elf_file *file, struct elf_plan *out, const 
         *out = plan;
     }
     return error;
+}
+
+void elf_move(struct elf_plan *plan, uint32_t bias)
+{
+    uint32_t by = bias - plan->bias;
+
+    plan->bias = bias;
+    plan->entry += by;
+    plan->headers_address += plan->headers_address != 0 ? by : 0;
+    plan->image_end += by;
+    for (uint32_t i = 0; i < plan->segment_count; i++) {
+        plan->segments[i].address += by;
+    }
 }
 
 static enum error read_bytes(const struct elf_file *file, uint32_t offset, void *to, uint32_t length)

@@ -13,7 +13,8 @@
 
 #define ELF_SEGMENTS_MAX 16u
 #define ELF_HEADER_BYTES 32u         /* of one program header */
-#define ELF_BIAS         0x56555000u /* where an image that may lie anywhere (static-pie) is put */
+#define ELF_BIAS         0x56555000u /* where an image that may lie anywhere is put */
+#define ELF_INTERPRETER  128u        /* bytes of the name of one, with its end */
 #define ELF_IMAGE_END    0xBF000000u /* no image reaches above: the stack lies there */
 
 /* A piece of the file, and zeroes behind it. Protection is VM_READ and so on of vm_region.h. */
@@ -27,8 +28,10 @@ struct elf_plan {
     uint32_t entry;           /* first instruction */
     uint32_t headers_address; /* where the program headers are in memory; 0: nowhere */
     uint32_t header_count;
-    uint32_t bias;      /* what was added to the addresses in the file */
-    uint32_t image_end; /* first address behind the last segment */
+    uint32_t bias;                     /* what was added to the addresses in the file */
+    uint32_t image_end;                /* first address behind the last segment */
+    uint32_t interpreter_base;         /* where that has been put; 0: nowhere */
+    char interpreter[ELF_INTERPRETER]; /* path of the file that begins in its place, with it in memory; "": none */
     uint32_t segment_count;
     struct elf_segment segments[ELF_SEGMENTS_MAX]; /* ascending; two may share a page, but no byte */
 };
@@ -47,5 +50,8 @@ struct elf_file elf_file_of_bytes(const void *bytes, uint32_t size);
  * - complaint: why not, for people, after ERROR_INVALID; else NULL. Errors of reading.
  */
 MUST_CHECK enum error elf_examine(const struct elf_file *file, struct elf_plan *out, const char **complaint);
+
+/* The same plan at other addresses, for a file that may lie anywhere (bias is not 0). */
+void elf_move(struct elf_plan *plan, uint32_t bias);
 
 #endif

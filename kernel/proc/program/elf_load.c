@@ -205,17 +205,24 @@ static enum error load_segment(struct address_space space, struct object_id file
     return error;
 }
 
-enum error elf_map(struct address_space space, struct object_id file, const struct elf_plan *plan)
+enum error elf_map_interpreter(struct address_space space, struct object_id file, const struct elf_plan *plan)
 {
     thread_may_sleep();
     uint32_t mapped_end = 0;
     enum error error = OK;
 
-    space_set_image(space, file);
     for (uint32_t i = 0; error == OK && i < plan->segment_count; i++) {
         error = load_segment(space, file, &plan->segments[i], mapped_end);
         mapped_end = page_behind(memory_end(&plan->segments[i]));
     }
+    return error;
+}
+
+enum error elf_map(struct address_space space, struct object_id file, const struct elf_plan *plan)
+{
+    thread_may_sleep();
+    space_set_image(space, file);
+    enum error error = elf_map_interpreter(space, file, plan);
     struct space_record *record = space_at(space);
     record->image_end = plan->image_end;
     record->break_start = record->break_end = (plan->image_end + PAGE_MASK) & ~PAGE_MASK;

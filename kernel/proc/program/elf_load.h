@@ -28,4 +28,8 @@ MUST_CHECK enum error elf_examine_kept(struct object_id file, struct space_id pa
  */
 MUST_CHECK enum error elf_map(struct address_space space, struct object_id file, const struct elf_plan *plan);
 
+/* The same of its interpreter, beside it; the break and the file that the space has stay. */
+MUST_CHECK enum error elf_map_interpreter(struct address_space space, struct object_id file,
+                                          const struct elf_plan *plan);
+
 #endif

@@ -10,6 +10,7 @@
 #include "arch/cpu.h"
 #include "atomic.h"
 #include "elf_load.h"
+#include "program_load.h"
 #include "file/file.h"
 #include "linux/linux_abi.h"
 #include "signal/signal.h"
@@ -58,17 +59,18 @@ static enum error create(struct address_space *out)
 }
 
 /* The segments of the file, and a stack for the words. May sleep. */
-static enum error fill(struct address_space space, struct object_id file, const struct elf_plan *plan,
-                       const struct program_image *words, uint32_t *stack_pointer)
+static enum error fill(struct object_id file, struct elf_plan *plan, const struct program_image *words,
+                       struct program_become *out)
 {
     thread_may_sleep();
-    enum error error = elf_map(space, file, plan);
+    const char *complaint;
+    enum error error = program_load(out->space, file, plan, &out->entry, &complaint);
 
-    return error == OK ? start_fill_stack(space, words, plan, stack_pointer) : error;
+    return error == OK ? start_fill_stack(out->space, words, plan, &out->stack_pointer) : error;
 }
 
 /* A space that is ready to be run in. Nothing is left of it after an error. */
-static enum error prepare(struct object_id file, const struct elf_plan *plan, const struct program_image *words,
+static enum error prepare(struct object_id file, struct elf_plan *plan, const struct program_image *words,
                           struct program_become *out)
 {
     enum error error = reserve();
@@ -79,8 +81,7 @@ static enum error prepare(struct object_id file, const struct elf_plan *plan, co
     if (error != OK) {
         return error;
     }
-    out->entry = plan->entry;
-    error = fill(out->space, file, plan, words, &out->stack_pointer);
+    error = fill(file, plan, words, out);
     if (error != OK) {
         memory_collect(space_abandon(out->space));
     }

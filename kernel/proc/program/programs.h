@@ -141,7 +141,8 @@ void program_deliver_signals(struct registers *registers);
 /*
  * The current task's program becomes another one, in two steps: that of a file, with these words; their `bytes` and
  * `size` are not looked at. The caller has a reference to the file. Who it is and its open files stay.
- * - program_become_prepare(): a space is filled. May sleep. ERROR_INVALID: the file is no program; ERROR_NO_MEMORY,
+ * - program_become_prepare(): a space is filled. May sleep. ERROR_INVALID: the file is no program, or its interpreter
+ *   none; ERROR_NOT_FOUND, ERROR_DENIED: of the interpreter; ERROR_NO_MEMORY,
  *   ERROR_IO, ERROR_CHECKSUM, ERROR_INTERRUPTED: the program is as it was.
  * - program_become(): the program's other tasks end, and it runs there. May sleep, first and last; after OK the task's
  *   registers are those of the first instruction. ERROR_INTERRUPTED: the task is to end; the space is given up.

@@ -8,6 +8,7 @@
 #include "start.h"
 #include "arch/cpu.h"
 #include "elf_load.h"
+#include "program_load.h"
 #include "file/file.h"
 #include "space/object.h"
 #include "space/space.h"
@@ -66,14 +67,15 @@ static enum error create_first_task(struct program_id program, uint32_t entry, u
 }
 
 /* The image becomes a file, and the program's space begins with it. */
-static enum error load_space(struct program_id program, const struct program_image *image, const struct elf_plan *plan)
+static enum error load_space(struct program_id program, const struct program_image *image, struct elf_plan *plan,
+                             uint32_t *entry, const char **complaint)
 {
     struct address_space space = address_space_of(program);
     struct object_id file;
     enum error error = elf_keep(program_at(program)->name, image->bytes, image->size, space_window(space), &file);
 
     if (error == OK) {
-        error = elf_map(space, file, plan);
+        error = program_load(space, file, plan, entry, complaint);
         object_refer(file, -1); /* the space has it */
     }
     return error;
@@ -100,11 +102,11 @@ static enum error judge_arguments(const struct program_image *image, const char 
 }
 
 /* Give a new program all it needs to run: memory, descriptors, a task. */
-static enum error fill_program(struct program_id program, const struct program_image *image,
-                               const struct elf_plan *plan)
+static enum error fill_program(struct program_id program, const struct program_image *image, struct elf_plan *plan,
+                               const char **complaint)
 {
-    uint32_t stack_pointer = 0;
-    enum error error = load_space(program, image, plan);
+    uint32_t stack_pointer = 0, entry = 0;
+    enum error error = load_space(program, image, plan, &entry, complaint);
 
     if (error == OK) {
         error = start_fill_stack(address_space_of(program), image, plan, &stack_pointer);
@@ -112,7 +114,7 @@ static enum error fill_program(struct program_id program, const struct program_i
     if (error == OK) {
         error = file_open_terminal(program_at(program), CONSOLE);
     }
-    return error == OK ? create_first_task(program, plan->entry, stack_pointer) : error;
+    return error == OK ? create_first_task(program, entry, stack_pointer) : error;
 }
 
 enum error program_start(const struct program_image *image, struct program_id *out_program)
@@ -138,9 +140,10 @@ enum error program_start(const struct program_image *image, struct program_id *o
         return error;
     }
     program_at(program)->terminal = CONSOLE;
-    error = fill_program(program, image, &plan);
+    error = fill_program(program, image, &plan, &complaint);
     if (error != OK) {
-        console_say("eidolon: %s: cannot be started: %s", name, error_text(error));
+        console_say("eidolon: %s: %s%s", name,
+                    complaint != NULL ? "" : "cannot be started: ", complaint != NULL ? complaint : error_text(error));
         program_destroy(program);
         return error;
     }

@@ -110,7 +110,7 @@ static void put_auxiliary_vector(struct stack_builder *stack, const struct elf_p
     put_auxiliary(stack, AT_PHNUM, plan->header_count);
     put_auxiliary(stack, AT_PAGESZ, PAGE_SIZE);
     put_auxiliary(stack, AT_ENTRY, plan->entry);
-    put_auxiliary(stack, AT_BASE, 0);
+    put_auxiliary(stack, AT_BASE, plan->interpreter_base);
     put_auxiliary(stack, AT_UID, 0);
     put_auxiliary(stack, AT_EUID, 0);
     put_auxiliary(stack, AT_GID, 0);
