@@ -8,9 +8,11 @@ import subprocess
 
 import pytest
 
-from machine import BUILD, LAUNCHER, WAIT_S, eidolon, environment
+from machine import BUILD, LAUNCHER, WAIT_S, Image, eidolon, environment
 
 TOOL = os.path.join(BUILD, "tools", "image_tool")
+
+pytestmark = pytest.mark.xdist_group("time-travel")
 STEPS = 3
 
 
@@ -47,9 +49,12 @@ class Steps:
                               errors="replace", check=False, timeout=WAIT_S, env=environment()).stdout
 
 
-@pytest.fixture
-def steps(image, program):
-    return Steps(image, program("steps"))
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    """One for all tests here: they only look."""
+    image = Image(str(tmp_path_factory.mktemp("steps")), "steps.img")
+    yield Steps(image, os.path.join(BUILD, "systest", "steps"))
+    image.close()
 
 
 def test_threads_are_shown_with_where_they_wait(steps):
