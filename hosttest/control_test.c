@@ -17,7 +17,7 @@
 
 #define CALL_YIELD  158u
 #define PATIENCE    20000u /* rounds in which no answer comes */
-#define ANSWERS_MAX 16u
+#define ANSWERS_MAX 24u
 #define ANSWER_MAX  2048u
 #define NOT_DONE    7u /* the status of a boot in which an answer did not come */
 
@@ -111,40 +111,66 @@ static uint64_t generation_in(uint32_t index)
 
 static void requests_of_every_kind_are_answered_in_a_line_each(void **state)
 {
-    static const char *const requests[] = {"1 status\n", "2 snapshot\n",   "3 pin good\n",   "4 log\n",       "5 ps\n",
-                                           "6 stat\n",   "7 signal 1 0\n", "8 unpin good\n", "9 watch off\n", NULL};
+    static const char *const requests[] = {"1 status\n",
+                                           "2 snapshot\n",
+                                           "3 pin good\n",
+                                           "4 log\n",
+                                           "5 ps\n",
+                                           "6 stat\n",
+                                           "7 signal 1 0\n",
+                                           "8 unpin good\n",
+                                           "9 watch off\n",
+                                           "a ladder\n",
+                                           "b ladder 4 20 3 2 30\n",
+                                           "c ladder\n",
+                                           NULL};
 
     (void)state;
     cut_start();
-    assert_int_equal(ask_all(requests, "interval=0", 0), 9);
-    for (uint32_t i = 0; i < 9; i++) {
+    assert_int_equal(ask_all(requests, "interval=0", 0), 12);
+    for (uint32_t i = 0; i < 12; i++) {
         answer_has(i, "\"ok\":true");
     }
     answer_has(0, "{\"id\":\"1\",\"ok\":true,\"kernel\":\"");
     assert_int_equal(generation_in(1) + 1, generation_in(2));
     answer_has(3, "\"names\":[{\"name\":\"good\"}]");
+    answer_has(9, "\"newest\":0,\"minutes\":0,\"hours\":0,\"days\":0,\"percent\":0,\"older\":0,\"bytes\":0");
+    answer_has(10, "\"newest\":4,\"minutes\":20,\"hours\":3,\"days\":2,\"percent\":30");
+    answer_has(11, "\"newest\":4,\"minutes\":20,\"hours\":3,\"days\":2,\"percent\":30");
     answer_has(4, "\"programs\":[{\"program\":1,\"parent\":0,");
     cut_stop();
 }
 
 static void requests_that_mean_nothing_are_refused_by_name(void **state)
 {
-    static const char *const requests[] = {"hello\n",           "1\n",
-                                           "xyz status\n",      "1 stats\n",
-                                           "1 pin 9lives\n",    "1 pin a%20b\n",
-                                           "1 pin\n",           "1 pin a b c\n",
-                                           "1 pin a 999\n",     "1 unpin nobody\n",
-                                           "1 signal 4000 9\n", "1 signal 1 65\n",
-                                           "1 signal 0 9\n",    "1 bytes 0 Zm9v\n",
-                                           "1 \x80tatus\n",     NULL};
-    static const char *const kinds[] = {"usage",     "usage", "usage",     "usage",     "usage",
-                                        "usage",     "usage", "usage",     "not-found", "not-found",
-                                        "not-found", "usage", "not-found", "not-found", "usage"};
+    static const char *const requests[] = {"hello\n",
+                                           "1\n",
+                                           "xyz status\n",
+                                           "1 stats\n",
+                                           "1 pin 9lives\n",
+                                           "1 pin a%20b\n",
+                                           "1 pin\n",
+                                           "1 pin a b c\n",
+                                           "1 pin a 999\n",
+                                           "1 unpin nobody\n",
+                                           "1 signal 4000 9\n",
+                                           "1 signal 1 65\n",
+                                           "1 signal 0 9\n",
+                                           "1 bytes 0 Zm9v\n",
+                                           "1 \x80tatus\n",
+                                           "1 ladder 1 2\n",
+                                           "1 ladder x 0 0 0 0\n",
+                                           "1 ladder 1 0 0 0 0\n",
+                                           "1 ladder 2 99 28 0 5\n",
+                                           NULL};
+    static const char *const kinds[] = {
+        "usage",     "usage", "usage",     "usage",     "usage", "usage", "usage", "usage",   "not-found", "not-found",
+        "not-found", "usage", "not-found", "not-found", "usage", "usage", "usage", "invalid", "invalid"};
 
     (void)state;
     cut_start();
-    assert_int_equal(ask_all(requests, "interval=0", 0), 15);
-    for (uint32_t i = 0; i < 15; i++) {
+    assert_int_equal(ask_all(requests, "interval=0", 0), 19);
+    for (uint32_t i = 0; i < 19; i++) {
         char kind[32];
         snprintf(kind, sizeof(kind), "\"kind\":\"%s\"", kinds[i]);
         answer_has(i, "\"ok\":false");

@@ -196,8 +196,23 @@ def test_generation_of_the_ladder_outlives_the_window_and_can_be_resumed(used_im
     boot.send_line("forget")
     boot.expect(r"line \d+ is <forget>")
     boot.read_for(0.5)
+    boot.send_line("more")
+    boot.expect(r"line \d+ is <more>")
+    assert "last 5 minutes, 0 hours, 0 days" in used_image.tool("ladder", "--minutes", "5", "--newest", "4")
+    told = eidolon("ctl", "--image", used_image.path, "ladder", status=0).stdout
+    assert told.startswith("keeps    the newest 4, and the first of each of the last 5 minutes") and "now      0 older" in told
+    for words, why in ((["--minutes"], "usage"), (["--years", "1"], "usage"), (["--newest", "1"], "2 to 16"),
+                       (["--minutes", "100", "--days", "27"], "126 together")):
+        assert why in eidolon("ctl", "--image", used_image.path, "ladder", *words, status=2).stderr
+        assert why in eidolon("image", "ladder", used_image.path, *words, status=2).stderr
+    for number in range(6):
+        boot.send_line("on")
+        boot.expect(r"line \d+ is <on>")
+        boot.read_for(0.1)
     boot.kill()
-    assert "now      0 older" in used_image.tool("ladder")
+    assert "the newest 4" in used_image.tool("ladder")
+    kept = [int(number) for number in re.findall(r"^ *(\d+) ", used_image.tool("log"), re.MULTILINE)]
+    assert kept[0] - kept[3] == 3 and 5 <= len(kept) <= 9, kept
     used_image.tool("verify")
 
 

@@ -16,6 +16,7 @@
 
 #define WORDS_MAX   256u
 #define SIGNALS_TOP 64u
+#define RULES       5u /* of the ladder */
 
 struct command_call {
     struct store *store;
@@ -220,6 +221,51 @@ static void do_unpin(const struct command_call *call)
     answer_result(call->text, error, NULL, 0);
 }
 
+static void answer_rules(const struct command_call *call)
+{
+    struct store_rules rules;
+    struct store_statistics image;
+
+    store_rules_get(call->store, &rules);
+    store_statistics(call->store, &image);
+    answer_begin(call->text);
+    answer_number("newest", rules.newest);
+    answer_number("minutes", rules.minutes);
+    answer_number("hours", rules.hours);
+    answer_number("days", rules.days);
+    answer_number("percent", rules.percent);
+    answer_number("older", image.rungs);
+    answer_number("bytes", (uint64_t)image.ladder_blocks * PAGE_SIZE);
+    answer_end();
+}
+
+/* To set the same rules twice is as good as once, so nothing has to be remembered of it. */
+static void do_ladder(const struct command_call *call)
+{
+    uint64_t numbers[RULES];
+
+    if (call->count != 0 && call->count != RULES) {
+        answer_error(call->text, "usage", "ladder [NEWEST MINUTES HOURS DAYS PERCENT]", NULL);
+        return;
+    }
+    for (uint32_t i = 0; i < call->count; i++) {
+        if (!control_number_parse(call->words[i], UINT32_MAX, &numbers[i])) {
+            refuse_number(call, call->words[i], "a rule is a whole number");
+            return;
+        }
+    }
+    if (call->count != 0) {
+        struct store_rules rules = {(uint32_t)numbers[0], (uint32_t)numbers[1], (uint32_t)numbers[2],
+                                    (uint32_t)numbers[3], (uint32_t)numbers[4]};
+        enum error error = store_rules_set(call->store, &rules);
+        if (error != OK) {
+            answer_result(call->text, error, NULL, 0);
+            return;
+        }
+    }
+    answer_rules(call);
+}
+
 /* Programs --------------------------------------------------------------------------------------------------------- */
 
 static void do_signal(const struct command_call *call)
@@ -303,6 +349,7 @@ static const struct {
     {"snapshot", 0, 0, do_snapshot, "snapshot"},
     {"pin", 1, 2, do_pin, "pin NAME [GENERATION]"},
     {"unpin", 1, 1, do_unpin, "unpin NAME"},
+    {"ladder", 0, RULES, do_ladder, "ladder [NEWEST MINUTES HOURS DAYS PERCENT]"},
     {"signal", 2, 2, do_signal, "signal PROGRAM SIGNAL"},
     {"load", 1, 1, do_load, "load BYTES"},
     {"bytes", 2, 2, do_bytes, "bytes AT BASE64"},
@@ -322,10 +369,10 @@ static void run(struct command_call *call, const char *name)
         }
         return;
     }
-    answer_error(
-        call->text, "usage",
-        "there is no such command; there are status stat ps log watch snapshot pin unpin signal load bytes start",
-        name);
+    answer_error(call->text, "usage",
+                 "there is no such command; there are status stat ps log watch snapshot pin unpin ladder signal load "
+                 "bytes start",
+                 name);
 }
 
 void command_line(struct store *store, char *line)

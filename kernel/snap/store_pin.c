@@ -163,6 +163,9 @@ enum error store_rules_set(struct store *store, const struct store_rules *rules)
         error = root_replace(store, root);
         store_page_free(root);
     }
+    if (error == OK) {
+        store->tuning.history = rules->newest == 0 ? HISTORY_MAX : rules->newest;
+    }
     mutex_unlock(&store->commit_lock, LOCK_COMMIT);
     return error;
 }

@@ -30,6 +30,7 @@ Ask the machine that runs on an image, from anywhere on this host.
                              2026-11-29T13:33, wherever a generation is named
   signal PROGRAM SIGNAL      a number, or KILL, CONT and so on
   start PROGRAM [ARG...]     a file of this host, beside the others
+  ladder [--minutes N] ...   how many generations stay as time goes by (newest, minutes, hours, days, percent)
   watch [COUNT]              a line for each generation
   stop                       make everything durable, then switch off"""
 
@@ -103,8 +104,10 @@ class Connection:
         return [(each["generation"], each["wall_ns"], [text_of(name["name"]) for name in each["names"]])
                 for each in self.ask("log")["generations"]]
 
-    def with_number(self, name, words):
-        """The words of a command, with a generation's number in place of a moment."""
+    def with_numbers(self, name, words):
+        """The words of a request: with a generation's number in place of a moment, rules in place of options."""
+        if name == "ladder":
+            return rules_words(self, rules_given(words))
         place = {"pin": 1, "rollback": 0}.get(name, len(words))
         if place >= len(words) or not moment.is_moment(words[place]):
             return words
@@ -177,6 +180,45 @@ def show_info(answer):
     print(f"content     {bytes_text(part['pages'] * 4096)} in {part['pages']} pages\n"
           f"log         {part['log_records']} records, {part['log_pages']} pages{merging}\n"
           f"shutdown    in use\nkernel      {part['kernel'] or '-'}")
+
+
+RULES = {"newest": (2, 16), "minutes": (0, 126), "hours": (0, 126), "days": (0, 126), "percent": (0, 90)}
+TOGETHER_MAX = 126
+
+
+def rules_given(words):
+    """What the options of `ladder` say, as the image tool has them."""
+    usage = "usage: ladder" + "".join(f" [--{name} N]" for name in RULES)
+    if len(words) % 2:
+        raise UsageFailure(usage)
+    given = {}
+    for option, number in zip(words[::2], words[1::2]):
+        least, most = RULES.get(option.removeprefix("--"), (0, 0))
+        if most == 0 or not option.startswith("--"):
+            raise UsageFailure(usage)
+        if not (number.isascii() and number.isdigit() and least <= int(number) <= most):
+            raise UsageFailure(f"{option} {number}: a number, {least} to {most}")
+        given[option[2:]] = int(number)
+    return given
+
+
+def rules_words(connection, given):
+    """The words of the request: all five rules, or none if none is to change."""
+    if not given:
+        return []
+    now = connection.ask("ladder")
+    rules = {name: given.get(name, now[name]) for name in RULES}
+    if rules["minutes"] + rules["hours"] + rules["days"] > TOGETHER_MAX:
+        raise UsageFailure(f"{rules['minutes']} minutes, {rules['hours']} hours and {rules['days']} days are more than an image has room "
+                           f"for; {TOGETHER_MAX} together at most")
+    return [str(number) for number in rules.values()]
+
+
+def show_ladder(answer):
+    """The same lines as ./eidolon image ladder."""
+    print(f"keeps    the newest {answer['newest'] or 16}, and the first of each of the last {answer['minutes']} minutes, "
+          f"{answer['hours']} hours, {answer['days']} days (UTC)\nat most  {answer['percent']} % of the image\n"
+          f"now      {answer['older']} older generations, which hold {bytes_text(answer['bytes'])}")
 
 
 def show_members(answer):
@@ -256,6 +298,7 @@ COMMANDS = {
     "snapshot": (0, 0, "", lambda answer: print(generation_text(answer))),
     "pin": (1, 2, "NAME [GENERATION]", lambda answer: print(f"generation {answer['generation']} is kept")),
     "unpin": (1, 1, "NAME", lambda answer: None),
+    "ladder": (0, 2 * len(RULES), "[--minutes N] ...", show_ladder),
     "rollback": (1, 1, "GENERATION|NAME", lambda answer: print(f"the machine goes on from generation {answer['generation']}")),
     "signal": (2, 2, "PROGRAM SIGNAL", lambda answer: None),
     "start": (1, 500, "PROGRAM [ARG...]", None),
@@ -297,6 +340,8 @@ def check(words):
         raise UsageFailure(f"usage: ./eidolon ctl {name} {usage}".rstrip())
     if name == "watch" and rest and not (rest[0].isascii() and rest[0].isdigit() and int(rest[0]) > 0):
         raise UsageFailure(f"watch: {rest[0]!r} is not a whole number above 0")
+    if name == "ladder":
+        rules_given(rest)
     if name == "signal":
         rest = [rest[0], signal_number(rest[1])]
     return name, rest
@@ -309,7 +354,7 @@ def command(options):
     try:
         if name in ("watch", "start"):
             return {"watch": do_watch, "start": do_start}[name](connection, options, words)
-        words = connection.with_number(name, words)
+        words = connection.with_numbers(name, words)
         show(options, connection.ask(name, *words, identity=options.id), COMMANDS[name][3])
     except Refused as refused:
         if options.json:
@@ -321,7 +366,7 @@ def command(options):
 # ./eidolon image, of an image in use -----------------------------------------------------------------------------------
 
 OF_IMAGES = {"log": ("log", show_log), "info": ("status", show_info), "programs": ("ps", show_programs), "ps": ("ps", show_programs),
-             "pin": ("pin", None), "unpin": ("unpin", None)}
+             "ladder": ("ladder", show_ladder), "pin": ("pin", None), "unpin": ("unpin", None)}
 STATUS_NOT_RUN = 2  # of the image tool
 
 
@@ -336,12 +381,14 @@ def ask_for_image(arguments):
     least, most, _, _ = COMMANDS[name]
     if not least <= len(words) <= most:
         return None
+    if name == "ladder":
+        rules_given(words)
     try:
         connection = Connection(path, PATIENCE_S)
     except Failure:
         return None
     try:
-        answer = connection.ask(name, *connection.with_number(name, words))
+        answer = connection.ask(name, *connection.with_numbers(name, words))
     except Gone:
         return None  # it has just ended: its image is a file like others
     except Failure as failure:
