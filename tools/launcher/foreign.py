@@ -3,11 +3,12 @@
 
 Installing them would mean adding an architecture to the system. Instead apt fetches them with lists of its own, kept
 in the build folder, and they are unpacked there: nothing outside it changes. What cannot be had is left out, with a
-line that says so; the tests that want it are then skipped.
+line that says so; the tests that want it are then skipped. Sources of Debian's come the same way.
 """
 
 import glob
 import os
+import re
 import shutil
 import subprocess
 
@@ -15,6 +16,7 @@ from launcher.common import build_path, say
 
 PACKAGES = ["liblua5.4-dev", "libsqlite3-dev", "musl-dev", "busybox-static", "mksh"]
 LINUX = "linux-image-686"
+SOURCES = ["posixtestsuite"]
 
 
 def apt_get(folder, *arguments):
@@ -42,17 +44,23 @@ def fetch(package, folder, root):
         return True
 
 
-class Lists:
-    """apt's lists for i386, in a folder of their own while they are needed."""
+def lists_from(folder):
+    """Options of apt-get: what to fetch and where from is said by the files of that folder alone."""
+    return ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={folder}"]
 
-    def __init__(self):
+
+class Lists:
+    """apt's lists for i386, in a folder of their own while they are needed. What `sources` names has lists of sources alone."""
+
+    def __init__(self, sources=None):
         self.folder = build_path("i386-apt")
+        self.options = lists_from(sources) if sources else []
 
     def __enter__(self):
         for part in ("state/lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(self.folder, part), exist_ok=True)
         # A list that cannot be refreshed is no reason to stop: what matters is whether the packages come.
-        apt_get(self.folder, "update")
+        apt_get(self.folder, *self.options, "update")
         return self.folder
 
     def __exit__(self, *_):
@@ -72,6 +80,37 @@ def ensure():
     if failed:
         say(f"not to be had for i386: {' '.join(failed)}; tests that need them are skipped")
     return len(failed) < len(names)
+
+
+def write_source_lists(folder):
+    """What this machine's lists of packages say about packages, said about their sources."""
+    os.makedirs(folder, exist_ok=True)
+    for path in ["/etc/apt/sources.list", *glob.glob("/etc/apt/sources.list.d/*.list"), *glob.glob("/etc/apt/sources.list.d/*.sources")]:
+        if os.path.exists(path):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = re.sub(r"^Types:.*", "Types: deb-src", file.read(), flags=re.MULTILINE)
+            with open(os.path.join(folder, os.path.basename(path)), "w", encoding="utf-8") as file:
+                file.write(re.sub(r"^deb ", "deb-src ", text, flags=re.MULTILINE))
+
+
+def ensure_sources():
+    """Have Debian's sources of SOURCES below build/i386, each in a folder of its name, as far as they can be had."""
+    root = build_path("i386")
+    names = [name for name in SOURCES if not os.path.exists(os.path.join(root, name))]
+    if not names or not shutil.which("apt-get"):
+        return
+    say(f"fetching the sources of {' '.join(names)} into {root}")
+    os.makedirs(root, exist_ok=True)
+    lists = os.path.join(build_path("i386-apt"), "sources")
+    write_source_lists(lists)
+    with Lists(lists) as folder:
+        for name in names:
+            apt_get(folder, *lists_from(lists), "source", name)
+            found = [path for path in glob.glob(os.path.join(glob.escape(folder), f"{name}-*")) if os.path.isdir(path)]
+            if found:
+                os.rename(found[0], os.path.join(root, name))
+            else:
+                say(f"not to be had: the sources of {name}; tests that need them are skipped")
 
 
 def linux_kernel():

@@ -150,6 +150,7 @@ def system(soak=False, seed=None, only=None):
     """The system tests. They use what was just built, through ./eidolon like everybody else."""
     packages.ensure("build", "run", "test")
     foreign.ensure()
+    foreign.ensure_sources()
     build.build(["all"], again=True)
     say("system tests")
     report = fresh_path(build_path("systest.xml"))
