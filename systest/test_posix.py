@@ -67,7 +67,7 @@ def check(verdicts, names, expected, is_cut):
 
 @pytest.fixture(name="suite", scope="module")
 def fixture_suite(request, tmp_path_factory):
-    """The program, the names that are in it, and what is expected of them: all in a soak, otherwise quick ones of a sample."""
+    """The program, the names that are in it, and what is expected of them: all in a soak, otherwise a sample of what is quick."""
     expected = Expected()
     names = posix_suite.programs()
     if not request.config.getoption("soak"):
@@ -75,6 +75,17 @@ def fixture_suite(request, tmp_path_factory):
         names = [name for name in names[first::SAMPLE] if not expected.takes_long(name)]
     path = str(tmp_path_factory.mktemp("posix") / "posix_suite")
     return path, posix_suite.build(path, names), expected
+
+
+@pytest.fixture(name="quick_suite", scope="module")
+def fixture_quick_suite(suite, tmp_path_factory):
+    """The same without what takes long."""
+    path, names, expected = suite
+    quick = [name for name in names if not expected.takes_long(name)]
+    if quick != names:
+        path = str(tmp_path_factory.mktemp("posix") / "posix_suite")
+        quick = posix_suite.build(path, quick)
+    return path, quick, expected
 
 
 def limit(soak):
@@ -104,10 +115,10 @@ def later(hours):
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def test_conformance_programs_end_as_expected_whatever_is_cut(image, suite, chance, soak):
-    path, names, expected = suite
+def test_conformance_programs_end_as_expected_whatever_is_cut(image, quick_suite, chance, soak):
+    path, names, expected = quick_suite
     cuts = 0
-    boot = image.boot("--memory", "256", "--interval", "20", program=[path, str(AT_ONCE), str(limit(soak))])
+    boot = image.boot("--memory", "256", "--interval", "20", program=[path, str(AT_ONCE), str(LIMIT_S)])
     boot.expect(r"ended \d+")
     while cuts < (1000 if soak else 6):
         boot.read_for(chance.uniform(0.3, 2.5))
