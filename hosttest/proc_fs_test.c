@@ -514,9 +514,36 @@ static void names_are_what_a_list_says_after_many_operations(void **state)
     case_run(&(struct proc_case){.main = main_of_many, .frames = 3000});
 }
 
+/* Mappings --------------------------------------------------------------------------------------------------------- */
+
+static void map_files(void)
+{
+    const uint32_t shared = 1, private = 2, reads = 1, writes = 3;
+
+    EXPECT(3, OPEN, path("/f"), O_CREAT | O_RDWR, 0600);
+    EXPECT(0, FTRUNCATE, 3, PAGE_SIZE);
+    EXPECT(4, OPEN, path("/f"), O_RDONLY, 0);
+    EXPECT(5, OPEN, path("/f"), O_WRONLY, 0);
+    EXPECT(-EACCES, CALL_MMAP2, 0, PAGE_SIZE, writes, shared, 4, 0);
+    EXPECT(-EACCES, CALL_MMAP2, 0, PAGE_SIZE, reads, shared, 5, 0);
+    EXPECT(-EACCES, CALL_MMAP2, 0, PAGE_SIZE, reads, private, 5, 0);
+    EXPECT(-EBADF, CALL_MMAP2, 0, PAGE_SIZE, reads, private, 6, 0);
+    for (uint32_t at = 0x60000000u, i = 0; i < 3; i++, at += PAGE_SIZE) {
+        EXPECT((int32_t)at, CALL_MMAP2, at, PAGE_SIZE, i == 1 ? reads : writes, i == 2 ? private : shared,
+               i == 0 ? 3 : 4, 0);
+    }
+}
+
+static void mapping_wants_the_file_to_be_open_for_it(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = map_files});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mapping_wants_the_file_to_be_open_for_it),
         cmocka_unit_test(names_come_and_go),
         cmocka_unit_test(names_change),
         cmocka_unit_test(links_lead_on),

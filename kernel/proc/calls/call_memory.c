@@ -34,7 +34,15 @@ static uint8_t protection_of(uint32_t prot)
 
 /* mmap ------------------------------------------------------------------------------------------------------------- */
 
-static int32_t check_source(const struct system_call *call, uint32_t flags, uint32_t descriptor)
+/* Whether a file is open in such a way that a mapping may read it, and write to it if it is shared. */
+static bool is_open_for(const struct file_record *file, uint32_t type, uint32_t prot)
+{
+    uint32_t mode = file->flags & O_ACCMODE;
+
+    return mode == O_RDWR || (mode == O_RDONLY && (type == MAP_PRIVATE || (prot & PROT_WRITE) == 0));
+}
+
+static int32_t check_source(const struct system_call *call, uint32_t prot, uint32_t flags, uint32_t descriptor)
 {
     uint32_t type = flags & MAP_TYPE;
 
@@ -47,6 +55,9 @@ static int32_t check_source(const struct system_call *call, uint32_t flags, uint
     const struct file_record *file = file_of(call->program, descriptor);
     if (file == NULL) {
         return -EBADF;
+    }
+    if (!is_open_for(file, type, prot)) {
+        return -EACCES;
     }
     return file_operations(file)->has_object || file_operations(file)->maps_zeroes ? 0 : -ENODEV;
 }
@@ -207,7 +218,7 @@ static int32_t map(const struct system_call *call, const struct wish *wish)
 int32_t call_mmap2(const struct system_call *call)
 {
     const uint32_t *arguments = call->arguments;
-    int32_t result = check_source(call, arguments[3], arguments[4]);
+    int32_t result = check_source(call, arguments[2], arguments[3], arguments[4]);
 
     return result != 0 ? result
                        : map(call, &(struct wish){.address = arguments[0],
@@ -230,7 +241,7 @@ int32_t call_mmap_old(const struct system_call *call)
         result = -EINVAL;
     }
     if (result == 0) {
-        result = check_source(call, arguments.flags, arguments.descriptor);
+        result = check_source(call, arguments.prot, arguments.flags, arguments.descriptor);
     }
     return result != 0 ? result
                        : map(call, &(struct wish){.address = arguments.address,
