@@ -15,6 +15,7 @@
 #include "fake/machine.h"
 #include "proc_case.h"
 #include "program.h"
+#include "space/address_space.h"
 #include "space/memory.h"
 #include "space/regions.h"
 #include "space/space.h"
@@ -101,6 +102,12 @@ static void nothing(void)
 {
 }
 
+/* The memory that it runs in: its own, or its lender's. */
+static struct space_id own_space(void)
+{
+    return space_window(address_space_of(task_current()->program_id));
+}
+
 /* What is shared --------------------------------------------------------------------------------------------------- */
 
 static void share_as_clone(void)
@@ -143,6 +150,19 @@ static void clone_that_reads_takes_no_frame_and_one_that_writes_takes_one(void *
     case_run(&(struct proc_case){.main = share, .functions = {share_as_clone}, .options = ON_REQUEST});
 }
 
+/* DEPTH-1: no region of the program is deeper than its memory. */
+static void expect_depths(void)
+{
+    struct address_space space = task_current()->program->space;
+    uint32_t depth = vm_lineage_depth(space_window(space));
+    const struct vm_region *region;
+
+    for (uint32_t page = 0; (region = vm_region_next(&region_table, space_at(space)->region_root, page)) != NULL;
+         page = vm_region_end(region)) {
+        EXPECT_IS(true, region->backing.depth <= depth);
+    }
+}
+
 /* A source is nobody's (MEMORY-2), and its space's again once that is its last child. */
 static void divide_and_collapse(void)
 {
@@ -150,18 +170,60 @@ static void divide_and_collapse(void)
     struct space_id source = space_window(space);
 
     int32_t child = case_fork(1);
+    map(PRESSURE, 1);
+    WORDS(PRESSURE, 5);
     EXPECT_IS(source.number, vm_lineage_source(space_window(space)).number);
     EXPECT_IS(0, memory_space(source).number);
     EXPECT_IS(space.number, memory_space(space_window(space)).number);
     case_reap(child, 0);
     EXPECT_IS(source.number, space_window(space).number);
     EXPECT_IS(space.number, memory_space(source).number);
+    expect_depths();
+    child = case_fork(2); /* it sees what was mapped beside the first one */
+    EXPECT_IS(5, case_word(PRESSURE));
+    case_reap(child, 0);
+}
+
+static void see_what_was_mapped(void)
+{
+    EXPECT_IS(5, case_word(PRESSURE));
 }
 
 static void memory_that_becomes_a_source_is_no_spaces(void **state)
 {
     (void)state;
-    case_run(&(struct proc_case){.main = divide_and_collapse, .functions = {NULL, nothing}});
+    case_run(&(struct proc_case){.main = divide_and_collapse, .functions = {NULL, nothing, see_what_was_mapped}});
+}
+
+/* A child of vfork() runs in its parent's memory, and goes with it when it makes a clone of that. */
+static void clone_in_lent_space(void)
+{
+    turn = 0;
+    int32_t child = clone_into(&clones[0], 2);
+    EXPECT_IS(own_space().number, task_current()->context.space.number);
+    write_page(&parent, 0, 77);
+    turn = 1;
+    case_reap(child, 0);
+}
+
+static void compare_later(void)
+{
+    await(1);
+    compare(&clones[0]);
+}
+
+static void lend(void)
+{
+    begin();
+    case_registers()->ebp = 1;
+    case_reap(CALL(CALL_VFORK), 0);
+    compare(&parent);
+}
+
+static void clone_made_in_a_lent_space_does_not_see_what_is_written_there(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = lend, .functions = {NULL, clone_in_lent_space, compare_later}});
 }
 
 /* What is left ----------------------------------------------------------------------------------------------------- */
@@ -268,11 +330,6 @@ static uint32_t sources_above(struct space_id space)
     return count;
 }
 
-static struct space_id own_space(void)
-{
-    return space_at(task_current()->program->space)->memory;
-}
-
 static void keep_clones(void)
 {
     int32_t children[STAYING];
@@ -287,6 +344,7 @@ static void keep_clones(void)
         }
         map(PRESSURE + 2 * i * PAGE_SIZE, 1);
         WORDS(PRESSURE + 2 * i * PAGE_SIZE, i + 1);
+        expect_depths();
         uint32_t count = sources_above(own_space());
         most = count > most ? count : most;
         compare(&parent);
@@ -639,6 +697,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clone_that_reads_takes_no_frame_and_one_that_writes_takes_one),
         cmocka_unit_test(memory_that_becomes_a_source_is_no_spaces),
+        cmocka_unit_test(clone_made_in_a_lent_space_does_not_see_what_is_written_there),
         cmocka_unit_test(clone_and_end_a_thousand_times_leaves_nothing),
         cmocka_unit_test(clone_of_clones_leaves_no_sources),
         cmocka_unit_test(clone_beyond_the_bound_of_sources_does_without_them),

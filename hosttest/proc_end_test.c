@@ -15,6 +15,7 @@
 #include "program.h"
 #include "record.h"
 #include "terminal.h"
+#include "task/task.h"
 #include "terminal/terminal_use.h"
 
 #include <string.h>
@@ -59,6 +60,24 @@ static void act_on_child(uint32_t handler, uint32_t flags)
 {
     WORDS(AT, handler, flags | SA_RESTORER, case_code(CASE_FUNCTIONS), 0, 0);
     EXPECT(0, CALL_RT_SIGACTION, CHLD, AT, 0, 8);
+}
+
+/* The list of children (CHILDREN-1) ---------------------------------------------------------------------------------- */
+
+static void main_of_list(void)
+{
+    struct program_id self = task_current()->program_id;
+    int32_t child = case_fork(0);
+
+    EXPECT_IS(child, children_first(self).number);
+    case_reap(child, 0);
+    EXPECT_IS(0, children_first(self).number);
+}
+
+static void child_that_was_waited_for_is_on_no_list(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_list, .functions = {nothing}});
 }
 
 /* Children without a parent ---------------------------------------------------------------------------------------- */
@@ -285,6 +304,7 @@ static void machine_ends_with_the_status_of_who_exited_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(child_that_was_waited_for_is_on_no_list),
         cmocka_unit_test(child_whose_parent_has_ended_is_nobodys),
         cmocka_unit_test(parent_hears_of_ends_as_it_asked),
         cmocka_unit_test(parent_that_waits_for_a_group_hears_of_that_one),

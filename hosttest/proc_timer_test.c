@@ -12,6 +12,7 @@
 #include "eidolon/eidolon.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
+#include "signal/timer_queue.h"
 
 #define AT      SPACE_AT
 #define BUFFER  (SPACE_AT + PAGE_SIZE)
@@ -168,12 +169,15 @@ static void sleep_longer(void)
     sleep_ms(2000);
 }
 
-/* The next program of the same number is another one. */
+/* The next program of the same number is another one, and nothing is due for either. */
 static void successors(void)
 {
     int32_t child = case_fork(END_WITH_A_TIMER);
+    struct program_id first;
+    uint64_t moment_ns;
 
     case_reap(child, 0);
+    EXPECT_IS(false, timer_queue_first(&first, &moment_ns));
     EXPECT_IS(child, case_fork(SLEEP_LONGER));
     case_reap(child, 0);
 }

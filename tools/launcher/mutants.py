@@ -10,19 +10,23 @@ The list is tools/mutants/*.toml, a file for each folder of the kernel:
     new = 'error = OK;'
     why = "two users of an image"            what goes wrong
     tests = ["store_fault_test"]             who notices it: host programs with arguments, or pytest's (test_x.py -k y)
-    seconds = 300                            each test may take so long (optional; for systest 600)
+    seconds = 100                            so much processor time each test may take (optional; of systest: so long, 600)
     slow = true                              not among the few that every test run takes (optional)
-    hangs = true                             a test that does not end is how it is noticed (optional)
+    hangs = true                             a test that does not end is how it is noticed (optional; then with seconds)
     equivalent = "because ..."               in place of tests: nothing can notice it, and why
 
 The tree is copied into the build folder and built there; nobody's own files are touched. Before anything is planted the
 tests in question must pass. What fails the run: a mutant that nothing notices; one whose old text does not stand in its
 file exactly once, because the code has changed and the list has not; one that does not build.
+
+What a host program may take is counted in processor time, so that a loaded machine takes no slow test for one that does
+not end. (One that waits for ever takes none, and is given LOADED times as long.)
 """
 
 import glob
 import os
 import random
+import resource
 import shlex
 import shutil
 import signal
@@ -37,7 +41,8 @@ LISTS = os.path.join(ROOT, "tools", "mutants")
 PARTS = ["CMakeLists.txt", "CMakePresets.json", "eidolon", "bench", "cmake", "docs", "hosttest", "include", "kernel",
          "packaging", "systest", "tools", "user", "CHANGELOG.md"]
 SYSTEM_TARGETS = ["bootable", "systest_programs"]
-HOST_SECONDS, SYSTEM_SECONDS = 300, 600  # on a loaded machine; faults that hang have shorter ones
+HOST_SECONDS, SYSTEM_SECONDS = 100, 600  # of the processor; by the clock. Faults that hang have shorter ones
+LOADED = 10  # times as long by the clock as on the processor
 BUILD_SECONDS = 900
 FEW = 12  # of them in every test run
 REQUIRED = {"name", "file", "old", "new", "why"}
@@ -72,6 +77,8 @@ class Mutant:
         self.slow = entry.get("slow", False)
         self.hangs = entry.get("hangs", False)
         self.equivalent = entry.get("equivalent")
+        if self.hangs and "seconds" not in entry:
+            raise Failure(f"{where}: {self.name} hangs, so it needs seconds after which it is sure not to end")
         if bool(self.tests) == bool(self.equivalent):
             raise Failure(f"{where}: {self.name} has either tests that notice it or a reason why none can")
 
@@ -103,6 +110,9 @@ class Test:
     def targets(self):
         return [self.words[0]] if self.is_host else SYSTEM_TARGETS
 
+    def clock(self):
+        return "of processor time" if self.is_host else "by the clock"
+
     def command(self):
         if not self.is_host:
             return ["/usr/bin/python3", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--seed=1",
@@ -110,32 +120,40 @@ class Test:
         return [objects_path("hosttest", self.words[0]), *self.words[1:]]
 
     def run(self):
-        """LOOK_SECONDS = 0.05
-HAS_FAILED = "[  FAILED  ]"  # CMocka; what comes after it may hang on what the failed test left behind
-PASSES, FAILS or LASTS."""
+        """PASSES, FAILS or LASTS."""
         environment = dict(os.environ, EIDOLON_BUILD=objects_path(), EIDOLON_IS_BUILT="1", EIDOLON_SEED="1")
-        status = run(self.command(), self.seconds, environment, HAS_FAILED)
+        if self.is_host:
+            status = run(self.command(), LOADED * self.seconds, environment, HAS_FAILED, self.seconds)
+        else:
+            status = run(self.command(), self.seconds, environment, HAS_FAILED)
         if status == 5 and not self.is_host:
             raise Failure(f"{self.name}: pytest finds no such test")
         return LASTS if status is None else FAILS if status else PASSES
 
 
-def run(command, seconds, environment=None, has_failed=None):
+def run(command, seconds, environment=None, has_failed=None, processor_seconds=None):
     """Run a command in the copied tree and end all that it started.
 
+    - seconds: so long by the clock.
     - has_failed: text in its output after which it has failed, whatever it still does.
+    - processor_seconds: so much processor time for each of its processes.
     Returns its exit status; None if it takes too long.
     """
+    def limit():
+        if processor_seconds:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_CPU, (processor_seconds, processor_seconds + 1))
+
     with open(build_path("mutants", "output"), "w", encoding="utf-8") as output:
         process = subprocess.Popen(command, cwd=tree_path(), env=environment, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=limit)
     try:
         end = time.monotonic() + seconds
         while process.poll() is None and time.monotonic() < end:
             time.sleep(LOOK_SECONDS)
             if has_failed and has_failed in last_output(None):
                 return 1
-        return process.poll()
+        return None if process.poll() == -signal.SIGXCPU else process.poll()
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -262,7 +280,7 @@ def notice(mutant):
         if result == FAILS or (result == LASTS and mutant.hangs):
             return True, f"{test.name} {result}"
         if result == LASTS:
-            return False, f"{test.name} {result} within {test.seconds} s (a shorter test, or `hangs`?)"
+            return False, f"{test.name} {result} within {test.seconds} s {test.clock()} (a shorter test, or `hangs`?)"
     if mutant.equivalent:
         return True, f"nothing can notice it: {mutant.equivalent}"
     return False, f"NOT NOTICED by {', '.join(test.name for test in mutant.tests)} ({mutant.why})"
