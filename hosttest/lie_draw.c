@@ -248,7 +248,7 @@ static struct subject choose_in_records(struct draw *draw)
     static const uint32_t shares[RECORD_TYPES] = {
         [RECORD_PROGRAM] = 19, [RECORD_TASK] = 22,    [RECORD_FILE] = 10, [RECORD_REGION] = 18,
         [RECORD_MEMORY] = 8,   [RECORD_TERMINAL] = 6, [RECORD_PIPE] = 4,  [RECORD_SPACE] = 6,
-        [RECORD_OBJECT] = 4,   [RECORD_TIMER] = 2,    [RECORD_QUEUE] = 1};
+        [RECORD_OBJECT] = 4,   [RECORD_TIMER] = 1,    [RECORD_QUEUE] = 1, [RECORD_LOCK] = 1};
     struct subject subject;
 
     do {

@@ -471,6 +471,11 @@ static const struct lie_field object_fields[] = {
     FIELD(object_record, modify_ns, 0),
 };
 
+static const struct lie_field lock_fields[] = {
+    FIELD(lock_record, object, OBJECTS_FIRST + 4), FIELD(lock_record, owner_kind, 4), FIELD(lock_record, owner, 8),
+    FIELD(lock_record, is_exclusive, 3),           FIELD(lock_record, start, 0),      FIELD(lock_record, last, 0),
+};
+
 static const struct lie_field pipe_fields[] = {
     ARRAY(pipe_record, ends, FILES_MAX),
     FIELD(pipe_record, start, PIPE_CAPACITY_MAX),
@@ -524,6 +529,7 @@ const struct lie_structure lie_records[RECORD_TYPES] = {
     [RECORD_SPACE] = STRUCTURE(space_record, space_fields),
     [RECORD_TIMER] = STRUCTURE(timer_record, timer_fields),
     [RECORD_QUEUE] = STRUCTURE(queue_record, queue_fields),
+    [RECORD_LOCK] = STRUCTURE(lock_record, lock_fields),
 };
 const struct lie_structure lie_region_header = STRUCTURE(vm_region_header, header_fields);
 const struct lie_structure lie_outbox = STRUCTURE(terminal_outbox, outbox_fields);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # System calls at their edges, on the booted kernel.
-foreach(test become clock clone end event file futex handler job limit map memory proof queue range ring share siblings signal table thread timer wait)
+foreach(test become clock clone end event file futex handler job limit lock map memory proof queue range ring share siblings signal table thread timer wait)
     eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c)
 endforeach()
 target_link_options(proc_range_test PRIVATE -Wl,--wrap=address_space_protect)

@@ -48,8 +48,12 @@ enum {
     RMDIR = 40,
     SYMLINK = 83,
     TRUNCATE = 92,
-    PWRITE64 = 181
+    PWRITE64 = 181,
+    FCNTL64 = 221,
 };
+
+#define QUARTERS 4u /* of a file: each is locked by the program, or not */
+#define QUARTER  0x1000
 
 #define NO_CALL INT32_MAX /* the model has no room for what a call would do */
 
@@ -59,6 +63,7 @@ enum {
 #define CHILD    (HOST_DATA + PAGE_SIZE + 8u) /* two of them */
 #define PATH_1   (HOST_DATA + 2u * PAGE_SIZE)
 #define PATH_2   (HOST_DATA + 2u * PAGE_SIZE + 512u)
+#define LOCK_AT  (HOST_DATA + 2u * PAGE_SIZE + 1536u)
 #define TARGET   (HOST_DATA + 2u * PAGE_SIZE + 1024u)
 #define OWN_PATH (HOST_DATA + 3u * PAGE_SIZE)
 
@@ -106,6 +111,7 @@ struct model {
         uint32_t parent, name; /* of a directory */
     } things[THINGS];
     uint32_t held; /* thing; 0: none */
+    bool is_locked[QUARTERS];
 };
 
 enum operation {
@@ -122,6 +128,9 @@ enum operation {
     LET_GO,
     APPEND,
     ASK,
+    LOCK,
+    UNLOCK,
+    ASK_LOCK,
     OPERATIONS
 };
 
@@ -129,7 +138,7 @@ enum operation {
 struct step {
     enum operation operation;
     uint32_t folder[2], name[2];
-    uint32_t size;
+    uint32_t size, quarter;
 };
 
 static uint32_t pick_folder(const struct model *model, uint32_t number)
@@ -146,7 +155,9 @@ static uint32_t pick_folder(const struct model *model, uint32_t number)
 
 static struct step step_of(const struct model *model, uint32_t number)
 {
-    struct step step = {.operation = choice(number, 0) % OPERATIONS, .size = choice(number, 5) % 20000};
+    struct step step = {.operation = choice(number, 0) % OPERATIONS,
+                        .size = choice(number, 5) % 20000,
+                        .quarter = choice(number, 6) % QUARTERS};
 
     for (uint32_t i = 0; i < 2; i++) {
         step.folder[i] = pick_folder(model, choice(number, 1 + i));
@@ -283,6 +294,7 @@ static int32_t let_go_in(struct model *model)
         return -EBADF;
     }
     model->held = 0;
+    memset(model->is_locked, 0, sizeof(model->is_locked));
     unused(model, thing);
     return 0;
 }
@@ -345,6 +357,12 @@ static int32_t apply(struct model *model, const struct step *step)
             model->things[model->held].size = step->size + 1;
         }
         return model->held != 0 ? 1 : -EBADF;
+    case LOCK:
+    case UNLOCK:
+        model->is_locked[step->quarter] = model->held != 0 && step->operation == LOCK;
+        return model->held != 0 ? 0 : -EBADF;
+    case ASK_LOCK:
+        return model->held != 0 ? 0 : -EBADF;
     default:
         return model->held != 0 ? (int32_t)model->things[model->held].size : -EBADF;
     }
@@ -495,6 +513,21 @@ static void run_prepare(struct registers *registers)
     }
 }
 
+/* False: not yet, start the instruction again. */
+static bool put_lock(struct registers *registers, int16_t type, uint32_t quarter)
+{
+    const struct linux_flock64 lock = {.type = type, .start = (int64_t)quarter * QUARTER, .length = QUARTER};
+    uint32_t words[sizeof(lock) / 4];
+
+    memcpy(words, &lock, sizeof(words));
+    for (uint32_t i = 0; i < sizeof(words) / 4; i++) {
+        if (!host_store(registers, LOCK_AT + 4 * i, words[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void run_call(struct registers *registers)
 {
     uint32_t step;
@@ -543,6 +576,17 @@ static void run_call(struct registers *registers)
     case APPEND:
         HOST_CALL(registers, PWRITE64, HELD, PATH_1, 1, what.size, 0);
         break;
+    case LOCK:
+    case UNLOCK:
+        if (put_lock(registers, what.operation == LOCK ? F_WRLCK : F_UNLCK, what.quarter)) {
+            HOST_CALL(registers, FCNTL64, HELD, F_SETLK64, LOCK_AT);
+        }
+        break;
+    case ASK_LOCK: /* as the open file, which is somebody else */
+        if (put_lock(registers, F_WRLCK, what.quarter)) {
+            HOST_CALL(registers, FCNTL64, HELD, F_OFD_GETLK, LOCK_AT);
+        }
+        break;
     default:
         HOST_CALL(registers, LSEEK, HELD, 0, SEEK_END);
     }
@@ -561,6 +605,15 @@ static void after_call(struct registers *registers)
     if ((int32_t)registers->eax != expected) {
         host_wrong("step %u, operation %u: %d, expected %d", step, (uint32_t)what.operation, (int32_t)registers->eax,
                    expected);
+    }
+    if (what.operation == ASK_LOCK && expected == 0) {
+        uint32_t word;
+        if (!host_load(registers, LOCK_AT, &word)) {
+            return;
+        }
+        if ((word & 0xFFFF) != (model.is_locked[what.quarter] ? F_WRLCK : F_UNLCK)) {
+            host_wrong("step %u: quarter %u is said to be %u", step, what.quarter, word & 0xFFFF);
+        }
     }
     host_jump(registers, ADVANCE);
 }

@@ -35,6 +35,7 @@ enum record_type {
     RECORD_OBJECT,   /* struct object_record: pages that several spaces may show */
     RECORD_TIMER,    /* struct timer_record */
     RECORD_QUEUE,    /* struct queue_record: messages */
+    RECORD_LOCK,     /* struct lock_record: a part of a file that is locked */
     RECORD_TYPES
 };
 
@@ -78,6 +79,9 @@ MUST_CHECK enum error record_reserve(enum record_type type, uint32_t count);
 
 /* The lowest of them. False: there is none. Does not sleep. */
 bool record_find_free(enum record_type type, uint32_t *out_index);
+
+/* The lowest one at or above `from`. False: there is none. */
+bool record_find_free_from(enum record_type type, uint32_t from, uint32_t *out_index);
 
 /* A record has become free: the lowest is found first. Whoever frees one says so. Does not sleep. */
 void record_freed(enum record_type type, uint32_t index);
@@ -449,6 +453,18 @@ struct queue_record {
     uint8_t reserved_end[4096 - 64 - QUEUE_NAME_BYTES - 12 * QUEUE_MESSAGES_MAX];
 };
 _Static_assert(sizeof(struct queue_record) == PAGE_SIZE, "a queue record is one page");
+
+#define LOCKS_MAX 4096u
+
+/* A lock (file/lock.h). */
+struct lock_record {
+    struct object_id object; /* 0: a free record */
+    uint32_t owner_kind;     /* enum lock_owner_kind */
+    uint32_t owner;          /* a program or an open file */
+    uint32_t is_exclusive;
+    uint64_t start, last; /* bytes */
+};
+_Static_assert(sizeof(struct lock_record) == 32, "lock records are 32 bytes");
 
 #define PIPES_MAX 1024u
 

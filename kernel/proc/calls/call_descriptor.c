@@ -89,6 +89,16 @@ int32_t call_fcntl64(const struct system_call *call)
         return file_operations(file)->size != NULL ? file_operations(file)->size(file) : -EBADF;
     case F_SETPIPE_SZ:
         return file_operations(file)->set_size != NULL ? file_operations(file)->set_size(file, argument) : -EBADF;
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_GETLK64:
+    case F_SETLK64:
+    case F_SETLKW64:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return call_fcntl_lock(call);
     default:
         return -EINVAL;
     }

@@ -46,6 +46,9 @@ int32_t call_usage_out(uint32_t address, const struct usage *used);
 /* The time of a clock of the processor, by its number on Linux: 0, or -EINVAL if there is no such clock. */
 int32_t call_processor_clock(const struct system_call *call, uint32_t clock, uint64_t *out_ns);
 
+/* call_lock.c: the commands of fcntl() that are about locks; the descriptor is open. */
+int32_t call_fcntl_lock(const struct system_call *call);
+
 /* call_memory.c: whether the program has a mapping all over the range of arguments 0 and 1: 0, -EINVAL or -ENOMEM. */
 int32_t mapped_range_check(const struct system_call *call);
 

@@ -6,6 +6,7 @@
 #include "atomic.h"
 #include "file_operations.h"
 #include "linux/linux_abi.h"
+#include "lock.h"
 #include "log.h"
 #include "pipe.h"
 #include "queue.h"
@@ -65,6 +66,17 @@ void file_set_flags(struct program_record *program, uint32_t descriptor, uint32_
     file->flags = (file->flags & ~mask) | (flags & mask);
 }
 
+/* LOCK-2: whatever is locked through a file that goes. */
+static void unlock(struct file_id file)
+{
+    struct object_id object = {record(file)->object};
+
+    if (file_operations(record(file))->has_object || file_operations(record(file))->is_named) {
+        lock_drop(object, (struct lock_owner){LOCK_OF_FILE, file.number});
+        lock_drop(object, (struct lock_owner){LOCK_WHOLE, file.number});
+    }
+}
+
 static void clear(struct file_id file)
 {
     memset(record(file), 0, sizeof(struct file_record));
@@ -74,6 +86,7 @@ static void clear(struct file_id file)
 static void free_if_unreferenced(struct file_id file)
 {
     if (record(file)->references == 0 && holds[file.number] == 0) {
+        unlock(file);
         if (file_operations(record(file))->close != NULL) {
             file_operations(record(file))->close(record(file));
         }
@@ -156,6 +169,10 @@ void file_close(struct program_record *program, uint32_t descriptor)
     struct file_id file = program->files[descriptor];
 
     ASSERT(file.number != 0 && record(file)->references > 0);
+    if (file_operations(record(file))->has_object) {
+        lock_drop((struct object_id){record(file)->object},
+                  (struct lock_owner){LOCK_OF_PROGRAM, record_index(RECORD_PROGRAM, program)});
+    }
     program->files[descriptor] = FILE_NONE;
     program->file_flags[descriptor] = 0;
     if (file_operations(record(file))->leave != NULL) {
@@ -286,5 +303,6 @@ enum error file_resume(void)
     }
     pipe_resumed();
     queue_resumed();
+    lock_resume();
     return OK;
 }

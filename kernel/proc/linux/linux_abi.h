@@ -37,6 +37,36 @@
 #define F_GETPIPE_SZ    1032u
 #define FD_CLOEXEC      1u
 
+/* Locks: commands of fcntl(), and types; what flock() does */
+#define F_GETLK      5u
+#define F_SETLK      6u
+#define F_SETLKW     7u
+#define F_GETLK64    12u
+#define F_SETLK64    13u
+#define F_SETLKW64   14u
+#define F_OFD_GETLK  36u
+#define F_OFD_SETLK  37u
+#define F_OFD_SETLKW 38u
+#define F_RDLCK      0
+#define F_WRLCK      1
+#define F_UNLCK      2
+#define LOCK_SH      1u
+#define LOCK_EX      2u
+#define LOCK_NB      4u
+#define LOCK_UN      8u
+
+struct linux_flock64 {
+    int16_t type, whence;
+    int64_t start, length;
+    int32_t program;
+} __attribute__((packed, aligned(4)));
+_Static_assert(sizeof(struct linux_flock64) == 24, "struct flock64");
+
+struct linux_flock {
+    int16_t type, whence;
+    int32_t start, length, program;
+};
+
 #define AT_FDCWD            (-100)
 #define AT_EMPTY_PATH       0x1000u
 #define AT_SYMLINK_NOFOLLOW 0x100u

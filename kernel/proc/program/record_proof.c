@@ -10,6 +10,7 @@
  */
 #include "arch/cpu.h"
 #include "atomic.h"
+#include "file/lock.h"
 #include "file/pipe.h"
 #include "file/queue.h"
 #include "linux/linux_abi.h"
@@ -464,6 +465,25 @@ static bool queue_in_use(uint32_t index)
     return index != 0 && ((const struct queue_record *)record_at(RECORD_QUEUE, index))->state != QUEUE_FREE;
 }
 
+static bool lock_in_use(uint32_t index)
+{
+    return ((const struct lock_record *)record_at(RECORD_LOCK, index))->object.number != 0;
+}
+
+static bool lock_is_sound(uint32_t index)
+{
+    const struct lock_record *lock = record_at(RECORD_LOCK, index);
+    enum record_type type = RECORD_LOCK;
+    uint32_t owners =
+        lock->owner_kind == LOCK_OF_PROGRAM ? record_committed(RECORD_PROGRAM) : record_committed(RECORD_FILE);
+
+    return expect(object_is_there(lock->object), type, index, "its object") &&
+           expect(lock->owner_kind < LOCK_OWNER_KINDS && lock->owner > 0 && lock->owner < owners, type, index,
+                  "its owner") &&
+           expect(lock->is_exclusive <= 1, type, index, "its kind") &&
+           expect(lock->start <= lock->last, type, index, "its range");
+}
+
 static const struct {
     enum record_type type;
     bool (*is_used)(uint32_t index);
@@ -478,6 +498,7 @@ static const struct {
     {RECORD_OBJECT, object_in_use, object_record_is_sound},
     {RECORD_TIMER, timer_in_use, timer_is_sound},
     {RECORD_QUEUE, queue_in_use, queue_record_is_sound},
+    {RECORD_LOCK, lock_in_use, lock_is_sound},
 };
 
 enum error record_prove_all(void)

@@ -31,7 +31,7 @@ static const uint8_t unit_shift[RECORD_TYPES] = {
     [RECORD_TASK] = SHIFT_OF(struct task_record),     [RECORD_FILE] = SHIFT_OF(struct file_record),
     [RECORD_MEMORY] = SHIFT_OF(struct memory_record), [RECORD_SPACE] = SHIFT_OF(struct space_record),
     [RECORD_PIPE] = SHIFT_OF(struct pipe_record),     [RECORD_OBJECT] = SHIFT_OF(struct object_record),
-    [RECORD_TIMER] = SHIFT_OF(struct timer_record)};
+    [RECORD_TIMER] = SHIFT_OF(struct timer_record),   [RECORD_LOCK] = SHIFT_OF(struct lock_record)};
 static const uint8_t unit_pages[] = {
     [RECORD_PROGRAM] = sizeof(struct program_record) / PAGE_SIZE,
     [RECORD_TASK] = 1,
@@ -44,6 +44,7 @@ static const uint8_t unit_pages[] = {
     [RECORD_OBJECT] = 1,
     [RECORD_TIMER] = 1,
     [RECORD_QUEUE] = sizeof(struct queue_record) / PAGE_SIZE,
+    [RECORD_LOCK] = 1,
 };
 _Static_assert(sizeof(unit_pages) == RECORD_TYPES, "each type has units");
 
@@ -223,6 +224,8 @@ static bool is_free(enum record_type type, uint32_t index)
         return ((const struct timer_record *)record)->program.number == 0;
     case RECORD_QUEUE:
         return ((const struct queue_record *)record)->state == QUEUE_FREE;
+    case RECORD_LOCK:
+        return ((const struct lock_record *)record)->object.number == 0;
     default:
         return false;
     }

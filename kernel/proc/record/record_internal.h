@@ -36,12 +36,8 @@ void record_set_unit(enum record_type type, uint32_t page, bool is_here, bool is
 bool record_next_loosened(enum record_type type, uint32_t *page);
 void record_is_in_use(enum record_type type, uint32_t page);
 
-/*
- * The first index of a table that a record may have, one that no free record is below, and the lowest free record at or
- * above one.
- */
+/* The first index of a table that a record may have, and one that no free record is below. */
 uint32_t record_first_index(enum record_type type);
 uint32_t record_first_free(enum record_type type);
-bool record_find_free_from(enum record_type type, uint32_t from, uint32_t *out);
 
 #endif

@@ -25,6 +25,7 @@ const struct record_layout record_layouts[RECORD_TYPES] = {
     [RECORD_OBJECT] = {"object", 3, sizeof(struct object_record), 0xF1A00000u, OBJECTS_RECORDED},
     [RECORD_TIMER] = {"timer", 1, sizeof(struct timer_record), 0xF1B00000u, TIMERS_MAX},
     [RECORD_QUEUE] = {"queue", 1, sizeof(struct queue_record), 0xF1C00000u, QUEUES_END},
+    [RECORD_LOCK] = {"lock", 1, sizeof(struct lock_record), 0xF1E00000u, LOCKS_MAX},
     [RECORD_REGION] = {"region", 4, sizeof(struct vm_region), REGION_TABLE_START,
                        REGION_TABLE_BYTES / sizeof(struct vm_region)},
 };

@@ -19,8 +19,9 @@
 #define BUDGET_PARTS 64u /* of which a table has some for certain */
 
 static const uint32_t guaranteed_parts[RECORD_TYPES] = {
-    [RECORD_PROGRAM] = 8, [RECORD_TASK] = 2,  [RECORD_FILE] = 2,   [RECORD_REGION] = 14, [RECORD_MEMORY] = 1,
-    [RECORD_PIPE] = 2,    [RECORD_SPACE] = 1, [RECORD_OBJECT] = 1, [RECORD_TIMER] = 1,   [RECORD_QUEUE] = 1,
+    [RECORD_PROGRAM] = 8, [RECORD_TASK] = 2,  [RECORD_FILE] = 2,  [RECORD_REGION] = 14,
+    [RECORD_MEMORY] = 1,  [RECORD_PIPE] = 2,  [RECORD_SPACE] = 1, [RECORD_OBJECT] = 1,
+    [RECORD_TIMER] = 1,   [RECORD_QUEUE] = 1, [RECORD_LOCK] = 1,
 };
 
 /* Volatile. */
@@ -293,9 +294,9 @@ static void trim_units(enum record_type type, uint32_t spare)
 void record_trim(bool all)
 {
     thread_may_sleep();
-    static const enum record_type with_holes[] = {RECORD_PROGRAM, RECORD_TASK,  RECORD_FILE,
-                                                  RECORD_MEMORY,  RECORD_PIPE,  RECORD_SPACE,
-                                                  RECORD_OBJECT,  RECORD_TIMER, RECORD_QUEUE};
+    static const enum record_type with_holes[] = {RECORD_PROGRAM, RECORD_TASK,  RECORD_FILE,   RECORD_MEMORY,
+                                                  RECORD_PIPE,    RECORD_SPACE, RECORD_OBJECT, RECORD_TIMER,
+                                                  RECORD_QUEUE,   RECORD_LOCK};
 
     for (uint32_t i = 0; i < sizeof(with_holes) / sizeof(with_holes[0]); i++) {
         trim_units(with_holes[i], all ? 0 : 1);
