@@ -20,7 +20,7 @@ function(eidolon_boot_test name)
     set_target_properties(${name} PROPERTIES LINK_DEPENDS ${script})
 endfunction()
 
-foreach(test boot kept load memfd mqueue pipe private_view script exec waiting)
+foreach(test boot kept load memfd mqueue pipe private_view script unpack exec waiting)
     eidolon_boot_test(proc_${test}_test SOURCES proc_${test}_test.c)
 endforeach()
 

@@ -10,4 +10,10 @@
  */
 MUST_CHECK enum error boot_program_start(void);
 
+/*
+ * Unpack the tar in the second boot module into the tree of files, if there is one. May sleep. Errors are explained on the
+ * console; what came before is there.
+ */
+MUST_CHECK enum error boot_files_unpack(void);
+
 #endif

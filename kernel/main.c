@@ -208,7 +208,10 @@ static void start_boot_program(bool always)
     if (boot_module_count() == 0 || (program_count_not_held() > 0 && !always)) {
         return;
     }
-    enum error error = boot_program_start();
+    enum error error = boot_files_unpack();
+    if (error == OK) {
+        error = boot_program_start();
+    }
     if (error != OK && alive == 0) {
         log_line("the program could not be started: %s", error_text(error));
         leave(POWER_OFF_STOPPED);

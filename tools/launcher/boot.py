@@ -19,6 +19,7 @@ from launcher import branch, image
 from launcher.common import Failure
 
 KERNEL_NAME = "eidolon.elf"
+FILES_NAME = "files"
 MODULE_NAME = "program"
 MENU_TIMEOUT_S = 3
 
@@ -37,6 +38,7 @@ GRUB_ENTRY = """\
 menuentry "{title}" {{
     multiboot /boot/{kernel} {options}
     {module}
+    {files}
 }}
 """
 
@@ -48,13 +50,15 @@ menuentry "{title}" {{
 
 
 class Boot:
-    """What is booted: the kernel file, its options, and the program as module, or None for none."""
+    """What is booted: the kernel file, its options, the program as module, or None for none, and beside it perhaps a tar of
+    files."""
 
-    def __init__(self, kernel, options, module_path=None, module_line=None):
+    def __init__(self, kernel, options, module_path=None, module_line=None, files=None):
         self.kernel = kernel
         self.options = options
         self.module_path = module_path
         self.module_line = module_line
+        self.files = files if module_path else None
 
     def words(self, *without, extra=()):
         """The kernel's options as one line, leaving out keys that a menu entry replaces."""
@@ -70,13 +74,19 @@ def direct_arguments(boot, folder):
     if boot.module_path:
         module = os.path.join(folder, MODULE_NAME)
         os.symlink(os.path.abspath(boot.module_path), module)
-        arguments += ["-initrd", f"{module} {boot.module_line}"]
+        modules = f"{module} {boot.module_line}"
+        if boot.files:
+            files = os.path.join(folder, FILES_NAME)
+            os.symlink(os.path.abspath(boot.files), files)
+            modules += f",{files}"
+        arguments += ["-initrd", modules]
     return arguments
 
 
 def grub_entry(boot, title, without=(), extra=()):
     module = f"module /boot/{MODULE_NAME} {boot.module_line}" if boot.module_path else ""
-    return GRUB_ENTRY.format(title=title, kernel=KERNEL_NAME, module=module,
+    files = f"module /boot/{FILES_NAME}" if boot.files else ""
+    return GRUB_ENTRY.format(title=title, kernel=KERNEL_NAME, module=module, files=files,
                              options=boot.words(*without, extra=extra))
 
 
@@ -135,6 +145,8 @@ def grub_arguments(boot, folder, image_path, menu):
     copy_kernel(boot.kernel, os.path.join(tree, "boot", KERNEL_NAME))
     if boot.module_path:
         shutil.copyfile(boot.module_path, os.path.join(tree, "boot", MODULE_NAME))
+    if boot.files:
+        shutil.copyfile(boot.files, os.path.join(tree, "boot", FILES_NAME))
     with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="ascii", errors="replace") as file:
         file.write(grub_configuration(boot, image_path, menu))
     disc = os.path.join(folder, "boot.iso")

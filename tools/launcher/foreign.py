@@ -19,13 +19,19 @@ LINUX = "linux-image-686"
 SOURCES = ["posixtestsuite"]
 
 
-def apt_get(folder, *arguments):
+def apt_output(folder, *arguments):
+    """What apt-get says, with state of its own in a folder; None: it failed."""
     options = ["APT::Architecture=i386", "APT::Architectures=i386", f"Dir::State={folder}/state",
                f"Dir::Cache={folder}/cache", "Dir::State::status=/dev/null", "Acquire::Languages=none",
                "APT::Sandbox::User="]
     command = ["apt-get", "-q"] + [word for option in options for word in ("-o", option)]
-    return subprocess.run([*command, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, check=False).returncode == 0
+    result = subprocess.run([*command, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, check=False)
+    return result.stdout if result.returncode == 0 else None
+
+
+def apt_get(folder, *arguments):
+    return apt_output(folder, *arguments) is not None
 
 
 def unpacked(root, package):

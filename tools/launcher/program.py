@@ -52,8 +52,8 @@ def read(path):
         raise Failure(f"{path}: {reason(error)}; name a static i386 program") from None
 
 
-def check(path):
-    """Refuse what the kernel could not run, with the remedy."""
+def check(path, has_files=False):
+    """Refuse what the kernel could not run, with the remedy. has_files: its interpreter may be among the machine's files."""
     content = read(path)
     if content[:4] != b"\x7fELF":
         what = "an empty file" if not content else "a script" if content[:2] == b"#!" else "not an ELF program"
@@ -77,8 +77,9 @@ def check(path):
         raise Failure(f"{path}: truncated: its program headers end at byte {table + count * entry_size}, the file at "
                       f"{len(content)}; build or copy it again")
     headers = [PROGRAM_HEADER.unpack_from(content, table + index * entry_size) for index in range(count)]
-    if any(header[0] == PT_INTERP for header in headers):
-        raise Failure(f"{path}: a dynamically linked program; Eidolon has no dynamic loader: {RECIPE}")
+    if not has_files and any(header[0] == PT_INTERP for header in headers):
+        raise Failure(f"{path}: a dynamically linked program, and the machine has no files with its libraries: give them by --with "
+                      f"or --root, or {RECIPE}")
     segments = [header for header in headers if header[0] == PT_LOAD and header[5] != 0]
     for segment in segments:
         check_segment(path, kind, segment, len(content))

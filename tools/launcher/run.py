@@ -12,7 +12,7 @@ import shlex
 import sys
 import tempfile
 
-from launcher import boot, branch, build, common, console, image, machine, moment, overlay, program, remote
+from launcher import boot, branch, build, common, console, image, machine, moment, overlay, program, remote, root
 from launcher.common import IS_INSTALLED, STATUS_FAILURE, Failure, UsageFailure, build_path, say
 
 POLICIES = ["random", "fifo", "second-chance", "lru", "sieve"]
@@ -111,6 +111,9 @@ def add_options(parser):
         help="between snapshots (default: %(default)s; 0: only on request)")
     add("--fresh", action="store_true", help="discard the image's state, after asking")
     add("--yes", action="store_true", help="do not ask")
+    add("--with", metavar="PACKAGE", dest="packages", action="append", default=[],
+        help="bring the files of a Debian package for i386 along, and of all that it needs; can be given again")
+    add("--root", metavar="FOLDER|TAR", help="bring these files along; PROGRAM may be one of them")
     add("--generation", metavar="N|NAME|MOMENT", type=generation,
         help="go on from an earlier kept snapshot; a moment is %s" % moment.FORMS)
     for option, what in (("--hold", "do not let a program run, by number or name, until it is let go"),
@@ -157,10 +160,10 @@ def check(options, words):
         raise Failure("--accel kvm: /dev/kvm is not there or not usable for you; use --accel tcg")
     if options.accel == "kvm" and options.icount:
         raise UsageFailure("--icount counts emulated instructions: it does not go with --accel kvm")
-    if words:
-        program.check(words[0])
-        program.command_line(words[0], words[1:])
-        check_memory(words[0], options.memory)
+    if options.packages and options.root:
+        raise UsageFailure("--root and --with: give one of them")
+    if words and not (options.packages or options.root):
+        check_program(options, Chosen(words[0], words))
     check_outputs(options, words)
     if options.write_log and remote.is_remote(options.image):
         raise UsageFailure("--write-log: the image is on a server, which does the writing; log it there")
@@ -176,9 +179,43 @@ def check(options, words):
     return exists
 
 
-def check_memory(path, memory_mib):
-    """The boot loader puts a program's whole file into memory; GRUB, if it cannot, goes on without it."""
-    size_mib = -(-os.path.getsize(path) // image.MIB)
+class Chosen:
+    """What is to run: a file of the host's, the words that it gets, and a tar of files to bring along, or None."""
+
+    def __init__(self, path, words, files=None):
+        self.path = path
+        self.words = words
+        self.files = files
+
+
+def choose(options, words, folder):
+    """The program and the files. `folder`: temporary."""
+    files = root.prepare(options, folder)
+    if files is None:
+        return Chosen(words[0] if words else None, words)
+    found = root.find(files, words[0] if words else "sh")
+    if found is None:
+        if words and not os.path.exists(words[0]):
+            raise Failure(f"{words[0]}: neither among the machine's files nor here")
+        return Chosen(words[0] if words else None, words, files)
+    name, content = found
+    path = os.path.join(folder, os.path.basename(name))
+    with open(path, "wb") as file:
+        file.write(content)
+    return Chosen(path, [name, *words[1:]], files)
+
+
+def check_program(options, chosen):
+    """What is wrong with it, before anything is built."""
+    if chosen.path:
+        program.check(chosen.path, chosen.files is not None)
+        program.command_line(chosen.words[0], chosen.words[1:])
+        check_memory(chosen.path, options.memory, chosen.files)
+
+
+def check_memory(path, memory_mib, files=None):
+    """The boot loader puts a program's whole file into memory, and the tar; GRUB, if it cannot, goes on without it."""
+    size_mib = -(-(os.path.getsize(path) + (os.path.getsize(files) if files else 0)) // image.MIB)
     needed_mib = size_mib + BESIDE_PROGRAM_MIB
     if needed_mib > MEMORY_MIB_MAX:
         raise Failure(f"{path}: a program of {size_mib} MiB; at most {MEMORY_MIB_MAX - BESIDE_PROGRAM_MIB} MiB can be "
@@ -238,18 +275,18 @@ def kernel_options(options, program_given):
     return words + console.window_words() + options.kernel_options
 
 
-def module(words):
+def module(chosen):
     """The program to bring along: what was asked for, or the shell. Returns its path and its command line."""
-    if words:
-        return words[0], program.command_line(words[0], words[1:])
+    if chosen.path:
+        return chosen.path, program.command_line(chosen.words[0], chosen.words[1:])
     shell = build_path("user", "shell")
     return (shell, program.command_line(shell, [])) if os.path.exists(shell) else (None, None)
 
 
-def command_of_machine(options, words, log, folder):
+def command_of_machine(options, chosen, log, folder):
     """QEMU's command line and the connection to the image's server. `folder`: temporary, nothing is in it yet."""
-    path, line = module(words)
-    what = boot.Boot(build_path("kernel", "eidolon.elf"), kernel_options(options, bool(words)), path, line)
+    path, line = module(chosen)
+    what = boot.Boot(build_path("kernel", "eidolon.elf"), kernel_options(options, bool(chosen.path)), path, line, chosen.files)
     if options.boot == "direct":
         boot_arguments = boot.direct_arguments(what, folder)
     else:
@@ -267,26 +304,34 @@ def from_generation(options, generation):
     return again
 
 
-def start(options, words, folder):
+def start(options, chosen, folder):
     """Boot, and wait for the end. `folder`: temporary."""
     log = os.path.abspath(options.log) if options.log else os.path.join(folder, "kernel.log")
 
     def again(generation):
-        return command_of_machine(from_generation(options, generation), [], log, tempfile.mkdtemp(dir=folder))
+        return command_of_machine(from_generation(options, generation), Chosen(None, []), log, tempfile.mkdtemp(dir=folder))
 
     if options.write_log:
         with open(options.write_log, "wb"):
             pass  # QEMU adds to what is there
-    command_line, connection = command_of_machine(options, words, log, folder)
+    command_line, connection = command_of_machine(options, chosen, log, folder)
     trouble = "--write-log: the log is of one run of QEMU" if options.write_log else None
     return machine.Machine(command_line, log, options.image, connection, None if trouble else again, trouble).wait()
 
 
 def command(options, words):
     """./eidolon run. Returns the exit status."""
+    with common.temporary_folder(plain_folder()) as folder:
+        return run(options, words, folder)
+
+
+def run(options, words, folder):
+    """The same. `folder`: temporary."""
     options.headless = options.headless or not machine.has_display()
     image.make_default_folder(options.image)
     exists = check(options, words)
+    chosen = choose(options, words, folder)
+    check_program(options, chosen)
     if exists and options.fresh and not options.yes:
         confirm_discarding(options.image)
     options.fresh = options.fresh and exists
@@ -299,8 +344,7 @@ def command(options, words):
         say(f"created {options.image}")
     options.generation = generation_number(options)
     try:
-        with common.temporary_folder(plain_folder()) as folder:
-            return start(options, words, folder)
+        return start(options, chosen, folder)
     except (Failure, OSError) as failure:
         is_refusal = getattr(failure, "status", STATUS_FAILURE) == STATUS_FAILURE
         if not exists and not remote.is_remote(options.image) and is_refusal and image.is_untouched(options.image):

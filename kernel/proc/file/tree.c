@@ -57,18 +57,14 @@ static uint32_t nothing_special(void *context, uint32_t folder, struct fs_name n
     return 0;
 }
 
-/* Follow a path from the root. ERROR_NOT_FOUND: also if the last name is not there. */
-static enum error find(struct fs_grip *grip, const char *path, struct fs_found *out)
+enum error tree_walk(struct fs_grip *grip, const char *path, bool follows, struct fs_found *out)
 {
     thread_may_sleep();
     const struct fs_path bytes = {.piece = piece, .special = nothing_special, .context = (void *)path};
     struct fs_id root;
     enum error error = fs_root(grip, &root);
 
-    if (error == OK) {
-        error = fs_walk(grip, root, &bytes, true, out);
-    }
-    return error == OK && out->file.inode == 0 ? ERROR_NOT_FOUND : error;
+    return error == OK ? fs_walk(grip, root, &bytes, follows, out) : error;
 }
 
 /* One without a name has a record, or nobody can have come to it. */
@@ -99,8 +95,11 @@ enum error tree_refer(struct fs_grip *grip, struct fs_id file, struct object_id 
 static enum error find_program(struct fs_grip *grip, const char *path, struct object_id *out)
 {
     struct fs_found found;
-    enum error error = find(grip, path, &found);
+    enum error error = tree_walk(grip, path, true, &found);
 
+    if (error == OK && found.file.inode == 0) {
+        error = ERROR_NOT_FOUND;
+    }
     if (error == OK && ((found.mode & S_IFMT) != S_IFREG || (found.mode & 0111u) == 0)) {
         error = ERROR_DENIED;
     }

@@ -16,6 +16,12 @@ MUST_CHECK enum error tree_begin(struct fs_grip *grip, struct space_id payer);
 void tree_end(struct fs_grip *grip);
 
 /*
+ * Follow a path from the root. May sleep. Errors of fs_walk(); that the last name is not there is none.
+ * - follows: a link as the last name, too.
+ */
+MUST_CHECK enum error tree_walk(struct fs_grip *grip, const char *path, bool follows, struct fs_found *out);
+
+/*
  * The object of a file, which has a record and a reference of the caller's from then on. May sleep. ERROR_NO_MEMORY: too
  * many are open; errors of fs_inode_of().
  */
