@@ -348,6 +348,8 @@ static const struct lie_field task_fields[] = {
     FIELD(task_record, user_ns, 0),
     FIELD(task_record, system_ns, 0),
     FIELD(task_record, child_tid, USER_END),
+    FIELD(task_record, has_name, 2),
+    ARRAY(task_record, name, 128),
     ARRAY(task_record, reserved, 0),
     ARRAY(task_record, fpu.bytes, 0),
     {.name = "fpu: mxcsr", .offset = offsetof(struct task_record, fpu) + 24, .bytes = 4, .count = 1},

@@ -34,7 +34,17 @@
 #define USR1   10u
 #define USR2   12u
 
-enum { DUP2 = 63, DUP3 = 330, SIGALTSTACK = 186, ENDS_WELL = 5, NO_MEMORY = 6 };
+enum {
+    DUP2 = 63,
+    DUP3 = 330,
+    PRCTL = 172,
+    SET_NAME = 15,
+    GET_NAME = 16,
+    NAMED = 0x6D616E,
+    SIGALTSTACK = 186,
+    ENDS_WELL = 5,
+    NO_MEMORY = 6
+};
 
 enum { FIRST = 3, LOOKS = 1, WAITS = 2 }; /* words */
 
@@ -82,6 +92,8 @@ static void look(void)
     EXPECT_IS(SIG_DFL, case_word(AT));
     EXPECT(0, CALL_RT_SIGACTION, USR2, 0, AT, 8);
     EXPECT_IS(SIG_IGN, case_word(AT));
+    EXPECT(0, PRCTL, GET_NAME, AT);
+    EXPECT_IS(true, case_word(AT) != NAMED);
     EXPECT(0, SIGALTSTACK, 0, AT);
     EXPECT_IS(SS_DISABLE, case_word(AT + 4));
     EXPECT((int32_t)first_break, CALL_BRK, 0);
@@ -107,6 +119,8 @@ static void prepare_and_become(void)
     EXPECT(0, CALL_RT_SIGACTION, USR1, AT, 0, 8);
     WORDS(AT, SIG_IGN, 0, 0, 0, 0);
     EXPECT(0, CALL_RT_SIGACTION, USR2, AT, 0, 8);
+    WORDS(AT, NAMED, 0);
+    EXPECT(0, PRCTL, SET_NAME, AT);
     WORDS(AT, OTHER, 0, 4 * PAGE_SIZE);
     EXPECT(0, SIGALTSTACK, AT, 0);
     EXPECT((int32_t)first_break + 0x5000, CALL_BRK, first_break + 0x5000);

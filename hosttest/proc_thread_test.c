@@ -10,6 +10,8 @@
 
 #include "linux/linux_abi.h"
 #include "proc_case.h"
+
+#include <string.h>
 #include "program/programs.h"
 #include "task/task.h"
 
@@ -179,6 +181,51 @@ static void thread_begins_with_its_maker_s_mask_and_no_signal_stack(void **state
 {
     (void)state;
     case_run(&(struct proc_case){.main = masks, .functions = {look_at_mask}});
+}
+
+/* Names ------------------------------------------------------------------------------------------------------------ */
+
+enum { PRCTL = 172, SET_NAME = 15, GET_NAME = 16 };
+
+static void expect_name(const char *name)
+{
+    char told[16];
+
+    EXPECT(0, PRCTL, GET_NAME, AT + 0x20);
+    case_get(AT + 0x20, told, sizeof(told));
+    EXPECT_IS(0, strncmp(told, name, sizeof(told)));
+}
+
+static void rename_thread(void)
+{
+    expect_name("longer than fif");
+    EXPECT(0, PRCTL, SET_NAME, case_string(AT + 0x40, "thread"));
+    expect_name("thread");
+}
+
+static void keep_name(void)
+{
+    expect_name("longer than fif");
+}
+
+static void names(void)
+{
+    EXPECT(0, PRCTL, SET_NAME, case_string(AT + 0x40, "longer than fifteen"));
+    expect_name("longer than fif");
+    join((uint32_t)start(0));
+    case_reap(case_fork(1), 0);
+    EXPECT(-EFAULT, PRCTL, SET_NAME, BAD);
+    EXPECT(-EFAULT, PRCTL, GET_NAME, BAD);
+    EXPECT(-EINVAL, PRCTL, 1000, 0);
+    expect_name("longer than fif");
+    EXPECT(0, PRCTL, SET_NAME, case_string(AT + 0x40, ""));
+    expect_name("");
+}
+
+static void each_task_has_a_name_that_it_can_be_given(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = names, .functions = {rename_thread, keep_name}});
 }
 
 /* No place for the numbers: the thread is there all the same. */
@@ -647,6 +694,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clone_checks_what_a_thread_is_asked_to_be),
         cmocka_unit_test(thread_has_its_maker_s_memory_and_its_own_number_and_segments),
+        cmocka_unit_test(each_task_has_a_name_that_it_can_be_given),
         cmocka_unit_test(thread_begins_with_its_maker_s_mask_and_no_signal_stack),
         cmocka_unit_test(thread_whose_numbers_have_no_place_begins_and_ends),
         cmocka_unit_test(program_has_so_many_threads_and_its_end_frees_all),

@@ -287,6 +287,8 @@ _Static_assert(sizeof(struct program_record) == PAGE_SIZE, "a program record is 
 
 enum task_state { TASK_FREE, TASK_ALIVE };
 
+#define TASK_NAME_BYTES 16u /* with its end */
+
 /* What a system call has achieved. */
 struct call_progress {
     uint32_t active;      /* the call is to be issued again: what follows is valid */
@@ -316,7 +318,9 @@ struct task_record {
     uint64_t user_ns, system_ns;       /* it had used of the processor then (program_usage.h) */
     uint32_t child_tid;                /* user address where a new task still has to leave its tid, or 0 */
     uint32_t signal_of_program[2];     /* those of the pending ones that another of its tasks may take as well */
-    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 28 - 16 - 8 - 8 * EIDOLON_COUNTS];
+    uint32_t has_name;                 /* it was given one; otherwise it has its program's */
+    char name[TASK_NAME_BYTES];
+    uint8_t reserved[1024 - 512 - 36 - 76 - 36 - 36 - 4 - 28 - 16 - 8 - 20 - 8 * EIDOLON_COUNTS];
     struct cpu_fpu fpu;
 };
 _Static_assert(sizeof(struct task_record) == 1024, "task records are 1 KiB");

@@ -191,21 +191,44 @@ int32_t call_sched_getaffinity(const struct system_call *call)
     return result == 0 ? (int32_t)sizeof(first_processor) : result;
 }
 
-#define PR_SET_NAME   15u
-#define PR_GET_NAME   16u
-#define PR_NAME_BYTES 16u
+#define PR_SET_NAME 15u
+#define PR_GET_NAME 16u
 
 /* A task's name is its program's; what programs set it to is not kept. */
+/* The name of the calling task, cut to what there is room for. */
+static int32_t set_name(const struct system_call *call)
+{
+    char name[TASK_NAME_BYTES] = {0};
+    int32_t result = 0;
+    uint32_t i = 0;
+
+    do {
+        result = copy_in(&name[i], call->arguments[1] + i, 1);
+    } while (result == 0 && name[i] != 0 && ++i < sizeof(name) - 1);
+    if (result != 0) {
+        return result;
+    }
+    struct task_record *record = call_change_task(call)->record;
+    memcpy(record->name, name, sizeof(name));
+    record->has_name = 1;
+    return 0;
+}
+
+static int32_t get_name(const struct system_call *call)
+{
+    char name[TASK_NAME_BYTES] = {0};
+
+    memcpy(name, call->record->has_name != 0 ? call->record->name : call->program->name, sizeof(name) - 1);
+    return copy_out(call->arguments[1], name, sizeof(name));
+}
+
 int32_t call_prctl(const struct system_call *call)
 {
-    char name[PR_NAME_BYTES] = {0};
-
     switch (call->arguments[0]) {
     case PR_SET_NAME:
-        return copy_in(name, call->arguments[1], 1);
+        return set_name(call);
     case PR_GET_NAME:
-        memcpy(name, call->program->name, sizeof(name) - 1);
-        return copy_out(call->arguments[1], name, sizeof(name));
+        return get_name(call);
     default:
         return -EINVAL;
     }

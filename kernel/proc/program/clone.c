@@ -129,6 +129,7 @@ static enum error make_task(const struct clone *clone)
         struct task_record *record = task_find(tid)->record;
         memcpy(record->signal_mask, parent->record->signal_mask, sizeof(record->signal_mask));
         memcpy(record->signal_stack, parent->record->signal_stack, sizeof(record->signal_stack));
+        task_inherit_name(record, parent->record);
         record->child_tid = options->tid_address;
         record->clear_child_tid = options->clear_tid_address;
     }

@@ -143,6 +143,7 @@ static void restart(struct task *task, uint32_t entry, uint32_t stack_pointer)
     record->tid.number = task->program_id.number; /* whichever of its threads it was */
     task->program->sole_task = (struct task_id){0};
     record->robust_list = record->robust_list_length = 0;
+    record->has_name = 0;
     program_call_over();
 }
 

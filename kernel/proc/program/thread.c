@@ -44,6 +44,7 @@ static enum error make_task(const struct program_clone_options *options, struct 
     if (error == OK) {
         struct task_record *record = task_find(*out_tid)->record;
         memcpy(record->signal_mask, maker->record->signal_mask, sizeof(record->signal_mask));
+        task_inherit_name(record, maker->record);
         record->child_tid = options->tid_address;
         record->clear_child_tid = options->clear_tid_address;
     }

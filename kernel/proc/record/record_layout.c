@@ -8,7 +8,7 @@
 #include "vm_region.h"
 
 #ifndef TASK_RECORD_VERSION /* tests build a kernel that has changed it */
-#define TASK_RECORD_VERSION 4
+#define TASK_RECORD_VERSION 5
 #endif
 
 #define REGION_TABLE_START 0xF2000000u

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "record.h"
 #include "thread.h"
+#include <string.h>
 
 #define SYSTEM_CALL_BYTES 2u /* of `int 0x80` */
 
@@ -57,6 +58,13 @@ uint32_t task_count(void);
 
 /* The task of a record, or NULL when none lives there; index below TASKS_MAX. */
 struct task *task_at(uint32_t index);
+
+/* A new task has the name of the one that makes it. */
+static inline void task_inherit_name(struct task_record *record, const struct task_record *maker)
+{
+    record->has_name = maker->has_name;
+    memcpy(record->name, maker->name, sizeof(record->name));
+}
 
 /* The one with a task number, or NULL. */
 struct task *task_find(struct task_id tid);
