@@ -37,10 +37,22 @@ def source_of(name):
     return os.path.join(SOURCES, "conformance", folder, name + ".c")
 
 
+def says(name, pattern):
+    with open(source_of(name), encoding="latin-1") as source:
+        return re.search(pattern, source.read()) is not None
+
+
 def sees_calendar(name):
     """Whether a program can tell that CLOCK_REALTIME has gone on while no kernel ran."""
-    with open(source_of(name), encoding="latin-1") as source:
-        return re.search(r"CLOCK_REALTIME|gettimeofday|\btime ?\(|_timed|timedlock|timedwait", source.read()) is not None
+    return says(name, r"CLOCK_REALTIME|gettimeofday|\btime ?\(|_timed|timedlock|timedwait")
+
+
+def may_abort(name):
+    """
+    Whether threads of a program can be on their way out, by unwinding, when it exits. exit() of a static program takes down what
+    they unwind by, and whoever is late aborts. It happens on Linux, too, to one in thousands.
+    """
+    return says(name, r"pthread_exit|pthread_cancel")
 
 
 def symbol(name):

@@ -22,6 +22,7 @@ SAMPLE = 3  # one of so many programs, drawn by the seed
 AT_ONCE = 12
 LIMIT_S, LIMIT_SAMPLE_S = 120, 90
 VERDICTS = os.path.join(ROOT, "systest", "posix_verdicts.txt")
+ABORTED = ["signal 6"]
 OUTAGE_SEEN = ["fail", "unresolved"]
 
 pytestmark = [pytest.mark.skipif(not os.path.exists(posix_suite.SOURCES), reason="no sources of posixtestsuite"),
@@ -45,7 +46,7 @@ class Expected:
                     self.why[name] = why
 
     def of(self, name, is_cut):
-        verdicts = self.verdicts.get(name, ["pass"])
+        verdicts = self.verdicts.get(name, ["pass"]) + (ABORTED if posix_suite.may_abort(name) else [])
         return verdicts + OUTAGE_SEEN if is_cut and posix_suite.sees_calendar(name) else verdicts
 
     def takes_long(self, name):
