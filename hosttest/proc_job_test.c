@@ -30,7 +30,7 @@
 
 enum { PAUSE = 29, PIPE = 42, IOCTL = 54, SETPGID = 57, SETSID = 66, PROCMASK = 175, PENDING = 176 };
 enum { COUNT_SIGNAL, SLEEP, READ_PIPE, HANDLE_STOP, IN_GROUP, USE_TERMINAL, LEAVE_STOPPED, GO_ON };
-enum { STOP_ON_THE_WAY_BACK = 5, STOP_IN_HANDLER };
+enum { WRITE_IN_BACKGROUND = 1, STOP_ON_THE_WAY_BACK = 5, STOP_IN_HANDLER };
 
 static void count(void)
 {
@@ -295,6 +295,38 @@ static void job_in_the_background_stops_at_the_terminal(void **state)
         .main = main_of_terminal, .functions = {count, NULL, NULL, NULL, NULL, use_terminal}, .input = "x\n|"});
 }
 
+/* In the background it writes: at first as it likes, then not, and then again since it ignores what would stop it. */
+static void write_in_background(void)
+{
+    EXPECT(0, SETPGID, 0, 0);
+    EXPECT(1, CALL_WRITE, 1, case_string(BUFFER, "x"), 1);
+    act(SIGTTOU, SIG_IGN, 0);
+    EXPECT(0, IOCTL, 0, TCGETS, AT);
+    WORDS(AT + 12, case_word(AT + 12) | TOSTOP);
+    EXPECT(0, IOCTL, 0, TCSETS, AT); /* may be done from there since it ignores the signal */
+    EXPECT(1, CALL_WRITE, 1, BUFFER, 1);
+    act(SIGTTOU, SIG_DFL, 0);
+    EXPECT(1, CALL_WRITE, 1, BUFFER, 1); /* stops before, and is in front then */
+}
+
+static void main_of_writers(void)
+{
+    int32_t child = case_fork(WRITE_IN_BACKGROUND);
+
+    expect_change(child, STOPPED(SIGTTOU));
+    send(child, SIGCONT);
+    expect_change(child, STOPPED(SIGTTOU)); /* it is still in the background */
+    give_terminal((uint32_t)child);
+    send(child, SIGCONT);
+    case_reap(child, 0);
+}
+
+static void job_in_the_background_writes_unless_the_terminal_stops_it(void **state)
+{
+    (void)state;
+    case_run(&(struct proc_case){.main = main_of_writers, .functions = {count, write_in_background}});
+}
+
 /* Left alone ------------------------------------------------------------------------------------------------------- */
 
 static void leave_stopped(void)
@@ -370,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stopped_program_goes_on_where_it_was),
         cmocka_unit_test(job_in_the_background_stops_at_the_terminal),
+        cmocka_unit_test(job_in_the_background_writes_unless_the_terminal_stops_it),
         cmocka_unit_test(stopped_group_that_is_orphaned_is_hung_up),
         cmocka_unit_test(stopped_program_stays_stopped_over_a_cut),
     };

@@ -47,6 +47,13 @@ static int32_t write_piece(const struct system_call *call, const struct file_rec
     return (file->flags & O_NONBLOCK) != 0 ? -EAGAIN : wait_for(call, terminal_wait_writable(file->terminal));
 }
 
+/* Whether the call is not to write, since its program is in the background; it is stopped then. */
+static bool is_to_stay_quiet(const struct system_call *call, const struct file_record *file)
+{
+    return terminal_stops_writers(file->terminal) && !terminal_is_foreground(file->terminal, call->task->program_id) &&
+           signal_background(call->task, SIGTTOU);
+}
+
 /*
  * Write what remains of a buffer, whose first byte is byte `offset` of the call. Returns 0 when all of it is out.
  */
@@ -60,6 +67,9 @@ static int32_t write_terminal(const struct system_call *call, const struct file_
         uint32_t at = record->call.done - offset;
         if (task_has_signal(call->task)) {
             return record->call.done == 0 ? call_interrupted(call) : -EINTR;
+        }
+        if (record->call.done == 0 && is_to_stay_quiet(call, file)) {
+            return call_interrupted(call);
         }
         result = write_piece(call, file, base + at, length - at < WRITE_PIECE ? length - at : WRITE_PIECE);
     }

@@ -70,6 +70,7 @@ enum termios_character {
 #define ECHOK   0x0020u
 #define ECHONL  0x0040u
 #define NOFLSH  0x0080u
+#define TOSTOP  0x0100u
 #define ECHOCTL 0x0200u
 #define ECHOKE  0x0800u
 #define IEXTEN  0x8000u

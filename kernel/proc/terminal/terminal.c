@@ -64,6 +64,11 @@ bool terminal_is_foreground(struct terminal_id terminal, struct program_id progr
     return terminal_foreground(terminal).number == program_at(program)->process_group.number;
 }
 
+bool terminal_stops_writers(struct terminal_id terminal)
+{
+    return (terminal_object(terminal)->settings.local_flags & TOSTOP) != 0;
+}
+
 enum error terminal_read(struct terminal_id terminal, struct program_id program, uint8_t *bytes, uint32_t capacity,
                          uint32_t *length)
 {

@@ -54,6 +54,9 @@ MUST_CHECK enum error terminal_read(struct terminal_id terminal, struct program_
 /* Whether a program's group is the one in front. */
 bool terminal_is_foreground(struct terminal_id terminal, struct program_id program);
 
+/* Whether programs whose group is not in front may not write to it either (TOSTOP). */
+bool terminal_stops_writers(struct terminal_id terminal);
+
 bool terminal_is_readable(struct terminal_id terminal, struct program_id program);
 
 /* Sleep until terminal_read() would not answer ERROR_BUSY, or deadline. Interruptible. */
