@@ -12,6 +12,7 @@
 
 #include "snap.h"
 #include "store.h"
+#include "vm_fault.h"
 #include "vm_map.h"
 
 #define COUNT      40u /* pages that the scenes use */
@@ -93,6 +94,19 @@ static void request_of_nothing(void)
 
 SPACE_CASE(space_generation_that_is_wanted_is_made_of_nothing, request_of_nothing)
 
+/* Whoever has made a program's memory ready sees by it that the memory is closed to writing again. */
+static void count_stops(void)
+{
+    uint32_t stops = vm_stops();
+
+    space_store_pages(COUNT, 1);
+    SPACE_CHECK(vm_stops() == stops);
+    SPACE_CHECK(space_sync());
+    SPACE_CHECK(vm_stops() == stops + 1);
+}
+
+SPACE_CASE(space_stop_is_counted, count_stops)
+
 static void commit_a_few(void)
 {
     for (uint32_t i = 1; i <= 30; i++) {
@@ -156,6 +170,7 @@ int main(void)
         cmocka_unit_test(space_pages_that_were_freed_are_not_written),
         cmocka_unit_test(space_snapshot_of_nothing_writes_nothing),
         cmocka_unit_test(space_generation_that_is_wanted_is_made_of_nothing),
+        cmocka_unit_test(space_stop_is_counted),
         cmocka_unit_test(space_snapshot_takes_two_flushes_at_most),
         cmocka_unit_test(space_callers_of_sync_share_a_commit),
         cmocka_unit_test(space_writes_between_snapshots_take_no_faults),

@@ -48,7 +48,8 @@ FEW = 12  # of them in every test run
 REQUIRED = {"name", "file", "old", "new", "why"}
 OPTIONAL = {"tests", "seconds", "slow", "hangs", "equivalent"}
 LOOK_SECONDS = 0.05
-HAS_FAILED = "[  FAILED  ]"  # CMocka; what comes after it may hang on what the failed test left behind
+# CMocka; what comes after it may hang on what the failed test left behind
+HAS_FAILED = ("[  FAILED  ]", "Test teardown failed")
 PASSES, FAILS, LASTS = "passes", "fails", "does not end"
 
 
@@ -131,11 +132,11 @@ class Test:
         return LASTS if status is None else FAILS if status else PASSES
 
 
-def run(command, seconds, environment=None, has_failed=None, processor_seconds=None):
+def run(command, seconds, environment=None, has_failed=(), processor_seconds=None):
     """Run a command in the copied tree and end all that it started.
 
     - seconds: so long by the clock.
-    - has_failed: text in its output after which it has failed, whatever it still does.
+    - has_failed: texts in its output after any of which it has failed, whatever it still does.
     - processor_seconds: so much processor time for each of its processes.
     Returns its exit status; None if it takes too long.
     """
@@ -151,7 +152,8 @@ def run(command, seconds, environment=None, has_failed=None, processor_seconds=N
         end = time.monotonic() + seconds
         while process.poll() is None and time.monotonic() < end:
             time.sleep(LOOK_SECONDS)
-            if has_failed and has_failed in last_output(None):
+            output_so_far = last_output(None) if has_failed else ""
+            if any(text in output_so_far for text in has_failed):
                 return 1
         return None if process.poll() == -signal.SIGXCPU else process.poll()
     finally:
