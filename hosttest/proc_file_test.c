@@ -140,6 +140,22 @@ static void links(void)
     EXPECT(-ENOENT, READLINK, path("/none"), BUFFER, 10);
 }
 
+static void pipes_by_their_links(void)
+{
+    EXPECT(0, CALL_PIPE, BUFFER); /* 3 and 4 */
+    EXPECT(5, OPEN, path("/proc/self/fd/3"), O_RDONLY, 0);
+    EXPECT(6, OPEN, path("/proc/self/fd/4"), O_WRONLY | O_CLOEXEC, 0);
+    EXPECT(-EACCES, OPEN, path("/proc/self/fd/3"), O_WRONLY, 0);
+    EXPECT(-EACCES, OPEN, path("/proc/self/fd/4"), O_RDONLY, 0);
+    EXPECT(0, CALL_CLOSE, 3);
+    EXPECT(0, CALL_CLOSE, 4);
+    EXPECT(3, CALL_WRITE, 6, BUFFER, 3);
+    EXPECT(3, CALL_READ, 5, BUFFER, 10);
+    EXPECT(0, CALL_CLOSE, 6);
+    EXPECT(0, CALL_READ, 5, BUFFER, 10);
+    EXPECT(0, CALL_CLOSE, 5);
+}
+
 static void states(void)
 {
     uint32_t mode;
@@ -173,6 +189,7 @@ static void main_of_names(void)
 {
     names();
     links();
+    pipes_by_their_links();
     states();
 }
 

@@ -57,6 +57,53 @@ def test_python_has_its_variables_and_its_open_file_after_a_cut(image, fetched):
     assert boot.end() == 7
 
 
+TOOLS = ["bash", "coreutils", "diffutils", "findutils", "grep", "gzip", "perl-base", "sed", "sqlite3", "tar"]
+
+# The same on Debian, whose programs these are.
+SCRIPT = r"""
+set -e; cd /tmp; rm -rf work; mkdir work; cd work; umask 022; export LC_ALL=C
+for i in {1..40}; do printf 'line %d of %s\n' $i "${i//1/one}" >> text; done
+grep -c one text; sed -n 's/line \([0-9]*\)/\1:/p' text | sort -t: -k1,1nr | head -3; md5sum < text
+mkdir -p a/b/c; for i in a a/b a/b/c; do cp text $i/copy; ln -s copy $i/link; done; find a -type f | xargs wc -l | sort
+tar --sort=name --mtime=@0 -cf - a | gzip -9n | tee a.tgz | sha256sum; mkdir out; tar xzf a.tgz -C out; diff -r a out/a && echo same
+perl -ne '$n += length; END { print "$n\n" }' text; perl -e 'print join(",", sort { $b <=> $a } map { $_ * 7 % 11 } 1 .. 10), "\n"'
+stat -c '%n %F %a %s' text a a/link; x=$(cat a/b/c/copy | tail -1); echo "${x^^}"; declare -A m=([k]=v [l]=w); echo ${m[k]}${m[l]}
+paste -d, <(seq 5) <(seq 6 10); comm -12 <(seq 1 3 30 | sort) <(seq 1 4 30 | sort) | tr '\n' ' '; echo; { sleep 0.1; echo later; } & wait; (trap 'echo bye' EXIT)
+chmod 600 text; ls -l text | cut -c1-10; test -x text || echo no; mv a b; rmdir b/b/c 2>/dev/null || echo full; find b | sort | tail -2; rm -r b out
+"""
+BASE = r"""
+cd /tmp; rm -f t.db; sqlite3 t.db 'pragma journal_mode = wal; create table t(x integer, y text);'
+for i in {1..12}; do sqlite3 t.db "insert into t select $i, hex(randomblob(200)) from t union all select $i, 'first'; pragma integrity_check;" | uniq; done
+sqlite3 t.db 'select count(*), sum(x) from t; pragma integrity_check;'
+"""
+
+
+def tools():
+    return [word for name in TOOLS for word in ("--with", name)]
+
+
+def without_messages(text):
+    return [line for line in text.replace("\r", "").splitlines() if not line.startswith("eidolon: ")]
+
+
+def test_tools_print_what_they_print_on_debian_whatever_is_cut(image, fetched, chance):
+    expected = subprocess.run(["bash", "-c", SCRIPT], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    boot = image.boot(*tools(), "--memory", "256", "--interval", "20", program=["bash", "-c", f"echo begun; {SCRIPT}\n{BASE}"])
+    boot.expect("begun", timeout=WAIT_S)
+    for _ in range(4):
+        boot.read_for(chance.uniform(0.5, 2.0))
+        if not boot.is_running():
+            break
+        boot.kill()
+        boot = image.boot("--memory", "256", "--interval", "20")
+        boot.expect(RESUMED)
+    assert boot.end(timeout=WAIT_S) == 0
+    seen = without_messages(boot.text())
+    assert seen[-2:] == ["4095|45057", "ok"], seen
+    told = [line for whole in image.boots for line in without_messages(whole.text())]
+    assert [line for line in expected if line not in told] == [], "what Debian's programs print, and these have not"
+
+
 def test_package_that_there_is_not_is_named(tmp_path):
     path = tmp_path / "none.img"
     result = launch("--image", str(path), "--with", "no-such-package-anywhere")

@@ -34,6 +34,8 @@ MACHINES = {2: "SPARC", 8: "MIPS", 20: "PowerPC", 22: "S/390", 40: "ARM", 62: "x
 
 # What a program finds in its environment.
 ENVIRONMENT = {"HOME": "/", "PATH": "/", "TERM": "linux"}
+ENVIRONMENT_WITH_FILES = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "linux",
+                          "LANG": "C.UTF-8", "USER": "root"}
 
 # What the kernel takes for arguments and environment, encoded.
 WORDS_MAX = 512
@@ -136,11 +138,12 @@ def word(text):
     return urllib.parse.quote(os.fsencode(text), safe="/=")
 
 
-def command_line(path, arguments):
+def command_line(path, arguments, has_files=False):
     """Arguments, the program's path first, then `--` and the environment: what the kernel makes argv and envp of. Refused
     if they are more than it takes."""
+    environment = ENVIRONMENT_WITH_FILES if has_files else ENVIRONMENT
     words = [word(text) for text in (path, *arguments)]
-    words += ["--"] + [word(f"{name}={value}") for name, value in ENVIRONMENT.items()]
+    words += ["--"] + [word(f"{name}={value}") for name, value in environment.items()]
     line = " ".join(words)
     if len(words) > WORDS_MAX or len(line) > WORDS_BYTES_MAX:
         raise Failure(f"{path}: {len(words)} arguments and environment words of {len(line)} bytes are too many for a "

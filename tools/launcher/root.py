@@ -26,6 +26,10 @@ LINKS_MAX = 40
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 FOLDERS = {"tmp": 0o1777, "var/tmp": 0o1777, "root": 0o700, "home": 0o755, "etc": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755,
            "usr/lib": 0o755, "var": 0o755, "run": 0o755}
+ALWAYS = ["libc-bin"]  # the locale C.UTF-8
+ALTERNATIVES = {"awk": ("gawk", "mawk"), "sh": ("dash", "bash", "busybox"), "vi": ("vim.tiny", "nvi"), "editor": ("nano", "vim.tiny"),
+                "pager": ("less", "more"), "nc": ("nc.openbsd", "nc.traditional")}
+LINKS = {"dev/fd": "/proc/self/fd", "dev/stdin": "/proc/self/fd/0", "dev/stdout": "/proc/self/fd/1", "dev/stderr": "/proc/self/fd/2"}
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     "etc/group": "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n",
@@ -164,7 +168,7 @@ def from_tar(source, path):
 
 def needed(folder, packages):
     """Packages with all that they depend on, as apt finds it."""
-    found = foreign.apt_output(folder, "-s", "--no-install-recommends", "install", *packages)
+    found = foreign.apt_output(folder, "-s", "--no-install-recommends", "install", *packages, *ALWAYS)
     if found is None:
         raise Failure(f"--with: apt knows no such i386 packages, or none that go together: {' '.join(packages)}")
     return re.findall(r"^Inst (\S+)", found, re.MULTILINE)
@@ -196,11 +200,12 @@ def complete(tree):
         tree.add_folder(name, mode)
     for name, content in FILES.items():
         tree.add_file(name, content.encode())
-    if "usr/bin/sh" not in tree.members:
-        for shell in ("dash", "bash", "busybox"):
-            if f"usr/bin/{shell}" in tree.members:
-                tree.add_link("usr/bin/sh", shell)
-                break
+    for name, target in LINKS.items():
+        tree.add_link(name, target)
+    for name, programs in ALTERNATIVES.items():
+        there = [program for program in programs if f"usr/bin/{program}" in tree.members]
+        if there and f"usr/bin/{name}" not in tree.members:
+            tree.add_link(f"usr/bin/{name}", there[0])
 
 
 # What the launcher asks for ----------------------------------------------------------------------------------------------

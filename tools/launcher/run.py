@@ -209,7 +209,7 @@ def check_program(options, chosen):
     """What is wrong with it, before anything is built."""
     if chosen.path:
         program.check(chosen.path, chosen.files is not None)
-        program.command_line(chosen.words[0], chosen.words[1:])
+        program.command_line(chosen.words[0], chosen.words[1:], chosen.files is not None)
         check_memory(chosen.path, options.memory, chosen.files)
 
 
@@ -278,7 +278,7 @@ def kernel_options(options, program_given):
 def module(chosen):
     """The program to bring along: what was asked for, or the shell. Returns its path and its command line."""
     if chosen.path:
-        return chosen.path, program.command_line(chosen.words[0], chosen.words[1:])
+        return chosen.path, program.command_line(chosen.words[0], chosen.words[1:], chosen.files is not None)
     shell = build_path("user", "shell")
     return (shell, program.command_line(shell, [])) if os.path.exists(shell) else (None, None)
 

@@ -214,6 +214,26 @@ static int32_t open_linked(const struct opening *opening, struct fs_id id)
     return result;
 }
 
+/* An end of a pipe, by the link of its descriptor: the same open file. The other end cannot be opened by it. */
+static int32_t open_pipe(const struct opening *opening, uint32_t descriptor, const struct file_record *file)
+{
+    const struct system_call *call = opening->path->call;
+
+    if (((opening->flags ^ file->flags) & O_ACCMODE) != 0) {
+        return -EACCES;
+    }
+    return install(call, call->program->files[descriptor], opening->flags);
+}
+
+static const struct file_record *linked_pipe(const struct opening *opening, uint32_t *out_descriptor)
+{
+    const struct path *path = opening->path;
+    const struct file_record *file =
+        special_descriptor(path->found.special, out_descriptor) ? file_of(path->call->program, *out_descriptor) : NULL;
+
+    return file != NULL && file->kind == FILE_PIPE ? file : NULL;
+}
+
 /* Through the link of a descriptor or of the program, or a device. */
 static int32_t open_special(const struct opening *opening)
 {
@@ -229,6 +249,11 @@ static int32_t open_special(const struct opening *opening)
     }
     if ((opening->flags & O_NOFOLLOW) == 0 && special_file(path->call, path->found.special, &file)) {
         return open_linked(opening, file);
+    }
+    uint32_t descriptor;
+    const struct file_record *pipe = linked_pipe(opening, &descriptor);
+    if (pipe != NULL && (opening->flags & O_NOFOLLOW) == 0) {
+        return open_pipe(opening, descriptor, pipe);
     }
     node_of_special(path->call, path->found.special, (opening->flags & O_NOFOLLOW) == 0, &node);
     return open_node(path->call, &node, opening->flags);
