@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-uint32_t fs_check_inodes, fs_check_nodes, fs_check_height;
+uint32_t fs_check_inodes, fs_check_nameless, fs_check_nodes, fs_check_height;
 
 static char wrong[200];
 static uint8_t *catalogue, *inodes; /* pages one after the other */
@@ -206,10 +206,11 @@ static const char *check_inodes(void)
     uint32_t listed = 0;
     const char *error = NULL;
 
-    fs_check_inodes = 0;
+    fs_check_inodes = fs_check_nameless = 0;
     for (uint32_t i = 1; error == NULL && i < inode_head()->end; i++) {
         if (inode_at(i)->mode != 0) {
             fs_check_inodes++;
+            fs_check_nameless += inode_at(i)->links == 0;
             error = check_inode(i, inode_at(i));
         }
     }

@@ -10,7 +10,7 @@
 /* What is wrong, or NULL. Called where the kernel may sleep. */
 const char *fs_check(void);
 
-/* Inodes in use, and pages of the catalogue that are nodes, when it was called last. */
-extern uint32_t fs_check_inodes, fs_check_nodes, fs_check_height;
+/* When it was called last: inodes in use, those of them without a name, nodes of the catalogue, and its height. */
+extern uint32_t fs_check_inodes, fs_check_nameless, fs_check_nodes, fs_check_height;
 
 #endif

@@ -25,7 +25,8 @@ foreach(test boot kept load memfd mqueue pipe private_view script unpack exec wa
 endforeach()
 
 eidolon_boot_test(proc_fs_test SOURCES proc_fs_test.c fs_check.c)
-eidolon_boot_test(proc_fs_cut_test SOURCES proc_fs_cut_test.c fs_check.c)
+eidolon_boot_test(proc_fs_tree_test SOURCES proc_fs_tree_test.c fs_check.c)
+eidolon_boot_test(proc_fs_cut_test SOURCES proc_fs_cut_test.c proc_fs_model.c fs_check.c)
 
 set(world_sources proc_world.c proc_world_stop.c proc_world_check.c space_disk.c)
 foreach(part board books calls children family files image memory pipe remap signals story)

@@ -20,6 +20,7 @@
 #include "linux/linux_abi.h"
 #include "linux/linux_errno.h"
 #include "proc_cut.h"
+#include "proc_fs_model.h"
 #include "space/object.h"
 #include "thread.h"
 
@@ -32,30 +33,6 @@
 #define STATUS     3u
 #define CUTS_MAX   20u
 #define EVENTS_MAX 200u
-
-#define THINGS 24u /* thing 0 is /tmp */
-#define NAMES  5u  /* in each directory */
-#define HELD   3u  /* the descriptor that is open now and then */
-
-enum {
-    OPEN = 5,
-    LINK = 9,
-    UNLINK = 10,
-    MKNOD = 14,
-    LSEEK = 19,
-    RENAME = 38,
-    MKDIR = 39,
-    RMDIR = 40,
-    SYMLINK = 83,
-    TRUNCATE = 92,
-    PWRITE64 = 181,
-    FCNTL64 = 221,
-};
-
-#define QUARTERS 4u /* of a file: each is locked by the program, or not */
-#define QUARTER  0x1000
-
-#define NO_CALL INT32_MAX /* the model has no room for what a call would do */
 
 /* The program's memory. */
 #define STEP     (HOST_DATA + PAGE_SIZE)
@@ -85,311 +62,7 @@ enum {
     OWN_CALL_IT
 };
 
-static uint32_t seed;
-
-static uint32_t mix(uint32_t value)
-{
-    value = (value ^ value >> 16) * 0x7FEB352Du;
-    value = (value ^ value >> 15) * 0x846CA68Bu;
-    return value ^ value >> 16;
-}
-
-static uint32_t choice(uint32_t step, uint32_t what)
-{
-    return mix(seed * 1000003u + step * 31u + what);
-}
-
-/* The model -------------------------------------------------------------------------------------------------------- */
-
-enum kind { NOTHING, FILE_THING, FOLDER, SOFT_LINK };
-
-struct model {
-    struct {
-        enum kind kind;
-        uint32_t size, links;
-        uint32_t names[NAMES]; /* of a directory: things; 0: none */
-        uint32_t parent, name; /* of a directory */
-    } things[THINGS];
-    uint32_t held; /* thing; 0: none */
-    bool is_locked[QUARTERS];
-};
-
-enum operation {
-    MAKE,
-    MAKE_FOLDER,
-    MAKE_LINK,
-    REMOVE,
-    REMOVE_FOLDER,
-    ADD_NAME,
-    MOVE,
-    MOVE_TOO,
-    RESIZE,
-    HOLD,
-    LET_GO,
-    APPEND,
-    ASK,
-    LOCK,
-    UNLOCK,
-    ASK_LOCK,
-    OPERATIONS
-};
-
-/* What a step does: an operation on one or two names. */
-struct step {
-    enum operation operation;
-    uint32_t folder[2], name[2];
-    uint32_t size, quarter;
-};
-
-static uint32_t pick_folder(const struct model *model, uint32_t number)
-{
-    uint32_t found[THINGS], count = 0;
-
-    for (uint32_t i = 0; i < THINGS; i++) {
-        if (model->things[i].kind == FOLDER) {
-            found[count++] = i;
-        }
-    }
-    return found[number % count];
-}
-
-static struct step step_of(const struct model *model, uint32_t number)
-{
-    struct step step = {.operation = choice(number, 0) % OPERATIONS,
-                        .size = choice(number, 5) % 20000,
-                        .quarter = choice(number, 6) % QUARTERS};
-
-    for (uint32_t i = 0; i < 2; i++) {
-        step.folder[i] = pick_folder(model, choice(number, 1 + i));
-        step.name[i] = choice(number, 3 + i) % NAMES;
-    }
-    return step;
-}
-
-static uint32_t new_thing(struct model *model, enum kind kind)
-{
-    uint32_t thing = 1;
-
-    while (thing < THINGS && model->things[thing].kind != NOTHING) {
-        thing++;
-    }
-    if (thing < THINGS) {
-        memset(&model->things[thing], 0, sizeof(model->things[thing]));
-        model->things[thing].kind = kind;
-    }
-    return thing;
-}
-
-static void unused(struct model *model, uint32_t thing)
-{
-    if (model->things[thing].links == 0 && model->held != thing) {
-        model->things[thing].kind = NOTHING;
-    }
-}
-
-static void take_name(struct model *model, uint32_t folder, uint32_t name)
-{
-    uint32_t thing = model->things[folder].names[name];
-
-    model->things[folder].names[name] = 0;
-    model->things[thing].links--;
-    unused(model, thing);
-}
-
-static void give_name(struct model *model, uint32_t folder, uint32_t name, uint32_t thing)
-{
-    model->things[folder].names[name] = thing;
-    model->things[thing].links++;
-    if (model->things[thing].kind == FOLDER) {
-        model->things[thing].parent = folder;
-        model->things[thing].name = name;
-    }
-}
-
-static bool is_empty(const struct model *model, uint32_t folder)
-{
-    for (uint32_t name = 0; name < NAMES; name++) {
-        if (model->things[folder].names[name] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_at_or_below(const struct model *model, uint32_t folder, uint32_t above)
-{
-    while (folder != above && folder != 0) {
-        folder = model->things[folder].parent;
-    }
-    return folder == above;
-}
-
-static int32_t make_in(struct model *model, const struct step *step, enum kind kind)
-{
-    if (model->things[step->folder[0]].names[step->name[0]] != 0) {
-        return -EEXIST;
-    }
-    uint32_t thing = new_thing(model, kind);
-    if (thing == THINGS) {
-        return NO_CALL;
-    }
-    give_name(model, step->folder[0], step->name[0], thing);
-    return 0;
-}
-
-static int32_t move_in(struct model *model, const struct step *step)
-{
-    uint32_t old = model->things[step->folder[0]].names[step->name[0]];
-    uint32_t new = model->things[step->folder[1]].names[step->name[1]];
-    bool is_folder = model->things[old].kind == FOLDER;
-
-    if (old == 0) {
-        return -ENOENT;
-    }
-    if (is_folder && is_at_or_below(model, step->folder[1], old)) {
-        return -EINVAL;
-    }
-    if (new == old) {
-        return 0;
-    }
-    if (new != 0 && is_folder != (model->things[new].kind == FOLDER)) {
-        return is_folder ? -ENOTDIR : -EISDIR;
-    }
-    if (new != 0 && is_folder && !is_empty(model, new)) {
-        return -ENOTEMPTY;
-    }
-    if (new != 0) {
-        take_name(model, step->folder[1], step->name[1]);
-    }
-    model->things[old].links++; /* it has both for a moment */
-    take_name(model, step->folder[0], step->name[0]);
-    give_name(model, step->folder[1], step->name[1], old);
-    model->things[old].links--;
-    return 0;
-}
-
-/* What links lead to is not there, so to follow one is to find nothing. */
-static int32_t hold_in(struct model *model, uint32_t thing)
-{
-    enum kind kind = model->things[thing].kind;
-
-    if (thing == 0 || kind == SOFT_LINK) {
-        return -ENOENT;
-    }
-    if (kind == FOLDER) {
-        return -EISDIR;
-    }
-    if (model->held != 0) {
-        return NO_CALL;
-    }
-    model->held = thing;
-    return HELD;
-}
-
-static int32_t let_go_in(struct model *model)
-{
-    uint32_t thing = model->held;
-
-    if (thing == 0) {
-        return -EBADF;
-    }
-    model->held = 0;
-    memset(model->is_locked, 0, sizeof(model->is_locked));
-    unused(model, thing);
-    return 0;
-}
-
-static int32_t remove_in(struct model *model, const struct step *step, uint32_t thing)
-{
-    bool is_folder = model->things[thing].kind == FOLDER, wants_folder = step->operation == REMOVE_FOLDER;
-
-    if (thing == 0) {
-        return -ENOENT;
-    }
-    if (is_folder != wants_folder) {
-        return is_folder ? -EISDIR : -ENOTDIR;
-    }
-    if (is_folder && !is_empty(model, thing)) {
-        return -ENOTEMPTY;
-    }
-    take_name(model, step->folder[0], step->name[0]);
-    return 0;
-}
-
-/* Do it, and say what the call answers. */
-static int32_t apply(struct model *model, const struct step *step)
-{
-    uint32_t thing = model->things[step->folder[0]].names[step->name[0]];
-    uint32_t other = model->things[step->folder[1]].names[step->name[1]];
-    enum kind kind = model->things[thing].kind;
-
-    switch (step->operation) {
-    case MAKE:
-        return make_in(model, step, FILE_THING);
-    case MAKE_FOLDER:
-        return make_in(model, step, FOLDER);
-    case MAKE_LINK:
-        return make_in(model, step, SOFT_LINK);
-    case REMOVE:
-    case REMOVE_FOLDER:
-        return remove_in(model, step, thing);
-    case ADD_NAME:
-        if (thing == 0 || other != 0 || kind == FOLDER) {
-            return thing == 0 ? -ENOENT : other != 0 ? -EEXIST : -EPERM;
-        }
-        give_name(model, step->folder[1], step->name[1], thing);
-        return 0;
-    case MOVE:
-    case MOVE_TOO:
-        return move_in(model, step);
-    case RESIZE:
-        if (thing == 0 || kind != FILE_THING) {
-            return kind == FOLDER && thing != 0 ? -EISDIR : -ENOENT;
-        }
-        model->things[thing].size = step->size;
-        return 0;
-    case HOLD:
-        return hold_in(model, thing);
-    case LET_GO:
-        return let_go_in(model);
-    case APPEND:
-        if (model->held != 0 && model->things[model->held].size <= step->size) {
-            model->things[model->held].size = step->size + 1;
-        }
-        return model->held != 0 ? 1 : -EBADF;
-    case LOCK:
-    case UNLOCK:
-        model->is_locked[step->quarter] = model->held != 0 && step->operation == LOCK;
-        return model->held != 0 ? 0 : -EBADF;
-    case ASK_LOCK:
-        return model->held != 0 ? 0 : -EBADF;
-    default:
-        return model->held != 0 ? (int32_t)model->things[model->held].size : -EBADF;
-    }
-}
-
-static struct model model_at(uint32_t steps)
-{
-    struct model model = {.things = {{.kind = FOLDER, .links = 1}}};
-
-    for (uint32_t i = 0; i < steps; i++) {
-        struct step step = step_of(&model, i);
-        (void)apply(&model, &step);
-    }
-    return model;
-}
-
 /* Paths ------------------------------------------------------------------------------------------------------------ */
-
-static void append_folder(const struct model *model, uint32_t folder, char *text)
-{
-    if (folder == 0) {
-        strcpy(text, "/tmp");
-        return;
-    }
-    append_folder(model, model->things[folder].parent, text);
-    sprintf(text + strlen(text), "/n%u", model->things[folder].name);
-}
 
 static bool put_text(struct registers *registers, uint32_t address, const char *text)
 {
@@ -482,7 +155,7 @@ static void run_compare(struct registers *registers)
     fs_begin(&grip, SPACE_NONE, 1);
     if (fs_root(&grip, &root) == OK && fs_find(&grip, root, (struct fs_name){"tmp", 3}, &base, &mode) == OK) {
         compare_folder(&grip, &model, 0, base);
-    } else if (!is_empty(&model, 0)) { /* else nobody may have asked for a path yet */
+    } else if (!model_is_empty(&model, 0)) { /* else nobody may have asked for a path yet */
         host_wrong("there is no /tmp at step %u", step);
     }
     fs_end(&grip);
@@ -500,9 +173,9 @@ static void run_prepare(struct registers *registers)
         return;
     }
     struct model model = model_at(step);
-    struct step what = step_of(&model, step);
+    struct step what = model_step(&model, step);
     for (uint32_t i = 0; i < 2; i++) {
-        append_folder(&model, what.folder[i], text);
+        model_path(&model, what.folder[i], text);
         sprintf(text + strlen(text), "/n%u", what.name[i]);
         if (!put_text(registers, i == 0 ? PATH_1 : PATH_2, text)) {
             return;
@@ -536,8 +209,8 @@ static void run_call(struct registers *registers)
         return;
     }
     struct model model = model_at(step), after = model;
-    struct step what = step_of(&model, step);
-    if (apply(&after, &what) == NO_CALL) {
+    struct step what = model_step(&model, step);
+    if (model_apply(&after, &what) == NO_CALL) {
         host_jump(registers, ADVANCE);
         return;
     }
@@ -600,8 +273,8 @@ static void after_call(struct registers *registers)
         return;
     }
     struct model model = model_at(step);
-    struct step what = step_of(&model, step);
-    int32_t expected = apply(&model, &what);
+    struct step what = model_step(&model, step);
+    int32_t expected = model_apply(&model, &what);
     if ((int32_t)registers->eax != expected) {
         host_wrong("step %u, operation %u: %d, expected %d", step, (uint32_t)what.operation, (int32_t)registers->eax,
                    expected);
@@ -666,7 +339,7 @@ static void after_fork_2(struct registers *registers)
 /* One asks for snapshots, now and then. */
 static void run_turn(struct registers *registers)
 {
-    HOST_CALL(registers, mix(registers->ebp ^ seed) % 24 == 0 ? CALL_SYNC : CALL_SCHED_YIELD);
+    HOST_CALL(registers, model_mix(registers->ebp ^ model_seed) % 24 == 0 ? CALL_SYNC : CALL_SCHED_YIELD);
 }
 
 static void after_turn(struct registers *registers)
@@ -679,7 +352,7 @@ static void after_turn(struct registers *registers)
 static void run_own(struct registers *registers)
 {
     char text[64];
-    uint32_t number = mix(registers->ebp ^ seed);
+    uint32_t number = model_mix(registers->ebp ^ model_seed);
 
     sprintf(text, "/dev/shm/%0*u", (int)(10 + number % 30), number % 200);
     if (put_text(registers, OWN_PATH, text)) {
@@ -753,7 +426,16 @@ static void after_wait_2(struct registers *registers)
 
 static void run_end(struct registers *registers)
 {
+    uint32_t step;
+
+    if (!host_load(registers, STEP, &step)) {
+        return;
+    }
+    struct model model = model_at(step);
     prove();
+    if (fs_check_nameless != (model.held != 0 && model.things[model.held].links == 0 ? 1 : 0)) {
+        host_wrong("%u files without a name are left", fs_check_nameless);
+    }
     HOST_CALL(registers, CALL_EXIT, STATUS);
 }
 
@@ -792,10 +474,10 @@ static uint32_t run_world(uint32_t world)
     uint32_t cuts = 0;
     struct host_end end;
 
-    seed = world;
+    model_seed = world;
     cut_start();
     do {
-        cut.at = cuts < CUTS_MAX ? cut.disk.event_count + 1 + mix(world * 7919u + cuts) % EVENTS_MAX : 0;
+        cut.at = cuts < CUTS_MAX ? cut.disk.event_count + 1 + model_mix(world * 7919u + cuts) % EVENTS_MAX : 0;
         end = boot(world * 16u + cuts);
         cuts += end.kind == HOST_CUT;
     } while (end.kind == HOST_CUT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files and directories, on the kernel as it is over the fake machine: what each call answers at its edges; and the
- * tree of names itself, by random operations against a list, with each page proved (fs_check.h).
+ * Files and directories, on the kernel as it is over the fake machine: what each call answers at its edges. The
+ * tree of names by itself is in proc_fs_tree_test.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,16 +9,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "campaign.h"
-#include "fake/machine.h"
-#include "fs.h"
 #include "fs_check.h"
 #include "linux/linux_abi.h"
 #include "proc_case.h"
-#include "space/object.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -332,188 +327,6 @@ static void descriptors_lead_to_files(void **state)
     case_run(&(struct proc_case){.main = main_of_descriptors});
 }
 
-/* Listing ---------------------------------------------------------------------------------------------------------- */
-
-#define MANY 2000u
-
-static bool *listed;
-
-/* All of an open directory, in pieces of so many bytes. Returns how many names there are. */
-static uint32_t list(uint32_t descriptor, uint32_t bytes, void (*each)(const char *name))
-{
-    static uint8_t copy[2 * PAGE_SIZE];
-    uint32_t count = 0;
-    int32_t got;
-
-    EXPECT(0, LSEEK, descriptor, 0, SEEK_SET);
-    while ((got = CALL(GETDENTS64, descriptor, BUFFER, bytes)) > 0) {
-        case_get(BUFFER, copy, (uint32_t)got);
-        for (int32_t at = 0; at < got;) {
-            const struct linux_dirent64 *entry = (const void *)(copy + at);
-            each(entry->name);
-            count++;
-            at += entry->length;
-        }
-    }
-    EXPECT_IS(0, got);
-    return count;
-}
-
-static void note(const char *name)
-{
-    uint32_t number;
-
-    if (sscanf(name, "name%u", &number) == 1) {
-        EXPECT_IS(false, listed[number]);
-        listed[number] = true;
-    }
-}
-
-static void main_of_lists(void)
-{
-    char name[40];
-    bool seen[MANY] = {false};
-
-    listed = seen;
-    EXPECT(0, MKDIR, path("/d"), 0700);
-    EXPECT(0, CHDIR, path("/d"));
-    for (uint32_t i = 0; i < MANY; i++) {
-        snprintf(name, sizeof(name), "name%u", i);
-        EXPECT(0, MKNOD, path(name), S_IFREG | 0600, 0);
-    }
-    EXPECT(3, OPEN, path("/d"), O_RDONLY, 0);
-    EXPECT_IS(MANY + 2, list(3, 2 * PAGE_SIZE, note));
-    memset(seen, 0, sizeof(seen));
-    EXPECT_IS(MANY + 2, list(3, 100, note));
-    EXPECT(-EINVAL, LSEEK, 3, (uint32_t)-1, SEEK_SET);
-    EXPECT(0, LSEEK, 3, 0, SEEK_SET);
-    EXPECT(-EINVAL, GETDENTS64, 3, BUFFER, 10);
-    EXPECT(-EISDIR, CALL_READ, 3, BUFFER, 10);
-    proved();
-    EXPECT_IS(true, fs_check_height > 1);
-    for (uint32_t i = 0; i < MANY; i++) {
-        snprintf(name, sizeof(name), "name%u", i);
-        EXPECT(0, UNLINK, path(name));
-    }
-    EXPECT_IS(2, list(3, 2 * PAGE_SIZE, note));
-    proved();
-    EXPECT_IS(true, fs_check_nodes < 4);
-    EXPECT(0, CHDIR, path("/"));
-    EXPECT(0, RMDIR, path("/d"));
-    EXPECT_IS(0, list(3, 2 * PAGE_SIZE, note));
-    EXPECT(4, OPEN, path("/dev"), O_RDONLY, 0);
-    EXPECT_IS(2 + 7 + 1, list(4, 2 * PAGE_SIZE, note));
-    EXPECT(5, OPEN, path("/proc/self/fd"), O_RDONLY, 0);
-    EXPECT_IS(2 + 6, list(5, 2 * PAGE_SIZE, note));
-}
-
-static void directory_is_listed_whole_in_pieces_of_any_size(void **state)
-{
-    (void)state;
-    case_run(&(struct proc_case){.main = main_of_lists, .frames = 4000});
-}
-
-/* Many operations -------------------------------------------------------------------------------------------------- */
-
-#define THINGS  900u
-#define TURNS   20000u
-#define FOLDERS 4u
-
-/* What the test knows: by thing, whether it has that name in which directory. */
-static struct {
-    struct fs_id id;
-    uint32_t folder; /* + 1; 0: it is not there */
-} things[THINGS];
-static struct fs_id folders[FOLDERS];
-static uint64_t random_state;
-
-static uint32_t random_below(uint32_t limit)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 16) % limit;
-}
-
-/* Of any length up to the longest, and different for each. */
-static struct fs_name name_of(uint32_t thing, char text[FS_NAME_MAX + 20])
-{
-    uint32_t length = (uint32_t)snprintf(text, FS_NAME_MAX, "%u-", thing);
-    uint32_t whole = thing % 7 == 0 ? FS_NAME_MAX : length + thing % 23;
-
-    memset(text + length, 'a' + (int)(thing % 26), FS_NAME_MAX - length);
-    return (struct fs_name){text, whole};
-}
-
-static void one_operation(struct fs_grip *grip, uint32_t thing)
-{
-    char text[FS_NAME_MAX + 20];
-    struct fs_name name = name_of(thing, text);
-    uint32_t folder = random_below(FOLDERS), has = things[thing].folder, mode;
-    struct fs_new what = {.mode = S_IFREG | 0600};
-    struct fs_id found;
-
-    switch (random_below(has != 0 ? 3 : 1)) {
-    case 0:
-        if (has != 0) {
-            EXPECT_IS(OK, fs_find(grip, folders[has - 1], name, &found, &mode));
-            EXPECT_IS(things[thing].id.inode, found.inode);
-            return;
-        }
-        EXPECT_IS(ERROR_NOT_FOUND, fs_find(grip, folders[folder], name, &found, &mode));
-        EXPECT_IS(OK, fs_make(grip, folders[folder], name, &what, &things[thing].id));
-        things[thing].folder = folder + 1;
-        return;
-    case 1:
-        EXPECT_IS(OK, fs_rename(grip, folders[has - 1], name, folders[folder], name, true));
-        things[thing].folder = folder + 1;
-        return;
-    default:
-        EXPECT_IS(OK, fs_remove(grip, folders[has - 1], name, false));
-        things[thing].folder = 0;
-        object_collect();
-    }
-}
-
-static void main_of_many(void)
-{
-    struct fs_grip grip;
-    uint32_t mode, height = 0;
-
-    memset(things, 0, sizeof(things));
-    fs_begin(&grip, SPACE_NONE, 1);
-    EXPECT(0, MKDIR, path("/0"), 0700);
-    for (uint32_t i = 0; i < FOLDERS; i++) {
-        char name[] = {(char)('0' + i), 0}, full[] = {'/', (char)('0' + i), 0};
-        struct fs_id root;
-        EXPECT_IS(OK, fs_root(&grip, &root));
-        EXPECT(i == 0 ? -EEXIST : 0, MKDIR, path(full), 0700);
-        EXPECT_IS(OK, fs_find(&grip, root, (struct fs_name){name, 1}, &folders[i], &mode));
-    }
-    for (uint32_t turn = 0; turn < TURNS; turn++) {
-        /* The tree grows, and shrinks again to nothing, several times. */
-        uint32_t thing = random_below(THINGS);
-        if (turn / 2500 % 2 == 0 || things[thing].folder != 0) {
-            one_operation(&grip, thing);
-        }
-        if (turn % 1000 == 0) {
-            fs_end(&grip);
-            proved();
-            height = fs_check_height > height ? fs_check_height : height;
-        }
-    }
-    fs_end(&grip);
-    EXPECT_IS(true, height >= 2);
-}
-
-static void names_are_what_a_list_says_after_many_operations(void **state)
-{
-    (void)state;
-    random_state = campaign_seed(17) * 2 + 1;
-    printf("fs: seed %llu\n", (unsigned long long)(random_state / 2));
-    case_run(&(struct proc_case){.main = main_of_many, .frames = 3000});
-}
-
 /* Mappings --------------------------------------------------------------------------------------------------------- */
 
 static void map_files(void)
@@ -549,8 +362,6 @@ int main(void)
         cmocka_unit_test(links_lead_on),
         cmocka_unit_test(names_and_paths_have_their_limits),
         cmocka_unit_test(descriptors_lead_to_files),
-        cmocka_unit_test(directory_is_listed_whole_in_pieces_of_any_size),
-        cmocka_unit_test(names_are_what_a_list_says_after_many_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
