@@ -87,6 +87,7 @@ ELSEWHERE = {
     "./eidolon run --with python3 --memory 256 --image py.img --pidfile pid -- python3 -q":
         "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
     "./eidolon run --memory 256 --image py.img": "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
+    "eidolon run --with python3": "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
     "./eidolon run --with PACKAGE": "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
     "./eidolon branch good --to other.img": "test_branch.py::test_story_of_the_readme",
     "./eidolon run --image other.img": "test_branch.py::test_story_of_the_readme",
