@@ -12,7 +12,7 @@ The list is tools/mutants/*.toml, a file for each folder of the kernel:
     tests = ["store_fault_test"]             who notices it: host programs with arguments, or pytest's (test_x.py -k y)
     seconds = 100                            so much processor time each test may take (optional; of systest: so long, 600)
     slow = true                              not among the few that every test run takes (optional)
-    hangs = true                             a test that does not end is how it is noticed (optional; then with seconds)
+    hangs = true                             a test that does not end is how it is noticed (optional; seconds are 20 then)
     equivalent = "because ..."               in place of tests: nothing can notice it, and why
 
 The tree is copied into the build folder and built there; nobody's own files are touched. Before anything is planted the
@@ -42,6 +42,7 @@ PARTS = ["CMakeLists.txt", "CMakePresets.json", "eidolon", "bench", "cmake", "do
          "packaging", "systest", "tools", "user", "CHANGELOG.md"]
 SYSTEM_TARGETS = ["bootable", "systest_programs"]
 HOST_SECONDS, SYSTEM_SECONDS = 100, 600  # of the processor; by the clock. Faults that hang have shorter ones
+HANG_SECONDS = 20
 LOADED = 10  # times as long by the clock as on the processor
 BUILD_SECONDS = 900
 FEW = 12  # of them in every test run
@@ -74,12 +75,11 @@ class Mutant:
         self.old = entry["old"]
         self.new = entry["new"]
         self.why = entry["why"]
-        self.tests = [Test(words, entry.get("seconds")) for words in entry.get("tests", [])]
         self.slow = entry.get("slow", False)
         self.hangs = entry.get("hangs", False)
+        seconds = entry.get("seconds", HANG_SECONDS if self.hangs else None)
+        self.tests = [Test(words, seconds) for words in entry.get("tests", [])]
         self.equivalent = entry.get("equivalent")
-        if self.hangs and "seconds" not in entry:
-            raise Failure(f"{where}: {self.name} hangs, so it needs seconds after which it is sure not to end")
         if bool(self.tests) == bool(self.equivalent):
             raise Failure(f"{where}: {self.name} has either tests that notice it or a reason why none can")
 
