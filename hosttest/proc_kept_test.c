@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel keeps for a program: a signal that is held back, bytes in a pipe, and how far a call has come. The
+ * What the kernel keeps for a program: a signal that is held back, a lock, bytes in a pipe, how far a call has come. The
  * power goes at each event of the disk in turn, and the next boot has all of it.
  */
 #include <setjmp.h>
@@ -14,6 +14,7 @@
 #include "proc_cut.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define SET       (HOST_DATA + PAGE_SIZE + 0x100u) /* of signals, two words */
 #define ENDS      (HOST_DATA + PAGE_SIZE + 0x110u)
@@ -37,6 +38,7 @@
 #define TICKS        60u /* of the clock, between two calls: others have their turns */
 #define SET_CAPACITY 1031u
 #define SIG_BLOCK    0u
+#define OPEN_FILE    5u
 
 static uint32_t number_at(uint32_t byte)
 {
@@ -141,6 +143,83 @@ static void after_look(struct registers *registers)
 static const struct host_instruction holder[] = {
     [HOLD] = {run_hold, after_hold}, [SEND] = {run_send, after_send}, [SEND_SYNC] = {run_sync, after_send_sync},
     [LOOK] = {run_look, after_look}, [LOOK_END] = {run_end, NULL},
+};
+
+/* A lock on a file ------------------------------------------------------------------------------------------------- */
+
+enum { CREATE, LOCK, LOCK_SYNC, ASK, ASK_END };
+
+static bool put(struct registers *registers, uint32_t address, const void *bytes, uint32_t length)
+{
+    uint32_t word;
+
+    for (uint32_t i = 0; i < length; i += 4) {
+        memcpy(&word, (const uint8_t *)bytes + i, 4);
+        if (!host_store(registers, address + i, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_create(struct registers *registers)
+{
+    if (put(registers, PIECE, "/tmp/it", 8)) {
+        HOST_CALL(registers, OPEN_FILE, PIECE, O_RDWR | O_CREAT, 0600);
+    }
+}
+
+static void after_create(struct registers *registers)
+{
+    cut_store(registers, ENDS, registers->eax, LOCK);
+}
+
+static void call_for_lock(struct registers *registers, uint32_t operation)
+{
+    const struct linux_flock64 lock = {.type = F_WRLCK, .start = 0, .length = 1};
+    uint32_t descriptor;
+
+    if (put(registers, PIECE, &lock, sizeof(lock)) && host_load(registers, ENDS, &descriptor)) {
+        HOST_CALL(registers, CALL_FCNTL64, descriptor, operation, PIECE);
+    }
+}
+
+static void run_lock(struct registers *registers)
+{
+    call_for_lock(registers, F_SETLK64);
+}
+
+static void after_lock(struct registers *registers)
+{
+    go_on(registers, 0, LOCK_SYNC);
+}
+
+static void after_lock_sync(struct registers *registers)
+{
+    host_jump(registers, ASK);
+}
+
+/* As the open file, which is somebody else. */
+static void run_ask(struct registers *registers)
+{
+    call_for_lock(registers, F_OFD_GETLK);
+}
+
+static void after_ask(struct registers *registers)
+{
+    uint32_t word;
+
+    if (host_load(registers, PIECE, &word)) {
+        if ((word & 0xFFFF) != F_WRLCK) {
+            host_wrong("the lock is told as %u", word & 0xFFFF);
+        }
+        go_on(registers, 0, ASK_END);
+    }
+}
+
+static const struct host_instruction locker[] = {
+    [CREATE] = {run_create, after_create}, [LOCK] = {run_lock, after_lock}, [LOCK_SYNC] = {run_sync, after_lock_sync},
+    [ASK] = {run_ask, after_ask},          [ASK_END] = {run_end, NULL},
 };
 
 /* Bytes in a pipe -------------------------------------------------------------------------------------------------- */
@@ -372,6 +451,12 @@ static void signal_held_back_is_still_pending_after_a_cut(void **state)
     CUT_EVERYWHERE(holder);
 }
 
+static void lock_on_a_file_is_held_after_a_cut(void **state)
+{
+    (void)state;
+    CUT_EVERYWHERE(locker);
+}
+
 static void bytes_in_a_pipe_come_out_after_a_cut(void **state)
 {
     (void)state;
@@ -388,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signal_held_back_is_still_pending_after_a_cut),
+        cmocka_unit_test(lock_on_a_file_is_held_after_a_cut),
         cmocka_unit_test(bytes_in_a_pipe_come_out_after_a_cut),
         cmocka_unit_test(write_that_was_cut_goes_on_where_it_was_and_the_next_one_begins_anew),
     };
