@@ -11,7 +11,7 @@
 #include "vm_account.h"
 
 /*
- * Look at a place's region once more, for a page that was found there before a sleep. Does not sleep.
+ * Look at a place's region once more (EPOCH-3), for a page that was found there before a sleep. Does not sleep.
  * - ERROR_DENIED; ERROR_BUSY: another page is seen there by now; the fault starts over.
  */
 MUST_CHECK static inline enum error vm_fault_look(const struct vm_page *page, struct place place,

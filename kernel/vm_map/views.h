@@ -6,6 +6,8 @@
  * looked at. So before one of them becomes writable after a stop, the page is *collected*: is it dirty through a view
  * of a chunk that is still closed? Then the snapshot has it, and no view of it can be written through.
  *
+ *     PLACE-1 There is at most one entry for a place, and it leads to the page that the place shows (vm_region.h), or the
+ *             range is being taken away.
  *     VIEW-3  No entry of a page that the snapshot owes, and has no copy of, is writable in an open chunk.
  *     VIEW-4  Each writable view of a DIRTY page has D, and its chunk is noted (pmap_is_noted()): VM-9.
  *     VIEW-5  Until all are collected (vm_end_collecting()), a view is writable in an open chunk only if its page was

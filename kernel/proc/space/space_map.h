@@ -10,6 +10,8 @@
  *     EPOCH-1  Only the holder of a space's map mutex changes its regions, break or memory while a task runs in it; but
  *              a fault may grow a stack.
  *     EPOCH-2  What takes a right, a page or the memory of a space away counts its epoch up in the same atomic piece.
+ *     EPOCH-3  A fault makes an entry only in an atomic piece with a look at what the place shows; a prepared range is used
+ *              only in one in which epoch and stop are those of its preparation.
  */
 #ifndef SPACE_MAP_H
 #define SPACE_MAP_H

@@ -117,7 +117,7 @@ enum error user_prepare(struct user_range *range, struct vaddr address, uint32_t
         range->first = place_of_current(address.value);
         error = wire_pages(range, pages, access);
         goes_on = task_wait_goes_on(error) || regions_growth_goes_on(error);
-        if (epoch != space_epoch(space)) { /* what was found need not be there any more, nor what was not */
+        if (epoch != space_epoch(space)) { /* EPOCH-3: what was found need not be there any more, nor what was not */
             user_release(range);
             goes_on = true;
         }
