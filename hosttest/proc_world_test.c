@@ -57,7 +57,14 @@ static void live(uint64_t seed, int out)
         signal(fatal[i], SIG_DFL);
     }
     /* Of the processor: on a machine that others use too, a world may take any time. */
-    const struct rlimit most = {SECONDS_MAX, SECONDS_MAX};
+    struct rlimit most;
+    if (getrlimit(RLIMIT_CPU, &most) != 0) {
+        _exit(2);
+    }
+    if (most.rlim_max == RLIM_INFINITY || most.rlim_max > SECONDS_MAX) {
+        most.rlim_max = SECONDS_MAX;
+    }
+    most.rlim_cur = most.rlim_max;
     if (setrlimit(RLIMIT_CPU, &most) != 0) {
         _exit(2);
     }

@@ -12,6 +12,7 @@ import pytest
 
 from machine import BUILD, RESUMED, ROOT
 
+pytestmark = pytest.mark.xdist_group("debian")
 WAIT_S = 240  # for the packages to be fetched, and for Python's first start
 PROMPT = r">>> "
 

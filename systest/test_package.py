@@ -196,7 +196,7 @@ def test_completion_offers_what_there_is():
     assert complete("eidolon", "run", "--policy", "s") == {"second-chance", "sieve"}
     assert complete("eidolon", "run", "") - {"--"} == options_of("run")
     assert complete("eidolon", "ctl", "st") == {"status", "stat", "start", "stop"}
-    assert complete("eidolon", "image", "p") == {"pin", "programs", "picture"}
+    assert complete("eidolon", "image", "p") == {"pin", "programs", "picture", "ps"}
     assert complete("eidolon", "run", "--", "./prog", "--pol") == set()
 
 

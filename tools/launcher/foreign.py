@@ -59,7 +59,7 @@ class Lists:
     """apt's lists for i386, in a folder of their own while they are needed. What `sources` names has lists of sources alone."""
 
     def __init__(self, sources=None):
-        self.folder = build_path("i386-apt")
+        self.folder = build_path(f"i386-apt-{os.getpid()}")
         self.options = lists_from(sources) if sources else []
 
     def __enter__(self):
@@ -107,7 +107,7 @@ def ensure_sources():
         return
     say(f"fetching the sources of {' '.join(names)} into {root}")
     os.makedirs(root, exist_ok=True)
-    lists = os.path.join(build_path("i386-apt"), "sources")
+    lists = os.path.join(build_path(f"i386-apt-{os.getpid()}"), "sources")
     write_source_lists(lists)
     with Lists(lists) as folder:
         for name in names:

@@ -346,6 +346,18 @@ static int32_t open_walked(const struct opening *opening)
     return result == 0 ? open_node(opening->path->call, &node, flags) : result;
 }
 
+/* An image is in whatever folder it is said to be, also in one that there is not. */
+static int32_t open_image(const struct opening *opening)
+{
+    struct node node;
+    int32_t result = node_of_image_at(opening->address, &node);
+
+    if (result == 0 && (opening->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
+        return -EEXIST;
+    }
+    return result == 0 ? open_node(opening->path->call, &node, opening->flags) : result;
+}
+
 static int32_t open_again(const struct opening *opening)
 {
     const struct call_progress *progress = &opening->path->call->record->call;
@@ -370,10 +382,8 @@ static int32_t open_in(struct opening *opening)
         result = path_walk(opening->path, opening->descriptor, opening->address, follows);
         if (result == 0) {
             result = open_walked(opening);
-        } else if (result == -ENOENT && (flags & O_CREAT) == 0) {
-            struct node node;
-            result = node_of_image_at(opening->address, &node);
-            return result == 0 ? open_node(opening->path->call, &node, flags) : result;
+        } else if (result == -ENOENT) {
+            return open_image(opening);
         }
     } while (result == -EEXIST && (flags & (O_CREAT | O_EXCL)) == O_CREAT);
     return result;

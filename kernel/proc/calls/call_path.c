@@ -56,6 +56,10 @@ static int32_t make(struct path *path, void *what)
     if (result == 0 && path->found.wants_folder && (making->what.mode & S_IFMT) != S_IFDIR) {
         result = -ENOENT;
     }
+    struct node node;
+    if (result == -ENOENT && node_of_image_at(making->address, &node) == 0) {
+        result = -EEXIST; /* an image is in whatever folder it is said to be */
+    }
     if (result != 0) {
         return result;
     }
