@@ -26,7 +26,7 @@ def launch(*words):
 def fetched(tmp_path_factory):
     """The packages are in the build folder from then on. Skips where they cannot be had."""
     folder = tmp_path_factory.mktemp("debian")
-    result = launch("--image", str(folder / "py.img"), "--with", "python3", "--memory", "256", "--", "python3", "-c", "print(6 * 7)")
+    result = launch("--image", str(folder / "py.img"), "--with", "python3", "--", "python3", "-c", "print(6 * 7)")
     if result.returncode != 0 and ("could not be fetched" in result.stdout or "apt knows no such" in result.stdout):
         pytest.skip(f"Debian's packages for i386 cannot be had: {result.stdout.splitlines()[-1]}")
     assert result.returncode == 0 and "42" in result.stdout.splitlines(), result.stdout
@@ -39,7 +39,7 @@ def ask(boot, line, answer):
 
 
 def test_python_has_its_variables_and_its_open_file_after_a_cut(image, fetched):
-    boot = image.boot("--with", "python3", "--memory", "256", program=["python3", "-q"])
+    boot = image.boot("--with", "python3", program=["python3", "-q"])
     boot.expect(PROMPT, timeout=WAIT_S)
     boot.send_line("d = {'answer': 42}; f = open('/tmp/notes', 'w+'); f.write('first\\nsecond\\n') and f.seek(0)")
     ask(boot, "f.readline()", r"'first\n'")
@@ -47,7 +47,7 @@ def test_python_has_its_variables_and_its_open_file_after_a_cut(image, fetched):
     boot.expect_line("safe", timeout=WAIT_S)
     boot.read_for(1)
     boot.kill()
-    boot = image.boot("--memory", "256")
+    boot = image.boot()
     boot.expect(RESUMED)
     boot.send_line("")
     boot.expect(PROMPT, timeout=WAIT_S)

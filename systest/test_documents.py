@@ -84,9 +84,9 @@ ELSEWHERE = {
     "./eidolon ctl pin good": "test_control.py::test_machine_is_asked_about_itself_and_ends_when_told",
     "./eidolon ctl stop": "test_control.py::test_machine_is_asked_about_itself_and_ends_when_told",
     "./eidolon ctl rollback good": "test_control.py::test_machine_is_rolled_back_in_one_command_with_its_console",
-    "./eidolon run --with python3 --memory 256 --image py.img --pidfile pid -- python3 -q":
+    "./eidolon run --with python3 --image py.img --pidfile pid -- python3 -q":
         "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
-    "./eidolon run --memory 256 --image py.img": "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
+    "./eidolon run --image py.img": "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
     "eidolon run --with python3": "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
     "./eidolon run --with PACKAGE": "test_debian.py::test_python_has_its_variables_and_its_open_file_after_a_cut",
     "./eidolon branch good --to other.img": "test_branch.py::test_story_of_the_readme",
